@@ -1,0 +1,115 @@
+//! An id is made once, from what caused it, and is the same however often it is made again.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use uuid::Uuid;
+
+/// The order, its saga and the correlation id of everything said about it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OrderId(Uuid);
+
+impl OrderId {
+    pub fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
+
+    /// The order that a submission without `order_id` creates: the same one each time it is sent again.
+    pub fn of_submission(message_id: &MessageId) -> Self {
+        match Uuid::parse_str(message_id.as_str()) {
+            Ok(id) => Self(id),
+            Err(_) => Self(Uuid::new_v5(&NAMESPACE, message_id.as_str().as_bytes())),
+        }
+    }
+}
+
+impl FromStr for OrderId {
+    type Err = uuid::Error;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::parse_str(text).map(Self)
+    }
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a message is known by. Outsiders may choose any text of 1 to 255 bytes; ours are UUIDs.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct MessageId(Arc<str>);
+
+/// AMQP carries ids as short strings, which end at 255 bytes.
+const ID_BYTES_MAX: usize = 255;
+
+/// Separates our name-based ids from everybody else's.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_4c1e_93a7_4d52_8d0c_c0de_c4ec_0a7a);
+
+impl MessageId {
+    /// `None` for what no broker would carry or no log should show: empty, too long, control characters.
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = !text.is_empty() && text.len() <= ID_BYTES_MAX && !text.chars().any(char::is_control);
+        fits.then(|| Self(text.into()))
+    }
+
+    /// The id of the `position`-th message said because of `cause`. It keeps the first 48 bits of the
+    /// order's id (its time, for a UUIDv7), so that an order's rows lie side by side in every index.
+    pub fn derived(order: Option<OrderId>, cause: &MessageId, position: usize) -> Self {
+        let mut name = Vec::with_capacity(cause.0.len() + 8);
+        name.extend_from_slice(cause.0.as_bytes());
+        name.extend_from_slice(&(position as u64).to_be_bytes());
+        let mut bytes = Uuid::new_v5(&NAMESPACE, &name).into_bytes();
+        let first = order.map(OrderId::uuid).or_else(|| Uuid::parse_str(&cause.0).ok());
+        if let Some(first) = first {
+            bytes[..6].copy_from_slice(&first.as_bytes()[..6]);
+        }
+        let id = uuid::Builder::from_custom_bytes(bytes).into_uuid();
+        Self(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Uuid> for MessageId {
+    fn from(id: Uuid) -> Self {
+        Self(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).into())
+    }
+}
+
+impl<'de> Deserialize<'de> for MessageId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        MessageId::new(&text).ok_or_else(|| {
+            serde::de::Error::custom("a message id has 1 to 255 bytes and no control characters")
+        })
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

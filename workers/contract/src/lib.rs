@@ -1,0 +1,28 @@
+//! The words that workers and the outside share: messages, money, time, ids, and what a worker is.
+//!
+//! Nothing in here decides anything, and nothing in here can reach the world.
+
+mod id;
+mod message;
+mod money;
+mod payload;
+mod queue;
+mod record;
+mod submission;
+mod text;
+mod time;
+mod worker;
+
+pub use id::{MessageId, OrderId};
+pub use message::{Body, BodyHash, Kind, MESSAGES, Message, Raw, Unreadable, bodies};
+pub use money::{Currency, Money, MoneyError};
+pub use payload::*;
+pub use queue::{Queue, Role};
+pub use record::{Holds, Record, Records, Stored, Table};
+pub use submission::{Cart, Fault, Submit};
+pub use text::{Sku, clean_text};
+pub use time::Time;
+pub use worker::{Deadline, Decision, Need, Outcome, Worker};
+
+#[cfg(test)]
+mod tests;

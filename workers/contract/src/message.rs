@@ -1,0 +1,390 @@
+//! Every message there is, in one table: its name, what it carries, and which of our queues it goes to.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::payload::*;
+use crate::{MessageId, OrderId, Queue, Submit, Time};
+
+/// A command asks one worker to do something; a fact tells whoever listens what has happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Command,
+    Fact,
+}
+
+macro_rules! messages {
+    ($($variant:ident($payload:ident) = $name:literal $kind:ident [$($queue:ident),*];)*) => {
+        #[derive(Clone, PartialEq, Eq, Debug)]
+        pub enum Body { Submit(Submit), $($variant($payload),)* }
+
+        /// The payload of each message under the message's own name.
+        pub mod bodies {
+            pub use crate::Submit;
+            $(pub type $variant = crate::payload::$payload;)*
+        }
+
+        /// Name, kind and destination of every message: the routing table and the topology come from here.
+        pub const MESSAGES: &[(&str, Kind, &[Queue])] = &[
+            ("checkout.submit", Kind::Command, &[Queue::Intake]),
+            $(($name, Kind::$kind, &[$(Queue::$queue),*]),)*
+        ];
+
+        impl Body {
+            pub fn name(&self) -> &'static str {
+                match self { Body::Submit(_) => "checkout.submit", $(Body::$variant(_) => $name,)* }
+            }
+
+            pub fn kind(&self) -> Kind {
+                match self { Body::Submit(_) => Kind::Command, $(Body::$variant(_) => Kind::$kind,)* }
+            }
+
+            /// The queues of ours that this goes to. A fact may have none and still be heard outside.
+            pub fn queues(&self) -> &'static [Queue] {
+                match self { Body::Submit(_) => &[Queue::Intake], $(Body::$variant(_) => &[$(Queue::$queue),*],)* }
+            }
+
+            fn to_json(&self) -> String {
+                let json = match self {
+                    Body::Submit(submit) => serde_json::to_string(submit.raw()),
+                    $(Body::$variant(payload) => serde_json::to_string(payload),)*
+                };
+                json.expect("our payloads have string keys and no failing serializers")
+            }
+
+            fn from_json(name: &str, json: &str, id: Option<&MessageId>) -> Result<Body, Unreadable> {
+                let body = match name {
+                    "checkout.submit" => {
+                        let raw = serde_json::from_str(json).map_err(|e| Unreadable::malformed(name, &e))?;
+                        Submit::read(raw, id).map(Body::Submit).map_err(|why| Unreadable::new("body_invalid", why))
+                    }
+                    $($name => serde_json::from_str(json).map(Body::$variant).map_err(|e| Unreadable::malformed(name, &e)),)*
+                    _ => Err(Unreadable::new("type_unknown", format!("no message is called {name:?}{}", nearest(name)))),
+                };
+                body
+            }
+        }
+    };
+}
+
+messages! {
+    // From outside. checkout.submit, the first of them, reads its own body (submission.rs).
+    OrderCancel(OrderCancel) = "order.cancel" Command [Order];
+    OrderRefund(OrderRefund) = "order.refund" Command [Order];
+    OrderPay(OrderPay) = "order.pay" Command [Order];
+    OrderArchive(OrderArchive) = "order.archive" Command [Order];
+    ProductUpsert(ProductUpsert) = "product.upsert" Command [Order];
+    DiscountUpsert(DiscountUpsert) = "discount.upsert" Command [Order];
+    StockAdjust(StockAdjust) = "stock.adjust" Command [Stock];
+    ProviderEvent(ProviderEvent) = "payment.webhook" Command [Payment];
+    SagaRetry(SagaRetry) = "saga.retry" Command [Saga];
+    SagaResolve(SagaResolve) = "saga.resolve" Command [Saga];
+    // Between our own workers.
+    SagaStart(SagaStart) = "saga.start" Command [Saga];
+    SagaCancel(SagaCancel) = "saga.cancel" Command [Saga];
+    SagaReturn(SagaReturn) = "saga.return" Command [Saga];
+    SagaOverdue(SagaOverdue) = "saga.overdue" Command [Saga];
+    MarkPaid(MarkPaid) = "order.mark_paid" Command [Order];
+    MarkFulfilled(MarkFulfilled) = "order.mark_fulfilled" Command [Order];
+    MarkUndone(MarkUndone) = "order.mark_undone" Command [Order];
+    MarkReturned(MarkReturned) = "order.mark_returned" Command [Order];
+    RefuseCancel(RefuseCancel) = "order.refuse_cancel" Command [Order];
+    StockReserve(StockReserve) = "stock.reserve" Command [Stock];
+    StockRelease(StockRelease) = "stock.release" Command [Stock];
+    StockShip(StockShip) = "stock.ship" Command [Stock];
+    StockRestock(StockRestock) = "stock.restock" Command [Stock];
+    StockCount(StockCount) = "stock.count" Command [Stock];
+    PaymentCharge(PaymentCharge) = "payment.charge" Command [Payment];
+    PaymentCheck(PaymentCheck) = "payment.check" Command [Payment];
+    PaymentRefund(PaymentRefund) = "payment.refund" Command [Payment];
+    PaymentSettle(PaymentSettle) = "payment.settle" Command [Payment];
+    ProviderAnswer(ProviderAnswer) = "provider.answer" Command [Payment];
+    ProviderCharge(ProviderCharge) = "provider.charge" Command [Provider];
+    ProviderRefund(ProviderRefund) = "provider.refund" Command [Provider];
+    ProviderQuery(ProviderQuery) = "provider.query" Command [Provider];
+    Tell(Tell) = "notification.tell" Command [Notification];
+    EmailSend(EmailSend) = "email.send" Command [Email];
+    SmsSend(SmsSend) = "sms.send" Command [Sms];
+    // Facts: anyone may listen.
+    OrderCreated(OrderCreated) = "order.created" Fact [];
+    OrderRejected(OrderRejected) = "order.rejected" Fact [];
+    OrderPaid(OrderPaid) = "order.paid" Fact [Saga];
+    OrderFulfilled(OrderFulfilled) = "order.fulfilled" Fact [Saga];
+    OrderCancelled(OrderCancelled) = "order.cancelled" Fact [Saga];
+    OrderRefunded(OrderRefunded) = "order.refunded" Fact [Saga];
+    OrderReturned(OrderReturned) = "order.returned" Fact [Saga];
+    OrderArchived(OrderArchived) = "order.archived" Fact [];
+    OrderCancelRefused(OrderCancelRefused) = "order.cancel_refused" Fact [];
+    OrderRefused(OrderRefused) = "order.refused" Fact [];
+    StockReserved(StockFact) = "stock.reserved" Fact [Saga];
+    StockRefused(StockRefused) = "stock.refused" Fact [Saga];
+    StockReleased(StockFact) = "stock.released" Fact [Saga];
+    StockShipped(StockFact) = "stock.shipped" Fact [Saga];
+    StockShipRefused(StockRefused) = "stock.ship_refused" Fact [Saga];
+    StockRestocked(StockRestocked) = "stock.restocked" Fact [Saga];
+    PaymentCaptured(PaymentCaptured) = "payment.captured" Fact [Saga];
+    PaymentDeclined(PaymentDeclined) = "payment.declined" Fact [Saga];
+    PaymentRefunded(PaymentRefunded) = "payment.refunded" Fact [Saga, Order];
+    PaymentRefundFailed(PaymentRefundFailed) = "payment.refund_failed" Fact [Saga];
+    PaymentVoided(PaymentVoided) = "payment.voided" Fact [Saga];
+    NeedsAttention(NeedsAttention) = "saga.needs_attention" Fact [];
+}
+
+/// A body with its envelope, immutable from the moment it is said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    pub id: MessageId,
+    /// The correlation id. Catalogue messages have none.
+    pub order_id: Option<OrderId>,
+    /// The message that was being handled when this one was said.
+    pub cause: Option<MessageId>,
+    pub at: Time,
+    pub body: Body,
+    json: Box<str>,
+    hash: BodyHash,
+}
+
+/// What came in, before anybody has made sense of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Raw {
+    pub message_id: Option<String>,
+    pub name: String,
+    pub schema: Option<i64>,
+    pub body: Vec<u8>,
+}
+
+/// Why something that came in is no message, and what its sender should change.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unreadable {
+    pub code: &'static str,
+    pub why: String,
+}
+
+/// Larger bodies are refused before they are parsed.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+const SCHEMA: i64 = 1;
+
+impl Message {
+    /// A message that stands at the beginning of something.
+    pub fn new(id: MessageId, at: Time, body: Body) -> Self {
+        Self::with_cause(id, None, at, body)
+    }
+
+    /// The `position`-th message said while `cause` was handled. The same cause says the same ids again.
+    pub fn said(cause: &Message, position: usize, at: Time, body: Body) -> Self {
+        let order_id = body.order_id().or(cause.order_id);
+        let id = MessageId::derived(order_id, &cause.id, position);
+        Self::with_cause(id, Some(cause.id.clone()), at, body)
+    }
+
+    pub fn with_cause(id: MessageId, cause: Option<MessageId>, at: Time, body: Body) -> Self {
+        let json: Box<str> = body.to_json().into();
+        let hash = BodyHash::of(body.name(), &json);
+        Self { id, order_id: body.order_id(), cause, at, body, json, hash }
+    }
+
+    /// Makes sense of what came in from outside, at the door.
+    pub fn accept(raw: &Raw, at: Time) -> Result<Self, Unreadable> {
+        let id = match &raw.message_id {
+            None => None,
+            Some(id) => Some(MessageId::new(id).ok_or_else(|| {
+                Unreadable::new(
+                    "message_id_invalid",
+                    "message_id must have 1 to 255 bytes and no control characters",
+                )
+            })?),
+        };
+        if raw.body.len() > BODY_BYTES_MAX {
+            let why = format!("the body has {} bytes; at most {BODY_BYTES_MAX}", raw.body.len());
+            return Err(Unreadable::new("body_too_large", why));
+        }
+        if let Some(schema) = raw.schema.filter(|schema| *schema != SCHEMA) {
+            let why = format!("schema {schema} is not known here; this version reads schema {SCHEMA}");
+            return Err(Unreadable::new("schema_unknown", why));
+        }
+        let json = std::str::from_utf8(&raw.body).map_err(|_| {
+            Unreadable::new("body_malformed", "the body is not UTF-8; send a JSON object in UTF-8")
+        })?;
+        let body = Body::from_json(&raw.name, json, id.as_ref())?;
+        let id = match (id, &body) {
+            (Some(id), _) => id,
+            (None, Body::Submit(submit)) => MessageId::from(submit.order_id.uuid()),
+            (None, _) => {
+                let why = "set message_id to an id of your own: without it a repeat cannot be recognised";
+                return Err(Unreadable::new("message_id_missing", why));
+            }
+        };
+        Ok(Self::new(id, at, body))
+    }
+
+    /// What was kept in a journal or sent by one of our own.
+    pub fn restore(
+        id: MessageId,
+        cause: Option<MessageId>,
+        at: Time,
+        name: &str,
+        json: &str,
+    ) -> Result<Self, Unreadable> {
+        let body = Body::from_json(name, json, Some(&id))?;
+        Ok(Self::with_cause(id, cause, at, body))
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.body.name()
+    }
+
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
+    pub fn hash(&self) -> BodyHash {
+        self.hash
+    }
+}
+
+impl Unreadable {
+    pub fn new(code: &'static str, why: impl Into<String>) -> Self {
+        Self { code, why: why.into() }
+    }
+
+    /// Parser messages name fields and positions; what stood there is not repeated: it may be personal.
+    fn malformed(name: &str, error: &serde_json::Error) -> Self {
+        use serde_json::error::Category;
+        match error.classify() {
+            Category::Data => Self::new(
+                "body_invalid",
+                format!("the body of {name} does not fit: {}", without_values(error)),
+            ),
+            Category::Syntax | Category::Eof | Category::Io => {
+                Self::new("body_malformed", format!("the body of {name} is not JSON: {error}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.why, self.code)
+    }
+}
+
+/// The parser says `invalid type: string "…", expected …`: all but the string.
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match (text.starts_with("invalid "), text.rfind(", expected ")) {
+        (true, Some(at)) => text[at + 2..].to_string(),
+        _ => text,
+    }
+}
+
+/// Tells one body from another under the same id. The first 128 bits of SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BodyHash(u128);
+
+impl BodyHash {
+    pub fn of(name: &str, json: &str) -> Self {
+        let digest = Sha256::new().chain_update(name).chain_update([0]).chain_update(json).finalize();
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        Self(u128::from_be_bytes(first))
+    }
+}
+
+impl fmt::Display for BodyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for BodyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for BodyHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for BodyHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The message name that a mistyped one most likely meant.
+fn nearest(name: &str) -> String {
+    let near = |known: &&str| known.split('.').next_back() == name.split('.').next_back();
+    match MESSAGES.iter().map(|(known, ..)| *known).find(near) {
+        Some(known) => format!("; did you mean {known:?}?"),
+        None => String::new(),
+    }
+}
+
+impl Body {
+    /// The order that a message is about.
+    pub fn order_id(&self) -> Option<OrderId> {
+        let id = match self {
+            Body::ProductUpsert(_) | Body::DiscountUpsert(_) | Body::StockAdjust(_) | Body::StockCount(_) => {
+                return None;
+            }
+            Body::Submit(b) => b.order_id,
+            Body::OrderCancel(b) => b.order_id,
+            Body::OrderRefund(b) => b.order_id,
+            Body::OrderPay(b) => b.order_id,
+            Body::OrderArchive(b) => b.order_id,
+            Body::ProviderEvent(b) => b.data.reference,
+            Body::SagaRetry(b) => b.order_id,
+            Body::SagaResolve(b) => b.order_id,
+            Body::SagaStart(b) => b.order_id,
+            Body::SagaCancel(b) => b.order_id,
+            Body::SagaReturn(b) => b.order_id,
+            Body::SagaOverdue(b) => b.order_id,
+            Body::MarkPaid(b) => b.order_id,
+            Body::MarkFulfilled(b) => b.order_id,
+            Body::MarkUndone(b) => b.order_id,
+            Body::MarkReturned(b) => b.order_id,
+            Body::RefuseCancel(b) => b.order_id,
+            Body::StockReserve(b) => b.order_id,
+            Body::StockRelease(b) => b.order_id,
+            Body::StockShip(b) => b.order_id,
+            Body::StockRestock(b) => b.order_id,
+            Body::PaymentCharge(b) => b.order_id,
+            Body::PaymentCheck(b) => b.order_id,
+            Body::PaymentRefund(b) => b.order_id,
+            Body::PaymentSettle(b) => b.order_id,
+            Body::ProviderAnswer(b) => b.order_id,
+            Body::ProviderCharge(b) => b.order_id,
+            Body::ProviderRefund(b) => b.order_id,
+            Body::ProviderQuery(b) => b.order_id,
+            Body::Tell(b) => b.order_id,
+            Body::EmailSend(b) => b.order_id,
+            Body::SmsSend(b) => b.order_id,
+            Body::OrderCreated(b) => b.order_id,
+            Body::OrderRejected(b) => b.order_id,
+            Body::OrderPaid(b) => b.order_id,
+            Body::OrderFulfilled(b) => b.order_id,
+            Body::OrderCancelled(b) => b.order_id,
+            Body::OrderRefunded(b) => b.order_id,
+            Body::OrderReturned(b) => b.order_id,
+            Body::OrderArchived(b) => b.order_id,
+            Body::OrderCancelRefused(b) => b.order_id,
+            Body::OrderRefused(b) => b.order_id,
+            Body::StockReserved(b) | Body::StockReleased(b) | Body::StockShipped(b) => b.order_id,
+            Body::StockRefused(b) | Body::StockShipRefused(b) => b.order_id,
+            Body::StockRestocked(b) => b.order_id,
+            Body::PaymentCaptured(b) => b.order_id,
+            Body::PaymentDeclined(b) => b.order_id,
+            Body::PaymentRefunded(b) => b.order_id,
+            Body::PaymentRefundFailed(b) => b.order_id,
+            Body::PaymentVoided(b) => b.order_id,
+            Body::NeedsAttention(b) => b.order_id,
+        };
+        Some(id)
+    }
+}

@@ -1,0 +1,188 @@
+//! What workers remember: one versioned JSON document per record, in a table that one worker owns.
+
+use std::collections::HashMap;
+
+use crate::{Need, Role};
+
+/// Every table that holds records. Its owner is the only one who writes it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Table {
+    Orders,
+    Submissions,
+    Audit,
+    Products,
+    Discounts,
+    Stock,
+    Holds,
+    Payments,
+    Notices,
+    Sagas,
+}
+
+impl Table {
+    pub const ALL: [Table; 10] = [
+        Table::Orders,
+        Table::Submissions,
+        Table::Audit,
+        Table::Products,
+        Table::Discounts,
+        Table::Stock,
+        Table::Holds,
+        Table::Payments,
+        Table::Notices,
+        Table::Sagas,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Orders => "orders",
+            Table::Submissions => "submissions",
+            Table::Audit => "audit",
+            Table::Products => "products",
+            Table::Discounts => "discounts",
+            Table::Stock => "stock",
+            Table::Holds => "holds",
+            Table::Payments => "payments",
+            Table::Notices => "notices",
+            Table::Sagas => "sagas",
+        }
+    }
+
+    pub fn owner(self) -> Role {
+        match self {
+            Table::Orders | Table::Submissions | Table::Audit | Table::Products | Table::Discounts => {
+                Role::Order
+            }
+            Table::Stock | Table::Holds => Role::Stock,
+            Table::Payments => Role::Payment,
+            Table::Notices => Role::Notification,
+            Table::Sagas => Role::Saga,
+        }
+    }
+}
+
+/// A struct that is kept as one record.
+pub trait Stored: Clone {
+    const TABLE: Table;
+    /// Its key within the table.
+    fn id(&self) -> String;
+}
+
+/// A worker's records, whichever of its tables they live in. Written by [`records!`](crate::records).
+pub trait Record: Clone + Send + Sync + 'static {
+    fn table(&self) -> Table;
+    fn id(&self) -> String;
+    fn to_json(&self) -> String;
+    /// Fails on a document that this version cannot read.
+    fn from_json(table: Table, json: &str) -> Result<Self, String>;
+}
+
+/// `R` may hold a `T`.
+pub trait Holds<T> {
+    fn held(&self) -> Option<&T>;
+}
+
+/// Makes the one enum of all that a worker remembers.
+#[macro_export]
+macro_rules! records {
+    ($(#[$doc:meta])* pub enum $name:ident { $($kind:ident),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub enum $name { $($kind($kind)),* }
+
+        impl $crate::Record for $name {
+            fn table(&self) -> $crate::Table {
+                match self { $($name::$kind(_) => <$kind as $crate::Stored>::TABLE),* }
+            }
+            fn id(&self) -> String {
+                match self { $($name::$kind(record) => $crate::Stored::id(record)),* }
+            }
+            fn to_json(&self) -> String {
+                let json = match self { $($name::$kind(record) => ::serde_json::to_string(record)),* };
+                json.expect("our records have string keys and no failing serializers")
+            }
+            fn from_json(table: $crate::Table, json: &str) -> Result<Self, String> {
+                $(if table == <$kind as $crate::Stored>::TABLE {
+                    return ::serde_json::from_str(json).map($name::$kind).map_err(|e| e.to_string());
+                })*
+                Err(format!("{} is no table of this worker", table.name()))
+            }
+        }
+
+        $(
+            impl $crate::Holds<$kind> for $name {
+                #[allow(unreachable_patterns, clippy::wildcard_enum_match_arm)]
+                fn held(&self) -> Option<&$kind> {
+                    match self { $name::$kind(record) => Some(record), _ => None }
+                }
+            }
+            impl From<$kind> for $name {
+                fn from(record: $kind) -> Self { $name::$kind(record) }
+            }
+        )*
+    };
+}
+
+/// The records that a batch needs, as they stand after the decisions so far.
+#[derive(Debug)]
+pub struct Records<R> {
+    slots: HashMap<Need, Slot<R>>,
+}
+
+#[derive(Clone, Debug)]
+struct Slot<R> {
+    /// As it is in the database; 0 means: not there.
+    version: i64,
+    record: Option<R>,
+    changed: bool,
+}
+
+impl<R> Default for Records<R> {
+    fn default() -> Self {
+        Self { slots: HashMap::new() }
+    }
+}
+
+impl<R: Record> Records<R> {
+    /// Takes in what was found (`None`: looked for and absent).
+    pub fn put(&mut self, need: Need, found: Option<(i64, R)>) {
+        let (version, record) = found.map_or((0, None), |(version, record)| (version, Some(record)));
+        self.slots.insert(need, Slot { version, record, changed: false });
+    }
+
+    /// # Panics
+    /// When the record was not named in `needs`: a worker that guesses is a defect, and its message goes
+    /// to the dead letters with this text.
+    pub fn get<T: Stored>(&self, id: &str) -> Option<&T>
+    where
+        R: Holds<T>,
+    {
+        let need = Need { table: T::TABLE, id: id.to_string() };
+        let slot = self.slots.get(&need);
+        let slot = slot.unwrap_or_else(|| panic!("{} {id} was not named in needs()", T::TABLE.name()));
+        slot.record.as_ref().and_then(Holds::held)
+    }
+
+    /// # Panics
+    /// When the record was not named in `needs`.
+    pub fn save(&mut self, record: R) {
+        let need = Need { table: record.table(), id: record.id() };
+        let slot = self.slots.get_mut(&need);
+        let slot =
+            slot.unwrap_or_else(|| panic!("{} {} was not named in needs()", need.table.name(), need.id));
+        slot.record = Some(record);
+        slot.changed = true;
+    }
+
+    pub fn contains(&self, need: &Need) -> bool {
+        self.slots.contains_key(need)
+    }
+
+    /// What has to be written, in no particular order.
+    pub fn changed(&self) -> impl Iterator<Item = (&Need, i64, &R)> {
+        self.slots
+            .iter()
+            .filter(|(_, slot)| slot.changed)
+            .filter_map(|(need, slot)| slot.record.as_ref().map(|record| (need, slot.version, record)))
+    }
+}

@@ -1,0 +1,331 @@
+//! A checkout as it came in. Reading it finds every fault at once, and never fails as a whole:
+//! whoever sent it must be told all that is wrong.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{BodyHash, Contact, Line, MessageId, Method, OrderId, PaymentChoice, Sku, Token, clean_text};
+
+const LINES_MAX: usize = 100;
+const QUANTITY_MAX: u64 = 1000;
+/// Longer lists of faults help nobody; the count of the rest is told instead.
+const FAULTS_MAX: usize = 20;
+
+/// One thing that is wrong, where, and what would be right.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Fault {
+    /// `items[2].quantity`
+    pub field: String,
+    pub code: String,
+    pub message: String,
+}
+
+impl Fault {
+    pub fn new(field: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code: code.into(), message: message.into() }
+    }
+}
+
+/// What a customer wants, in the right form (whether it can be had is the order worker's to say).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cart {
+    pub customer_id: String,
+    /// Merged by SKU, in SKU order.
+    pub lines: Vec<Line>,
+    pub payment: PaymentChoice,
+    pub contact: Contact,
+    pub discount_code: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Submit {
+    pub order_id: OrderId,
+    pub customer_id: Option<String>,
+    pub cart: Result<Cart, Vec<Fault>>,
+    /// Of all but the order id: the same checkout sent under the same order id is the same checkout.
+    pub content: BodyHash,
+    raw: Value,
+}
+
+impl Submit {
+    /// `order_id` comes from the body, else from the message id: one of them must be there.
+    pub fn read(mut raw: Value, message_id: Option<&MessageId>) -> Result<Self, String> {
+        let Some(fields) = raw.as_object_mut() else {
+            return Err("the body of checkout.submit must be a JSON object".into());
+        };
+        let mut faults = Vec::new();
+        let named = fields.remove("order_id").filter(|id| !id.is_null());
+        let order_id = match named.as_ref().map(|id| id.as_str().and_then(|id| id.parse::<OrderId>().ok())) {
+            Some(Some(id)) => id,
+            Some(None) => {
+                faults.push(Fault::new("order_id", "invalid", "must be a UUID"));
+                message_id
+                    .map(OrderId::of_submission)
+                    .ok_or("order_id is not a UUID, and there is no message_id to go by")?
+            }
+            None => message_id.map(OrderId::of_submission).ok_or(
+                "give a message_id, or an order_id in the body: without one a repeat cannot be recognised",
+            )?,
+        };
+        let content = BodyHash::of("checkout.submit", &raw.to_string());
+        let reader = Reader { raw: &raw, faults };
+        let (customer_id, cart) = reader.read();
+        if let Some(fields) = raw.as_object_mut() {
+            fields.insert("order_id".into(), Value::String(order_id.to_string()));
+        }
+        Ok(Self { order_id, customer_id, cart, content, raw })
+    }
+
+    /// The body as it is kept and passed on, with the order id filled in.
+    pub fn raw(&self) -> &Value {
+        &self.raw
+    }
+}
+
+struct Reader<'a> {
+    raw: &'a Value,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn read(mut self) -> (Option<String>, Result<Cart, Vec<Fault>>) {
+        let customer_id = self.customer_id();
+        let lines = self.lines();
+        let payment = self.payment();
+        let contact = self.contact();
+        let discount_code = self.discount_code();
+        let cart = match (customer_id.clone(), payment, self.faults.is_empty()) {
+            (Some(customer_id), Some(payment), true) => {
+                Ok(Cart { customer_id, lines, payment, contact, discount_code })
+            }
+            _ => Err(self.told()),
+        };
+        (customer_id, cart)
+    }
+
+    fn told(mut self) -> Vec<Fault> {
+        let more = self.faults.len().saturating_sub(FAULTS_MAX);
+        self.faults.truncate(FAULTS_MAX);
+        if more > 0 {
+            self.faults.push(Fault::new("", "more", format!("and {more} more faults")));
+        }
+        self.faults
+    }
+
+    fn fault(&mut self, field: impl Into<String>, code: &str, message: impl Into<String>) {
+        self.faults.push(Fault::new(field, code, message));
+    }
+
+    fn customer_id(&mut self) -> Option<String> {
+        match self.raw.get("customer_id") {
+            None | Some(Value::Null) => self.fault("customer_id", "required", "say who the customer is"),
+            Some(Value::String(id)) => match clean_text(id, 100) {
+                Ok(id) => return Some(id.to_string()),
+                Err(why) => self.fault("customer_id", "invalid", why),
+            },
+            Some(_) => self.fault("customer_id", "invalid", "must be a string"),
+        }
+        None
+    }
+
+    fn lines(&mut self) -> Vec<Line> {
+        let raw = self.raw;
+        let stored_cart = raw.get("cart").and_then(Value::as_bool).unwrap_or(false);
+        let items = match raw.get("items") {
+            None | Some(Value::Null) if stored_cart => {
+                self.fault("cart", "cart_empty", "the customer has no stored cart; send items instead");
+                return Vec::new();
+            }
+            None | Some(Value::Null) => {
+                self.fault("items", "cart_empty", "there is nothing to check out: send at least one item");
+                return Vec::new();
+            }
+            Some(Value::Array(items)) => items,
+            Some(_) => {
+                self.fault("items", "invalid", "must be a list of {\"sku\",\"quantity\"}");
+                return Vec::new();
+            }
+        };
+        if items.is_empty() {
+            self.fault("items", "cart_empty", "there is nothing to check out: send at least one item");
+        }
+        if items.len() > LINES_MAX {
+            self.fault("items", "too_many_lines", format!("{} lines; at most {LINES_MAX}", items.len()));
+            return Vec::new();
+        }
+        let mut merged: BTreeMap<Sku, u64> = BTreeMap::new();
+        for (at, item) in items.iter().enumerate() {
+            if let Some((sku, quantity)) = self.line(at, item) {
+                *merged.entry(sku).or_default() += quantity;
+            }
+        }
+        let mut lines = Vec::with_capacity(merged.len());
+        for (sku, quantity) in merged {
+            if quantity > QUANTITY_MAX {
+                self.fault(
+                    "items",
+                    "quantity_too_large",
+                    format!("{sku}: {quantity}; at most {QUANTITY_MAX}"),
+                );
+            }
+            lines.push(Line { sku, quantity: u32::try_from(quantity).unwrap_or(u32::MAX) });
+        }
+        lines
+    }
+
+    fn line(&mut self, at: usize, item: &Value) -> Option<(Sku, u64)> {
+        if !item.is_object() {
+            self.fault(format!("items[{at}]"), "invalid", "must be an object {\"sku\",\"quantity\"}");
+            return None;
+        }
+        let sku = item.get("sku").and_then(Value::as_str).and_then(Sku::new);
+        if sku.is_none() {
+            let message = "a sku has 1 to 64 visible ASCII characters and no spaces";
+            self.fault(format!("items[{at}].sku"), "invalid", message);
+        }
+        let quantity = match item.get("quantity") {
+            Some(Value::Number(number)) => number.as_u64(),
+            _ => None,
+        };
+        match quantity {
+            Some(0) | None => {
+                let message = "must be a whole number of at least 1";
+                self.fault(format!("items[{at}].quantity"), "quantity_invalid", message);
+                None
+            }
+            Some(quantity) if quantity > QUANTITY_MAX => {
+                let message = format!("{quantity}; at most {QUANTITY_MAX}");
+                self.fault(format!("items[{at}].quantity"), "quantity_too_large", message);
+                None
+            }
+            Some(quantity) => sku.map(|sku| (sku, quantity)),
+        }
+    }
+
+    fn payment(&mut self) -> Option<PaymentChoice> {
+        let Some(payment) = self.raw.get("payment").filter(|payment| payment.is_object()) else {
+            self.fault(
+                "payment",
+                "required",
+                "say how it is paid: {\"method\":\"card\",\"token\":\"tok_…\"}",
+            );
+            return None;
+        };
+        let method = payment.get("method").cloned().unwrap_or(Value::Null);
+        let Ok(method) = serde_json::from_value::<Method>(method) else {
+            self.fault("payment.method", "method_unknown", "one of card, debit_card, paypal, cod");
+            return None;
+        };
+        let token = match payment.get("token") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(token)) if is_card_number(token) => {
+                self.fault(
+                    "payment.token",
+                    "card_number_refused",
+                    "send the provider's token, never a card number",
+                );
+                return None;
+            }
+            Some(Value::String(token))
+                if (1..=100).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic()) =>
+            {
+                Some(Token(token.clone()))
+            }
+            Some(_) => {
+                self.fault(
+                    "payment.token",
+                    "invalid",
+                    "must be the provider's token: 1 to 100 visible ASCII characters",
+                );
+                return None;
+            }
+        };
+        match (method, &token) {
+            (Method::Card | Method::DebitCard, None) => {
+                self.fault("payment.token", "required", "a card payment needs the provider's token");
+                None
+            }
+            (Method::Card | Method::DebitCard, Some(_)) | (Method::Paypal | Method::Cod, _) => {
+                Some(PaymentChoice { method, token })
+            }
+        }
+    }
+
+    fn contact(&mut self) -> Contact {
+        let Some(contact) = self.raw.get("contact").filter(|contact| !contact.is_null()) else {
+            return Contact::default();
+        };
+        if !contact.is_object() {
+            self.fault("contact", "invalid", "must be an object {\"email\",\"phone\"}");
+            return Contact::default();
+        }
+        let email = self.contact_by("email", contact, looks_like_email, "must look like name@example.org");
+        let phone = self.contact_by("phone", contact, looks_like_phone, "must look like +49301234567");
+        Contact { email, phone }
+    }
+
+    fn contact_by(
+        &mut self,
+        by: &str,
+        contact: &Value,
+        looks_right: fn(&str) -> bool,
+        hint: &str,
+    ) -> Option<String> {
+        match contact.get(by) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) if looks_right(text) => Some(text.clone()),
+            Some(_) => {
+                self.fault(format!("contact.{by}"), "invalid", hint);
+                None
+            }
+        }
+    }
+
+    fn discount_code(&mut self) -> Option<String> {
+        match self.raw.get("discount_code") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(code))
+                if (1..=40).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic()) =>
+            {
+                Some(code.clone())
+            }
+            Some(_) => {
+                self.fault("discount_code", "invalid", "1 to 40 visible ASCII characters");
+                None
+            }
+        }
+    }
+}
+
+fn looks_like_email(text: &str) -> bool {
+    let plain = text.len() <= 254 && text.bytes().all(|b| b.is_ascii_graphic());
+    plain
+        && text
+            .split_once('@')
+            .is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !host.contains('@'))
+}
+
+fn looks_like_phone(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    (5..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// 12 to 19 digits that pass the Luhn check, however they are spaced.
+fn is_card_number(text: &str) -> bool {
+    let digits: Vec<u32> =
+        text.chars().filter(|c| !matches!(c, ' ' | '-')).map_while(|c| c.to_digit(10)).collect();
+    let all_digits = digits.len() == text.chars().filter(|c| !matches!(c, ' ' | '-')).count();
+    let luhn: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, digit)| match (at % 2, digit * 2) {
+            (0, _) => *digit,
+            (_, doubled) if doubled > 9 => doubled - 9,
+            (_, doubled) => doubled,
+        })
+        .sum();
+    all_digits && (12..=19).contains(&digits.len()) && luhn.is_multiple_of(10)
+}

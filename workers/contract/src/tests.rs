@@ -1,0 +1,138 @@
+use crate::*;
+
+fn eur(amount: &str) -> Money {
+    Money::parse(amount, Currency::from_code("EUR").unwrap()).unwrap()
+}
+
+#[test]
+fn money_is_exact_and_never_a_float() {
+    assert_eq!(serde_json::to_string(&eur("12.3")).unwrap(), r#"{"amount":"12.30","currency":"EUR"}"#);
+    let refused = [
+        r#"{"amount":12.30,"currency":"EUR"}"#,
+        r#"{"amount":"12.345","currency":"EUR"}"#,
+        r#"{"amount":"1","currency":"XAU"}"#,
+        r#"{"amount":"1","currency":"DOGE"}"#,
+        r#"{"amount":"1e3","currency":"EUR"}"#,
+        r#"{"amount":"","currency":"EUR"}"#,
+        r#"{"amount":"1.0.0","currency":"EUR"}"#,
+        r#"{"amount":"99999999999999999999","currency":"EUR"}"#,
+    ];
+    for json in refused {
+        assert!(serde_json::from_str::<Money>(json).is_err(), "{json}");
+    }
+    let yen = Money::parse("500", Currency::from_code("JPY").unwrap()).unwrap();
+    assert_eq!((yen.minor(), yen.to_string().as_str()), (500, "500 JPY"));
+    assert!(yen.plus(eur("1")).is_err());
+}
+
+#[test]
+fn the_same_cause_says_the_same_ids_again_and_they_keep_the_orders_time() {
+    let order: OrderId = "01932b4a-1111-7000-8000-000000000001".parse().unwrap();
+    let cause = MessageId::new("any text an outsider chose").unwrap();
+    let first = MessageId::derived(Some(order), &cause, 0);
+    assert_eq!(first, MessageId::derived(Some(order), &cause, 0));
+    assert_ne!(first, MessageId::derived(Some(order), &cause, 1));
+    assert!(first.as_str().starts_with("01932b4a-1111-8"), "{first}");
+}
+
+#[test]
+fn time_is_written_and_read_as_rfc_3339() {
+    let time: Time = "2026-11-20T18:53:00.123Z".parse().unwrap();
+    assert_eq!(time.to_string(), "2026-11-20T18:53:00.123Z");
+    assert_eq!("2026-11-20T19:53:00.123+01:00".parse::<Time>().unwrap(), time);
+    assert!("yesterday".parse::<Time>().is_err());
+    assert_eq!(Time::from_unix_ms(i64::MIN).to_string(), "1970-01-01T00:00:00.000Z");
+    assert_eq!(Time::from_unix_ms(i64::MAX).plus_s(1).to_string(), "9999-12-31T23:59:59.999Z");
+}
+
+fn accept(name: &str, id: Option<&str>, body: &str) -> Result<Message, Unreadable> {
+    let raw = Raw { message_id: id.map(Into::into), name: name.into(), schema: None, body: body.into() };
+    Message::accept(&raw, Time::default())
+}
+
+#[test]
+fn a_message_is_the_same_after_being_kept_and_restored() {
+    let body = r#"{"order_id":"01932b4a-1111-7000-8000-000000000001","customer_id":"c1","at":"2026-11-20T18:53:00.123Z","transaction_id":"ch_1"}"#;
+    let message = accept("order.paid", Some("m1"), body).unwrap();
+    let again =
+        Message::restore(message.id.clone(), None, message.at, message.name(), message.json()).unwrap();
+    assert_eq!(message, again);
+}
+
+#[test]
+fn what_cannot_be_read_says_what_its_sender_should_change() {
+    let code = |name, id, body: &str| accept(name, id, body).unwrap_err().code;
+    assert_eq!(code("order.cancel", Some("m"), "{"), "body_malformed");
+    assert_eq!(code("order.cancel", Some("m"), "{}"), "body_invalid");
+    assert_eq!(code("order.cancle", Some("m"), "{}"), "type_unknown");
+    assert_eq!(code("order.cancel", Some(""), "{}"), "message_id_invalid");
+    assert_eq!(code("checkout.submit", None, "{}"), "body_invalid");
+    assert_eq!(code("checkout.submit", Some("m"), "[]"), "body_invalid");
+    assert_eq!(code("checkout.submit", Some("m"), &"[".repeat(50_000)), "body_malformed");
+    assert_eq!(code("checkout.submit", Some("m"), &" ".repeat(70_000)), "body_too_large");
+    let cancel = r#"{"order_id":"01932b4a-1111-7000-8000-000000000001"}"#;
+    assert_eq!(code("order.cancel", None, cancel), "message_id_missing");
+    let raw = Raw { message_id: None, name: "order.cancel".into(), schema: Some(2), body: cancel.into() };
+    assert_eq!(Message::accept(&raw, Time::default()).unwrap_err().code, "schema_unknown");
+    let secret = accept("order.pay", Some("m"), r#"{"order_id":{"s3cret":1}}"#).unwrap_err();
+    assert!(!secret.why.contains("s3cret"), "{secret}");
+}
+
+fn submitted(body: &str) -> Submit {
+    match accept("checkout.submit", Some("m1"), body).unwrap().body {
+        Body::Submit(submit) => submit,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_fault_of_a_checkout_is_listed() {
+    let submit = submitted(
+        r#"{"customer_id":"\u202eevil","items":[{"sku":"a b","quantity":1},{"sku":"A","quantity":0},{"sku":"A","quantity":1001},{"sku":"A","quantity":"2"},7],
+            "payment":{"method":"card","token":"4242 4242 4242 4242"},"contact":{"email":"nobody","phone":12},"discount_code":""}"#,
+    );
+    let faults = submit.cart.unwrap_err();
+    let told: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.code)).collect();
+    assert_eq!(
+        told,
+        [
+            "customer_id invalid",
+            "items[0].sku invalid",
+            "items[1].quantity quantity_invalid",
+            "items[2].quantity quantity_too_large",
+            "items[3].quantity quantity_invalid",
+            "items[4] invalid",
+            "payment.token card_number_refused",
+            "contact.email invalid",
+            "contact.phone invalid",
+            "discount_code invalid",
+        ]
+    );
+}
+
+#[test]
+fn lines_are_merged_and_bounded() {
+    let lines = |items: &str| {
+        let body = format!(r#"{{"customer_id":"c","items":{items},"payment":{{"method":"paypal"}}}}"#);
+        submitted(&body).cart.map(|cart| {
+            cart.lines.iter().map(|line| (line.sku.to_string(), line.quantity)).collect::<Vec<_>>()
+        })
+    };
+    let merged = lines(r#"[{"sku":"B","quantity":1},{"sku":"A","quantity":2},{"sku":"B","quantity":3}]"#);
+    assert_eq!(merged.unwrap(), [("A".to_string(), 2), ("B".to_string(), 4)]);
+    let code = |items: &str| lines(items).unwrap_err()[0].code.clone();
+    assert_eq!(code(r#"[{"sku":"A","quantity":600},{"sku":"A","quantity":600}]"#), "quantity_too_large");
+    assert_eq!(code("[]"), "cart_empty");
+    let many: Vec<_> = (0..2000).map(|i| format!(r#"{{"sku":"S{i}","quantity":1}}"#)).collect();
+    assert_eq!(code(&format!("[{}]", many.join(","))), "too_many_lines");
+}
+
+#[test]
+fn a_checkout_sent_again_has_the_same_content_whatever_its_spacing() {
+    let a = submitted(r#"{"customer_id":"c","items":[],"payment":null}"#);
+    let b = submitted(
+        r#"{ "items": [], "payment": null, "customer_id": "c", "order_id": "01932b4a-1111-7000-8000-000000000001" }"#,
+    );
+    assert_eq!(a.content, b.content);
+    assert_ne!(a.content, submitted(r#"{"customer_id":"d","items":[],"payment":null}"#).content);
+}

@@ -1,0 +1,81 @@
+//! A moment, in milliseconds, always handed in: nothing in here can ask what time it is.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Time {
+    unix_ms: i64,
+}
+
+/// 9999-12-31T23:59:59.999Z, the last moment RFC 3339 can write.
+const LAST_MS: i64 = 253_402_300_799_999;
+
+impl Time {
+    /// Moments before 1970 and after the year 9999 become the nearest one that can be written.
+    pub fn from_unix_ms(unix_ms: i64) -> Self {
+        Self { unix_ms: unix_ms.clamp(0, LAST_MS) }
+    }
+
+    pub fn unix_ms(self) -> i64 {
+        self.unix_ms
+    }
+
+    pub fn plus_s(self, seconds: u64) -> Self {
+        self.plus_ms(seconds.saturating_mul(1000))
+    }
+
+    pub fn plus_ms(self, ms: u64) -> Self {
+        Self::from_unix_ms(self.unix_ms.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)))
+    }
+}
+
+impl fmt::Display for Time {
+    /// `2026-11-20T18:53:00.123Z`. Written by hand: every fact carries one, and this is ten times faster.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = OffsetDateTime::from_unix_timestamp(self.unix_ms.div_euclid(1000))
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            moment.year(),
+            u8::from(moment.month()),
+            moment.day(),
+            moment.hour(),
+            moment.minute(),
+            moment.second(),
+            self.unix_ms.rem_euclid(1000)
+        )
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Time {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339)
+            .map_err(|_| format!("{text:?} is not an RFC 3339 time like 2026-01-31T12:00:00Z"))?;
+        Ok(Self::from_unix_ms((moment.unix_timestamp_nanos() / 1_000_000) as i64))
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,116 @@
+//! A worker is a queue, its records, and one total function from (records, message) to what should happen.
+
+use crate::{Body, Message, Record, Records, Role, Table, Time};
+
+pub trait Worker: Send + Sync + 'static {
+    const ROLE: Role;
+    type Record: Record;
+
+    /// Names every record that deciding on this message will read or write.
+    fn needs(&self, message: &Message) -> Vec<Need>;
+
+    /// What should happen. The same records, message and moment give the same decision, always.
+    fn decide(&self, records: &Records<Self::Record>, message: &Message, now: Time)
+    -> Decision<Self::Record>;
+}
+
+/// A record by its address.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Need {
+    pub table: Table,
+    pub id: String,
+}
+
+impl Need {
+    pub fn of(table: Table, id: impl ToString) -> Self {
+        Self { table, id: id.to_string() }
+    }
+}
+
+/// Everything a worker wants done about one message. All of it happens, or none.
+#[derive(Clone, Debug)]
+pub struct Decision<R> {
+    pub outcome: Outcome,
+    pub save: Vec<R>,
+    pub send: Vec<Body>,
+    pub deadlines: Vec<Deadline>,
+}
+
+/// What a message came to, in words that stay in the journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Something changed, or an earlier answer was given again.
+    Done(&'static str),
+    /// Nothing to do, and why that is right.
+    Ignored(&'static str),
+    /// Handled, but a person should know.
+    Alarm(String),
+    /// Not handled: kept as a dead letter, with a code and what its sender should change.
+    Parked { code: &'static str, why: String },
+}
+
+/// At most one deadline stands under a key; a new one replaces it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Deadline {
+    Set { key: String, due: Time, body: Body },
+    Clear { key: String },
+}
+
+impl<R> Decision<R> {
+    pub fn done(what: &'static str) -> Self {
+        Self::with(Outcome::Done(what))
+    }
+
+    pub fn ignored(why: &'static str) -> Self {
+        Self::with(Outcome::Ignored(why))
+    }
+
+    pub fn alarm(why: impl Into<String>) -> Self {
+        Self::with(Outcome::Alarm(why.into()))
+    }
+
+    pub fn parked(code: &'static str, why: impl Into<String>) -> Self {
+        Self::with(Outcome::Parked { code, why: why.into() })
+    }
+
+    /// For a message that the routing table should never have sent here.
+    pub fn misrouted(role: Role, message: &Message) -> Self {
+        Self::parked("misrouted", format!("{} is not for the {role} worker", message.name()))
+    }
+
+    pub fn save(mut self, record: impl Into<R>) -> Self {
+        self.save.push(record.into());
+        self
+    }
+
+    pub fn say(mut self, body: Body) -> Self {
+        self.send.push(body);
+        self
+    }
+
+    pub fn deadline(mut self, deadline: Deadline) -> Self {
+        self.deadlines.push(deadline);
+        self
+    }
+
+    fn with(outcome: Outcome) -> Self {
+        Self { outcome, save: Vec::new(), send: Vec::new(), deadlines: Vec::new() }
+    }
+}
+
+/// Makes the enum of the messages that one worker reads, so that its `match` can be checked for completeness.
+#[macro_export]
+macro_rules! inbox {
+    ($(#[$doc:meta])* enum $name:ident { $($variant:ident),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        enum $name<'a> { $($variant(&'a $crate::bodies::$variant)),* }
+
+        impl<'a> $name<'a> {
+            #[allow(clippy::wildcard_enum_match_arm)]
+            fn read(body: &'a $crate::Body) -> Option<Self> {
+                match body { $($crate::Body::$variant(payload) => Some(Self::$variant(payload)),)* _ => None }
+            }
+        }
+    };
+}

@@ -48,6 +48,11 @@ impl Table {
         }
     }
 
+    /// Rows are added and never changed; the database refuses anything else.
+    pub fn append_only(self) -> bool {
+        self == Table::Audit
+    }
+
     pub fn owner(self) -> Role {
         match self {
             Table::Orders | Table::Submissions | Table::Audit | Table::Products | Table::Discounts => {
@@ -164,9 +169,13 @@ impl<R: Record> Records<R> {
     }
 
     /// # Panics
-    /// When the record was not named in `needs`.
+    /// When the record was not named in `needs` (entries of an append-only table need no naming: nobody
+    /// reads them to decide).
     pub fn save(&mut self, record: R) {
         let need = Need { table: record.table(), id: record.id() };
+        if need.table.append_only() {
+            self.slots.entry(need.clone()).or_insert(Slot { version: 0, record: None, changed: false });
+        }
         let slot = self.slots.get_mut(&need);
         let slot =
             slot.unwrap_or_else(|| panic!("{} {} was not named in needs()", need.table.name(), need.id));

@@ -52,7 +52,7 @@ pub enum Outcome {
 /// At most one deadline stands under a key; a new one replaces it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Deadline {
-    Set { key: String, due: Time, body: Body },
+    Set { key: String, due: Time, body: Box<Body> },
     Clear { key: String },
 }
 

@@ -1,0 +1,39 @@
+//! An adapter asks something outside to act, under a key that makes asking twice harmless, and says what came of it.
+//!
+//! The call is made before the adapter's transaction and is not part of it: what was done outside stays done
+//! when we die in between, and is asked for again under the same key.
+
+pub mod email;
+pub mod mock;
+pub mod provider;
+pub mod sms;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use contract::{Body, Message, Outcome, Role};
+
+/// What the world outside answered to one message.
+#[derive(Clone, Debug)]
+pub struct Done {
+    pub outcome: Outcome,
+    pub send: Vec<Body>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It cannot be reached: nothing is known, everything is asked again later.
+    #[error("{0} is not available: {1}")]
+    Unavailable(&'static str, String),
+    /// This one message makes it fail.
+    #[error("{0} refused: {1}")]
+    Refused(&'static str, String),
+}
+
+#[async_trait]
+pub trait Adapter: Send + Sync + 'static {
+    const ROLE: Role;
+
+    /// Performs each message, in order; the answers are in the same order.
+    async fn perform(&self, batch: &[Arc<Message>]) -> Vec<Result<Done, Failure>>;
+}

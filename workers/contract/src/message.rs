@@ -99,6 +99,7 @@ messages! {
     PaymentCharge(PaymentCharge) = "payment.charge" Command [Payment];
     PaymentCheck(PaymentCheck) = "payment.check" Command [Payment];
     PaymentRefund(PaymentRefund) = "payment.refund" Command [Payment];
+    PaymentByHand(PaymentByHand) = "payment.refunded_by_hand" Command [Payment];
     PaymentSettle(PaymentSettle) = "payment.settle" Command [Payment];
     ProviderAnswer(ProviderAnswer) = "provider.answer" Command [Payment];
     ProviderCharge(ProviderCharge) = "provider.charge" Command [Provider];
@@ -357,6 +358,7 @@ impl Body {
             Body::PaymentCharge(b) => b.order_id,
             Body::PaymentCheck(b) => b.order_id,
             Body::PaymentRefund(b) => b.order_id,
+            Body::PaymentByHand(b) => b.order_id,
             Body::PaymentSettle(b) => b.order_id,
             Body::ProviderAnswer(b) => b.order_id,
             Body::ProviderCharge(b) => b.order_id,

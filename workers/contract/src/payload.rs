@@ -288,7 +288,7 @@ pub struct SagaResolve {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
-    /// The step (or its undo) was done by hand: go on.
+    /// The refund was made by hand: book it and go on.
     Done,
     /// The step will not happen: turn around and undo what was done.
     GiveUp,
@@ -385,6 +385,7 @@ pub struct StockShip {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StockRestock {
     pub order_id: OrderId,
+    /// 0: the whole shipment came back before it was paid for.
     pub return_no: u32,
     pub lines: Vec<StockLine>,
 }
@@ -419,6 +420,15 @@ pub struct PaymentRefund {
     /// For a return: its share. Otherwise everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
+}
+
+/// A refund that the provider keeps refusing was made some other way, and an operator vouches for it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentByHand {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+    pub evidence: String,
 }
 
 /// The money for an order on delivery has come.

@@ -1,0 +1,169 @@
+//! Asking for the money, and asking what became of it. A second charge is never asked for.
+
+use contract::{
+    Body, Decision, PaymentCaptured, PaymentDeclined, ProviderCharge, ProviderQuery, Time, bodies,
+};
+
+use crate::method::{Collect, collect, over_limit};
+use crate::record::{Charge, Payment, Record, Status};
+
+/// The code that tells the saga: nobody knew in time, so it was given up.
+pub(crate) const TIMEOUT: &str = "payment_timeout";
+
+pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentCharge, now: Time) -> Decision<Record> {
+    let Some(payment) = known else { return first(m, now) };
+    match payment.status {
+        Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
+        Status::Asked => {
+            let again = provider_charge(&payment);
+            again.map_or(Decision::ignored("asked already"), |body| {
+                Decision::done("asked the provider again, under the same key").say(body)
+            })
+        }
+        Status::Checking | Status::Undoing => {
+            Decision::done("the provider is asked again what became of it").say(query(&payment))
+        }
+        Status::Captured => Decision::done("it was captured before").say(captured(&payment, now)),
+        Status::Declined => Decision::done("it was declined before").say(declined(&payment, now)),
+        Status::GivenUp if payment.charge.is_none() => {
+            Decision::ignored("it was given up before it was asked for: nothing is charged")
+        }
+        Status::GivenUp => Decision::done("it was given up before").say(timed_out(&payment, now)),
+    }
+}
+
+fn first(m: &bodies::PaymentCharge, now: Time) -> Decision<Record> {
+    let charge = Charge {
+        customer_id: m.customer_id.clone(),
+        amount: m.amount,
+        method: m.payment.method,
+        payment: m.payment.clone(),
+        transaction_id: None,
+        receipt: None,
+        failure_code: None,
+    };
+    if let Some(why) = over_limit(m.payment.method, m.amount) {
+        let charge = Charge { failure_code: Some("amount_over_limit".into()), ..charge };
+        let payment = Payment::new(m.order_id, Status::Declined, Some(charge), now);
+        let code = "amount_over_limit".to_string();
+        let fact = PaymentDeclined { order_id: m.order_id, at: now, code, message: why };
+        return Decision::done("more than this method may carry")
+            .save(payment)
+            .say(Body::PaymentDeclined(fact));
+    }
+    if m.amount.is_zero() {
+        let charge = Charge { transaction_id: Some(format!("free_{}", m.order_id)), ..charge };
+        let payment = Payment::new(m.order_id, Status::Captured, Some(charge), now);
+        let fact = captured(&payment, now);
+        return Decision::done("there is nothing to pay").save(payment).say(fact);
+    }
+    match collect(m.payment.method) {
+        Collect::OnDelivery => Decision::done("the cash comes on delivery").save(Payment::new(
+            m.order_id,
+            Status::AwaitingCash,
+            Some(charge),
+            now,
+        )),
+        Collect::BeforeShipping => {
+            let payment = Payment::new(m.order_id, Status::Asked, Some(charge), now);
+            let ask = provider_charge(&payment);
+            let decision = Decision::done("asked the provider").save(payment);
+            ask.into_iter().fold(decision, Decision::say)
+        }
+    }
+}
+
+/// Patience is over. What the provider has captured by now is captured; the rest is given up.
+pub(crate) fn check(known: Option<Payment>, m: &bodies::PaymentCheck, now: Time) -> Decision<Record> {
+    let Some(payment) = known else {
+        let payment = Payment::new(m.order_id, Status::GivenUp, None, now);
+        let fact = timed_out(&payment, now);
+        return Decision::done("given up before it was asked for").save(payment).say(fact);
+    };
+    match payment.status {
+        Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
+        Status::Asked => {
+            let ask = query(&payment);
+            Decision::done("asked the provider what became of it")
+                .save(payment.turn(Status::Checking, now))
+                .say(ask)
+        }
+        Status::Checking | Status::Undoing => {
+            Decision::done("asked the provider again what became of it").say(query(&payment))
+        }
+        Status::Captured => Decision::done("it was captured before").say(captured(&payment, now)),
+        Status::Declined => Decision::done("it was declined before").say(declined(&payment, now)),
+        Status::GivenUp => Decision::done("it was given up before").say(timed_out(&payment, now)),
+    }
+}
+
+/// Somebody took the cash: it is booked with the provider like any other money.
+pub(crate) fn settle(known: Option<Payment>, m: &bodies::PaymentSettle, now: Time) -> Decision<Record> {
+    let Some(mut payment) = known else {
+        return Decision::parked(
+            "payment_unknown",
+            "no payment was asked for this order yet; replay it later",
+        );
+    };
+    match payment.status {
+        Status::AwaitingCash => {
+            if let Some(charge) = payment.charge.as_mut() {
+                charge.receipt = m.transaction_id.clone();
+            }
+            let ask = provider_charge(&payment);
+            let decision = Decision::done("the cash has come").save(payment.turn(Status::Asked, now));
+            ask.into_iter().fold(decision, Decision::say)
+        }
+        Status::Asked | Status::Checking | Status::Undoing => {
+            Decision::ignored("a payment is under way already")
+        }
+        Status::Captured => Decision::ignored("it is paid already; nothing is charged twice"),
+        Status::Declined | Status::GivenUp => {
+            Decision::alarm("cash came for an order that was given up: it has to go back by hand")
+        }
+    }
+}
+
+pub(crate) fn query(payment: &Payment) -> Body {
+    Body::ProviderQuery(ProviderQuery { key: payment.charge_key(), order_id: payment.order_id })
+}
+
+fn provider_charge(payment: &Payment) -> Option<Body> {
+    let charge = payment.charge.as_ref()?;
+    Some(Body::ProviderCharge(ProviderCharge {
+        key: payment.charge_key(),
+        order_id: payment.order_id,
+        amount: charge.amount,
+        payment: charge.payment.clone(),
+    }))
+}
+
+pub(crate) fn captured(payment: &Payment, now: Time) -> Body {
+    let charge = payment.charge.as_ref().expect("only what was asked for is captured");
+    Body::PaymentCaptured(PaymentCaptured {
+        order_id: payment.order_id,
+        at: now,
+        transaction_id: charge.receipt.clone().or(charge.transaction_id.clone()).unwrap_or_default(),
+        amount: charge.amount,
+    })
+}
+
+pub(crate) fn declined(payment: &Payment, now: Time) -> Body {
+    let code = payment.charge.as_ref().and_then(|charge| charge.failure_code.clone());
+    let code = code.unwrap_or_else(|| "declined".to_string());
+    let message = match code.as_str() {
+        "insufficient_funds" => "the account has too little money".to_string(),
+        "expired_card" => "the card has expired".to_string(),
+        other => format!("the provider declined: {other}"),
+    };
+    Body::PaymentDeclined(PaymentDeclined { order_id: payment.order_id, at: now, code, message })
+}
+
+pub(crate) fn timed_out(payment: &Payment, now: Time) -> Body {
+    Body::PaymentDeclined(PaymentDeclined {
+        order_id: payment.order_id,
+        at: now,
+        code: TIMEOUT.to_string(),
+        message: "the provider had captured nothing when patience was over".to_string(),
+    })
+}

@@ -1,0 +1,176 @@
+//! What the provider says. What fits what was asked is believed; what does not makes us ask the provider,
+//! whose answer from its own books is believed.
+
+use contract::{
+    Body, ChargeStanding, Decision, Money, PaymentDeclined, ProviderEventKind, ProviderRefund, Time, bodies,
+};
+
+use crate::charge::{captured, declined, query, timed_out};
+use crate::record::{Payment, Record, Status};
+use crate::refund;
+
+pub(crate) fn heard(known: Option<Payment>, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+    let Some(payment) = known else {
+        return Decision::parked(
+            "payment_unknown",
+            "no payment was asked for this order; replay it once it was",
+        );
+    };
+    match m.kind {
+        ProviderEventKind::PaymentSucceeded => succeeded(payment, m, now),
+        ProviderEventKind::PaymentFailed => failed(payment, m, now),
+        ProviderEventKind::RefundSucceeded => refund::succeeded(payment, m, now),
+        ProviderEventKind::RefundFailed => refund::failed(payment, m, now),
+    }
+}
+
+fn succeeded(payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+    let fits = asked_for(&payment) == Some(m.data.amount);
+    match payment.status {
+        Status::Captured => captured_again(&payment, m),
+        Status::AwaitingCash => {
+            Decision::alarm("the provider captured cash that nobody reported; it is asked")
+                .say(query(&payment))
+        }
+        Status::Asked | Status::Checking | Status::Undoing | Status::Declined | Status::GivenUp if !fits => {
+            Decision::alarm("an event does not fit what was asked for; the provider is asked")
+                .say(query(&payment))
+        }
+        Status::Asked | Status::Checking | Status::Undoing | Status::Declined | Status::GivenUp => {
+            capture(payment, &m.data.transaction_id, now)
+        }
+    }
+}
+
+/// Enters a capture of the right amount, whatever had been decided before.
+fn capture(mut payment: Payment, transaction_id: &str, now: Time) -> Decision<Record> {
+    let before = payment.status;
+    let amount = asked_for(&payment).expect("callers compared it with what was asked for");
+    payment.captured_minor = amount.minor();
+    if let Some(charge) = payment.charge.as_mut() {
+        charge.transaction_id = Some(transaction_id.to_string());
+    }
+    let payment = payment.turn(Status::Captured, now);
+    match before {
+        Status::Asked | Status::Checking | Status::AwaitingCash => {
+            let fact = captured(&payment, now);
+            Decision::done("captured").save(payment).say(fact)
+        }
+        Status::Undoing => refund::start(payment, 0, amount, false, now),
+        Status::Declined | Status::GivenUp => refund::start(payment, 0, amount, true, now),
+        Status::Captured => Decision::ignored("it is known that this was captured"),
+    }
+}
+
+/// The same money, or other money for the same order: that goes back, if the provider really has it.
+fn captured_again(payment: &Payment, m: &bodies::ProviderEvent) -> Decision<Record> {
+    let charge = payment.charge.as_ref();
+    if charge.is_some_and(|charge| charge.transaction_id.as_deref() == Some(&m.data.transaction_id)) {
+        return Decision::ignored("it is known that this was captured");
+    }
+    Decision::alarm("the provider captured a second time for one order; the second goes back").say(
+        Body::ProviderRefund(ProviderRefund {
+            key: format!("stray/{}", m.data.transaction_id),
+            order_id: payment.order_id,
+            transaction_id: m.data.transaction_id.clone(),
+            amount: m.data.amount,
+        }),
+    )
+}
+
+fn failed(payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+    let fits = asked_for(&payment) == Some(m.data.amount);
+    match payment.status {
+        Status::Asked | Status::Checking | Status::Undoing if !fits => {
+            Decision::alarm("an event does not fit what was asked for; the provider is asked")
+                .say(query(&payment))
+        }
+        Status::Asked | Status::Checking | Status::Undoing => {
+            decline(payment, m.data.failure_code.as_deref().unwrap_or("declined"), now)
+        }
+        Status::Captured => Decision::ignored("it was captured; an older failure changes nothing"),
+        Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
+        Status::Declined | Status::GivenUp => Decision::ignored("it is known that nothing was captured"),
+    }
+}
+
+fn decline(mut payment: Payment, code: &str, now: Time) -> Decision<Record> {
+    let undoing = payment.status == Status::Undoing;
+    if let Some(charge) = payment.charge.as_mut() {
+        charge.failure_code = Some(code.to_string());
+    }
+    let payment = payment.turn(Status::Declined, now);
+    let fact = if undoing { refund::voided(&payment, now) } else { declined(&payment, now) };
+    Decision::done("declined").save(payment).say(fact)
+}
+
+/// The provider's own books: the last word.
+pub(crate) fn answered(known: Option<Payment>, m: &bodies::ProviderAnswer, now: Time) -> Decision<Record> {
+    let Some(payment) = known else {
+        return Decision::parked("payment_unknown", "no payment was asked for this order");
+    };
+    match &m.charge {
+        ChargeStanding::Succeeded { transaction_id, amount } => {
+            if payment.status == Status::Captured {
+                return Decision::ignored("it is known that this was captured");
+            }
+            if asked_for(&payment) == Some(*amount) {
+                return capture(payment, transaction_id, now);
+            }
+            wrong_amount(payment, transaction_id, *amount, now)
+        }
+        ChargeStanding::Failed { failure_code, .. } => match payment.status {
+            Status::Asked | Status::Checking | Status::Undoing => decline(payment, failure_code, now),
+            Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
+            Status::Captured => Decision::alarm("the provider says that what it captured had failed"),
+            Status::Declined | Status::GivenUp => Decision::ignored("it is known that nothing was captured"),
+        },
+        ChargeStanding::Pending | ChargeStanding::NotFound => match payment.status {
+            Status::Asked => Decision::ignored("the provider has not decided yet"),
+            Status::Checking => {
+                let fact = timed_out(&payment, now);
+                Decision::done("given up").save(payment.turn(Status::GivenUp, now)).say(fact)
+            }
+            Status::Undoing => {
+                let fact = refund::voided(&payment, now);
+                Decision::done("nothing was captured").save(payment.turn(Status::GivenUp, now)).say(fact)
+            }
+            Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
+            Status::Captured => Decision::ignored("it was captured since"),
+            Status::Declined | Status::GivenUp => Decision::ignored("it is known that nothing was captured"),
+        },
+    }
+}
+
+/// The provider took another amount than it was asked for: it goes back whole, and the order is not paid.
+fn wrong_amount(mut payment: Payment, transaction_id: &str, amount: Money, now: Time) -> Decision<Record> {
+    let before = payment.status;
+    payment.captured_minor = amount.minor();
+    payment.currency = Some(amount.currency());
+    match payment.charge.as_mut() {
+        Some(charge) => {
+            charge.transaction_id = Some(transaction_id.to_string());
+            charge.failure_code = Some("amount_mismatch".to_string());
+        }
+        None => return Decision::alarm("the provider captured what was never asked for; look at its books"),
+    }
+    let order_id = payment.order_id;
+    let payment = payment.turn(Status::Captured, now);
+    let undoing = before == Status::Undoing;
+    let decision = refund::start(payment, 0, amount, !undoing, now);
+    match before {
+        Status::Undoing | Status::Declined | Status::GivenUp | Status::Captured => decision,
+        Status::AwaitingCash | Status::Asked | Status::Checking => {
+            decision.say(Body::PaymentDeclined(PaymentDeclined {
+                order_id,
+                at: now,
+                code: "amount_mismatch".to_string(),
+                message: format!("the provider captured {amount}, which is not what was asked for"),
+            }))
+        }
+    }
+}
+
+fn asked_for(payment: &Payment) -> Option<Money> {
+    payment.charge.as_ref().map(|charge| charge.amount)
+}

@@ -1,0 +1,224 @@
+//! Giving money back: never more than was captured, and never twice, however often it is asked for.
+
+use contract::{
+    Body, Decision, Money, PaymentRefundFailed, PaymentRefunded, PaymentVoided, ProviderRefund, Time, bodies,
+};
+
+use crate::charge::query;
+use crate::record::{Payment, Record, Refund, RefundState, Status};
+
+/// A provider that refuses is asked under a new key this often before a person has to look.
+const TRIES_MAX: u32 = 3;
+
+pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentRefund, now: Time) -> Decision<Record> {
+    let Some(payment) = known else {
+        let payment = Payment::new(m.order_id, Status::GivenUp, None, now);
+        let voided = voided(&payment, now);
+        return Decision::done("undone before it was asked for").save(payment).say(voided);
+    };
+    match payment.status {
+        Status::AwaitingCash => {
+            let voided = voided(&payment, now);
+            Decision::done("no cash is taken any more").save(payment.turn(Status::GivenUp, now)).say(voided)
+        }
+        Status::Asked | Status::Checking => {
+            let ask = query(&payment);
+            Decision::done("asked the provider what there is to undo")
+                .save(payment.turn(Status::Undoing, now))
+                .say(ask)
+        }
+        Status::Undoing => {
+            Decision::done("asked the provider again what there is to undo").say(query(&payment))
+        }
+        Status::Declined | Status::GivenUp => {
+            Decision::done("there is nothing to give back").say(voided(&payment, now))
+        }
+        Status::Captured => match payment.refund_of(m.return_no) {
+            Some(at) => again(payment, at, now),
+            None => first(payment, m, now),
+        },
+    }
+}
+
+fn first(payment: Payment, m: &bodies::PaymentRefund, now: Time) -> Decision<Record> {
+    let left = payment.left();
+    let currency = payment.currency.expect("what is captured has a currency");
+    let amount = m.amount.map_or_else(|| Money::from_minor(left, currency).ok(), Some);
+    let Some(amount) = amount.filter(|a| a.currency() == currency && (0..=left).contains(&a.minor())) else {
+        let fact = PaymentRefundFailed {
+            order_id: payment.order_id,
+            at: now,
+            code: "refund_exceeds_capture".to_string(),
+            message: "more would go back than is left of what was captured".to_string(),
+            return_no: m.return_no,
+            late: false,
+        };
+        return Decision::alarm("a refund of more than is left was asked for")
+            .say(Body::PaymentRefundFailed(fact));
+    };
+    start(payment, m.return_no, amount, false, now)
+}
+
+/// Begins to give back `amount`; of nothing there is nothing to ask the provider.
+pub(crate) fn start(
+    mut payment: Payment,
+    return_no: u32,
+    amount: Money,
+    late: bool,
+    now: Time,
+) -> Decision<Record> {
+    let state = if amount.is_zero() { RefundState::Done } else { RefundState::Asked };
+    let refund = Refund { return_no, amount, state, tries: 1, late, transaction_id: None, by_hand: None };
+    payment.refunds.push(refund.clone());
+    payment.updated_at = now;
+    let body = match state {
+        RefundState::Asked => provider_refund(&payment, &refund),
+        RefundState::Done | RefundState::Failed => refunded(&payment, &refund, now),
+    };
+    Decision::done("gives the money back").save(payment).say(body)
+}
+
+/// The saga (or an operator, after a failure) asks again.
+fn again(mut payment: Payment, at: usize, now: Time) -> Decision<Record> {
+    match payment.refunds[at].state {
+        RefundState::Asked => {
+            let body = provider_refund(&payment, &payment.refunds[at]);
+            Decision::done("asked the provider again, under the same key").say(body)
+        }
+        RefundState::Done => {
+            Decision::done("it went back before").say(refunded(&payment, &payment.refunds[at], now))
+        }
+        RefundState::Failed => {
+            payment.refunds[at].state = RefundState::Asked;
+            payment.refunds[at].tries += 1;
+            payment.updated_at = now;
+            let body = provider_refund(&payment, &payment.refunds[at]);
+            Decision::done("asked the provider anew, under a new key").save(payment).say(body)
+        }
+    }
+}
+
+pub(crate) fn by_hand(known: Option<Payment>, m: &bodies::PaymentByHand, now: Time) -> Decision<Record> {
+    let found = known.and_then(|payment| payment.refund_of(m.return_no).map(|at| (payment, at)));
+    let Some((mut payment, at)) = found else {
+        return Decision::parked(
+            "refund_unknown",
+            "no such refund was asked for; nothing can be booked by hand",
+        );
+    };
+    match payment.refunds[at].state {
+        RefundState::Done => {
+            Decision::done("it went back before").say(refunded(&payment, &payment.refunds[at], now))
+        }
+        RefundState::Asked => {
+            Decision::alarm("the provider has not refused this refund: it is not booked by hand")
+        }
+        RefundState::Failed => {
+            payment.refunds[at].by_hand = Some(m.evidence.clone());
+            book(payment, at, now)
+        }
+    }
+}
+
+pub(crate) fn succeeded(mut payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+    let Some((at, current)) = find(&payment, m) else {
+        return Decision::alarm("the provider gave back what was not asked for; look at its books");
+    };
+    let refund = &mut payment.refunds[at];
+    match refund.state {
+        RefundState::Done => Decision::ignored("it is known that this went back"),
+        RefundState::Asked | RefundState::Failed if !current => {
+            Decision::alarm("the provider made a refund after refusing it; look whether it went back twice")
+        }
+        RefundState::Asked | RefundState::Failed if refund.amount != m.data.amount => {
+            Decision::alarm("the provider gave back another amount than was asked for; look at its books")
+        }
+        RefundState::Asked | RefundState::Failed => {
+            refund.transaction_id = Some(m.data.transaction_id.clone());
+            book(payment, at, now)
+        }
+    }
+}
+
+pub(crate) fn failed(mut payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+    let Some((at, current)) = find(&payment, m) else {
+        return Decision::alarm("the provider refused a refund that was not asked for; look at its books");
+    };
+    let refund = &mut payment.refunds[at];
+    match (refund.state, current) {
+        (RefundState::Done, _) => Decision::ignored("it went back before"),
+        (RefundState::Failed, _) => Decision::ignored("it is known that this failed"),
+        (RefundState::Asked, false) => Decision::ignored("it was asked for anew since"),
+        (RefundState::Asked, true) if refund.tries < TRIES_MAX => {
+            refund.tries += 1;
+            payment.updated_at = now;
+            let body = provider_refund(&payment, &payment.refunds[at]);
+            Decision::done("refused; asked anew, under a new key").save(payment).say(body)
+        }
+        (RefundState::Asked, true) => {
+            refund.state = RefundState::Failed;
+            let fact = PaymentRefundFailed {
+                order_id: payment.order_id,
+                at: now,
+                code: m.data.failure_code.clone().unwrap_or_else(|| "refund_failed".to_string()),
+                message: format!(
+                    "the provider refused to give back {}, {} times",
+                    refund.amount, refund.tries
+                ),
+                return_no: refund.return_no,
+                late: refund.late,
+            };
+            payment.updated_at = now;
+            Decision::alarm("the provider keeps refusing a refund")
+                .save(payment)
+                .say(Body::PaymentRefundFailed(fact))
+        }
+    }
+}
+
+fn book(mut payment: Payment, at: usize, now: Time) -> Decision<Record> {
+    payment.refunds[at].state = RefundState::Done;
+    payment.refunded_minor += payment.refunds[at].amount.minor();
+    assert!(payment.refunded_minor <= payment.captured_minor, "a refund never exceeds the capture");
+    payment.updated_at = now;
+    let body = refunded(&payment, &payment.refunds[at], now);
+    Decision::done("the money went back").save(payment).say(body)
+}
+
+/// Which refund an event is about, and whether it is about its latest try. Providers that do not send the
+/// key back are understood as long as only one refund is open.
+fn find(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usize, bool)> {
+    let Some(key) = &m.data.key else {
+        let mut open = (0..payment.refunds.len()).filter(|at| payment.refunds[*at].amount == m.data.amount);
+        return open.next().filter(|_| open.next().is_none()).map(|at| (at, true));
+    };
+    (0..payment.refunds.len()).find_map(|at| {
+        let refund = &payment.refunds[at];
+        let tried = |tries| payment.refund_key(&Refund { tries, ..refund.clone() }) == *key;
+        (1..=refund.tries).find(|tries| tried(*tries)).map(|tries| (at, tries == refund.tries))
+    })
+}
+
+fn provider_refund(payment: &Payment, refund: &Refund) -> Body {
+    let charge = payment.charge.as_ref();
+    Body::ProviderRefund(ProviderRefund {
+        key: payment.refund_key(refund),
+        order_id: payment.order_id,
+        transaction_id: charge.and_then(|charge| charge.transaction_id.clone()).unwrap_or_default(),
+        amount: refund.amount,
+    })
+}
+
+fn refunded(payment: &Payment, refund: &Refund, now: Time) -> Body {
+    Body::PaymentRefunded(PaymentRefunded {
+        order_id: payment.order_id,
+        at: now,
+        amount: refund.amount,
+        return_no: refund.return_no,
+        late: refund.late,
+    })
+}
+
+pub(crate) fn voided(payment: &Payment, now: Time) -> Body {
+    Body::PaymentVoided(PaymentVoided { order_id: payment.order_id, at: now })
+}

@@ -1,0 +1,228 @@
+//! What a checkout is: which steps, in which order, and beside each how it is undone.
+//!
+//! A saga finishes by the definition it started with. To add a step, add it to the newest list and put the
+//! list as it was below it under its old version; delete the old one when no saga stands on it any more.
+
+use contract::{
+    Body, MarkFulfilled, MarkPaid, MarkReturned, PaymentByHand, PaymentCharge, PaymentCheck, PaymentRefund,
+    StockRelease, StockReserve, StockRestock, StockShip,
+};
+
+use crate::Patience;
+use crate::interpreter::{Declined, Overdue, Rule, Undo};
+use crate::record::Subject;
+
+pub(crate) struct Definition {
+    pub(crate) name: &'static str,
+    pub(crate) version: u32,
+    pub(crate) steps: &'static [Step],
+}
+
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) ask: fn(&Subject) -> Body,
+    /// Asked instead when the answer is overdue and somebody knows what became of it.
+    pub(crate) check: Option<fn(&Subject) -> Body>,
+    pub(crate) undo: Way,
+    pub(crate) pivot: bool,
+    pub(crate) patience_s: fn(&Patience) -> u64,
+    pub(crate) overdue: Overdue,
+    pub(crate) declined: Declined,
+    pub(crate) by_hand: Option<fn(&Subject, String) -> Body>,
+}
+
+/// The way back from a step.
+pub(crate) enum Way {
+    By(fn(&Subject) -> Body),
+    Needless(&'static str),
+    Impossible(&'static str),
+}
+
+pub(crate) const DEFINITIONS: &[Definition] = &[
+    Definition {
+        name: CHECKOUT,
+        version: 1,
+        steps: &[HOLD_STOCK, TAKE_PAYMENT, MARK_PAID, SHIP, MARK_FULFILLED],
+    },
+    Definition {
+        name: CASH_ON_DELIVERY,
+        version: 1,
+        steps: &[HOLD_STOCK, SHIP_UNPAID, COLLECT_CASH, MARK_PAID, MARK_FULFILLED],
+    },
+    Definition { name: RETURN, version: 1, steps: &[REFUND_RETURN, TAKE_BACK, MARK_RETURNED] },
+];
+
+pub(crate) const CHECKOUT: &str = "checkout";
+pub(crate) const CASH_ON_DELIVERY: &str = "cash_on_delivery";
+pub(crate) const RETURN: &str = "return";
+
+const HOLD_STOCK: Step = Step {
+    name: "hold_stock",
+    ask: |s| Body::StockReserve(StockReserve { order_id: s.order_id, lines: s.lines.clone() }),
+    undo: Way::By(|s| Body::StockRelease(StockRelease { order_id: s.order_id, lines: s.lines.clone() })),
+    patience_s: |p| p.stock_s,
+    ..PLAIN
+};
+
+const TAKE_PAYMENT: Step = Step {
+    name: "take_payment",
+    ask: charge,
+    // A timeout is not a decline: the provider is asked, and only what it has not captured is given up.
+    check: Some(|s| Body::PaymentCheck(PaymentCheck { order_id: s.order_id })),
+    overdue: Overdue::Check,
+    undo: Way::By(refund),
+    patience_s: |p| p.payment_s,
+    by_hand: Some(refunded_by_hand),
+    ..PLAIN
+};
+
+const MARK_PAID: Step = Step {
+    name: "mark_paid",
+    ask: |s| {
+        Body::MarkPaid(MarkPaid {
+            order_id: s.order_id,
+            transaction_id: s.transaction_id.clone().unwrap_or_default(),
+        })
+    },
+    undo: Way::Needless("the order ends as refunded instead of cancelled"),
+    ..PLAIN
+};
+
+const SHIP: Step = Step {
+    name: "ship",
+    ask: |s| Body::StockShip(StockShip { order_id: s.order_id, lines: s.lines.clone() }),
+    undo: Way::Impossible("the goods are on their way (a refused shipment left them where they were)"),
+    pivot: true,
+    patience_s: |p| p.ship_s,
+    ..PLAIN
+};
+
+/// Goods that nobody has paid for can come back; a customer cannot cancel them any more, an operator can.
+const SHIP_UNPAID: Step = Step {
+    undo: Way::By(|s| {
+        Body::StockRestock(StockRestock { order_id: s.order_id, return_no: 0, lines: s.lines.clone() })
+    }),
+    ..SHIP
+};
+
+/// The money comes when somebody says so (`order.pay`), and after a long while only a person knows.
+const COLLECT_CASH: Step = Step {
+    name: "collect_cash",
+    ask: charge,
+    overdue: Overdue::CallOperator,
+    declined: Declined::CallOperator,
+    undo: Way::By(refund),
+    patience_s: |p| p.cod_s,
+    by_hand: Some(refunded_by_hand),
+    ..PLAIN
+};
+
+const MARK_FULFILLED: Step = Step {
+    name: "mark_fulfilled",
+    ask: |s| Body::MarkFulfilled(MarkFulfilled { order_id: s.order_id }),
+    undo: Way::Impossible("the goods are gone and paid for; a return is a saga of its own"),
+    ..PLAIN
+};
+
+const REFUND_RETURN: Step = Step {
+    name: "refund",
+    ask: |s| {
+        Body::PaymentRefund(PaymentRefund {
+            order_id: s.order_id,
+            return_no: s.return_no,
+            amount: Some(s.total),
+        })
+    },
+    undo: Way::Impossible("money that went back is not taken again"),
+    declined: Declined::CallOperator,
+    by_hand: Some(refunded_by_hand),
+    ..PLAIN
+};
+
+const TAKE_BACK: Step = Step {
+    name: "take_back",
+    ask: |s| {
+        Body::StockRestock(StockRestock {
+            order_id: s.order_id,
+            return_no: s.return_no,
+            lines: s.lines.clone(),
+        })
+    },
+    undo: Way::Impossible("the goods are back"),
+    declined: Declined::CallOperator,
+    ..PLAIN
+};
+
+const MARK_RETURNED: Step = Step {
+    name: "mark_returned",
+    ask: |s| Body::MarkReturned(MarkReturned { order_id: s.order_id, return_no: s.return_no }),
+    undo: Way::Impossible("a return is not returned"),
+    declined: Declined::CallOperator,
+    ..PLAIN
+};
+
+/// What most steps have in common. `ask` and `undo` are never left as they are here.
+const PLAIN: Step = Step {
+    name: "",
+    ask: charge,
+    check: None,
+    undo: Way::Needless(""),
+    pivot: false,
+    patience_s: |p| p.stock_s,
+    overdue: Overdue::AskAgain,
+    declined: Declined::TurnAround,
+    by_hand: None,
+};
+
+fn charge(s: &Subject) -> Body {
+    Body::PaymentCharge(PaymentCharge {
+        order_id: s.order_id,
+        customer_id: s.customer_id.clone(),
+        amount: s.total,
+        payment: s.payment.clone(),
+    })
+}
+
+fn refund(s: &Subject) -> Body {
+    Body::PaymentRefund(PaymentRefund { order_id: s.order_id, return_no: 0, amount: None })
+}
+
+fn refunded_by_hand(s: &Subject, evidence: String) -> Body {
+    Body::PaymentByHand(PaymentByHand { order_id: s.order_id, return_no: s.return_no, evidence })
+}
+
+impl Definition {
+    pub(crate) fn newest(name: &str) -> &'static Definition {
+        DEFINITIONS.iter().find(|d| d.name == name).expect("every name constant above has a definition")
+    }
+
+    /// `None` when a saga was started by a version that this program does not know.
+    pub(crate) fn of(name: &str, version: u32) -> Option<&'static Definition> {
+        DEFINITIONS.iter().find(|d| d.name == name && d.version == version)
+    }
+
+    pub(crate) fn step(&self, name: &str) -> Option<usize> {
+        self.steps.iter().position(|step| step.name == name)
+    }
+
+    pub(crate) fn rules(&self) -> Vec<Rule> {
+        self.steps.iter().map(Step::rule).collect()
+    }
+}
+
+impl Step {
+    fn rule(&self) -> Rule {
+        let undo = match self.undo {
+            Way::By(_) => Undo::ByCommand,
+            Way::Needless(why) => Undo::Needless(why),
+            Way::Impossible(why) => Undo::Impossible(why),
+        };
+        Rule {
+            pivot: self.pivot,
+            undo,
+            overdue: self.overdue,
+            declined: self.declined,
+            by_hand: self.by_hand.is_some(),
+        }
+    }
+}

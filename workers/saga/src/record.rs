@@ -1,0 +1,111 @@
+//! What is remembered of a saga; readable as JSON by a person who wonders where an order stands.
+
+use contract::Money;
+use contract::{MessageId, OrderId, PaymentChoice, Reason, Short, StockLine, Stored, Table, Time, records};
+use serde::{Deserialize, Serialize};
+
+use crate::interpreter::{Phase, Progress};
+
+records! {
+    pub enum Record { Saga }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Saga {
+    pub order_id: OrderId,
+    /// 0 for the checkout, n for the n-th return.
+    pub return_no: u32,
+    pub status: Status,
+    /// The step that is being asked for or undone.
+    pub step: String,
+    pub definition: String,
+    pub version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub short: Vec<Short>,
+    /// Why it waits for an operator, and what that one can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attention: Option<Attention>,
+    /// What operators did, with their evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interventions: Vec<Intervention>,
+    /// How often anything was asked; every asking has its own deadline.
+    pub asked: u32,
+    pub(crate) progress: Option<Progress>,
+    pub(crate) subject: Option<Subject>,
+    /// A cancellation that came before the saga's own start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cancel_early: Option<Reason>,
+    pub created_at: Time,
+    pub updated_at: Time,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// A cancellation came first; the start is on its way.
+    Awaited,
+    Running,
+    Unwinding,
+    NeedsAttention,
+    Completed,
+    Undone,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Attention {
+    pub why: String,
+    pub actions: Vec<String>,
+    pub since: Time,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Intervention {
+    pub at: Time,
+    pub by: String,
+    pub what: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    pub message_id: MessageId,
+}
+
+/// All that the steps need to know. It does not change, but for what a step's answer adds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Subject {
+    pub(crate) order_id: OrderId,
+    pub(crate) return_no: u32,
+    pub(crate) customer_id: String,
+    pub(crate) lines: Vec<StockLine>,
+    pub(crate) total: Money,
+    pub(crate) payment: PaymentChoice,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) transaction_id: Option<String>,
+}
+
+impl Stored for Saga {
+    const TABLE: Table = Table::Sagas;
+    fn id(&self) -> String {
+        saga_id(self.order_id, self.return_no)
+    }
+}
+
+/// A checkout's saga is known by its order; a return's by order and number.
+pub fn saga_id(order_id: OrderId, return_no: u32) -> String {
+    match return_no {
+        0 => order_id.to_string(),
+        n => format!("{order_id}/return/{n}"),
+    }
+}
+
+impl Status {
+    pub(crate) fn of(progress: &Progress) -> Self {
+        match (progress.stuck.is_some(), progress.phase) {
+            (true, _) => Status::NeedsAttention,
+            (false, Phase::Forward(_)) => Status::Running,
+            (false, Phase::Backward(_) | Phase::Closing) => Status::Unwinding,
+            (false, Phase::Completed) => Status::Completed,
+            (false, Phase::Undone) => Status::Undone,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What a fact means to a saga: which one it is for, which step it answers, and how.
+
+use contract::{OrderId, Reason, Short, bodies, inbox};
+
+use crate::checkout::Definition;
+use crate::interpreter::Input;
+
+inbox! {
+    /// Everything the saga hears.
+    enum Inbox {
+        SagaStart, SagaReturn, SagaCancel, SagaOverdue, SagaRetry, SagaResolve,
+        StockReserved, StockRefused, StockReleased, StockShipped, StockShipRefused, StockRestocked,
+        PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentRefundFailed, PaymentVoided,
+        OrderPaid, OrderFulfilled, OrderCancelled, OrderRefunded, OrderReturned,
+    }
+}
+
+/// An order, a message that is not an answer, or an answer.
+pub(crate) enum Heard<'a> {
+    Start(&'a bodies::SagaStart),
+    Return(&'a bodies::SagaReturn),
+    Cancel(&'a bodies::SagaCancel),
+    Overdue(&'a bodies::SagaOverdue),
+    Retry(&'a bodies::SagaRetry),
+    Resolve(&'a bodies::SagaResolve),
+    Answer(Answer),
+}
+
+pub(crate) struct Answer {
+    pub(crate) order_id: OrderId,
+    pub(crate) return_no: u32,
+    steps: &'static [&'static str],
+    how: How,
+    /// Becomes the saga's reason if this answer turns it around.
+    pub(crate) reason: Option<Reason>,
+    pub(crate) short: Vec<Short>,
+    pub(crate) transaction_id: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+enum How {
+    Done,
+    Declined,
+    Undone,
+    UndoFailed,
+    Closed,
+}
+
+const PAYMENT: &[&str] = &["take_payment", "collect_cash", "refund"];
+
+pub(crate) fn read(body: &contract::Body) -> Option<Heard<'_>> {
+    Some(match Inbox::read(body)? {
+        Inbox::SagaStart(m) => Heard::Start(m),
+        Inbox::SagaReturn(m) => Heard::Return(m),
+        Inbox::SagaCancel(m) => Heard::Cancel(m),
+        Inbox::SagaOverdue(m) => Heard::Overdue(m),
+        Inbox::SagaRetry(m) => Heard::Retry(m),
+        Inbox::SagaResolve(m) => Heard::Resolve(m),
+        Inbox::StockReserved(m) => answer(m.order_id, 0, &["hold_stock"], How::Done),
+        Inbox::StockRefused(m) => Heard::Answer(Answer {
+            short: m.short.clone(),
+            ..because(m.order_id, &["hold_stock"], Reason::InsufficientStock)
+        }),
+        Inbox::StockReleased(m) => answer(m.order_id, 0, &["hold_stock"], How::Undone),
+        Inbox::StockShipped(m) => answer(m.order_id, 0, &["ship"], How::Done),
+        Inbox::StockShipRefused(m) => Heard::Answer(Answer {
+            short: m.short.clone(),
+            ..because(m.order_id, &["ship"], Reason::StockUnavailable)
+        }),
+        Inbox::StockRestocked(m) if m.return_no == 0 => answer(m.order_id, 0, &["ship"], How::Undone),
+        Inbox::StockRestocked(m) => answer(m.order_id, m.return_no, &["take_back"], How::Done),
+        Inbox::PaymentCaptured(m) => Heard::Answer(Answer {
+            transaction_id: Some(m.transaction_id.clone()),
+            ..plain(m.order_id, 0, PAYMENT, How::Done)
+        }),
+        Inbox::PaymentDeclined(m) if m.code == "payment_timeout" => {
+            Heard::Answer(because(m.order_id, PAYMENT, Reason::PaymentTimeout))
+        }
+        Inbox::PaymentDeclined(m) => Heard::Answer(because(m.order_id, PAYMENT, Reason::PaymentDeclined)),
+        Inbox::PaymentRefunded(m) if m.return_no == 0 => answer(m.order_id, 0, PAYMENT, How::Undone),
+        Inbox::PaymentRefunded(m) => answer(m.order_id, m.return_no, PAYMENT, How::Done),
+        Inbox::PaymentRefundFailed(m) => answer(m.order_id, m.return_no, PAYMENT, How::UndoFailed),
+        Inbox::PaymentVoided(m) => answer(m.order_id, 0, PAYMENT, How::Undone),
+        Inbox::OrderPaid(m) => answer(m.order_id, 0, &["mark_paid"], How::Done),
+        Inbox::OrderFulfilled(m) => answer(m.order_id, 0, &["mark_fulfilled"], How::Done),
+        Inbox::OrderCancelled(m) => answer(m.order_id, 0, &[], How::Closed),
+        Inbox::OrderRefunded(m) if m.return_no == 0 => answer(m.order_id, 0, &[], How::Closed),
+        Inbox::OrderRefunded(m) => answer(m.order_id, m.return_no, &["mark_returned"], How::Done),
+        Inbox::OrderReturned(m) => answer(m.order_id, m.return_no, &["mark_returned"], How::Done),
+    })
+}
+
+impl Answer {
+    /// `None` when the saga's definition has no such step.
+    pub(crate) fn input(&self, definition: &Definition) -> Option<Input> {
+        let step = || self.steps.iter().find_map(|name| definition.step(name));
+        match self.how {
+            How::Done => step().map(Input::Done),
+            How::Declined => step().map(Input::Declined),
+            How::Undone => step().map(Input::Undone),
+            How::UndoFailed => step().map(Input::UndoFailed),
+            How::Closed => Some(Input::Closed),
+        }
+    }
+}
+
+fn answer(order_id: OrderId, return_no: u32, steps: &'static [&'static str], how: How) -> Heard<'static> {
+    Heard::Answer(plain(order_id, return_no, steps, how))
+}
+
+fn because(order_id: OrderId, steps: &'static [&'static str], reason: Reason) -> Answer {
+    Answer { reason: Some(reason), ..plain(order_id, 0, steps, How::Declined) }
+}
+
+fn plain(order_id: OrderId, return_no: u32, steps: &'static [&'static str], how: How) -> Answer {
+    Answer { order_id, return_no, steps, how, reason: None, short: Vec::new(), transaction_id: None }
+}

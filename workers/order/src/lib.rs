@@ -1,1 +1,142 @@
+//! The order worker alone says what an order costs and which state it is in; it never takes money or moves goods.
+#![warn(clippy::wildcard_enum_match_arm)]
 
+mod asked;
+mod catalogue;
+mod facts;
+mod marked;
+mod price;
+mod records;
+mod returns;
+mod state;
+mod submit;
+
+use contract::{Decision, Message, MessageId, Need, OrderId, Records, Role, Table, Time, Worker};
+
+pub use records::{AuditEntry, Discount, Order, Product, Record, Return, Submission};
+pub use state::{TRANSITIONS, TransitionError, actions, allowed_next};
+
+pub struct OrderWorker;
+
+contract::inbox! {
+    /// Everything that arrives on the order worker's two queues.
+    enum Inbox {
+        Submit, OrderCancel, OrderRefund, OrderPay, OrderArchive, ProductUpsert, DiscountUpsert,
+        MarkPaid, MarkFulfilled, MarkUndone, MarkReturned, RefuseCancel, PaymentRefunded,
+    }
+}
+
+/// The message that is being decided on, and the moment it happens at.
+#[derive(Clone, Copy)]
+struct Cause<'a> {
+    id: &'a MessageId,
+    now: Time,
+}
+
+impl Worker for OrderWorker {
+    const ROLE: Role = Role::Order;
+    type Record = Record;
+
+    fn needs(&self, message: &Message) -> Vec<Need> {
+        let Some(inbox) = Inbox::read(&message.body) else { return Vec::new() };
+        match inbox {
+            Inbox::Submit(submit) => submit::needs(submit),
+            // People may ask about an order that was refused, and should hear that it was.
+            Inbox::OrderCancel(asked) => known_or_rejected(asked.order_id),
+            Inbox::OrderRefund(asked) => known_or_rejected(asked.order_id),
+            Inbox::OrderPay(asked) => known_or_rejected(asked.order_id),
+            Inbox::OrderArchive(asked) => known_or_rejected(asked.order_id),
+            Inbox::ProductUpsert(upsert) => vec![Need::of(Table::Products, &upsert.sku)],
+            Inbox::DiscountUpsert(upsert) => catalogue::discount_needs(upsert),
+            // A refused submission never had a saga, so that the saga only speaks of orders.
+            Inbox::MarkPaid(mark) => vec![Need::of(Table::Orders, mark.order_id)],
+            Inbox::MarkFulfilled(mark) => vec![Need::of(Table::Orders, mark.order_id)],
+            Inbox::MarkUndone(mark) => vec![Need::of(Table::Orders, mark.order_id)],
+            Inbox::MarkReturned(mark) => vec![Need::of(Table::Orders, mark.order_id)],
+            Inbox::RefuseCancel(refuse) => vec![Need::of(Table::Orders, refuse.order_id)],
+            Inbox::PaymentRefunded(fact) if fact.late => vec![Need::of(Table::Orders, fact.order_id)],
+            Inbox::PaymentRefunded(_) => Vec::new(),
+        }
+    }
+
+    fn decide(&self, records: &Records<Record>, message: &Message, now: Time) -> Decision<Record> {
+        let Some(inbox) = Inbox::read(&message.body) else {
+            return Decision::misrouted(Role::Order, message);
+        };
+        let cause = Cause { id: &message.id, now };
+        let order = |id: OrderId| records.get::<Order>(&id.to_string());
+        let unknown = |id: OrderId| {
+            let why = format!("{} speaks of order {id}, which does not exist here", message.name());
+            Decision::parked("order_unknown", why)
+        };
+        match inbox {
+            Inbox::Submit(submit) => submit::decide(records, submit, cause),
+            Inbox::ProductUpsert(upsert) => catalogue::product(upsert),
+            Inbox::DiscountUpsert(upsert) => catalogue::discount(upsert),
+
+            Inbox::OrderCancel(asked) => match order(asked.order_id) {
+                Some(order) => asked::cancel(order, asked, cause),
+                None => asked::cancel_of_none(asked.order_id, no_order(records, asked.order_id), cause),
+            },
+            Inbox::OrderPay(asked) => match order(asked.order_id) {
+                Some(order) => asked::pay(order, asked, cause),
+                None => {
+                    facts::refused_of_none(message, asked.order_id, no_order(records, asked.order_id), now)
+                }
+            },
+            Inbox::OrderRefund(asked) => match order(asked.order_id) {
+                Some(order) => returns::ask(order, asked, cause),
+                None => {
+                    facts::refused_of_none(message, asked.order_id, no_order(records, asked.order_id), now)
+                }
+            },
+            Inbox::OrderArchive(asked) => match order(asked.order_id) {
+                Some(order) => asked::archive(order, cause),
+                None => {
+                    facts::refused_of_none(message, asked.order_id, no_order(records, asked.order_id), now)
+                }
+            },
+
+            Inbox::MarkPaid(mark) => match order(mark.order_id) {
+                Some(order) => marked::paid(order, mark, cause),
+                None => unknown(mark.order_id),
+            },
+            Inbox::MarkFulfilled(mark) => match order(mark.order_id) {
+                Some(order) => marked::fulfilled(order, cause),
+                None => unknown(mark.order_id),
+            },
+            Inbox::MarkUndone(mark) => match order(mark.order_id) {
+                Some(order) => marked::undone(order, mark, cause),
+                None => unknown(mark.order_id),
+            },
+            Inbox::MarkReturned(mark) => match order(mark.order_id) {
+                Some(order) => returns::mark(order, mark, cause),
+                None => unknown(mark.order_id),
+            },
+            Inbox::RefuseCancel(refuse) => match order(refuse.order_id) {
+                Some(order) => asked::cancel_too_late(order, cause),
+                None => unknown(refuse.order_id),
+            },
+            Inbox::PaymentRefunded(fact) if !fact.late => Decision::ignored("the saga marks the order"),
+            Inbox::PaymentRefunded(fact) => match order(fact.order_id) {
+                Some(order) => marked::late_payment_refunded(order, fact),
+                None => unknown(fact.order_id),
+            },
+        }
+    }
+}
+
+fn known_or_rejected(id: OrderId) -> Vec<Need> {
+    vec![Need::of(Table::Orders, id), Need::of(Table::Submissions, id)]
+}
+
+/// Why there is no order to ask something of.
+fn no_order(records: &Records<Record>, id: OrderId) -> &'static str {
+    match records.get::<Submission>(&id.to_string()) {
+        Some(_) => "order_rejected",
+        None => "order_unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests;

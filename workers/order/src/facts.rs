@@ -1,0 +1,132 @@
+//! What is said about an order comes from its record alone, so that saying it again says the same.
+
+use contract::{
+    Body, Decision, Message, Notice, OrderArchived, OrderCancelled, OrderCreated, OrderFulfilled, OrderId,
+    OrderPaid, OrderRefunded, OrderRefused, OrderReturned, Reason, Status, Tell, Time,
+};
+
+use crate::{Order, Record, Return, actions};
+
+/// Anyone may listen to it: neither the contact nor the token goes along.
+pub(crate) fn created(order: &Order) -> Body {
+    Body::OrderCreated(OrderCreated {
+        order_id: order.order_id,
+        customer_id: order.customer_id.clone(),
+        at: order.created_at,
+        items: order.items.clone(),
+        subtotal: order.subtotal,
+        discount: order.discount,
+        total: order.total,
+        payment_method: order.method,
+    })
+}
+
+pub(crate) fn paid(order: &Order) -> Body {
+    Body::OrderPaid(OrderPaid {
+        order_id: order.order_id,
+        customer_id: order.customer_id.clone(),
+        at: when(order, Status::Paid),
+        transaction_id: order.transaction_id.clone().unwrap_or_default(),
+    })
+}
+
+pub(crate) fn fulfilled(order: &Order) -> Body {
+    Body::OrderFulfilled(OrderFulfilled {
+        order_id: order.order_id,
+        customer_id: order.customer_id.clone(),
+        at: when(order, Status::Fulfilled),
+    })
+}
+
+/// Given up before it shipped: cancelled, or refunded if it had been paid. The reason on record outranks `said`.
+pub(crate) fn undone(order: &Order, said: Reason) -> Body {
+    let reason = order.reason.unwrap_or(said);
+    if !order.reached.contains_key(&Status::Cancelled) {
+        return refunded(order, reason, 0);
+    }
+    Body::OrderCancelled(OrderCancelled {
+        order_id: order.order_id,
+        customer_id: order.customer_id.clone(),
+        at: when(order, Status::Cancelled),
+        reason,
+        short: order.short.clone(),
+    })
+}
+
+/// A return that is done: the one that brought the last goods back makes the order refunded.
+pub(crate) fn returned(order: &Order, done: &Return) -> Body {
+    if order.refunded_by == Some(done.no) {
+        return refunded(order, Reason::Returned, done.no);
+    }
+    Body::OrderReturned(OrderReturned {
+        order_id: order.order_id,
+        customer_id: order.customer_id.clone(),
+        at: done.at,
+        return_no: done.no,
+    })
+}
+
+pub(crate) fn archived(order: &Order) -> Body {
+    Body::OrderArchived(OrderArchived {
+        order_id: order.order_id,
+        customer_id: order.customer_id.clone(),
+        at: when(order, Status::Archived),
+    })
+}
+
+/// What the customer hears. The caller fills in a reason or another amount.
+pub(crate) fn notice(order: &Order, event: Notice) -> Tell {
+    Tell {
+        order_id: order.order_id,
+        event,
+        contact: order.contact.clone(),
+        amount: order.total,
+        reason: None,
+        return_no: 0,
+    }
+}
+
+/// Says it only if there is somewhere to say it to.
+pub(crate) fn tell(decision: Decision<Record>, tell: Tell) -> Decision<Record> {
+    if tell.contact.is_empty() {
+        return decision;
+    }
+    decision.say(Body::Tell(tell))
+}
+
+pub(crate) fn refused(order: &Order, command: &str, reason: &str, at: Time) -> Decision<Record> {
+    Decision::done("refused").say(Body::OrderRefused(OrderRefused {
+        order_id: order.order_id,
+        at,
+        command: command.into(),
+        reason: reason.into(),
+        status: Some(order.status),
+        allowed: actions(order).into_iter().map(Into::into).collect(),
+    }))
+}
+
+pub(crate) fn refused_of_none(asked: &Message, id: OrderId, reason: &str, at: Time) -> Decision<Record> {
+    Decision::done("refused").say(Body::OrderRefused(OrderRefused {
+        order_id: id,
+        at,
+        command: asked.name().into(),
+        reason: reason.into(),
+        status: None,
+        allowed: Vec::new(),
+    }))
+}
+
+/// `return_no` is 0 for an order that was given up before it shipped.
+fn refunded(order: &Order, reason: Reason, return_no: u32) -> Body {
+    Body::OrderRefunded(OrderRefunded {
+        order_id: order.order_id,
+        customer_id: order.customer_id.clone(),
+        at: when(order, Status::Refunded),
+        reason,
+        return_no,
+    })
+}
+
+fn when(order: &Order, status: Status) -> Time {
+    order.reached.get(&status).copied().unwrap_or(order.updated_at)
+}

@@ -1,0 +1,84 @@
+//! What the saga says has happened is entered once, and answered from the record when it is said again.
+
+use contract::{By, Decision, MarkPaid, MarkUndone, Notice, PaymentRefunded, Reason, Status, Tell};
+
+use crate::state::{self, Change, TransitionError};
+use crate::{Cause, Order, Record, facts};
+
+pub(crate) fn paid(order: &Order, mark: &MarkPaid, cause: Cause<'_>) -> Decision<Record> {
+    match &order.transaction_id {
+        Some(by) if *by == mark.transaction_id => Decision::done("said again").say(facts::paid(order)),
+        // Two captures for one order: somebody has to give one of them back.
+        Some(by) => {
+            let error = TransitionError::of(order, Status::Paid);
+            Decision::alarm(format!("{error} (it was paid by {by}, now also by {})", mark.transaction_id))
+        }
+        None => match state::change(order, Change::to(Status::Paid, By::System), cause) {
+            Ok((mut order, entry)) => {
+                order.transaction_id = Some(mark.transaction_id.clone());
+                let decision = Decision::done("paid").say(facts::paid(&order));
+                facts::tell(decision, facts::notice(&order, Notice::Paid)).save(order).save(entry)
+            }
+            Err(error) => Decision::alarm(error.to_string()),
+        },
+    }
+}
+
+pub(crate) fn fulfilled(order: &Order, cause: Cause<'_>) -> Decision<Record> {
+    if order.reached.contains_key(&Status::Fulfilled) {
+        return Decision::done("said again").say(facts::fulfilled(order));
+    }
+    match state::change(order, Change::to(Status::Fulfilled, By::System), cause) {
+        Ok((order, entry)) => {
+            let decision = Decision::done("fulfilled").say(facts::fulfilled(&order));
+            facts::tell(decision, facts::notice(&order, Notice::Fulfilled)).save(order).save(entry)
+        }
+        Err(error) => Decision::alarm(error.to_string()),
+    }
+}
+
+/// What had not been paid is cancelled, what had been is refunded. What has shipped cannot be undone, only returned.
+pub(crate) fn undone(order: &Order, mark: &MarkUndone, cause: Cause<'_>) -> Decision<Record> {
+    let had_been = |status| order.reached.contains_key(&status);
+    if had_been(Status::Cancelled) || (had_been(Status::Refunded) && !had_been(Status::Fulfilled)) {
+        return Decision::done("said again").say(facts::undone(order, mark.reason));
+    }
+    let (to, event) = match order.status {
+        Status::Created => (Status::Cancelled, Notice::Cancelled),
+        Status::Paid => (Status::Refunded, Notice::Refunded),
+        Status::Fulfilled | Status::Cancelled | Status::Refunded | Status::Archived => {
+            let error = TransitionError::of(order, Status::Cancelled);
+            return Decision::alarm(format!("{error} (what has shipped comes back by order.refund)"));
+        }
+    };
+    let change = Change { reason: Some(mark.reason), ..Change::to(to, wanted_by(mark.reason)) };
+    match state::change(order, change, cause) {
+        Ok((mut order, entry)) => {
+            order.short = mark.short.clone();
+            let decision = Decision::done(to.name()).say(facts::undone(&order, mark.reason));
+            let tell = Tell { reason: Some(mark.reason), ..facts::notice(&order, event) };
+            facts::tell(decision, tell).save(order).save(entry)
+        }
+        Err(error) => Decision::alarm(error.to_string()),
+    }
+}
+
+/// The order had been given up and stays so; its customer should hear why money moved.
+pub(crate) fn late_payment_refunded(order: &Order, fact: &PaymentRefunded) -> Decision<Record> {
+    if order.contact.is_empty() {
+        return Decision::ignored("the customer left no contact");
+    }
+    let tell = Tell { amount: fact.amount, ..facts::notice(order, Notice::LatePaymentRefunded) };
+    facts::tell(Decision::done("told the customer"), tell)
+}
+
+fn wanted_by(reason: Reason) -> By {
+    match reason {
+        Reason::CancelledByCustomer => By::Customer,
+        Reason::CancelledByAdmin | Reason::Returned => By::Admin,
+        Reason::InsufficientStock
+        | Reason::PaymentDeclined
+        | Reason::PaymentTimeout
+        | Reason::StockUnavailable => By::System,
+    }
+}

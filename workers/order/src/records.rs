@@ -1,0 +1,156 @@
+//! What the order worker remembers. The field names are read by SQL: renaming one is a migration.
+
+use std::collections::BTreeMap;
+
+use contract::{
+    BodyHash, By, Contact, Fault, Item, Line, MessageId, Method, Money, OrderId, Reason, Short, Sku, Status,
+    Stored, Table, Time,
+};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+contract::records! {
+    /// Any record of the order worker.
+    pub enum Record { Order, Submission, AuditEntry, Product, Discount }
+}
+
+/// An order that was accepted, with its prices as they were at that moment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Order {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub status: Status,
+    /// Why it was cancelled or refunded; archiving does not forget it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The lines that could not be had, if that is the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub short: Vec<Short>,
+    pub method: Method,
+    pub items: Vec<Item>,
+    pub subtotal: Money,
+    pub discount: Money,
+    pub total: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount_code: Option<String>,
+    pub contact: Contact,
+    /// Tells a submission sent again from another one under the same id.
+    pub content: BodyHash,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+    /// How many audit entries there are so far: the number of the last one.
+    pub entries: u32,
+    /// When it entered each state it has been in: a fact asked for again is told with its own time.
+    pub reached: BTreeMap<Status, Time>,
+    #[serde(default)]
+    pub returns: Vec<Return>,
+    /// The sum of the returns that are done.
+    pub refunded: Money,
+    /// The return with which the last of the goods came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded_by: Option<u32>,
+    pub created_at: Time,
+    pub updated_at: Time,
+}
+
+/// Goods on their way back. Its share of the money is fixed when it is asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Return {
+    /// 1, 2, … within the order.
+    pub no: u32,
+    pub lines: Vec<Line>,
+    pub amount: Money,
+    pub done: bool,
+    /// When it was asked for; once done, when it was done.
+    pub at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A submission that was refused, kept so that its sender can learn why.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Submission {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
+    pub content: BodyHash,
+    pub code: String,
+    pub message: String,
+    pub faults: Vec<Fault>,
+    pub at: Time,
+}
+
+/// One change of state. Numbered from 1 without gaps; never changed, never deleted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AuditEntry {
+    pub order_id: OrderId,
+    pub seq: u32,
+    pub at: Time,
+    pub from: Option<Status>,
+    pub to: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Who wanted it.
+    pub by: By,
+    pub message_id: MessageId,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Product {
+    pub sku: Sku,
+    pub title: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    pub price: Money,
+}
+
+/// Takes off a percentage or a fixed amount: exactly one of the two is set.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Discount {
+    pub code: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<Decimal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    /// The last moment it is valid at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Time>,
+    pub active: bool,
+}
+
+impl Stored for Order {
+    const TABLE: Table = Table::Orders;
+    fn id(&self) -> String {
+        self.order_id.to_string()
+    }
+}
+
+impl Stored for Submission {
+    const TABLE: Table = Table::Submissions;
+    fn id(&self) -> String {
+        self.order_id.to_string()
+    }
+}
+
+impl Stored for AuditEntry {
+    const TABLE: Table = Table::Audit;
+    fn id(&self) -> String {
+        format!("{}/{:06}", self.order_id, self.seq)
+    }
+}
+
+impl Stored for Product {
+    const TABLE: Table = Table::Products;
+    fn id(&self) -> String {
+        self.sku.to_string()
+    }
+}
+
+impl Stored for Discount {
+    const TABLE: Table = Table::Discounts;
+    fn id(&self) -> String {
+        self.code.clone()
+    }
+}

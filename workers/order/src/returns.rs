@@ -1,0 +1,182 @@
+//! However an order comes back, in one return or in many, the refunds add up to what was paid, to the cent.
+
+use std::collections::BTreeMap;
+
+use contract::{
+    Body, By, Decision, Line, MarkReturned, Money, MoneyError, Notice, OrderRefund, Reason, SagaReturn, Sku,
+    Status, StockLine, Tell, clean_text,
+};
+use rust_decimal::Decimal;
+
+use crate::state::{self, Change, TransitionError};
+use crate::{Cause, Order, Record, Return, facts};
+
+/// A reason, not a correspondence.
+const NOTE_CHARS_MAX: usize = 500;
+
+/// Some of it is still on its way back.
+pub(crate) fn under_way(order: &Order) -> bool {
+    order.returns.iter().any(|returned| !returned.done)
+}
+
+/// Some of it is in no return yet.
+pub(crate) fn something_left(order: &Order) -> bool {
+    left(order).values().any(|quantity| *quantity > 0)
+}
+
+/// The return counts from the moment it is asked for: a second one cannot claim the same goods.
+pub(crate) fn ask(order: &Order, asked: &OrderRefund, cause: Cause<'_>) -> Decision<Record> {
+    let refuse = |reason| facts::refused(order, "order.refund", reason, cause.now);
+    match order.status {
+        Status::Fulfilled => {}
+        Status::Created | Status::Paid => return refuse("not_fulfilled"),
+        Status::Cancelled => return refuse("order_cancelled"),
+        Status::Refunded => return refuse("already_refunded"),
+        Status::Archived => return refuse("order_archived"),
+    }
+    if asked.reason.as_ref().is_some_and(|note| clean_text(note, NOTE_CHARS_MAX).is_err()) {
+        return refuse("reason_invalid");
+    }
+    let lines = match lines_asked(order, asked.items.as_deref()) {
+        Ok(lines) => lines,
+        Err(reason) => return refuse(reason),
+    };
+    let amount = match share(order, &lines) {
+        Ok(amount) => amount,
+        Err(error) => return Decision::alarm(format!("order {}: no share fits: {error}", order.order_id)),
+    };
+    let mut order = order.clone();
+    // As many as there are pieces at most: every return holds at least one.
+    let no = order.returns.last().map_or(0, |last| last.no) + 1;
+    let start = SagaReturn {
+        order_id: order.order_id,
+        customer_id: order.customer_id.clone(),
+        return_no: no,
+        lines: with_titles(&order, &lines),
+        amount,
+    };
+    let note = asked.reason.clone();
+    order.returns.push(Return { no, lines, amount, done: false, at: cause.now, note });
+    order.updated_at = cause.now;
+    Decision::done("return begun").say(Body::SagaReturn(start)).save(order)
+}
+
+/// Goods and money are back. With the last of the goods the order is refunded; until then it stays fulfilled.
+pub(crate) fn mark(order: &Order, mark: &MarkReturned, cause: Cause<'_>) -> Decision<Record> {
+    let Some(at) = order.returns.iter().position(|returned| returned.no == mark.return_no) else {
+        return Decision::alarm(format!("order {} has no return {}", order.order_id, mark.return_no));
+    };
+    if order.returns[at].done {
+        return Decision::done("said again").say(facts::returned(order, &order.returns[at]));
+    }
+    if order.status != Status::Fulfilled {
+        return Decision::alarm(TransitionError::of(order, Status::Refunded).to_string());
+    }
+    let amount = order.returns[at].amount;
+    let refunded = match order.refunded.plus(amount) {
+        Ok(refunded) => refunded,
+        Err(error) => return Decision::alarm(format!("order {}: {error}", order.order_id)),
+    };
+    let mut order = order.clone();
+    order.returns[at].done = true;
+    order.returns[at].at = cause.now;
+    order.refunded = refunded;
+    order.updated_at = cause.now;
+    let tell = Tell {
+        amount,
+        reason: Some(Reason::Returned),
+        return_no: mark.return_no,
+        ..facts::notice(&order, Notice::Refunded)
+    };
+    if something_left(&order) || under_way(&order) {
+        let fact = facts::returned(&order, &order.returns[at]);
+        return facts::tell(Decision::done("partly returned").say(fact), tell).save(order);
+    }
+    order.refunded_by = Some(mark.return_no);
+    let note = order.returns[at].note.clone();
+    let change = Change { reason: Some(Reason::Returned), note, ..Change::to(Status::Refunded, By::Admin) };
+    match state::change(&order, change, cause) {
+        Ok((order, entry)) => {
+            let fact = facts::returned(&order, &order.returns[at]);
+            facts::tell(Decision::done("refunded").say(fact), tell).save(order).save(entry)
+        }
+        Err(error) => Decision::alarm(error.to_string()),
+    }
+}
+
+/// What is asked back, one line per SKU, or the reason why it cannot come back.
+fn lines_asked(order: &Order, asked: Option<&[Line]>) -> Result<Vec<Line>, &'static str> {
+    let left = left(order);
+    let mut wanted: BTreeMap<&Sku, u32> = BTreeMap::new();
+    match asked {
+        None => wanted.extend(left.iter().filter(|(_, quantity)| **quantity > 0)),
+        Some(lines) => {
+            for line in lines {
+                let merged = wanted.entry(&line.sku).or_default();
+                *merged = merged.saturating_add(line.quantity);
+                match (line.quantity, left.get(&line.sku)) {
+                    (_, None) => return Err("item_unknown"),
+                    (0, Some(_)) => return Err("quantity_invalid"),
+                    (_, Some(0)) => return Err("already_returned"),
+                    (_, Some(left)) if *merged > *left => return Err("quantity_too_large"),
+                    (_, Some(_)) => {}
+                }
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return Err("nothing_to_return");
+    }
+    Ok(wanted.into_iter().map(|(sku, quantity)| Line { sku: sku.clone(), quantity }).collect())
+}
+
+/// Bought and in no return so far, whether that is done or not.
+fn left(order: &Order) -> BTreeMap<&Sku, u32> {
+    let mut left: BTreeMap<&Sku, u32> = order.items.iter().map(|item| (&item.sku, item.quantity)).collect();
+    for line in order.returns.iter().flat_map(|returned| &returned.lines) {
+        if let Some(quantity) = left.get_mut(&line.sku) {
+            *quantity = quantity.saturating_sub(line.quantity);
+        }
+    }
+    left
+}
+
+/// Rounds the share of all that has come back so far, and takes off what earlier returns have had of it:
+/// rounding each return by itself would lose or make cents.
+fn share(order: &Order, lines: &[Line]) -> Result<Money, MoneyError> {
+    let mut value = Money::zero(order.subtotal.currency());
+    let mut earlier = Money::zero(order.total.currency());
+    for returned in &order.returns {
+        value = value.plus(worth(order, &returned.lines)?)?;
+        earlier = earlier.plus(returned.amount)?;
+    }
+    value = value.plus(worth(order, lines)?)?;
+    if order.subtotal.is_zero() {
+        return Ok(Money::zero(order.total.currency()));
+    }
+    let so_far = order.total.share(Decimal::from(value.minor()), Decimal::from(order.subtotal.minor()))?;
+    so_far.minus(earlier)
+}
+
+/// At the prices of the order, before its discount.
+fn worth(order: &Order, lines: &[Line]) -> Result<Money, MoneyError> {
+    let mut sum = Money::zero(order.subtotal.currency());
+    for line in lines {
+        if let Some(item) = order.items.iter().find(|item| item.sku == line.sku) {
+            sum = sum.plus(item.unit_price.times(line.quantity)?)?;
+        }
+    }
+    Ok(sum)
+}
+
+fn with_titles(order: &Order, lines: &[Line]) -> Vec<StockLine> {
+    let title = |sku: &Sku| order.items.iter().find(|item| item.sku == *sku).map(|item| item.title.clone());
+    lines
+        .iter()
+        .map(|line| StockLine {
+            sku: line.sku.clone(),
+            title: title(&line.sku).unwrap_or_default(),
+            quantity: line.quantity,
+        })
+        .collect()
+}

@@ -1,0 +1,116 @@
+//! An order changes its state only here, only along this table, and never without an audit entry.
+
+use std::fmt;
+
+use contract::{By, Method, OrderId, Reason, Status};
+
+use crate::{AuditEntry, Cause, Order, returns};
+
+/// Every change of state there is. From fulfilled to refunded goes a return of everything.
+pub const TRANSITIONS: &[(Status, Status)] = &[
+    (Status::Created, Status::Paid),
+    (Status::Created, Status::Cancelled),
+    (Status::Paid, Status::Fulfilled),
+    (Status::Paid, Status::Refunded),
+    (Status::Fulfilled, Status::Refunded),
+    (Status::Fulfilled, Status::Archived),
+    (Status::Cancelled, Status::Archived),
+    (Status::Refunded, Status::Archived),
+];
+
+pub fn allowed_next(status: Status) -> Vec<Status> {
+    TRANSITIONS.iter().filter(|(from, _)| *from == status).map(|(_, to)| *to).collect()
+}
+
+/// What a person may ask of this order now. A saga may still be too far to turn around for a cancel.
+pub fn actions(order: &Order) -> Vec<&'static str> {
+    match (order.status, order.method) {
+        (Status::Created, Method::Cod) => vec!["cancel", "pay"],
+        (Status::Created, Method::Card | Method::DebitCard | Method::Paypal) => vec!["cancel"],
+        (Status::Paid, _) => vec!["cancel"],
+        (Status::Fulfilled, _) => {
+            let refund = returns::something_left(order).then_some("refund");
+            let archive = (!returns::under_way(order)).then_some("archive");
+            refund.into_iter().chain(archive).collect()
+        }
+        (Status::Cancelled | Status::Refunded, _) => vec!["archive"],
+        (Status::Archived, _) => Vec::new(),
+    }
+}
+
+/// A change that the table does not allow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TransitionError {
+    pub order_id: OrderId,
+    pub status: Status,
+    pub asked: Status,
+}
+
+impl TransitionError {
+    pub(crate) fn of(order: &Order, asked: Status) -> Self {
+        Self { order_id: order.order_id, status: order.status, asked }
+    }
+}
+
+impl fmt::Display for TransitionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let next: Vec<_> = allowed_next(self.status).into_iter().map(Status::name).collect();
+        let next = if next.is_empty() { "nothing".into() } else { next.join(" or ") };
+        let (status, asked) = (self.status.name(), self.asked.name());
+        write!(f, "order {} is {status} and cannot become {asked}; allowed next: {next}", self.order_id)
+    }
+}
+
+impl std::error::Error for TransitionError {}
+
+/// Where an order goes, why, and who wanted it.
+pub(crate) struct Change {
+    pub(crate) to: Status,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) note: Option<String>,
+    pub(crate) by: By,
+}
+
+impl Change {
+    pub(crate) fn to(to: Status, by: By) -> Self {
+        Self { to, reason: None, note: None, by }
+    }
+}
+
+/// The entry that every order begins with.
+pub(crate) fn begin(order: &mut Order, cause: Cause<'_>) -> AuditEntry {
+    enter(order, None, Change::to(order.status, By::Customer), cause)
+}
+
+pub(crate) fn change(
+    order: &Order,
+    change: Change,
+    cause: Cause<'_>,
+) -> Result<(Order, AuditEntry), TransitionError> {
+    if !TRANSITIONS.contains(&(order.status, change.to)) {
+        return Err(TransitionError::of(order, change.to));
+    }
+    let mut order = order.clone();
+    let from = Some(order.status);
+    let entry = enter(&mut order, from, change, cause);
+    Ok((order, entry))
+}
+
+fn enter(order: &mut Order, from: Option<Status>, change: Change, cause: Cause<'_>) -> AuditEntry {
+    order.status = change.to;
+    order.reason = change.reason.or(order.reason);
+    order.reached.insert(change.to, cause.now);
+    order.updated_at = cause.now;
+    order.entries += 1;
+    AuditEntry {
+        order_id: order.order_id,
+        seq: order.entries,
+        at: cause.now,
+        from,
+        to: change.to,
+        reason: change.reason,
+        note: change.note,
+        by: change.by,
+        message_id: cause.id.clone(),
+    }
+}

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contract::{Message, Queue, Raw, Unreadable};
+use contract::{Message, Queue};
 use tokio::sync::broadcast;
 
 use crate::store::Said;
@@ -32,13 +32,13 @@ pub trait Broker: Send + Sync + 'static {
     async fn take(&self, queue: Queue, max: usize) -> Result<Vec<Delivery>, Unavailable>;
 
     /// Done with these.
-    async fn ack(&self, deliveries: Vec<Delivery>) -> Result<(), Unavailable>;
+    async fn ack(&self, deliveries: &[Delivery]) -> Result<(), Unavailable>;
 
     /// Not done: they come again at once, flagged as redelivered.
-    async fn hand_back(&self, deliveries: Vec<Delivery>);
+    async fn hand_back(&self, deliveries: &[Delivery]);
 
     /// Not now: it comes again after `delay`, with one more attempt counted.
-    async fn retry(&self, delivery: Delivery, delay: Duration) -> Result<(), Unavailable>;
+    async fn retry(&self, delivery: &Delivery, delay: Duration) -> Result<(), Unavailable>;
 
     /// How many lie in a queue, ready or taken, and how long the oldest has been there.
     fn depth(&self, queue: Queue) -> Depth;
@@ -56,18 +56,9 @@ pub struct Depth {
 #[derive(Clone, Debug)]
 pub struct Delivery {
     pub queue: Queue,
-    pub content: Content,
+    pub message: Arc<Message>,
     /// It may have been delivered before.
     pub redelivered: bool,
     /// How often it failed.
     pub attempt: u32,
-    /// The broker's own mark; nobody else's business.
-    pub(crate) tag: u64,
-}
-
-#[derive(Clone, Debug)]
-pub enum Content {
-    Message(Arc<Message>),
-    /// It goes to the dead letters, with this reason.
-    Unreadable(Arc<Raw>, Unreadable),
 }

@@ -1,5 +1,11 @@
 //! `workers/` decides, `src/` does: everything in here touches the world, and nothing in here makes a rule.
 
 pub mod adapter;
+pub mod batch;
 pub mod broker;
+pub mod door;
+mod fail;
+pub mod retry;
+pub mod run;
 pub mod store;
+pub mod timers;

@@ -1,0 +1,296 @@
+//! Every setting there is, its default, and where its value came from. A name nobody knows is never ignored
+//! silently.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use config::{Config, Environment, File, FileFormat};
+use serde::Deserialize;
+
+/// How the program is used decides a few defaults.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Profile {
+    /// A shop to play with: the provider takes its time, and sometimes declines.
+    Dev,
+    /// Everything else: the provider answers at once, and never declines unasked.
+    Plain,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Settings {
+    pub database_url: DatabaseUrl,
+    pub durability: Durability,
+    pub listen: std::net::SocketAddr,
+    pub provider_success_rate: Rate,
+    pub provider_delay_ms: DelayMs,
+    pub provider_late_ms: u64,
+    pub provider_seed: u64,
+    pub stock_patience_s: u64,
+    pub payment_patience_s: u64,
+    pub ship_patience_s: u64,
+    pub cod_patience_s: u64,
+    pub batch_max: usize,
+    pub journal_keep_days: u64,
+    pub log: String,
+    pub log_format: LogFormat,
+}
+
+/// Name, default and meaning of each, in the order in which `checkout config` shows them.
+const SETTINGS: [(&str, &str, &str); 15] = [
+    ("database_url", "sqlite:data/checkout.db", "where everything is kept: sqlite:PATH"),
+    ("durability", "power_loss", "power_loss (every commit is on disk) or process_crash (faster; a power cut may lose the last commits, a killed process loses none)"),
+    ("listen", "127.0.0.1:8080", "address of the HTTP listener; port 0 picks a free one"),
+    ("provider_success_rate", "1.0", "share of payments that the mock provider takes (0.95 in dev)"),
+    ("provider_delay_ms", "0", "how long it takes: 0, or a range like 1000-3000 (the default in dev)"),
+    ("provider_late_ms", "310000", "how late tok_late answers"),
+    ("provider_seed", "0", "the same seed gives the same outcomes"),
+    ("stock_patience_s", "30", "how long stock may take before it is asked again"),
+    ("payment_patience_s", "300", "how long a payment may take before the provider is asked what became of it"),
+    ("ship_patience_s", "30", "how long a shipment may take before it is asked for again"),
+    ("cod_patience_s", "2592000", "how long cash on delivery may take before an operator is called (30 days)"),
+    ("batch_max", "256", "messages that one transaction handles at most"),
+    ("journal_keep_days", "14", "how long the journal of an ended order is kept"),
+    ("log", "info", "trace, debug, info, warn, error, or a filter like checkout_saga=debug"),
+    ("log_format", "auto", "text, json, or auto: text on a terminal and json elsewhere"),
+];
+
+const DEV_DEFAULTS: [(&str, &str); 2] = [("provider_success_rate", "0.95"), ("provider_delay_ms", "1000-3000")];
+const FILE: &str = "checkout.toml";
+const PREFIX: &str = "CHECKOUT_";
+/// Read elsewhere: not settings, and not mistakes either.
+const OTHER_ENV: [&str; 2] = ["CHECKOUT_FAIL_POINT", "CHECKOUT_CONFIG"];
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    PowerLoss,
+    ProcessCrash,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Auto,
+    Text,
+    Json,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DatabaseUrl {
+    pub path: PathBuf,
+}
+
+impl TryFrom<String> for DatabaseUrl {
+    type Error = String;
+    fn try_from(url: String) -> Result<Self, String> {
+        match url.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Ok(Self { path: PathBuf::from(path) }),
+            _ => Err("must look like sqlite:data/checkout.db".to_string()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Rate(pub f64);
+
+impl TryFrom<f64> for Rate {
+    type Error = String;
+    fn try_from(rate: f64) -> Result<Self, String> {
+        (0.0..=1.0).contains(&rate).then_some(Self(rate)).ok_or("must lie between 0 and 1".to_string())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DelayMs {
+    pub from: u64,
+    pub to: u64,
+}
+
+impl TryFrom<String> for DelayMs {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = |text: &str| text.trim().parse().map_err(|_| "must look like 0 or 1000-3000".to_string());
+        let (from, to) = match text.split_once('-') {
+            None => (number(&text)?, number(&text)?),
+            Some((from, to)) => (number(from)?, number(to)?),
+        };
+        (from <= to).then_some(Self { from, to }).ok_or("the range must not run backwards".to_string())
+    }
+}
+
+/// What was loaded, with what should be said about it once there is somewhere to say it.
+pub struct Loaded {
+    pub settings: Settings,
+    pub shown: Vec<Shown>,
+    pub warnings: Vec<String>,
+}
+
+/// A setting as `checkout config` prints it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Shown {
+    pub name: &'static str,
+    pub value: String,
+    pub from: &'static str,
+    pub meaning: &'static str,
+}
+
+/// Flags over environment over file over defaults.
+pub fn load(profile: Profile, file: Option<&Path>, flags: &BTreeMap<String, String>) -> Result<Loaded> {
+    let (env, warnings) = environment(std::env::vars());
+    let file = read_file(file)?;
+    assemble(profile, file, env, warnings, flags)
+}
+
+fn assemble(
+    profile: Profile,
+    file: Option<(String, String)>,
+    env: BTreeMap<String, String>,
+    warnings: Vec<String>,
+    flags: &BTreeMap<String, String>,
+) -> Result<Loaded> {
+    let mut builder = Config::builder();
+    for (name, default, _) in SETTINGS {
+        builder = builder.set_default(name, default)?;
+    }
+    if profile == Profile::Dev {
+        for (name, default) in DEV_DEFAULTS {
+            builder = builder.set_default(name, default)?;
+        }
+    }
+    let mut in_file = Vec::new();
+    if let Some((path, text)) = &file {
+        let source = File::from_str(text, FileFormat::Toml);
+        in_file = names_in(path, &Config::builder().add_source(source.clone()).build().with_context(|| path.clone())?)?;
+        builder = builder.add_source(source);
+    }
+    let variables = env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    builder = builder.add_source(Environment::default().source(Some(variables)));
+    for (name, value) in flags {
+        builder = builder.set_override(name, value.clone())?;
+    }
+    let merged = builder.build()?;
+    let mut shown = Vec::new();
+    for (name, _, meaning) in SETTINGS {
+        let from = match () {
+            () if flags.contains_key(name) => "flag",
+            () if env.contains_key(name) => "environment",
+            () if in_file.iter().any(|known| known == name) => "file",
+            () => "default",
+        };
+        shown.push(Shown { name, value: merged.get_string(name)?, from, meaning });
+    }
+    let settings = merged.try_deserialize::<Settings>().map_err(|error| readable(&error, &shown))?;
+    if settings.batch_max == 0 || settings.batch_max > 10_000 {
+        bail!("batch_max must lie between 1 and 10000");
+    }
+    Ok(Loaded { settings, shown, warnings })
+}
+
+/// Which setting is wrong, what it was, and where that came from.
+fn readable(error: &config::ConfigError, shown: &[Shown]) -> anyhow::Error {
+    let text = error.to_string();
+    let named = shown.iter().find(|setting| text.contains(&format!("`{}`", setting.name)));
+    match named {
+        Some(setting) => {
+            let why = text.split(" for key").next().unwrap_or(&text);
+            anyhow::anyhow!(
+                "{} = {:?} (from {}): {why}; it is {}",
+                setting.name, setting.value, setting.from, setting.meaning
+            )
+        }
+        None => anyhow::anyhow!("{text}"),
+    }
+}
+
+fn read_file(named: Option<&Path>) -> Result<Option<(String, String)>> {
+    let path = named.unwrap_or(Path::new(FILE));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some((path.display().to_string(), text))),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read the settings file {}", path.display())),
+    }
+}
+
+fn names_in(path: &str, file: &Config) -> Result<Vec<String>> {
+    let table: BTreeMap<String, config::Value> = file.clone().try_deserialize()?;
+    for name in table.keys() {
+        if !SETTINGS.iter().any(|(known, ..)| known == name) {
+            bail!("{path}: there is no setting {name:?}; {}", nearest(name));
+        }
+    }
+    Ok(table.into_keys().collect())
+}
+
+/// Our variables by setting name, and a warning for each that means nothing: containers set odd ones, so
+/// that is no reason to refuse to start.
+fn environment(vars: impl Iterator<Item = (String, String)>) -> (BTreeMap<String, String>, Vec<String>) {
+    let (mut known, mut warnings) = (BTreeMap::new(), Vec::new());
+    for (variable, value) in vars {
+        let Some(name) = variable.strip_prefix(PREFIX).map(str::to_lowercase) else { continue };
+        if OTHER_ENV.contains(&variable.as_str()) {
+            continue;
+        }
+        if SETTINGS.iter().any(|(setting, ..)| *setting == name) {
+            known.insert(name, value);
+        } else {
+            warnings.push(format!("{variable} is not a setting; {}", nearest(&name)));
+        }
+    }
+    (known, warnings)
+}
+
+fn nearest(name: &str) -> String {
+    let best = SETTINGS.iter().map(|(known, ..)| (strsim::jaro_winkler(known, name), known));
+    match best.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((likeness, known)) if likeness > 0.7 => format!("did you mean {known}?"),
+        _ => "`checkout config` lists them all".to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Loaded> {
+        let pairs = |from: &[(&str, &str)]| from.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect::<Vec<_>>();
+        let (env, warnings) = environment(pairs(env).into_iter());
+        let file = Some(("checkout.toml".to_string(), file.to_string()));
+        assemble(Profile::Plain, file, env, warnings, &pairs(flags).into_iter().collect())
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file_over_defaults() {
+        let loaded = load(
+            "stock_patience_s = 1\npayment_patience_s = 1\nship_patience_s = 1",
+            &[("CHECKOUT_PAYMENT_PATIENCE_S", "2"), ("CHECKOUT_SHIP_PATIENCE_S", "2")],
+            &[("ship_patience_s", "3")],
+        );
+        let settings = loaded.unwrap().settings;
+        let patience = [settings.stock_patience_s, settings.payment_patience_s, settings.ship_patience_s];
+        assert_eq!(patience, [1, 2, 3]);
+        assert_eq!(settings.cod_patience_s, 30 * 24 * 3600);
+    }
+
+    #[test]
+    fn a_name_nobody_knows_is_an_error_in_a_file_and_a_warning_in_the_environment() {
+        let error = load("batchmax = 3", &[], &[]).err().unwrap().to_string();
+        assert!(error.contains("did you mean batch_max?"), "{error}");
+        let warnings = load("", &[("CHECKOUT_LISTN", "x"), ("OTHER", "x")], &[]).unwrap().warnings;
+        assert_eq!(warnings, ["CHECKOUT_LISTN is not a setting; did you mean listen?"]);
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_names_its_setting_and_what_would_fit() {
+        for (name, value) in [
+            ("provider_delay_ms", "3-1"), ("provider_delay_ms", "fast"), ("provider_success_rate", "95"),
+            ("database_url", "mysql://x"), ("listen", "here"), ("batch_max", "-1"), ("batch_max", "0"), ("durability", "none"),
+        ] {
+            let error = load("", &[], &[(name, value)]).err().unwrap().to_string();
+            assert!(error.contains(name), "{name}={value}: {error}");
+        }
+    }
+}

@@ -234,3 +234,10 @@ async fn keep_house(store: Arc<dyn Store>, keep_days: u64, stop: CancellationTok
         }
     }
 }
+
+/// For a second process beside a running one, or when nothing runs: looks, and changes nothing.
+pub async fn look(settings: &Settings) -> Result<Arc<dyn Store>> {
+    let path = &settings.database_url.path;
+    let store = SqliteStore::open_existing(path).await;
+    Ok(Arc::new(store.with_context(|| format!("cannot look into {}", path.display()))?))
+}

@@ -1,10 +1,12 @@
 //! Whoever compares our books with the world's reads all of the world's, page by page, and changes nothing.
 
+use async_trait::async_trait;
 use contract::Time;
 use sqlx::Row;
 
 use super::{MockWorld, unavailable};
 use crate::adapter::Failure;
+use crate::audit::{BookedCharge, Books, SentNotice};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChargeRow {
@@ -79,4 +81,26 @@ impl MockWorld {
 
 fn page(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl Books for MockWorld {
+    async fn charges(&self, after: &str, limit: usize) -> anyhow::Result<Vec<BookedCharge>> {
+        let page = self.charges_page(after, limit).await?;
+        let booked = |row: ChargeRow| BookedCharge {
+            captured: row.state == "succeeded",
+            reference: row.reference,
+            key: row.key,
+            transaction_id: row.transaction_id,
+            amount_minor: row.amount_minor,
+            currency: row.currency,
+            refunded_minor: row.refunded_minor,
+        };
+        Ok(page.into_iter().map(booked).collect())
+    }
+
+    async fn sent(&self, after: i64, limit: usize) -> anyhow::Result<Vec<SentNotice>> {
+        let page = self.sent_page(after, limit).await?;
+        Ok(page.into_iter().map(|row| SentNotice { no: row.no, channel: row.channel, key: row.key }).collect())
+    }
 }

@@ -1,6 +1,7 @@
 //! `workers/` decides, `src/` does: everything in here touches the world, and nothing in here makes a rule.
 
 pub mod adapter;
+pub mod audit;
 pub mod batch;
 pub mod broker;
 pub mod door;

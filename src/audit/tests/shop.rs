@@ -1,0 +1,294 @@
+//! The real workers, over tables in memory: what they write is what the auditor is shown.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use contract::{
+    Body, Message, Need, OrderId, ProviderEvent, ProviderEventData, ProviderEventKind, Queue, Raw, Record,
+    Role, Table, Time, Worker, bodies,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::audit::{BookedCharge, Books, SentNotice};
+use crate::batch;
+use crate::store::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Loaded, Store, Transaction};
+
+#[derive(Default)]
+pub(super) struct Shop {
+    tables: BTreeMap<(Table, String), String>,
+    pub(super) journal: Vec<JournalRow>,
+    queue: VecDeque<(Queue, Arc<Message>)>,
+    pub(super) deadlines: BTreeMap<String, Time>,
+    pub(super) charges: Vec<BookedCharge>,
+    pub(super) sent: Vec<(String, String)>,
+    messages: u64,
+}
+
+pub(super) fn id(order: &str) -> OrderId {
+    OrderId::new(Uuid::new_v5(&Uuid::NAMESPACE_OID, order.as_bytes()))
+}
+
+impl Shop {
+    /// With two books to sell, at ten euros each.
+    pub(super) fn open() -> Self {
+        let mut shop = Self::default();
+        for (sku, on_hand) in [("A", 1000), ("B", 800)] {
+            let price = json!({"amount": "10.00", "currency": "EUR"});
+            shop.command(
+                "product.upsert",
+                json!({"sku": sku, "title": sku, "price": price, "on_hand": on_hand}),
+            );
+        }
+        shop.run();
+        shop
+    }
+
+    pub(super) fn submit(&mut self, order: &str, method: &str, items: Value) {
+        let contact = json!({"email": "a@b.example", "phone": "+491701234567"});
+        let token = json!(order);
+        let payment = json!({"method": method, "token": token});
+        self.command(
+            "checkout.submit",
+            json!({"order_id": id(order), "customer_id": "c", "items": items, "payment": payment, "contact": contact}),
+        );
+    }
+
+    pub(super) fn command(&mut self, name: &str, body: Value) {
+        self.messages += 1;
+        let message_id = Some(format!("outside {}", self.messages));
+        let raw = Raw { message_id, name: name.into(), schema: None, body: body.to_string().into() };
+        self.publish(&Arc::new(Message::accept(&raw, Time::default()).unwrap()));
+    }
+
+    pub(super) fn run(&mut self) {
+        while self.step() {}
+    }
+
+    /// Handles one message. False when there is none.
+    pub(super) fn step(&mut self) -> bool {
+        let Some((queue, message)) = self.queue.pop_front() else { return false };
+        let patience = saga::Patience { stock_s: 30, payment_s: 300, ship_s: 30, cod_s: 1000 };
+        match queue.reader() {
+            Role::Order => self.decide(&order::OrderWorker, &message),
+            Role::Payment => self.decide(&payment::PaymentWorker, &message),
+            Role::Stock => self.decide(&stock::StockWorker, &message),
+            Role::Notification => self.decide(&notification::NotificationWorker, &message),
+            Role::Saga => self.decide(&saga::SagaWorker { patience }, &message),
+            role @ (Role::Provider | Role::Email | Role::Sms) => self.act(role, &message),
+            Role::Gateway | Role::Operator => unreachable!("they read no queue"),
+        }
+        true
+    }
+
+    fn publish(&mut self, message: &Arc<Message>) {
+        self.queue.extend(message.body.queues().iter().map(|queue| (*queue, message.clone())));
+    }
+
+    fn decide<W: Worker>(&mut self, worker: &W, message: &Arc<Message>) {
+        let batch = [message.clone()];
+        let needs = batch::needs(worker, &batch);
+        let found: Vec<_> = needs.iter().filter_map(|need| self.loaded(need)).collect();
+        let mut records = batch::records::<W::Record>(needs, &found).unwrap();
+        for settled in batch::settle(worker, &mut records, &batch, Time::default()) {
+            self.journal.extend(settled.journal_row(W::ROLE, Time::default()));
+            for (key, due) in settled.deadlines {
+                match due {
+                    Some((due, _)) => self.deadlines.insert(key, due),
+                    None => self.deadlines.remove(&key),
+                };
+            }
+            settled.said.iter().for_each(|said| self.publish(&said.message));
+        }
+        for (need, _, record) in records.changed() {
+            self.tables.insert((need.table, need.id.clone()), record.to_json());
+        }
+    }
+
+    fn loaded(&self, need: &Need) -> Option<Loaded> {
+        let json = self.tables.get(&(need.table, need.id.clone()))?.clone();
+        Some(Loaded { need: need.clone(), version: 1, json })
+    }
+
+    /// Everybody outside. Only the order called "declined" has a bad card.
+    fn act(&mut self, role: Role, message: &Arc<Message>) {
+        let answer = match &message.body {
+            Body::ProviderCharge(ask) => Some(self.charged(ask)),
+            Body::ProviderRefund(ask) => Some(self.refunded(ask)),
+            Body::EmailSend(mail) => {
+                self.sent.push(("email".into(), mail.key.clone()));
+                None
+            }
+            Body::SmsSend(sms) => {
+                self.sent.push(("sms".into(), sms.key.clone()));
+                None
+            }
+            other => unreachable!("nobody outside is asked {}", other.name()),
+        };
+        let said = batch::say(message, answer.into_iter().collect(), Time::default());
+        said.iter().for_each(|said| self.publish(&said.message));
+        self.journal.push(batch::journal_row(role, message, "done".into(), said, Time::default()));
+    }
+
+    fn charged(&mut self, ask: &bodies::ProviderCharge) -> Body {
+        let good = ask.order_id != id("declined");
+        self.charges.push(BookedCharge {
+            reference: ask.order_id.to_string(),
+            key: ask.key.clone(),
+            transaction_id: format!("ch_{}", ask.order_id),
+            amount_minor: ask.amount.minor(),
+            currency: ask.amount.currency().code().into(),
+            captured: good,
+            refunded_minor: 0,
+        });
+        self.charges.sort_by(|a, b| a.key.cmp(&b.key));
+        let kind = if good { ProviderEventKind::PaymentSucceeded } else { ProviderEventKind::PaymentFailed };
+        event(kind, ask.order_id, format!("ch_{}", ask.order_id), ask.amount, None)
+    }
+
+    fn refunded(&mut self, ask: &bodies::ProviderRefund) -> Body {
+        let charge = self.charges.iter_mut().find(|charge| charge.transaction_id == ask.transaction_id);
+        charge.unwrap().refunded_minor += ask.amount.minor();
+        let key = Some(ask.key.clone());
+        event(ProviderEventKind::RefundSucceeded, ask.order_id, format!("re_{}", ask.key), ask.amount, key)
+    }
+
+    // ---- breaking it -------------------------------------------------------------------------------------
+
+    pub(super) fn row(&self, table: Table, key: &str) -> Value {
+        serde_json::from_str(&self.tables[&(table, key.to_string())]).unwrap()
+    }
+
+    pub(super) fn edit_row(&mut self, table: Table, key: &str, edit: impl FnOnce(&mut Value)) {
+        let mut value = self.row(table, key);
+        edit(&mut value);
+        self.tables.insert((table, key.to_string()), value.to_string());
+    }
+
+    pub(super) fn edit(&mut self, table: Table, order: &str, edit: impl FnOnce(&mut Value)) {
+        self.edit_row(table, &id(order).to_string(), edit);
+    }
+
+    pub(super) fn remove_row(&mut self, table: Table, key: &str) {
+        self.tables.remove(&(table, key.to_string())).unwrap();
+    }
+
+    pub(super) fn remove(&mut self, table: Table, order: &str) {
+        self.remove_row(table, &id(order).to_string());
+    }
+
+    pub(super) fn charge(&mut self, order: &str, amount_minor: i64, captured: bool, refunded_minor: i64) {
+        let reference = id(order).to_string();
+        let (key, transaction_id) = (format!("other/{reference}"), format!("ch_other_{reference}"));
+        let currency = "EUR".into();
+        let charge =
+            BookedCharge { reference, key, transaction_id, amount_minor, currency, captured, refunded_minor };
+        self.charges.push(charge);
+    }
+
+    /// The journal's row of the first message of this name.
+    pub(super) fn forget(&mut self, name: &str) {
+        let at = self.journal.iter().position(|row| row.name == name).unwrap();
+        self.journal.remove(at);
+    }
+}
+
+fn event(
+    kind: ProviderEventKind,
+    reference: OrderId,
+    transaction_id: String,
+    amount: contract::Money,
+    key: Option<String>,
+) -> Body {
+    let failure_code = (kind == ProviderEventKind::PaymentFailed).then(|| "declined".to_string());
+    let data = ProviderEventData { reference, transaction_id, amount, failure_code, key };
+    Body::ProviderEvent(ProviderEvent { id: "evt".into(), kind, created: Time::default(), data })
+}
+
+#[async_trait]
+impl Books for Shop {
+    async fn charges(&self, after: &str, limit: usize) -> anyhow::Result<Vec<BookedCharge>> {
+        let mut charges = self.charges.clone();
+        charges.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(charges.into_iter().filter(|charge| *charge.key > *after).take(limit).collect())
+    }
+
+    async fn sent(&self, after: i64, limit: usize) -> anyhow::Result<Vec<SentNotice>> {
+        let sent = (1..).zip(&self.sent).filter(|(no, _)| *no > after).take(limit);
+        Ok(sent
+            .map(|(no, (channel, key))| SentNotice { no, channel: channel.clone(), key: key.clone() })
+            .collect())
+    }
+}
+
+#[async_trait]
+impl Store for Shop {
+    async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
+        unreachable!("an auditor writes nothing")
+    }
+
+    async fn now(&self) -> Result<Time, Error> {
+        Ok(Time::default())
+    }
+
+    async fn due_deadlines(&self, _limit: usize, _again_after_s: u64) -> Result<Vec<Message>, Error> {
+        unreachable!("an auditor moves no deadline")
+    }
+
+    /// By its own arithmetic, as a real store does it.
+    async fn in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
+        let handled: HashSet<_> = self.journal.iter().map(|row| (row.role, &row.id)).collect();
+        let said = self.journal.iter().flat_map(|row| &row.said);
+        let pairs = said.flat_map(|said| said.queues.iter().map(|queue| (*queue, &*said.message)));
+        let open = pairs.filter(|(queue, message)| !handled.contains(&(queue.reader(), &message.id)));
+        Ok(open.map(|(queue, message)| (queue, message.clone())).collect())
+    }
+
+    async fn advance_mark(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn prune(&self, _before: Time, _limit: usize) -> Result<u64, Error> {
+        Ok(0)
+    }
+
+    async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
+        Ok(self.tables.get(&(table, id.to_string())).cloned())
+    }
+
+    async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {
+        let rows = self.tables.iter().filter(|((its, key), _)| *its == table && **key > *after);
+        Ok(rows.take(limit).map(|((_, key), json)| (key.clone(), json.clone())).collect())
+    }
+
+    async fn list(&self, _table: Table, _filter: &Filter) -> Result<Vec<String>, Error> {
+        unreachable!("an auditor reads everything")
+    }
+
+    async fn journal_of(&self, _order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
+        unreachable!("an auditor reads everything")
+    }
+
+    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, JournalRow)>, Error> {
+        let rows = (1..).zip(&self.journal).filter(|(no, _)| *no > after).take(limit);
+        Ok(rows.map(|(no, row)| (no, row.clone())).collect())
+    }
+
+    async fn deadlines(&self, limit: usize) -> Result<Vec<(String, Time, String)>, Error> {
+        let rows = self.deadlines.iter().take(limit);
+        Ok(rows.map(|(key, due)| (key.clone(), *due, "saga.overdue".to_string())).collect())
+    }
+
+    async fn dead_letters(
+        &self,
+        _status: Option<DeadStatus>,
+        _limit: usize,
+    ) -> Result<Vec<DeadLetter>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn dead_letter(&self, _id: &str) -> Result<Option<DeadLetter>, Error> {
+        Ok(None)
+    }
+}

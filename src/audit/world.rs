@@ -1,0 +1,141 @@
+//! What lies beside the records of an order: what is open about it, and what everybody outside has booked.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::Result;
+use uuid::Uuid;
+
+use super::{Books, Claim, Findings, PAGE};
+use crate::store::{DeadStatus, Store};
+
+pub(super) struct World {
+    pub(super) at_rest: bool,
+    /// Deadlines, by key.
+    pub(super) waiting: HashSet<String>,
+    moving: HashSet<Uuid>,
+    buried: HashSet<Uuid>,
+    charges: HashMap<Uuid, Charged>,
+    sent: HashSet<Uuid>,
+    pub(super) open_dead_letters: u64,
+    pub(super) cut_off: bool,
+}
+
+/// What the provider has booked for one order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Charged {
+    pub(super) captures: u32,
+    pub(super) captured_minor: i64,
+    pub(super) refunded_minor: i64,
+    /// Of the captures. Several are joined, and then fit no order.
+    pub(super) currency: String,
+}
+
+/// Past these, what is open is so much that nobody needs an auditor to see it; the report says it was cut off.
+const DEADLINES_MAX: usize = 5_000_000;
+pub(super) const DEAD_MAX: usize = 100_000;
+
+impl World {
+    pub(super) async fn look(
+        store: &dyn Store,
+        books: &dyn Books,
+        at_rest: bool,
+        findings: &mut Findings,
+    ) -> Result<Self> {
+        let deadlines = store.deadlines(DEADLINES_MAX).await?;
+        let dead = store.dead_letters(Some(DeadStatus::Open), DEAD_MAX).await?;
+        let flying = store.in_flight().await?;
+        Ok(Self {
+            at_rest,
+            cut_off: deadlines.len() == DEADLINES_MAX || dead.len() == DEAD_MAX,
+            open_dead_letters: dead.len() as u64,
+            waiting: deadlines.into_iter().map(|(key, ..)| key).collect(),
+            moving: flying.iter().filter_map(|(_, message)| message.order_id).map(|id| id.uuid()).collect(),
+            buried: dead.iter().filter_map(|letter| letter.order_id).map(|id| id.uuid()).collect(),
+            charges: charges(books, findings).await?,
+            sent: sent(books, findings).await?,
+        })
+    }
+
+    /// Something about this order is on its way.
+    pub(super) fn moving(&self, id: &str) -> bool {
+        Uuid::parse_str(id).is_ok_and(|id| self.moving.contains(&id))
+    }
+
+    /// A person can see that something about this order went wrong.
+    pub(super) fn buried(&self, id: &str) -> bool {
+        Uuid::parse_str(id).is_ok_and(|id| self.buried.contains(&id))
+    }
+
+    /// Once: what is left at the end belongs to nobody.
+    pub(super) fn take_charges(&mut self, id: &str) -> Charged {
+        Uuid::parse_str(id).ok().and_then(|id| self.charges.remove(&id)).unwrap_or_default()
+    }
+
+    pub(super) fn strangers(&self) -> Vec<Uuid> {
+        self.charges.keys().copied().collect()
+    }
+
+    /// Once, as above.
+    pub(super) fn take_sent(&mut self, channel: &str, key: &str) -> bool {
+        self.sent.remove(&envelope(channel, key))
+    }
+
+    pub(super) fn left_over(&self, channel: &str, key: &str) -> bool {
+        self.sent.contains(&envelope(channel, key))
+    }
+
+    pub(super) fn anything_left_over(&self) -> bool {
+        !self.sent.is_empty()
+    }
+}
+
+async fn charges(books: &dyn Books, findings: &mut Findings) -> Result<HashMap<Uuid, Charged>> {
+    let mut charges = HashMap::<Uuid, Charged>::new();
+    let mut after = String::new();
+    loop {
+        let page = books.charges(&after, PAGE).await?;
+        for charge in &page {
+            let (key, refunded) = (&charge.key, charge.refunded_minor);
+            let captured = if charge.captured { charge.amount_minor } else { 0 };
+            findings.check(Claim::M4, (0..=captured).contains(&refunded), || {
+                format!("the provider gave back {refunded} of the {captured} (minor units) captured as {key}")
+            });
+            let Ok(order) = Uuid::parse_str(&charge.reference) else {
+                findings.check(Claim::M1, false, || format!("the provider's charge {key} is for no order"));
+                continue;
+            };
+            let sum = charges.entry(order).or_default();
+            sum.captured_minor += captured;
+            sum.refunded_minor += refunded;
+            if charge.captured {
+                sum.captures += 1;
+                sum.currency.push_str(&charge.currency);
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => after.clone_from(&last.key),
+            _ => return Ok(charges),
+        }
+    }
+}
+
+async fn sent(books: &dyn Books, findings: &mut Findings) -> Result<HashSet<Uuid>> {
+    let mut sent = HashSet::new();
+    let mut after = 0;
+    loop {
+        let page = books.sent(after, PAGE).await?;
+        for notice in &page {
+            let new = sent.insert(envelope(&notice.channel, &notice.key));
+            findings.check(Claim::N1, new, || format!("{} was sent {} twice", notice.channel, notice.key));
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => after = last.no,
+            _ => return Ok(sent),
+        }
+    }
+}
+
+/// Sixteen bytes instead of a text.
+fn envelope(channel: &str, key: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{channel} {key}").as_bytes())
+}

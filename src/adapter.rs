@@ -3,6 +3,7 @@
 //! The call is made before the adapter's transaction and is not part of it: what was done outside stays done
 //! when we die in between, and is asked for again under the same key.
 
+pub mod channel;
 pub mod email;
 pub mod mock;
 pub mod provider;
@@ -37,3 +38,14 @@ pub trait Adapter: Send + Sync + 'static {
     /// Performs each message, in order; the answers are in the same order.
     async fn perform(&self, batch: &[Arc<Message>]) -> Vec<Result<Done, Failure>>;
 }
+
+impl Done {
+    /// For a message that the routing table should never have sent here.
+    pub(crate) fn misrouted(role: Role, message: &Message) -> Self {
+        let why = format!("{} is not for the {role} adapter", message.name());
+        Self { outcome: Outcome::Parked { code: "misrouted", why }, send: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

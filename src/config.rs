@@ -122,6 +122,11 @@ impl TryFrom<String> for DelayMs {
     }
 }
 
+/// Name and meaning of every setting: each is a flag as well.
+pub fn settings() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SETTINGS.iter().map(|(name, _, meaning)| (*name, *meaning))
+}
+
 /// What was loaded, with what should be said about it once there is somewhere to say it.
 pub struct Loaded {
     pub settings: Settings,

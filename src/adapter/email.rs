@@ -1,1 +1,29 @@
+//! Every e-mail is handed over by its key, so that a crash between handing over and noting it sends no second one.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use contract::{Body, Message, Role, inbox};
+
+use super::channel::{Channel, Notice, hand_over_all};
+use super::{Adapter, Done, Failure};
+
+pub struct EmailAdapter<C: ?Sized>(pub Arc<C>);
+
+#[async_trait]
+impl<C: Channel + ?Sized> Adapter for EmailAdapter<C> {
+    const ROLE: Role = Role::Email;
+
+    async fn perform(&self, batch: &[Arc<Message>]) -> Vec<Result<Done, Failure>> {
+        hand_over_all(&*self.0, Self::ROLE, batch, notice).await
+    }
+}
+
+inbox! {
+    enum Ask { EmailSend }
+}
+
+fn notice(body: &Body) -> Option<Notice<'_>> {
+    let Ask::EmailSend(email) = Ask::read(body)?;
+    Some(Notice { key: &email.key, to: &email.to, subject: Some(&email.subject), text: &email.body })
+}

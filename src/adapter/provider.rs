@@ -1,1 +1,95 @@
+//! Money moves at the provider only under a key, and what became of it comes back as the provider's own event.
+//!
+//! `PaymentProvider` is the seam. Its promise:
+//!
+//! * Asking again under a key that was used before moves nothing again; it answers as it did before.
+//! * [`Answer::Accepted`] means: whatever comes of it will be told by an event, or at least to a query.
+//! * `Unavailable` means that nothing is known: it may have happened. `Refused` means that it did not.
 
+#![allow(clippy::enum_variant_names)] // the messages of an inbox keep their own names
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use contract::{
+    Body, ChargeStanding, Message, Outcome, ProviderAnswer, ProviderCharge, ProviderEvent, ProviderQuery,
+    ProviderRefund, Role, inbox,
+};
+
+use super::{Adapter, Done, Failure};
+
+/// Each answer stands where its ask stood.
+#[async_trait]
+pub trait PaymentProvider: Send + Sync + 'static {
+    async fn charge(&self, asks: &[&ProviderCharge]) -> Vec<Result<Answer, Failure>>;
+
+    async fn refund(&self, asks: &[&ProviderRefund]) -> Vec<Result<Answer, Failure>>;
+
+    /// How the charge under a key stands in the provider's books, now.
+    async fn query(&self, asks: &[&ProviderQuery]) -> Vec<Result<ChargeStanding, Failure>>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It was heard; events come later, by another way.
+    Accepted,
+    /// It has come to an end, and these say how. A provider may well say a thing more than once.
+    Told(Vec<ProviderEvent>),
+}
+
+inbox! {
+    enum Ask { ProviderCharge, ProviderRefund, ProviderQuery }
+}
+
+pub struct ProviderAdapter<P: ?Sized>(pub Arc<P>);
+
+#[async_trait]
+impl<P: PaymentProvider + ?Sized> Adapter for ProviderAdapter<P> {
+    const ROLE: Role = Role::Provider;
+
+    /// Charges go first, questions last. Nobody can tell: a refund names a transaction that only an earlier
+    /// answer gave, and a question is answered as late as possible.
+    async fn perform(&self, batch: &[Arc<Message>]) -> Vec<Result<Done, Failure>> {
+        let (mut charges, mut refunds, mut queries) = (Vec::new(), Vec::new(), Vec::new());
+        for message in batch {
+            match Ask::read(&message.body) {
+                Some(Ask::ProviderCharge(ask)) => charges.push(ask),
+                Some(Ask::ProviderRefund(ask)) => refunds.push(ask),
+                Some(Ask::ProviderQuery(ask)) => queries.push(ask),
+                None => {}
+            }
+        }
+        let mut charged = self.0.charge(&charges).await.into_iter();
+        let mut refunded = self.0.refund(&refunds).await.into_iter();
+        let mut standings = self.0.query(&queries).await.into_iter();
+        let done = batch.iter().map(|message| match Ask::read(&message.body) {
+            Some(Ask::ProviderCharge(_)) => charged.next().unwrap_or_else(unanswered).map(asked),
+            Some(Ask::ProviderRefund(_)) => refunded.next().unwrap_or_else(unanswered).map(asked),
+            Some(Ask::ProviderQuery(ask)) => {
+                standings.next().unwrap_or_else(unanswered).map(|charge| answered(ask, charge))
+            }
+            None => Ok(Done::misrouted(Role::Provider, message)),
+        });
+        done.collect()
+    }
+}
+
+fn asked(answer: Answer) -> Done {
+    match answer {
+        Answer::Accepted => Done { outcome: Outcome::Done("accepted"), send: Vec::new() },
+        Answer::Told(events) => {
+            let send = events.into_iter().map(Body::ProviderEvent).collect();
+            Done { outcome: Outcome::Done("told"), send }
+        }
+    }
+}
+
+fn answered(ask: &ProviderQuery, charge: ChargeStanding) -> Done {
+    let answer = ProviderAnswer { key: ask.key.clone(), order_id: ask.order_id, charge };
+    Done { outcome: Outcome::Done("answered"), send: vec![Body::ProviderAnswer(answer)] }
+}
+
+/// A provider that answers less than it was asked breaks its promise; asking again is safe.
+fn unanswered<T>() -> Result<T, Failure> {
+    Err(Failure::Unavailable("the payment provider", "it left an ask without an answer".into()))
+}

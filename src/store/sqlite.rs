@@ -1,1 +1,274 @@
+//! One file holds everything, one connection writes it, and a commit is on the disk when it answers.
 
+mod batch;
+mod file;
+mod flight;
+mod json;
+mod look;
+mod schema;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use contract::{Message, OrderId, Queue, Table, Time};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, SqliteConnection};
+
+use super::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Store, Transaction};
+use writer::Writer;
+
+/// What a commit outlives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Durability {
+    /// Everything, a power cut included: every commit waits for the disk.
+    #[default]
+    PowerLoss,
+    /// The death of the process, `kill -9` included. A power cut or a crash of the system takes the last
+    /// commits with it (never a part of one): orders that were answered for may be gone.
+    ProcessCrash,
+}
+
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+pub struct SqliteStore {
+    writer: Writer,
+    readers: SqlitePool,
+    clock: Clock,
+    /// Where the last pruning stopped looking.
+    pruned_to: AtomicI64,
+    /// Dropped last, when no connection is left.
+    _scratch: Option<file::Scratch>,
+}
+
+/// How long to wait for another process that writes.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// Looking is for people and for recovery; more would only compete with the work for two cores.
+const READERS: u32 = 4;
+
+/// Rows that may lie ready between SQLite's thread and ours: a whole batch, so that neither waits for each.
+const ROWS_READY: usize = 1024;
+
+impl SqliteStore {
+    /// Opens the database, creates it if it is not there, and brings its tables up to date.
+    pub async fn open(path: &Path, durability: Durability) -> Result<Self, Error> {
+        Self::create(path, durability.synchronous(), None).await
+    }
+
+    /// For a second process, beside one that runs: creates nothing and migrates nothing.
+    pub async fn open_existing(path: &Path) -> Result<Self, Error> {
+        file::must_exist(path)?;
+        let options = writing(path, Durability::PowerLoss.synchronous());
+        let mut connection = reading(path).connect().await.map_err(failed)?;
+        schema::must_fit(&mut connection).await?;
+        Ok(Self::with(path, options, None, None))
+    }
+
+    /// A database of its own that is gone when the store is: for tests and for a first try. (A file in the
+    /// temporary folder: in memory, readers and the writer would lock each other out.)
+    pub async fn in_memory() -> Result<Self, Error> {
+        let path = std::env::temp_dir().join(format!("checkout-saga-{}.db", uuid::Uuid::now_v7()));
+        let scratch = file::Scratch(path.clone());
+        Self::create(&path, SqliteSynchronous::Off, Some(scratch)).await
+    }
+
+    /// Tells the time by another clock than the machine's.
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    async fn create(
+        path: &Path,
+        synchronous: SqliteSynchronous,
+        scratch: Option<file::Scratch>,
+    ) -> Result<Self, Error> {
+        file::create(path)?;
+        let options = writing(path, synchronous);
+        let mut connection = options.connect().await.map_err(failed)?;
+        schema::up(&mut connection).await?;
+        Ok(Self::with(path, options, Some(connection), scratch))
+    }
+
+    fn with(
+        path: &Path,
+        options: SqliteConnectOptions,
+        connection: Option<SqliteConnection>,
+        scratch: Option<file::Scratch>,
+    ) -> Self {
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(BUSY_WAIT)
+            .test_before_acquire(false)
+            .connect_lazy_with(reading(path));
+        Self {
+            writer: Writer::new(options, connection),
+            readers,
+            clock: Arc::new(machine_time),
+            pruned_to: AtomicI64::new(0),
+            _scratch: scratch,
+        }
+    }
+}
+
+impl Durability {
+    fn synchronous(self) -> SqliteSynchronous {
+        match self {
+            Durability::PowerLoss => SqliteSynchronous::Full,
+            Durability::ProcessCrash => SqliteSynchronous::Normal,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
+        Ok(Box::new(batch::Batch::new(self.writer.begin().await?, self.clock.clone())))
+    }
+
+    async fn now(&self) -> Result<Time, Error> {
+        Ok((self.clock)())
+    }
+
+    async fn due_deadlines(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
+        self.take_due(limit, again_after_s).await
+    }
+
+    async fn in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
+        self.find_in_flight().await
+    }
+
+    async fn advance_mark(&self) -> Result<(), Error> {
+        self.move_mark().await
+    }
+
+    async fn prune(&self, before: Time, limit: usize) -> Result<u64, Error> {
+        self.prune_ended(before, limit).await
+    }
+
+    async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
+        look::get(&self.readers, table, id).await
+    }
+
+    async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {
+        look::page(&self.readers, table, after, limit).await
+    }
+
+    async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
+        look::list(&self.readers, table, filter).await
+    }
+
+    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
+        look::journal_of(&self.readers, order_id).await
+    }
+
+    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, JournalRow)>, Error> {
+        look::journal_page(&self.readers, after, limit).await
+    }
+
+    async fn deadlines(&self, limit: usize) -> Result<Vec<(String, Time, String)>, Error> {
+        look::deadlines(&self.readers, limit).await
+    }
+
+    async fn dead_letters(&self, status: Option<DeadStatus>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        look::dead_letters(&self.readers, status, limit).await
+    }
+
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
+        look::dead_letter(&self.readers, id).await
+    }
+}
+
+/// The same text with each table's name in it, so that every statement stands in the program as it is sent.
+macro_rules! in_table {
+    ($table:expr, $before:literal, $after:literal) => {
+        match $table {
+            contract::Table::Orders => concat!($before, "orders", $after),
+            contract::Table::Submissions => concat!($before, "submissions", $after),
+            contract::Table::Audit => concat!($before, "audit", $after),
+            contract::Table::Products => concat!($before, "products", $after),
+            contract::Table::Discounts => concat!($before, "discounts", $after),
+            contract::Table::Stock => concat!($before, "stock", $after),
+            contract::Table::Holds => concat!($before, "holds", $after),
+            contract::Table::Payments => concat!($before, "payments", $after),
+            contract::Table::Notices => concat!($before, "notices", $after),
+            contract::Table::Sagas => concat!($before, "sagas", $after),
+        }
+    };
+}
+use in_table;
+
+fn writing(path: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions {
+    connecting(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        // 32 MiB of pages, so that a page written often is copied into the database once and not each time.
+        .pragma("wal_autocheckpoint", "8192")
+        .pragma("journal_size_limit", "67108864")
+        // Index pages of the last hours stay in memory: 64 MiB, of which a quiet shop uses little.
+        .pragma("cache_size", "-65536")
+}
+
+fn reading(path: &Path) -> SqliteConnectOptions {
+    connecting(path).pragma("query_only", "on")
+}
+
+fn connecting(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_WAIT)
+        .row_buffer_size(ROWS_READY)
+        .disable_statement_logging()
+}
+
+fn machine_time() -> Time {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_unix_ms(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Sorts SQLite's result codes (<https://sqlite.org/rescode.html>) by what a caller should do.
+fn failed(error: sqlx::Error) -> Error {
+    let sqlx::Error::Database(database) = &error else {
+        return match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => {
+                Error::Refused(error.to_string())
+            }
+            // The connection, its thread or its file is in trouble, not the message.
+            other => Error::Unavailable(other.to_string()),
+        };
+    };
+    let code = code(database.as_ref());
+    let why = error.to_string();
+    match (code & 0xff, code) {
+        (CONSTRAINT, UNIQUE | PRIMARY_KEY) => Error::Conflict(why),
+        (CONSTRAINT | GENERIC | TOO_BIG | MISMATCH | RANGE, _) => Error::Refused(why),
+        // Busy, locked, full, not to be opened, unreadable or damaged: no message is to blame.
+        _ => Error::Unavailable(why),
+    }
+}
+
+/// Somebody else holds the lock: what was asked for has not begun.
+fn is_busy(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|database| code(database) & 0xff == BUSY)
+}
+
+fn code(error: &dyn sqlx::error::DatabaseError) -> i32 {
+    error.code().and_then(|code| code.parse().ok()).unwrap_or(0)
+}
+
+const GENERIC: i32 = 1;
+const BUSY: i32 = 5;
+const TOO_BIG: i32 = 18;
+const CONSTRAINT: i32 = 19;
+const MISMATCH: i32 = 20;
+const RANGE: i32 = 25;
+const PRIMARY_KEY: i32 = 1555;
+const UNIQUE: i32 = 2067;

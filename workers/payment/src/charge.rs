@@ -9,6 +9,8 @@ use crate::record::{Charge, Payment, Record, Status};
 
 /// The code that tells the saga: nobody knew in time, so it was given up.
 pub(crate) const TIMEOUT: &str = "payment_timeout";
+const OVER_LIMIT: &str = "amount_over_limit";
+pub(crate) const MISMATCH: &str = "amount_mismatch";
 
 pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentCharge, now: Time) -> Decision<Record> {
     let Some(payment) = known else { return first(m, now) };
@@ -23,7 +25,7 @@ pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentCharge, now: Time) 
         Status::Checking | Status::Undoing => {
             Decision::done("the provider is asked again what became of it").say(query(&payment))
         }
-        Status::Captured => Decision::done("it was captured before").say(captured(&payment, now)),
+        Status::Captured => kept_or_going_back(&payment, now),
         Status::Declined => Decision::done("it was declined before").say(declined(&payment, now)),
         Status::GivenUp if payment.charge.is_none() => {
             Decision::ignored("it was given up before it was asked for: nothing is charged")
@@ -33,6 +35,12 @@ pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentCharge, now: Time) 
 }
 
 fn first(m: &bodies::PaymentCharge, now: Time) -> Decision<Record> {
+    if m.amount.is_negative() {
+        return Decision::parked(
+            "amount_negative",
+            "nobody is charged less than nothing; correct the amount",
+        );
+    }
     let charge = Charge {
         customer_id: m.customer_id.clone(),
         amount: m.amount,
@@ -42,14 +50,11 @@ fn first(m: &bodies::PaymentCharge, now: Time) -> Decision<Record> {
         receipt: None,
         failure_code: None,
     };
-    if let Some(why) = over_limit(m.payment.method, m.amount) {
-        let charge = Charge { failure_code: Some("amount_over_limit".into()), ..charge };
+    if over_limit(m.payment.method, m.amount).is_some() {
+        let charge = Charge { failure_code: Some(OVER_LIMIT.into()), ..charge };
         let payment = Payment::new(m.order_id, Status::Declined, Some(charge), now);
-        let code = "amount_over_limit".to_string();
-        let fact = PaymentDeclined { order_id: m.order_id, at: now, code, message: why };
-        return Decision::done("more than this method may carry")
-            .save(payment)
-            .say(Body::PaymentDeclined(fact));
+        let fact = declined(&payment, now);
+        return Decision::done("more than this method may carry").save(payment).say(fact);
     }
     if m.amount.is_zero() {
         let charge = Charge { transaction_id: Some(format!("free_{}", m.order_id)), ..charge };
@@ -91,9 +96,23 @@ pub(crate) fn check(known: Option<Payment>, m: &bodies::PaymentCheck, now: Time)
         Status::Checking | Status::Undoing => {
             Decision::done("asked the provider again what became of it").say(query(&payment))
         }
-        Status::Captured => Decision::done("it was captured before").say(captured(&payment, now)),
+        Status::Captured => kept_or_going_back(&payment, now),
         Status::Declined => Decision::done("it was declined before").say(declined(&payment, now)),
         Status::GivenUp => Decision::done("it was given up before").say(timed_out(&payment, now)),
+    }
+}
+
+/// Money that goes back whole pays for nothing: to call it captured would ship goods for free.
+fn kept_or_going_back(payment: &Payment, now: Time) -> Decision<Record> {
+    let failed = payment.charge.as_ref().is_some_and(|charge| charge.failure_code.is_some());
+    match payment.refund_of(0).map(|at| payment.refunds[at].late) {
+        None => Decision::done("it was captured before").say(captured(payment, now)),
+        Some(false) => Decision::ignored("it is being undone: what was captured goes back"),
+        Some(true) => Decision::done("it was captured too late or wrongly, and goes back").say(if failed {
+            declined(payment, now)
+        } else {
+            timed_out(payment, now)
+        }),
     }
 }
 
@@ -149,9 +168,12 @@ pub(crate) fn captured(payment: &Payment, now: Time) -> Body {
 }
 
 pub(crate) fn declined(payment: &Payment, now: Time) -> Body {
-    let code = payment.charge.as_ref().and_then(|charge| charge.failure_code.clone());
-    let code = code.unwrap_or_else(|| "declined".to_string());
+    let charge = payment.charge.as_ref();
+    let code =
+        charge.and_then(|charge| charge.failure_code.clone()).unwrap_or_else(|| "declined".to_string());
     let message = match code.as_str() {
+        OVER_LIMIT => charge.and_then(|charge| over_limit(charge.method, charge.amount)).unwrap_or_default(),
+        MISMATCH => "the provider captured another amount than was asked for, and gives it back".to_string(),
         "insufficient_funds" => "the account has too little money".to_string(),
         "expired_card" => "the card has expired".to_string(),
         other => format!("the provider declined: {other}"),

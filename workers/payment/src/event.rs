@@ -1,15 +1,16 @@
 //! What the provider says. What fits what was asked is believed; what does not makes us ask the provider,
 //! whose answer from its own books is believed.
 
-use contract::{
-    Body, ChargeStanding, Decision, Money, PaymentDeclined, ProviderEventKind, ProviderRefund, Time, bodies,
-};
+use contract::{Body, ChargeStanding, Decision, Money, ProviderEventKind, ProviderRefund, Time, bodies};
 
-use crate::charge::{captured, declined, query, timed_out};
+use crate::charge::{MISMATCH, captured, declined, query, timed_out};
 use crate::record::{Payment, Record, Status};
 use crate::refund;
 
 pub(crate) fn heard(known: Option<Payment>, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+    if m.data.amount.is_negative() {
+        return Decision::parked("amount_negative", "money moves one way; correct the sign of the amount");
+    }
     let Some(payment) = known else {
         return Decision::parked(
             "payment_unknown",
@@ -68,9 +69,12 @@ fn captured_again(payment: &Payment, m: &bodies::ProviderEvent) -> Decision<Reco
     if charge.is_some_and(|charge| charge.transaction_id.as_deref() == Some(&m.data.transaction_id)) {
         return Decision::ignored("it is known that this was captured");
     }
+    if m.data.amount.is_zero() {
+        return Decision::ignored("of nothing there is nothing to give back");
+    }
     Decision::alarm("the provider captured a second time for one order; the second goes back").say(
         Body::ProviderRefund(ProviderRefund {
-            key: format!("stray/{}", m.data.transaction_id),
+            key: format!("{}{}", refund::STRAY, m.data.transaction_id),
             order_id: payment.order_id,
             transaction_id: m.data.transaction_id.clone(),
             amount: m.data.amount,
@@ -117,6 +121,9 @@ pub(crate) fn answered(known: Option<Payment>, m: &bodies::ProviderAnswer, now: 
             if asked_for(&payment) == Some(*amount) {
                 return capture(payment, transaction_id, now);
             }
+            if amount.is_negative() {
+                return Decision::alarm("the provider captured less than nothing; look at its books");
+            }
             wrong_amount(payment, transaction_id, *amount, now)
         }
         ChargeStanding::Failed { failure_code, .. } => match payment.status {
@@ -150,24 +157,17 @@ fn wrong_amount(mut payment: Payment, transaction_id: &str, amount: Money, now: 
     match payment.charge.as_mut() {
         Some(charge) => {
             charge.transaction_id = Some(transaction_id.to_string());
-            charge.failure_code = Some("amount_mismatch".to_string());
+            charge.failure_code = Some(MISMATCH.to_string());
         }
         None => return Decision::alarm("the provider captured what was never asked for; look at its books"),
     }
-    let order_id = payment.order_id;
     let payment = payment.turn(Status::Captured, now);
     let undoing = before == Status::Undoing;
+    let fact = declined(&payment, now);
     let decision = refund::start(payment, 0, amount, !undoing, now);
     match before {
         Status::Undoing | Status::Declined | Status::GivenUp | Status::Captured => decision,
-        Status::AwaitingCash | Status::Asked | Status::Checking => {
-            decision.say(Body::PaymentDeclined(PaymentDeclined {
-                order_id,
-                at: now,
-                code: "amount_mismatch".to_string(),
-                message: format!("the provider captured {amount}, which is not what was asked for"),
-            }))
-        }
+        Status::AwaitingCash | Status::Asked | Status::Checking => decision.say(fact),
     }
 }
 

@@ -9,8 +9,15 @@ use crate::record::{Payment, Record, Refund, RefundState, Status};
 
 /// A provider that refuses is asked under a new key this often before a person has to look.
 const TRIES_MAX: u32 = 3;
+/// Begins the keys of refunds of a second capture, which our books never took in.
+pub(crate) const STRAY: &str = "stray/";
 
 pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentRefund, now: Time) -> Decision<Record> {
+    // A return's share is all that a return may touch: it never undoes a charge that is under way.
+    let captured = known.as_ref().is_some_and(|payment| payment.status == Status::Captured);
+    if m.return_no != 0 && !captured {
+        return exceeds(m, now);
+    }
     let Some(payment) = known else {
         let payment = Payment::new(m.order_id, Status::GivenUp, None, now);
         let voided = voided(&payment, now);
@@ -45,18 +52,21 @@ fn first(payment: Payment, m: &bodies::PaymentRefund, now: Time) -> Decision<Rec
     let currency = payment.currency.expect("what is captured has a currency");
     let amount = m.amount.map_or_else(|| Money::from_minor(left, currency).ok(), Some);
     let Some(amount) = amount.filter(|a| a.currency() == currency && (0..=left).contains(&a.minor())) else {
-        let fact = PaymentRefundFailed {
-            order_id: payment.order_id,
-            at: now,
-            code: "refund_exceeds_capture".to_string(),
-            message: "more would go back than is left of what was captured".to_string(),
-            return_no: m.return_no,
-            late: false,
-        };
-        return Decision::alarm("a refund of more than is left was asked for")
-            .say(Body::PaymentRefundFailed(fact));
+        return exceeds(m, now);
     };
     start(payment, m.return_no, amount, false, now)
+}
+
+fn exceeds(m: &bodies::PaymentRefund, now: Time) -> Decision<Record> {
+    let fact = PaymentRefundFailed {
+        order_id: m.order_id,
+        at: now,
+        code: "refund_exceeds_capture".to_string(),
+        message: "more would go back than is left of what was captured".to_string(),
+        return_no: m.return_no,
+        late: false,
+    };
+    Decision::alarm("a refund of more than is left was asked for").say(Body::PaymentRefundFailed(fact))
 }
 
 /// Begins to give back `amount`; of nothing there is nothing to ask the provider.
@@ -121,12 +131,20 @@ pub(crate) fn by_hand(known: Option<Payment>, m: &bodies::PaymentByHand, now: Ti
 }
 
 pub(crate) fn succeeded(mut payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+    if is_stray(m) {
+        return Decision::done("what was captured a second time went back");
+    }
     let Some((at, current)) = find(&payment, m) else {
         return Decision::alarm("the provider gave back what was not asked for; look at its books");
     };
     let refund = &mut payment.refunds[at];
     match refund.state {
-        RefundState::Done => Decision::ignored("it is known that this went back"),
+        RefundState::Done if current && refund.by_hand.is_none() => {
+            Decision::ignored("it is known that this went back")
+        }
+        RefundState::Done => {
+            Decision::alarm("the provider made a refund that had gone back another way; it went back twice")
+        }
         RefundState::Asked | RefundState::Failed if !current => {
             Decision::alarm("the provider made a refund after refusing it; look whether it went back twice")
         }
@@ -141,6 +159,9 @@ pub(crate) fn succeeded(mut payment: Payment, m: &bodies::ProviderEvent, now: Ti
 }
 
 pub(crate) fn failed(mut payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+    if is_stray(m) {
+        return Decision::alarm("what was captured a second time was not given back: return it by hand");
+    }
     let Some((at, current)) = find(&payment, m) else {
         return Decision::alarm("the provider refused a refund that was not asked for; look at its books");
     };
@@ -185,12 +206,16 @@ fn book(mut payment: Payment, at: usize, now: Time) -> Decision<Record> {
     Decision::done("the money went back").save(payment).say(body)
 }
 
+fn is_stray(m: &bodies::ProviderEvent) -> bool {
+    m.data.key.as_ref().is_some_and(|key| key.starts_with(STRAY))
+}
+
 /// Which refund an event is about, and whether it is about its latest try. Providers that do not send the
-/// key back are understood as long as only one refund is open.
+/// key back are understood as long as only one refund has that amount.
 fn find(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usize, bool)> {
     let Some(key) = &m.data.key else {
-        let mut open = (0..payment.refunds.len()).filter(|at| payment.refunds[*at].amount == m.data.amount);
-        return open.next().filter(|_| open.next().is_none()).map(|at| (at, true));
+        let mut alike = (0..payment.refunds.len()).filter(|at| payment.refunds[*at].amount == m.data.amount);
+        return alike.next().filter(|_| alike.next().is_none()).map(|at| (at, true));
     };
     (0..payment.refunds.len()).find_map(|at| {
         let refund = &payment.refunds[at];

@@ -66,6 +66,8 @@ impl Worker for StockWorker {
                     State::Held(hold) | State::Stuck(hold) => order.release(hold),
                     State::Refused(hold) => order.close(hold),
                     State::Released(_) => order.released_again(),
+                    // The whole shipment came back unpaid (return number 0): nothing is left to give back.
+                    State::Shipped(hold) if hold.restocked.contains(&0) => order.released_again(),
                     State::Shipped(hold) => order.alarm("release", Some(hold)),
                     State::OtherLines(hold) => order.lines_differ(hold),
                 }

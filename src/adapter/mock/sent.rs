@@ -1,0 +1,93 @@
+//! A letter box holds one notice per key, with the address in full; what is logged about it has the address masked.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{MockWorld, json};
+use crate::adapter::Failure;
+use crate::adapter::channel::{Channel, Notice, masked};
+
+pub struct MockChannel {
+    world: Arc<MockWorld>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Email,
+    Sms,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Email => "email",
+            Kind::Sms => "sms",
+        }
+    }
+}
+
+impl MockWorld {
+    pub fn email(self: &Arc<Self>) -> MockChannel {
+        MockChannel { world: self.clone(), kind: Kind::Email }
+    }
+
+    pub fn sms(self: &Arc<Self>) -> MockChannel {
+        MockChannel { world: self.clone(), kind: Kind::Sms }
+    }
+}
+
+#[async_trait]
+impl Channel for MockChannel {
+    async fn hand_over(&self, notices: &[Notice<'_>]) -> Vec<Result<(), Failure>> {
+        if notices.is_empty() {
+            return Vec::new();
+        }
+        let mut new = match self.put(notices).await {
+            Ok(new) => new,
+            Err(error) => {
+                let why = || Err(Failure::Unavailable("the mock world", error.to_string()));
+                return notices.iter().map(|_| why()).collect();
+            }
+        };
+        let log = |notice: &Notice<'_>| {
+            // Of two under one key in this batch, the first was put.
+            if new.remove(notice.key) {
+                self.kind.log(notice);
+            }
+            Ok(())
+        };
+        notices.iter().map(log).collect()
+    }
+}
+
+impl MockChannel {
+    /// The keys that were not there before.
+    async fn put(&self, notices: &[Notice<'_>]) -> Result<HashSet<String>, sqlx::Error> {
+        let rows: Vec<_> =
+            notices.iter().map(|notice| (notice.key, notice.to, notice.subject, notice.text)).collect();
+        let put = sqlx::query_scalar(
+            "insert into sent (channel, key, address, subject, body, at_ms)
+             select ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2 from json_each(?3) where true
+             on conflict (channel, key) do nothing returning key",
+        );
+        let put = put.bind(self.kind.name()).bind(self.world.now().unix_ms()).bind(json(&rows)?);
+        Ok(put.fetch_all(&self.world.writer).await?.into_iter().collect())
+    }
+}
+
+impl Kind {
+    /// In the shape in which people know them.
+    fn log(self, notice: &Notice<'_>) {
+        let (to, text) = (masked(notice.to), notice.text);
+        match self {
+            Kind::Email => {
+                let subject = notice.subject.unwrap_or_default();
+                tracing::info!(key = notice.key, "E-mail\nTo: {to}\nSubject: {subject}\n\n{text}\n");
+            }
+            Kind::Sms => tracing::info!(key = notice.key, "SMS to {to}: {text}"),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+use std::sync::Arc;
+
+use contract::{Body, Message, MessageId, Outcome, Time};
+
+use super::email::EmailAdapter;
+use super::mock::{MockWorld, Settings};
+use super::provider::ProviderAdapter;
+use super::sms::SmsAdapter;
+use super::{Adapter, Done, Failure};
+
+const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
+const OTHER: &str = "01932b4a-1111-7000-8000-000000000002";
+
+fn message(no: usize, name: &str, body: &str) -> Arc<Message> {
+    let body = body.replace("ORDER", ORDER).replace("OTHER", OTHER);
+    let id = MessageId::new(&format!("m{no}")).unwrap();
+    Arc::new(Message::restore(id, None, Time::default(), name, &body).unwrap())
+}
+
+async fn perform(adapter: impl Adapter, batch: &[(&str, &str)]) -> Vec<Result<Done, Failure>> {
+    let batch: Vec<_> = batch.iter().enumerate().map(|(no, (name, body))| message(no, name, body)).collect();
+    adapter.perform(&batch).await
+}
+
+async fn world(dir: &tempfile::TempDir) -> Arc<MockWorld> {
+    MockWorld::open(&dir.path().join("world.db"), Settings::default()).await.unwrap()
+}
+
+const CHARGE: (&str, &str) = (
+    "provider.charge",
+    r#"{"key":"k1","order_id":"ORDER","amount":{"amount":"10.00","currency":"EUR"},"payment":{"method":"card","token":"tok_ok"}}"#,
+);
+const REUSED: (&str, &str) = (
+    "provider.charge",
+    r#"{"key":"k1","order_id":"ORDER","amount":{"amount":"11.00","currency":"EUR"},"payment":{"method":"card","token":"tok_ok"}}"#,
+);
+const QUERY: (&str, &str) = ("provider.query", r#"{"key":"k1","order_id":"ORDER"}"#);
+const QUERY_OTHER: (&str, &str) = ("provider.query", r#"{"key":"k1","order_id":"OTHER"}"#);
+const REFUND: (&str, &str) = (
+    "provider.refund",
+    r#"{"key":"k2","order_id":"ORDER","transaction_id":"ch_none","amount":{"amount":"10.00","currency":"EUR"}}"#,
+);
+const EMAIL: (&str, &str) =
+    ("email.send", r#"{"order_id":"ORDER","key":"k","to":"anna@example.org","subject":"s","body":"b"}"#);
+const SMS: (&str, &str) =
+    ("sms.send", r#"{"order_id":"ORDER","key":"k","number":"+491701234567","text":"t"}"#);
+
+/// Each answer in one line.
+fn lines(answers: &[Result<Done, Failure>]) -> Vec<String> {
+    let said = |body: &Body| match body {
+        Body::ProviderEvent(event) => {
+            let kind = serde_json::to_value(event.kind).unwrap();
+            format!(" {}", kind.as_str().unwrap())
+        }
+        Body::ProviderAnswer(answer) => format!(" {:?}", answer.charge).chars().take(10).collect(),
+        other => panic!("{other:?}"),
+    };
+    let line = |answer: &Result<Done, Failure>| match answer {
+        Ok(Done { outcome: Outcome::Done(what), send }) => {
+            format!("{what}{}", send.iter().map(said).collect::<String>())
+        }
+        Ok(Done { outcome: Outcome::Parked { code, .. }, .. }) => format!("parked {code}"),
+        Ok(other) => panic!("{other:?}"),
+        Err(Failure::Refused(..)) => "refused".into(),
+        Err(Failure::Unavailable(..)) => "unavailable".into(),
+    };
+    answers.iter().map(line).collect()
+}
+
+#[tokio::test]
+async fn each_answer_stands_where_its_message_stood() {
+    let dir = tempfile::tempdir().unwrap();
+    let adapter = ProviderAdapter(world(&dir).await);
+    let batch = [QUERY, REFUND, EMAIL, CHARGE, REUSED, QUERY_OTHER, CHARGE];
+    let answers = perform(adapter, &batch).await;
+    assert_eq!(
+        lines(&answers),
+        [
+            "answered Succeeded",
+            "told refund.failed",
+            "parked misrouted",
+            "told payment.succeeded",
+            "refused",
+            "answered NotFound",
+            "told payment.succeeded",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_world_that_cannot_be_reached_is_unavailable_for_everyone_who_asks() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(&dir).await;
+    world.close().await;
+    let answers = perform(ProviderAdapter(world.clone()), &[CHARGE, EMAIL, REFUND, QUERY]).await;
+    assert_eq!(lines(&answers), ["unavailable", "parked misrouted", "unavailable", "unavailable"]);
+    let answers = perform(EmailAdapter(Arc::new(world.email())), &[EMAIL, EMAIL]).await;
+    assert_eq!(lines(&answers), ["unavailable", "unavailable"]);
+}
+
+#[tokio::test]
+async fn e_mail_and_text_messages_go_their_own_ways() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(&dir).await;
+    let answers = perform(EmailAdapter(Arc::new(world.email())), &[EMAIL, SMS, EMAIL]).await;
+    assert_eq!(lines(&answers), ["handed_over", "parked misrouted", "handed_over"]);
+    let answers = perform(SmsAdapter(Arc::new(world.sms())), &[EMAIL, SMS]).await;
+    assert_eq!(lines(&answers), ["parked misrouted", "handed_over"]);
+    let sent = world.sent_page(0, 10).await.unwrap();
+    let sent: Vec<_> = sent.iter().map(|sent| (&*sent.channel, &*sent.address, &*sent.body)).collect();
+    assert_eq!(sent, [("email", "anna@example.org", "b"), ("sms", "+491701234567", "t")]);
+}

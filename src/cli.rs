@@ -1,0 +1,161 @@
+//! The command line: every command says what it did, and every error says what to do next.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod audit;
+mod client;
+mod dead;
+mod demo;
+mod dev;
+mod load;
+mod migrate;
+mod order;
+mod paint;
+mod saga;
+mod shop;
+mod story;
+mod submit;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::{self, Loaded, Profile, Settings};
+use crate::telemetry;
+
+/// A checkout saga: orders, payments, stock and notices that hold together under every fault.
+#[derive(Parser)]
+#[command(name = "checkout", version, after_help = "Without a command: checkout dev", max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// Settings file (default: checkout.toml, if it is there)
+    #[arg(long, global = true, value_name = "FILE", env = "CHECKOUT_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole shop in this process and watch its orders (the default)
+    #[command(after_help = "Example: checkout dev --listen 127.0.0.1:0 --provider-success-rate 0.5")]
+    Dev,
+    /// Tell the whole story in 20 seconds on a system of its own, and check every promise
+    #[command(after_help = "Example: checkout demo --json")]
+    Demo(demo::Args),
+    /// Send checkouts (JSON, or JSON lines) to a running system
+    #[command(after_help = "Example: checkout submit config/example-checkout.json --wait")]
+    Submit(submit::Args),
+    /// Look at orders, and change their fate
+    #[command(subcommand, after_help = "Example: checkout order list --status paid")]
+    Order(order::Command),
+    /// Check every invariant against the database and the provider's own books
+    #[command(after_help = "Example: checkout audit --at-rest")]
+    Audit(audit::Args),
+    /// Messages that could not be handled: look, replay, discard
+    #[command(subcommand, after_help = "Example: checkout dead list")]
+    Dead(dead::Command),
+    /// Sagas: look, and help those that wait for an operator
+    #[command(subcommand, after_help = "Example: checkout saga list --status needs_attention")]
+    Saga(saga::Command),
+    /// Put load on a system of its own, and measure
+    #[command(after_help = "Example: checkout load --orders 20000 --in-flight 512 --report report.json")]
+    Load(load::Args),
+    /// The settings in force, and where each comes from
+    #[command(after_help = "Example: checkout config --json")]
+    Config {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring the database's schema up to date, or take it back
+    #[command(after_help = "Example: checkout migrate down --to 1")]
+    Migrate(migrate::Args),
+}
+
+/// Shown on standard error; the exit code becomes 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUsage(pub String);
+
+/// Parses, runs, and turns the result into an exit code: 0 done, 1 failed, 2 wrong usage.
+pub fn main() -> ExitCode {
+    let matches = command().get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let flags = config::settings()
+        .filter_map(|(name, _)| Some((name.to_string(), matches.get_one::<String>(name)?.clone())))
+        .collect();
+    match run(cli, &flags) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.downcast_ref::<WrongUsage>().is_some() { 2 } else { 1 })
+        }
+    }
+}
+
+/// The commands, with a flag for every setting there is.
+fn command() -> clap::Command {
+    config::settings().fold(Cli::command(), |command, (name, meaning)| {
+        let flag = Arg::new(name).long(name.replace('_', "-")).value_name("VALUE").help(meaning);
+        command.arg(flag.global(true).hide_short_help(true).help_heading("Settings"))
+    })
+}
+
+fn run(cli: Cli, flags: &BTreeMap<String, String>) -> Result<ExitCode> {
+    let command = cli.command.unwrap_or(Command::Dev);
+    let profile = match command {
+        Command::Dev => Profile::Dev,
+        _ => Profile::Plain,
+    };
+    let loaded = config::load(profile, cli.config.as_deref(), flags).map_err(|why| WrongUsage(format!("{why:#}")))?;
+    let Loaded { settings, shown, warnings } = loaded;
+    let quiet = matches!(command, Command::Demo(_) | Command::Load(_)) && !flags.contains_key("log");
+    telemetry::start(if quiet { "error" } else { &settings.log }, settings.log_format)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Command::Config { json } = command {
+        return show_config(&shown, json);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(dispatch(command, settings))
+}
+
+async fn dispatch(command: Command, settings: Settings) -> Result<ExitCode> {
+    match command {
+        Command::Dev => dev::run(&settings).await,
+        Command::Demo(args) => demo::run(args, settings).await,
+        Command::Submit(args) => submit::run(args, &settings).await,
+        Command::Order(command) => order::run(command, &settings).await,
+        Command::Audit(args) => audit::run(args, &settings).await,
+        Command::Dead(command) => dead::run(command, &settings).await,
+        Command::Saga(command) => saga::run(command, &settings).await,
+        Command::Load(args) => load::run(args, settings).await,
+        Command::Config { .. } => Ok(ExitCode::SUCCESS),
+        Command::Migrate(args) => migrate::run(args, &settings).await,
+    }
+}
+
+fn show_config(shown: &[config::Shown], json: bool) -> Result<ExitCode> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(shown)?);
+    } else {
+        let rows = shown.iter().map(|s| vec![s.name.into(), s.value.clone(), s.from.into(), s.meaning.into()]);
+        println!("{}", paint::table(&["setting", "value", "from", "meaning"], rows.collect()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::command().debug_assert();
+    }
+}

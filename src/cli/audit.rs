@@ -1,0 +1,54 @@
+//! Every promise, checked against the database and the provider's own books.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::paint;
+use crate::app;
+use crate::audit::{Report, audit};
+use crate::config::Settings;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Nothing is under way: what is still in flight counts as lost
+    #[arg(long)]
+    at_rest: bool,
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    let store = app::look(settings).await?;
+    let world = app::open_world(settings).await?;
+    let report = audit(&*store, &*world, args.at_rest).await?;
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&report)?),
+        false => print(&report),
+    }
+    Ok(if report.clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+pub(super) fn print(report: &Report) {
+    let rows = report.checks.iter().map(|check| {
+        let verdict = match (check.violated, check.examined) {
+            (0, 0) => paint::dim("nothing to check"),
+            (0, _) => paint::good("holds"),
+            (violated, _) => paint::bad(&format!("{violated} violations")),
+        };
+        vec![check.id.to_string(), verdict, check.examined.to_string(), check.claim.to_string()]
+    });
+    println!("{}", paint::table(&["id", "verdict", "examined", "claim"], rows.collect()));
+    for check in &report.checks {
+        for violation in &check.violations {
+            println!("{}", paint::bad(&format!("{}: {violation}", check.id)));
+        }
+    }
+    let Report { orders, journal_rows, needs_attention, open_dead_letters, .. } = report;
+    println!(
+        "{orders} orders, {journal_rows} journal rows, {needs_attention} sagas wait for an operator, {open_dead_letters} open dead letters"
+    );
+    if report.cut_off {
+        println!("{}", paint::bad("there are more dead letters or deadlines than were read; deal with those first"));
+    }
+}

@@ -1,0 +1,43 @@
+//! The schema goes up by itself at every start; this is for looking ahead, and for going back.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::config::Settings;
+use crate::store::sqlite::SqliteStore;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[arg(default_value = "up", value_parser = ["up", "down"])]
+    direction: String,
+    /// With down: the last migration that stays (0: none)
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    to: i64,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// With down: yes, throw away what the removed tables hold
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    let path = &settings.database_url.path;
+    let done = match (args.direction.as_str(), args.dry_run) {
+        ("up", true) => SqliteStore::migrations_pending(path).await?,
+        ("up", false) => SqliteStore::migrate_up(path).await?,
+        (_, _) if args.dry_run || !args.yes => {
+            let why = format!("down to {} drops tables and what they hold; say --yes if that is meant", args.to);
+            return Err(super::WrongUsage(why).into());
+        }
+        (_, _) => SqliteStore::migrate_down(path, args.to).await?,
+    };
+    for name in &done {
+        println!("{} {name}", if args.dry_run { "would apply" } else { args.direction.as_str() });
+    }
+    if done.is_empty() {
+        println!("nothing to do");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,277 @@
+//! Orders: what they are, what became of them, and what may be done about them.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use contract::{MessageId, OrderId, Role, Table, Time};
+use serde_json::{Value, json};
+
+use super::client::{Client, wait_for};
+use super::{paint, shop};
+use crate::app;
+use crate::config::Settings;
+use crate::store::{Filter, JournalRow, Store};
+use crate::view;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Orders, newest first
+    #[command(after_help = "Example: checkout order list --status fulfilled --customer customer-42 --limit 5")]
+    List {
+        /// created, paid, fulfilled, cancelled, refunded or archived
+        #[arg(long, value_parser = ["created", "paid", "fulfilled", "cancelled", "refunded", "archived"])]
+        status: Option<String>,
+        #[arg(long)]
+        customer: Option<String>,
+        /// Created at or after this time
+        #[arg(long, value_name = "TIME")]
+        from: Option<Time>,
+        /// Created before this time
+        #[arg(long, value_name = "TIME")]
+        to: Option<Time>,
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        #[arg(long)]
+        json: bool,
+    },
+    /// One order: items, payment and timeline
+    #[command(after_help = "Example: checkout order show 01932b4a-1111-7000-8000-000000000001 --messages")]
+    Show {
+        #[arg(value_parser = view::order_id)]
+        order_id: OrderId,
+        /// Every message that was handled on its behalf as well
+        #[arg(long)]
+        messages: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Cancel an order that is not on its way yet; what was paid goes back
+    #[command(after_help = "Example: checkout order cancel 01932b4a-1111-7000-8000-000000000001 --reason 'changed my mind'")]
+    Cancel {
+        #[arg(value_parser = view::order_id)]
+        order_id: OrderId,
+        #[arg(long)]
+        reason: Option<String>,
+        /// As the shop, not as the customer
+        #[arg(long)]
+        admin: bool,
+    },
+    /// Take goods back after fulfilment, and give the money back
+    #[command(after_help = "Example: checkout order refund 01932b4a-1111-7000-8000-000000000001 --item BOOK-DUNE=1")]
+    Refund {
+        #[arg(value_parser = view::order_id)]
+        order_id: OrderId,
+        /// SKU=QUANTITY, as often as needed; without it everything comes back
+        #[arg(long = "item", value_name = "SKU=QUANTITY", value_parser = item)]
+        items: Vec<(String, u32)>,
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Say that the cash for an order on delivery has come
+    #[command(after_help = "Example: checkout order pay 01932b4a-1111-7000-8000-000000000001 --transaction receipt-7")]
+    Pay {
+        #[arg(value_parser = view::order_id)]
+        order_id: OrderId,
+        #[arg(long)]
+        transaction: Option<String>,
+    },
+    /// Put an order that has ended away
+    #[command(after_help = "Example: checkout order archive 01932b4a-1111-7000-8000-000000000001")]
+    Archive {
+        #[arg(value_parser = view::order_id)]
+        order_id: OrderId,
+    },
+    /// Follow one order until its end
+    #[command(after_help = "Example: checkout order watch 01932b4a-1111-7000-8000-000000000001")]
+    Watch {
+        #[arg(value_parser = view::order_id)]
+        order_id: OrderId,
+        #[arg(long, default_value_t = 600, value_name = "SECONDS")]
+        wait_s: u64,
+    },
+}
+
+pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
+    let store = app::look(settings).await?;
+    match command {
+        Command::List { status, customer, from, to, limit, json } => {
+            let filter = Filter { status, customer_id: customer, from, to, before: None, limit: limit.into() };
+            list(&*store, &filter, json).await
+        }
+        Command::Show { order_id, messages, json } => show(&*store, order_id, messages, json).await,
+        Command::Cancel { order_id, reason, admin } => {
+            let by = if admin { "admin" } else { "customer" };
+            let body = json!({"order_id": order_id, "reason": reason, "by": by});
+            ask(&*store, settings, order_id, "order.cancel", body).await
+        }
+        Command::Refund { order_id, items, reason } => {
+            let items: Vec<_> = items.iter().map(|(sku, n)| json!({"sku": sku, "quantity": n})).collect();
+            let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
+            let body = json!({"order_id": order_id, "items": items, "reason": reason});
+            ask(&*store, settings, order_id, "order.refund", body).await
+        }
+        Command::Pay { order_id, transaction } => {
+            let body = json!({"order_id": order_id, "transaction_id": transaction});
+            ask(&*store, settings, order_id, "order.pay", body).await
+        }
+        Command::Archive { order_id } => {
+            ask(&*store, settings, order_id, "order.archive", json!({"order_id": order_id})).await
+        }
+        Command::Watch { order_id, wait_s } => watch(&*store, order_id, wait_s).await,
+    }
+}
+
+async fn list(store: &dyn Store, filter: &Filter, as_json: bool) -> Result<ExitCode> {
+    let docs = store.list(Table::Orders, filter).await?;
+    let orders: Vec<Value> = docs.iter().map(|doc| serde_json::from_str(doc)).collect::<Result<_, _>>()?;
+    if as_json {
+        for order in &orders {
+            let id = order["order_id"].as_str().unwrap_or_default();
+            println!("{}", view::order(store, id).await?.unwrap_or_default());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = |order: &Value, name: &str| order[name].as_str().unwrap_or_default().to_string();
+    let rows = orders.iter().map(|order| {
+        let id = text(order, "order_id");
+        vec![id, text(order, "created_at"), paint::status(&text(order, "status")), money(&order["total"]), text(order, "customer_id")]
+    });
+    println!("{}", paint::table(&["order", "created", "status", "total", "customer"], rows.collect()));
+    if orders.len() == filter.limit {
+        println!("{}", paint::dim("there may be more; narrow it down, or raise --limit"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: bool) -> Result<ExitCode> {
+    let view = known(store, order_id).await?;
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&view)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = |name: &str| view[name].as_str().unwrap_or_default();
+    println!("order     {order_id}");
+    println!("customer  {}", text("customer_id"));
+    println!("status    {}  {}", paint::status(text("status")), text("reason").replace('_', " "));
+    if text("status") == "rejected" {
+        println!("because   {}", text("message"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for item in view["items"].as_array().into_iter().flatten() {
+        let title = item["title"].as_str().unwrap_or_default();
+        println!("          {:>3} × {title}  {}", item["quantity"], money(&item["line_total"]));
+    }
+    println!("total     {}  (discount {})", money(&view["total"]), money(&view["discount"]));
+    let payment = &view["payment"];
+    println!(
+        "payment   {} {}, charged {}, refunded {}  {}",
+        payment["method"].as_str().unwrap_or_default(),
+        payment["status"].as_str().unwrap_or_default(),
+        money(&payment["charged"]),
+        money(&payment["refunded"]),
+        payment["transaction_id"].as_str().unwrap_or_default()
+    );
+    let actions: Vec<_> = view["actions"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    println!("may be    {}", actions.join(", "));
+    println!("timeline");
+    for entry in view["audit"].as_array().into_iter().flatten() {
+        println!("  {}", change(entry));
+    }
+    if let Some(why) = view["saga"]["attention"]["why"].as_str() {
+        println!("{}", paint::bad(&format!("waits for an operator at {}: {why}", view["saga"]["step"].as_str().unwrap_or_default())));
+    }
+    if messages {
+        print_messages(&store.journal_of(order_id).await?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_messages(rows: &[JournalRow]) {
+    let rows = rows.iter().map(|row| {
+        let said: Vec<_> = row.said.iter().map(|said| said.message.name()).collect();
+        vec![row.at.to_string(), row.role.to_string(), row.name.clone(), row.outcome.clone(), said.join("\n")]
+    });
+    println!("{}", paint::table(&["at", "role", "message", "outcome", "said"], rows.collect()));
+}
+
+/// Sends a command and waits until the order worker has dealt with it.
+async fn ask(store: &dyn Store, settings: &Settings, order_id: OrderId, name: &str, body: Value) -> Result<ExitCode> {
+    known(store, order_id).await?;
+    let id = shop::new_id();
+    Client::find(settings)?.send(name, Some(id.to_string()), &body).await?;
+    let row = wait_for(30, name, async || row_of(store, order_id, Role::Order, &id).await).await?;
+    let refused = row.said.iter().find(|said| matches!(said.message.name(), "order.cancel_refused" | "order.refused"));
+    if let Some(refused) = refused {
+        let fact: Value = serde_json::from_str(refused.message.json())?;
+        bail!("refused: {} (the order is {})", fact["reason"].as_str().unwrap_or_default(), fact["status"].as_str().unwrap_or("unknown"));
+    }
+    println!("{}", row.outcome);
+    if name == "order.archive" {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let view = wait_for(30, "the order's answer", async || {
+        let view = known(store, order_id).await?;
+        Ok((view::is_final(&view) && settled(store, &view).await?).then_some(view))
+    })
+    .await?;
+    println!("{order_id}  {}", paint::status(view["status"].as_str().unwrap_or_default()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// No return of the order is under way.
+async fn settled(store: &dyn Store, view: &Value) -> Result<bool> {
+    let id = view["order_id"].as_str().unwrap_or_default();
+    let order: Value = serde_json::from_str(&store.get(Table::Orders, id).await?.unwrap_or_default())?;
+    Ok(order["returns"].as_array().into_iter().flatten().all(|one| one["done"] == json!(true)))
+}
+
+pub(super) async fn row_of(
+    store: &dyn Store,
+    order_id: OrderId,
+    role: Role,
+    id: &MessageId,
+) -> Result<Option<JournalRow>> {
+    let rows = store.journal_of(order_id).await?;
+    Ok(rows.into_iter().find(|row| row.role == role && row.id == *id))
+}
+
+async fn watch(store: &dyn Store, order_id: OrderId, wait_s: u64) -> Result<ExitCode> {
+    let mut seen = 0;
+    let view = wait_for(wait_s, "the order's end", async || {
+        let Some(view) = view::order(store, &order_id.to_string()).await? else { return Ok(None) };
+        let entries = view["audit"].as_array().cloned().unwrap_or_default();
+        for entry in &entries[seen.min(entries.len())..] {
+            println!("{}", change(entry));
+        }
+        seen = entries.len();
+        Ok(view::is_final(&view).then_some(view))
+    })
+    .await?;
+    println!("{order_id}  {}", paint::status(view["status"].as_str().unwrap_or_default()));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn known(store: &dyn Store, order_id: OrderId) -> Result<Value> {
+    let view = view::order(store, &order_id.to_string()).await?;
+    view.with_context(|| format!("nobody has heard of order {order_id}; `checkout order list` shows those there are"))
+}
+
+fn change(entry: &Value) -> String {
+    let text = |name: &str| entry[name].as_str().unwrap_or_default();
+    let from = if text("from").is_empty() { String::new() } else { format!("{} → ", text("from")) };
+    let why = if text("reason").is_empty() { String::new() } else { format!("  ({})", text("reason").replace('_', " ")) };
+    format!("{}  {from}{}{why}", text("at"), paint::status(text("to")))
+}
+
+pub(super) fn money(value: &Value) -> String {
+    match (value["amount"].as_str(), value["currency"].as_str()) {
+        (Some(amount), Some(currency)) => format!("{amount} {currency}"),
+        _ => "–".to_string(),
+    }
+}
+
+fn item(text: &str) -> Result<(String, u32), String> {
+    let (sku, quantity) = text.split_once('=').ok_or("must look like BOOK-DUNE=1")?;
+    let quantity = quantity.parse().map_err(|_| "the quantity must be a whole number")?;
+    Ok((sku.to_string(), quantity))
+}

@@ -1,0 +1,31 @@
+//! Goods for a shop to play with.
+
+use anyhow::Result;
+use contract::{Message, MessageId, Raw};
+
+use crate::app::System;
+
+const CATALOGUE: &str = include_str!("../../config/sample-catalogue.jsonl");
+const DISCOUNT: &str = r#"{"code":"WELCOME10","percent":"10"}"#;
+
+/// Puts the sample catalogue in. Each product has its own message id, so that it is counted only once, however
+/// often the shop is opened.
+pub(super) async fn stock_up(system: &System) -> Result<()> {
+    for (at, product) in CATALOGUE.lines().enumerate() {
+        send(system, "product.upsert", &format!("sample-product-{at}"), product).await?;
+    }
+    send(system, "discount.upsert", "sample-discount", DISCOUNT).await
+}
+
+/// Lets one message in by the same door as everybody's.
+pub(super) async fn send(system: &System, name: &str, id: &str, body: &str) -> Result<()> {
+    let raw = Raw { message_id: Some(id.to_string()), name: name.to_string(), schema: None, body: body.into() };
+    let message = Message::accept(&raw, system.store.now().await?).map_err(|why| anyhow::anyhow!("{why}"))?;
+    system.door.accept(message).await?;
+    Ok(())
+}
+
+/// An id that nobody has used.
+pub(super) fn new_id() -> MessageId {
+    MessageId::from(uuid::Uuid::now_v7())
+}

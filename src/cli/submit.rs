@@ -1,0 +1,105 @@
+//! Sends checkouts from a file or standard input; each gets its order id here, before the first try.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::client::{Client, wait_for};
+use super::{WrongUsage, paint, shop};
+use crate::app;
+use crate::config::Settings;
+use crate::store::Store;
+use crate::view;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A file of JSON objects, one after the other; - reads standard input
+    file: PathBuf,
+    /// Send this kind of message instead of checkouts, for example product.upsert
+    #[arg(long = "type", value_name = "TYPE", default_value = "checkout.submit")]
+    kind: String,
+    /// Wait until every order has come to its end
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait for each
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    wait_s: u64,
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
+    let bodies = read(&args)?;
+    let client = Client::find(settings)?;
+    let store = app::look(settings).await?;
+    let mut code = ExitCode::SUCCESS;
+    let mut orders = Vec::new();
+    for mut body in bodies {
+        let id = shop::new_id();
+        if args.kind == "checkout.submit"
+            && let Some(fields) = body.as_object_mut()
+            && fields.get("order_id").is_none_or(Value::is_null)
+        {
+            fields.insert("order_id".into(), Value::String(id.to_string()));
+        }
+        let given = body.get("message_id").and_then(Value::as_str).map(ToString::to_string);
+        let receipt = client.send(&args.kind, Some(given.unwrap_or_else(|| id.to_string())), &body).await?;
+        match (args.json, &receipt.order_id) {
+            (true, _) if !args.wait => println!("{}", serde_json::to_string(&receipt)?),
+            (true, _) => {}
+            (false, Some(order)) if receipt.repeat => println!("{order}  was sent before"),
+            (false, Some(order)) => println!("{order}  is safe"),
+            (false, None) => println!("{}  is safe", receipt.message_id),
+        }
+        orders.extend(receipt.order_id.filter(|_| args.kind == "checkout.submit"));
+    }
+    if args.wait {
+        for order in orders {
+            let view = outcome(&*store, &order, args.wait_s).await?;
+            let status = view["status"].as_str().unwrap_or_default();
+            if !matches!(status, "fulfilled" | "paid" | "archived") {
+                code = ExitCode::FAILURE;
+            }
+            match args.json {
+                true => println!("{view}"),
+                false => println!("{order}  {}{}", paint::status(status), why(&view)),
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// The order once it has come to an end, or stands for an operator.
+async fn outcome(store: &dyn Store, order: &str, seconds: u64) -> Result<Value> {
+    wait_for(seconds, &format!("the end of order {order}"), async || {
+        let Some(view) = view::order(store, order).await? else { return Ok(None) };
+        Ok(view::is_final(&view).then_some(view))
+    })
+    .await
+}
+
+fn why(view: &Value) -> String {
+    let code = view["reason"].as_str().or(view["code"].as_str());
+    let detail = view["message"].as_str().map(|message| format!(": {message}")).unwrap_or_default();
+    code.map(|code| format!(" ({code}{detail})")).unwrap_or_default()
+}
+
+/// All of the input is read before any of it is sent: half a file is no order.
+fn read(args: &Args) -> Result<Vec<Value>> {
+    let name = args.file.display();
+    let mut text = String::new();
+    if args.file.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+    } else {
+        text = std::fs::read_to_string(&args.file).map_err(|why| WrongUsage(format!("cannot read {name}: {why}")))?;
+    }
+    let bodies: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&text).into_iter::<Value>().collect();
+    let bodies = bodies.map_err(|why| WrongUsage(format!("{name} is not JSON: {why}; nothing was sent")))?;
+    if bodies.is_empty() {
+        return Err(WrongUsage(format!("{name} is empty; it should hold one JSON object for each checkout")).into());
+    }
+    Ok(bodies)
+}

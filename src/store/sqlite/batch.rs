@@ -1,0 +1,229 @@
+//! A batch costs the same few statements whatever its size.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use contract::{MessageId, Need, Role, Table, Time};
+use sqlx::SqliteConnection;
+
+use super::json::{self, Rows};
+use super::writer::Open;
+use super::{Clock, Error, failed, in_table};
+use crate::store::{Changes, DeadChange, Handled, JournalRow, Loaded, SavedRecord, Transaction};
+
+pub(super) struct Batch {
+    open: Open,
+    clock: Clock,
+}
+
+impl Batch {
+    pub(super) fn new(open: Open, clock: Clock) -> Self {
+        Self { open, clock }
+    }
+}
+
+#[async_trait]
+impl Transaction for Batch {
+    async fn handled(&mut self, role: Role, ids: &[MessageId]) -> Result<(Time, Vec<Handled>), Error> {
+        let now = (self.clock)();
+        let mut keys = Rows::new();
+        ids.iter().for_each(|id| keys.push_text(id.as_str()));
+        let found: Vec<(String, String, String, String)> = sqlx::query_as(
+            "select message_id, name, hash, said from journal
+             where role = ?1 and message_id in (select value from json_each(?2))",
+        )
+        .bind(role.name())
+        .bind(keys.finish())
+        .fetch_all(self.open.connection()?)
+        .await
+        .map_err(failed)?;
+        let handled = found.into_iter().map(|(id, name, hash, said)| {
+            Ok(Handled { id: json::id(&id)?, name, hash: json::hash(&hash)?, said: json::read_said(&said)? })
+        });
+        Ok((now, handled.collect::<Result<_, Error>>()?))
+    }
+
+    async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
+        let mut loaded = Vec::with_capacity(needs.len());
+        for (table, keys) in by_table(needs) {
+            let sql = in_table!(
+                table,
+                "select id, version, doc from ",
+                " where id in (select value from json_each(?1))"
+            );
+            let rows: Vec<(String, i64, String)> = sqlx::query_as(sql)
+                .bind(keys.finish())
+                .fetch_all(self.open.connection()?)
+                .await
+                .map_err(failed)?;
+            loaded.extend(rows.into_iter().map(|(id, version, json)| Loaded {
+                need: Need { table, id },
+                version,
+                json,
+            }));
+        }
+        Ok(loaded)
+    }
+
+    async fn keep(mut self: Box<Self>, changes: Changes) -> Result<(), Error> {
+        let written = match self.open.connection() {
+            Ok(connection) => write(connection, changes).await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => self.open.commit().await,
+            Err(error) => {
+                self.open.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+fn by_table(needs: &[Need]) -> BTreeMap<Table, Rows> {
+    let mut tables = BTreeMap::new();
+    for need in needs {
+        tables.entry(need.table).or_insert_with(Rows::new).push_text(&need.id);
+    }
+    tables
+}
+
+async fn write(connection: &mut SqliteConnection, changes: Changes) -> Result<(), Error> {
+    let Changes { journal, records, deadlines, dead } = changes;
+    write_journal(connection, &journal).await?;
+    write_records(connection, &records).await?;
+    let mut set = Rows::new();
+    let mut clear = Rows::new();
+    for (key, deadline) in &deadlines {
+        match deadline {
+            Some((due, message)) => {
+                let mut kept = String::new();
+                json::message(&mut kept, message, &[]);
+                set.push(|row| {
+                    row.text(key).number(due.unix_ms()).json(&kept);
+                });
+            }
+            None => clear.push_text(key),
+        }
+    }
+    run(connection, SET_DEADLINES, set).await?;
+    run(connection, CLEAR_DEADLINES, clear).await?;
+    write_dead(connection, &dead).await
+}
+
+const SET_DEADLINES: &str = "
+    insert into deadlines (key, due, message)
+    select value ->> 0, value ->> 1, value -> 2 from json_each(?1) where true
+    on conflict (key) do update set due = excluded.due, message = excluded.message";
+
+const CLEAR_DEADLINES: &str = "delete from deadlines where key in (select value from json_each(?1))";
+
+async fn write_journal(connection: &mut SqliteConnection, journal: &[JournalRow]) -> Result<(), Error> {
+    let mut rows = Rows::new();
+    for row in journal {
+        let order_id = row.order_id.map(|id| id.to_string());
+        let said = json::said(&row.said);
+        rows.push(|out| {
+            out.text(row.role.name())
+                .text(row.id.as_str())
+                .text(&row.name)
+                .text(&row.hash.to_string())
+                .maybe(order_id.as_deref())
+                .maybe(row.cause.as_ref().map(MessageId::as_str))
+                .text(&row.at.to_string())
+                .text(&row.outcome)
+                .json(&said);
+        });
+    }
+    run(connection, INSERT_JOURNAL, rows).await?;
+    Ok(())
+}
+
+const INSERT_JOURNAL: &str = "
+    insert into journal (role, message_id, name, hash, order_id, cause, at, outcome, said)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+           value ->> 7, value -> 8
+    from json_each(?1)";
+
+async fn write_records(connection: &mut SqliteConnection, records: &[SavedRecord]) -> Result<(), Error> {
+    let mut tables: BTreeMap<Table, (Rows, Rows)> = BTreeMap::new();
+    for record in records {
+        let (new, old) = tables.entry(record.need.table).or_insert_with(|| (Rows::new(), Rows::new()));
+        let rows = if record.version == 0 { new } else { old };
+        rows.push(|row| {
+            row.text(&record.need.id).number(record.version).json(&record.json);
+        });
+    }
+    for (table, (new, old)) in tables {
+        let insert = in_table!(
+            table,
+            "insert into ",
+            " (id, version, doc) select value ->> 0, 1, value -> 2 from json_each(?1)"
+        );
+        run(connection, insert, new).await?;
+        let update = in_table!(
+            table,
+            "update ",
+            " as kept set version = kept.version + 1, doc = sent.value -> 2 from json_each(?1) as sent
+             where kept.id = sent.value ->> 0 and kept.version = sent.value ->> 1"
+        );
+        run_all(connection, update, old, table.name()).await?;
+    }
+    Ok(())
+}
+
+/// Closing comes first: who closes a letter and finds that it died again wants to see it open.
+async fn write_dead(connection: &mut SqliteConnection, dead: &[DeadChange]) -> Result<(), Error> {
+    let mut bury = Rows::new();
+    let mut close = Rows::new();
+    for change in dead {
+        match change {
+            DeadChange::Bury(letter) => bury.push_json(&json::written(letter)),
+            DeadChange::Close { id, status } => close.push(|row| {
+                row.text(id).json(&json::written(status));
+            }),
+        }
+    }
+    run_all(connection, CLOSE_LETTERS, close, "dead_letters").await?;
+    run(connection, BURY_LETTERS, bury).await?;
+    Ok(())
+}
+
+const CLOSE_LETTERS: &str = "
+    update dead_letters as kept set status = sent.value ->> 1 from json_each(?1) as sent
+    where kept.id = sent.value ->> 0 and kept.status = 'open'";
+
+const BURY_LETTERS: &str = "
+    insert into dead_letters
+        (id, queue, message_id, name, order_id, cause, code, why, attempts, at, body, status)
+    select value ->> 'id', value ->> 'queue', value ->> 'message_id', value ->> 'name', value ->> 'order_id',
+           value ->> 'cause', value ->> 'code', value ->> 'why', value ->> 'attempts', value ->> 'at',
+           value ->> 'body', 'open'
+    from json_each(?1) where true
+    on conflict (id) do update set
+        name = excluded.name, cause = excluded.cause, code = excluded.code, why = excluded.why,
+        attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open'";
+
+/// Sends one batch in one statement. Returns how many rows it touched.
+async fn run(connection: &mut SqliteConnection, sql: &'static str, rows: Rows) -> Result<u64, Error> {
+    if rows.count() == 0 {
+        return Ok(0);
+    }
+    let done = sqlx::query(sql).bind(rows.finish()).execute(connection).await.map_err(failed)?;
+    Ok(done.rows_affected())
+}
+
+/// The same, and every row must have met its match.
+async fn run_all(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    rows: Rows,
+    table: &str,
+) -> Result<(), Error> {
+    let sent = rows.count() as u64;
+    let met = run(connection, sql, rows).await?;
+    if met == sent {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!("{} of {sent} rows in {table} are not as they were", sent - met)))
+}

@@ -1,0 +1,192 @@
+//! A message is in flight from the commit that says it to the commit that handles it, and is looked up by that alone.
+
+use std::sync::atomic::Ordering;
+
+use contract::{Message, Queue, Time};
+
+use super::json::{self, Rows};
+use super::look::rows;
+use super::{Error, SqliteStore, failed};
+
+/// What follows the `select`: the says of the journal rows that `$rows` picks, without those that were handled
+/// and those that lie as open dead letters. ?1 names each queue's reader ([`readers`]).
+/// `cross join` keeps SQLite from turning the order of the loops around.
+macro_rules! in_flight {
+    ($rows:literal) => {
+        concat!(
+            " from journal j cross join json_each(j.said) s cross join json_each(s.value, '$.to') q
+              where ",
+            $rows,
+            " and j.said <> '[]'
+              and not exists (
+                select 1 from journal h where h.role = ?1 ->> q.value and h.message_id = s.value ->> 'id')
+              and not exists (
+                select 1 from dead_letters d
+                where d.status = 'open' and d.message_id = s.value ->> 'id' and d.queue = q.value)"
+        )
+    };
+}
+
+/// How much of the journal one step of pruning looks through.
+const WINDOW_ROWS: i64 = 10_000;
+
+/// After so many windows without an order to prune it is enough for one call; the next one goes on there.
+const WINDOWS_MAX: usize = 50;
+
+impl SqliteStore {
+    pub(super) async fn find_in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
+        // What was said twice (a replay says again) is in flight once, from when it was said first.
+        const SQL: &str = concat!(
+            "select q.value, s.value, min(j.seq) as first",
+            in_flight!("j.seq > coalesce((select value from meta where key = 'mark'), 0)"),
+            " group by q.value, s.value ->> 'id' order by first, s.key, q.key"
+        );
+        let found: Vec<(String, String, i64)> =
+            sqlx::query_as(SQL).bind(readers()).fetch_all(&self.readers).await.map_err(failed)?;
+        found
+            .iter()
+            .map(|(queue, message, _)| Ok((json::queue(queue)?, json::read_message(message)?)))
+            .collect()
+    }
+
+    pub(super) async fn move_mark(&self) -> Result<(), Error> {
+        const SQL: &str = concat!(
+            "select coalesce((select j.seq - 1",
+            in_flight!("j.seq > coalesce((select value from meta where key = 'mark'), 0)"),
+            " order by j.seq limit 1), (select max(seq) from journal), 0)"
+        );
+        // One statement sees one state. What is committed after it has a higher number than all it saw.
+        let mark: i64 =
+            sqlx::query_scalar(SQL).bind(readers()).fetch_one(&self.readers).await.map_err(failed)?;
+        let mut open = self.writer.begin().await?;
+        sqlx::query(
+            "insert into meta (key, value) values ('mark', ?1)
+             on conflict (key) do update set value = max(value, excluded.value)",
+        )
+        .bind(mark)
+        .execute(open.connection()?)
+        .await
+        .map_err(failed)?;
+        open.commit().await
+    }
+
+    pub(super) async fn take_due(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
+        let now = (self.clock)();
+        // Most looks find nothing: they should not stand in the writers' line.
+        let due: bool = sqlx::query_scalar("select exists (select 1 from deadlines where due <= ?1)")
+            .bind(now.unix_ms())
+            .fetch_one(&self.readers)
+            .await
+            .map_err(failed)?;
+        if !due {
+            return Ok(Vec::new());
+        }
+        let mut open = self.writer.begin().await?;
+        let taken: Vec<(String, String)> =
+            sqlx::query_as("select key, message from deadlines where due <= ?1 order by due, key limit ?2")
+                .bind(now.unix_ms())
+                .bind(rows(limit))
+                .fetch_all(open.connection()?)
+                .await
+                .map_err(failed)?;
+        let mut keys = Rows::new();
+        taken.iter().for_each(|(key, _)| keys.push_text(key));
+        sqlx::query("update deadlines set due = ?1 where key in (select value from json_each(?2))")
+            .bind(now.plus_s(again_after_s).unix_ms())
+            .bind(keys.finish())
+            .execute(open.connection()?)
+            .await
+            .map_err(failed)?;
+        open.commit().await?;
+        taken.iter().map(|(_, message)| json::read_message(message)).collect()
+    }
+
+    /// Walks the journal from its oldest row, because an order whose rows are gone is not met there again.
+    pub(super) async fn prune_ended(&self, before: Time, limit: usize) -> Result<u64, Error> {
+        let mut from = self.pruned_to.load(Ordering::Relaxed);
+        for _ in 0..WINDOWS_MAX {
+            let (last, oldest, candidates) = self.window(from, before).await?;
+            for some in candidates.chunks(limit.max(1)) {
+                let pruned = self.prune_these(some, before).await?;
+                if pruned > 0 {
+                    self.pruned_to.store(from, Ordering::Relaxed);
+                    return Ok(pruned);
+                }
+            }
+            // Past the last row that is old enough: the next call begins at the oldest row again.
+            from = if oldest.is_some_and(|at| at < before.to_string()) { last } else { 0 };
+            if from == 0 {
+                break;
+            }
+        }
+        self.pruned_to.store(from, Ordering::Relaxed);
+        Ok(0)
+    }
+
+    /// The last row and the oldest time of a piece of the journal, and the ended orders that are met in it.
+    async fn window(&self, from: i64, before: Time) -> Result<(i64, Option<String>, Vec<String>), Error> {
+        let (last, oldest, orders): (i64, Option<String>, String) = sqlx::query_as(
+            "with piece as (select seq, order_id, at from journal where seq > ?1 order by seq limit ?2)
+             select coalesce(max(seq), 0), min(at), (
+                 select json_group_array(o.id) from orders o
+                 where o.id in (select order_id from piece)
+                   and o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.updated_at < ?3)
+             from piece",
+        )
+        .bind(from)
+        .bind(WINDOW_ROWS)
+        .bind(before.to_string())
+        .fetch_one(&self.readers)
+        .await
+        .map_err(failed)?;
+        let orders = serde_json::from_str(&orders).map_err(|why| json::unreadable("orders", why))?;
+        Ok((last, oldest, orders))
+    }
+
+    async fn prune_these(&self, orders: &[String], before: Time) -> Result<u64, Error> {
+        // Looked at again, now that nobody can change anything: a return may have begun in the meantime.
+        // A saga's id is its order's, or that and "/return/n" ('0' comes after '/').
+        const ENDED: &str = concat!(
+            "select o.id from json_each(?2) c cross join orders o on o.id = c.value
+             where o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.updated_at < ?3
+               and not exists (
+                 select 1 from sagas g
+                 where (g.id = o.id or (g.id > o.id || '/' and g.id < o.id || '0'))
+                   and g.status not in ('completed', 'undone'))
+               and not exists (select 1 from dead_letters l where l.order_id = o.id and l.status = 'open')
+               and not exists (select 1",
+            in_flight!("j.order_id = o.id"),
+            ")"
+        );
+        let mut open = self.writer.begin().await?;
+        let ended: Vec<String> = sqlx::query_scalar(ENDED)
+            .bind(readers())
+            .bind(json::written(&orders))
+            .bind(before.to_string())
+            .fetch_all(open.connection()?)
+            .await
+            .map_err(failed)?;
+        if ended.is_empty() {
+            return Ok(0);
+        }
+        let connection = open.connection()?;
+        sqlx::query("insert into pruning (running) values (1)")
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
+        sqlx::query("delete from journal where order_id in (select value from json_each(?1))")
+            .bind(json::written(&ended))
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
+        sqlx::query("delete from pruning").execute(&mut *connection).await.map_err(failed)?;
+        open.commit().await?;
+        Ok(ended.len() as u64)
+    }
+}
+
+/// {"queue": "the role that reads it", …}
+fn readers() -> String {
+    let pairs = Queue::ALL.map(|queue| format!("\"{}\":\"{}\"", queue.name(), queue.reader().name()));
+    format!("{{{}}}", pairs.join(","))
+}

@@ -1,0 +1,201 @@
+//! A batch travels to SQLite as one JSON text, put together from documents that are JSON already.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use contract::{BodyHash, Message, MessageId, Queue, Time};
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::Error;
+use crate::store::Said;
+
+/// An array of rows. Values go in by hand: nothing that is JSON already is parsed or escaped again.
+pub(super) struct Rows {
+    text: String,
+    count: usize,
+}
+
+impl Rows {
+    pub(super) fn new() -> Self {
+        Self { text: String::from("["), count: 0 }
+    }
+
+    /// A row is an array; `fill` writes its values, each with a comma behind it.
+    pub(super) fn push(&mut self, fill: impl FnOnce(&mut Row<'_>)) {
+        self.separate();
+        self.text.push('[');
+        fill(&mut Row(&mut self.text));
+        if self.text.ends_with(',') {
+            self.text.pop();
+        }
+        self.text.push(']');
+    }
+
+    /// For a batch of plain keys.
+    pub(super) fn push_text(&mut self, value: &str) {
+        self.separate();
+        text(&mut self.text, value);
+    }
+
+    pub(super) fn push_json(&mut self, value: &str) {
+        self.separate();
+        self.text.push_str(value);
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        self.text.push(']');
+        self.text
+    }
+
+    fn separate(&mut self) {
+        if self.count > 0 {
+            self.text.push(',');
+        }
+        self.count += 1;
+    }
+}
+
+pub(super) struct Row<'a>(&'a mut String);
+
+impl Row<'_> {
+    pub(super) fn text(&mut self, value: &str) -> &mut Self {
+        text(self.0, value);
+        self.next()
+    }
+
+    pub(super) fn maybe(&mut self, value: Option<&str>) -> &mut Self {
+        match value {
+            Some(value) => text(self.0, value),
+            None => self.0.push_str("null"),
+        }
+        self.next()
+    }
+
+    pub(super) fn number(&mut self, value: i64) -> &mut Self {
+        write!(self.0, "{value}").expect("a String takes all that is written");
+        self.next()
+    }
+
+    /// Something that is JSON already.
+    pub(super) fn json(&mut self, value: &str) -> &mut Self {
+        self.0.push_str(value);
+        self.next()
+    }
+
+    fn next(&mut self) -> &mut Self {
+        self.0.push(',');
+        self
+    }
+}
+
+/// What was said while one message was handled, as the journal keeps it.
+pub(super) fn said(all: &[Said]) -> String {
+    let mut out = String::with_capacity(2 + all.iter().map(|s| s.message.json().len() + 200).sum::<usize>());
+    out.push('[');
+    for (index, said) in all.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        message(&mut out, &said.message, &said.queues);
+    }
+    out.push(']');
+    out
+}
+
+/// A message with the queues it goes to. Its order is not kept: the body tells.
+pub(super) fn message(out: &mut String, message: &Message, to: &[Queue]) {
+    out.push_str("{\"id\":");
+    text(out, message.id.as_str());
+    out.push_str(",\"name\":");
+    text(out, message.name());
+    if let Some(cause) = &message.cause {
+        out.push_str(",\"cause\":");
+        text(out, cause.as_str());
+    }
+    write!(out, ",\"at\":\"{}\",\"to\":[", message.at).expect("a String takes all that is written");
+    for (index, queue) in to.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        text(out, queue.name());
+    }
+    out.push_str("],\"body\":");
+    out.push_str(message.json());
+    out.push('}');
+}
+
+/// What [`message`] wrote, as it is read back.
+#[derive(Deserialize)]
+struct Kept<'a> {
+    id: MessageId,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    cause: Option<MessageId>,
+    at: Time,
+    #[serde(borrow)]
+    to: Vec<Cow<'a, str>>,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+pub(super) fn read_said(json: &str) -> Result<Vec<Said>, Error> {
+    let kept: Vec<Kept<'_>> = serde_json::from_str(json).map_err(|e| unreadable("what was said", e))?;
+    kept.into_iter()
+        .map(|kept| {
+            let queues = kept.to.iter().map(|name| queue(name)).collect::<Result<_, _>>()?;
+            Ok(Said { message: Arc::new(restore(kept)?), queues })
+        })
+        .collect()
+}
+
+pub(super) fn read_message(json: &str) -> Result<Message, Error> {
+    restore(serde_json::from_str(json).map_err(|e| unreadable("a message", e))?)
+}
+
+pub(super) fn queue(name: &str) -> Result<Queue, Error> {
+    Queue::named(name).ok_or_else(|| unreadable("a queue", format!("none is called {name:?}")))
+}
+
+pub(super) fn id(text: &str) -> Result<MessageId, Error> {
+    MessageId::new(text).ok_or_else(|| unreadable("a message id", format!("{text:?}")))
+}
+
+pub(super) fn hash(text: &str) -> Result<BodyHash, Error> {
+    plain(text).map_err(|why| unreadable("a hash", why))
+}
+
+/// Reads what is written as a JSON string from the string itself.
+pub(super) fn plain<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde::de::value::Error> {
+    T::deserialize(text.into_deserializer())
+}
+
+pub(super) fn written(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("ours have string keys and no failing serializers")
+}
+
+pub(super) fn unreadable(what: &str, why: impl std::fmt::Display) -> Error {
+    Error::Refused(format!("this program cannot read {what} that is kept here: {why}"))
+}
+
+fn restore(kept: Kept<'_>) -> Result<Message, Error> {
+    let id = kept.id.clone();
+    Message::restore(kept.id, kept.cause, kept.at, &kept.name, kept.body.get())
+        .map_err(|why| unreadable(&format!("message {id}"), why))
+}
+
+fn text(out: &mut String, value: &str) {
+    if value.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push('"');
+        out.push_str(value);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::to_string(value).expect("a string is always JSON"));
+    }
+}

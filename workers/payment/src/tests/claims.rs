@@ -1,0 +1,445 @@
+//! What payment promises, one story each.
+
+use contract::ChargeStanding;
+use expect_test::{Expect, expect};
+
+use super::*;
+
+/// What is said to each message of a story, and how the books stand after it.
+fn tells(story: &[Body], expected: Expect) {
+    let mut books = Books::default();
+    let mut told = String::new();
+    for body in story {
+        let name = body.name();
+        told += &format!("{name} → {} | {}\n", books.says(body.clone()), books.standing());
+    }
+    expected.assert_eq(&told);
+}
+
+#[test]
+fn the_same_charge_is_never_asked_under_another_key() {
+    let dearer = charge_of(Method::Paypal, eur("60.00"));
+    let mut books = Books::default();
+    for body in [charge(), charge(), dearer] {
+        assert_eq!(books.says(body), "provider.charge(charge/O, 50.00 EUR)");
+    }
+}
+
+#[test]
+fn what_is_decided_is_never_charged_again() {
+    for decided in [succeeded(), failed()] {
+        let mut books = Books::after(&[charge(), decided]);
+        for body in [charge(), settle(), check(), charge()] {
+            assert!(!books.says(body).contains("provider."));
+        }
+    }
+}
+
+#[test]
+fn a_late_capture_goes_back() {
+    tells(
+        &[charge(), check(), answer(ChargeStanding::NotFound), succeeded(), refund_succeeded(1)],
+        expect![[r#"
+            payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+            payment.check → provider.query(charge/O) | checking, 0.00/0.00
+            provider.answer → payment.declined(payment_timeout) | given_up, 0.00/0.00
+            payment.webhook → provider.refund(refund/O/0/1, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+            payment.webhook → payment.refunded(#0, 50.00 EUR, late) | captured, 50.00/50.00, refund done
+        "#]],
+    );
+    tells(
+        &[charge(), failed(), succeeded(), refund_succeeded(1)],
+        expect![[r#"
+        payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+        payment.webhook → payment.declined(insufficient_funds) | declined, 0.00/0.00
+        payment.webhook → provider.refund(refund/O/0/1, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+        payment.webhook → payment.refunded(#0, 50.00 EUR, late) | captured, 50.00/50.00, refund done
+    "#]],
+    );
+    tells(
+        &[charge(), refund_all(), succeeded(), refund_succeeded(1)],
+        expect![[r#"
+        payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+        payment.refund → provider.query(charge/O) | undoing, 0.00/0.00
+        payment.webhook → provider.refund(refund/O/0/1, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+        payment.webhook → payment.refunded(#0, 50.00 EUR) | captured, 50.00/50.00, refund done
+    "#]],
+    );
+}
+
+#[test]
+fn what_goes_back_whole_is_never_called_paid() {
+    let mismatched = [charge(), check(), found(eur("49.99"))];
+    let late = [charge(), failed(), succeeded()];
+    let undone = [charge(), succeeded(), refund_all()];
+    for story in [&mismatched[..], &late[..], &undone[..]] {
+        for again in [charge(), check(), succeeded(), found(eur(TOTAL))] {
+            let said = Books::after(story).says(again);
+            assert!(!said.contains("payment.captured"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn unknown_is_not_declined() {
+    tells(
+        &[charge(), check(), check(), succeeded()],
+        expect![[r#"
+        payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+        payment.check → provider.query(charge/O) | checking, 0.00/0.00
+        payment.check → provider.query(charge/O) | checking, 0.00/0.00
+        payment.webhook → payment.captured(ch_1, 50.00 EUR) | captured, 50.00/0.00
+    "#]],
+    );
+    tells(
+        &[charge(), check(), found(eur(TOTAL))],
+        expect![[r#"
+        payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+        payment.check → provider.query(charge/O) | checking, 0.00/0.00
+        provider.answer → payment.captured(ch_1, 50.00 EUR) | captured, 50.00/0.00
+    "#]],
+    );
+    tells(
+        &[charge(), check(), answer(ChargeStanding::Pending)],
+        expect![[r#"
+        payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+        payment.check → provider.query(charge/O) | checking, 0.00/0.00
+        provider.answer → payment.declined(payment_timeout) | given_up, 0.00/0.00
+    "#]],
+    );
+}
+
+#[test]
+fn an_undo_that_comes_first_stops_the_charge() {
+    tells(
+        &[refund_all(), charge(), charge()],
+        expect![[r#"
+        payment.refund → payment.voided() | given_up
+        payment.charge → nothing | given_up
+        payment.charge → nothing | given_up
+    "#]],
+    );
+    tells(
+        &[check(), charge()],
+        expect![[r#"
+        payment.check → payment.declined(payment_timeout) | given_up
+        payment.charge → nothing | given_up
+    "#]],
+    );
+}
+
+#[test]
+fn a_refund_key_changes_only_after_a_definite_refusal() {
+    tells(
+        &[
+            charge(),
+            succeeded(),
+            refund_all(),
+            refund_all(),
+            refund_failed(1),
+            refund_failed(1),
+            refund_all(),
+        ],
+        expect![[r#"
+            payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+            payment.webhook → payment.captured(ch_1, 50.00 EUR) | captured, 50.00/0.00
+            payment.refund → provider.refund(refund/O/0/1, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+            payment.refund → provider.refund(refund/O/0/1, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+            payment.webhook → provider.refund(refund/O/0/2, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+            payment.webhook → nothing | captured, 50.00/0.00, refund asked
+            payment.refund → provider.refund(refund/O/0/2, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+        "#]],
+    );
+}
+
+#[test]
+fn three_refusals_call_for_a_person() {
+    let refused = [charge(), succeeded(), refund_all(), refund_failed(1), refund_failed(2), refund_failed(3)];
+    tells(
+        &[&refused[..], &[refund_all(), refund_succeeded(4)]].concat(),
+        expect![[r#"
+        payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+        payment.webhook → payment.captured(ch_1, 50.00 EUR) | captured, 50.00/0.00
+        payment.refund → provider.refund(refund/O/0/1, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+        payment.webhook → provider.refund(refund/O/0/2, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+        payment.webhook → provider.refund(refund/O/0/3, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+        payment.webhook → payment.refund_failed(#0, account_closed) | captured, 50.00/0.00, refund failed
+        payment.refund → provider.refund(refund/O/0/4, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+        payment.webhook → payment.refunded(#0, 50.00 EUR) | captured, 50.00/50.00, refund done
+    "#]],
+    );
+    tells(
+        &[&refused[..], &[by_hand(), by_hand(), refund_all()]].concat(),
+        expect![[r#"
+        payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+        payment.webhook → payment.captured(ch_1, 50.00 EUR) | captured, 50.00/0.00
+        payment.refund → provider.refund(refund/O/0/1, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+        payment.webhook → provider.refund(refund/O/0/2, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+        payment.webhook → provider.refund(refund/O/0/3, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+        payment.webhook → payment.refund_failed(#0, account_closed) | captured, 50.00/0.00, refund failed
+        payment.refunded_by_hand → payment.refunded(#0, 50.00 EUR) | captured, 50.00/50.00, refund done
+        payment.refunded_by_hand → payment.refunded(#0, 50.00 EUR) | captured, 50.00/50.00, refund done
+        payment.refund → payment.refunded(#0, 50.00 EUR) | captured, 50.00/50.00, refund done
+    "#]],
+    );
+}
+
+#[test]
+fn money_that_went_back_twice_calls_for_a_person() {
+    let refused = [charge(), succeeded(), refund_all(), refund_failed(1), refund_failed(2), refund_failed(3)];
+    let by_hand = [&refused[..], &[by_hand()]].concat();
+    let by_a_later_try = vec![charge(), succeeded(), refund_all(), refund_failed(1), refund_succeeded(2)];
+    for (story, twice) in [(by_hand, refund_succeeded(3)), (by_a_later_try, refund_succeeded(1))] {
+        let mut books = Books::after(&story);
+        assert!(matches!(books.hear(twice).outcome, Outcome::Alarm(_)));
+        assert_eq!(books.standing(), "captured, 50.00/50.00, refund done");
+    }
+}
+
+#[test]
+fn a_refund_is_booked_by_hand_only_once_the_provider_has_refused_it() {
+    let mut books = Books::after(&[charge(), succeeded(), refund_all()]);
+    assert!(matches!(books.hear(by_hand()).outcome, Outcome::Alarm(_)));
+    assert_eq!(books.standing(), "captured, 50.00/0.00, refund asked");
+}
+
+#[test]
+fn returns_never_give_back_more_than_was_paid() {
+    tells(
+        &[
+            charge(),
+            succeeded(),
+            refund_share(1, eur("30.00")),
+            refund_share(2, eur("20.01")),
+            refund_share(2, money("20", "JPY")),
+            refund_share(2, eur("-1.00")),
+            refund_share(2, eur("20.00")),
+            refund_share(3, eur("0.01")),
+        ],
+        expect![[r#"
+            payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+            payment.webhook → payment.captured(ch_1, 50.00 EUR) | captured, 50.00/0.00
+            payment.refund → provider.refund(refund/O/1/1, 30.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+            payment.refund → payment.refund_failed(#2, refund_exceeds_capture) | captured, 50.00/0.00, refund asked
+            payment.refund → payment.refund_failed(#2, refund_exceeds_capture) | captured, 50.00/0.00, refund asked
+            payment.refund → payment.refund_failed(#2, refund_exceeds_capture) | captured, 50.00/0.00, refund asked
+            payment.refund → provider.refund(refund/O/2/1, 20.00 EUR of ch_1) | captured, 50.00/0.00, refund asked, refund asked
+            payment.refund → payment.refund_failed(#3, refund_exceeds_capture) | captured, 50.00/0.00, refund asked, refund asked
+        "#]],
+    );
+}
+
+#[test]
+fn a_return_undoes_no_charge_that_is_under_way() {
+    for story in [vec![], vec![charge()], vec![charge_on_delivery()], vec![charge(), check()]] {
+        let mut books = Books::after(&story);
+        let before = books.standing();
+        let said = books.says(refund_share(1, eur("10.00")));
+        assert_eq!(
+            (said.as_str(), books.standing()),
+            ("payment.refund_failed(#1, refund_exceeds_capture)", before)
+        );
+    }
+}
+
+#[test]
+fn returns_of_the_same_amount_are_told_apart_by_their_keys() {
+    let part = |kind, return_no| event(kind, "re_1", eur("25.00"), Some(&refund_key(return_no, 1)));
+    tells(
+        &[
+            charge(),
+            succeeded(),
+            refund_share(1, eur("25.00")),
+            refund_share(2, eur("25.00")),
+            part(ProviderEventKind::RefundSucceeded, 2),
+            part(ProviderEventKind::RefundFailed, 1),
+        ],
+        expect![[r#"
+            payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+            payment.webhook → payment.captured(ch_1, 50.00 EUR) | captured, 50.00/0.00
+            payment.refund → provider.refund(refund/O/1/1, 25.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+            payment.refund → provider.refund(refund/O/2/1, 25.00 EUR of ch_1) | captured, 50.00/0.00, refund asked, refund asked
+            payment.webhook → payment.refunded(#2, 25.00 EUR) | captured, 50.00/25.00, refund asked, refund done
+            payment.webhook → provider.refund(refund/O/1/2, 25.00 EUR of ch_1) | captured, 50.00/25.00, refund asked, refund done
+        "#]],
+    );
+}
+
+#[test]
+fn amounts_and_currencies_are_checked() {
+    let other = |amount| event(ProviderEventKind::PaymentSucceeded, "ch_1", amount, None);
+    for amount in [eur("49.99"), eur("50.01"), money("50.00", "USD"), money("5000", "JPY")] {
+        let mut books = Books::after(&[charge()]);
+        assert_eq!(books.says(other(amount)), "provider.query(charge/O)", "{amount}");
+        assert_eq!(books.standing(), "asked, 0.00/0.00");
+    }
+    tells(
+        &[charge(), other(eur("49.99")), found(eur("49.99")), charge()],
+        expect![[r#"
+            payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+            payment.webhook → provider.query(charge/O) | asked, 0.00/0.00
+            provider.answer → provider.refund(refund/O/0/1, 49.99 EUR of ch_1), payment.declined(amount_mismatch) | captured, 49.99/0.00, refund asked
+            payment.charge → payment.declined(amount_mismatch) | captured, 49.99/0.00, refund asked
+        "#]],
+    );
+    tells(
+        &[charge(), other(money("50.00", "USD")), found(money("50.00", "USD"))],
+        expect![[r#"
+        payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+        payment.webhook → provider.query(charge/O) | asked, 0.00/0.00
+        provider.answer → provider.refund(refund/O/0/1, 50.00 USD of ch_1), payment.declined(amount_mismatch) | captured, 50.00/0.00, refund asked
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_is_worth_less_than_nothing() {
+    let minus = eur("-5.00");
+    assert!(matches!(Books::default().hear(charge_of(Method::Card, minus)).outcome, Outcome::Parked { .. }));
+    for story in [vec![], vec![charge()], vec![charge(), failed()], vec![charge(), succeeded()]] {
+        for kind in [ProviderEventKind::PaymentSucceeded, ProviderEventKind::RefundSucceeded] {
+            let mut books = Books::after(&story);
+            let decision = books.hear(event(kind, "ch_2", minus, None));
+            assert!(matches!(decision.outcome, Outcome::Parked { .. }), "{:?}", decision.outcome);
+        }
+        let mut books = Books::after(&story);
+        let before = books.standing();
+        books.hear(found(minus));
+        assert_eq!(books.standing(), before);
+    }
+}
+
+#[test]
+fn a_second_capture_goes_back_and_the_first_stays() {
+    let second = event(ProviderEventKind::PaymentSucceeded, "ch_2", eur(TOTAL), None);
+    let back = |kind| event(kind, "re_2", eur(TOTAL), Some("stray/ch_2"));
+    tells(
+        &[
+            charge(),
+            succeeded(),
+            second,
+            back(ProviderEventKind::RefundSucceeded),
+            back(ProviderEventKind::RefundFailed),
+        ],
+        expect![[r#"
+            payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+            payment.webhook → payment.captured(ch_1, 50.00 EUR) | captured, 50.00/0.00
+            payment.webhook → provider.refund(stray/ch_2, 50.00 EUR of ch_2) | captured, 50.00/0.00
+            payment.webhook → nothing | captured, 50.00/0.00
+            payment.webhook → nothing | captured, 50.00/0.00
+        "#]],
+    );
+}
+
+#[test]
+fn a_second_capture_that_stays_out_calls_for_a_person() {
+    let back = |kind| event(kind, "re_2", eur(TOTAL), Some("stray/ch_2"));
+    let mut books = Books::after(&[charge(), succeeded()]);
+    let went = books.hear(back(ProviderEventKind::RefundSucceeded));
+    assert_eq!(outcome(&went.outcome), "done: what was captured a second time went back");
+    let stayed = books.hear(back(ProviderEventKind::RefundFailed));
+    assert!(matches!(stayed.outcome, Outcome::Alarm(_)));
+}
+
+#[test]
+fn each_method_has_its_own_rule() {
+    let mut lines = String::new();
+    for (method, most) in [
+        (Method::Card, "50000.00"),
+        (Method::DebitCard, "10000.00"),
+        (Method::Paypal, "10000.00"),
+        (Method::Cod, "2000.00"),
+    ] {
+        let most = eur(most);
+        let more = most.plus(eur("0.01")).unwrap();
+        for amount in [most, more] {
+            let mut books = Books::default();
+            let decision = books.hear(charge_of(method, amount));
+            let says = said(&decision.send);
+            let again = books.says(charge_of(method, amount));
+            lines +=
+                &format!("{} {amount}: {} | says {says} | again {again}\n", name(&method), books.standing());
+        }
+    }
+    expect![[r#"
+        card 50000.00 EUR: asked, 0.00/0.00 | says provider.charge(charge/O, 50000.00 EUR) | again provider.charge(charge/O, 50000.00 EUR)
+        card 50000.01 EUR: declined, 0.00/0.00 | says payment.declined(amount_over_limit) | again payment.declined(amount_over_limit)
+        debit_card 10000.00 EUR: asked, 0.00/0.00 | says provider.charge(charge/O, 10000.00 EUR) | again provider.charge(charge/O, 10000.00 EUR)
+        debit_card 10000.01 EUR: declined, 0.00/0.00 | says payment.declined(amount_over_limit) | again payment.declined(amount_over_limit)
+        paypal 10000.00 EUR: asked, 0.00/0.00 | says provider.charge(charge/O, 10000.00 EUR) | again provider.charge(charge/O, 10000.00 EUR)
+        paypal 10000.01 EUR: declined, 0.00/0.00 | says payment.declined(amount_over_limit) | again payment.declined(amount_over_limit)
+        cod 2000.00 EUR: awaiting_cash, 0.00/0.00 | says nothing | again nothing
+        cod 2000.01 EUR: declined, 0.00/0.00 | says payment.declined(amount_over_limit) | again payment.declined(amount_over_limit)
+    "#]].assert_eq(&lines);
+}
+
+#[test]
+fn a_refusal_says_the_same_however_often_it_is_asked_for() {
+    for story in [charge_of(Method::Cod, eur("2000.01")), charge()] {
+        let mut books = Books::default();
+        let first = books.hear(story.clone()).send;
+        let first = if first[0].name() == "payment.declined" { first } else { books.hear(failed()).send };
+        let text = |send: &[Body]| match send {
+            [Body::PaymentDeclined(declined)] => (declined.code.clone(), declined.message.clone()),
+            other => panic!("{other:?}"),
+        };
+        for again in [story, check()] {
+            assert_eq!(text(&books.hear(again).send), text(&first));
+        }
+    }
+}
+
+#[test]
+fn cash_is_booked_when_somebody_says_that_it_came() {
+    tells(
+        &[charge_on_delivery(), check(), settle(), settle(), succeeded(), settle()],
+        expect![[r#"
+        payment.charge → nothing | awaiting_cash, 0.00/0.00
+        payment.check → nothing | awaiting_cash, 0.00/0.00
+        payment.settle → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+        payment.settle → nothing | asked, 0.00/0.00
+        payment.webhook → payment.captured(receipt 9, 50.00 EUR) | captured, 50.00/0.00
+        payment.settle → nothing | captured, 50.00/0.00
+    "#]],
+    );
+    tells(
+        &[charge_on_delivery(), refund_all(), settle()],
+        expect![[r#"
+        payment.charge → nothing | awaiting_cash, 0.00/0.00
+        payment.refund → payment.voided() | given_up, 0.00/0.00
+        payment.settle → nothing | given_up, 0.00/0.00
+    "#]],
+    );
+}
+
+#[test]
+fn a_total_of_nothing_never_reaches_the_provider() {
+    for method in [Method::Card, Method::DebitCard, Method::Paypal, Method::Cod] {
+        let free = charge_of(method, eur("0.00"));
+        let nothing = event(ProviderEventKind::PaymentSucceeded, "ch_1", eur("0.00"), None);
+        let mut books = Books::default();
+        for body in [free.clone(), free, check(), nothing, refund_all(), refund_all()] {
+            let said = books.says(body);
+            assert!(!said.contains("provider."), "{said}");
+        }
+        assert_eq!(books.standing(), "captured, 0.00/0.00, refund done");
+    }
+}
+
+#[test]
+fn what_is_not_for_payment_is_parked() {
+    let mut books = Books::default();
+    let stray = Body::StockReserved(contract::StockFact { order_id: order_id(), at: Time::default() });
+    assert!(matches!(books.hear(stray).outcome, Outcome::Parked { code: "misrouted", .. }));
+    assert!(books.row.is_none());
+}
+
+#[test]
+fn the_history_holds_each_status_once_and_in_order() {
+    let gone =
+        [charge(), check(), check(), answer(ChargeStanding::NotFound), check(), succeeded(), succeeded()];
+    let history = Books::after(&gone).payment().history;
+    let statuses: Vec<_> = history.iter().map(|(_, status)| *status).collect();
+    assert_eq!(statuses, [Status::Asked, Status::Checking, Status::GivenUp, Status::Captured]);
+    assert!(history.is_sorted());
+}

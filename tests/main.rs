@@ -1,1 +1,2 @@
+mod fences;
 mod store_contract;

@@ -154,7 +154,7 @@ async fn each_check_can_fail() {
 #[tokio::test]
 async fn in_a_running_system_only_what_stays_wrong_is_wrong() {
     let mut shop = clean();
-    shop.submit("under way", "card", json!([{"sku": "A", "quantity": 1}]));
+    shop.submit("underway", "card", json!([{"sku": "A", "quantity": 1}]));
     for steps in 1.. {
         let report = audit(&shop, &shop, false).await.unwrap();
         assert!(report.clean(), "after {steps} steps: {:?}", report.checks);
@@ -162,14 +162,14 @@ async fn in_a_running_system_only_what_stays_wrong_is_wrong() {
             break;
         }
     }
-    shop.edit(Table::Orders, "under way", |order| order["status"] = json!("cancelled"));
+    shop.edit(Table::Orders, "underway", |order| order["status"] = json!("cancelled"));
     assert!(red(&audit(&shop, &shop, false).await.unwrap()).contains(&"A1"));
 }
 
 #[tokio::test]
 async fn what_is_still_in_flight_is_told_at_rest() {
     let mut shop = clean();
-    shop.submit("under way", "card", json!([{"sku": "A", "quantity": 1}]));
+    shop.submit("underway", "card", json!([{"sku": "A", "quantity": 1}]));
     shop.step();
     assert!(red(&look(&shop).await).contains(&"B1"));
 }
@@ -178,7 +178,7 @@ async fn what_is_still_in_flight_is_told_at_rest() {
 async fn many_orders_are_read_page_by_page() {
     let mut shop = Shop::open();
     for order in 0..super::PAGE + 7 {
-        shop.submit(&format!("order {order}"), "card", json!([{"sku": "A", "quantity": 1}]));
+        shop.submit(&format!("order{order}"), "card", json!([{"sku": "A", "quantity": 1}]));
     }
     shop.run();
     let report = look(&shop).await;

@@ -1,2 +1,4 @@
 mod fences;
+mod simulation;
 mod store_contract;
+mod world;

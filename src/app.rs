@@ -65,7 +65,10 @@ impl System {
         }
         let broker: Arc<dyn Broker> = Arc::new(EmbeddedBroker::refilled(in_flight));
         let listener = TcpListener::bind(settings.listen).await.with_context(|| {
-            format!("cannot listen on {}; choose another address with --listen, port 0 picks a free one", settings.listen)
+            format!(
+                "cannot listen on {}; choose another address with --listen, port 0 picks a free one",
+                settings.listen
+            )
         })?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
@@ -79,10 +82,15 @@ impl System {
         }
         spawn(&mut tasks, "timers", timers::run(store.clone(), broker.clone(), stop.clone()));
         spawn(&mut tasks, "courier", bring_events(world.clone(), door.clone(), stop.clone()));
-        spawn(&mut tasks, "housekeeping", keep_house(store.clone(), settings.journal_keep_days, stop.clone()));
+        spawn(
+            &mut tasks,
+            "housekeeping",
+            keep_house(store.clone(), settings.journal_keep_days, stop.clone()),
+        );
         let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         RunFile { address, token: token.clone(), pid: std::process::id() }.write(&database)?;
-        let gateway = Gateway { store: store.clone(), broker: broker.clone(), door: door.clone(), token: token.into() };
+        let gateway =
+            Gateway { store: store.clone(), broker: broker.clone(), door: door.clone(), token: token.into() };
         let serving = gateway::serve(gateway, listener, stop.clone());
         spawn(&mut tasks, "gateway", async move {
             if let Err(why) = serving.await {
@@ -115,7 +123,11 @@ impl System {
     }
 }
 
-fn spawn(tasks: &mut JoinSet<&'static str>, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+fn spawn(
+    tasks: &mut JoinSet<&'static str>,
+    name: &'static str,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
     tasks.spawn(async move {
         work.await;
         name
@@ -151,7 +163,10 @@ pub async fn open_world(settings: &Settings) -> Result<Arc<MockWorld>> {
 }
 
 /// Who sits at which queues.
-fn hands(settings: &Settings, world: &Arc<MockWorld>) -> [(&'static str, Arc<dyn Hand>, &'static [Queue]); 8] {
+fn hands(
+    settings: &Settings,
+    world: &Arc<MockWorld>,
+) -> [(&'static str, Arc<dyn Hand>, &'static [Queue]); 8] {
     let patience = Patience {
         stock_s: settings.stock_patience_s,
         payment_s: settings.payment_patience_s,

@@ -34,7 +34,7 @@ struct Cli {
     command: Option<Command>,
 
     /// Settings file (default: checkout.toml, if it is there)
-    #[arg(long, global = true, value_name = "FILE", env = "CHECKOUT_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
@@ -102,7 +102,9 @@ pub fn main() -> ExitCode {
 /// The commands, with a flag for every setting there is.
 fn command() -> clap::Command {
     config::settings().fold(Cli::command(), |command, (name, meaning)| {
-        let flag = Arg::new(name).long(name.replace('_', "-")).value_name("VALUE").help(meaning);
+        // Clap keeps names for the life of the program, and this is done once.
+        let long: &'static str = name.replace('_', "-").leak();
+        let flag = Arg::new(name).long(long).value_name("VALUE").help(meaning);
         command.arg(flag.global(true).hide_short_help(true).help_heading("Settings"))
     })
 }
@@ -113,7 +115,8 @@ fn run(cli: Cli, flags: &BTreeMap<String, String>) -> Result<ExitCode> {
         Command::Dev => Profile::Dev,
         _ => Profile::Plain,
     };
-    let loaded = config::load(profile, cli.config.as_deref(), flags).map_err(|why| WrongUsage(format!("{why:#}")))?;
+    let loaded =
+        config::load(profile, cli.config.as_deref(), flags).map_err(|why| WrongUsage(format!("{why:#}")))?;
     let Loaded { settings, shown, warnings } = loaded;
     let quiet = matches!(command, Command::Demo(_) | Command::Load(_)) && !flags.contains_key("log");
     telemetry::start(if quiet { "error" } else { &settings.log }, settings.log_format)?;
@@ -146,7 +149,8 @@ fn show_config(shown: &[config::Shown], json: bool) -> Result<ExitCode> {
     if json {
         println!("{}", serde_json::to_string_pretty(shown)?);
     } else {
-        let rows = shown.iter().map(|s| vec![s.name.into(), s.value.clone(), s.from.into(), s.meaning.into()]);
+        let rows =
+            shown.iter().map(|s| vec![s.name.into(), s.value.clone(), s.from.into(), s.meaning.into()]);
         println!("{}", paint::table(&["setting", "value", "from", "meaning"], rows.collect()));
     }
     Ok(ExitCode::SUCCESS)

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
+use crate::store::sqlite::Durability;
+
 /// How the program is used decides a few defaults.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Profile {
@@ -39,34 +41,40 @@ pub struct Settings {
 /// Name, default and meaning of each, in the order in which `checkout config` shows them.
 const SETTINGS: [(&str, &str, &str); 15] = [
     ("database_url", "sqlite:data/checkout.db", "where everything is kept: sqlite:PATH"),
-    ("durability", "power_loss", "power_loss (every commit is on disk) or process_crash (faster; a power cut may lose the last commits, a killed process loses none)"),
+    (
+        "durability",
+        "power_loss",
+        "power_loss (every commit is on disk) or process_crash (faster; a power cut may lose the last commits, a killed process loses none)",
+    ),
     ("listen", "127.0.0.1:8080", "address of the HTTP listener; port 0 picks a free one"),
     ("provider_success_rate", "1.0", "share of payments that the mock provider takes (0.95 in dev)"),
     ("provider_delay_ms", "0", "how long it takes: 0, or a range like 1000-3000 (the default in dev)"),
     ("provider_late_ms", "310000", "how late tok_late answers"),
     ("provider_seed", "0", "the same seed gives the same outcomes"),
     ("stock_patience_s", "30", "how long stock may take before it is asked again"),
-    ("payment_patience_s", "300", "how long a payment may take before the provider is asked what became of it"),
+    (
+        "payment_patience_s",
+        "300",
+        "how long a payment may take before the provider is asked what became of it",
+    ),
     ("ship_patience_s", "30", "how long a shipment may take before it is asked for again"),
-    ("cod_patience_s", "2592000", "how long cash on delivery may take before an operator is called (30 days)"),
+    (
+        "cod_patience_s",
+        "2592000",
+        "how long cash on delivery may take before an operator is called (30 days)",
+    ),
     ("batch_max", "256", "messages that one transaction handles at most"),
     ("journal_keep_days", "14", "how long the journal of an ended order is kept"),
     ("log", "info", "trace, debug, info, warn, error, or a filter like checkout_saga=debug"),
     ("log_format", "auto", "text, json, or auto: text on a terminal and json elsewhere"),
 ];
 
-const DEV_DEFAULTS: [(&str, &str); 2] = [("provider_success_rate", "0.95"), ("provider_delay_ms", "1000-3000")];
+const DEV_DEFAULTS: [(&str, &str); 2] =
+    [("provider_success_rate", "0.95"), ("provider_delay_ms", "1000-3000")];
 const FILE: &str = "checkout.toml";
 const PREFIX: &str = "CHECKOUT_";
 /// Read elsewhere: not settings, and not mistakes either.
-const OTHER_ENV: [&str; 2] = ["CHECKOUT_FAIL_POINT", "CHECKOUT_CONFIG"];
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    PowerLoss,
-    ProcessCrash,
-}
+const OTHER_ENV: [&str; 1] = ["CHECKOUT_FAIL_POINT"];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -113,7 +121,8 @@ pub struct DelayMs {
 impl TryFrom<String> for DelayMs {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        let number = |text: &str| text.trim().parse().map_err(|_| "must look like 0 or 1000-3000".to_string());
+        let number =
+            |text: &str| text.trim().parse().map_err(|_| "must look like 0 or 1000-3000".to_string());
         let (from, to) = match text.split_once('-') {
             None => (number(&text)?, number(&text)?),
             Some((from, to)) => (number(from)?, number(to)?),
@@ -169,7 +178,10 @@ fn assemble(
     let mut in_file = Vec::new();
     if let Some((path, text)) = &file {
         let source = File::from_str(text, FileFormat::Toml);
-        in_file = names_in(path, &Config::builder().add_source(source.clone()).build().with_context(|| path.clone())?)?;
+        in_file = names_in(
+            path,
+            &Config::builder().add_source(source.clone()).build().with_context(|| path.clone())?,
+        )?;
         builder = builder.add_source(source);
     }
     let variables = env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -204,7 +216,10 @@ fn readable(error: &config::ConfigError, shown: &[Shown]) -> anyhow::Error {
             let why = text.split(" for key").next().unwrap_or(&text);
             anyhow::anyhow!(
                 "{} = {:?} (from {}): {why}; it is {}",
-                setting.name, setting.value, setting.from, setting.meaning
+                setting.name,
+                setting.value,
+                setting.from,
+                setting.meaning
             )
         }
         None => anyhow::anyhow!("{text}"),
@@ -261,7 +276,9 @@ mod tests {
     use super::*;
 
     fn load(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Loaded> {
-        let pairs = |from: &[(&str, &str)]| from.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect::<Vec<_>>();
+        let pairs = |from: &[(&str, &str)]| {
+            from.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect::<Vec<_>>()
+        };
         let (env, warnings) = environment(pairs(env).into_iter());
         let file = Some(("checkout.toml".to_string(), file.to_string()));
         assemble(Profile::Plain, file, env, warnings, &pairs(flags).into_iter().collect())
@@ -291,8 +308,14 @@ mod tests {
     #[test]
     fn a_value_that_does_not_fit_names_its_setting_and_what_would_fit() {
         for (name, value) in [
-            ("provider_delay_ms", "3-1"), ("provider_delay_ms", "fast"), ("provider_success_rate", "95"),
-            ("database_url", "mysql://x"), ("listen", "here"), ("batch_max", "-1"), ("batch_max", "0"), ("durability", "none"),
+            ("provider_delay_ms", "3-1"),
+            ("provider_delay_ms", "fast"),
+            ("provider_success_rate", "95"),
+            ("database_url", "mysql://x"),
+            ("listen", "here"),
+            ("batch_max", "-1"),
+            ("batch_max", "0"),
+            ("durability", "none"),
         ] {
             let error = load("", &[], &[(name, value)]).err().unwrap().to_string();
             assert!(error.contains(name), "{name}={value}: {error}");

@@ -94,7 +94,11 @@ async fn only_with_token(State(gateway): State<Gateway>, request: Request, next:
     let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
     // Hashes are compared: how long that takes says nothing about the token.
     if BodyHash::of("token", given) != BodyHash::of("token", &gateway.token) {
-        return problem(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "give the token from the run file as a bearer token");
+        return problem(
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHORIZED",
+            "give the token from the run file as a bearer token",
+        );
     }
     next.run(request).await
 }
@@ -140,11 +144,19 @@ async fn let_in(door: &Door, message: Message) -> Response {
     }
 }
 
-async fn replay(State(gateway): State<Gateway>, UrlPath(id): UrlPath<String>, Json(who): Json<Operator>) -> Response {
+async fn replay(
+    State(gateway): State<Gateway>,
+    UrlPath(id): UrlPath<String>,
+    Json(who): Json<Operator>,
+) -> Response {
     answer(dead::replay(&*gateway.store, &*gateway.broker, &id, &who.by).await)
 }
 
-async fn discard(State(gateway): State<Gateway>, UrlPath(id): UrlPath<String>, Json(who): Json<Operator>) -> Response {
+async fn discard(
+    State(gateway): State<Gateway>,
+    UrlPath(id): UrlPath<String>,
+    Json(who): Json<Operator>,
+) -> Response {
     answer(dead::discard(&*gateway.store, &id, &who.by, &who.why).await)
 }
 

@@ -14,7 +14,9 @@ pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
     let record: order::Order = serde_json::from_str(&doc)?;
     let doc: Value = serde_json::from_str(&doc)?;
     let mut view = Map::new();
-    for name in ["order_id", "customer_id", "status", "reason", "short", "items", "subtotal", "discount", "total"] {
+    for name in
+        ["order_id", "customer_id", "status", "reason", "short", "items", "subtotal", "discount", "total"]
+    {
         if let Some(value) = doc.get(name).filter(|value| !value.is_null() && **value != json!([])) {
             view.insert(name.into(), value.clone());
         }
@@ -23,7 +25,10 @@ pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
     view.insert("actions".into(), json!(order::actions(&record)));
     if let Some(saga) = store.get(Table::Sagas, id).await? {
         let saga: Value = serde_json::from_str(&saga)?;
-        view.insert("saga".into(), json!({"status": saga["status"], "step": saga["step"], "attention": saga["attention"]}));
+        view.insert(
+            "saga".into(),
+            json!({"status": saga["status"], "step": saga["step"], "attention": saga["attention"]}),
+        );
     }
     view.insert("audit".into(), Value::Array(audit_trail(store, id).await?));
     view.insert("created_at".into(), doc["created_at"].clone());
@@ -84,5 +89,6 @@ pub fn is_final(order: &Value) -> bool {
 
 /// A parse that tells the user what an order id looks like.
 pub fn order_id(text: &str) -> Result<OrderId, String> {
-    text.parse().map_err(|_| format!("{text:?} is no order id; they look like 01932b4a-1111-7000-8000-000000000001"))
+    text.parse()
+        .map_err(|_| format!("{text:?} is no order id; they look like 01932b4a-1111-7000-8000-000000000001"))
 }

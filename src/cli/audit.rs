@@ -49,6 +49,9 @@ pub(super) fn print(report: &Report) {
         "{orders} orders, {journal_rows} journal rows, {needs_attention} sagas wait for an operator, {open_dead_letters} open dead letters"
     );
     if report.cut_off {
-        println!("{}", paint::bad("there are more dead letters or deadlines than were read; deal with those first"));
+        println!(
+            "{}",
+            paint::bad("there are more dead letters or deadlines than were read; deal with those first")
+        );
     }
 }

@@ -22,7 +22,12 @@ impl Client {
     }
 
     /// Sends one message; the answer comes once it is safe.
-    pub(super) async fn send(&self, name: &str, message_id: Option<String>, body: &impl Serialize) -> Result<Receipt> {
+    pub(super) async fn send(
+        &self,
+        name: &str,
+        message_id: Option<String>,
+        body: &impl Serialize,
+    ) -> Result<Receipt> {
         let body = serde_json::value::to_raw_value(body)?;
         let submission = Submission { name: name.to_string(), message_id, body };
         let (status, answer) = self.post("/admin/messages", &submission).await?;
@@ -42,7 +47,9 @@ impl Client {
     async fn post(&self, path: &str, body: &impl Serialize) -> Result<(StatusCode, Bytes)> {
         let gone = || {
             let RunFile { address, pid, .. } = &self.run;
-            format!("the system at {address} (process {pid}) does not answer; start it again with `checkout dev`")
+            format!(
+                "the system at {address} (process {pid}) does not answer; start it again with `checkout dev`"
+            )
         };
         let stream = TcpStream::connect(self.run.address).await.with_context(gone)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -62,7 +69,9 @@ impl Client {
 
 fn refusal(answer: &[u8]) -> anyhow::Error {
     match serde_json::from_slice::<Problem>(answer) {
-        Ok(problem) if problem.status < 500 => WrongUsage(format!("{} ({})", problem.detail, problem.code)).into(),
+        Ok(problem) if problem.status < 500 => {
+            WrongUsage(format!("{} ({})", problem.detail, problem.code)).into()
+        }
         Ok(problem) => anyhow::anyhow!("{} ({})", problem.detail, problem.code),
         Err(_) => anyhow::anyhow!("the system answered with something that is no problem document"),
     }

@@ -39,7 +39,9 @@ pub(super) enum Command {
         by: String,
     },
     /// Give it up for good
-    #[command(after_help = "Example: checkout dead discard 5f0c1a52-0000-5000-8000-000000000000 --why 'a test'")]
+    #[command(
+        after_help = "Example: checkout dead discard 5f0c1a52-0000-5000-8000-000000000000 --why 'a test'"
+    )]
     Discard {
         id: String,
         /// Stays in the journal
@@ -62,13 +64,21 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
             }
             let rows = letters.iter().map(|letter| {
                 let order = letter.order_id.map(|id| id.to_string()).unwrap_or_default();
-                vec![letter.id.clone(), letter.at.to_string(), letter.queue.clone(), letter.name.clone(), letter.code.clone(), order]
+                vec![
+                    letter.id.clone(),
+                    letter.at.to_string(),
+                    letter.queue.clone(),
+                    letter.name.clone(),
+                    letter.code.clone(),
+                    order,
+                ]
             });
             println!("{}", paint::table(&["id", "at", "queue", "message", "code", "order"], rows.collect()));
         }
         Command::Show { id, json } => {
             let letter = store.dead_letter(&id).await?;
-            let letter = letter.with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;
+            let letter = letter
+                .with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;
             if json {
                 println!("{}", serde_json::to_string_pretty(&letter)?);
                 return Ok(ExitCode::SUCCESS);

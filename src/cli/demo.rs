@@ -55,7 +55,9 @@ async fn tell(args: &Args, settings: &Settings) -> Result<ExitCode> {
     let system = System::start(settings).await?;
     shop::stock_up(&system).await?;
     if !args.json {
-        println!("A shop opens, in this process. Its provider takes a quarter of a second; its patience is two.\n");
+        println!(
+            "A shop opens, in this process. Its provider takes a quarter of a second; its patience is two.\n"
+        );
     }
     let mut stage = Stage { system: &system, facts: system.broker.facts(), quiet: args.json };
     let mut told = Vec::new();
@@ -164,7 +166,8 @@ impl Stage<'_> {
         let payment = &order["payment"];
         let status = order["status"].as_str().unwrap_or("unknown").to_string();
         let end = (status.as_str(), amount(&payment["charged"]), amount(&payment["refunded"]));
-        let as_told = end == (scene.ends, scene.charged.to_string(), scene.refunded.to_string()) && view::is_final(&order);
+        let as_told = end == (scene.ends, scene.charged.to_string(), scene.refunded.to_string())
+            && view::is_final(&order);
         Ok(Told {
             order_id: order_id.to_string(),
             scene: scene.title,

@@ -45,7 +45,9 @@ fn greet(system: &System, settings: &Settings) {
     println!("  everything is kept in {}", settings.database_url.path.display());
     println!("  the mock provider takes {:.0} of 100 payments", settings.provider_success_rate.0 * 100.0);
     println!("  try, in another terminal:");
-    for example in ["checkout submit config/example-checkout.json --wait", "checkout order list", "checkout audit"] {
+    for example in
+        ["checkout submit config/example-checkout.json --wait", "checkout order list", "checkout audit"]
+    {
         println!("    {}", paint::good(example));
     }
     println!("  Ctrl-C stops it; what is under way goes on next time\n");

@@ -57,7 +57,10 @@ async fn measure(args: &Args, settings: &Settings) -> Result<ExitCode> {
             "price": {"amount": "9.99", "currency": "EUR"}, "on_hand": 1_000_000_000u32});
         shop::send(&system, "product.upsert", &format!("load-{sku}"), &product.to_string()).await?;
     }
-    while system.broker.depth(contract::Queue::Order).messages + system.broker.depth(contract::Queue::Stock).messages > 0 {
+    while system.broker.depth(contract::Queue::Order).messages
+        + system.broker.depth(contract::Queue::Stock).messages
+        > 0
+    {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let progress = progress_bar(args.orders);
@@ -80,7 +83,8 @@ async fn measure(args: &Args, settings: &Settings) -> Result<ExitCode> {
     });
     println!("{}", serde_json::to_string_pretty(&report)?);
     if let Some(file) = &args.report {
-        std::fs::write(file, serde_json::to_vec_pretty(&report)?).with_context(|| format!("cannot write {}", file.display()))?;
+        std::fs::write(file, serde_json::to_vec_pretty(&report)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
     }
     let clean = !args.audit || checked(&system).await?;
     system.stop().await?;
@@ -148,7 +152,8 @@ fn order(number: u64, args: &Args, now: contract::Time) -> Result<Message> {
     if args.notices {
         body["contact"] = json!({"email": "load@example.org"});
     }
-    let raw = Raw { message_id: None, name: "checkout.submit".into(), schema: None, body: body.to_string().into() };
+    let raw =
+        Raw { message_id: None, name: "checkout.submit".into(), schema: None, body: body.to_string().into() };
     Message::accept(&raw, now).map_err(|why| anyhow::anyhow!("{why}"))
 }
 
@@ -164,8 +169,12 @@ async fn listen(
     let mut outcome = Outcome { fulfilled: 0, other: 0, latency_us: Histogram::new(3)? };
     while outcome.fulfilled + outcome.other < orders {
         let fact = match tokio::time::timeout(QUIET_TOO_LONG, facts.recv()).await {
-            Err(_) => bail!("nothing has happened for {QUIET_TOO_LONG:?}; {} orders are under way", under_way.len()),
-            Ok(Err(broadcast::error::RecvError::Lagged(missed))) => bail!("{missed} facts were missed; use less --in-flight"),
+            Err(_) => {
+                bail!("nothing has happened for {QUIET_TOO_LONG:?}; {} orders are under way", under_way.len())
+            }
+            Ok(Err(broadcast::error::RecvError::Lagged(missed))) => {
+                bail!("{missed} facts were missed; use less --in-flight")
+            }
             Ok(Err(broadcast::error::RecvError::Closed)) => bail!("the system has stopped"),
             Ok(Ok(fact)) => fact,
         };
@@ -206,7 +215,9 @@ fn round(number: f64) -> f64 {
 fn cpu_ms() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = |field: usize| after_name.split_whitespace().nth(field).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
+    let ticks = |field: usize| {
+        after_name.split_whitespace().nth(field).and_then(|t| t.parse::<u64>().ok()).unwrap_or(0)
+    };
     (ticks(11) + ticks(12)) * 10
 }
 

@@ -28,7 +28,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         ("up", true) => SqliteStore::migrations_pending(path).await?,
         ("up", false) => SqliteStore::migrate_up(path).await?,
         (_, _) if args.dry_run || !args.yes => {
-            let why = format!("down to {} drops tables and what they hold; say --yes if that is meant", args.to);
+            let why =
+                format!("down to {} drops tables and what they hold; say --yes if that is meant", args.to);
             return Err(super::WrongUsage(why).into());
         }
         (_, _) => SqliteStore::migrate_down(path, args.to).await?,

@@ -16,7 +16,9 @@ use crate::view;
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Orders, newest first
-    #[command(after_help = "Example: checkout order list --status fulfilled --customer customer-42 --limit 5")]
+    #[command(
+        after_help = "Example: checkout order list --status fulfilled --customer customer-42 --limit 5"
+    )]
     List {
         /// created, paid, fulfilled, cancelled, refunded or archived
         #[arg(long, value_parser = ["created", "paid", "fulfilled", "cancelled", "refunded", "archived"])]
@@ -46,7 +48,9 @@ pub(super) enum Command {
         json: bool,
     },
     /// Cancel an order that is not on its way yet; what was paid goes back
-    #[command(after_help = "Example: checkout order cancel 01932b4a-1111-7000-8000-000000000001 --reason 'changed my mind'")]
+    #[command(
+        after_help = "Example: checkout order cancel 01932b4a-1111-7000-8000-000000000001 --reason 'changed my mind'"
+    )]
     Cancel {
         #[arg(value_parser = view::order_id)]
         order_id: OrderId,
@@ -57,7 +61,9 @@ pub(super) enum Command {
         admin: bool,
     },
     /// Take goods back after fulfilment, and give the money back
-    #[command(after_help = "Example: checkout order refund 01932b4a-1111-7000-8000-000000000001 --item BOOK-DUNE=1")]
+    #[command(
+        after_help = "Example: checkout order refund 01932b4a-1111-7000-8000-000000000001 --item BOOK-DUNE=1"
+    )]
     Refund {
         #[arg(value_parser = view::order_id)]
         order_id: OrderId,
@@ -68,7 +74,9 @@ pub(super) enum Command {
         reason: Option<String>,
     },
     /// Say that the cash for an order on delivery has come
-    #[command(after_help = "Example: checkout order pay 01932b4a-1111-7000-8000-000000000001 --transaction receipt-7")]
+    #[command(
+        after_help = "Example: checkout order pay 01932b4a-1111-7000-8000-000000000001 --transaction receipt-7"
+    )]
     Pay {
         #[arg(value_parser = view::order_id)]
         order_id: OrderId,
@@ -95,7 +103,8 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
     let store = app::look(settings).await?;
     match command {
         Command::List { status, customer, from, to, limit, json } => {
-            let filter = Filter { status, customer_id: customer, from, to, before: None, limit: limit.into() };
+            let filter =
+                Filter { status, customer_id: customer, from, to, before: None, limit: limit.into() };
             list(&*store, &filter, json).await
         }
         Command::Show { order_id, messages, json } => show(&*store, order_id, messages, json).await,
@@ -134,7 +143,13 @@ async fn list(store: &dyn Store, filter: &Filter, as_json: bool) -> Result<ExitC
     let text = |order: &Value, name: &str| order[name].as_str().unwrap_or_default().to_string();
     let rows = orders.iter().map(|order| {
         let id = text(order, "order_id");
-        vec![id, text(order, "created_at"), paint::status(&text(order, "status")), money(&order["total"]), text(order, "customer_id")]
+        vec![
+            id,
+            text(order, "created_at"),
+            paint::status(&text(order, "status")),
+            money(&order["total"]),
+            text(order, "customer_id"),
+        ]
     });
     println!("{}", paint::table(&["order", "created", "status", "total", "customer"], rows.collect()));
     if orders.len() == filter.limit {
@@ -171,14 +186,21 @@ async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: boo
         money(&payment["refunded"]),
         payment["transaction_id"].as_str().unwrap_or_default()
     );
-    let actions: Vec<_> = view["actions"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let actions: Vec<_> =
+        view["actions"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     println!("may be    {}", actions.join(", "));
     println!("timeline");
     for entry in view["audit"].as_array().into_iter().flatten() {
         println!("  {}", change(entry));
     }
     if let Some(why) = view["saga"]["attention"]["why"].as_str() {
-        println!("{}", paint::bad(&format!("waits for an operator at {}: {why}", view["saga"]["step"].as_str().unwrap_or_default())));
+        println!(
+            "{}",
+            paint::bad(&format!(
+                "waits for an operator at {}: {why}",
+                view["saga"]["step"].as_str().unwrap_or_default()
+            ))
+        );
     }
     if messages {
         print_messages(&store.journal_of(order_id).await?);
@@ -195,15 +217,26 @@ fn print_messages(rows: &[JournalRow]) {
 }
 
 /// Sends a command and waits until the order worker has dealt with it.
-async fn ask(store: &dyn Store, settings: &Settings, order_id: OrderId, name: &str, body: Value) -> Result<ExitCode> {
+async fn ask(
+    store: &dyn Store,
+    settings: &Settings,
+    order_id: OrderId,
+    name: &str,
+    body: Value,
+) -> Result<ExitCode> {
     known(store, order_id).await?;
     let id = shop::new_id();
     Client::find(settings)?.send(name, Some(id.to_string()), &body).await?;
     let row = wait_for(30, name, async || row_of(store, order_id, Role::Order, &id).await).await?;
-    let refused = row.said.iter().find(|said| matches!(said.message.name(), "order.cancel_refused" | "order.refused"));
+    let refused =
+        row.said.iter().find(|said| matches!(said.message.name(), "order.cancel_refused" | "order.refused"));
     if let Some(refused) = refused {
         let fact: Value = serde_json::from_str(refused.message.json())?;
-        bail!("refused: {} (the order is {})", fact["reason"].as_str().unwrap_or_default(), fact["status"].as_str().unwrap_or("unknown"));
+        bail!(
+            "refused: {} (the order is {})",
+            fact["reason"].as_str().unwrap_or_default(),
+            fact["status"].as_str().unwrap_or("unknown")
+        );
     }
     println!("{}", row.outcome);
     if name == "order.archive" {
@@ -253,13 +286,19 @@ async fn watch(store: &dyn Store, order_id: OrderId, wait_s: u64) -> Result<Exit
 
 async fn known(store: &dyn Store, order_id: OrderId) -> Result<Value> {
     let view = view::order(store, &order_id.to_string()).await?;
-    view.with_context(|| format!("nobody has heard of order {order_id}; `checkout order list` shows those there are"))
+    view.with_context(|| {
+        format!("nobody has heard of order {order_id}; `checkout order list` shows those there are")
+    })
 }
 
 fn change(entry: &Value) -> String {
     let text = |name: &str| entry[name].as_str().unwrap_or_default();
     let from = if text("from").is_empty() { String::new() } else { format!("{} → ", text("from")) };
-    let why = if text("reason").is_empty() { String::new() } else { format!("  ({})", text("reason").replace('_', " ")) };
+    let why = if text("reason").is_empty() {
+        String::new()
+    } else {
+        format!("  ({})", text("reason").replace('_', " "))
+    };
     format!("{}  {from}{}{why}", text("at"), paint::status(text("to")))
 }
 

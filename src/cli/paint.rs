@@ -2,7 +2,8 @@
 
 use std::io::IsTerminal;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::presets;
+use comfy_table::{ContentArrangement, Table};
 use owo_colors::{AnsiColors, OwoColorize};
 
 pub(super) fn on_terminal() -> bool {
@@ -36,7 +37,7 @@ pub(super) fn status(text: &str) -> String {
 
 pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(head.to_vec());
+    table.load_style(presets::NOTHING).set_header(head.to_vec());
     if std::io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }

@@ -43,7 +43,9 @@ pub(super) enum Command {
         by: String,
     },
     /// Say how the waiting step ended: done (the refund was made by hand), or give_up (undo what was done)
-    #[command(after_help = "Example: checkout saga resolve 01932b4a-1111-7000-8000-000000000001 done --evidence 'bank transfer 77'")]
+    #[command(
+        after_help = "Example: checkout saga resolve 01932b4a-1111-7000-8000-000000000001 done --evidence 'bank transfer 77'"
+    )]
     Resolve {
         #[command(flatten)]
         which: Which,
@@ -87,7 +89,8 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
 
 async fn list(store: &dyn Store, status: Option<String>, limit: usize, as_json: bool) -> Result<ExitCode> {
     let docs = store.list(Table::Sagas, &Filter { status, limit, ..Filter::default() }).await?;
-    let sagas: Vec<Value> = docs.iter().map(|doc| serde_json::from_str(doc).map(public)).collect::<Result<_, _>>()?;
+    let sagas: Vec<Value> =
+        docs.iter().map(|doc| serde_json::from_str(doc).map(public)).collect::<Result<_, _>>()?;
     if as_json {
         println!("{}", serde_json::to_string_pretty(&sagas)?);
         return Ok(ExitCode::SUCCESS);
@@ -95,7 +98,14 @@ async fn list(store: &dyn Store, status: Option<String>, limit: usize, as_json: 
     let text = |saga: &Value, name: &str| saga[name].as_str().unwrap_or_default().to_string();
     let rows = sagas.iter().map(|saga| {
         let why = saga["attention"]["why"].as_str().unwrap_or_default().to_string();
-        vec![text(saga, "order_id"), text(saga, "definition"), paint::status(&text(saga, "status")), text(saga, "step"), text(saga, "updated_at"), why]
+        vec![
+            text(saga, "order_id"),
+            text(saga, "definition"),
+            paint::status(&text(saga, "status")),
+            text(saga, "step"),
+            text(saga, "updated_at"),
+            why,
+        ]
     });
     println!("{}", paint::table(&["order", "saga", "status", "step", "since", "why"], rows.collect()));
     Ok(ExitCode::SUCCESS)
@@ -113,9 +123,13 @@ async fn show(store: &dyn Store, which: &Which, as_json: bool) -> Result<ExitCod
     println!("status   {}  {}", paint::status(text("status")), text("step"));
     if let Some(why) = saga["attention"]["why"].as_str() {
         println!("because  {why}");
-        for action in saga["attention"]["actions"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for action in saga["attention"]["actions"].as_array().into_iter().flatten().filter_map(Value::as_str)
+        {
             let (verb, rest) = action.split_once(' ').unwrap_or((action, ""));
-            println!("  you can: {}", paint::good(format!("checkout saga {verb} {} {rest}", which.order_id).trim_end()));
+            println!(
+                "  you can: {}",
+                paint::good(format!("checkout saga {verb} {} {rest}", which.order_id).trim_end())
+            );
         }
     }
     for one in saga["interventions"].as_array().into_iter().flatten() {
@@ -125,7 +139,13 @@ async fn show(store: &dyn Store, which: &Which, as_json: bool) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ask(store: &dyn Store, settings: &Settings, which: &Which, name: &str, body: Value) -> Result<ExitCode> {
+async fn ask(
+    store: &dyn Store,
+    settings: &Settings,
+    which: &Which,
+    name: &str,
+    body: Value,
+) -> Result<ExitCode> {
     known(store, which).await?;
     let id = shop::new_id();
     Client::find(settings)?.send(name, Some(id.to_string()), &body).await?;
@@ -139,7 +159,9 @@ async fn ask(store: &dyn Store, settings: &Settings, which: &Which, name: &str, 
 
 async fn known(store: &dyn Store, which: &Which) -> Result<Value> {
     let doc = store.get(Table::Sagas, &::saga::saga_id(which.order_id, which.return_no)).await?;
-    let doc = doc.with_context(|| format!("no saga runs for order {}; `checkout saga list` shows them", which.order_id))?;
+    let doc = doc.with_context(|| {
+        format!("no saga runs for order {}; `checkout saga list` shows them", which.order_id)
+    })?;
     Ok(public(serde_json::from_str(&doc)?))
 }
 

@@ -8,7 +8,8 @@ use super::paint::{bad, dim, good, paint};
 pub(super) fn line(message: &Message) -> Option<String> {
     let (what, more) = match &message.body {
         Body::OrderCreated(f) => {
-            let items: Vec<_> = f.items.iter().map(|item| format!("{} × {}", item.quantity, item.title)).collect();
+            let items: Vec<_> =
+                f.items.iter().map(|item| format!("{} × {}", item.quantity, item.title)).collect();
             let method = serde_json::to_value(f.payment_method).ok()?;
             let method = method.as_str()?.replace('_', " ");
             (good("created"), format!("{} for {}, by {method}", items.join(", "), f.total))
@@ -32,8 +33,12 @@ pub(super) fn line(message: &Message) -> Option<String> {
         Body::PaymentVoided(_) => ("payment given up".into(), "nothing was captured".into()),
         Body::OrderPaid(_) => (good("paid"), String::new()),
         Body::OrderFulfilled(_) => (good("fulfilled"), String::new()),
-        Body::OrderCancelled(f) => (paint("cancelled", owo_colors::AnsiColors::Yellow), f.reason.code().replace('_', " ")),
-        Body::OrderRefunded(f) => (paint("order refunded", owo_colors::AnsiColors::Yellow), f.reason.code().replace('_', " ")),
+        Body::OrderCancelled(f) => {
+            (paint("cancelled", owo_colors::AnsiColors::Yellow), f.reason.code().replace('_', " "))
+        }
+        Body::OrderRefunded(f) => {
+            (paint("order refunded", owo_colors::AnsiColors::Yellow), f.reason.code().replace('_', " "))
+        }
         Body::OrderReturned(_) => ("part returned".into(), String::new()),
         Body::OrderArchived(_) => ("archived".into(), String::new()),
         Body::OrderCancelRefused(f) => ("too late to cancel".into(), f.reason.replace('_', " ")),
@@ -43,5 +48,9 @@ pub(super) fn line(message: &Message) -> Option<String> {
     };
     let at = message.at.to_string();
     let order = message.order_id.map(|id| id.to_string()).unwrap_or_default();
-    Some(format!("{}  {}  {what}  {}", dim(at.get(11..19)?), order.get(24..)?, dim(&more)).trim_end().to_string())
+    Some(
+        format!("{}  {}  {what}  {}", dim(at.get(11..19)?), order.get(24..)?, dim(&more))
+            .trim_end()
+            .to_string(),
+    )
 }

@@ -94,12 +94,16 @@ fn read(args: &Args) -> Result<Vec<Value>> {
     if args.file.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
     } else {
-        text = std::fs::read_to_string(&args.file).map_err(|why| WrongUsage(format!("cannot read {name}: {why}")))?;
+        text = std::fs::read_to_string(&args.file)
+            .map_err(|why| WrongUsage(format!("cannot read {name}: {why}")))?;
     }
-    let bodies: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&text).into_iter::<Value>().collect();
+    let bodies: Result<Vec<Value>, _> =
+        serde_json::Deserializer::from_str(&text).into_iter::<Value>().collect();
     let bodies = bodies.map_err(|why| WrongUsage(format!("{name} is not JSON: {why}; nothing was sent")))?;
     if bodies.is_empty() {
-        return Err(WrongUsage(format!("{name} is empty; it should hold one JSON object for each checkout")).into());
+        return Err(
+            WrongUsage(format!("{name} is empty; it should hold one JSON object for each checkout")).into()
+        );
     }
     Ok(bodies)
 }

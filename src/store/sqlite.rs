@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use contract::{Message, OrderId, Queue, Table, Time};
+use serde::Deserialize;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -24,7 +25,8 @@ use super::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Store, Transactio
 use writer::Writer;
 
 /// What a commit outlives.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Durability {
     /// Everything, a power cut included: every commit waits for the disk.
     #[default]

@@ -101,6 +101,9 @@ impl Books for MockWorld {
 
     async fn sent(&self, after: i64, limit: usize) -> anyhow::Result<Vec<SentNotice>> {
         let page = self.sent_page(after, limit).await?;
-        Ok(page.into_iter().map(|row| SentNotice { no: row.no, channel: row.channel, key: row.key }).collect())
+        Ok(page
+            .into_iter()
+            .map(|row| SentNotice { no: row.no, channel: row.channel, key: row.key })
+            .collect())
     }
 }

@@ -153,9 +153,7 @@ pub(super) const SCENES: &[Scene] = &[
             Cue {
                 after: "saga.needs_attention",
                 kind: "saga.resolve",
-                body: |order_id| {
-                    json!({"order_id": order_id, "outcome": "done", "evidence": "bank transfer 77", "by": "demo"})
-                },
+                body: |order_id| json!({"order_id": order_id, "outcome": "done", "evidence": "bank transfer 77", "by": "demo"}),
             },
         ],
         ends: "refunded",

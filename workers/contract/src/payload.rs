@@ -17,6 +17,31 @@ pub enum Method {
     Cod,
 }
 
+impl Method {
+    /// The most that one order may cost by this method, in minor units of its currency. Issuers refuse larger
+    /// debit payments, PayPal larger payments without verification, and nobody should carry more cash.
+    fn limit_minor(self) -> i64 {
+        match self {
+            Method::Card => 5_000_000,
+            Method::DebitCard | Method::Paypal => 1_000_000,
+            Method::Cod => 200_000,
+        }
+    }
+
+    /// Why this is more than the method may carry. Asked before anything is held, and again before anything
+    /// is charged: what is paid on delivery would be on its way by then.
+    pub fn over_limit(self, amount: Money) -> Option<String> {
+        let name = match self {
+            Method::Card => "card",
+            Method::DebitCard => "debit card",
+            Method::Paypal => "PayPal",
+            Method::Cod => "cash on delivery",
+        };
+        let most = Money::from_minor(self.limit_minor(), amount.currency()).ok()?;
+        (amount.minor() > most.minor()).then(|| format!("{amount} is more than {most}, the most for {name}"))
+    }
+}
+
 /// Why an order was given up or its money went back. The codes are fixed: other programs read them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -54,7 +54,11 @@ pub(crate) fn price(
             return Err(faults);
         }
     };
-    match sum_up(items, currency, discount) {
+    let summed = sum_up(items, currency, discount);
+    if let Some(why) = summed.as_ref().ok().and_then(|priced| cart.payment.method.over_limit(priced.total)) {
+        faults.push(Fault::new("payment.method", "amount_over_limit", why));
+    }
+    match summed {
         Ok(priced) if faults.is_empty() => Ok(priced),
         Ok(_) => Err(faults),
         Err(fault) => {

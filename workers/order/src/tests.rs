@@ -479,6 +479,20 @@ fn amounts_beyond_any_checkout_are_refused_also_as_a_sum() {
 }
 
 #[test]
+fn more_than_a_method_may_carry_is_refused_before_anything_is_held_or_shipped() {
+    let mut shop = Shop::with_catalogue();
+    shop.hear(product("RING", "Ring", eur("2000.01")));
+    let by = |method| json!({"items": [{"sku": "RING", "quantity": 1}], "payment": {"method": method}});
+    faults(
+        &shop.rejected(by("cod")),
+        expect![[r#"
+        amount_over_limit | payment.method: 2000.01 EUR is more than 2000.00 EUR, the most for cash on delivery
+        payment.method: 2000.01 EUR is more than 2000.00 EUR, the most for cash on delivery (amount_over_limit)
+    "#]],
+    );
+}
+
+#[test]
 fn a_known_order_id_is_absorbed_or_parked_and_never_rejected() {
     let parked = |decision: Decision<Record>| {
         assert!(decision.send.is_empty() && decision.save.is_empty());

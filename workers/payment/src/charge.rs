@@ -4,7 +4,7 @@ use contract::{
     Body, Decision, PaymentCaptured, PaymentDeclined, ProviderCharge, ProviderQuery, Time, bodies,
 };
 
-use crate::method::{Collect, collect, over_limit};
+use crate::method::{Collect, collect};
 use crate::record::{Charge, Payment, Record, Status};
 
 /// The code that tells the saga: nobody knew in time, so it was given up.
@@ -50,7 +50,7 @@ fn first(m: &bodies::PaymentCharge, now: Time) -> Decision<Record> {
         receipt: None,
         failure_code: None,
     };
-    if over_limit(m.payment.method, m.amount).is_some() {
+    if m.payment.method.over_limit(m.amount).is_some() {
         let charge = Charge { failure_code: Some(OVER_LIMIT.into()), ..charge };
         let payment = Payment::new(m.order_id, Status::Declined, Some(charge), now);
         let fact = declined(&payment, now);
@@ -172,7 +172,7 @@ pub(crate) fn declined(payment: &Payment, now: Time) -> Body {
     let code =
         charge.and_then(|charge| charge.failure_code.clone()).unwrap_or_else(|| "declined".to_string());
     let message = match code.as_str() {
-        OVER_LIMIT => charge.and_then(|charge| over_limit(charge.method, charge.amount)).unwrap_or_default(),
+        OVER_LIMIT => charge.and_then(|charge| charge.method.over_limit(charge.amount)).unwrap_or_default(),
         MISMATCH => "the provider captured another amount than was asked for, and gives it back".to_string(),
         "insufficient_funds" => "the account has too little money".to_string(),
         "expired_card" => "the card has expired".to_string(),

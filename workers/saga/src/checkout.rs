@@ -121,6 +121,7 @@ const MARK_FULFILLED: Step = Step {
     name: "mark_fulfilled",
     ask: |s| Body::MarkFulfilled(MarkFulfilled { order_id: s.order_id }),
     undo: Way::Impossible("the goods are gone and paid for; a return is a saga of its own"),
+    declined: Declined::CallOperator,
     ..PLAIN
 };
 

@@ -137,8 +137,9 @@ impl Progress {
         match self.phase {
             Phase::Forward(at) => self.forward(plan, at, input),
             Phase::Backward(at) => self.backward(plan, at, input),
-            Phase::Closing => self.closing(input),
-            Phase::Completed | Phase::Undone => self.ended(input),
+            Phase::Closing => self.closing(plan, input),
+            Phase::Undone => self.undone(plan, input),
+            Phase::Completed => Move::Nothing("the saga has ended"),
         }
     }
 
@@ -150,8 +151,12 @@ impl Progress {
                     self.steps[at] = Standing::Declined;
                     self.turn_around(plan)
                 }
-                Declined::CallOperator => self.stop("it was refused, and what came before cannot be undone"),
+                Declined::CallOperator => self.stop("it was refused; only a person can tell what to do"),
             },
+            // Money came and could not be given back before its refusal was heard: it is the way back already.
+            Input::UndoFailed(step) if step == at && plan[at].undo == Undo::ByCommand => {
+                self.reopen(plan, step)
+            }
             Input::UndoFailed(step) if step == at => self.stop("it failed for good"),
             Input::Done(_) => Move::Nothing("answered before"),
             Input::Declined(_) => Move::Nothing("declined before, and asked again since"),
@@ -210,6 +215,7 @@ impl Progress {
                 self.turn_around(plan)
             }
             Input::UndoFailed(step) if step == at => self.stop("its undo failed for good"),
+            Input::UndoFailed(step) if step > at => self.reopen(plan, step),
             Input::Undone(_) | Input::UndoFailed(_) => Move::Nothing("undone before"),
             Input::Done(_) | Input::Declined(_) => Move::Nothing("it comes after its undo was asked for"),
             Input::Closed => Move::Nothing("not everything is undone yet"),
@@ -224,7 +230,7 @@ impl Progress {
         }
     }
 
-    fn closing(&mut self, input: Input) -> Move {
+    fn closing(&mut self, plan: &[Rule], input: Input) -> Move {
         match input {
             Input::Closed => {
                 self.fresh();
@@ -236,7 +242,7 @@ impl Progress {
                 (false, true) => Move::Close,
                 (false, false) => self.stop("the order was told again and again, and did not answer"),
             },
-            Input::UndoFailed(step) => self.reopen(step),
+            Input::UndoFailed(step) => self.reopen(plan, step),
             Input::Done(_) | Input::Declined(_) | Input::Undone(_) => Move::Nothing("everything is undone"),
             Input::Cancel | Input::Retry | Input::ResolveDone | Input::GiveUp => {
                 Move::Nothing("an operator's inputs are handled before")
@@ -244,9 +250,9 @@ impl Progress {
         }
     }
 
-    fn ended(&mut self, input: Input) -> Move {
+    fn undone(&mut self, plan: &[Rule], input: Input) -> Move {
         match input {
-            Input::UndoFailed(step) => self.reopen(step),
+            Input::UndoFailed(step) => self.reopen(plan, step),
             Input::Done(_) | Input::Declined(_) | Input::Undone(_) | Input::Closed | Input::Overdue => {
                 Move::Nothing("the saga has ended")
             }
@@ -256,10 +262,15 @@ impl Progress {
         }
     }
 
-    /// A payment came late and could not be given back: the saga is not over after all.
-    fn reopen(&mut self, step: usize) -> Move {
+    /// A payment came late and could not be given back: the saga is not over after all. What is undone after
+    /// that step is undone again, and answers from its record.
+    fn reopen(&mut self, plan: &[Rule], step: usize) -> Move {
+        if plan[step].undo != Undo::ByCommand || self.steps[step] == Standing::Idle {
+            return Move::Nothing("no undo was asked for");
+        }
         self.phase = Phase::Backward(step);
         self.steps[step] = Standing::Done;
+        self.cancel = false;
         self.stop("what came late could not be given back")
     }
 
@@ -298,12 +309,21 @@ impl Progress {
 
     fn resolve_done(&mut self, plan: &[Rule]) -> Move {
         match (self.stuck.is_some(), self.phase) {
-            (true, Phase::Forward(at) | Phase::Backward(at)) if plan[at].by_hand => {
+            (true, Phase::Forward(at) | Phase::Backward(at)) if self.waits_for_refund(plan) => {
                 self.fresh();
                 Move::ByHand(at)
             }
-            (true, _) => Move::Refuse("only a refund can be made by hand; retry this step, or give it up"),
+            (true, _) => Move::Refuse("only a refund can be made by hand"),
             (false, _) => Move::Refuse("the saga is not waiting for an operator"),
+        }
+    }
+
+    /// What can be undone by a refund is a charge, and nobody makes a charge by hand.
+    pub(crate) fn waits_for_refund(&self, plan: &[Rule]) -> bool {
+        match self.phase {
+            Phase::Forward(at) => plan[at].by_hand && plan[at].undo != Undo::ByCommand,
+            Phase::Backward(at) => plan[at].by_hand,
+            Phase::Closing | Phase::Completed | Phase::Undone => false,
         }
     }
 

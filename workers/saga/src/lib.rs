@@ -250,7 +250,10 @@ impl SagaWorker {
                 });
                 (say("everything is undone", body), Some(self.patience.stock_s))
             }
-            Move::Complete => (Decision::done("completed"), None),
+            Move::Complete => {
+                saga.reason = None;
+                (Decision::done("completed"), None)
+            }
             Move::End => (Decision::done("ended undone"), None),
             Move::Stop => return self.stop(saga, definition, progress, now),
             Move::RefuseCancel => {
@@ -422,9 +425,7 @@ fn step_name(definition: &Definition, progress: &Progress) -> String {
 fn what_can_be_done(definition: &Definition, progress: &Progress) -> Vec<String> {
     let mut actions = vec!["retry".to_string()];
     let rules = definition.rules();
-    if let Phase::Forward(at) | Phase::Backward(at) = progress.phase
-        && rules[at].by_hand
-    {
+    if progress.waits_for_refund(&rules) {
         actions.push("resolve done".to_string());
     }
     let mut given_up = progress.clone();

@@ -1,1 +1,246 @@
+//! One order's sagas, told one message after another by the message's name. A message that people say
+//! in words (`start`, `cancel`, `overdue`) is written as they say it; `#1` is about the first return.
 
+mod definitions;
+mod interpreter;
+mod operators;
+mod recipe;
+mod stories;
+mod walk;
+
+use std::collections::BTreeMap;
+
+use contract::{
+    Body, Currency, Deadline, Decision, Message, MessageId, Method, Money, OrderCancelled, OrderFulfilled,
+    OrderId, OrderPaid, OrderRefunded, OrderReturned, Outcome, PaymentCaptured, PaymentChoice,
+    PaymentDeclined, PaymentRefundFailed, PaymentRefunded, PaymentVoided, Reason, Record as _, Records,
+    Resolution, SagaCancel, SagaOverdue, SagaResolve, SagaRetry, SagaReturn, SagaStart, Short, Sku,
+    StockFact, StockLine, StockRefused, StockRestocked, Table, Time, Worker,
+};
+use expect_test::Expect;
+
+use crate::{Patience, Record, Saga, SagaWorker, Status, saga_id};
+
+const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
+const WORKER: SagaWorker =
+    SagaWorker { patience: Patience { stock_s: 30, payment_s: 300, ship_s: 60, cod_s: 2_592_000 } };
+
+const HELD: &[&str] = &["start", "stock.reserved"];
+const CAPTURED: &[&str] = &["start", "stock.reserved", "payment.captured"];
+const PAID: &[&str] = &["start", "stock.reserved", "payment.captured", "order.paid"];
+const SHIPPED: &[&str] = &["start", "stock.reserved", "payment.captured", "order.paid", "stock.shipped"];
+const DELIVERED: &[&str] = &["start cod", "stock.reserved", "stock.shipped"];
+const GIVEN_UP: &[&str] = &[
+    "start",
+    "stock.reserved",
+    "overdue",
+    "payment.declined (timeout)",
+    "stock.released",
+    "order.cancelled",
+];
+
+/// A database of the saga worker alone, with its deadlines. Every saga passes through its JSON.
+#[derive(Clone, Default)]
+struct Desk {
+    sagas: BTreeMap<String, String>,
+    deadlines: BTreeMap<String, (u64, Body)>,
+    messages: u64,
+}
+
+impl Desk {
+    fn after(story: &[&str]) -> Self {
+        let mut desk = Self::default();
+        for message in story {
+            desk.hear(message);
+        }
+        desk
+    }
+
+    fn hear(&mut self, message: &str) -> Decision<Record> {
+        let body = self.body(message);
+        self.messages += 1;
+        let id = MessageId::new(&format!("m{}", self.messages)).unwrap();
+        let now = Time::from_unix_ms(1_700_000_000_000).plus_s(self.messages);
+        let message = Message::new(id, now, body);
+        let mut records = Records::default();
+        for need in WORKER.needs(&message) {
+            let found = self.sagas.get(&need.id).map(|json| Record::from_json(Table::Sagas, json).unwrap());
+            records.put(need, found.map(|record| (1, record)));
+        }
+        let decision = WORKER.decide(&records, &message, now);
+        for record in &decision.save {
+            records.save(record.clone()); // panics on a record that needs() did not name
+            self.sagas.insert(record.id(), record.to_json());
+        }
+        for deadline in &decision.deadlines {
+            match deadline {
+                Deadline::Clear { key } => _ = self.deadlines.remove(key),
+                Deadline::Set { key, due, body } => {
+                    let wait_s = (due.unix_ms() - now.unix_ms()) as u64 / 1000;
+                    self.deadlines.insert(key.clone(), (wait_s, Body::clone(body)));
+                }
+            }
+        }
+        decision
+    }
+
+    fn saga(&self, return_no: u32) -> Option<Saga> {
+        self.sagas.get(&saga_id(order_id(), return_no)).map(|json| serde_json::from_str(json).unwrap())
+    }
+
+    /// `running, take_payment, 300 s`: the status, the step, and how long it may take.
+    fn standing(&self, return_no: u32) -> String {
+        let Some(saga) = self.saga(return_no) else { return "absent".into() };
+        let step = if saga.step.is_empty() { String::new() } else { format!(", {}", saga.step) };
+        let wait = self.deadlines.get(&saga_id(order_id(), return_no));
+        let wait = wait.map(|(wait_s, _)| format!(", {wait_s} s")).unwrap_or_default();
+        format!("{}{step}{wait}", name(saga.status))
+    }
+
+    /// What is said to each message of a story, and where the saga stands after it.
+    fn tells(&mut self, story: &[&str]) -> String {
+        let mut told = String::new();
+        for message in story {
+            let decision = self.hear(message);
+            let says =
+                if decision.send.is_empty() { outcome(&decision.outcome) } else { said(&decision.send) };
+            told += &format!("{message} → {says} | {}\n", self.standing(return_no(message)));
+        }
+        told
+    }
+
+    fn body(&self, message: &str) -> Body {
+        let no = return_no(message);
+        let overdue = |asked| Body::SagaOverdue(SagaOverdue { order_id: order_id(), return_no: no, asked });
+        match message.trim_start_matches("#1 ") {
+            "overdue" => match self.deadlines.get(&saga_id(order_id(), no)) {
+                Some((_, body)) => body.clone(),
+                None => overdue(u32::MAX),
+            },
+            "stale overdue" => overdue(self.saga(no).map_or(0, |saga| saga.asked.saturating_sub(1))),
+            name => body(name, no),
+        }
+    }
+}
+
+/// Tells `then`, after what came before.
+fn check(before: &[&str], then: &[&str], expected: Expect) {
+    expected.assert_eq(&Desk::after(before).tells(then));
+}
+
+fn return_no(message: &str) -> u32 {
+    u32::from(message.starts_with("#1 "))
+}
+
+fn name(status: Status) -> String {
+    serde_json::to_value(status).unwrap().as_str().unwrap().to_string()
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done(what) => format!("(done: {what})"),
+        Outcome::Ignored(why) => format!("(ignored: {why})"),
+        Outcome::Alarm(why) => format!("(ALARM: {why})"),
+        Outcome::Parked { code, why } => format!("(PARKED {code}: {why})"),
+    }
+}
+
+#[allow(clippy::wildcard_enum_match_arm)]
+fn said(send: &[Body]) -> String {
+    let say = |body: &Body| match body {
+        Body::MarkUndone(b) if b.short.is_empty() => format!("{}({})", body.name(), b.reason.code()),
+        Body::MarkUndone(b) => {
+            let short: Vec<_> = b.short.iter().map(|short| short.sku.as_str()).collect();
+            format!("{}({}: {})", body.name(), b.reason.code(), short.join(", "))
+        }
+        Body::MarkPaid(b) => format!("{}({})", body.name(), b.transaction_id),
+        Body::NeedsAttention(b) => format!("{}({}: {})", body.name(), b.why, b.actions.join(" / ")),
+        _ => body.name().to_string(),
+    };
+    send.iter().map(say).collect::<Vec<_>>().join(" + ")
+}
+
+fn order_id() -> OrderId {
+    ORDER.parse().unwrap()
+}
+
+fn eur(amount: &str) -> Money {
+    Money::parse(amount, Currency::from_code("EUR").unwrap()).unwrap()
+}
+
+fn start(method: Method) -> Body {
+    let line = |sku: &str| StockLine { sku: Sku::new(sku).unwrap(), title: sku.into(), quantity: 2 };
+    Body::SagaStart(SagaStart {
+        order_id: order_id(),
+        customer_id: "c1".into(),
+        lines: vec![line("CUP"), line("TEA")],
+        total: eur("50.00"),
+        payment: PaymentChoice { method, token: None },
+    })
+}
+
+fn body(message: &str, return_no: u32) -> Body {
+    let (order_id, customer_id, at) = (order_id(), "c1".to_string(), Time::default());
+    let stock = StockFact { order_id, at };
+    let short =
+        |sku: &str| Short { sku: Sku::new(sku).unwrap(), title: sku.into(), requested: 2, available: 0 };
+    let refused = StockRefused { order_id, at, short: vec![short("CUP"), short("TEA")] };
+    let refunded = |late| PaymentRefunded { order_id, at, amount: eur("50.00"), return_no, late };
+    let cancel = |reason| SagaCancel { order_id, reason };
+    let declined = |code: &str| PaymentDeclined { order_id, at, code: code.into(), message: String::new() };
+    let refund_failed = |late| {
+        let (code, message) = ("refund_failed".to_string(), String::new());
+        PaymentRefundFailed { order_id, at, code, message, return_no, late }
+    };
+    let resolve = |outcome| {
+        let (evidence, by) = ("wire 17".to_string(), "anna".to_string());
+        SagaResolve { order_id, return_no, outcome, evidence, by }
+    };
+    match message {
+        "start" => start(Method::Card),
+        "start cod" => start(Method::Cod),
+        "return" => Body::SagaReturn(SagaReturn {
+            order_id,
+            customer_id,
+            return_no,
+            lines: Vec::new(),
+            amount: eur("20.00"),
+        }),
+        "cancel" => Body::SagaCancel(cancel(Reason::CancelledByCustomer)),
+        "cancel by admin" => Body::SagaCancel(cancel(Reason::CancelledByAdmin)),
+        "retry" => Body::SagaRetry(SagaRetry { order_id, return_no, by: "anna".into() }),
+        "resolve done" => Body::SagaResolve(resolve(Resolution::Done)),
+        "give up" => Body::SagaResolve(resolve(Resolution::GiveUp)),
+        "stock.reserved" => Body::StockReserved(stock),
+        "stock.refused" => Body::StockRefused(refused),
+        "stock.released" => Body::StockReleased(stock),
+        "stock.shipped" => Body::StockShipped(stock),
+        "stock.ship_refused" => Body::StockShipRefused(refused),
+        "stock.restocked" => Body::StockRestocked(StockRestocked { order_id, at, return_no }),
+        "payment.captured" => {
+            let transaction_id = "ch_1".into();
+            Body::PaymentCaptured(PaymentCaptured { order_id, at, transaction_id, amount: eur("50.00") })
+        }
+        "payment.declined" => Body::PaymentDeclined(declined("insufficient_funds")),
+        "payment.declined (timeout)" => Body::PaymentDeclined(declined("payment_timeout")),
+        "payment.refunded" => Body::PaymentRefunded(refunded(false)),
+        "payment.refunded (late)" => Body::PaymentRefunded(refunded(true)),
+        "payment.refund_failed" => Body::PaymentRefundFailed(refund_failed(false)),
+        "payment.refund_failed (late)" => Body::PaymentRefundFailed(refund_failed(true)),
+        "payment.voided" => Body::PaymentVoided(PaymentVoided { order_id, at }),
+        "order.paid" => {
+            Body::OrderPaid(OrderPaid { order_id, customer_id, at, transaction_id: "ch_1".into() })
+        }
+        "order.fulfilled" => Body::OrderFulfilled(OrderFulfilled { order_id, customer_id, at }),
+        "order.cancelled" => {
+            let (reason, short) = (Reason::CancelledByCustomer, Vec::new());
+            Body::OrderCancelled(OrderCancelled { order_id, customer_id, at, reason, short })
+        }
+        "order.refunded" => {
+            let reason = Reason::Returned;
+            Body::OrderRefunded(OrderRefunded { order_id, customer_id, at, reason, return_no })
+        }
+        "order.returned" => Body::OrderReturned(OrderReturned { order_id, customer_id, at, return_no }),
+        other => panic!("no test says {other:?}"),
+    }
+}

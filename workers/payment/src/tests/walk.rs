@@ -7,7 +7,7 @@ use contract::{ChargeStanding, ProviderEventKind};
 use super::*;
 use crate::RefundState;
 
-const WALKS: u64 = 3_000;
+const WALKS: u64 = 2_000;
 const STEPS: usize = 40;
 
 /// Numbers that look random and are the same each time (Knuth's MMIX).

@@ -1,5 +1,7 @@
 //! What the head of `src/store.rs` promises holds for every store there is.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -269,6 +271,12 @@ async fn in_flight_is_said_minus_handled_minus_open_dead_letters(db: Db) {
     assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
     // Handled by somebody who does not read that queue: that is another handling.
     keep(&db, journal(row(Role::Stock, &fulfil(4), vec![]))).await.unwrap();
+    assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
+    // A queue and the role that reads it need not have one name.
+    let taken_in = Said { queues: vec![Queue::Intake], ..say(&fulfil(5)) };
+    keep(&db, journal(row(Role::Gateway, &fulfil(5), vec![taken_in]))).await.unwrap();
+    assert_eq!(in_flight(&db).await, ["order 2", "order 4", "intake 5"]);
+    keep(&db, journal(row(Role::Order, &fulfil(5), vec![]))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
 }
 

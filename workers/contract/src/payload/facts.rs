@@ -1,0 +1,186 @@
+//! What has happened. Anyone may listen; nothing secret and nothing personal is in here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Fault, Money, OrderId, Time};
+
+use super::words::{Item, Method, Reason, Short, Status, is_zero};
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderCreated {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub at: Time,
+    pub items: Vec<Item>,
+    pub subtotal: Money,
+    pub discount: Money,
+    pub total: Money,
+    pub payment_method: Method,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderRejected {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
+    pub at: Time,
+    /// The first fault's code: what most senders branch on.
+    pub code: String,
+    pub message: String,
+    pub details: Vec<Fault>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderPaid {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub at: Time,
+    pub transaction_id: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderFulfilled {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub at: Time,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderCancelled {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub at: Time,
+    pub reason: Reason,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub short: Vec<Short>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderRefunded {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub at: Time,
+    pub reason: Reason,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+}
+
+/// A partial return was taken back; the order stays fulfilled.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderReturned {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub at: Time,
+    pub return_no: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderArchived {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub at: Time,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderCancelRefused {
+    pub order_id: OrderId,
+    pub at: Time,
+    pub reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+}
+
+/// Any other command about an order that its state does not allow.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderRefused {
+    pub order_id: OrderId,
+    pub at: Time,
+    pub command: String,
+    pub reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    pub allowed: Vec<String>,
+}
+
+/// `stock.reserved`, `stock.released`, `stock.shipped`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StockFact {
+    pub order_id: OrderId,
+    pub at: Time,
+}
+
+/// `stock.refused`, `stock.ship_refused`: every short line, not just the first.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StockRefused {
+    pub order_id: OrderId,
+    pub at: Time,
+    pub short: Vec<Short>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StockRestocked {
+    pub order_id: OrderId,
+    pub at: Time,
+    pub return_no: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentCaptured {
+    pub order_id: OrderId,
+    pub at: Time,
+    pub transaction_id: String,
+    pub amount: Money,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentDeclined {
+    pub order_id: OrderId,
+    pub at: Time,
+    /// `payment_timeout` means: nobody knew in time, so it was given up.
+    pub code: String,
+    pub message: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentRefunded {
+    pub order_id: OrderId,
+    pub at: Time,
+    pub amount: Money,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+    /// The capture came after the order had been given up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentRefundFailed {
+    pub order_id: OrderId,
+    pub at: Time,
+    pub code: String,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+}
+
+/// Nothing was captured, and whatever may still come goes straight back.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentVoided {
+    pub order_id: OrderId,
+    pub at: Time,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NeedsAttention {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+    pub customer_id: String,
+    pub at: Time,
+    pub step: String,
+    pub why: String,
+    /// What an operator can do now.
+    pub actions: Vec<String>,
+}

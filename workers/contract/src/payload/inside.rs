@@ -1,0 +1,257 @@
+//! What our own workers say to each other. Nobody outside sends or reads these, so they may change.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Money, OrderId, Sku};
+
+use super::words::{Contact, PaymentChoice, Reason, Short, StockLine, is_zero};
+
+/// Everything the saga will ever have to tell the others.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SagaStart {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub lines: Vec<StockLine>,
+    pub total: Money,
+    pub payment: PaymentChoice,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SagaCancel {
+    pub order_id: OrderId,
+    pub reason: Reason,
+}
+
+/// A return: pay back `amount` and take `lines` back into stock.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SagaReturn {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub return_no: u32,
+    pub lines: Vec<StockLine>,
+    pub amount: Money,
+}
+
+/// A saga's patience with the step it asked for is over.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SagaOverdue {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+    /// Which asking this is about; a later one has its own deadline.
+    pub asked: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MarkPaid {
+    pub order_id: OrderId,
+    pub transaction_id: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MarkFulfilled {
+    pub order_id: OrderId,
+}
+
+/// The saga is unwound: the order ends as cancelled, or as refunded if it had been paid.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MarkUndone {
+    pub order_id: OrderId,
+    pub reason: Reason,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub short: Vec<Short>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MarkReturned {
+    pub order_id: OrderId,
+    pub return_no: u32,
+}
+
+/// The saga cannot turn around any more (or had ended): whoever asked to cancel must hear it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RefuseCancel {
+    pub order_id: OrderId,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StockReserve {
+    pub order_id: OrderId,
+    pub lines: Vec<StockLine>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StockRelease {
+    pub order_id: OrderId,
+    pub lines: Vec<StockLine>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StockShip {
+    pub order_id: OrderId,
+    pub lines: Vec<StockLine>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StockRestock {
+    pub order_id: OrderId,
+    /// 0: the whole shipment came back before it was paid for.
+    pub return_no: u32,
+    pub lines: Vec<StockLine>,
+}
+
+/// The catalogue learnt how many there are.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StockCount {
+    pub sku: Sku,
+    pub on_hand: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentCharge {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub amount: Money,
+    pub payment: PaymentChoice,
+}
+
+/// Say now how the charge stands: ask the provider if need be, and give up what is not captured.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentCheck {
+    pub order_id: OrderId,
+}
+
+/// Give back what was captured (all of it, or a return's share), or see to it that nothing will be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentRefund {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+    /// For a return: its share. Otherwise everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+}
+
+/// A refund that the provider keeps refusing was made some other way, and an operator vouches for it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentByHand {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+    pub evidence: String,
+}
+
+/// The money for an order on delivery has come.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentSettle {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+}
+
+/// `key` is the idempotency key: the same for every try of one charge.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProviderCharge {
+    pub key: String,
+    pub order_id: OrderId,
+    pub amount: Money,
+    pub payment: PaymentChoice,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProviderRefund {
+    pub key: String,
+    pub order_id: OrderId,
+    pub transaction_id: String,
+    pub amount: Money,
+}
+
+/// What became of the charge asked for under this key?
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProviderQuery {
+    pub key: String,
+    pub order_id: OrderId,
+}
+
+/// The provider's word on a charge, from its own books.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProviderAnswer {
+    pub key: String,
+    pub order_id: OrderId,
+    pub charge: ChargeStanding,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum ChargeStanding {
+    /// Never heard of it.
+    NotFound,
+    /// Heard of it, and nothing was taken so far.
+    Pending,
+    Succeeded {
+        transaction_id: String,
+        amount: Money,
+    },
+    Failed {
+        transaction_id: String,
+        failure_code: String,
+    },
+}
+
+/// Tell a customer what became of the order, by every channel they gave.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Tell {
+    pub order_id: OrderId,
+    pub event: Notice,
+    pub contact: Contact,
+    pub amount: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// For returns: which one. A partial return may happen more than once.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    Created,
+    Paid,
+    Fulfilled,
+    Cancelled,
+    Refunded,
+    /// A payment came after the order was given up, and went back.
+    LatePaymentRefunded,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmailSend {
+    pub order_id: OrderId,
+    /// The channel's dedupe key: one notice per event and channel.
+    pub key: String,
+    pub to: String,
+    pub subject: String,
+    pub body: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmsSend {
+    pub order_id: OrderId,
+    pub key: String,
+    pub number: String,
+    pub text: String,
+}
+
+impl fmt::Debug for EmailSend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EmailSend({})", self.key)
+    }
+}
+
+impl fmt::Debug for SmsSend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SmsSend({})", self.key)
+    }
+}

@@ -1,0 +1,138 @@
+//! Commands from outside; `checkout.submit` reads itself in `submission.rs`. Outsiders depend on these names.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Money, OrderId, Sku, Time};
+
+use super::words::{By, Line, is_zero};
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderCancel {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default)]
+    pub by: By,
+}
+
+/// A return after fulfilment. Without items: everything that has not come back yet.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderRefund {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<Line>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderPay {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderArchive {
+    pub order_id: OrderId,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProductUpsert {
+    pub sku: Sku,
+    pub title: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    pub price: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_hand: Option<u32>,
+}
+
+/// Exactly one of `percent` (a decimal string, more than 0 and at most 100) and `amount`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DiscountUpsert {
+    pub code: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<Time>,
+    #[serde(default = "yes")]
+    pub active: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StockAdjust {
+    pub sku: Sku,
+    pub delta: i64,
+    pub reason: String,
+}
+
+/// The provider's event, the same on the queue and by HTTP.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProviderEvent {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: ProviderEventKind,
+    pub created: Time,
+    pub data: ProviderEventData,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum ProviderEventKind {
+    #[serde(rename = "payment.succeeded")]
+    PaymentSucceeded,
+    #[serde(rename = "payment.failed")]
+    PaymentFailed,
+    #[serde(rename = "refund.succeeded")]
+    RefundSucceeded,
+    #[serde(rename = "refund.failed")]
+    RefundFailed,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProviderEventData {
+    /// The order id that the charge was made for.
+    pub reference: OrderId,
+    pub transaction_id: String,
+    pub amount: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+    /// For refunds: the key that the refund was asked under, where the provider sends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// An operator asks the saga to go on from where it stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SagaRetry {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+    pub by: String,
+}
+
+/// An operator says, with evidence, how the waiting step ended in the world outside.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SagaResolve {
+    pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+    pub outcome: Resolution,
+    pub evidence: String,
+    pub by: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// The refund was made by hand: book it and go on.
+    Done,
+    /// The step will not happen: turn around and undo what was done.
+    GiveUp,
+}

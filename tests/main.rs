@@ -1,2 +1,10 @@
+//! One test binary for all that needs more than one part of the system. Helpers of tests are tests too.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
+mod audit;
+mod broker_contract;
+mod crash;
 mod fences;
 mod store_contract;
+mod support;

@@ -36,7 +36,7 @@ pub struct System {
     pub broker: Arc<dyn Broker>,
     pub door: Door,
     pub world: Arc<MockWorld>,
-    pub address: SocketAddr,
+    run: RunFile,
     database: PathBuf,
     tasks: JoinSet<&'static str>,
     stop: CancellationToken,
@@ -88,7 +88,7 @@ impl System {
             keep_house(store.clone(), settings.journal_keep_days, stop.clone()),
         );
         let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        RunFile { address, token: token.clone(), pid: std::process::id() }.write(&database)?;
+        let run = RunFile { address, token: token.clone(), pid: std::process::id() };
         let gateway =
             Gateway { store: store.clone(), broker: broker.clone(), door: door.clone(), token: token.into() };
         let serving = gateway::serve(gateway, listener, stop.clone());
@@ -97,7 +97,16 @@ impl System {
                 tracing::error!("{why:#}");
             }
         });
-        Ok(Self { store, broker, door, world, address, database, tasks, stop, _lock: lock })
+        Ok(Self { store, broker, door, world, run, database, tasks, stop, _lock: lock })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.run.address
+    }
+
+    /// Tells other commands where we are, once there is something to order.
+    pub fn announce(&self) -> Result<()> {
+        self.run.write(&self.database)
     }
 
     /// Waits until a part ends that should not: then the process should end too, and be started again.

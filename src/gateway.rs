@@ -190,15 +190,18 @@ impl RunFile {
     pub fn write(&self, database: &Path) -> Result<()> {
         use std::io::Write;
         let path = Self::path(database);
+        let fresh = path.with_extension("run.new");
         let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         // What an earlier run left may be readable by others.
-        std::fs::remove_file(&path).ok();
-        let mut file = options.open(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        Ok(())
+        std::fs::remove_file(&fresh).ok();
+        let written = || format!("cannot write {}", path.display());
+        let mut file = options.open(&fresh).with_context(written)?;
+        file.write_all(&serde_json::to_vec(self)?).with_context(written)?;
+        // Whoever looks for it finds all of it or nothing.
+        std::fs::rename(&fresh, &path).with_context(written)
     }
 
     pub fn read(database: &Path) -> Result<Self> {

@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod audit;
+mod broker_contract;
+mod crash;
 mod fences;
 mod store_contract;
+mod support;

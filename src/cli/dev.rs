@@ -14,6 +14,7 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
     let mut asked_to_stop = signal(SignalKind::terminate())?;
     let mut system = System::start(settings).await?;
     shop::stock_up(&system).await?;
+    system.announce()?;
     greet(&system, settings);
     let mut facts = system.broker.facts();
     loop {
@@ -41,7 +42,7 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
 }
 
 fn greet(system: &System, settings: &Settings) {
-    println!("checkout is open on http://{}", system.address);
+    println!("checkout is open on http://{}", system.address());
     println!("  everything is kept in {}", settings.database_url.path.display());
     println!("  the mock provider takes {:.0} of 100 payments", settings.provider_success_rate.0 * 100.0);
     println!("  try, in another terminal:");

@@ -160,11 +160,11 @@ pub(crate) fn lock(database: &Path) -> Result<File> {
 }
 
 /// The mock provider's and channels' own file, beside the database and apart from it.
-pub(crate) fn world_path(settings: &Settings) -> PathBuf {
+pub fn world_path(settings: &Settings) -> PathBuf {
     settings.database_url.path.with_extension("world.db")
 }
 
-pub(crate) async fn open_world(settings: &Settings) -> Result<Arc<MockWorld>> {
+pub async fn open_world(settings: &Settings) -> Result<Arc<MockWorld>> {
     let path = world_path(settings);
     let mock = mock::Settings {
         success_rate: settings.provider_success_rate.0,

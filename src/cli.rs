@@ -28,7 +28,12 @@ use crate::telemetry;
 
 /// A checkout saga: orders, payments, stock and notices that hold together under every fault.
 #[derive(Parser)]
-#[command(name = "checkout", version, after_help = "Without a command: checkout dev", max_term_width = 110)]
+#[command(
+    name = "checkout",
+    version,
+    after_help = "Example: checkout demo\nWithout a command: checkout dev",
+    max_term_width = 110
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -82,6 +87,7 @@ pub struct WrongUsage(pub String);
 
 /// Parses, runs, and turns the result into an exit code: 0 done, 1 failed, 2 wrong usage.
 pub fn main() -> ExitCode {
+    end_with_our_reader();
     let matches = command().get_matches();
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
@@ -97,6 +103,19 @@ pub fn main() -> ExitCode {
             ExitCode::from(if error.downcast_ref::<WrongUsage>().is_some() { 2 } else { 1 })
         }
     }
+}
+
+/// `checkout order list | head -1`: whoever reads our output may stop. That ends us, and is nobody's mistake.
+fn end_with_our_reader() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // `println!` has no other way of saying so.
+        if panic.payload_as_str().is_some_and(|why| why.starts_with("failed printing to stdout: Broken pipe"))
+        {
+            std::process::exit(0);
+        }
+        report(panic);
+    }));
 }
 
 /// The commands, with a flag for every setting there is.

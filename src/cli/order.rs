@@ -169,7 +169,10 @@ async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: boo
     println!("customer  {}", text("customer_id"));
     println!("status    {}  {}", paint::status(text("status")), text("reason").replace('_', " "));
     if text("status") == "rejected" {
-        println!("because   {}", text("message"));
+        for fault in view["faults"].as_array().into_iter().flatten() {
+            let text = |name: &str| fault[name].as_str().unwrap_or_default();
+            println!("because   {}: {} ({})", text("field"), text("message"), text("code"));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     for item in view["items"].as_array().into_iter().flatten() {

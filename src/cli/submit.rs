@@ -37,7 +37,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let store = app::look(settings).await?;
     let mut code = ExitCode::SUCCESS;
     let mut orders = Vec::new();
-    for mut body in bodies {
+    let count = bodies.len();
+    for (sent, mut body) in bodies.into_iter().enumerate() {
         let id = shop::new_id();
         if args.kind == "checkout.submit"
             && let Some(fields) = body.as_object_mut()
@@ -46,7 +47,10 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             fields.insert("order_id".into(), Value::String(id.to_string()));
         }
         let given = body.get("message_id").and_then(Value::as_str).map(ToString::to_string);
-        let receipt = client.send(&args.kind, Some(given.unwrap_or_else(|| id.to_string())), &body).await?;
+        let receipt = client
+            .send(&args.kind, Some(given.unwrap_or_else(|| id.to_string())), &body)
+            .await
+            .with_context(|| format!("{} of {count} was not sent, nor what comes after it", sent + 1))?;
         match (args.json, &receipt.order_id) {
             (true, _) if !args.wait => println!("{}", serde_json::to_string(&receipt)?),
             (true, _) => {}
@@ -92,7 +96,9 @@ fn read(args: &Args) -> Result<Vec<Value>> {
     let name = args.file.display();
     let mut text = String::new();
     if args.file.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|why| WrongUsage(format!("cannot read standard input: {why}")))?;
     } else {
         text = std::fs::read_to_string(&args.file)
             .map_err(|why| WrongUsage(format!("cannot read {name}: {why}")))?;

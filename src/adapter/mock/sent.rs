@@ -81,13 +81,14 @@ impl MockChannel {
 impl Kind {
     /// In the shape in which people know them.
     fn log(self, notice: &Notice<'_>) {
-        let (to, text) = (masked(notice.to), notice.text);
+        let Notice { order_id, key, text, .. } = *notice;
+        let to = masked(notice.to);
         match self {
             Kind::Email => {
                 let subject = notice.subject.unwrap_or_default();
-                tracing::info!(key = notice.key, "E-mail\nTo: {to}\nSubject: {subject}\n\n{text}\n");
+                tracing::info!(%order_id, key, "E-mail\nTo: {to}\nSubject: {subject}\n\n{text}\n");
             }
-            Kind::Sms => tracing::info!(key = notice.key, "SMS to {to}: {text}"),
+            Kind::Sms => tracing::info!(%order_id, key, "SMS to {to}: {text}"),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::adapter::channel::{Channel, Notice, masked};
 
 fn notice<'a>(key: &'a str, to: &'a str) -> Notice<'a> {
-    Notice { key, to, subject: Some("Your order"), text: "It is on its way." }
+    Notice { order_id: Default::default(), key, to, subject: Some("Your order"), text: "It is on its way." }
 }
 
 #[tokio::test]
@@ -16,7 +16,13 @@ async fn one_notice_per_key() {
     assert!(world.mock.email().hand_over(&[a, b, a]).await.iter().all(Result::is_ok));
     world.restart().await;
     assert!(world.mock.email().hand_over(&[a]).await[0].is_ok());
-    let sms = Notice { key: "a", to: "+491701234567", subject: None, text: "On its way." };
+    let sms = Notice {
+        order_id: Default::default(),
+        key: "a",
+        to: "+491701234567",
+        subject: None,
+        text: "On its way.",
+    };
     assert!(world.mock.sms().hand_over(&[sms]).await[0].is_ok(), "each channel has its own keys");
 
     let sent = world.mock.sent_page(0, 10).await.unwrap();
@@ -49,7 +55,13 @@ async fn addresses_are_masked_in_logs() {
     let listening = tracing::subscriber::set_default(listener);
     let mail = notice("key-1", "anna@example.org");
     world.mock.email().hand_over(&[mail, mail]).await.remove(0).unwrap();
-    let sms = Notice { key: "key-2", to: "+491701234567", subject: None, text: "On its way." };
+    let sms = Notice {
+        order_id: Default::default(),
+        key: "key-2",
+        to: "+491701234567",
+        subject: None,
+        text: "On its way.",
+    };
     world.mock.sms().hand_over(&[sms]).await.remove(0).unwrap();
     drop(listening);
     let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();

@@ -143,7 +143,8 @@ fn spawn(
     });
 }
 
-fn lock(database: &Path) -> Result<File> {
+/// Whoever holds it is the only one who works on this database; looking needs none.
+pub fn lock(database: &Path) -> Result<File> {
     let path = database.with_extension("lock");
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;

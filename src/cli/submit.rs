@@ -47,10 +47,12 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             fields.insert("order_id".into(), Value::String(id.to_string()));
         }
         let given = body.get("message_id").and_then(Value::as_str).map(ToString::to_string);
-        let receipt = client
-            .send(&args.kind, Some(given.unwrap_or_else(|| id.to_string())), &body)
-            .await
-            .with_context(|| format!("{} of {count} was not sent, nor what comes after it", sent + 1))?;
+        let receipt = client.send(&args.kind, Some(given.unwrap_or_else(|| id.to_string())), &body).await;
+        let receipt = match count {
+            1 => receipt?,
+            _ => receipt
+                .with_context(|| format!("{} of {count} was not sent, nor what comes after it", sent + 1))?,
+        };
         match (args.json, &receipt.order_id) {
             (true, _) if !args.wait => println!("{}", serde_json::to_string(&receipt)?),
             (true, _) => {}

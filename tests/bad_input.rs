@@ -235,7 +235,12 @@ fn a_checkout_that_makes_no_order_is_rejected_with_a_code_for_each_field() {
     let mut body = checkout(&new_id(), "BOOK-NONE", "card", "tok_ok");
     body.as_object_mut().unwrap().remove("order_id");
     let run = shop.folder.checkout_reading(body.to_string(), &["submit", "-", "--wait"]);
-    assert!(run.code == 1 && run.out.contains("rejected (product_unknown: "), "{}{}", run.out, run.err);
+    assert!(
+        run.code == 1 && run.out.contains("  rejected\n") && run.out.contains("(product_unknown)"),
+        "{}{}",
+        run.out,
+        run.err
+    );
     shop.close();
 }
 

@@ -54,7 +54,7 @@ fn json_lines_come_from_standard_input_and_a_repeat_changes_nothing() {
     let run = shop.folder.checkout_reading(&lines, &["submit", "-", "--wait"]);
     assert_eq!(run.code, 1, "one of them did not go through: {}", run.out);
     assert!(run.out.contains(&format!("{good}  fulfilled")), "{}", run.out);
-    assert!(run.out.contains(&format!("{bad}  cancelled (payment_declined)")), "{}", run.out);
+    assert!(run.out.contains(&format!("{bad}  cancelled (payment declined)")), "{}", run.out);
     let again = shop.folder.checkout_reading(&lines, &["submit", "-", "--json", "--wait"]);
     let status = |line: &str| serde_json::from_str::<Value>(line).unwrap()["status"].clone();
     assert_eq!(again.out.lines().map(status).collect::<Vec<_>>(), ["fulfilled", "cancelled"]);

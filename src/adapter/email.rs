@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contract::{Body, EmailSend, Message, Role, inbox};
+use contract::{Body, Message, Role, inbox};
 
 use super::channel::{Channel, Notice, hand_over_all};
 use super::{Adapter, Done, Failure};
@@ -25,6 +25,11 @@ inbox! {
 
 fn notice(body: &Body) -> Option<Notice<'_>> {
     let Ask::EmailSend(email) = Ask::read(body)?;
-    let EmailSend { order_id, key, to, subject, body } = email;
-    Some(Notice { order_id: *order_id, key, to, subject: Some(subject), text: body })
+    Some(Notice {
+        order_id: email.order_id,
+        key: &email.key,
+        to: &email.to,
+        subject: Some(&email.subject),
+        text: &email.body,
+    })
 }

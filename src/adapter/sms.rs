@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contract::{Body, Message, Role, SmsSend, inbox};
+use contract::{Body, Message, Role, inbox};
 
 use super::channel::{Channel, Notice, hand_over_all};
 use super::{Adapter, Done, Failure};
@@ -25,6 +25,5 @@ inbox! {
 
 fn notice(body: &Body) -> Option<Notice<'_>> {
     let Ask::SmsSend(sms) = Ask::read(body)?;
-    let SmsSend { order_id, key, number, text } = sms;
-    Some(Notice { order_id: *order_id, key, to: number, subject: None, text })
+    Some(Notice { order_id: sms.order_id, key: &sms.key, to: &sms.number, subject: None, text: &sms.text })
 }

@@ -170,8 +170,7 @@ async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: boo
     println!("status    {}  {}", paint::status(text("status")), text("reason").replace('_', " "));
     if text("status") == "rejected" {
         for fault in view["faults"].as_array().into_iter().flatten() {
-            let text = |name: &str| fault[name].as_str().unwrap_or_default();
-            println!("because   {}: {} ({})", text("field"), text("message"), text("code"));
+            println!("because   {}", super::submit::told(fault));
         }
         return Ok(ExitCode::SUCCESS);
     }

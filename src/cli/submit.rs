@@ -87,10 +87,20 @@ async fn outcome(store: &dyn Store, order: &str, seconds: u64) -> Result<Value> 
     .await
 }
 
+/// The reason of an order that was given up; every fault of a submission that was refused.
 fn why(view: &Value) -> String {
-    let code = view["reason"].as_str().or(view["code"].as_str());
-    let detail = view["message"].as_str().map(|message| format!(": {message}")).unwrap_or_default();
-    code.map(|code| format!(" ({code}{detail})")).unwrap_or_default()
+    let faults =
+        view["faults"].as_array().into_iter().flatten().map(|fault| format!("\n    {}", told(fault)));
+    match view["reason"].as_str() {
+        Some(reason) => format!(" ({})", reason.replace('_', " ")),
+        None => faults.collect(),
+    }
+}
+
+/// One fault: where, what would be right, and its code.
+pub(super) fn told(fault: &Value) -> String {
+    let text = |name: &str| fault[name].as_str().unwrap_or_default();
+    format!("{}: {} ({})", text("field"), text("message"), text("code"))
 }
 
 /// All of the input is read before any of it is sent: half a file is no order.

@@ -2,7 +2,7 @@
 
 mod batch;
 mod block;
-mod file;
+pub(crate) mod file;
 mod flight;
 mod json;
 mod look;

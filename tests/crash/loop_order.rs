@@ -54,8 +54,11 @@ async fn a_repeat_that_may_owe_what_it_said_says_it_again_and_any_other_is_silen
         watch.inner.take(Queue::Order, 1).await.unwrap();
         let repeat = Delivery { queue: Queue::Order, message: message.clone(), redelivered, attempt };
         station.handle(&[repeat], answer_lost).await.unwrap();
-        let expected: &[&str] =
-            if owes { &[publish, "acknowledged product-1"] } else { &["publishes nothing", "acknowledged product-1"] };
+        let expected: &[&str] = if owes {
+            &[publish, "acknowledged product-1"]
+        } else {
+            &["publishes nothing", "acknowledged product-1"]
+        };
         assert_eq!(watch.seen_since_last(), expected, "{redelivered} {attempt} {answer_lost}");
     }
     assert_eq!(watch.store.journal_page(0, 10).await.unwrap().len(), 1, "it was handled once");
@@ -95,7 +98,13 @@ impl Watch {
 
     fn station(&self) -> Station {
         let (store, broker) = (self.store.clone(), Arc::new(self.clone()));
-        Station { store, broker, hand: Arc::new(Decides(OrderWorker)), queues: &[Queue::Order], batch_max: 10 }
+        Station {
+            store,
+            broker,
+            hand: Arc::new(Decides(OrderWorker)),
+            queues: &[Queue::Order],
+            batch_max: 10,
+        }
     }
 
     fn see(&self, what: String) {
@@ -117,7 +126,8 @@ impl Broker for Watch {
         let journal = self.store.journal_page(0, 1000).await.unwrap();
         for one in said {
             let says = |row: &checkout_saga::store::JournalRow| row.said.contains(one);
-            let committed = if journal.iter().any(|(_, row)| says(row)) { "committed" } else { "NOT COMMITTED" };
+            let committed =
+                if journal.iter().any(|(_, row)| says(row)) { "committed" } else { "NOT COMMITTED" };
             self.see(format!("{committed}, and publishes {}", one.message.name()));
         }
         if said.is_empty() {

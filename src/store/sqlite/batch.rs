@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use contract::{MessageId, Need, Role, Table, Time};
 use sqlx::SqliteConnection;
 
-use super::block::{Blocks, Query, blocks, eight, send};
+use super::block::{Blocks, Query, blocks, eight, send, twice_named_blocks};
 use super::json::{self, Rows};
 use super::writer::Open;
 use super::{Clock, Error, around, failed, in_table};
@@ -151,22 +151,20 @@ async fn write_records(connection: &mut SqliteConnection, records: Vec<SavedReco
         if record.version == 0 { new.push(record) } else { old.push(record) }
     }
     for (table, (new, old)) in tables {
-        let insert = in_table!(
-            table,
-            blocks,
-            "insert into ",
-            " (id, version, doc) select column1, 1, column2 from (values ",
-            "(?,?)",
-            ") where column1 is not null"
-        );
-        send(connection, &insert, new, |query, record| query.bind(record.need.id).bind(record.json)).await?;
+        send(connection, &insert_into(table), new, |query, record| {
+            query.bind(record.need.id).bind(record.json)
+        })
+        .await?;
+        // As an update: what is not there stays away. (`update … from` builds a table in memory for every block.)
         let update = in_table!(
             table,
-            blocks,
-            "update ",
-            " as kept set version = kept.version + 1, doc = column3 from (values ",
+            twice_named_blocks,
+            "insert into ",
+            " as kept (id, version, doc) select column1, column2, column3 from (values ",
             "(?,?,?)",
-            ") where kept.id = column1 and kept.version = column2"
+            ") where exists (select 1 from ",
+            " where id = column1) on conflict (id) do update
+              set version = kept.version + 1, doc = excluded.doc where kept.version = excluded.version"
         );
         let sent = old.len() as u64;
         let met = send(connection, &update, old, |query, record| {
@@ -175,6 +173,42 @@ async fn write_records(connection: &mut SqliteConnection, records: Vec<SavedReco
         all_met(met.await?, sent, table.name())?;
     }
     Ok(())
+}
+
+/// Two tables have columns that are set once, from the first document.
+fn insert_into(table: Table) -> Blocks {
+    match table {
+        Table::Orders => blocks!(
+            "orders",
+            "insert into ",
+            " (id, version, doc, customer_id, created_at)
+              select column1, 1, column2, column2 ->> 'customer_id', column2 ->> 'created_at' from (values ",
+            "(?,?)",
+            ") where column1 is not null"
+        ),
+        Table::Sagas => blocks!(
+            "sagas",
+            "insert into ",
+            " (id, version, doc, created_at) select column1, 1, column2, column2 ->> 'created_at' from (values ",
+            "(?,?)",
+            ") where column1 is not null"
+        ),
+        Table::Submissions
+        | Table::Audit
+        | Table::Products
+        | Table::Discounts
+        | Table::Stock
+        | Table::Holds
+        | Table::Payments
+        | Table::Notices => in_table!(
+            table,
+            blocks,
+            "insert into ",
+            " (id, version, doc) select column1, 1, column2 from (values ",
+            "(?,?)",
+            ") where column1 is not null"
+        ),
+    }
 }
 
 /// Closing comes first: who closes a letter and finds that it died again wants to see it open.

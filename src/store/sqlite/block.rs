@@ -25,6 +25,17 @@ macro_rules! blocks {
     };
 }
 
+/// The same, with the table's name once more between `$after` and `$last`.
+macro_rules! twice_named_blocks {
+    ($name:literal, $before:literal, $between:literal, $row:literal, $after:literal, $last:literal) => {
+        [
+            (1, concat!($before, $name, $between, $row, $after, $name, $last)),
+            (8, concat!($before, $name, $between, eight!($row), $after, $name, $last)),
+            (64, concat!($before, $name, $between, eight!(eight!($row)), $after, $name, $last)),
+        ]
+    };
+}
+
 macro_rules! eight {
     ($($row:tt)*) => {
         concat!(
@@ -33,7 +44,7 @@ macro_rules! eight {
         )
     };
 }
-pub(super) use {blocks, eight};
+pub(super) use {blocks, eight, twice_named_blocks};
 
 /// Sends every row, `bind` giving its values to the statement. Returns how many rows were touched.
 pub(super) async fn send<R>(

@@ -2,11 +2,13 @@ use std::sync::Mutex;
 
 use expect_test::expect;
 
+use contract::OrderId;
+
 use super::*;
 use crate::adapter::channel::{Channel, Notice, masked};
 
 fn notice<'a>(key: &'a str, to: &'a str) -> Notice<'a> {
-    Notice { order_id: Default::default(), key, to, subject: Some("Your order"), text: "It is on its way." }
+    Notice { order_id: OrderId::default(), key, to, subject: Some("Your order"), text: "It is on its way." }
 }
 
 #[tokio::test]
@@ -17,7 +19,7 @@ async fn one_notice_per_key() {
     world.restart().await;
     assert!(world.mock.email().hand_over(&[a]).await[0].is_ok());
     let sms = Notice {
-        order_id: Default::default(),
+        order_id: OrderId::default(),
         key: "a",
         to: "+491701234567",
         subject: None,
@@ -56,7 +58,7 @@ async fn addresses_are_masked_in_logs() {
     let mail = notice("key-1", "anna@example.org");
     world.mock.email().hand_over(&[mail, mail]).await.remove(0).unwrap();
     let sms = Notice {
-        order_id: Default::default(),
+        order_id: OrderId::default(),
         key: "key-2",
         to: "+491701234567",
         subject: None,
@@ -71,8 +73,8 @@ async fn addresses_are_masked_in_logs() {
         Subject: Your order
 
         It is on its way.
-         key="key-1"
-         INFO checkout_saga::adapter::mock::sent: SMS to +49*****67: On its way. key="key-2"
+         order_id=00000000-0000-0000-0000-000000000000 key="key-1"
+         INFO checkout_saga::adapter::mock::sent: SMS to +49*****67: On its way. order_id=00000000-0000-0000-0000-000000000000 key="key-2"
     "#]]
     .assert_eq(&log);
 }

@@ -34,7 +34,12 @@ use crate::telemetry;
 
 /// A checkout saga: orders, payments, stock and notices that hold together under every fault.
 #[derive(Parser)]
-#[command(name = "checkout", version, after_help = "Without a command: checkout dev", max_term_width = 110)]
+#[command(
+    name = "checkout",
+    version,
+    after_help = "Example: checkout demo\nWithout a command: checkout dev",
+    max_term_width = 110
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

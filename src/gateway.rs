@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path as UrlPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -103,7 +105,15 @@ async fn only_with_token(State(gateway): State<Gateway>, request: Request, next:
     next.run(request).await
 }
 
-async fn submit(State(gateway): State<Gateway>, body: axum::body::Bytes) -> Response {
+async fn submit(State(gateway): State<Gateway>, body: Result<Bytes, BytesRejection>) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(why) if why.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let why = format!("a message and its envelope have at most {BODY_BYTES_MAX} bytes");
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &why);
+        }
+        Err(why) => return problem(why.status(), "ENVELOPE_INVALID", &why.body_text()),
+    };
     let submission: Submission = match serde_json::from_slice(&body) {
         Ok(submission) => submission,
         Err(why) => return problem(StatusCode::BAD_REQUEST, "ENVELOPE_INVALID", &why.to_string()),

@@ -1,5 +1,7 @@
 //! The real program dies at every boundary of the loop, and nobody notices but whoever had to ask again.
 
+mod loop_order;
+
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,7 +12,7 @@ use contract::{Role, Table};
 use serde_json::{Value, json};
 
 use crate::support::system::{Door, QUICK, System};
-use crate::support::{self, Folder, PATIENCE, new_id, order, pause};
+use crate::support::{self, Folder, PATIENCE, block_on, new_id, order, pause};
 
 const EVERYWHERE: [&str; 4] = ["taken", "decided", "committed", "published"];
 const OUTSIDE: &str = "reached_out";
@@ -235,10 +237,6 @@ impl Play {
 
 async fn document(store: &dyn Store, table: Table, id: &str) -> Value {
     store.get(table, id).await.unwrap().map(|json| serde_json::from_str(&json).unwrap()).unwrap_or_default()
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 // ---- under load ------------------------------------------------------------------------------------------

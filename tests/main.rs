@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod audit;
+mod bad_input;
 mod broker_contract;
 mod crash;
 mod fences;
+mod journeys;
+mod readme;
 mod store_contract;
 mod support;

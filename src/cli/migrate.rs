@@ -25,21 +25,27 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let path = &settings.database_url.path;
-    // Nobody pulls the tables from under a running system.
-    let _lock = app::lock(path)?;
     let done = match (args.direction.as_str(), args.dry_run) {
         ("up", true) => SqliteStore::migrations_pending(path).await?,
         ("up", false) => SqliteStore::migrate_up(path).await?,
-        (_, true) => SqliteStore::migrations_above(path, args.to).await?,
+        (_, true) => SqliteStore::migrations_after(path, args.to).await?,
         (_, false) if !args.yes => {
             let why =
                 format!("down to {} drops tables and what they hold; say --yes if that is meant", args.to);
             return Err(super::WrongUsage(why).into());
         }
-        (_, false) => SqliteStore::migrate_down(path, args.to).await?,
+        (_, false) => {
+            // Nobody works on tables that are about to go.
+            let _lock = app::lock(path)?;
+            SqliteStore::migrate_down(path, args.to).await?
+        }
     };
     for name in &done {
-        say!("{} {}: {name}", if args.dry_run { "would go" } else { "went" }, args.direction);
+        match (args.dry_run, args.direction.as_str()) {
+            (true, "up") => say!("would apply {name}"),
+            (true, _) => say!("would undo {name}"),
+            (false, direction) => say!("{direction} {name}"),
+        }
     }
     if done.is_empty() {
         say!("nothing to do");

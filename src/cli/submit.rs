@@ -37,7 +37,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let store = app::look(settings).await?;
     let mut code = ExitCode::SUCCESS;
     let mut orders = Vec::new();
-    for mut body in bodies {
+    let count = bodies.len();
+    for (sent, mut body) in bodies.into_iter().enumerate() {
         let id = shop::new_id();
         if args.kind == "checkout.submit"
             && let Some(fields) = body.as_object_mut()
@@ -48,7 +49,12 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         // An order's id is its checkout's message id too: sent again it is recognised, and changed it is refused.
         let own = body.get("message_id").or(body.get("order_id").filter(|_| args.kind == "checkout.submit"));
         let own = own.and_then(Value::as_str).map(ToString::to_string);
-        let receipt = client.send(&args.kind, Some(own.unwrap_or_else(|| id.to_string())), &body).await?;
+        let receipt = client.send(&args.kind, Some(own.unwrap_or_else(|| id.to_string())), &body).await;
+        let receipt = match count {
+            1 => receipt?,
+            _ => receipt
+                .with_context(|| format!("{} of {count} was not sent, nor what comes after it", sent + 1))?,
+        };
         match (args.json, &receipt.order_id) {
             (true, _) if !args.wait => say!("{}", serde_json::to_string(&receipt)?),
             (true, _) => {}
@@ -104,7 +110,9 @@ fn read(args: &Args) -> Result<Vec<Value>> {
     let name = args.file.display();
     let mut text = String::new();
     if args.file.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|why| WrongUsage(format!("cannot read standard input: {why}")))?;
     } else {
         text = std::fs::read_to_string(&args.file)
             .map_err(|why| WrongUsage(format!("cannot read {name}: {why}")))?;

@@ -1,6 +1,7 @@
 //! The real program in a folder of its own, and everything a user can do to it from outside.
 
 pub(crate) mod http;
+pub(crate) mod shop;
 pub(crate) mod system;
 
 use std::fs::File;
@@ -184,6 +185,11 @@ pub(crate) async fn at_rest(store: &dyn Store) -> bool {
 /// The order as outsiders see it; `null` while nobody has heard of it.
 pub(crate) async fn order(store: &dyn Store, id: &str) -> Value {
     checkout_saga::view::order(store, id).await.unwrap().unwrap_or_default()
+}
+
+/// For the few looks that a blocking test takes into a store.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 pub(crate) fn new_id() -> String {

@@ -164,7 +164,7 @@ pub struct Unreadable {
 }
 
 /// Larger bodies are refused before they are parsed.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
 const SCHEMA: i64 = 1;
 
 impl Message {

@@ -36,7 +36,7 @@ pub struct System {
     pub broker: Arc<dyn Broker>,
     pub door: Door,
     pub world: Arc<MockWorld>,
-    pub address: SocketAddr,
+    run: RunFile,
     database: PathBuf,
     tasks: JoinSet<&'static str>,
     stop: CancellationToken,
@@ -54,6 +54,13 @@ impl System {
     pub async fn start(settings: &Settings) -> Result<Self> {
         let database = settings.database_url.path.clone();
         let lock = lock(&database)?;
+        let listener = TcpListener::bind(settings.listen).await.with_context(|| {
+            format!(
+                "cannot listen on {}; choose another address with --listen, port 0 picks a free one",
+                settings.listen
+            )
+        })?;
+        let address = listener.local_addr()?;
         let sqlite = SqliteStore::open(&database, settings.durability)
             .await
             .with_context(|| format!("cannot open the database {}", database.display()))?;
@@ -64,13 +71,6 @@ impl System {
             tracing::info!(messages = in_flight.len(), "went on with what was in flight");
         }
         let broker: Arc<dyn Broker> = Arc::new(EmbeddedBroker::refilled(in_flight));
-        let listener = TcpListener::bind(settings.listen).await.with_context(|| {
-            format!(
-                "cannot listen on {}; choose another address with --listen, port 0 picks a free one",
-                settings.listen
-            )
-        })?;
-        let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let (door, keep_door) = Door::open(store.clone(), broker.clone(), stop.clone());
         let mut tasks = JoinSet::new();
@@ -88,7 +88,7 @@ impl System {
             keep_house(store.clone(), settings.journal_keep_days, stop.clone()),
         );
         let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        RunFile { address, token: token.clone(), pid: std::process::id() }.write(&database)?;
+        let run = RunFile { address, token: token.clone(), pid: std::process::id() };
         let gateway =
             Gateway { store: store.clone(), broker: broker.clone(), door: door.clone(), token: token.into() };
         let serving = gateway::serve(gateway, listener, stop.clone());
@@ -97,7 +97,16 @@ impl System {
                 tracing::error!("{why:#}");
             }
         });
-        Ok(Self { store, broker, door, world, address, database, tasks, stop, _lock: lock })
+        Ok(Self { store, broker, door, world, run, database, tasks, stop, _lock: lock })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.run.address
+    }
+
+    /// Tells other commands where we are, once there is something to order.
+    pub fn announce(&self) -> Result<()> {
+        self.run.write(&self.database)
     }
 
     /// Waits until a part ends that should not: then the process should end too, and be started again.
@@ -134,7 +143,8 @@ fn spawn(
     });
 }
 
-fn lock(database: &Path) -> Result<File> {
+/// One system at a time on one database, and nobody changes its schema meanwhile.
+pub(crate) fn lock(database: &Path) -> Result<File> {
     let path = database.with_extension("lock");
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -150,8 +160,12 @@ fn lock(database: &Path) -> Result<File> {
 }
 
 /// The mock provider's and channels' own file, beside the database and apart from it.
+pub fn world_path(settings: &Settings) -> PathBuf {
+    settings.database_url.path.with_extension("world.db")
+}
+
 pub async fn open_world(settings: &Settings) -> Result<Arc<MockWorld>> {
-    let path = settings.database_url.path.with_extension("world.db");
+    let path = world_path(settings);
     let mock = mock::Settings {
         success_rate: settings.provider_success_rate.0,
         delay_least_ms: settings.provider_delay_ms.from,

@@ -1,6 +1,12 @@
 //! The command line: every command says what it did, and every error says what to do next.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stderr)]
+
+/// Prints a line for the user. A reader who has seen enough (`| head`) ends the program, without a complaint.
+macro_rules! say {
+    () => { crate::cli::print_line(format_args!("")) };
+    ($($text:tt)*) => { crate::cli::print_line(format_args!($($text)*)) };
+}
 
 mod audit;
 mod client;
@@ -28,7 +34,12 @@ use crate::telemetry;
 
 /// A checkout saga: orders, payments, stock and notices that hold together under every fault.
 #[derive(Parser)]
-#[command(name = "checkout", version, after_help = "Without a command: checkout dev", max_term_width = 110)]
+#[command(
+    name = "checkout",
+    version,
+    after_help = "Example: checkout demo\nWithout a command: checkout dev",
+    max_term_width = 110
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -99,6 +110,13 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn print_line(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// The commands, with a flag for every setting there is.
 fn command() -> clap::Command {
     config::settings().fold(Cli::command(), |command, (name, meaning)| {
@@ -147,11 +165,11 @@ async fn dispatch(command: Command, settings: Settings) -> Result<ExitCode> {
 
 fn show_config(shown: &[config::Shown], json: bool) -> Result<ExitCode> {
     if json {
-        println!("{}", serde_json::to_string_pretty(shown)?);
+        say!("{}", serde_json::to_string_pretty(shown)?);
     } else {
         let rows =
             shown.iter().map(|s| vec![s.name.into(), s.value.clone(), s.from.into(), s.meaning.into()]);
-        println!("{}", paint::table(&["setting", "value", "from", "meaning"], rows.collect()));
+        say!("{}", paint::table(&["setting", "value", "from", "meaning"], rows.collect()));
     }
     Ok(ExitCode::SUCCESS)
 }

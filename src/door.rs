@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batch;
 use crate::broker::Broker;
+use crate::fail;
 use crate::retry::Delays;
 use crate::store::{Changes, Error, Said, Store};
 
@@ -94,8 +95,14 @@ async fn let_in(store: &dyn Store, broker: &dyn Broker, batch: &[Request]) -> Ve
     loop {
         match journal(store, batch, lost).await {
             Ok((answers, said)) => {
+                if !said.is_empty() {
+                    fail::point("committed", Role::Gateway);
+                }
                 while broker.publish(&said).await.is_err() {
                     tokio::time::sleep(delays.next_delay()).await;
+                }
+                if !said.is_empty() {
+                    fail::point("published", Role::Gateway);
                 }
                 return answers;
             }

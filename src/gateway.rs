@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path as UrlPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -103,7 +105,15 @@ async fn only_with_token(State(gateway): State<Gateway>, request: Request, next:
     next.run(request).await
 }
 
-async fn submit(State(gateway): State<Gateway>, body: axum::body::Bytes) -> Response {
+async fn submit(State(gateway): State<Gateway>, body: Result<Bytes, BytesRejection>) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(why) if why.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let why = format!("a message and its envelope have at most {BODY_BYTES_MAX} bytes");
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &why);
+        }
+        Err(why) => return problem(why.status(), "ENVELOPE_INVALID", &why.body_text()),
+    };
     let submission: Submission = match serde_json::from_slice(&body) {
         Ok(submission) => submission,
         Err(why) => return problem(StatusCode::BAD_REQUEST, "ENVELOPE_INVALID", &why.to_string()),
@@ -190,15 +200,18 @@ impl RunFile {
     pub fn write(&self, database: &Path) -> Result<()> {
         use std::io::Write;
         let path = Self::path(database);
+        let fresh = path.with_extension("run.new");
         let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         // What an earlier run left may be readable by others.
-        std::fs::remove_file(&path).ok();
-        let mut file = options.open(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        Ok(())
+        std::fs::remove_file(&fresh).ok();
+        let written = || format!("cannot write {}", path.display());
+        let mut file = options.open(&fresh).with_context(written)?;
+        file.write_all(&serde_json::to_vec(self)?).with_context(written)?;
+        // Whoever looks for it finds all of it or nothing.
+        std::fs::rename(&fresh, &path).with_context(written)
     }
 
     pub fn read(database: &Path) -> Result<Self> {

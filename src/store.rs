@@ -56,6 +56,7 @@ pub trait Store: Send + Sync + 'static {
     async fn advance_mark(&self) -> Result<(), Error>;
 
     /// Deletes journal rows of orders that ended before `before`, at most `limit` orders. Returns how many.
+    /// Keeps those of an order with a saga under way, something in flight or an open dead letter.
     async fn prune(&self, before: Time, limit: usize) -> Result<u64, Error>;
 
     // ---- looking, for people and auditors --------------------------------------------------------------
@@ -77,6 +78,7 @@ pub trait Store: Send + Sync + 'static {
     /// All deadlines, earliest first: (key, due, message name).
     async fn deadlines(&self, limit: usize) -> Result<Vec<(String, Time, String)>, Error>;
 
+    /// Newest first.
     async fn dead_letters(&self, status: Option<DeadStatus>, limit: usize) -> Result<Vec<DeadLetter>, Error>;
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error>;
@@ -187,7 +189,9 @@ pub enum DeadChange {
 pub struct Filter {
     pub status: Option<String>,
     pub customer_id: Option<String>,
+    /// Created at this time or later, …
     pub from: Option<Time>,
+    /// … and before this one.
     pub to: Option<Time>,
     /// Only older than this (created_at, id): where the last page ended.
     pub before: Option<(Time, String)>,

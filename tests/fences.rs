@@ -201,7 +201,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten() {
-            let path = entry.unwrap().path();
+            let path = entry.expect("a folder that can be listed").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -276,7 +276,7 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
 
 fn documents() -> Vec<PathBuf> {
     let top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root().join(name));
-    let below = fs::read_dir(root().join("docs")).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let below = fs::read_dir(root().join("docs")).into_iter().flatten().flatten().map(|entry| entry.path());
     let pages = below.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     top.into_iter().filter(|path| path.exists()).chain(pages).collect()
 }

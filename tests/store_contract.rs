@@ -1,5 +1,7 @@
 //! What the head of `src/store.rs` promises holds for every store there is.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -270,6 +272,12 @@ async fn in_flight_is_said_minus_handled_minus_open_dead_letters(db: Db) {
     // Handled by somebody who does not read that queue: that is another handling.
     keep(&db, journal(row(Role::Stock, &fulfil(4), vec![]))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
+    // A queue and the role that reads it need not have one name.
+    let taken_in = Said { queues: vec![Queue::Intake], ..say(&fulfil(5)) };
+    keep(&db, journal(row(Role::Gateway, &fulfil(5), vec![taken_in]))).await.unwrap();
+    assert_eq!(in_flight(&db).await, ["order 2", "order 4", "intake 5"]);
+    keep(&db, journal(row(Role::Order, &fulfil(5), vec![]))).await.unwrap();
+    assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
 }
 
 async fn a_replay_is_in_flight_again_wherever_the_mark_is(db: Db) {
@@ -421,11 +429,20 @@ async fn pruning_takes_only_ended_orders(db: Db) {
         let said = if n == 3 { vec![say(&fulfil(30))] } else { vec![] };
         let mut changes = journal(row(Role::Order, &archive(n), said));
         changes.records.push(ordered(n, status, if n == 4 { 500 } else { 10 }));
-        changes.records.push(save(Table::Sagas, &order(n).to_string(), 0, r#"{"status":"completed"}"#));
+        changes.records.push(save(
+            Table::Sagas,
+            &order(n).to_string(),
+            0,
+            r#"{"status":"completed","created_at":"2026-01-01"}"#,
+        ));
         keep(&db, changes).await.unwrap();
     }
-    let returning =
-        save(Table::Sagas, &format!("{}/return/1", order(5)), 0, r#"{"status":"needs_attention"}"#);
+    let returning = save(
+        Table::Sagas,
+        &format!("{}/return/1", order(5)),
+        0,
+        r#"{"status":"needs_attention","created_at":"2026-01-01"}"#,
+    );
     let mut rest = records(vec![returning]);
     rest.dead.push(DeadChange::Bury(letter("order", &archive(6))));
     rest.journal.push(row(Role::Order, &no_order(99), vec![]));
@@ -457,7 +474,9 @@ async fn pruning_stops_at_its_limit_and_goes_on(db: Db) {
 
 async fn money_is_kept_in_minor_units_for_people_to_query(db: Db) {
     let priced = |n: u64, amount: &str, currency: &str| {
-        let json = format!(r#"{{"status":"paid","total":{{"amount":"{amount}","currency":"{currency}"}}}}"#);
+        let json = format!(
+            r#"{{"status":"paid","customer_id":"c","created_at":"2026-01-01","total":{{"amount":"{amount}","currency":"{currency}"}}}}"#
+        );
         save(Table::Orders, &order(n).to_string(), 0, &json)
     };
     let orders = [priced(1, "12.30", "EUR"), priced(2, "500", "JPY"), priced(3, "99999999999.999", "BHD")];

@@ -14,4 +14,3 @@ create table holds (
     doc text not null,
     status text generated always as (doc ->> 'status') virtual
 );
-create index holds_status on holds (status);

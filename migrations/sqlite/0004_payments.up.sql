@@ -11,4 +11,3 @@ create table payments (
         check (refunded_minor >= 0),
     check (refunded_minor <= captured_minor)
 );
-create index payments_status on payments (status);

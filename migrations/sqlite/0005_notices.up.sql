@@ -6,4 +6,3 @@ create table notices (
     order_id text generated always as (doc ->> 'order_id') virtual,
     event text generated always as (doc ->> 'event') virtual
 );
-create index notices_order on notices (order_id);

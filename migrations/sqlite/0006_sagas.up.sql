@@ -4,11 +4,13 @@ create table sagas (
     id text primary key,
     version integer not null,
     doc text not null,
+    -- Never changes: as a real column, set once, its index is not written again with every change.
+    created_at text,
     status text generated always as (doc ->> 'status') virtual,
     order_id text generated always as (doc ->> 'order_id') virtual,
     customer_id text generated always as (doc ->> '$.subject.customer_id') virtual,
-    created_at text generated always as (doc ->> 'created_at') virtual,
     updated_at text generated always as (doc ->> 'updated_at') virtual
 );
 create index sagas_newest on sagas (created_at);
-create index sagas_status on sagas (status, created_at);
+-- Those that wait for a person are few among millions.
+create index sagas_waiting on sagas (created_at) where status = 'needs_attention';

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contract::{Body, Message, Outcome, Role};
+use contract::{Body, Message, OrderId, Outcome, Role};
 
 use super::{Done, Failure};
 
@@ -19,6 +19,7 @@ pub trait Channel: Send + Sync + 'static {
 /// What one customer is to read. `to` is personal data: nothing logs it unmasked, so it has no `Debug`.
 #[derive(Clone, Copy)]
 pub struct Notice<'a> {
+    pub order_id: OrderId,
     pub key: &'a str,
     pub to: &'a str,
     /// E-mail has one, a text message has none.

@@ -25,5 +25,11 @@ inbox! {
 
 fn notice(body: &Body) -> Option<Notice<'_>> {
     let Ask::EmailSend(email) = Ask::read(body)?;
-    Some(Notice { key: &email.key, to: &email.to, subject: Some(&email.subject), text: &email.body })
+    Some(Notice {
+        order_id: email.order_id,
+        key: &email.key,
+        to: &email.to,
+        subject: Some(&email.subject),
+        text: &email.body,
+    })
 }

@@ -28,6 +28,7 @@ pub use rules::Settings;
 pub use sent::MockChannel;
 
 use super::Failure;
+use crate::store::sqlite::file;
 
 pub struct MockWorld {
     settings: Settings,
@@ -56,14 +57,12 @@ impl MockWorld {
     pub async fn open_at(path: &Path, settings: Settings, clock: Clock) -> Result<Arc<Self>, Failure> {
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY);
+        // It holds addresses.
+        file::create(path).map_err(|why| Failure::Unavailable("the mock world", why.to_string()))?;
         let open = async {
-            if let Some(directory) = path.parent() {
-                tokio::fs::create_dir_all(directory).await?;
-            }
             let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
             sqlx::raw_sql(SCHEMA).execute(&writer).await?;
             let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;

@@ -25,5 +25,5 @@ inbox! {
 
 fn notice(body: &Body) -> Option<Notice<'_>> {
     let Ask::SmsSend(sms) = Ask::read(body)?;
-    Some(Notice { key: &sms.key, to: &sms.number, subject: None, text: &sms.text })
+    Some(Notice { order_id: sms.order_id, key: &sms.key, to: &sms.number, subject: None, text: &sms.text })
 }

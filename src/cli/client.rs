@@ -1,6 +1,7 @@
 //! Talks to the running system beside the database, over its HTTP listener and with its token.
 
 use anyhow::{Context, Result, bail};
+use contract::BODY_BYTES_MAX;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
@@ -29,6 +30,12 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<Receipt> {
         let body = serde_json::value::to_raw_value(body)?;
+        let bytes = body.get().len();
+        if bytes > BODY_BYTES_MAX {
+            // The listener would hang up in the middle of it.
+            let why = format!("the body has {bytes} bytes; at most {BODY_BYTES_MAX} (body_too_large)");
+            return Err(WrongUsage(why).into());
+        }
         let submission = Submission { name: name.to_string(), message_id, body };
         let (status, answer) = self.post("/admin/messages", &submission).await?;
         match status {
@@ -69,7 +76,8 @@ impl Client {
 
 fn refusal(answer: &[u8]) -> anyhow::Error {
     match serde_json::from_slice::<Problem>(answer) {
-        Ok(problem) if problem.status < 500 => {
+        // A conflict is no mistake in what was asked: somebody was faster, or it was done before.
+        Ok(problem) if problem.status < 500 && problem.status != 409 => {
             WrongUsage(format!("{} ({})", problem.detail, problem.code)).into()
         }
         Ok(problem) => anyhow::anyhow!("{} ({})", problem.detail, problem.code),

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::app;
 use crate::config::Settings;
 use crate::store::sqlite::SqliteStore;
 
@@ -27,18 +28,27 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let done = match (args.direction.as_str(), args.dry_run) {
         ("up", true) => SqliteStore::migrations_pending(path).await?,
         ("up", false) => SqliteStore::migrate_up(path).await?,
-        (_, _) if args.dry_run || !args.yes => {
+        (_, true) => SqliteStore::migrations_after(path, args.to).await?,
+        (_, false) if !args.yes => {
             let why =
                 format!("down to {} drops tables and what they hold; say --yes if that is meant", args.to);
             return Err(super::WrongUsage(why).into());
         }
-        (_, _) => SqliteStore::migrate_down(path, args.to).await?,
+        (_, false) => {
+            // Nobody works on tables that are about to go.
+            let _lock = app::lock(path)?;
+            SqliteStore::migrate_down(path, args.to).await?
+        }
     };
     for name in &done {
-        println!("{} {name}", if args.dry_run { "would apply" } else { args.direction.as_str() });
+        match (args.dry_run, args.direction.as_str()) {
+            (true, "up") => say!("would apply {name}"),
+            (true, _) => say!("would undo {name}"),
+            (false, direction) => say!("{direction} {name}"),
+        }
     }
     if done.is_empty() {
-        println!("nothing to do");
+        say!("nothing to do");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -37,7 +37,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let store = app::look(settings).await?;
     let mut code = ExitCode::SUCCESS;
     let mut orders = Vec::new();
-    for mut body in bodies {
+    let count = bodies.len();
+    for (sent, mut body) in bodies.into_iter().enumerate() {
         let id = shop::new_id();
         if args.kind == "checkout.submit"
             && let Some(fields) = body.as_object_mut()
@@ -45,14 +46,21 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         {
             fields.insert("order_id".into(), Value::String(id.to_string()));
         }
-        let given = body.get("message_id").and_then(Value::as_str).map(ToString::to_string);
-        let receipt = client.send(&args.kind, Some(given.unwrap_or_else(|| id.to_string())), &body).await?;
+        // An order's id is its checkout's message id too: sent again it is recognised, and changed it is refused.
+        let own = body.get("message_id").or(body.get("order_id").filter(|_| args.kind == "checkout.submit"));
+        let own = own.and_then(Value::as_str).map(ToString::to_string);
+        let receipt = client.send(&args.kind, Some(own.unwrap_or_else(|| id.to_string())), &body).await;
+        let receipt = match count {
+            1 => receipt?,
+            _ => receipt
+                .with_context(|| format!("{} of {count} was not sent, nor what comes after it", sent + 1))?,
+        };
         match (args.json, &receipt.order_id) {
-            (true, _) if !args.wait => println!("{}", serde_json::to_string(&receipt)?),
+            (true, _) if !args.wait => say!("{}", serde_json::to_string(&receipt)?),
             (true, _) => {}
-            (false, Some(order)) if receipt.repeat => println!("{order}  was sent before"),
-            (false, Some(order)) => println!("{order}  is safe"),
-            (false, None) => println!("{}  is safe", receipt.message_id),
+            (false, Some(order)) if receipt.repeat => say!("{order}  was sent before"),
+            (false, Some(order)) => say!("{order}  is safe"),
+            (false, None) => say!("{}  is safe", receipt.message_id),
         }
         orders.extend(receipt.order_id.filter(|_| args.kind == "checkout.submit"));
     }
@@ -64,8 +72,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
                 code = ExitCode::FAILURE;
             }
             match args.json {
-                true => println!("{view}"),
-                false => println!("{order}  {}{}", paint::status(status), why(&view)),
+                true => say!("{view}"),
+                false => say!("{order}  {}{}", paint::status(status), why(&view)),
             }
         }
     }
@@ -81,10 +89,20 @@ async fn outcome(store: &dyn Store, order: &str, seconds: u64) -> Result<Value> 
     .await
 }
 
+/// The reason of an order that was given up; every fault of a submission that was refused.
 fn why(view: &Value) -> String {
-    let code = view["reason"].as_str().or(view["code"].as_str());
-    let detail = view["message"].as_str().map(|message| format!(": {message}")).unwrap_or_default();
-    code.map(|code| format!(" ({code}{detail})")).unwrap_or_default()
+    let faults =
+        view["faults"].as_array().into_iter().flatten().map(|fault| format!("\n    {}", told(fault)));
+    match view["reason"].as_str() {
+        Some(reason) => format!(" ({})", reason.replace('_', " ")),
+        None => faults.collect(),
+    }
+}
+
+/// One fault: where, what would be right, and its code.
+pub(super) fn told(fault: &Value) -> String {
+    let text = |name: &str| fault[name].as_str().unwrap_or_default();
+    format!("{}: {} ({})", text("field"), text("message"), text("code"))
 }
 
 /// All of the input is read before any of it is sent: half a file is no order.
@@ -92,7 +110,9 @@ fn read(args: &Args) -> Result<Vec<Value>> {
     let name = args.file.display();
     let mut text = String::new();
     if args.file.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|why| WrongUsage(format!("cannot read standard input: {why}")))?;
     } else {
         text = std::fs::read_to_string(&args.file)
             .map_err(|why| WrongUsage(format!("cannot read {name}: {why}")))?;

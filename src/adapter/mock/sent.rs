@@ -82,12 +82,17 @@ impl Kind {
     /// In the shape in which people know them.
     fn log(self, notice: &Notice<'_>) {
         let (to, text) = (masked(notice.to), notice.text);
+        let order_id = tracing::field::display(notice.order_id);
         match self {
             Kind::Email => {
                 let subject = notice.subject.unwrap_or_default();
-                tracing::info!(key = notice.key, "E-mail\nTo: {to}\nSubject: {subject}\n\n{text}\n");
+                tracing::info!(
+                    order_id,
+                    key = notice.key,
+                    "E-mail\nTo: {to}\nSubject: {subject}\n\n{text}\n"
+                );
             }
-            Kind::Sms => tracing::info!(key = notice.key, "SMS to {to}: {text}"),
+            Kind::Sms => tracing::info!(order_id, key = notice.key, "SMS to {to}: {text}"),
         }
     }
 }

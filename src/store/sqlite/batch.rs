@@ -1,4 +1,4 @@
-//! A batch costs the same few statements whatever its size.
+//! A batch of up to 64 costs the same few statements as a batch of one, and every 64 more cost one for each table.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use contract::{MessageId, Need, Role, Table, Time};
 use sqlx::SqliteConnection;
 
+use super::block::{Blocks, Query, blocks, eight, send, twice_named_blocks};
 use super::json::{self, Rows};
 use super::writer::Open;
-use super::{Clock, Error, failed, in_table};
+use super::{Clock, Error, around, failed, in_table};
 use crate::store::{Changes, DeadChange, Handled, JournalRow, Loaded, SavedRecord, Transaction};
 
 pub(super) struct Batch {
@@ -48,6 +49,7 @@ impl Transaction for Batch {
         for (table, keys) in by_table(needs) {
             let sql = in_table!(
                 table,
+                around,
                 "select id, version, doc from ",
                 " where id in (select value from json_each(?1))"
             );
@@ -90,86 +92,123 @@ fn by_table(needs: &[Need]) -> BTreeMap<Table, Rows> {
 
 async fn write(connection: &mut SqliteConnection, changes: Changes) -> Result<(), Error> {
     let Changes { journal, records, deadlines, dead } = changes;
-    write_journal(connection, &journal).await?;
-    write_records(connection, &records).await?;
-    let mut set = Rows::new();
+    send(connection, &INSERT_JOURNAL, journal, bind_journal).await?;
+    write_records(connection, records).await?;
+    let mut set = Vec::new();
     let mut clear = Rows::new();
-    for (key, deadline) in &deadlines {
+    for (key, deadline) in deadlines {
         match deadline {
-            Some((due, message)) => {
-                let mut kept = String::new();
-                json::message(&mut kept, message, &[]);
-                set.push(|row| {
-                    row.text(key).number(due.unix_ms()).json(&kept);
-                });
-            }
-            None => clear.push_text(key),
+            Some((due, message)) => set.push((key, due, message)),
+            None => clear.push_text(&key),
         }
     }
-    run(connection, SET_DEADLINES, set).await?;
+    send(connection, &SET_DEADLINES, set, |query, (key, due, message)| {
+        let mut kept = String::new();
+        json::message(&mut kept, &message, &[]);
+        query.bind(key).bind(due.unix_ms()).bind(kept)
+    })
+    .await?;
     run(connection, CLEAR_DEADLINES, clear).await?;
     write_dead(connection, &dead).await
 }
 
-const SET_DEADLINES: &str = "
-    insert into deadlines (key, due, message)
-    select value ->> 0, value ->> 1, value -> 2 from json_each(?1) where true
-    on conflict (key) do update set due = excluded.due, message = excluded.message";
+const INSERT_JOURNAL: Blocks = blocks!(
+    "journal",
+    "insert into ",
+    " (role, message_id, name, hash, order_id, cause, at, outcome, said) select * from (values ",
+    "(?,?,?,?,?,?,?,?,?)",
+    ") where column1 is not null"
+);
+
+const SET_DEADLINES: Blocks = blocks!(
+    "deadlines",
+    "insert into ",
+    " (key, due, message) select * from (values ",
+    "(?,?,?)",
+    ") where column1 is not null
+      on conflict (key) do update set due = excluded.due, message = excluded.message"
+);
 
 const CLEAR_DEADLINES: &str = "delete from deadlines where key in (select value from json_each(?1))";
 
-async fn write_journal(connection: &mut SqliteConnection, journal: &[JournalRow]) -> Result<(), Error> {
-    let mut rows = Rows::new();
-    for row in journal {
-        let order_id = row.order_id.map(|id| id.to_string());
-        let said = json::said(&row.said);
-        rows.push(|out| {
-            out.text(row.role.name())
-                .text(row.id.as_str())
-                .text(&row.name)
-                .text(&row.hash.to_string())
-                .maybe(order_id.as_deref())
-                .maybe(row.cause.as_ref().map(MessageId::as_str))
-                .text(&row.at.to_string())
-                .text(&row.outcome)
-                .json(&said);
-        });
+fn bind_journal(query: Query, row: JournalRow) -> Query {
+    query
+        .bind(row.role.name())
+        .bind(row.id.to_string())
+        .bind(row.name)
+        .bind(row.hash.to_string())
+        .bind(row.order_id.map(|id| id.to_string()))
+        .bind(row.cause.map(|id| id.to_string()))
+        .bind(row.at.to_string())
+        .bind(row.outcome)
+        .bind(json::said(&row.said))
+}
+
+async fn write_records(connection: &mut SqliteConnection, records: Vec<SavedRecord>) -> Result<(), Error> {
+    let mut tables: BTreeMap<Table, (Vec<SavedRecord>, Vec<SavedRecord>)> = BTreeMap::new();
+    for record in records {
+        let (new, old) = tables.entry(record.need.table).or_default();
+        if record.version == 0 { new.push(record) } else { old.push(record) }
     }
-    run(connection, INSERT_JOURNAL, rows).await?;
+    for (table, (new, old)) in tables {
+        send(connection, &insert_into(table), new, |query, record| {
+            query.bind(record.need.id).bind(record.json)
+        })
+        .await?;
+        // As an update: what is not there stays away. (`update … from` builds a table in memory for every block.)
+        let update = in_table!(
+            table,
+            twice_named_blocks,
+            "insert into ",
+            " as kept (id, version, doc) select column1, column2, column3 from (values ",
+            "(?,?,?)",
+            ") where exists (select 1 from ",
+            " where id = column1) on conflict (id) do update
+              set version = kept.version + 1, doc = excluded.doc where kept.version = excluded.version"
+        );
+        let sent = old.len() as u64;
+        let met = send(connection, &update, old, |query, record| {
+            query.bind(record.need.id).bind(record.version).bind(record.json)
+        });
+        all_met(met.await?, sent, table.name())?;
+    }
     Ok(())
 }
 
-const INSERT_JOURNAL: &str = "
-    insert into journal (role, message_id, name, hash, order_id, cause, at, outcome, said)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-           value ->> 7, value -> 8
-    from json_each(?1)";
-
-async fn write_records(connection: &mut SqliteConnection, records: &[SavedRecord]) -> Result<(), Error> {
-    let mut tables: BTreeMap<Table, (Rows, Rows)> = BTreeMap::new();
-    for record in records {
-        let (new, old) = tables.entry(record.need.table).or_insert_with(|| (Rows::new(), Rows::new()));
-        let rows = if record.version == 0 { new } else { old };
-        rows.push(|row| {
-            row.text(&record.need.id).number(record.version).json(&record.json);
-        });
-    }
-    for (table, (new, old)) in tables {
-        let insert = in_table!(
-            table,
+/// Two tables have columns that are set once, from the first document.
+fn insert_into(table: Table) -> Blocks {
+    match table {
+        Table::Orders => blocks!(
+            "orders",
             "insert into ",
-            " (id, version, doc) select value ->> 0, 1, value -> 2 from json_each(?1)"
-        );
-        run(connection, insert, new).await?;
-        let update = in_table!(
+            " (id, version, doc, customer_id, created_at)
+              select column1, 1, column2, column2 ->> 'customer_id', column2 ->> 'created_at' from (values ",
+            "(?,?)",
+            ") where column1 is not null"
+        ),
+        Table::Sagas => blocks!(
+            "sagas",
+            "insert into ",
+            " (id, version, doc, created_at) select column1, 1, column2, column2 ->> 'created_at' from (values ",
+            "(?,?)",
+            ") where column1 is not null"
+        ),
+        Table::Submissions
+        | Table::Audit
+        | Table::Products
+        | Table::Discounts
+        | Table::Stock
+        | Table::Holds
+        | Table::Payments
+        | Table::Notices => in_table!(
             table,
-            "update ",
-            " as kept set version = kept.version + 1, doc = sent.value -> 2 from json_each(?1) as sent
-             where kept.id = sent.value ->> 0 and kept.version = sent.value ->> 1"
-        );
-        run_all(connection, update, old, table.name()).await?;
+            blocks,
+            "insert into ",
+            " (id, version, doc) select column1, 1, column2 from (values ",
+            "(?,?)",
+            ") where column1 is not null"
+        ),
     }
-    Ok(())
 }
 
 /// Closing comes first: who closes a letter and finds that it died again wants to see it open.
@@ -179,12 +218,11 @@ async fn write_dead(connection: &mut SqliteConnection, dead: &[DeadChange]) -> R
     for change in dead {
         match change {
             DeadChange::Bury(letter) => bury.push_json(&json::written(letter)),
-            DeadChange::Close { id, status } => close.push(|row| {
-                row.text(id).json(&json::written(status));
-            }),
+            DeadChange::Close { id, status } => close.push_json(&json::written(&(id, status))),
         }
     }
-    run_all(connection, CLOSE_LETTERS, close, "dead_letters").await?;
+    let sent = close.count() as u64;
+    all_met(run(connection, CLOSE_LETTERS, close).await?, sent, "dead_letters")?;
     run(connection, BURY_LETTERS, bury).await?;
     Ok(())
 }
@@ -213,15 +251,7 @@ async fn run(connection: &mut SqliteConnection, sql: &'static str, rows: Rows) -
     Ok(done.rows_affected())
 }
 
-/// The same, and every row must have met its match.
-async fn run_all(
-    connection: &mut SqliteConnection,
-    sql: &'static str,
-    rows: Rows,
-    table: &str,
-) -> Result<(), Error> {
-    let sent = rows.count() as u64;
-    let met = run(connection, sql, rows).await?;
+fn all_met(met: u64, sent: u64, table: &str) -> Result<(), Error> {
     if met == sent {
         return Ok(());
     }

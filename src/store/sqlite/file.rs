@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 
 /// Creates the file and its folder if they are not there. SQLite gives its side files the same mode.
-pub(super) fn create(path: &Path) -> Result<(), Error> {
+pub(crate) fn create(path: &Path) -> Result<(), Error> {
     let failed = |error| Error::Unavailable(format!("cannot create {}: {error}", path.display()));
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! A batch travels to SQLite as one JSON text, put together from documents that are JSON already.
+//! Messages are kept as JSON that a person can read, put together from bodies that are JSON already.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::Error;
 use crate::store::Said;
 
-/// An array of rows. Values go in by hand: nothing that is JSON already is parsed or escaped again.
+/// A JSON array for `json_each`: keys to look up, or what is too rare to be worth a block.
 pub(super) struct Rows {
     text: String,
     count: usize,
@@ -23,23 +23,12 @@ impl Rows {
         Self { text: String::from("["), count: 0 }
     }
 
-    /// A row is an array; `fill` writes its values, each with a comma behind it.
-    pub(super) fn push(&mut self, fill: impl FnOnce(&mut Row<'_>)) {
-        self.separate();
-        self.text.push('[');
-        fill(&mut Row(&mut self.text));
-        if self.text.ends_with(',') {
-            self.text.pop();
-        }
-        self.text.push(']');
-    }
-
-    /// For a batch of plain keys.
     pub(super) fn push_text(&mut self, value: &str) {
         self.separate();
         text(&mut self.text, value);
     }
 
+    /// Something that is JSON already.
     pub(super) fn push_json(&mut self, value: &str) {
         self.separate();
         self.text.push_str(value);
@@ -59,39 +48,6 @@ impl Rows {
             self.text.push(',');
         }
         self.count += 1;
-    }
-}
-
-pub(super) struct Row<'a>(&'a mut String);
-
-impl Row<'_> {
-    pub(super) fn text(&mut self, value: &str) -> &mut Self {
-        text(self.0, value);
-        self.next()
-    }
-
-    pub(super) fn maybe(&mut self, value: Option<&str>) -> &mut Self {
-        match value {
-            Some(value) => text(self.0, value),
-            None => self.0.push_str("null"),
-        }
-        self.next()
-    }
-
-    pub(super) fn number(&mut self, value: i64) -> &mut Self {
-        write!(self.0, "{value}").expect("a String takes all that is written");
-        self.next()
-    }
-
-    /// Something that is JSON already.
-    pub(super) fn json(&mut self, value: &str) -> &mut Self {
-        self.0.push_str(value);
-        self.next()
-    }
-
-    fn next(&mut self) -> &mut Self {
-        self.0.push(',');
-        self
     }
 }
 

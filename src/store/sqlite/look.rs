@@ -5,11 +5,11 @@ use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::json::{self, plain, unreadable};
-use super::{Error, failed, in_table};
+use super::{Error, around, failed, in_table};
 use crate::store::{DeadLetter, DeadStatus, Filter, JournalRow};
 
 pub(super) async fn get(pool: &SqlitePool, table: Table, id: &str) -> Result<Option<String>, Error> {
-    let sql = in_table!(table, "select doc from ", " where id = ?1");
+    let sql = in_table!(table, around, "select doc from ", " where id = ?1");
     sqlx::query_scalar(sql).bind(id).fetch_optional(pool).await.map_err(failed)
 }
 
@@ -19,7 +19,7 @@ pub(super) async fn page(
     after: &str,
     limit: usize,
 ) -> Result<Vec<(String, String)>, Error> {
-    let sql = in_table!(table, "select id, doc from ", " where id > ?1 order by id limit ?2");
+    let sql = in_table!(table, around, "select id, doc from ", " where id > ?1 order by id limit ?2");
     sqlx::query_as(sql).bind(after).bind(rows(limit)).fetch_all(pool).await.map_err(failed)
 }
 
@@ -37,6 +37,10 @@ macro_rules! listing {
 macro_rules! listings {
     ($table:literal, $filter:expr) => {
         match ($filter.status.is_some(), $filter.customer_id.is_some()) {
+            // In so many words, or the index of just these would not be used.
+            (true, false) if $filter.status.as_deref() == Some("needs_attention") => {
+                listing!($table, " and status = 'needs_attention'")
+            }
             (false, false) => listing!($table,),
             (true, false) => listing!($table, " and status = ?5"),
             (false, true) => listing!($table, " and customer_id = ?6"),

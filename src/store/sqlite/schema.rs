@@ -56,14 +56,19 @@ impl SqliteStore {
         up(&mut connect(path).await?).await
     }
 
+    /// What `migrate_down` would undo, newest first.
+    pub async fn migrations_after(path: &Path, to: i64) -> Result<Vec<String>, Error> {
+        file::must_exist(path)?;
+        let applied = applied(&mut connect(path).await?).await?;
+        Ok(STEPS.iter().rev().filter(|step| step.0 > to && applied.contains(&step.0)).map(name).collect())
+    }
+
     /// Undoes every migration after number `to`, newest first, with all that their tables hold. Returns what
     /// was undone.
     pub async fn migrate_down(path: &Path, to: i64) -> Result<Vec<String>, Error> {
-        file::must_exist(path)?;
-        let mut conn = connect(path).await?;
-        let applied = applied(&mut conn).await?;
-        MIGRATOR.undo(&mut conn, to).await.map_err(unmigrated)?;
-        Ok(STEPS.iter().rev().filter(|step| step.0 > to && applied.contains(&step.0)).map(name).collect())
+        let undone = Self::migrations_after(path, to).await?;
+        MIGRATOR.undo(&mut connect(path).await?, to).await.map_err(unmigrated)?;
+        Ok(undone)
     }
 }
 

@@ -14,7 +14,7 @@ mod time;
 mod worker;
 
 pub use id::{MessageId, OrderId};
-pub use message::{Body, BodyHash, Kind, MESSAGES, Message, Raw, Unreadable, bodies};
+pub use message::{BODY_BYTES_MAX, Body, BodyHash, Kind, MESSAGES, Message, Raw, Unreadable, bodies};
 pub use money::{Currency, Money, MoneyError};
 pub use payload::*;
 pub use queue::{Queue, Role};

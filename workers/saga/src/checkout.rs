@@ -227,3 +227,42 @@ impl Step {
         }
     }
 }
+
+/// The whole table, for documents and tests: a line for each step of each definition.
+pub fn table() -> Vec<[String; 6]> {
+    let mut lines = Vec::new();
+    for definition in DEFINITIONS {
+        for (step, rule) in definition.steps.iter().zip(definition.rules()) {
+            let subject = example();
+            let undo = match (&step.undo, rule.undo) {
+                (Way::By(undo), _) => undo(&subject).name().to_string(),
+                (_, Undo::Needless(why)) => format!("needless: {why}"),
+                (_, Undo::Impossible(why)) => format!("none: {why}"),
+                (_, Undo::ByCommand) => unreachable!("a rule says what its step says"),
+            };
+            lines.push([
+                format!("{} v{}", definition.name, definition.version),
+                step.name.to_string(),
+                (step.ask)(&subject).name().to_string(),
+                undo,
+                if step.pivot { "pivot".to_string() } else { String::new() },
+                format!("{:?}, {:?}", step.overdue, step.declined),
+            ]);
+        }
+    }
+    lines
+}
+
+pub(crate) fn example() -> Subject {
+    let order_id = contract::OrderId::default();
+    let euro = contract::Currency::from_code("EUR").expect("EUR is a currency");
+    Subject {
+        order_id,
+        return_no: 0,
+        customer_id: String::new(),
+        lines: Vec::new(),
+        total: contract::Money::zero(euro),
+        payment: contract::PaymentChoice { method: contract::Method::Card, token: None },
+        transaction_id: None,
+    }
+}

@@ -4,6 +4,7 @@ use contract::Money;
 use contract::{MessageId, OrderId, PaymentChoice, Reason, Short, StockLine, Stored, Table, Time, records};
 use serde::{Deserialize, Serialize};
 
+use crate::checkout::Definition;
 use crate::interpreter::{Phase, Progress};
 
 records! {
@@ -106,6 +107,57 @@ impl Status {
             (false, Phase::Backward(_) | Phase::Closing) => Status::Unwinding,
             (false, Phase::Completed) => Status::Completed,
             (false, Phase::Undone) => Status::Undone,
+        }
+    }
+}
+
+impl Saga {
+    pub(crate) fn new(definition: &Definition, subject: Subject, now: Time) -> Self {
+        Self {
+            order_id: subject.order_id,
+            return_no: subject.return_no,
+            status: Status::Running,
+            step: String::new(),
+            definition: definition.name.to_string(),
+            version: definition.version,
+            reason: None,
+            short: Vec::new(),
+            attention: None,
+            interventions: Vec::new(),
+            asked: 0,
+            progress: None,
+            subject: Some(subject),
+            cancel_early: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    pub(crate) fn awaited(order_id: OrderId, reason: Reason, now: Time) -> Self {
+        Self {
+            order_id,
+            return_no: 0,
+            status: Status::Awaited,
+            step: String::new(),
+            definition: String::new(),
+            version: 0,
+            reason: None,
+            short: Vec::new(),
+            attention: None,
+            interventions: Vec::new(),
+            asked: 0,
+            progress: None,
+            subject: None,
+            cancel_early: Some(reason),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    pub(crate) fn forward_at(&self) -> Option<usize> {
+        match self.progress.as_ref().map(|progress| progress.phase) {
+            Some(Phase::Forward(at)) => Some(at),
+            Some(Phase::Backward(_) | Phase::Closing | Phase::Completed | Phase::Undone) | None => None,
         }
     }
 }

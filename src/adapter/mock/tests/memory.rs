@@ -60,20 +60,3 @@ async fn a_courier_is_woken_by_an_event_that_is_booked_while_it_waits() {
     assert!(begun.elapsed() < a_minute / 2);
     assert_eq!(world.mock.due_events(world.mock.now(), 10).await.unwrap().len(), 1);
 }
-
-/// `cargo test --lib adapter -- --ignored --nocapture`
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn how_many_charges_a_second() {
-    let dir = tempfile::tempdir_in(".").unwrap();
-    let settings = Settings { delay_most_ms: 1, ..Default::default() };
-    let mock = MockWorld::open(&dir.path().join("world.db"), settings).await.unwrap();
-    let begun = std::time::Instant::now();
-    let (batches, size) = (250_u64, 200);
-    for batch in 0..batches {
-        let asks: Vec<_> = (0..size).map(|no| card(batch * size + no, "tok_ok")).collect();
-        let answers = mock.charge(&asks.iter().collect::<Vec<_>>()).await;
-        assert!(answers.iter().all(Result::is_ok));
-    }
-    println!("{:.0} charges/s", (batches * size) as f64 / begun.elapsed().as_secs_f64());
-}

@@ -2,11 +2,13 @@ use std::sync::Mutex;
 
 use expect_test::expect;
 
+use contract::OrderId;
+
 use super::*;
 use crate::adapter::channel::{Channel, Notice, masked};
 
 fn notice<'a>(key: &'a str, to: &'a str) -> Notice<'a> {
-    Notice { key, to, subject: Some("Your order"), text: "It is on its way." }
+    Notice { order_id: OrderId::default(), key, to, subject: Some("Your order"), text: "It is on its way." }
 }
 
 #[tokio::test]
@@ -16,7 +18,13 @@ async fn one_notice_per_key() {
     assert!(world.mock.email().hand_over(&[a, b, a]).await.iter().all(Result::is_ok));
     world.restart().await;
     assert!(world.mock.email().hand_over(&[a]).await[0].is_ok());
-    let sms = Notice { key: "a", to: "+491701234567", subject: None, text: "On its way." };
+    let sms = Notice {
+        order_id: OrderId::default(),
+        key: "a",
+        to: "+491701234567",
+        subject: None,
+        text: "On its way.",
+    };
     assert!(world.mock.sms().hand_over(&[sms]).await[0].is_ok(), "each channel has its own keys");
 
     let sent = world.mock.sent_page(0, 10).await.unwrap();
@@ -49,7 +57,13 @@ async fn addresses_are_masked_in_logs() {
     let listening = tracing::subscriber::set_default(listener);
     let mail = notice("key-1", "anna@example.org");
     world.mock.email().hand_over(&[mail, mail]).await.remove(0).unwrap();
-    let sms = Notice { key: "key-2", to: "+491701234567", subject: None, text: "On its way." };
+    let sms = Notice {
+        order_id: OrderId::default(),
+        key: "key-2",
+        to: "+491701234567",
+        subject: None,
+        text: "On its way.",
+    };
     world.mock.sms().hand_over(&[sms]).await.remove(0).unwrap();
     drop(listening);
     let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
@@ -59,8 +73,8 @@ async fn addresses_are_masked_in_logs() {
         Subject: Your order
 
         It is on its way.
-         key="key-1"
-         INFO checkout_saga::adapter::mock::sent: SMS to +49*****67: On its way. key="key-2"
+         order_id=00000000-0000-0000-0000-000000000000 key="key-1"
+         INFO checkout_saga::adapter::mock::sent: SMS to +49*****67: On its way. order_id=00000000-0000-0000-0000-000000000000 key="key-2"
     "#]]
     .assert_eq(&log);
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use expect_test::expect;
 
+use crate::checkout::example;
 use crate::checkout::{DEFINITIONS, Definition, Way};
 use crate::interpreter::{Declined, Overdue};
-use crate::{example, table};
+use crate::table;
 
 #[test]
 fn every_step_stands_beside_its_undo() {

@@ -1,0 +1,387 @@
+//! What the head of `src/broker.rs` promises holds for every broker there is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use checkout_saga::broker::embedded::EmbeddedBroker;
+use checkout_saga::broker::{Broker, Delivery};
+use checkout_saga::store::sqlite::SqliteStore;
+use checkout_saga::store::{Changes, JournalRow, Said, Store};
+use contract::{Body, Message, MessageId, Queue, Role, Time, bodies};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+/// One line for each backend: the module's name and how to get an empty broker.
+macro_rules! every_broker {
+    ($($name:ident),* $(,)?) => {
+        stamp!(embedded, Embedded, $($name)*);
+    };
+}
+
+macro_rules! stamp {
+    ($backend:ident, $broker:ident, $($name:ident)*) => {
+        mod $backend {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Harness::of(super::$broker::fresh().await).await).await;
+            })*
+        }
+    };
+}
+
+every_broker!(
+    what_is_published_reaches_every_queue_it_was_said_to,
+    messages_come_in_the_order_in_which_they_were_said,
+    take_waits_until_something_arrives,
+    take_gives_what_is_there_and_never_more_than_asked,
+    what_was_not_acknowledged_comes_again_after_a_death,
+    what_was_said_and_never_published_comes_after_a_death,
+    what_was_acknowledged_does_not_come_again,
+    what_is_handed_back_comes_at_once_in_its_old_order,
+    a_retry_comes_after_its_delay_with_one_more_attempt,
+    a_retry_holds_nobody_up,
+    a_fact_for_no_queue_is_no_failure_and_listeners_hear_it,
+    two_takers_share_a_queue_and_nobody_gets_the_same_message,
+    depth_counts_what_lies_ready_and_what_is_taken,
+    a_cancelled_take_loses_nothing,
+    publishing_again_is_delivering_again,
+);
+
+/// A broker that can be made to die, and what it leaves behind.
+#[async_trait]
+trait Backend: Send + Sync {
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// A broker as a process has it that starts now, whatever became of the one before.
+    async fn open(&self) -> Arc<dyn Broker>;
+
+    /// After this long without a message there is none.
+    fn quiet(&self) -> Duration;
+}
+
+struct Embedded(Arc<dyn Store>);
+
+impl Embedded {
+    async fn fresh() -> Self {
+        Self(Arc::new(SqliteStore::in_memory().await.unwrap()))
+    }
+}
+
+#[async_trait]
+impl Backend for Embedded {
+    fn store(&self) -> Arc<dyn Store> {
+        self.0.clone()
+    }
+
+    async fn open(&self) -> Arc<dyn Broker> {
+        Arc::new(EmbeddedBroker::refilled(self.0.in_flight().await.unwrap()))
+    }
+
+    fn quiet(&self) -> Duration {
+        Duration::from_millis(20)
+    }
+}
+
+struct Harness {
+    backend: Box<dyn Backend>,
+    broker: Arc<dyn Broker>,
+}
+
+/// A message that is there comes within this.
+const SOON: Duration = Duration::from_secs(20);
+
+impl Harness {
+    async fn of(backend: impl Backend + 'static) -> Self {
+        let broker = backend.open().await;
+        Self { backend: Box::new(backend), broker }
+    }
+
+    /// As every caller has to: it stands in the journal before it is published.
+    async fn publish(&self, said: &[Said]) {
+        self.journal(said).await;
+        self.broker.publish(said).await.unwrap();
+    }
+
+    async fn journal(&self, said: &[Said]) {
+        let rows = said.iter().map(|one| row(Role::Gateway, &one.message, vec![one.clone()]));
+        self.keep(rows.collect()).await;
+    }
+
+    async fn keep(&self, journal: Vec<JournalRow>) {
+        let transaction = self.backend.store().begin().await.unwrap();
+        transaction.keep(Changes { journal, ..Changes::default() }).await.unwrap();
+    }
+
+    /// Handled and acknowledged.
+    async fn done(&self, deliveries: &[Delivery]) {
+        let rows = deliveries.iter().map(|one| row(one.queue.reader(), &one.message, Vec::new()));
+        self.keep(rows.collect()).await;
+        self.broker.ack(deliveries).await.unwrap();
+    }
+
+    async fn take(&self, queue: Queue, max: usize) -> Vec<Delivery> {
+        timeout(SOON, self.broker.take(queue, max)).await.expect("nothing came").unwrap()
+    }
+
+    /// One after the other, until so many are there.
+    async fn take_all(&self, queue: Queue, count: usize) -> Vec<Delivery> {
+        let mut all = Vec::new();
+        while all.len() < count {
+            all.extend(self.take(queue, count - all.len()).await);
+        }
+        all
+    }
+
+    async fn nothing_comes(&self, queue: Queue) {
+        let came = timeout(self.backend.quiet(), self.broker.take(queue, 10)).await;
+        assert!(came.is_err(), "something came: {came:?}");
+    }
+
+    async fn die(&mut self) {
+        // The last of the old one is gone before the new one is there.
+        self.broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
+        self.broker = self.backend.open().await;
+    }
+}
+
+// ---- the promises ----------------------------------------------------------------------------------------
+
+async fn what_is_published_reaches_every_queue_it_was_said_to(broker: Harness) {
+    let everywhere: Vec<_> = (0..3).map(|n| say(n, &Queue::ALL)).collect();
+    broker.publish(&everywhere).await;
+    broker.publish(&[say(3, &[Queue::Sms])]).await;
+    for queue in Queue::ALL {
+        let expected = if queue == Queue::Sms { vec![0, 1, 2, 3] } else { vec![0, 1, 2] };
+        let taken = broker.take_all(queue, expected.len()).await;
+        assert_eq!(numbers(&taken), expected, "{queue}");
+        assert!(taken.iter().all(|one| one.queue == queue && !one.redelivered && one.attempt == 0));
+        broker.nothing_comes(queue).await;
+    }
+}
+
+async fn messages_come_in_the_order_in_which_they_were_said(broker: Harness) {
+    broker.publish(&said(0..50)).await;
+    broker.publish(&said(50..100)).await;
+    assert_eq!(numbers(&broker.take_all(Queue::Order, 100).await), (0..100).collect::<Vec<_>>());
+}
+
+async fn take_waits_until_something_arrives(harness: Harness) {
+    let waiting = harness.broker.clone();
+    let taker = tokio::spawn(async move { waiting.take(Queue::Order, 10).await });
+    harness.nothing_comes(Queue::Saga).await;
+    assert!(!taker.is_finished());
+    // For another queue: that wakes nobody.
+    harness.publish(&[say(1, &[Queue::Saga])]).await;
+    harness.publish(&said(2..3)).await;
+    assert_eq!(numbers(&timeout(SOON, taker).await.unwrap().unwrap().unwrap()), [2]);
+}
+
+async fn take_gives_what_is_there_and_never_more_than_asked(broker: Harness) {
+    broker.publish(&said(0..5)).await;
+    let first = broker.take(Queue::Order, 3).await;
+    assert!((1..=3).contains(&first.len()), "{first:?}");
+    // Fewer than asked for: it does not wait for more.
+    let rest = broker.take_all(Queue::Order, 5 - first.len()).await;
+    assert_eq!(numbers(&[first, rest].concat()), [0, 1, 2, 3, 4]);
+    broker.publish(&said(5..6)).await;
+    assert_eq!(numbers(&broker.take(Queue::Order, 100).await), [5]);
+}
+
+async fn what_was_not_acknowledged_comes_again_after_a_death(mut broker: Harness) {
+    broker.publish(&said(0..4)).await;
+    let taken = broker.take_all(Queue::Order, 3).await;
+    broker.done(&taken[..1]).await;
+    broker.die().await;
+    let again = broker.take_all(Queue::Order, 3).await;
+    assert_eq!(numbers(&again), [1, 2, 3]);
+    assert!(again[..2].iter().all(|one| one.redelivered), "they were taken before: {again:?}");
+    broker.nothing_comes(Queue::Order).await;
+}
+
+async fn what_was_said_and_never_published_comes_after_a_death(mut broker: Harness) {
+    broker.journal(&[say(1, &[Queue::Order, Queue::Saga])]).await;
+    broker.nothing_comes(Queue::Order).await;
+    broker.die().await;
+    for queue in [Queue::Order, Queue::Saga] {
+        let taken = broker.take(queue, 10).await;
+        assert_eq!(numbers(&taken), [1]);
+        assert!(taken[0].redelivered, "whoever handled it may have died half-way");
+    }
+}
+
+async fn what_was_acknowledged_does_not_come_again(mut broker: Harness) {
+    broker.publish(&[say(1, &[Queue::Order, Queue::Saga])]).await;
+    let taken = broker.take(Queue::Order, 10).await;
+    broker.done(&taken).await;
+    broker.nothing_comes(Queue::Order).await;
+    broker.die().await;
+    broker.nothing_comes(Queue::Order).await;
+    assert_eq!(numbers(&broker.take(Queue::Saga, 10).await), [1], "each queue has its own");
+}
+
+async fn what_is_handed_back_comes_at_once_in_its_old_order(broker: Harness) {
+    broker.publish(&said(0..4)).await;
+    let taken = broker.take_all(Queue::Order, 3).await;
+    broker.broker.hand_back(&taken).await;
+    let again = broker.take_all(Queue::Order, 4).await;
+    assert_eq!(numbers(&again), [0, 1, 2, 3]);
+    let flags: Vec<_> = again.iter().map(|one| (one.redelivered, one.attempt)).collect();
+    assert_eq!(flags, [(true, 0), (true, 0), (true, 0), (false, 0)], "handing back is no failed attempt");
+}
+
+async fn a_retry_comes_after_its_delay_with_one_more_attempt(broker: Harness) {
+    let delay = checkout_saga::retry::LADDER[0];
+    broker.publish(&said(0..1)).await;
+    for attempt in 0..2 {
+        let taken = broker.take(Queue::Order, 10).await;
+        assert_eq!((numbers(&taken), taken[0].attempt), (vec![0], attempt));
+        let begin = Instant::now();
+        broker.broker.retry(&taken[0], delay).await.unwrap();
+        broker.nothing_comes(Queue::Order).await;
+        assert_eq!(broker.broker.depth(Queue::Order).messages, 1, "it is not forgotten while it waits");
+        let again = broker.take(Queue::Order, 10).await;
+        assert!(begin.elapsed() >= delay, "it came after {:?}", begin.elapsed());
+        assert!(again[0].redelivered && again[0].attempt == attempt + 1, "{again:?}");
+        broker.broker.hand_back(&again).await;
+    }
+}
+
+async fn a_retry_holds_nobody_up(mut broker: Harness) {
+    broker.publish(&said(0..1)).await;
+    let failed = broker.take(Queue::Order, 1).await;
+    broker.broker.retry(&failed[0], Duration::from_secs(600)).await.unwrap();
+    broker.publish(&said(1..2)).await;
+    assert_eq!(numbers(&broker.take(Queue::Order, 10).await), [1]);
+    // Nor does it get lost with the one that keeps it.
+    broker.die().await;
+    assert!(numbers(&broker.take_all(Queue::Order, 2).await).contains(&0));
+}
+
+async fn a_fact_for_no_queue_is_no_failure_and_listeners_hear_it(broker: Harness) {
+    broker.publish(&[Said { message: fact(1), queues: Vec::new() }]).await;
+    let (mut one, mut other) = (broker.broker.facts(), broker.broker.facts());
+    broker.publish(&[Said { message: fact(2), queues: Vec::new() }, say(3, &[Queue::Order])]).await;
+    broker.publish(&[Said { message: fact(4), queues: vec![Queue::Saga] }]).await;
+    for listener in [&mut one, &mut other] {
+        for expected in [2, 4] {
+            let heard = timeout(SOON, listener.recv()).await.unwrap().unwrap();
+            assert_eq!(heard.id, id(expected), "facts from now on, and no commands");
+        }
+    }
+    assert_eq!(numbers(&broker.take(Queue::Saga, 10).await), [4]);
+}
+
+async fn two_takers_share_a_queue_and_nobody_gets_the_same_message(harness: Harness) {
+    const MESSAGES: u64 = 200;
+    let takers: Vec<_> = (0..2)
+        .map(|_| {
+            let broker = harness.broker.clone();
+            tokio::spawn(async move {
+                let mut mine = Vec::new();
+                // Whoever gets the message that says so tells nobody: each waits until nothing comes.
+                while let Ok(taken) = timeout(Duration::from_millis(500), broker.take(Queue::Order, 7)).await
+                {
+                    let taken = taken.unwrap();
+                    broker.ack(&taken).await.unwrap();
+                    mine.extend(numbers(&taken));
+                }
+                mine
+            })
+        })
+        .collect();
+    for n in 0..MESSAGES / 10 {
+        harness.publish(&said(n * 10..n * 10 + 10)).await;
+    }
+    let mut all = Vec::new();
+    for taker in takers {
+        all.extend(taker.await.unwrap());
+    }
+    assert_eq!(all.len() as u64, MESSAGES);
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len() as u64, MESSAGES);
+}
+
+async fn depth_counts_what_lies_ready_and_what_is_taken(broker: Harness) {
+    let depth = || broker.broker.depth(Queue::Order).messages;
+    assert_eq!(broker.broker.depth(Queue::Order), checkout_saga::broker::Depth::default());
+    broker.publish(&said(0..3)).await;
+    assert_eq!(depth(), 3);
+    let taken = broker.take_all(Queue::Order, 2).await;
+    assert_eq!(depth(), 3);
+    broker.done(&taken[..1]).await;
+    assert_eq!(depth(), 2);
+    broker.broker.hand_back(&taken[1..]).await;
+    assert_eq!(depth(), 2);
+    let since = Instant::now();
+    while broker.broker.depth(Queue::Order).oldest.is_zero() {
+        assert!(since.elapsed() < SOON, "what lies there gets no older");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(broker.broker.depth(Queue::Saga).messages, 0);
+}
+
+async fn a_cancelled_take_loses_nothing(harness: Harness) {
+    for round in 0..50 {
+        // One gives up before anything is there, one at the moment when it arrives.
+        let gives_up = harness.broker.clone();
+        let early = tokio::spawn(async move { gives_up.take(Queue::Order, 10).await });
+        tokio::task::yield_now().await;
+        harness.publish(&said(round..round + 1)).await;
+        early.abort();
+        match early.await {
+            // It was faster, and the message is its.
+            Ok(taken) => assert_eq!(numbers(&taken.unwrap()), [round]),
+            Err(_) => assert_eq!(numbers(&harness.take(Queue::Order, 10).await), [round]),
+        }
+    }
+}
+
+async fn publishing_again_is_delivering_again(broker: Harness) {
+    broker.publish(&said(0..1)).await;
+    broker.broker.publish(&said(0..1)).await.unwrap();
+    assert_eq!(numbers(&broker.take_all(Queue::Order, 2).await), [0, 0]);
+}
+
+// ---- what is said ----------------------------------------------------------------------------------------
+
+fn said(numbers: std::ops::Range<u64>) -> Vec<Said> {
+    numbers.map(|n| say(n, &[Queue::Order])).collect()
+}
+
+fn say(n: u64, queues: &[Queue]) -> Said {
+    let body = Body::OrderArchive(bodies::OrderArchive { order_id: contract::OrderId::new(uuid(n)) });
+    Said { message: Arc::new(Message::new(id(n), Time::default(), body)), queues: queues.to_vec() }
+}
+
+fn fact(n: u64) -> Arc<Message> {
+    let json = format!(r#"{{"order_id":"{}","customer_id":"c1","at":"2026-11-20T18:53:00Z"}}"#, uuid(n));
+    Arc::new(Message::restore(id(n), None, Time::default(), "order.fulfilled", &json).unwrap())
+}
+
+fn id(n: u64) -> MessageId {
+    MessageId::from(uuid(n))
+}
+
+fn uuid(n: u64) -> Uuid {
+    Uuid::from_u128(u128::from(n))
+}
+
+fn numbers(deliveries: &[Delivery]) -> Vec<u64> {
+    let number = |one: &Delivery| one.message.id.as_str().parse::<Uuid>().unwrap().as_u128();
+    deliveries.iter().map(|one| u64::try_from(number(one)).unwrap()).collect()
+}
+
+fn row(role: Role, message: &Message, said: Vec<Said>) -> JournalRow {
+    JournalRow {
+        role,
+        id: message.id.clone(),
+        name: message.name().to_string(),
+        hash: message.hash(),
+        order_id: message.order_id,
+        cause: None,
+        at: Time::default(),
+        outcome: "done".into(),
+        said,
+    }
+}

@@ -1,0 +1,170 @@
+//! Which comes first: commit, publish, acknowledge. Queues that are read back from the journal would hide a wrong
+//! order from whoever kills the process, so here somebody watches.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use checkout_saga::broker::embedded::EmbeddedBroker;
+use checkout_saga::broker::{Broker, Delivery, Depth, Unavailable};
+use checkout_saga::run::{Decides, Station};
+use checkout_saga::store::sqlite::SqliteStore;
+use checkout_saga::store::{Said, Store};
+use contract::{Message, Queue, Raw, Time};
+use order::OrderWorker;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::PATIENCE;
+
+#[tokio::test]
+async fn nothing_is_published_before_it_is_committed_nor_acknowledged_before_it_is_published() {
+    let watch = Watch::over(2).await;
+    watch.inner.publish(&[said()]).await.unwrap();
+    let stop = CancellationToken::new();
+    let station = tokio::spawn(watch.station().run(stop.clone()));
+    tokio::time::timeout(PATIENCE, async {
+        while watch.seen().last().is_none_or(|last| last != "acknowledged product-1") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("it was not acknowledged: {:?}", watch.seen()));
+    stop.cancel();
+    station.await.unwrap();
+    // The broker is away twice: what is not published is kept in hand.
+    let publish = "committed, and publishes stock.count";
+    assert_eq!(watch.seen(), [publish, publish, publish, "acknowledged product-1"]);
+}
+
+#[tokio::test]
+async fn a_repeat_that_may_owe_what_it_said_says_it_again_and_any_other_is_silent() {
+    let watch = Watch::over(0).await;
+    let station = watch.station();
+    let message = said().message;
+    watch.inner.publish(&[said()]).await.unwrap();
+    let first = watch.inner.take(Queue::Order, 1).await.unwrap();
+    station.handle(&first, false).await.unwrap();
+    let publish = "committed, and publishes stock.count";
+    assert_eq!(watch.seen_since_last(), [publish, "acknowledged product-1"]);
+    for (redelivered, attempt, answer_lost, owes) in
+        [(false, 0, false, false), (true, 0, false, true), (false, 1, false, true), (false, 0, true, true)]
+    {
+        watch.inner.publish(&[said()]).await.unwrap();
+        watch.inner.take(Queue::Order, 1).await.unwrap();
+        let repeat = Delivery { queue: Queue::Order, message: message.clone(), redelivered, attempt };
+        station.handle(&[repeat], answer_lost).await.unwrap();
+        let expected: &[&str] = if owes {
+            &[publish, "acknowledged product-1"]
+        } else {
+            &["publishes nothing", "acknowledged product-1"]
+        };
+        assert_eq!(watch.seen_since_last(), expected, "{redelivered} {attempt} {answer_lost}");
+    }
+    assert_eq!(watch.store.journal_page(0, 10).await.unwrap().len(), 1, "it was handled once");
+}
+
+fn said() -> Said {
+    let product = br#"{"sku":"A","title":"A","price":{"amount":"1.00","currency":"EUR"},"on_hand":5}"#;
+    let raw = Raw {
+        message_id: Some("product-1".into()),
+        name: "product.upsert".into(),
+        schema: None,
+        body: product.to_vec(),
+    };
+    let message = Message::accept(&raw, Time::default()).unwrap();
+    Said { message: Arc::new(message), queues: vec![Queue::Order] }
+}
+
+/// The embedded broker, and a list of what was asked of it.
+#[derive(Clone)]
+struct Watch {
+    store: Arc<dyn Store>,
+    inner: Arc<EmbeddedBroker>,
+    seen: Arc<Mutex<Vec<String>>>,
+    /// So many times it cannot be published to.
+    away: Arc<Mutex<u32>>,
+}
+
+impl Watch {
+    async fn over(away: u32) -> Self {
+        Self {
+            store: Arc::new(SqliteStore::in_memory().await.unwrap()),
+            inner: Arc::new(EmbeddedBroker::refilled(Vec::new())),
+            seen: Arc::default(),
+            away: Arc::new(Mutex::new(away)),
+        }
+    }
+
+    fn station(&self) -> Station {
+        let (store, broker) = (self.store.clone(), Arc::new(self.clone()));
+        Station {
+            store,
+            broker,
+            hand: Arc::new(Decides(OrderWorker)),
+            queues: &[Queue::Order],
+            batch_max: 10,
+        }
+    }
+
+    fn see(&self, what: String) {
+        self.seen.lock().unwrap().push(what);
+    }
+
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    fn seen_since_last(&self) -> Vec<String> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Broker for Watch {
+    async fn publish(&self, said: &[Said]) -> Result<(), Unavailable> {
+        let journal = self.store.journal_page(0, 1000).await.unwrap();
+        for one in said {
+            let says = |row: &checkout_saga::store::JournalRow| row.said.contains(one);
+            let committed =
+                if journal.iter().any(|(_, row)| says(row)) { "committed" } else { "NOT COMMITTED" };
+            self.see(format!("{committed}, and publishes {}", one.message.name()));
+        }
+        if said.is_empty() {
+            self.see("publishes nothing".into());
+        }
+        let mut away = self.away.lock().unwrap();
+        if *away > 0 {
+            *away -= 1;
+            return Err(Unavailable("a watched broker".into()));
+        }
+        Ok(())
+    }
+
+    async fn take(&self, queue: Queue, max: usize) -> Result<Vec<Delivery>, Unavailable> {
+        self.inner.take(queue, max).await
+    }
+
+    async fn ack(&self, deliveries: &[Delivery]) -> Result<(), Unavailable> {
+        for one in deliveries {
+            self.see(format!("acknowledged {}", one.message.id));
+        }
+        self.inner.ack(deliveries).await
+    }
+
+    async fn hand_back(&self, deliveries: &[Delivery]) {
+        self.inner.hand_back(deliveries).await;
+    }
+
+    async fn retry(&self, delivery: &Delivery, delay: Duration) -> Result<(), Unavailable> {
+        self.inner.retry(delivery, delay).await
+    }
+
+    fn depth(&self, queue: Queue) -> Depth {
+        self.inner.depth(queue)
+    }
+
+    fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
+        self.inner.facts()
+    }
+}

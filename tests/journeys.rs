@@ -1,0 +1,413 @@
+//! A user at the command line: every command does what its help says, and every error says what to do next.
+
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+
+use crate::support::shop::{EXAMPLE, Shop, checkout};
+use crate::support::system::{QUICK, System};
+use crate::support::{Folder, new_id, root, until};
+
+// ---- customers -------------------------------------------------------------------------------------------
+
+#[test]
+fn an_order_is_submitted_watched_listed_and_shown() {
+    let shop = Shop::open();
+    let said = shop.run(&["submit", &example(), "--wait"]).ok();
+    let id = said.split_whitespace().next().unwrap().to_string();
+    assert_eq!(said, format!("{id}  is safe\n{id}  fulfilled\n"));
+
+    let view = shop.show(&id);
+    assert_eq!(view["status"], "fulfilled");
+    assert_eq!(view["total"], json!({"amount": "56.60", "currency": "EUR"}));
+    assert_eq!(view["payment"]["charged"], view["total"]);
+    let trail: Vec<_> = view["audit"].as_array().unwrap().iter().map(|entry| entry["to"].clone()).collect();
+    assert_eq!(trail, ["created", "paid", "fulfilled"]);
+    let shown = shop.run(&["order", "show", &id, "--messages"]).ok();
+    for part in ["Dune", "Fountain pen", "56.60 EUR", "discount 6.29 EUR", "created → paid", "stock.reserve"]
+    {
+        assert!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+    assert!(shop.run(&["order", "list", "--status", "fulfilled"]).ok().contains(&id));
+    assert!(!shop.run(&["order", "list", "--status", "cancelled"]).ok().contains(&id));
+    assert!(!shop.run(&["order", "list", "--customer", "nobody"]).ok().contains(&id));
+    assert_eq!(shop.run(&["order", "list", "--json"]).json()["order_id"], id.as_str());
+    let watched = shop.run(&["order", "watch", &id]).ok();
+    assert!(
+        watched.contains("paid → fulfilled") && watched.ends_with(&format!("{id}  fulfilled\n")),
+        "{watched}"
+    );
+    // The story as `dev` tells it.
+    until("the story's end", || shop.story().contains("fulfilled").then_some(()));
+    shop.close();
+}
+
+#[test]
+fn json_lines_come_from_standard_input_and_a_repeat_changes_nothing() {
+    let shop = Shop::open();
+    let (good, bad) = (new_id(), new_id());
+    let lines = format!(
+        "{}\n{}\n",
+        checkout(&good, "BOOK-EMMA", "card", "tok_ok"),
+        checkout(&bad, "BOOK-EMMA", "card", "tok_declined")
+    );
+    let run = shop.folder.checkout_reading(&lines, &["submit", "-", "--wait"]);
+    assert_eq!(run.code, 1, "one of them did not go through: {}", run.out);
+    assert!(run.out.contains(&format!("{good}  fulfilled")), "{}", run.out);
+    assert!(run.out.contains(&format!("{bad}  cancelled (payment declined)")), "{}", run.out);
+    let again = shop.folder.checkout_reading(&lines, &["submit", "-", "--json", "--wait"]);
+    let status = |line: &str| serde_json::from_str::<Value>(line).unwrap()["status"].clone();
+    assert_eq!(again.out.lines().map(status).collect::<Vec<_>>(), ["fulfilled", "cancelled"]);
+    let listed = shop.run(&["order", "list", "--json"]).ok();
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    shop.close();
+}
+
+#[test]
+fn an_order_is_cancelled_paid_in_cash_returned_and_archived() {
+    let shop = Shop::open();
+    let unpaid = shop.submit("BOOK-DUNE", "card", "tok_never_answers");
+    shop.wait_for(&unpaid, |view| view["payment"]["status"] == "asked");
+    shop.run(&["submit", &example(), "--wait", "--wait-s", "30"]).ok();
+    let said = shop.run(&["order", "cancel", &unpaid, "--reason", "changed my mind"]).ok();
+    assert!(said.ends_with(&format!("{unpaid}  cancelled\n")), "{said}");
+    shop.run(&["order", "cancel", &unpaid]).fails(1, &["refused", "already_cancelled"]);
+
+    let cash = shop.submit("BOOK-EMMA", "cod", "");
+    shop.wait_for(&cash, |view| view["payment"]["status"] == "awaiting_cash");
+    let paid = shop.run(&["order", "pay", &cash, "--transaction", "receipt-7"]).ok();
+    assert!(paid.contains("fulfilled"), "{paid}");
+    let returned = shop.run(&["order", "refund", &cash, "--item", "BOOK-EMMA=1", "--reason", "torn"]).ok();
+    assert!(returned.contains("refunded"), "{returned}");
+    let view = shop.show(&cash);
+    assert_eq!(view["payment"]["refunded"], view["payment"]["charged"]);
+    shop.run(&["order", "archive", &cash]).ok();
+    assert_eq!(shop.show(&cash)["status"], "archived");
+    shop.run(&["order", "pay", &cash]).fails(1, &["refused", "archived"]);
+    shop.close();
+}
+
+// ---- operators -------------------------------------------------------------------------------------------
+
+#[test]
+fn dead_letters_are_listed_shown_replayed_and_discarded() {
+    let shop = Shop::open();
+    let early = new_id();
+    let event = json!({"id": "evt_early", "type": "payment.failed", "created": "2026-11-20T18:53:00Z",
+        "data": {"reference": early, "transaction_id": "ch_early", "failure_code": "card_declined",
+            "amount": {"amount": "12.99", "currency": "EUR"}}});
+    shop.folder.checkout_reading(event.to_string(), &["submit", "--type", "payment.webhook", "-"]).ok();
+    let letter = shop.dead_letter("payment_unknown");
+    let shown = shop.run(&["dead", "show", &letter]).ok();
+    assert!(shown.contains("payment.webhook") && shown.contains("replay it once it was"), "{shown}");
+
+    // Too early: it comes back. Then it is what decides the payment.
+    shop.run(&["dead", "replay", &letter]).ok();
+    assert_eq!(shop.dead_letter("payment_unknown"), letter);
+    let body = checkout(&early, "BOOK-DUNE", "card", "tok_never_answers").to_string();
+    shop.folder.checkout_reading(body, &["submit", "-"]).ok();
+    shop.wait_for(&early, |view| view["payment"]["status"] == "asked");
+    shop.run(&["dead", "replay", &letter, "--by", "me"]).ok();
+    shop.wait_for(&early, |view| view["status"] == "cancelled" && view["reason"] == "payment_declined");
+
+    // The same order id with another content.
+    let mut other = checkout(&early, "BOOK-EMMA", "card", "tok_ok");
+    shop.folder.checkout_reading(other.to_string(), &["submit", "-"]).fails(2, &["message_id_reused"]);
+    other["message_id"] = json!(new_id());
+    shop.folder.checkout_reading(other.to_string(), &["submit", "-"]).ok();
+    let reused = shop.dead_letter("order_id_reused");
+    shop.run(&["dead", "discard", &reused, "--why", "a test"]).ok();
+    assert_eq!(shop.run(&["dead", "list", "--json"]).json(), json!([]));
+    let all = shop.run(&["dead", "list", "--all"]).ok();
+    assert!(all.contains(&letter) && all.contains(&reused), "{all}");
+    shop.run(&["dead", "discard", &reused, "--why", "again"]).fails(1, &["before"]);
+    shop.run(&["dead", "replay", &reused]).fails(1, &["before"]);
+    shop.run(&["dead", "show", "nobody"]).fails(1, &["checkout dead list"]);
+    assert_eq!(shop.show(&early)["status"], "cancelled", "the order that was there is as it was");
+
+    // The same message id with another body never comes past the door.
+    let named =
+        |sku: &str| json!({"message_id": "mine", "sku": sku, "delta": 1, "reason": "found"}).to_string();
+    shop.folder.checkout_reading(named("BOOK-DUNE"), &["submit", "--type", "stock.adjust", "-"]).ok();
+    shop.folder
+        .checkout_reading(named("BOOK-EMMA"), &["submit", "--type", "stock.adjust", "-"])
+        .fails(2, &["message_id_reused"]);
+    shop.close();
+}
+
+#[test]
+fn a_saga_that_waits_for_an_operator_is_listed_shown_retried_and_resolved() {
+    // A second for the provider: time for a stock-take between the hold and the shipment.
+    let shop = Shop::open_with(&["--provider-delay-ms=1000"]);
+    let body = json!({"customer_id": "c", "order_id": new_id(), "items": [{"sku": "BOOK-ATLAS", "quantity": 3}],
+        "payment": {"method": "card", "token": "tok_refund_fails"}});
+    let id = body["order_id"].as_str().unwrap().to_string();
+    let take = json!({"sku": "BOOK-ATLAS", "delta": -1, "reason": "stock-take"});
+    shop.send("checkout.submit", &id, &body);
+    shop.wait_for_hold(&id);
+    shop.send("stock.adjust", "take", &take);
+
+    let waiting = || shop.run(&["saga", "list", "--status", "needs_attention", "--json"]).json();
+    until("the saga waits for an operator", || (waiting()[0]["order_id"] == id.as_str()).then_some(()));
+    let shown = shop.run(&["saga", "show", &id]).ok();
+    for part in
+        ["needs_attention", "because", "you can: checkout saga resolve", "you can: checkout saga retry"]
+    {
+        assert!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+    assert!(!shop.run(&["saga", "show", &id, "--json"]).ok().contains("tok_refund_fails"));
+    assert!(shop.run(&["order", "show", &id]).ok().contains("waits for an operator"));
+    shop.run(&["audit"]).ok();
+
+    shop.run(&["saga", "retry", &id, "--by", "me"]).ok();
+    until("it has failed again", || {
+        let shown = shop.run(&["saga", "show", &id]).ok();
+        (shown.contains("needs_attention") && shown.contains("me retry")).then_some(())
+    });
+    shop.run(&["saga", "resolve", &id, "done", "--evidence", "bank transfer 77", "--by", "me"]).ok();
+    shop.wait_for(&id, |view| view["status"] == "refunded");
+    let shown = shop.run(&["saga", "show", &id]).ok();
+    assert!(shown.contains("undone") && shown.contains("bank transfer 77"), "{shown}");
+    shop.run(&["saga", "retry", &id]).fails(1, &["error: "]);
+    shop.run(&["saga", "show", &new_id()]).fails(1, &["checkout saga list"]);
+    let Shop { system, .. } = shop;
+    assert_eq!(system.terminate(), 0);
+}
+
+#[test]
+fn the_schema_goes_up_and_down_and_a_dry_run_changes_nothing() {
+    let folder = Folder::new();
+    let pending = folder.checkout(&["migrate", "--dry-run"]).ok();
+    assert!(pending.starts_with("would apply 0001 journal\n"), "{pending}");
+    assert!(!folder.path("checkout.db").exists());
+    assert_eq!(folder.checkout(&["migrate", "up"]).ok(), pending.replace("would apply", "up"));
+    assert_eq!(folder.checkout(&["migrate", "up", "--dry-run"]).ok(), "nothing to do\n");
+    let would = folder.checkout(&["migrate", "down", "--to", "4", "--dry-run"]).ok();
+    assert!(would.starts_with("would undo ") && !would.contains("0004"), "{would}");
+    folder.checkout(&["migrate", "down", "--to", "4"]).fails(2, &["--yes"]);
+    folder.checkout(&["order", "list"]).ok();
+    let undone = folder.checkout(&["migrate", "down", "--to", "4", "--yes"]).ok();
+    assert_eq!(undone, would.replace("would undo", "down"));
+    folder.checkout(&["order", "list"]).fails(1, &["older than this program"]);
+
+    // It starts, and goes up by itself. Nobody pulls the tables away under it.
+    let system = System::start(&folder, QUICK);
+    folder.checkout(&["migrate", "down", "--yes"]).fails(1, &["another checkout runs on"]);
+    assert_eq!(system.terminate(), 0);
+    folder.assert_clean_at_rest();
+}
+
+#[test]
+fn a_load_and_a_demo_keep_every_promise() {
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            let folder = Folder::new();
+            let said = folder.checkout(&["load", "--orders", "200", "--audit", "--report", "r.json"]).ok();
+            assert!(said.contains("200 orders, "), "{said}");
+            let report: Value = serde_json::from_str(&folder.read("r.json")).unwrap();
+            assert_eq!((&report["fulfilled"], &report["other"]), (&json!(200), &json!(0)));
+        });
+        let told = Folder::new().checkout(&["demo", "--json"]).json();
+        let scenes = told["scenes"].as_array().unwrap();
+        assert!(scenes.len() >= 8, "{scenes:?}");
+        for scene in scenes {
+            assert_eq!(scene["as_told"], true, "{scene}");
+        }
+        assert!(told["seconds"].as_f64().unwrap() < 20.0, "it took {} s", told["seconds"]);
+        assert_eq!(told["audit"]["orders"].as_u64().unwrap(), scenes.len() as u64);
+    });
+}
+
+// ---- settings, usage, errors -----------------------------------------------------------------------------
+
+#[test]
+fn every_setting_says_where_it_comes_from() {
+    let folder = Folder::new();
+    folder.write("checkout.toml", "ship_patience_s = 9\nstock_patience_s = 9\nbatch_max = 9\n");
+    let mut command = folder.command(&["config", "--json", "--batch-max", "7"]);
+    command.env("CHECKOUT_STOCK_PATIENCE_S", "8").env("CHECKOUT_BATCH_MAX", "8");
+    let shown = folder.run(command, b"").json();
+    let of = |name: &str| {
+        let one = shown.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
+        (one["value"].as_str().unwrap().to_string(), one["from"].as_str().unwrap().to_string())
+    };
+    let is = |value: &str, from: &str| (value.to_string(), from.to_string());
+    assert_eq!(of("batch_max"), is("7", "flag"));
+    assert_eq!(of("stock_patience_s"), is("8", "environment"));
+    assert_eq!(of("ship_patience_s"), is("9", "file"));
+    assert_eq!(of("payment_patience_s"), is("300", "default"));
+    folder.write("checkout.toml", "shippatience_s = 9\n");
+    folder.checkout(&["config"]).fails(2, &["checkout.toml", "did you mean ship_patience_s?"]);
+}
+
+#[test]
+fn a_name_nobody_knows_is_met_with_the_nearest_known_one() {
+    let folder = Folder::new();
+    let mut command = folder.command(&["config"]);
+    command.env("CHECKOUT_LISTN", "127.0.0.1:1");
+    let run = folder.run(command, b"");
+    assert_eq!(run.code, 0, "a variable that means nothing is no reason not to work");
+    assert!(run.err.contains("CHECKOUT_LISTN is not a setting; did you mean listen?"), "{}", run.err);
+    folder.checkout(&["dev", "--lisen", "127.0.0.1:1"]).fails(2, &["'--listen'"]);
+    folder.checkout(&["ordr"]).fails(2, &["'order'"]);
+    folder.checkout(&["dev", "--listen", "here"]).fails(2, &["listen = \"here\" (from flag)"]);
+}
+
+#[test]
+fn what_cannot_be_done_says_what_to_do_instead() {
+    let folder = Folder::new();
+    folder.checkout(&["order", "list"]).fails(1, &["there is no database at", "start the system once"]);
+    let system = System::start(&folder, QUICK);
+    folder
+        .checkout(&["dev", "--listen=127.0.0.1:0"])
+        .fails(1, &["another checkout runs on", "--database-url"]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("--listen={}", taken.local_addr().unwrap());
+    Folder::new().checkout(&["dev", &listen]).fails(1, &["cannot listen on", "port 0 picks a free one"]);
+
+    let order = new_id();
+    folder.checkout(&["order", "show", &order]).fails(1, &[&order, "checkout order list"]);
+    folder.checkout(&["order", "cancel", &order]).fails(1, &["nobody has heard of"]);
+    folder.checkout(&["order", "show", "17"]).fails(2, &["is no order id"]);
+    folder.checkout(&["order", "watch", &order, "--wait-s", "1"]).fails(1, &["within 1 s"]);
+    folder.checkout(&["submit", "nowhere.json"]).fails(2, &["cannot read nowhere.json"]);
+    folder.checkout(&["load", "--orders", "0"]).fails(2, &["--orders"]);
+    system.kill_9();
+    folder.checkout_reading("{}", &["submit", "-"]).fails(1, &["does not answer", "checkout dev"]);
+}
+
+#[test]
+fn every_command_has_an_example_in_its_help() {
+    let folder = Folder::new();
+    let mut commands = vec![Vec::<String>::new()];
+    let mut seen = 0;
+    while let Some(command) = commands.pop() {
+        let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
+        args.push("--help");
+        let help = folder.checkout(&args).ok();
+        assert!(help.contains("\nExample: checkout "), "checkout {} has no example:\n{help}", args.join(" "));
+        let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        for line in listed.take_while(|line| line.starts_with("  ")) {
+            let name = line.split_whitespace().next().unwrap_or_default();
+            if name != "help" && line.starts_with("  ") && !line.starts_with("   ") {
+                commands.push([command.clone(), vec![name.to_string()]].concat());
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen > 20, "only {seen} commands were found");
+}
+
+#[test]
+fn whoever_stops_reading_is_no_error() {
+    let shop = Shop::open();
+    let binary = env!("CARGO_BIN_EXE_checkout");
+    // `true` reads nothing and is gone at once; the order of the two is up to the system, so: many.
+    let script = format!("for i in 1 2 3 4 5; do {binary} config | true; echo ${{PIPESTATUS[0]}}; done");
+    let mut command = std::process::Command::new("bash");
+    command.args(["-c", &script]).current_dir(shop.folder.path(""));
+    let run = shop.folder.run(command, b"");
+    assert_eq!((run.out.as_str(), run.err.as_str()), ("0\n0\n0\n0\n0\n", ""));
+    shop.close();
+}
+
+// ---- what is written, and what must not be ---------------------------------------------------------------
+
+#[test]
+fn nothing_but_text_goes_to_a_file_or_a_pipe() {
+    let shop = Shop::open();
+    let id = shop.submit("BOOK-DUNE", "card", "tok_ok");
+    shop.wait_for(&id, |view| view["status"] == "fulfilled");
+    for args in [
+        &["order", "list"][..],
+        &["order", "show", &id, "--messages"],
+        &["audit"],
+        &["config"],
+        &["saga", "list"],
+        &["saga", "show", &id],
+        &["dead", "list"],
+        &["--help"],
+        &["nonsense"],
+    ] {
+        for no_color in [false, true] {
+            let mut command = shop.folder.command(args);
+            if no_color {
+                command.env("NO_COLOR", "1");
+            }
+            let run = shop.folder.run(command, b"");
+            assert!(!run.out.contains('\u{1b}') && !run.err.contains('\u{1b}'), "{args:?}: {:?}", run.out);
+        }
+    }
+    assert!(!shop.story().contains('\u{1b}') && !shop.log().contains('\u{1b}'));
+    shop.close();
+}
+
+#[test]
+fn on_a_terminal_no_color_means_no_color() {
+    let shop = Shop::open();
+    let folder = &shop.folder;
+    let on_terminal = |no_color: bool| {
+        let mut command = folder.command(&["audit"]);
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut typed = std::process::Command::new("script");
+        typed.args(["-qec", &format!("{program} audit"), "/dev/null"]).current_dir(folder.path(""));
+        typed
+            .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .env_remove("NO_COLOR");
+        if no_color {
+            typed.env("NO_COLOR", "1");
+        }
+        command = typed;
+        folder.run(command, b"").ok()
+    };
+    assert!(on_terminal(false).contains('\u{1b}'), "on a terminal there is colour");
+    assert!(!on_terminal(true).contains('\u{1b}'), "{:?}", on_terminal(true));
+    shop.close();
+}
+
+#[test]
+fn a_log_line_is_json_names_its_order_and_nobody_s_address() {
+    const SECRETS: [&str; 5] =
+        ["marker.person@example.org", "4915112345678", "tok_marker", "not an address", "marker-no-phone"];
+    let shop = Shop::open_with(&["--log=trace"]);
+    let id = new_id();
+    let body = json!({"order_id": id, "customer_id": "c", "items": [{"sku": "BOOK-DUNE", "quantity": 1}],
+        "payment": {"method": "card", "token": "tok_marker"},
+        "contact": {"email": "marker.person@example.org", "phone": "+4915112345678"}});
+    shop.send("checkout.submit", &id, &body);
+    shop.wait_for(&id, |view| view["status"] == "fulfilled");
+    let mut bad = body.clone();
+    bad["contact"] = json!({"email": "not an address", "phone": "marker-no-phone"});
+    shop.send("checkout.submit", &new_id(), &bad);
+    bad["order_id"] = json!(new_id());
+    shop.send("checkout.submit", &new_id(), &bad);
+    shop.dead_letter("order_id_reused");
+    let declined = shop.submit("BOOK-DUNE", "card", "tok_declined");
+    shop.wait_for(&declined, |view| view["status"] == "cancelled");
+    let Shop { folder, system } = shop;
+    let token = serde_json::from_str::<Value>(&folder.read("checkout.run")).unwrap()["token"].clone();
+    let log = system.log.clone();
+    assert_eq!(system.terminate(), 0);
+
+    let log = folder.read(&log);
+    let mut about_messages = 0;
+    for line in log.lines() {
+        let fields: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        for secret in SECRETS.iter().copied().chain(token.as_str()) {
+            assert!(!line.contains(secret), "it says {secret:?}: {line}");
+        }
+        let kind = fields["name"].as_str().unwrap_or_default();
+        let of_no_order =
+            ["product.", "discount.", "stock.count"].iter().any(|kinds| kind.starts_with(kinds));
+        let ours = fields["target"].as_str().unwrap_or_default().starts_with("checkout_saga");
+        if ours && (fields.get("message_id").is_some() || fields.get("key").is_some()) && !of_no_order {
+            assert!(fields["order_id"].is_string(), "about which order is this? {line}");
+            about_messages += 1;
+        }
+    }
+    assert!(about_messages > 30, "only {about_messages} lines were about messages");
+}
+
+fn example() -> String {
+    root().join(EXAMPLE).display().to_string()
+}

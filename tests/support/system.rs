@@ -1,0 +1,119 @@
+//! A running `checkout dev`.
+
+use std::fs::File;
+use std::io::Result;
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use super::{Folder, ended, http, until};
+
+/// Quick answers by the courier's way, and nothing left to chance.
+pub(crate) const QUICK: &[&str] = &[
+    "--listen=127.0.0.1:0",
+    "--provider-delay-ms=1-20",
+    "--provider-success-rate=1.0",
+    "--durability=process_crash",
+];
+
+pub(crate) struct System {
+    child: Child,
+    door: Door,
+    pub(crate) log: String,
+    pub(crate) out: String,
+}
+
+/// How to get something into a running system.
+#[derive(Clone)]
+pub(crate) struct Door {
+    address: SocketAddr,
+    token: String,
+}
+
+impl System {
+    /// Started, and open.
+    pub(crate) fn start(folder: &Folder, settings: &[&str]) -> Self {
+        Self::start_with(folder, settings, &[])
+    }
+
+    pub(crate) fn start_with(folder: &Folder, settings: &[&str], env: &[(&str, &str)]) -> Self {
+        // What a killed one left says nothing about this one.
+        std::fs::remove_file(folder.path("checkout.run")).ok();
+        let (mut child, out, log) = Self::spawn(folder, settings, env);
+        let run: Value = until("the system's start", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("it ended while it started: {status}\n{}", folder.read(&log));
+            }
+            serde_json::from_str(&folder.read("checkout.run")).ok()
+        });
+        let address = run["address"].as_str().unwrap().parse().unwrap();
+        let token = run["token"].as_str().unwrap().to_string();
+        assert_eq!(run["pid"], child.id());
+        Self { child, door: Door { address, token }, log, out }
+    }
+
+    /// Started, and nobody knows how far it is.
+    pub(crate) fn spawn(folder: &Folder, settings: &[&str], env: &[(&str, &str)]) -> (Child, String, String) {
+        static STARTS: AtomicU32 = AtomicU32::new(0);
+        let number = STARTS.fetch_add(1, Ordering::Relaxed);
+        let (out, log) = (format!("dev.{number}.out"), format!("dev.{number}.log"));
+        let mut command = folder.command(&["dev"]);
+        command.args(settings).envs(env.iter().copied()).stdin(Stdio::null());
+        command.stdout(File::create(folder.path(&out)).unwrap());
+        command.stderr(File::create(folder.path(&log)).unwrap());
+        (command.spawn().unwrap(), out, log)
+    }
+
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// As when a user asks it to end. Its exit code.
+    pub(crate) fn terminate(mut self) -> i32 {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        let status = ended(&mut self.child, "the system after SIGTERM");
+        status.code().unwrap_or_else(|| panic!("SIGTERM is for ending in order, not for dying: {status}"))
+    }
+
+    pub(crate) fn kill_9(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The signal that it died of by itself.
+    pub(crate) fn died_of(mut self) -> Option<i32> {
+        ended(&mut self.child, "the system").signal()
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        // Only a test that failed leaves one running.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Door {
+    /// `Ok` with what was answered; `Err` when nobody answers any more.
+    pub(crate) fn send(&self, name: &str, id: &str, body: &Value) -> Result<(u16, Value)> {
+        let message = json!({"type": name, "message_id": id, "body": body});
+        self.post("/admin/messages", message.to_string().as_bytes())
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Result<(u16, Value)> {
+        http::post(self.address, &self.token, path, body)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}

@@ -3,8 +3,6 @@
 //!
 //! `SEED=n` plays one shop again and tells what happens in it; `SIM_SAGAS=n` says how many orders in all.
 
-#![allow(clippy::print_stdout)] // a simulation reports what it has seen
-
 mod calm;
 mod chance;
 mod expected;

@@ -210,7 +210,7 @@ impl World {
         let queue = Queue::named(&letter.queue).expect("a queue of ours");
         let said = vec![Said { message: message.clone(), queues: vec![queue] }];
         let mut row = batch::journal_row(Role::Operator, &message, "replayed".into(), said.clone(), now);
-        row.id = MessageId::derived(letter.order_id, &id, self.memory.journal_len());
+        row.id = MessageId::derived(letter.order_id, Role::Operator, &id, self.memory.journal_len());
         assert!(self.memory.journal(row), "a replay is a row of its own");
         self.memory.close(&letter.id, DeadStatus::Replayed);
         self.bags.put(&said);

@@ -26,7 +26,7 @@ pub(crate) fn check(shop: &Shop, plan: &Plan, case: &Case, tally: &mut Tally) {
         tally.claim("E3", !case.has_been("paid"), shown);
     }
     if let Some(reason) = reason {
-        tally.claim("E4", is_explained(plan, case, reason), shown);
+        tally.claim("E4", is_explained(shop, plan, case, reason), shown);
     }
     if let Some((path, reason)) = determined(shop, plan, case) {
         let right = case.has_been(path) && (reason.is_none() || case.reason() == reason);
@@ -34,7 +34,7 @@ pub(crate) fn check(shop: &Shop, plan: &Plan, case: &Case, tally: &mut Tally) {
     }
 }
 
-fn is_explained(plan: &Plan, case: &Case, reason: &str) -> bool {
+fn is_explained(shop: &Shop, plan: &Plan, case: &Case, reason: &str) -> bool {
     let free = case.total() == 0;
     match reason {
         "cancelled_by_customer" => plan.cancelled_by.contains(&"customer"),
@@ -44,7 +44,8 @@ fn is_explained(plan: &Plan, case: &Case, reason: &str) -> bool {
             let by_chance = matches!(plan.token, None | Some("tok_left_to_chance")) && plan.method != "cod";
             !free && (plan.declined_by_token() || by_chance)
         }
-        "payment_timeout" => !free && plan.method != "cod",
+        // Where clocks jump, patience may be over before payment has even heard of the order.
+        "payment_timeout" => plan.method != "cod" && !(free && shop.weather.punctual),
         "returned" => !case.returns().is_empty(),
         _ => false,
     }

@@ -9,6 +9,7 @@ mod crash;
 mod fences;
 mod journeys;
 mod readme;
+mod saga_properties;
 mod simulation;
 mod store_contract;
 mod support;

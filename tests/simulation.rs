@@ -76,7 +76,8 @@ fn the_same_seed_plays_the_same_shop() {
     for no in 0..10 {
         let [first, second] = [(), ()].map(|()| {
             let shop = played(seed_of(no), true);
-            let end: Vec<_> = shop.world.memory.tables().records.values().map(|(_, json)| json.clone()).collect();
+            let end: Vec<_> =
+                shop.world.memory.tables().records.values().map(|(_, json)| json.clone()).collect();
             (shop.trace.unwrap_or_default(), end)
         });
         assert!(first.0.len() > 50, "hardly anything happened");
@@ -158,13 +159,20 @@ impl Report {
         self.sagas += other.sagas;
         self.handled += other.handled;
         self.evidence.add(other.evidence);
-        other.tally.checked.into_iter().for_each(|(id, times)| *self.tally.checked.entry(id).or_default() += times);
+        other
+            .tally
+            .checked
+            .into_iter()
+            .for_each(|(id, times)| *self.tally.checked.entry(id).or_default() += times);
         self.failed.extend(other.failed);
     }
 
     fn print(&self, took_s: f64) {
         let rate = self.sagas as f64 / took_s;
-        println!("{} sagas in {} shops, {} messages handled, {took_s:.1} s: {rate:.0} sagas/s", self.sagas, self.shops, self.handled);
+        println!(
+            "{} sagas in {} shops, {} messages handled, {took_s:.1} s: {rate:.0} sagas/s",
+            self.sagas, self.shops, self.handled
+        );
         for (what, times) in &self.evidence.0 {
             println!("  {times:>9} {what}");
         }

@@ -56,7 +56,8 @@ pub(crate) enum End {
 }
 
 /// The settings' defaults (`config.rs`): how long each step may take.
-pub(crate) const PATIENCE: Patience = Patience { stock_s: 30, payment_s: 300, ship_s: 30, cod_s: COD_PATIENCE_S };
+pub(crate) const PATIENCE: Patience =
+    Patience { stock_s: 30, payment_s: 300, ship_s: 30, cod_s: COD_PATIENCE_S };
 const COD_PATIENCE_S: u64 = 30 * 24 * 3600;
 
 /// A batch whose look at the journal brings a conflict this often would never end.
@@ -127,7 +128,9 @@ impl World {
                     self.bags.come_back(&batch[self.bags.acked()..], None);
                     return Ok(End::Waits);
                 }
-                Err(Trouble::Faulty(why)) => return Err(format!("{} cannot handle it: {why}", queue.reader())),
+                Err(Trouble::Faulty(why)) => {
+                    return Err(format!("{} cannot handle it: {why}", queue.reader()));
+                }
             }
         }
         Err(format!("{}: conflict after conflict", queue.reader()))
@@ -140,7 +143,8 @@ impl World {
         }
         let station = self.stations.iter().find(|(role, _)| *role == queue.reader());
         let (_, station) = station.expect("every queue's reader has a station");
-        let handled = pin!(station.handle(batch, false)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let handled =
+            pin!(station.handle(batch, false)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
         self.bags.count_acks();
         match handled {
             Poll::Ready(Ok(())) => None,

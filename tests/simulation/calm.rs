@@ -47,7 +47,8 @@ impl Shop {
         for (need, (_, json)) in tables.records.range(Need::of(Table::Sagas, "")..) {
             let going = ["\"status\":\"running\"", "\"status\":\"unwinding\"", "\"status\":\"awaited\""];
             if going.iter().any(|status| json.contains(status)) && !tables.deadlines.contains_key(&need.id) {
-                self.broken.push(format!("saga {} is still going, with nothing in flight and no deadline", need.id));
+                self.broken
+                    .push(format!("saga {} is still going, with nothing in flight and no deadline", need.id));
             }
         }
     }
@@ -55,7 +56,8 @@ impl Shop {
     /// Whatever is next by the clocks: the provider's event, or (when `deadlines` count) a deadline.
     fn next_event(&mut self, deadlines: bool) -> bool {
         let event = self.world.outside.due().iter().min_by_key(|due| due.due).cloned();
-        let event_in = event.as_ref().map(|due| due.due.unix_ms() - self.world.clock.provider_now().unix_ms());
+        let event_in =
+            event.as_ref().map(|due| due.due.unix_ms() - self.world.clock.provider_now().unix_ms());
         let deadline = self.world.memory.next_deadline();
         let deadline_in = deadline.map(|due| due.unix_ms() - self.world.now().unix_ms());
         match (event_in, deadline_in) {
@@ -121,7 +123,8 @@ impl Shop {
     /// Only what has ended: a cancellation that still counts would make the right end a matter of luck.
     fn cancel_late(&mut self, at: usize) {
         let id = self.plans[at].id;
-        let ended = self.saga(id, 0).is_none_or(|saga| ["completed", "undone"].contains(&text(&saga, "status")));
+        let ended =
+            self.saga(id, 0).is_none_or(|saga| ["completed", "undone"].contains(&text(&saga, "status")));
         if ended {
             self.cancel(at);
             self.plans[at].cancelled_by.pop();
@@ -153,8 +156,12 @@ impl Shop {
     fn attend(&mut self, order_id: OrderId, no: u32, case: &Case) {
         let saga = self.saga(order_id, no).expect("it was found above");
         let empty = Vec::new();
-        let actions: Vec<_> =
-            saga["attention"]["actions"].as_array().unwrap_or(&empty).iter().filter_map(Value::as_str).collect();
+        let actions: Vec<_> = saga["attention"]["actions"]
+            .as_array()
+            .unwrap_or(&empty)
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
         let at = self.plans.iter().position(|plan| plan.id == order_id).expect("no order but ours");
         self.plans[at].resolved += 1;
         let tired = self.plans[at].resolved > 2;

@@ -89,7 +89,9 @@ pub(crate) fn alarms(shop: &Shop, tally: &mut Tally) {
     }
     for letter in tables.dead.values().filter(|letter| letter.status == DeadStatus::Open) {
         let right = letter_is_explained(&letter.code, &letter.name, &letter.body, plan_of(letter.order_id));
-        tally.claim("W2", right, || format!("{} {}: {} ({})", letter.name, letter.code, letter.why, letter.body));
+        tally.claim("W2", right, || {
+            format!("{} {}: {} ({})", letter.name, letter.code, letter.why, letter.body)
+        });
     }
 }
 
@@ -100,7 +102,9 @@ fn alarm_is_explained(shop: &Shop, plan: &Plan, alarm: &str) -> bool {
         return !shop.weather.punctual || plan.method == "cod" || refund_fails;
     }
     match alarm {
-        "cash came for an order that was given up: it has to go back by hand" => plan.method == "cod" && plan.paid,
+        "cash came for an order that was given up: it has to go back by hand" => {
+            plan.method == "cod" && plan.paid
+        }
         "the provider keeps refusing a refund" => refund_fails,
         "an event does not fit what was asked for; the provider is asked"
         | "the provider captured a second time for one order; the second goes back"

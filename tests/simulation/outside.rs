@@ -161,7 +161,8 @@ impl Shop {
 
     /// An event that fits nothing: none of them may move money.
     fn forge(&mut self, at: usize) {
-        let kind = self.chance.one_of(&["payment.succeeded", "payment.failed", "refund.succeeded", "refund.failed"]);
+        let kind =
+            self.chance.one_of(&["payment.succeeded", "payment.failed", "refund.succeeded", "refund.failed"]);
         let id = self.new_id("forged");
         let (mut order, mut minor) = (self.plans[at].id, 999_999_937);
         match self.chance.below(3) {

@@ -163,7 +163,9 @@ impl Shop {
             }
             if self.chance.happens(self.weather.duplicated) {
                 self.evidence.saw("delivered twice");
-                self.note(|_| format!("{queue}: another {} {}", delivery.message.name(), delivery.message.id));
+                self.note(|_| {
+                    format!("{queue}: another {} {}", delivery.message.name(), delivery.message.id)
+                });
                 self.world.bags.put_back(delivery.clone());
             }
             if self.chance.happens(self.weather.lost) {
@@ -193,7 +195,9 @@ impl Shop {
                 format!("{} {}{again}", d.message.name(), d.message.id)
             };
             let batch: Vec<_> = batch.iter().map(one).collect();
-            let aim = aim.map(|aim| format!("  [{:?} at {:?} {}]", aim.blow, aim.place, aim.nth)).unwrap_or_default();
+            let aim = aim
+                .map(|aim| format!("  [{:?} at {:?} {}]", aim.blow, aim.place, aim.nth))
+                .unwrap_or_default();
             format!("{queue}: {}{aim}", batch.join(", "))
         });
         // The rival is another replica: it has nerves of its own, which never fail.
@@ -269,7 +273,9 @@ impl Shop {
                 self.pass(ms);
             }
         }
-        self.note(|shop| format!("it is {}, at the provider {}", shop.world.now(), shop.world.clock.provider_now()));
+        self.note(|shop| {
+            format!("it is {}, at the provider {}", shop.world.now(), shop.world.clock.provider_now())
+        });
     }
 
     pub(crate) fn ring(&mut self) {

@@ -26,7 +26,8 @@ pub(crate) struct Weather {
 
 impl Weather {
     pub(crate) fn draw(chance: &mut Chance) -> Self {
-        let mut up_to = |most: i64| if chance.happens(250) { 0 } else { chance.between(0, most).unsigned_abs() };
+        let mut up_to =
+            |most: i64| if chance.happens(250) { 0 } else { chance.between(0, most).unsigned_abs() };
         Self {
             blow: up_to(400),
             duplicated: up_to(150),
@@ -73,19 +74,61 @@ impl Weather {
 
 /// Every blow of `aim`, and everything else that a shop may meet.
 const BLOWS: &[&str] = &[
-    "Die at Begin", "Die at Look", "Die at Load", "Die at Keep", "Die at Kept", "Die at Publish", "Die at Ack",
-    "Die at Reach", "Die at Reached", "Die at Due", "Pause at Keep", "Conflict at Keep", "AnswerLost at Keep",
-    "AnswerLost at Kept", "Unavailable at Begin", "Unavailable at Keep", "Unavailable at Reach",
-    "Unavailable at Reached", "Unavailable at Ack", "Twice at Publish",
+    "Die at Begin",
+    "Die at Look",
+    "Die at Load",
+    "Die at Keep",
+    "Die at Kept",
+    "Die at Publish",
+    "Die at Ack",
+    "Die at Reach",
+    "Die at Reached",
+    "Die at Due",
+    "Pause at Keep",
+    "Conflict at Keep",
+    "AnswerLost at Keep",
+    "AnswerLost at Kept",
+    "Unavailable at Begin",
+    "Unavailable at Keep",
+    "Unavailable at Reach",
+    "Unavailable at Reached",
+    "Unavailable at Ack",
+    "Twice at Publish",
 ];
 const TRIALS: &[&str] = &[
-    "delivered twice", "delivered out of order", "held back", "lost and redelivered", "provider away",
-    "mail away", "event again", "event again under another id", "event lost", "event late",
-    "event of another amount", "event of an unknown order", "event below zero", "broker lost everything",
-    "clock jumped", "clock set back", "provider's clock jumped", "submitted again",
-    "submitted again under another id", "submitted with another body", "message id reused", "cancelled by customer",
-    "cancelled by admin", "paid in cash", "returned in part", "returned whole", "archived", "stock taken out",
-    "stock brought in", "operator retried", "operator resolved by hand", "operator gave up", "letter replayed",
+    "delivered twice",
+    "delivered out of order",
+    "held back",
+    "lost and redelivered",
+    "provider away",
+    "mail away",
+    "event again",
+    "event again under another id",
+    "event lost",
+    "event late",
+    "event of another amount",
+    "event of an unknown order",
+    "event below zero",
+    "broker lost everything",
+    "clock jumped",
+    "clock set back",
+    "provider's clock jumped",
+    "submitted again",
+    "submitted again under another id",
+    "submitted with another body",
+    "message id reused",
+    "cancelled by customer",
+    "cancelled by admin",
+    "paid in cash",
+    "returned in part",
+    "returned whole",
+    "archived",
+    "stock taken out",
+    "stock brought in",
+    "operator retried",
+    "operator resolved by hand",
+    "operator gave up",
+    "letter replayed",
 ];
 
 #[derive(Default)]

@@ -70,7 +70,8 @@ fn at_rest(world: &World, tally: &mut Tally) {
     });
     let in_flight = tables.in_flight();
     tally.claim("B1", in_flight.is_empty(), || {
-        let lost = in_flight.iter().map(|(queue, message)| format!("{queue}: {} {}", message.name(), message.id));
+        let lost =
+            in_flight.iter().map(|(queue, message)| format!("{queue}: {} {}", message.name(), message.id));
         format!("said, and never handled: {:?}", lost.collect::<Vec<_>>())
     });
     tally.claim("O1", tables.deadlines.is_empty(), || {
@@ -140,7 +141,10 @@ fn our_books(id: &str, case: &Case, tally: &mut Tally) {
     let by_hand: i64 = refunds.iter().filter(by_hand).map(|refund| minor(&refund["amount"])).sum();
     let refunded = ours("refunded_minor");
     tally.claim("M2", refunded == case.refunded() + by_hand, || {
-        format!("{id}: our books have {refunded} refunded, {by_hand} by hand; the provider's {}", case.refunded())
+        format!(
+            "{id}: our books have {refunded} refunded, {by_hand} by hand; the provider's {}",
+            case.refunded()
+        )
     });
 }
 
@@ -149,13 +153,16 @@ fn shares(case: &Case) -> Vec<i64> {
     let Some(order) = &case.order else { return Vec::new() };
     let (total, subtotal) = (minor(&order["total"]), minor(&order["subtotal"]));
     let items = order["items"].as_array().map_or(&[][..], Vec::as_slice);
-    let price: BTreeMap<_, _> = items.iter().map(|item| (text(item, "sku"), minor(&item["unit_price"]))).collect();
+    let price: BTreeMap<_, _> =
+        items.iter().map(|item| (text(item, "sku"), minor(&item["unit_price"]))).collect();
     let (mut value, mut given) = (0, 0);
     let mut shares = Vec::new();
     for returned in case.returns() {
         let lines = returned["lines"].as_array().map_or(&[][..], Vec::as_slice);
-        value += lines.iter().map(|l| price[text(l, "sku")] * l["quantity"].as_i64().unwrap_or(0)).sum::<i64>();
-        let so_far = if subtotal == 0 { 0 } else { half_even(i128::from(total) * i128::from(value), subtotal.into()) };
+        value +=
+            lines.iter().map(|l| price[text(l, "sku")] * l["quantity"].as_i64().unwrap_or(0)).sum::<i64>();
+        let so_far =
+            if subtotal == 0 { 0 } else { half_even(i128::from(total) * i128::from(value), subtotal.into()) };
         if returned["done"] == true {
             shares.push(so_far - given);
         }
@@ -177,7 +184,9 @@ pub(crate) fn half_even(dividend: i128, divisor: i128) -> i64 {
 
 fn returns(id: &str, case: &Case, tally: &mut Tally) {
     let told: Vec<_> = case.done_returns().map(|returned| minor(&returned["amount"])).collect();
-    tally.claim("M2", told == shares(case), || format!("{id}: returns of {told:?} should be {:?}", shares(case)));
+    tally.claim("M2", told == shares(case), || {
+        format!("{id}: returns of {told:?} should be {:?}", shares(case))
+    });
 }
 
 fn trail(id: &str, case: &Case, tally: &mut Tally) {
@@ -185,7 +194,9 @@ fn trail(id: &str, case: &Case, tally: &mut Tally) {
     let mut before: Option<&str> = None;
     for (at, entry) in case.trail.iter().enumerate() {
         let (from, to) = (entry["from"].as_str(), text(entry, "to"));
-        tally.claim("A1", entry["seq"] == at + 1, || format!("{id}: entry {} stands at {}", entry["seq"], at + 1));
+        tally.claim("A1", entry["seq"] == at + 1, || {
+            format!("{id}: entry {} stands at {}", entry["seq"], at + 1)
+        });
         tally.claim("A1", from == before, || format!("{id}: {from:?} follows {before:?}"));
         let legal = match from {
             None => to == "created",
@@ -204,7 +215,8 @@ fn trail(id: &str, case: &Case, tally: &mut Tally) {
 fn goods(id: &str, case: &Case, tally: &mut Tally) {
     let Some(order) = &case.order else { return };
     let status = case.hold.as_ref().map_or("none", |hold| text(hold, "status"));
-    let list = |field: &str| case.hold.as_ref().and_then(|hold| hold[field].as_array()).cloned().unwrap_or_default();
+    let list =
+        |field: &str| case.hold.as_ref().and_then(|hold| hold[field].as_array()).cloned().unwrap_or_default();
     let back = quantities(&list("returned"));
     let ordered = quantities(order["items"].as_array().into_iter().flatten());
     if case.has_been("fulfilled") {
@@ -214,7 +226,8 @@ fn goods(id: &str, case: &Case, tally: &mut Tally) {
             format!("{id} was fulfilled, its hold is {status}, {back:?} came back and not {expected:?}")
         });
     } else {
-        let here = matches!(status, "none" | "refused" | "released") || (status == "shipped" && back == ordered);
+        let here =
+            matches!(status, "none" | "refused" | "released") || (status == "shipped" && back == ordered);
         tally.claim("S1", here, || format!("{id} was given up, its hold is {status} and {back:?} came back"));
     }
     tally.claim("S2", status != "held", || format!("{id} still holds stock"));
@@ -272,7 +285,9 @@ fn notices(world: &World, cases: &BTreeMap<String, Case>, tally: &mut Tally) {
     for (id, case) in cases {
         let Some(order) = &case.order else { continue };
         let contact = &order["contact"];
-        let given = [("email", "email"), ("phone", "sms")].into_iter().filter(|(field, _)| contact[*field].is_string());
+        let given = [("email", "email"), ("phone", "sms")]
+            .into_iter()
+            .filter(|(field, _)| contact[*field].is_string());
         for (_, channel) in given {
             for status in case.path().into_iter().filter(|status| *status != "archived") {
                 // Refunded by returns is told return by return.

@@ -98,7 +98,8 @@ impl Tables {
         for said in self.journal.iter().flat_map(|row| &row.said) {
             for queue in &said.queues {
                 let id = &said.message.id;
-                let over = self.was_handled(queue.reader(), id) || dead.contains(&(queue.name(), id.as_str()));
+                let over =
+                    self.was_handled(queue.reader(), id) || dead.contains(&(queue.name(), id.as_str()));
                 if !over && seen.insert((*queue, id.clone())) {
                     in_flight.push((*queue, (*said.message).clone()));
                 }

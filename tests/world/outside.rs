@@ -120,7 +120,11 @@ impl Outside {
         })
     }
 
-    async fn reach<T>(&self, count: usize, act: impl FnOnce() -> Vec<Result<T, Failure>> + Send) -> Vec<Result<T, Failure>>
+    async fn reach<T>(
+        &self,
+        count: usize,
+        act: impl FnOnce() -> Vec<Result<T, Failure>> + Send,
+    ) -> Vec<Result<T, Failure>>
     where
         T: Send,
     {

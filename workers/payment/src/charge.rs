@@ -13,8 +13,9 @@ const OVER_LIMIT: &str = "amount_over_limit";
 pub(crate) const MISMATCH: &str = "amount_mismatch";
 
 pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentCharge, now: Time) -> Decision<Record> {
-    let Some(payment) = known else { return first(m, now) };
+    let Some(payment) = known else { return first(m, None, now) };
     match payment.status {
+        Status::AwaitingCash if payment.charge.is_none() => first(m, payment.cash_ahead, now),
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
         Status::Asked => {
             let again = provider_charge(&payment);
@@ -34,7 +35,7 @@ pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentCharge, now: Time) 
     }
 }
 
-fn first(m: &bodies::PaymentCharge, now: Time) -> Decision<Record> {
+fn first(m: &bodies::PaymentCharge, cash_ahead: Option<String>, now: Time) -> Decision<Record> {
     if m.amount.is_negative() {
         return Decision::parked(
             "amount_negative",
@@ -47,7 +48,7 @@ fn first(m: &bodies::PaymentCharge, now: Time) -> Decision<Record> {
         method: m.payment.method,
         payment: m.payment.clone(),
         transaction_id: None,
-        receipt: None,
+        receipt: cash_ahead.clone().filter(|receipt| !receipt.is_empty()),
         failure_code: None,
     };
     if m.payment.method.over_limit(m.amount).is_some() {
@@ -62,14 +63,14 @@ fn first(m: &bodies::PaymentCharge, now: Time) -> Decision<Record> {
         let fact = captured(&payment, now);
         return Decision::done("there is nothing to pay").save(payment).say(fact);
     }
-    match collect(m.payment.method) {
-        Collect::OnDelivery => Decision::done("the cash comes on delivery").save(Payment::new(
+    match (collect(m.payment.method), cash_ahead) {
+        (Collect::OnDelivery, None) => Decision::done("the cash comes on delivery").save(Payment::new(
             m.order_id,
             Status::AwaitingCash,
             Some(charge),
             now,
         )),
-        Collect::BeforeShipping => {
+        (Collect::BeforeShipping, _) | (Collect::OnDelivery, Some(_)) => {
             let payment = Payment::new(m.order_id, Status::Asked, Some(charge), now);
             let ask = provider_charge(&payment);
             let decision = Decision::done("asked the provider").save(payment);
@@ -119,12 +120,15 @@ fn kept_or_going_back(payment: &Payment, now: Time) -> Decision<Record> {
 /// Somebody took the cash: it is booked with the provider like any other money.
 pub(crate) fn settle(known: Option<Payment>, m: &bodies::PaymentSettle, now: Time) -> Decision<Record> {
     let Some(mut payment) = known else {
-        return Decision::parked(
-            "payment_unknown",
-            "no payment was asked for this order yet; replay it later",
-        );
+        // Some pay before the parcel leaves. The saga asks later, and finds it paid.
+        let mut payment = Payment::new(m.order_id, Status::AwaitingCash, None, now);
+        payment.cash_ahead = Some(m.transaction_id.clone().unwrap_or_default());
+        return Decision::done("the cash came ahead, and is remembered").save(payment);
     };
     match payment.status {
+        Status::AwaitingCash if payment.charge.is_none() => {
+            Decision::ignored("the cash is remembered already")
+        }
         Status::AwaitingCash => {
             if let Some(charge) = payment.charge.as_mut() {
                 charge.receipt = m.transaction_id.clone();

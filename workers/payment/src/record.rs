@@ -11,9 +11,12 @@ records! {
 pub struct Payment {
     pub order_id: OrderId,
     pub status: Status,
-    /// Absent when the payment was given up before it was ever asked for.
+    /// Absent when the payment was given up, or its cash came, before it was ever asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<Charge>,
+    /// Cash that came before the saga asked for it, with what whoever took it wrote down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cash_ahead: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
     pub captured_minor: i64,
@@ -99,6 +102,7 @@ impl Payment {
             status,
             currency: charge.as_ref().map(|charge| charge.amount.currency()),
             charge,
+            cash_ahead: None,
             captured_minor: 0,
             refunded_minor: 0,
             refunds: Vec::new(),

@@ -24,6 +24,12 @@ pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentRefund, now: Time) 
         return Decision::done("undone before it was asked for").save(payment).say(voided);
     };
     match payment.status {
+        Status::AwaitingCash if payment.cash_ahead.is_some() => {
+            let voided = voided(&payment, now);
+            Decision::alarm("cash came for an order that is given up: it has to go back by hand")
+                .save(payment.turn(Status::GivenUp, now))
+                .say(voided)
+        }
         Status::AwaitingCash => {
             let voided = voided(&payment, now);
             Decision::done("no cash is taken any more").save(payment.turn(Status::GivenUp, now)).say(voided)

@@ -479,3 +479,13 @@ fn the_history_holds_each_status_once_and_in_order() {
     assert_eq!(statuses, [Status::Asked, Status::Checking, Status::GivenUp, Status::Captured]);
     assert!(history.is_sorted());
 }
+
+#[test]
+fn cash_that_comes_before_it_is_asked_for_is_remembered() {
+    let mut books = Books::after(&[settle(), settle()]);
+    assert_eq!(books.says(charge_of(Method::Cod, eur(TOTAL))), "provider.charge(charge/O, 50.00 EUR)");
+    let mut books = Books::after(&[settle()]);
+    let undone = books.hear(refund_all());
+    assert!(matches!(undone.outcome, Outcome::Alarm(_)), "{:?}", undone.outcome);
+    assert_eq!(said(&undone.send), "payment.voided()");
+}

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use checkout_saga::store::DeadStatus;
 use contract::{Queue, Table};
 use serde_json::Value;
 
@@ -310,15 +309,4 @@ fn notices(world: &World, cases: &BTreeMap<String, Case>, tally: &mut Tally) {
     let extra: Vec<_> = sent.difference(&expected).filter(|key| !possible.contains(*key)).collect();
     tally.claim("N1", extra.is_empty(), || format!("told for no reason: {extra:?}"));
     *tally.checked.entry("N1").or_default() += sent.len() as u64;
-}
-
-/// The letters that lie open, as (code, message name, order).
-pub(crate) fn open_letters(world: &World) -> Vec<(String, String, String)> {
-    let tables = world.memory.tables();
-    let open = tables.dead.values().filter(|letter| letter.status == DeadStatus::Open);
-    let row = |letter: &checkout_saga::store::DeadLetter| {
-        let order = letter.order_id.map(|id| id.to_string()).unwrap_or_default();
-        (letter.code.clone(), letter.name.clone(), order)
-    };
-    open.map(row).collect()
 }

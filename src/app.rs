@@ -54,6 +54,13 @@ impl System {
     pub async fn start(settings: &Settings) -> Result<Self> {
         let database = settings.database_url.path.clone();
         let lock = lock(&database)?;
+        let listener = TcpListener::bind(settings.listen).await.with_context(|| {
+            format!(
+                "cannot listen on {}; choose another address with --listen, port 0 picks a free one",
+                settings.listen
+            )
+        })?;
+        let address = listener.local_addr()?;
         let sqlite = SqliteStore::open(&database, settings.durability)
             .await
             .with_context(|| format!("cannot open the database {}", database.display()))?;
@@ -64,13 +71,6 @@ impl System {
             tracing::info!(messages = in_flight.len(), "went on with what was in flight");
         }
         let broker: Arc<dyn Broker> = Arc::new(EmbeddedBroker::refilled(in_flight));
-        let listener = TcpListener::bind(settings.listen).await.with_context(|| {
-            format!(
-                "cannot listen on {}; choose another address with --listen, port 0 picks a free one",
-                settings.listen
-            )
-        })?;
-        let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let (door, keep_door) = Door::open(store.clone(), broker.clone(), stop.clone());
         let mut tasks = JoinSet::new();
@@ -143,8 +143,8 @@ fn spawn(
     });
 }
 
-/// Whoever holds it is the only one who works on this database; looking needs none.
-pub fn lock(database: &Path) -> Result<File> {
+/// One system at a time on one database, and nobody changes its schema meanwhile.
+pub(crate) fn lock(database: &Path) -> Result<File> {
     let path = database.with_extension("lock");
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -160,8 +160,12 @@ pub fn lock(database: &Path) -> Result<File> {
 }
 
 /// The mock provider's and channels' own file, beside the database and apart from it.
+pub fn world_path(settings: &Settings) -> PathBuf {
+    settings.database_url.path.with_extension("world.db")
+}
+
 pub async fn open_world(settings: &Settings) -> Result<Arc<MockWorld>> {
-    let path = settings.database_url.path.with_extension("world.db");
+    let path = world_path(settings);
     let mock = mock::Settings {
         success_rate: settings.provider_success_rate.0,
         delay_least_ms: settings.provider_delay_ms.from,

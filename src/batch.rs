@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use contract::{Deadline, Message, Need, Outcome, Queue, Record, Records, Time, Worker};
+use contract::{Deadline, Message, Need, Outcome, Queue, Record, Records, Role, Time, Worker};
 
 use crate::store::{DeadLetter, DeadStatus, JournalRow, Loaded, Said};
 
@@ -62,12 +62,12 @@ fn settle_one<W: Worker>(
         assert!(record.table().owner() == W::ROLE, "{} writes {}", W::ROLE, record.table().name());
         records.save(record);
     }
-    let said = say(message, decision.send, now);
+    let said = say(W::ROLE, message, decision.send, now);
     let first = said.len();
     let deadlines = decision.deadlines.into_iter().enumerate().map(|(at, deadline)| match deadline {
         Deadline::Clear { key } => (key, None),
         Deadline::Set { key, due, body } => {
-            (key, Some((due, Arc::new(Message::said(message, first + at, now, *body)))))
+            (key, Some((due, Arc::new(Message::said(W::ROLE, message, first + at, now, *body)))))
         }
     });
     let deadlines = deadlines.collect();
@@ -75,17 +75,17 @@ fn settle_one<W: Worker>(
 }
 
 /// Gives each body its envelope and its queues. The same cause always says the same ids.
-pub fn say(cause: &Message, bodies: Vec<contract::Body>, now: Time) -> Vec<Said> {
+pub fn say(role: Role, cause: &Message, bodies: Vec<contract::Body>, now: Time) -> Vec<Said> {
     let said = |(at, body): (usize, contract::Body)| {
         let queues = body.queues().to_vec();
-        Said { message: Arc::new(Message::said(cause, at, now, body)), queues }
+        Said { message: Arc::new(Message::said(role, cause, at, now, body)), queues }
     };
     bodies.into_iter().enumerate().map(said).collect()
 }
 
 impl Settled {
     /// The row that says so for ever; none for a message that was parked.
-    pub fn journal_row(&self, role: contract::Role, now: Time) -> Option<JournalRow> {
+    pub fn journal_row(&self, role: Role, now: Time) -> Option<JournalRow> {
         let outcome = match &self.outcome {
             Outcome::Done(what) => (*what).to_string(),
             Outcome::Ignored(why) => format!("ignored: {why}"),
@@ -96,13 +96,7 @@ impl Settled {
     }
 }
 
-pub fn journal_row(
-    role: contract::Role,
-    message: &Message,
-    outcome: String,
-    said: Vec<Said>,
-    now: Time,
-) -> JournalRow {
+pub fn journal_row(role: Role, message: &Message, outcome: String, said: Vec<Said>, now: Time) -> JournalRow {
     JournalRow {
         role,
         id: message.id.clone(),

@@ -1,6 +1,12 @@
 //! The command line: every command says what it did, and every error says what to do next.
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stderr)]
+
+/// Prints a line for the user. A reader who has seen enough (`| head`) ends the program, without a complaint.
+macro_rules! say {
+    () => { crate::cli::print_line(format_args!("")) };
+    ($($text:tt)*) => { crate::cli::print_line(format_args!($($text)*)) };
+}
 
 mod audit;
 mod client;
@@ -87,7 +93,6 @@ pub struct WrongUsage(pub String);
 
 /// Parses, runs, and turns the result into an exit code: 0 done, 1 failed, 2 wrong usage.
 pub fn main() -> ExitCode {
-    end_with_our_reader();
     let matches = command().get_matches();
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
@@ -105,17 +110,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// `checkout order list | head -1`: whoever reads our output may stop. That ends us, and is nobody's mistake.
-fn end_with_our_reader() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        // `println!` has no other way of saying so.
-        if panic.payload_as_str().is_some_and(|why| why.starts_with("failed printing to stdout: Broken pipe"))
-        {
-            std::process::exit(0);
-        }
-        report(panic);
-    }));
+fn print_line(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
 }
 
 /// The commands, with a flag for every setting there is.
@@ -166,11 +165,11 @@ async fn dispatch(command: Command, settings: Settings) -> Result<ExitCode> {
 
 fn show_config(shown: &[config::Shown], json: bool) -> Result<ExitCode> {
     if json {
-        println!("{}", serde_json::to_string_pretty(shown)?);
+        say!("{}", serde_json::to_string_pretty(shown)?);
     } else {
         let rows =
             shown.iter().map(|s| vec![s.name.into(), s.value.clone(), s.from.into(), s.meaning.into()]);
-        println!("{}", paint::table(&["setting", "value", "from", "meaning"], rows.collect()));
+        say!("{}", paint::table(&["setting", "value", "from", "meaning"], rows.collect()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -64,7 +64,7 @@ async fn close(
     // An operator may replay one message many times, and each time is a row of its own.
     let id = match role {
         Role::Operator => {
-            MessageId::derived(letter.order_id, &own, usize::try_from(now.unix_ms()).unwrap_or(0))
+            MessageId::derived(letter.order_id, role, &own, usize::try_from(now.unix_ms()).unwrap_or(0))
         }
         _ => own,
     };

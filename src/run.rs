@@ -407,7 +407,7 @@ impl<A: Adapter> Hand for Reaches<A> {
         let settled = fresh.iter().zip(reached).map(|(message, done)| Settled {
             message: message.clone(),
             outcome: done.outcome,
-            said: batch::say(message, done.send, now),
+            said: batch::say(A::ROLE, message, done.send, now),
             deadlines: Vec::new(),
         });
         Ok(settled.collect())

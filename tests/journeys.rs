@@ -111,8 +111,10 @@ fn dead_letters_are_listed_shown_replayed_and_discarded() {
     shop.wait_for(&early, |view| view["status"] == "cancelled" && view["reason"] == "payment_declined");
 
     // The same order id with another content.
-    let other = checkout(&early, "BOOK-EMMA", "card", "tok_ok").to_string();
-    shop.folder.checkout_reading(other, &["submit", "-"]).ok();
+    let mut other = checkout(&early, "BOOK-EMMA", "card", "tok_ok");
+    shop.folder.checkout_reading(other.to_string(), &["submit", "-"]).fails(2, &["message_id_reused"]);
+    other["message_id"] = json!(new_id());
+    shop.folder.checkout_reading(other.to_string(), &["submit", "-"]).ok();
     let reused = shop.dead_letter("order_id_reused");
     shop.run(&["dead", "discard", &reused, "--why", "a test"]).ok();
     assert_eq!(shop.run(&["dead", "list", "--json"]).json(), json!([]));
@@ -342,8 +344,8 @@ fn nothing_but_text_goes_to_a_file_or_a_pipe() {
 
 #[test]
 fn on_a_terminal_no_color_means_no_color() {
-    let folder = Folder::new();
-    folder.checkout(&["migrate"]).ok();
+    let shop = Shop::open();
+    let folder = &shop.folder;
     let on_terminal = |no_color: bool| {
         let mut command = folder.command(&["audit"]);
         let program = command.get_program().to_string_lossy().into_owned();
@@ -358,12 +360,9 @@ fn on_a_terminal_no_color_means_no_color() {
         command = typed;
         folder.run(command, b"").ok()
     };
-    if std::process::Command::new("script").arg("--version").output().is_err() {
-        println!("skipped: there is no `script` here that could play a terminal");
-        return;
-    }
     assert!(on_terminal(false).contains('\u{1b}'), "on a terminal there is colour");
     assert!(!on_terminal(true).contains('\u{1b}'), "{:?}", on_terminal(true));
+    shop.close();
 }
 
 #[test]

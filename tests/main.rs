@@ -9,5 +9,7 @@ mod crash;
 mod fences;
 mod journeys;
 mod readme;
+mod simulation;
 mod store_contract;
 mod support;
+mod world;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::paint;
 use crate::app;
@@ -20,10 +20,14 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let store = app::look(settings).await?;
+    let books = app::world_path(settings);
+    if !books.is_file() {
+        bail!("the provider's books are not at {}; start the system once", books.display());
+    }
     let world = app::open_world(settings).await?;
     let report = audit(&*store, &*world, args.at_rest).await?;
     match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&report)?),
+        true => say!("{}", serde_json::to_string_pretty(&report)?),
         false => print(&report),
     }
     Ok(if report.clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -38,18 +42,18 @@ pub(super) fn print(report: &Report) {
         };
         vec![check.id.to_string(), verdict, check.examined.to_string(), check.claim.to_string()]
     });
-    println!("{}", paint::table(&["id", "verdict", "examined", "claim"], rows.collect()));
+    say!("{}", paint::table(&["id", "verdict", "examined", "claim"], rows.collect()));
     for check in &report.checks {
         for violation in &check.violations {
-            println!("{}", paint::bad(&format!("{}: {violation}", check.id)));
+            say!("{}", paint::bad(&format!("{}: {violation}", check.id)));
         }
     }
     let Report { orders, journal_rows, needs_attention, open_dead_letters, .. } = report;
-    println!(
+    say!(
         "{orders} orders, {journal_rows} journal rows, {needs_attention} sagas wait for an operator, {open_dead_letters} open dead letters"
     );
     if report.cut_off {
-        println!(
+        say!(
             "{}",
             paint::bad("there are more dead letters or deadlines than were read; deal with those first")
         );

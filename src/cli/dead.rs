@@ -59,7 +59,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
             let status = (!all).then_some(DeadStatus::Open);
             let letters = store.dead_letters(status, limit.into()).await?;
             if json {
-                println!("{}", serde_json::to_string_pretty(&letters)?);
+                say!("{}", serde_json::to_string_pretty(&letters)?);
                 return Ok(ExitCode::SUCCESS);
             }
             let rows = letters.iter().map(|letter| {
@@ -73,32 +73,32 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
                     order,
                 ]
             });
-            println!("{}", paint::table(&["id", "at", "queue", "message", "code", "order"], rows.collect()));
+            say!("{}", paint::table(&["id", "at", "queue", "message", "code", "order"], rows.collect()));
         }
         Command::Show { id, json } => {
             let letter = store.dead_letter(&id).await?;
             let letter = letter
                 .with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;
             if json {
-                println!("{}", serde_json::to_string_pretty(&letter)?);
+                say!("{}", serde_json::to_string_pretty(&letter)?);
                 return Ok(ExitCode::SUCCESS);
             }
-            println!("letter   {}  ({:?})", letter.id, letter.status);
-            println!("message  {} {}", letter.name, letter.message_id.unwrap_or_default());
-            println!("queue    {}, tried {} times, {}", letter.queue, letter.attempts, letter.at);
-            println!("code     {}", paint::bad(&letter.code));
-            println!("because  {}", letter.why);
-            println!("body     {}", letter.body);
+            say!("letter   {}  ({:?})", letter.id, letter.status);
+            say!("message  {} {}", letter.name, letter.message_id.unwrap_or_default());
+            say!("queue    {}, tried {} times, {}", letter.queue, letter.attempts, letter.at);
+            say!("code     {}", paint::bad(&letter.code));
+            say!("because  {}", letter.why);
+            say!("body     {}", letter.body);
         }
         Command::Replay { id, by } => {
             let who = Operator { by, why: String::new() };
             Client::find(settings)?.command(&format!("/admin/dead-letters/{id}/replay"), &who).await?;
-            println!("{id} is in its queue again");
+            say!("{id} is in its queue again");
         }
         Command::Discard { id, why, by } => {
             let who = Operator { by, why };
             Client::find(settings)?.command(&format!("/admin/dead-letters/{id}/discard"), &who).await?;
-            println!("{id} is given up");
+            say!("{id} is given up");
         }
     }
     Ok(ExitCode::SUCCESS)

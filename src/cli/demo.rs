@@ -55,7 +55,7 @@ async fn tell(args: &Args, settings: &Settings) -> Result<ExitCode> {
     let system = System::start(settings).await?;
     shop::stock_up(&system).await?;
     if !args.json {
-        println!(
+        say!(
             "A shop opens, in this process. Its provider takes a quarter of a second; its patience is two.\n"
         );
     }
@@ -72,17 +72,17 @@ async fn tell(args: &Args, settings: &Settings) -> Result<ExitCode> {
     match args.json {
         true => {
             let result = serde_json::json!({"scenes": told, "audit": report, "seconds": seconds});
-            println!("{}", serde_json::to_string_pretty(&result)?);
+            say!("{}", serde_json::to_string_pretty(&result)?);
         }
         false => {
             print_table(&told);
-            println!();
+            say!();
             audit::print(&report);
             let verdict = match as_told && report.clean() {
                 true => paint::good("Every order ended as told, and every promise held."),
                 false => paint::bad("This did not go as told."),
             };
-            println!("\n{verdict} {}", paint::dim(&format!("({seconds:.1} s)")));
+            say!("\n{verdict} {}", paint::dim(&format!("({seconds:.1} s)")));
         }
     }
     Ok(if as_told && report.clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -109,8 +109,8 @@ impl Stage<'_> {
     async fn play(&mut self, scene: &Scene) -> Result<Told> {
         let order_id = shop::new_id().to_string();
         if !self.quiet {
-            println!("{}", paint::good(scene.title));
-            println!("{}", paint::dim(scene.plot));
+            say!("{}", paint::good(scene.title));
+            say!("{}", paint::dim(scene.plot));
         }
         for _ in 0..scene.sent_times {
             self.send("checkout.submit", &order_id, &scene.checkout(&order_id)).await?;
@@ -120,7 +120,7 @@ impl Stage<'_> {
         while Instant::now() < until {
             if let Some(fact) = self.next_fact(&order_id).await {
                 if let Some(line) = story::line(&fact).filter(|_| !self.quiet) {
-                    println!("  {line}");
+                    say!("  {line}");
                 }
                 if let Some(at) = cues.iter().position(|cue| cue.after == fact.name()) {
                     let cue = cues.remove(at);
@@ -141,7 +141,7 @@ impl Stage<'_> {
 
     fn pause(&self) {
         if !self.quiet {
-            println!();
+            say!();
         }
     }
 
@@ -192,7 +192,7 @@ fn print_table(told: &[Told]) {
         ]
     });
     let head = ["order", "what happened", "final status", "charged", "refunded", ""];
-    println!("{}", paint::table(&head, rows.collect()));
+    say!("{}", paint::table(&head, rows.collect()));
 }
 
 /// Waits until nothing is on its way any more.

@@ -22,10 +22,10 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
             fact = facts.recv() => match fact {
                 Ok(message) => {
                     if let Some(line) = story::line(&message) {
-                        println!("{line}");
+                        say!("{line}");
                     }
                 }
-                Err(RecvError::Lagged(missed)) => println!("{}", paint::dim(&format!("… {missed} facts not shown"))),
+                Err(RecvError::Lagged(missed)) => say!("{}", paint::dim(&format!("… {missed} facts not shown"))),
                 Err(RecvError::Closed) => {}
             },
             why = system.broken() => {
@@ -36,20 +36,20 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
             _ = asked_to_stop.recv() => break,
         }
     }
-    println!("finishing what is in hand");
+    say!("finishing what is in hand");
     system.stop().await?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn greet(system: &System, settings: &Settings) {
-    println!("checkout is open on http://{}", system.address());
-    println!("  everything is kept in {}", settings.database_url.path.display());
-    println!("  the mock provider takes {:.0} of 100 payments", settings.provider_success_rate.0 * 100.0);
-    println!("  try, in another terminal:");
+    say!("checkout is open on http://{}", system.address());
+    say!("  everything is kept in {}", settings.database_url.path.display());
+    say!("  the mock provider takes {:.0} of 100 payments", settings.provider_success_rate.0 * 100.0);
+    say!("  try, in another terminal:");
     for example in
         ["checkout submit config/example-checkout.json --wait", "checkout order list", "checkout audit"]
     {
-        println!("    {}", paint::good(example));
+        say!("    {}", paint::good(example));
     }
-    println!("  Ctrl-C stops it; what is under way goes on next time\n");
+    say!("  Ctrl-C stops it; what is under way goes on next time\n");
 }

@@ -81,7 +81,7 @@ async fn measure(args: &Args, settings: &Settings) -> Result<ExitCode> {
         "in_flight": args.rate.is_none().then_some(args.in_flight), "rate": args.rate,
         "products": args.products, "notices": args.notices,
     });
-    println!("{}", serde_json::to_string_pretty(&report)?);
+    say!("{}", serde_json::to_string_pretty(&report)?);
     if let Some(file) = &args.report {
         std::fs::write(file, serde_json::to_vec_pretty(&report)?)
             .with_context(|| format!("cannot write {}", file.display()))?;

@@ -42,13 +42,13 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     };
     for name in &done {
         match (args.dry_run, args.direction.as_str()) {
-            (true, "up") => println!("would apply {name}"),
-            (true, _) => println!("would undo {name}"),
-            (false, direction) => println!("{direction} {name}"),
+            (true, "up") => say!("would apply {name}"),
+            (true, _) => say!("would undo {name}"),
+            (false, direction) => say!("{direction} {name}"),
         }
     }
     if done.is_empty() {
-        println!("nothing to do");
+        say!("nothing to do");
     }
     Ok(ExitCode::SUCCESS)
 }

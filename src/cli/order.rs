@@ -136,7 +136,7 @@ async fn list(store: &dyn Store, filter: &Filter, as_json: bool) -> Result<ExitC
     if as_json {
         for order in &orders {
             let id = order["order_id"].as_str().unwrap_or_default();
-            println!("{}", view::order(store, id).await?.unwrap_or_default());
+            say!("{}", view::order(store, id).await?.unwrap_or_default());
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -151,9 +151,9 @@ async fn list(store: &dyn Store, filter: &Filter, as_json: bool) -> Result<ExitC
             text(order, "customer_id"),
         ]
     });
-    println!("{}", paint::table(&["order", "created", "status", "total", "customer"], rows.collect()));
+    say!("{}", paint::table(&["order", "created", "status", "total", "customer"], rows.collect()));
     if orders.len() == filter.limit {
-        println!("{}", paint::dim("there may be more; narrow it down, or raise --limit"));
+        say!("{}", paint::dim("there may be more; narrow it down, or raise --limit"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -161,26 +161,26 @@ async fn list(store: &dyn Store, filter: &Filter, as_json: bool) -> Result<ExitC
 async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: bool) -> Result<ExitCode> {
     let view = known(store, order_id).await?;
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&view)?);
+        say!("{}", serde_json::to_string_pretty(&view)?);
         return Ok(ExitCode::SUCCESS);
     }
     let text = |name: &str| view[name].as_str().unwrap_or_default();
-    println!("order     {order_id}");
-    println!("customer  {}", text("customer_id"));
-    println!("status    {}  {}", paint::status(text("status")), text("reason").replace('_', " "));
+    say!("order     {order_id}");
+    say!("customer  {}", text("customer_id"));
+    say!("status    {}  {}", paint::status(text("status")), text("reason").replace('_', " "));
     if text("status") == "rejected" {
         for fault in view["faults"].as_array().into_iter().flatten() {
-            println!("because   {}", super::submit::told(fault));
+            say!("because   {}", super::submit::told(fault));
         }
         return Ok(ExitCode::SUCCESS);
     }
     for item in view["items"].as_array().into_iter().flatten() {
         let title = item["title"].as_str().unwrap_or_default();
-        println!("          {:>3} × {title}  {}", item["quantity"], money(&item["line_total"]));
+        say!("          {:>3} × {title}  {}", item["quantity"], money(&item["line_total"]));
     }
-    println!("total     {}  (discount {})", money(&view["total"]), money(&view["discount"]));
+    say!("total     {}  (discount {})", money(&view["total"]), money(&view["discount"]));
     let payment = &view["payment"];
-    println!(
+    say!(
         "payment   {} {}, charged {}, refunded {}  {}",
         payment["method"].as_str().unwrap_or_default(),
         payment["status"].as_str().unwrap_or_default(),
@@ -190,13 +190,13 @@ async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: boo
     );
     let actions: Vec<_> =
         view["actions"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    println!("may be    {}", actions.join(", "));
-    println!("timeline");
+    say!("may be    {}", actions.join(", "));
+    say!("timeline");
     for entry in view["audit"].as_array().into_iter().flatten() {
-        println!("  {}", change(entry));
+        say!("  {}", change(entry));
     }
     if let Some(why) = view["saga"]["attention"]["why"].as_str() {
-        println!(
+        say!(
             "{}",
             paint::bad(&format!(
                 "waits for an operator at {}: {why}",
@@ -215,7 +215,7 @@ fn print_messages(rows: &[JournalRow]) {
         let said: Vec<_> = row.said.iter().map(|said| said.message.name()).collect();
         vec![row.at.to_string(), row.role.to_string(), row.name.clone(), row.outcome.clone(), said.join("\n")]
     });
-    println!("{}", paint::table(&["at", "role", "message", "outcome", "said"], rows.collect()));
+    say!("{}", paint::table(&["at", "role", "message", "outcome", "said"], rows.collect()));
 }
 
 /// Sends a command and waits until the order worker has dealt with it.
@@ -240,7 +240,7 @@ async fn ask(
             fact["status"].as_str().unwrap_or("unknown")
         );
     }
-    println!("{}", row.outcome);
+    say!("{}", row.outcome);
     if name == "order.archive" {
         return Ok(ExitCode::SUCCESS);
     }
@@ -249,15 +249,23 @@ async fn ask(
         Ok((view::is_final(&view) && settled(store, &view).await?).then_some(view))
     })
     .await?;
-    println!("{order_id}  {}", paint::status(view["status"].as_str().unwrap_or_default()));
+    say!("{order_id}  {}", paint::status(view["status"].as_str().unwrap_or_default()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// No return of the order is under way.
+/// No return of the order is under way, or one waits for an operator: then that is the answer.
 async fn settled(store: &dyn Store, view: &Value) -> Result<bool> {
     let id = view["order_id"].as_str().unwrap_or_default();
     let order: Value = serde_json::from_str(&store.get(Table::Orders, id).await?.unwrap_or_default())?;
-    Ok(order["returns"].as_array().into_iter().flatten().all(|one| one["done"] == json!(true)))
+    let mut returns = order["returns"].as_array().into_iter().flatten();
+    let Some(open) = returns.find(|one| one["done"] != json!(true)) else { return Ok(true) };
+    let number = &open["no"];
+    let saga = store.get(Table::Sagas, &format!("{id}/return/{number}")).await?.unwrap_or_default();
+    let saga: Value = serde_json::from_str(&saga).unwrap_or_default();
+    if saga["status"] == "needs_attention" {
+        bail!("return {number} waits for an operator; see `checkout saga show {id} --return {number}`");
+    }
+    Ok(false)
 }
 
 pub(super) async fn row_of(
@@ -276,13 +284,13 @@ async fn watch(store: &dyn Store, order_id: OrderId, wait_s: u64) -> Result<Exit
         let Some(view) = view::order(store, &order_id.to_string()).await? else { return Ok(None) };
         let entries = view["audit"].as_array().cloned().unwrap_or_default();
         for entry in &entries[seen.min(entries.len())..] {
-            println!("{}", change(entry));
+            say!("{}", change(entry));
         }
         seen = entries.len();
         Ok(view::is_final(&view).then_some(view))
     })
     .await?;
-    println!("{order_id}  {}", paint::status(view["status"].as_str().unwrap_or_default()));
+    say!("{order_id}  {}", paint::status(view["status"].as_str().unwrap_or_default()));
     Ok(ExitCode::SUCCESS)
 }
 

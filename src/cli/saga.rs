@@ -92,7 +92,7 @@ async fn list(store: &dyn Store, status: Option<String>, limit: usize, as_json: 
     let sagas: Vec<Value> =
         docs.iter().map(|doc| serde_json::from_str(doc).map(public)).collect::<Result<_, _>>()?;
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&sagas)?);
+        say!("{}", serde_json::to_string_pretty(&sagas)?);
         return Ok(ExitCode::SUCCESS);
     }
     let text = |saga: &Value, name: &str| saga[name].as_str().unwrap_or_default().to_string();
@@ -100,41 +100,48 @@ async fn list(store: &dyn Store, status: Option<String>, limit: usize, as_json: 
         let why = saga["attention"]["why"].as_str().unwrap_or_default().to_string();
         vec![
             text(saga, "order_id"),
-            text(saga, "definition"),
+            match saga["return_no"].as_u64() {
+                Some(0) | None => text(saga, "definition"),
+                Some(number) => format!("return {number}"),
+            },
             paint::status(&text(saga, "status")),
             text(saga, "step"),
             text(saga, "updated_at"),
             why,
         ]
     });
-    println!("{}", paint::table(&["order", "saga", "status", "step", "since", "why"], rows.collect()));
+    say!("{}", paint::table(&["order", "saga", "status", "step", "since", "why"], rows.collect()));
     Ok(ExitCode::SUCCESS)
 }
 
 async fn show(store: &dyn Store, which: &Which, as_json: bool) -> Result<ExitCode> {
     let saga = known(store, which).await?;
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&saga)?);
+        say!("{}", serde_json::to_string_pretty(&saga)?);
         return Ok(ExitCode::SUCCESS);
     }
     let text = |name: &str| saga[name].as_str().unwrap_or_default();
-    println!("order    {}", which.order_id);
-    println!("saga     {} version {}", text("definition"), saga["version"]);
-    println!("status   {}  {}", paint::status(text("status")), text("step"));
+    say!("order    {}", which.order_id);
+    say!("saga     {} version {}", text("definition"), saga["version"]);
+    say!("status   {}  {}", paint::status(text("status")), text("step"));
     if let Some(why) = saga["attention"]["why"].as_str() {
-        println!("because  {why}");
+        say!("because  {why}");
         for action in saga["attention"]["actions"].as_array().into_iter().flatten().filter_map(Value::as_str)
         {
             let (verb, rest) = action.split_once(' ').unwrap_or((action, ""));
-            println!(
-                "  you can: {}",
-                paint::good(format!("checkout saga {verb} {} {rest}", which.order_id).trim_end())
-            );
+            let mut command = format!("checkout saga {verb} {}", which.order_id);
+            if which.return_no > 0 {
+                command += &format!(" --return {}", which.return_no);
+            }
+            if verb == "resolve" {
+                command += &format!(" {rest} --evidence 'what proves it'");
+            }
+            say!("  you can: {}", paint::good(&command));
         }
     }
     for one in saga["interventions"].as_array().into_iter().flatten() {
         let text = |name: &str| one[name].as_str().unwrap_or_default();
-        println!("  {}  {} {}  {}", text("at"), text("by"), text("what"), text("evidence"));
+        say!("  {}  {} {}  {}", text("at"), text("by"), text("what"), text("evidence"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -153,7 +160,7 @@ async fn ask(
     if let Some(why) = row.outcome.strip_prefix("ignored: ") {
         bail!("{why}");
     }
-    println!("{}", row.outcome);
+    say!("{}", row.outcome);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -46,19 +46,21 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         {
             fields.insert("order_id".into(), Value::String(id.to_string()));
         }
-        let given = body.get("message_id").and_then(Value::as_str).map(ToString::to_string);
-        let receipt = client.send(&args.kind, Some(given.unwrap_or_else(|| id.to_string())), &body).await;
+        // An order's id is its checkout's message id too: sent again it is recognised, and changed it is refused.
+        let own = body.get("message_id").or(body.get("order_id").filter(|_| args.kind == "checkout.submit"));
+        let own = own.and_then(Value::as_str).map(ToString::to_string);
+        let receipt = client.send(&args.kind, Some(own.unwrap_or_else(|| id.to_string())), &body).await;
         let receipt = match count {
             1 => receipt?,
             _ => receipt
                 .with_context(|| format!("{} of {count} was not sent, nor what comes after it", sent + 1))?,
         };
         match (args.json, &receipt.order_id) {
-            (true, _) if !args.wait => println!("{}", serde_json::to_string(&receipt)?),
+            (true, _) if !args.wait => say!("{}", serde_json::to_string(&receipt)?),
             (true, _) => {}
-            (false, Some(order)) if receipt.repeat => println!("{order}  was sent before"),
-            (false, Some(order)) => println!("{order}  is safe"),
-            (false, None) => println!("{}  is safe", receipt.message_id),
+            (false, Some(order)) if receipt.repeat => say!("{order}  was sent before"),
+            (false, Some(order)) => say!("{order}  is safe"),
+            (false, None) => say!("{}  is safe", receipt.message_id),
         }
         orders.extend(receipt.order_id.filter(|_| args.kind == "checkout.submit"));
     }
@@ -70,8 +72,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
                 code = ExitCode::FAILURE;
             }
             match args.json {
-                true => println!("{view}"),
-                false => println!("{order}  {}{}", paint::status(status), why(&view)),
+                true => say!("{view}"),
+                false => say!("{order}  {}{}", paint::status(status), why(&view)),
             }
         }
     }

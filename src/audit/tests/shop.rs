@@ -126,7 +126,7 @@ impl Shop {
             }
             other => unreachable!("nobody outside is asked {}", other.name()),
         };
-        let said = batch::say(message, answer.into_iter().collect(), Time::default());
+        let said = batch::say(role, message, answer.into_iter().collect(), Time::default());
         said.iter().for_each(|said| self.publish(&said.message));
         self.journal.push(batch::journal_row(role, message, "done".into(), said, Time::default()));
     }

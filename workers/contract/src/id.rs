@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
+use crate::Role;
+
 /// The order, its saga and the correlation id of everything said about it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -67,11 +69,13 @@ impl MessageId {
         fits.then(|| Self(text.into()))
     }
 
-    /// The id of the `position`-th message said because of `cause`. It keeps the first 48 bits of the
+    /// The id of the `position`-th message that `role` said because of `cause` (a fact may have several readers). It keeps the first 48 bits of the
     /// order's id (its time, for a UUIDv7), so that an order's rows lie side by side in every index.
-    pub fn derived(order: Option<OrderId>, cause: &MessageId, position: usize) -> Self {
-        let mut name = Vec::with_capacity(cause.0.len() + 8);
+    pub fn derived(order: Option<OrderId>, role: Role, cause: &MessageId, position: usize) -> Self {
+        let mut name = Vec::with_capacity(cause.0.len() + 24);
         name.extend_from_slice(cause.0.as_bytes());
+        name.push(0);
+        name.extend_from_slice(role.name().as_bytes());
         name.extend_from_slice(&(position as u64).to_be_bytes());
         let mut bytes = Uuid::new_v5(&NAMESPACE, &name).into_bytes();
         let first = order.map(OrderId::uuid).or_else(|| Uuid::parse_str(&cause.0).ok());

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::payload::*;
-use crate::{MessageId, OrderId, Queue, Submit, Time};
+use crate::{MessageId, OrderId, Queue, Role, Submit, Time};
 
 /// A command asks one worker to do something; a fact tells whoever listens what has happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -173,10 +173,10 @@ impl Message {
         Self::with_cause(id, None, at, body)
     }
 
-    /// The `position`-th message said while `cause` was handled. The same cause says the same ids again.
-    pub fn said(cause: &Message, position: usize, at: Time, body: Body) -> Self {
+    /// The `position`-th message that `role` said while it handled `cause`. The same cause says the same ids again.
+    pub fn said(role: Role, cause: &Message, position: usize, at: Time, body: Body) -> Self {
         let order_id = body.order_id().or(cause.order_id);
-        let id = MessageId::derived(order_id, &cause.id, position);
+        let id = MessageId::derived(order_id, role, &cause.id, position);
         Self::with_cause(id, Some(cause.id.clone()), at, body)
     }
 

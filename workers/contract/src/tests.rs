@@ -29,9 +29,10 @@ fn money_is_exact_and_never_a_float() {
 fn the_same_cause_says_the_same_ids_again_and_they_keep_the_orders_time() {
     let order: OrderId = "01932b4a-1111-7000-8000-000000000001".parse().unwrap();
     let cause = MessageId::new("any text an outsider chose").unwrap();
-    let first = MessageId::derived(Some(order), &cause, 0);
-    assert_eq!(first, MessageId::derived(Some(order), &cause, 0));
-    assert_ne!(first, MessageId::derived(Some(order), &cause, 1));
+    let first = MessageId::derived(Some(order), Role::Saga, &cause, 0);
+    assert_eq!(first, MessageId::derived(Some(order), Role::Saga, &cause, 0));
+    assert_ne!(first, MessageId::derived(Some(order), Role::Saga, &cause, 1));
+    assert_ne!(first, MessageId::derived(Some(order), Role::Order, &cause, 0), "two may read one fact");
     assert!(first.as_str().starts_with("01932b4a-1111-8"), "{first}");
 }
 

@@ -13,6 +13,10 @@ pub(crate) fn paid(order: &Order, mark: &MarkPaid, cause: Cause<'_>) -> Decision
             let error = TransitionError::of(order, Status::Paid);
             Decision::alarm(format!("{error} (it was paid by {by}, now also by {})", mark.transaction_id))
         }
+        // The saga turned around while this was on its way: the undo came first, and the money went back.
+        None if order.reached.contains_key(&Status::Cancelled) => {
+            Decision::ignored("undone before it was marked as paid")
+        }
         None => match state::change(order, Change::to(Status::Paid, By::System), cause) {
             Ok((mut order, entry)) => {
                 order.transaction_id = Some(mark.transaction_id.clone());

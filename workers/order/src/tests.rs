@@ -538,6 +538,16 @@ fn a_second_payment_is_refused() {
 }
 
 #[test]
+fn what_was_undone_before_it_was_marked_as_paid_stays_undone_without_an_alarm() {
+    let mut shop = Shop::with_catalogue();
+    shop.hear(submit(json!({})));
+    shop.hear(mark_undone(Reason::CancelledByCustomer));
+    let late = shop.hear(mark_paid("ch_1"));
+    assert!(matches!(late.outcome, Outcome::Ignored(_)), "{:?}", late.outcome);
+    assert!(late.save.is_empty() && late.send.is_empty());
+}
+
+#[test]
 fn what_is_said_again_is_the_same_but_the_customer_is_not_told_twice() {
     for (advance, again) in [
         (vec![], mark_paid("ch_1")),

@@ -5,7 +5,7 @@ use contract::{Body, ChargeStanding, Decision, Money, ProviderEventKind, Provide
 
 use crate::charge::{MISMATCH, captured, declined, query, timed_out};
 use crate::record::{Payment, Record, Status};
-use crate::refund;
+use crate::{later, refund};
 
 pub(crate) fn heard(known: Option<Payment>, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
     if m.data.amount.is_negative() {
@@ -58,7 +58,8 @@ fn capture(mut payment: Payment, transaction_id: &str, now: Time) -> Decision<Re
             Decision::done("captured").save(payment).say(fact)
         }
         Status::Undoing => refund::start(payment, 0, amount, false, now),
-        Status::Declined | Status::GivenUp => refund::start(payment, 0, amount, true, now),
+        Status::Declined => refund::start(payment, 0, amount, true, now),
+        Status::GivenUp => later::enough(refund::start(payment.clone(), 0, amount, true, now), &payment),
         Status::Captured => Decision::ignored("it is known that this was captured"),
     }
 }
@@ -130,23 +131,35 @@ pub(crate) fn answered(known: Option<Payment>, m: &bodies::ProviderAnswer, now: 
             Status::Asked | Status::Checking | Status::Undoing => decline(payment, failure_code, now),
             Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
             Status::Captured => Decision::alarm("the provider says that what it captured had failed"),
-            Status::Declined | Status::GivenUp => Decision::ignored("it is known that nothing was captured"),
+            Status::Declined => Decision::ignored("it is known that nothing was captured"),
+            Status::GivenUp => {
+                later::enough(Decision::ignored("it is known that nothing was captured"), &payment)
+            }
         },
         ChargeStanding::Pending | ChargeStanding::NotFound => match payment.status {
             Status::Asked => Decision::ignored("the provider has not decided yet"),
             Status::Checking => {
                 let fact = timed_out(&payment, now);
-                Decision::done("given up").save(payment.turn(Status::GivenUp, now)).say(fact)
+                give_up("given up", payment, fact, now)
             }
             Status::Undoing => {
                 let fact = refund::voided(&payment, now);
-                Decision::done("nothing was captured").save(payment.turn(Status::GivenUp, now)).say(fact)
+                give_up("nothing was captured", payment, fact, now)
             }
             Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
             Status::Captured => Decision::ignored("it was captured since"),
-            Status::Declined | Status::GivenUp => Decision::ignored("it is known that nothing was captured"),
+            Status::Declined => Decision::ignored("it is known that nothing was captured"),
+            Status::GivenUp => {
+                later::look_again(Decision::ignored("nothing was captured so far"), &payment, now)
+            }
         },
     }
+}
+
+/// What the provider has not captured now it may still capture: it is not the last look.
+fn give_up(what: &'static str, payment: Payment, fact: Body, now: Time) -> Decision<Record> {
+    let payment = payment.turn(Status::GivenUp, now);
+    later::look_again(Decision::done(what).save(payment.clone()).say(fact), &payment, now)
 }
 
 /// The provider took another amount than it was asked for: it goes back whole, and the order is not paid.
@@ -164,7 +177,7 @@ fn wrong_amount(mut payment: Payment, transaction_id: &str, amount: Money, now: 
     let payment = payment.turn(Status::Captured, now);
     let undoing = before == Status::Undoing;
     let fact = declined(&payment, now);
-    let decision = refund::start(payment, 0, amount, !undoing, now);
+    let decision = later::enough(refund::start(payment.clone(), 0, amount, !undoing, now), &payment);
     match before {
         Status::Undoing | Status::Declined | Status::GivenUp | Status::Captured => decision,
         Status::AwaitingCash | Status::Asked | Status::Checking => decision.say(fact),

@@ -5,6 +5,7 @@
 
 mod charge;
 mod event;
+mod later;
 mod method;
 mod record;
 mod refund;

@@ -6,7 +6,7 @@ mod transitions;
 mod walk;
 
 use contract::{
-    Body, ChargeStanding, Currency, Decision, Message, MessageId, Method, Money, OrderId, Outcome,
+    Body, ChargeStanding, Currency, Deadline, Decision, Message, MessageId, Method, Money, OrderId, Outcome,
     PaymentByHand, PaymentCharge, PaymentCheck, PaymentChoice, PaymentRefund, PaymentSettle, ProviderAnswer,
     ProviderEvent, ProviderEventData, ProviderEventKind, Record as _, Records, Table, Time, Token, Worker,
 };
@@ -33,9 +33,12 @@ impl Books {
     }
 
     fn hear(&mut self, body: Body) -> Decision<Record> {
+        self.hear_at(body, Time::from_unix_ms(1_700_000_000_000).plus_s(self.messages + 1))
+    }
+
+    fn hear_at(&mut self, body: Body, now: Time) -> Decision<Record> {
         self.messages += 1;
         let id = MessageId::new(&format!("m{}", self.messages)).unwrap();
-        let now = Time::from_unix_ms(1_700_000_000_000).plus_s(self.messages);
         let message = Message::new(id, now, body);
         let mut records = Records::default();
         for need in PaymentWorker.needs(&message) {

@@ -195,6 +195,9 @@ impl SagaWorker {
                 "no such saga; `checkout saga list` shows those that wait",
             );
         };
+        if saga.status == Status::Awaited {
+            return Decision::ignored("the saga has not started, and waits for no operator");
+        }
         saga.interventions.push(Intervention {
             at: now,
             by: by.to_string(),

@@ -36,6 +36,42 @@ fn what_is_decided_is_never_charged_again() {
 }
 
 #[test]
+fn what_was_given_up_is_asked_about_again_until_the_provider_has_decided() {
+    let mut books = Books::after(&[charge(), check()]);
+    let mut looks = Vec::new();
+    let (mut now, mut after) = (Time::from_unix_ms(1_700_000_000_000), answer(ChargeStanding::NotFound));
+    loop {
+        let decision = books.hear_at(after, now);
+        match decision.deadlines.as_slice() {
+            [Deadline::Set { due, body, .. }] => {
+                assert_eq!(said(&[(**body).clone()]), "provider.query(charge/O)");
+                looks.push((due.unix_ms() - now.unix_ms()) / 60_000);
+                now = *due;
+            }
+            [Deadline::Clear { .. }] => break,
+            other => panic!("{other:?}"),
+        }
+        assert!(looks.len() < 50, "it never ends");
+        after = answer(ChargeStanding::Pending);
+    }
+    expect!["[10, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10240]"].assert_eq(&format!("{looks:?}"));
+    let found = books.hear_at(found(eur(TOTAL)), now);
+    assert_eq!(said(&found.send), "provider.refund(refund/O/0/1, 50.00 EUR of ch_1)");
+    assert!(matches!(found.deadlines.as_slice(), [Deadline::Clear { .. }]));
+}
+
+#[test]
+fn what_the_provider_has_refused_is_not_asked_about_any_more() {
+    let refused = ChargeStanding::Failed { transaction_id: "ch_1".into(), failure_code: "lost_card".into() };
+    for undone in [check(), refund_all()] {
+        let mut books = Books::after(&[charge(), undone, answer(ChargeStanding::NotFound)]);
+        let decision = books.hear(answer(refused.clone()));
+        assert!(matches!(decision.deadlines.as_slice(), [Deadline::Clear { .. }]));
+        assert_eq!(said(&decision.send), "nothing");
+    }
+}
+
+#[test]
 fn a_late_capture_goes_back() {
     tells(
         &[charge(), check(), answer(ChargeStanding::NotFound), succeeded(), refund_succeeded(1)],

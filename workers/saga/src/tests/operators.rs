@@ -336,3 +336,12 @@ fn an_operator_is_told_no_when_nobody_waits_for_one() {
     "#]],
     );
 }
+
+#[test]
+fn a_saga_that_has_not_started_waits_for_no_operator() {
+    check(&["cancel"], &["retry", "give up", "resolve done"], expect![[r#"
+        retry → (ignored: the saga has not started, and waits for no operator) | awaited
+        give up → (ignored: the saga has not started, and waits for no operator) | awaited
+        resolve done → (ignored: the saga has not started, and waits for no operator) | awaited
+    "#]]);
+}

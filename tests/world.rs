@@ -1,0 +1,222 @@
+//! A whole system without I/O: the real loop, workers and adapters over tables, queues and a provider in memory.
+//!
+//! `Station::handle` is the loop that production runs. Here it is polled by hand, so that a test may kill, pause
+//! or disturb it at every await (`nerves`), and nothing moves unless a test says so.
+
+pub(crate) mod bags;
+pub(crate) mod case;
+pub(crate) mod claims;
+pub(crate) mod memory;
+pub(crate) mod nerves;
+pub(crate) mod outside;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use checkout_saga::adapter::email::EmailAdapter;
+use checkout_saga::adapter::mock::Settings;
+use checkout_saga::adapter::provider::ProviderAdapter;
+use checkout_saga::adapter::sms::SmsAdapter;
+use checkout_saga::batch;
+use checkout_saga::broker::Delivery;
+use checkout_saga::run::{Decides, Hand, Reaches, Station, Trouble};
+use checkout_saga::store::{DeadLetter, DeadStatus, Said};
+use checkout_saga::timers;
+use contract::{Message, MessageId, ProviderEvent, Queue, Raw, Role, Time};
+use notification::NotificationWorker;
+use order::OrderWorker;
+use payment::PaymentWorker;
+use saga::{Patience, SagaWorker};
+use serde_json::Value;
+use stock::StockWorker;
+
+use bags::Bags;
+use memory::Memory;
+use nerves::{Aim, Nerves};
+use outside::{Clock, Outside};
+
+pub(crate) struct World {
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) bags: Arc<Bags>,
+    pub(crate) outside: Arc<Outside>,
+    pub(crate) nerves: Arc<Nerves>,
+    stations: Vec<(Role, Station)>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    Acknowledged,
+    /// Whoever had it is dead; what was not acknowledged lies in its queue again, flagged as redelivered.
+    Died,
+    /// Something that it needs is away; it lies in its queue as it did before.
+    Waits,
+}
+
+/// The settings' defaults (`config.rs`): how long each step may take.
+pub(crate) const PATIENCE: Patience = Patience { stock_s: 30, payment_s: 300, ship_s: 30, cod_s: COD_PATIENCE_S };
+const COD_PATIENCE_S: u64 = 30 * 24 * 3600;
+
+/// A batch whose look at the journal brings a conflict this often would never end.
+const AGAIN_MAX: usize = 5;
+
+impl World {
+    pub(crate) fn open(settings: Settings) -> Self {
+        let nerves = Arc::new(Nerves::default());
+        let clock = Arc::new(Clock::default());
+        let memory = Arc::new(Memory::new(clock.clone(), nerves.clone()));
+        let bags = Arc::new(Bags::new(nerves.clone()));
+        let outside = Arc::new(Outside::new(settings, clock.clone(), nerves.clone()));
+        let hands: Vec<Arc<dyn Hand>> = vec![
+            Arc::new(Decides(OrderWorker)),
+            Arc::new(Decides(PaymentWorker)),
+            Arc::new(Decides(StockWorker)),
+            Arc::new(Decides(NotificationWorker)),
+            Arc::new(Decides(SagaWorker { patience: PATIENCE })),
+            Arc::new(Reaches(ProviderAdapter(outside.clone()))),
+            Arc::new(Reaches(EmailAdapter(outside.clone()))),
+            Arc::new(Reaches(SmsAdapter(outside.clone()))),
+        ];
+        let station = |hand: Arc<dyn Hand>| {
+            let (store, broker) = (memory.clone(), bags.clone());
+            (hand.role(), Station { store, broker, hand, queues: &[], batch_max: 0 })
+        };
+        let stations = hands.into_iter().map(station).collect();
+        Self { clock, memory, bags, outside, nerves, stations }
+    }
+
+    /// Lets the role that reads `queue` handle a batch. `meanwhile` runs when the blow is a pause.
+    ///
+    /// `Err` is what the real loop would send up the retry ladder. In here that is always a defect.
+    pub(crate) fn work(
+        &self,
+        queue: Queue,
+        batch: Vec<Delivery>,
+        aim: Option<Aim>,
+        meanwhile: impl FnOnce(),
+    ) -> Result<End, String> {
+        let station = self.stations.iter().find(|(role, _)| *role == queue.reader());
+        let (_, station) = station.expect("every queue's reader has a station");
+        self.nerves.expect(aim);
+        self.bags.count_acks();
+        let mut meanwhile = Some(meanwhile);
+        let mut answer_lost = false;
+        for _ in 0..AGAIN_MAX {
+            let mut handling = pin!(station.handle(&batch, answer_lost));
+            let mut context = Context::from_waker(Waker::noop());
+            let handled = loop {
+                match handling.as_mut().poll(&mut context) {
+                    Poll::Ready(handled) => break handled,
+                    Poll::Pending if self.nerves.paused() => {
+                        if let Some(meanwhile) = meanwhile.take() {
+                            meanwhile();
+                        }
+                    }
+                    Poll::Pending => {
+                        self.bags.come_back(&batch[self.bags.acked()..], Some(true));
+                        return Ok(End::Died);
+                    }
+                }
+            };
+            match handled {
+                Ok(()) => return Ok(End::Acknowledged),
+                Err(Trouble::Again { answer_lost: lost, .. }) => answer_lost |= lost,
+                Err(Trouble::Unavailable(_)) => {
+                    self.bags.come_back(&batch[self.bags.acked()..], None);
+                    return Ok(End::Waits);
+                }
+                Err(Trouble::Faulty(why)) => return Err(format!("{} cannot handle it: {why}", queue.reader())),
+            }
+        }
+        Err(format!("{}: conflict after conflict", queue.reader()))
+    }
+
+    /// Another replica of the same role, while the first one stands still. Its nerves never fail.
+    pub(crate) fn rival(&self, queue: Queue, batch: &[Delivery]) -> Option<String> {
+        if batch.is_empty() {
+            return None;
+        }
+        let station = self.stations.iter().find(|(role, _)| *role == queue.reader());
+        let (_, station) = station.expect("every queue's reader has a station");
+        let handled = pin!(station.handle(batch, false)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        self.bags.count_acks();
+        match handled {
+            Poll::Ready(Ok(())) => None,
+            Poll::Ready(Err(Trouble::Unavailable(_))) => {
+                self.bags.come_back(batch, None);
+                None
+            }
+            Poll::Ready(Err(why)) => Some(format!("{} and a rival: {why:?}", queue.reader())),
+            Poll::Pending => Some(format!("{}: the rival stands still", queue.reader())),
+        }
+    }
+
+    /// A message from outside, by the door: kept, then published. The same again goes no further.
+    pub(crate) fn enter(&self, message: Message) -> bool {
+        let message = Arc::new(message);
+        let said = vec![Said { message: message.clone(), queues: message.body.queues().to_vec() }];
+        let now = self.clock.now();
+        let row = batch::journal_row(Role::Gateway, &message, "accepted".into(), said.clone(), now);
+        let new = self.memory.journal(row);
+        if new {
+            self.bags.put(&said);
+        }
+        new
+    }
+
+    /// Makes sense of a command as the door does.
+    pub(crate) fn message(&self, id: &str, name: &str, body: &Value) -> Message {
+        let message_id = Some(id.to_string());
+        let raw = Raw { message_id, name: name.into(), schema: None, body: body.to_string().into_bytes() };
+        Message::accept(&raw, self.clock.now()).unwrap_or_else(|why| panic!("{name} {id}: {why}"))
+    }
+
+    pub(crate) fn command(&self, id: &str, name: &str, body: &Value) -> bool {
+        self.enter(self.message(id, name, body))
+    }
+
+    /// The provider's event, as the courier brings it.
+    pub(crate) fn bring(&self, message_id: &str, event: &ProviderEvent) -> bool {
+        let body = serde_json::to_value(event).expect("an event is JSON");
+        self.command(message_id, "payment.webhook", &body)
+    }
+
+    /// Publishes the deadlines that are due. Under `aim` the timer may die half-way.
+    pub(crate) fn ring(&self, aim: Option<Aim>) -> Option<usize> {
+        self.nerves.expect(aim);
+        let mut ringing = pin!(timers::publish_due(&*self.memory, &*self.bags));
+        match ringing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(count) => Some(count.expect("nothing is away while the timer looks")),
+            Poll::Pending => None,
+        }
+    }
+
+    /// The broker has lost everything. What the journal knows to be in flight is put into its queues again.
+    pub(crate) fn refill(&self) {
+        self.bags.forget();
+        for (queue, message) in self.memory.in_flight_now() {
+            self.bags.put_redelivered(queue, Arc::new(message));
+        }
+    }
+
+    /// An operator sends a dead letter to its queue again, under its own id.
+    pub(crate) fn replay(&self, letter: &DeadLetter) {
+        let now = self.clock.now();
+        let id = letter.message_id.as_deref().and_then(MessageId::new).expect("a letter of ours has an id");
+        let message = Message::restore(id.clone(), None, letter.at, &letter.name, &letter.body);
+        let message = Arc::new(message.expect("it could be read before"));
+        let queue = Queue::named(&letter.queue).expect("a queue of ours");
+        let said = vec![Said { message: message.clone(), queues: vec![queue] }];
+        let mut row = batch::journal_row(Role::Operator, &message, "replayed".into(), said.clone(), now);
+        row.id = MessageId::derived(letter.order_id, Role::Operator, &id, self.memory.journal_len());
+        assert!(self.memory.journal(row), "a replay is a row of its own");
+        self.memory.close(&letter.id, DeadStatus::Replayed);
+        self.bags.put(&said);
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
+    }
+}

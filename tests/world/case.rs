@@ -1,0 +1,162 @@
+//! All that is known about one order at the end: every document as plain JSON, and the provider's own books.
+//!
+//! Nothing here knows a worker's types. What is read here is what a person would find in the database.
+
+use std::collections::BTreeMap;
+
+use checkout_saga::adapter::mock::rules::Ends;
+use checkout_saga::store::JournalRow;
+use contract::{Role, Table};
+use serde_json::Value;
+
+use super::World;
+
+#[derive(Default)]
+pub(crate) struct Case {
+    pub(crate) order: Option<Value>,
+    pub(crate) rejected: Option<Value>,
+    /// In the order of their numbers.
+    pub(crate) trail: Vec<Value>,
+    pub(crate) payment: Option<Value>,
+    pub(crate) hold: Option<Value>,
+    /// By number: 0 is the checkout's, n the n-th return's.
+    pub(crate) sagas: BTreeMap<u32, Value>,
+    /// The provider's, in the order of their keys.
+    pub(crate) charges: Vec<Charge>,
+    pub(crate) refunds: Vec<Refund>,
+    /// The names of all that its sagas said, in order.
+    pub(crate) saga_said: Vec<&'static str>,
+}
+
+pub(crate) struct Charge {
+    pub(crate) key: String,
+    pub(crate) amount: i64,
+    pub(crate) captured: bool,
+    pub(crate) refunded: i64,
+}
+
+pub(crate) struct Refund {
+    pub(crate) key: String,
+    pub(crate) amount: i64,
+    pub(crate) succeeded: bool,
+}
+
+/// A UUID as text: every key of a record about an order begins with it.
+const ID_CHARS: usize = 36;
+
+pub(crate) fn cases(world: &World) -> BTreeMap<String, Case> {
+    let mut cases: BTreeMap<String, Case> = BTreeMap::new();
+    let tables = world.memory.tables();
+    for (need, (_, json)) in &tables.records {
+        if matches!(need.table, Table::Products | Table::Discounts | Table::Stock | Table::Notices) {
+            continue;
+        }
+        let doc: Value = serde_json::from_str(json).expect("a document is JSON");
+        let case = cases.entry(need.id[..ID_CHARS].to_string()).or_default();
+        match need.table {
+            Table::Orders => case.order = Some(doc),
+            Table::Submissions => case.rejected = Some(doc),
+            Table::Audit => case.trail.push(doc),
+            Table::Holds => case.hold = Some(doc),
+            Table::Payments => case.payment = Some(doc),
+            Table::Sagas => {
+                let no = need.id.rsplit_once("/return/").map_or(0, |(_, no)| no.parse().expect("a number"));
+                case.sagas.insert(no, doc);
+            }
+            Table::Products | Table::Discounts | Table::Stock | Table::Notices => {}
+        }
+    }
+    for row in tables.journal.iter().filter(|row| row.role == Role::Saga) {
+        tell_said(&mut cases, row);
+    }
+    drop(tables);
+    read_books(world, &mut cases);
+    cases
+}
+
+fn tell_said(cases: &mut BTreeMap<String, Case>, row: &JournalRow) {
+    for said in &row.said {
+        if let Some(case) = said.message.order_id.and_then(|id| cases.get_mut(&id.to_string())) {
+            case.saga_said.push(said.message.name());
+        }
+    }
+}
+
+fn read_books(world: &World, cases: &mut BTreeMap<String, Case>) {
+    let now = world.clock.provider_now();
+    let books = world.outside.books();
+    for charge in books.charges() {
+        let case = cases.entry(charge.reference.to_string()).or_default();
+        let captured = matches!(charge.ends, Ends::Succeeds { at } if at <= now);
+        let (amount, refunded) = (charge.amount.minor(), charge.refunded_minor);
+        case.charges.push(Charge { key: charge.key.clone(), amount, captured, refunded });
+    }
+    for refund in books.refunds() {
+        let case = cases.entry(refund.reference.to_string()).or_default();
+        let succeeded = refund.failure_code.is_none();
+        case.refunds.push(Refund { key: refund.key.clone(), amount: refund.amount.minor(), succeeded });
+    }
+    for case in cases.values_mut() {
+        case.charges.sort_by(|a, b| a.key.cmp(&b.key));
+        case.refunds.sort_by(|a, b| a.key.cmp(&b.key));
+    }
+}
+
+impl Case {
+    /// Every status it has been in, in order; archiving is not an end but a shelf.
+    pub(crate) fn path(&self) -> Vec<&str> {
+        self.trail.iter().map(|entry| text(entry, "to")).collect()
+    }
+
+    /// The status it came to before it was put away.
+    pub(crate) fn end(&self) -> &str {
+        self.path().into_iter().rfind(|status| *status != "archived").unwrap_or("none")
+    }
+
+    pub(crate) fn has_been(&self, status: &str) -> bool {
+        self.path().contains(&status)
+    }
+
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.order.as_ref().and_then(|order| order["reason"].as_str())
+    }
+
+    pub(crate) fn captured(&self) -> i64 {
+        self.charges.iter().filter(|charge| charge.captured).map(|charge| charge.amount).sum()
+    }
+
+    pub(crate) fn refunded(&self) -> i64 {
+        self.refunds.iter().filter(|refund| refund.succeeded).map(|refund| refund.amount).sum()
+    }
+
+    pub(crate) fn total(&self) -> i64 {
+        self.order.as_ref().map_or(0, |order| minor(&order["total"]))
+    }
+
+    pub(crate) fn returns(&self) -> &[Value] {
+        self.order.as_ref().and_then(|order| order["returns"].as_array()).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn done_returns(&self) -> impl Iterator<Item = &Value> {
+        self.returns().iter().filter(|returned| returned["done"] == true)
+    }
+}
+
+pub(crate) fn text<'a>(doc: &'a Value, field: &str) -> &'a str {
+    doc[field].as_str().unwrap_or_default()
+}
+
+/// `{"amount":"12.34",…}` in hundredths: every amount is written with all its digits.
+pub(crate) fn minor(money: &Value) -> i64 {
+    let digits = text(money, "amount").replace('.', "");
+    digits.parse().unwrap_or_else(|_| panic!("{money} is no money"))
+}
+
+/// By sku, from a list of lines.
+pub(crate) fn quantities<'a>(lines: impl IntoIterator<Item = &'a Value>) -> BTreeMap<String, i64> {
+    let mut sum = BTreeMap::new();
+    for line in lines {
+        *sum.entry(text(line, "sku").to_string()).or_default() += line["quantity"].as_i64().unwrap_or(0);
+    }
+    sum
+}

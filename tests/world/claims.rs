@@ -1,0 +1,309 @@
+//! What must be true of every order at rest, whatever happened to it. The ids are those of the invariants' list.
+//!
+//! The sums and the table of allowed changes are written here once more, on purpose: a rule that is wrong in a
+//! worker must not be right in its checker by the same mistake.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use checkout_saga::store::DeadStatus;
+use contract::{Queue, Table};
+use serde_json::Value;
+
+use super::World;
+use super::case::{Case, minor, quantities, text};
+
+/// How often each claim was checked, and every time that it was false.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) checked: BTreeMap<&'static str, u64>,
+    pub(crate) broken: Vec<String>,
+}
+
+impl Tally {
+    pub(crate) fn claim(&mut self, id: &'static str, holds: bool, otherwise: impl FnOnce() -> String) {
+        *self.checked.entry(id).or_default() += 1;
+        if !holds {
+            self.broken.push(format!("{id}: {}", otherwise()));
+        }
+    }
+}
+
+/// What only the world outside knows.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// By sku: what was counted in, or taken out by a stock-take.
+    pub(crate) received: BTreeMap<String, i64>,
+    /// Minor units that an operator gave back by hand, by order.
+    pub(crate) by_hand: BTreeMap<String, i64>,
+}
+
+const ALLOWED: &[(&str, &str)] = &[
+    ("created", "paid"),
+    ("created", "cancelled"),
+    ("paid", "fulfilled"),
+    ("paid", "refunded"),
+    ("fulfilled", "refunded"),
+    ("fulfilled", "archived"),
+    ("cancelled", "archived"),
+    ("refunded", "archived"),
+];
+
+pub(crate) fn check(world: &World, cases: &BTreeMap<String, Case>, known: &Known, tally: &mut Tally) {
+    at_rest(world, tally);
+    for (id, case) in cases {
+        ended(id, case, tally);
+        money(id, case, known.by_hand.get(id).copied().unwrap_or(0), tally);
+        our_books(id, case, tally);
+        trail(id, case, tally);
+        goods(id, case, tally);
+        returns(id, case, tally);
+        undone_in_order(id, case, tally);
+    }
+    stock(world, cases, known, tally);
+    notices(world, cases, tally);
+}
+
+fn at_rest(world: &World, tally: &mut Tally) {
+    let tables = world.memory.tables();
+    tally.claim("B3", world.bags.is_empty(), || {
+        format!("left in the queues: {:?}", Queue::ALL.map(|queue| world.bags.len(queue)))
+    });
+    let in_flight = tables.in_flight();
+    tally.claim("B1", in_flight.is_empty(), || {
+        let lost = in_flight.iter().map(|(queue, message)| format!("{queue}: {} {}", message.name(), message.id));
+        format!("said, and never handled: {:?}", lost.collect::<Vec<_>>())
+    });
+    tally.claim("O1", tables.deadlines.is_empty(), || {
+        format!("deadlines are left: {:?}", tables.deadlines.keys().collect::<Vec<_>>())
+    });
+    let muddled = world.outside.muddled();
+    tally.claim("N1", muddled.is_empty(), || format!("two notices under one key: {muddled:?}"));
+}
+
+fn ended(id: &str, case: &Case, tally: &mut Tally) {
+    tally.claim("O1", case.order.is_some() != case.rejected.is_some(), || {
+        format!("{id} is both an order and rejected, or neither")
+    });
+    let statuses: Vec<_> = case.sagas.iter().map(|(no, saga)| (*no, text(saga, "status"))).collect();
+    if case.rejected.is_some() {
+        let nothing = case.charges.is_empty() && case.hold.is_none() && case.trail.is_empty();
+        tally.claim("O1", statuses.is_empty() && nothing, || format!("{id} was rejected and has effects"));
+        return;
+    }
+    let end = case.end();
+    let checkout = case.sagas.get(&0).map_or("none", |saga| text(saga, "status"));
+    let right = match (checkout, end) {
+        ("completed", "fulfilled") | ("undone", "cancelled") => true,
+        // Refunded by its own saga before it shipped, or by its returns afterwards.
+        ("undone", "refunded") => !case.has_been("fulfilled"),
+        ("completed", "refunded") => case.has_been("fulfilled"),
+        _ => false,
+    };
+    tally.claim("O1", right, || format!("{id} is {end} and its saga {checkout}"));
+    let returned = statuses.iter().filter(|(no, _)| *no > 0).all(|(_, status)| *status == "completed");
+    tally.claim("O1", returned, || format!("{id}: a return has not ended: {statuses:?}"));
+    let count = statuses.iter().filter(|(no, _)| *no > 0).count();
+    tally.claim("O1", count == case.returns().len(), || format!("{id}: {count} sagas of returns"));
+}
+
+/// By the provider's books, never by ours.
+fn money(id: &str, case: &Case, by_hand: i64, tally: &mut Tally) {
+    let (captured, refunded) = (case.captured(), case.refunded());
+    let owed = match case.end() {
+        "fulfilled" | "paid" => case.total() - shares(case).iter().sum::<i64>(),
+        _ => 0,
+    };
+    tally.claim("M2", captured - refunded - by_hand == owed, || {
+        let end = case.end();
+        format!("{id} is {end} and owes {owed}: {captured} captured, {refunded} refunded, {by_hand} by hand")
+    });
+    tally.claim("M3", case.charges.len() <= 1, || {
+        format!("{id} was charged under {:?}", case.charges.iter().map(|c| &c.key).collect::<Vec<_>>())
+    });
+    tally.claim("M4", refunded + by_hand <= captured, || format!("{id}: {refunded} back of {captured}"));
+    let by_charge: i64 = case.charges.iter().map(|charge| charge.refunded).sum();
+    tally.claim("M4", by_charge == refunded, || format!("{id}: the provider's books differ in themselves"));
+    let positive = case.charges.iter().all(|c| c.amount > 0) && case.refunds.iter().all(|r| r.amount > 0);
+    tally.claim("M5", positive, || format!("{id}: the provider was asked for nothing or less"));
+}
+
+/// What the payment worker wrote down is what the provider has.
+fn our_books(id: &str, case: &Case, tally: &mut Tally) {
+    let Some(payment) = &case.payment else { return };
+    let ours = |field: &str| payment[field].as_i64().unwrap_or(-1);
+    let captured = ours("captured_minor");
+    tally.claim("M2", captured == case.captured(), || {
+        format!("{id}: our books have {captured} captured, the provider's {}", case.captured())
+    });
+    let by_hand = |refund: &&Value| refund["by_hand"].is_string();
+    let refunds = payment["refunds"].as_array().map_or(&[][..], Vec::as_slice);
+    let by_hand: i64 = refunds.iter().filter(by_hand).map(|refund| minor(&refund["amount"])).sum();
+    let refunded = ours("refunded_minor");
+    tally.claim("M2", refunded == case.refunded() + by_hand, || {
+        format!("{id}: our books have {refunded} refunded, {by_hand} by hand; the provider's {}", case.refunded())
+    });
+}
+
+/// What each return that is done was worth, to the cent, so that all of them together are worth the total.
+fn shares(case: &Case) -> Vec<i64> {
+    let Some(order) = &case.order else { return Vec::new() };
+    let (total, subtotal) = (minor(&order["total"]), minor(&order["subtotal"]));
+    let items = order["items"].as_array().map_or(&[][..], Vec::as_slice);
+    let price: BTreeMap<_, _> = items.iter().map(|item| (text(item, "sku"), minor(&item["unit_price"]))).collect();
+    let (mut value, mut given) = (0, 0);
+    let mut shares = Vec::new();
+    for returned in case.returns() {
+        let lines = returned["lines"].as_array().map_or(&[][..], Vec::as_slice);
+        value += lines.iter().map(|l| price[text(l, "sku")] * l["quantity"].as_i64().unwrap_or(0)).sum::<i64>();
+        let so_far = if subtotal == 0 { 0 } else { half_even(i128::from(total) * i128::from(value), subtotal.into()) };
+        if returned["done"] == true {
+            shares.push(so_far - given);
+        }
+        given = so_far;
+    }
+    shares
+}
+
+/// Divides, and rounds what lies in the middle to the even side.
+pub(crate) fn half_even(dividend: i128, divisor: i128) -> i64 {
+    let (whole, rest) = (dividend.div_euclid(divisor), dividend.rem_euclid(divisor));
+    let up = match (rest * 2).cmp(&divisor) {
+        std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal => whole.rem_euclid(2),
+        std::cmp::Ordering::Greater => 1,
+    };
+    i64::try_from(whole + up).expect("no order is worth that much")
+}
+
+fn returns(id: &str, case: &Case, tally: &mut Tally) {
+    let told: Vec<_> = case.done_returns().map(|returned| minor(&returned["amount"])).collect();
+    tally.claim("M2", told == shares(case), || format!("{id}: returns of {told:?} should be {:?}", shares(case)));
+}
+
+fn trail(id: &str, case: &Case, tally: &mut Tally) {
+    let Some(order) = &case.order else { return };
+    let mut before: Option<&str> = None;
+    for (at, entry) in case.trail.iter().enumerate() {
+        let (from, to) = (entry["from"].as_str(), text(entry, "to"));
+        tally.claim("A1", entry["seq"] == at + 1, || format!("{id}: entry {} stands at {}", entry["seq"], at + 1));
+        tally.claim("A1", from == before, || format!("{id}: {from:?} follows {before:?}"));
+        let legal = match from {
+            None => to == "created",
+            Some(from) => ALLOWED.contains(&(from, to)),
+        };
+        tally.claim("O2", legal, || format!("{id}: from {from:?} to {to}"));
+        before = Some(to);
+    }
+    let status = text(order, "status");
+    tally.claim("A1", before == Some(status), || format!("{id} is {status}, its trail ends with {before:?}"));
+    let told = order["entries"].as_u64();
+    tally.claim("A1", told == Some(case.trail.len() as u64), || format!("{id} counts {told:?} entries"));
+}
+
+/// Goods are with the customer, or they are not: what stock says fits what the order says.
+fn goods(id: &str, case: &Case, tally: &mut Tally) {
+    let Some(order) = &case.order else { return };
+    let status = case.hold.as_ref().map_or("none", |hold| text(hold, "status"));
+    let list = |field: &str| case.hold.as_ref().and_then(|hold| hold[field].as_array()).cloned().unwrap_or_default();
+    let back = quantities(&list("returned"));
+    let ordered = quantities(order["items"].as_array().into_iter().flatten());
+    if case.has_been("fulfilled") {
+        let lines: Vec<_> = case.done_returns().flat_map(|r| r["lines"].as_array()).flatten().collect();
+        let expected = quantities(lines);
+        tally.claim("S1", status == "shipped" && back == expected, || {
+            format!("{id} was fulfilled, its hold is {status}, {back:?} came back and not {expected:?}")
+        });
+    } else {
+        let here = matches!(status, "none" | "refused" | "released") || (status == "shipped" && back == ordered);
+        tally.claim("S1", here, || format!("{id} was given up, its hold is {status} and {back:?} came back"));
+    }
+    tally.claim("S2", status != "held", || format!("{id} still holds stock"));
+}
+
+/// Last done, first undone. Only an operator may have it otherwise: what comes late is undone late.
+fn undone_in_order(id: &str, case: &Case, tally: &mut Tally) {
+    const LAST_FIRST: [&str; 3] = ["payment.refund", "stock.restock", "stock.release"];
+    let helped = case.sagas.get(&0).is_some_and(|saga| saga["interventions"].is_array());
+    if helped || case.end() == "fulfilled" || case.has_been("fulfilled") {
+        return;
+    }
+    let first = |name: &&str| case.saga_said.iter().position(|said| said == name);
+    let places: Vec<_> = LAST_FIRST.iter().filter_map(first).collect();
+    tally.claim("O3", places.is_sorted(), || format!("{id} was undone out of order: {:?}", case.saga_said));
+    let held = case.hold.as_ref().is_some_and(|hold| text(hold, "status") == "released");
+    tally.claim("O3", held == case.saga_said.contains(&"stock.release"), || {
+        format!("{id}: a release was asked for and not done, or done and not asked for")
+    });
+}
+
+fn stock(world: &World, cases: &BTreeMap<String, Case>, known: &Known, tally: &mut Tally) {
+    let (mut shipped, mut back, mut held) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let add = |sums: &mut BTreeMap<String, i64>, lines: &Value| {
+        for (sku, quantity) in quantities(lines.as_array().into_iter().flatten()) {
+            *sums.entry(sku).or_default() += quantity;
+        }
+    };
+    for hold in cases.values().filter_map(|case| case.hold.as_ref()) {
+        match text(hold, "status") {
+            "shipped" => add(&mut shipped, &hold["lines"]),
+            "held" => add(&mut held, &hold["lines"]),
+            _ => {}
+        }
+        add(&mut back, &hold["returned"]);
+    }
+    for (sku, received) in &known.received {
+        let need = contract::Need::of(Table::Stock, sku);
+        let json = world.memory.tables().records.get(&need).map(|(_, json)| json.clone()).unwrap_or_default();
+        let item: Value = serde_json::from_str(&json).unwrap_or_default();
+        let of = |sums: &BTreeMap<String, i64>| sums.get(sku).copied().unwrap_or(0);
+        let expected = received - of(&shipped) + of(&back);
+        tally.claim("S1", item["on_hand"] == expected && expected >= 0, || {
+            format!("{sku}: {} on hand, {expected} expected", item["on_hand"])
+        });
+        tally.claim("S2", item["reserved"] == of(&held), || {
+            format!("{sku}: {} reserved, {} held", item["reserved"], of(&held))
+        });
+    }
+}
+
+/// One for each change that customers hear of, by each channel that they gave: no more, no less.
+fn notices(world: &World, cases: &BTreeMap<String, Case>, tally: &mut Tally) {
+    let (mut expected, mut possible) = (BTreeSet::new(), BTreeSet::new());
+    for (id, case) in cases {
+        let Some(order) = &case.order else { continue };
+        let contact = &order["contact"];
+        let given = [("email", "email"), ("phone", "sms")].into_iter().filter(|(field, _)| contact[*field].is_string());
+        for (_, channel) in given {
+            for status in case.path().into_iter().filter(|status| *status != "archived") {
+                // Refunded by returns is told return by return.
+                if status != "refunded" || !case.has_been("fulfilled") {
+                    expected.insert(format!("{id}/{status}/{channel}"));
+                }
+            }
+            for returned in case.done_returns() {
+                expected.insert(format!("{id}/refunded/{}/{channel}", returned["no"]));
+            }
+            if case.end() == "cancelled" && case.captured() > 0 {
+                possible.insert(format!("{id}/late_payment_refunded/{channel}"));
+            }
+        }
+    }
+    let mail = world.outside.mail();
+    let sent: BTreeSet<_> = mail.keys().cloned().collect();
+    let missing: Vec<_> = expected.difference(&sent).collect();
+    tally.claim("N1", missing.is_empty(), || format!("never told: {missing:?}"));
+    let extra: Vec<_> = sent.difference(&expected).filter(|key| !possible.contains(*key)).collect();
+    tally.claim("N1", extra.is_empty(), || format!("told for no reason: {extra:?}"));
+    *tally.checked.entry("N1").or_default() += sent.len() as u64;
+}
+
+/// The letters that lie open, as (code, message name, order).
+pub(crate) fn open_letters(world: &World) -> Vec<(String, String, String)> {
+    let tables = world.memory.tables();
+    let open = tables.dead.values().filter(|letter| letter.status == DeadStatus::Open);
+    let row = |letter: &checkout_saga::store::DeadLetter| {
+        let order = letter.order_id.map(|id| id.to_string()).unwrap_or_default();
+        (letter.code.clone(), letter.name.clone(), order)
+    };
+    open.map(row).collect()
+}

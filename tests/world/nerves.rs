@@ -1,0 +1,116 @@
+//! Every await of the loop is a place where something may happen to it; a test says what, where.
+
+use std::future::{pending, poll_fn};
+use std::sync::Mutex;
+use std::task::Poll;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    Begin,
+    Look,
+    Load,
+    /// Everything is decided, nothing is kept.
+    Keep,
+    /// It is kept, and nobody knows yet.
+    Kept,
+    /// Before something is asked outside.
+    Reach,
+    /// It was done outside; nobody has heard the answer.
+    Reached,
+    /// Before each message to each queue, and once more after the last.
+    Publish,
+    /// Before each delivery that is acknowledged, and once more after the last.
+    Ack,
+    /// The timer has moved the due times on.
+    Due,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Blow {
+    /// The process is gone.
+    Die,
+    /// Somebody else is faster.
+    Pause,
+    Unavailable,
+    Conflict,
+    /// Kept or not, nobody can tell.
+    AnswerLost,
+    /// The broker did not confirm, so that it is published again.
+    Twice,
+}
+
+/// The blow falls when the place is passed for the `nth` time (from 0); at any place when there is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Aim {
+    pub(crate) place: Option<Place>,
+    pub(crate) nth: usize,
+    pub(crate) blow: Blow,
+}
+
+impl Aim {
+    pub(crate) fn at(place: Place, nth: usize, blow: Blow) -> Self {
+        Self { place: Some(place), nth, blow }
+    }
+
+    pub(crate) fn anywhere(nth: usize, blow: Blow) -> Self {
+        Self { place: None, nth, blow }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Nerves(Mutex<Inside>);
+
+#[derive(Default)]
+struct Inside {
+    aim: Option<Aim>,
+    passed: usize,
+    struck: Option<Place>,
+    paused: bool,
+}
+
+impl Nerves {
+    pub(crate) fn expect(&self, aim: Option<Aim>) {
+        *self.lock() = Inside { aim, ..Inside::default() };
+    }
+
+    /// Where the blow has fallen, if it has.
+    pub(crate) fn struck(&self) -> Option<Place> {
+        self.lock().struck
+    }
+
+    /// Whether it stands still because of a pause; asking lets it go on.
+    pub(crate) fn paused(&self) -> bool {
+        std::mem::take(&mut self.lock().paused)
+    }
+
+    pub(crate) async fn pass(&self, place: Place) -> Option<Blow> {
+        let blow = self.feel(place);
+        match blow {
+            Some(Blow::Die) => pending().await,
+            Some(Blow::Pause) => {
+                let mut first = true;
+                poll_fn(|_| if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }).await;
+                None
+            }
+            Some(Blow::Unavailable | Blow::Conflict | Blow::AnswerLost | Blow::Twice) | None => blow,
+        }
+    }
+
+    fn feel(&self, place: Place) -> Option<Blow> {
+        let mut inside = self.lock();
+        let aim = inside.aim.filter(|aim| aim.place.is_none_or(|wanted| wanted == place))?;
+        let here = inside.passed == aim.nth;
+        inside.passed += 1;
+        if !here {
+            return None;
+        }
+        inside.aim = None;
+        inside.struck = Some(place);
+        inside.paused = aim.blow == Blow::Pause;
+        Some(aim.blow)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inside> {
+        self.0.lock().expect("nobody panics while holding it")
+    }
+}

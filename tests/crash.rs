@@ -3,6 +3,7 @@
 mod loop_order;
 
 use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use contract::{Role, Table};
 use serde_json::{Value, json};
 
 use crate::support::system::{Door, QUICK, System};
-use crate::support::{self, Folder, PATIENCE, block_on, new_id, order, pause};
+use crate::support::{self, Folder, PATIENCE, block_on, new_id, order, pause, until_stored};
 
 const EVERYWHERE: [&str; 4] = ["taken", "decided", "committed", "published"];
 const OUTSIDE: &str = "reached_out";
@@ -27,6 +28,9 @@ const TIMES: [u32; 2] = [1, 2];
 
 /// Processes at once. They mostly wait for each other's disk.
 const LANES: usize = 4;
+
+/// One that fails does not keep the others from being tried; after so many there is enough to look at.
+const FAILURES_MAX: usize = 3;
 
 const SIGABRT: i32 = 6;
 
@@ -50,8 +54,9 @@ fn whatever_the_process_dies_at_every_order_ends_as_if_it_had_not() {
     std::thread::scope(|lanes| {
         for _ in 0..LANES {
             lanes.spawn(|| {
-                while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    // One that fails must not keep the others from being tried.
+                while failed.lock().unwrap().len() < FAILURES_MAX
+                    && let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed))
+                {
                     match std::panic::catch_unwind(|| dies_and_goes_on(&stocked, point)) {
                         Ok(()) => _ = survived.fetch_add(1, Ordering::Relaxed),
                         Err(_) => failed.lock().unwrap().push(point),
@@ -90,9 +95,7 @@ fn stocked() -> Folder {
     assert_eq!(system.door().send("product.upsert", "crash-rare", &rare).unwrap().0, 202);
     block_on(async {
         let store = folder.store().await;
-        while !support::at_rest(&store).await {
-            pause();
-        }
+        until_stored("rest", async || support::at_rest(&store).await).await;
     });
     assert_eq!(system.terminate(), 0);
     folder
@@ -239,6 +242,17 @@ async fn document(store: &dyn Store, table: Table, id: &str) -> Value {
     store.get(table, id).await.unwrap().map(|json| serde_json::from_str(&json).unwrap()).unwrap_or_default()
 }
 
+#[test]
+fn it_is_not_announced_before_there_is_something_to_order() {
+    let folder = Folder::new();
+    // A shop that opens lets its products and a discount in; it dies at the first of them.
+    let (mut child, ..) = System::spawn(&folder, QUICK, &[("CHECKOUT_FAIL_POINT", "published:gateway:1")]);
+    assert_eq!(support::ended(&mut child, "the system").signal(), Some(SIGABRT));
+    assert!(!folder.path("checkout.run").exists(), "customers would find an empty shop");
+    assert_eq!(System::start(&folder, QUICK).terminate(), 0);
+    folder.assert_clean_at_rest();
+}
+
 // ---- under load ------------------------------------------------------------------------------------------
 
 const KILLS: usize = 8;
@@ -370,11 +384,7 @@ impl Crowd {
         let system = System::start(folder, QUICK);
         block_on(async {
             let store = folder.store().await;
-            let until = Instant::now() + PATIENCE;
-            while !support::at_rest(&store).await {
-                assert!(Instant::now() < until, "it does not come to rest: {}", folder.read(&system.log));
-                pause();
-            }
+            until_stored("rest", async || support::at_rest(&store).await).await;
             for (id, ends) in &*answered {
                 let view = order(&store, id).await;
                 let short = view["reason"] == "insufficient_stock";

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a busy machine; past it, something is stuck.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where one system keeps everything.
 pub(crate) struct Folder {
@@ -175,6 +175,15 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// Between two looks. Nothing depends on how long it is.
 pub(crate) fn pause() {
     std::thread::sleep(Duration::from_millis(5));
+}
+
+/// As `until`, for what only a store can tell.
+pub(crate) async fn until_stored(what: &str, mut look: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !look().await {
+        assert!(Instant::now() < until, "{what} did not happen within {PATIENCE:?}");
+        pause();
+    }
 }
 
 /// Nothing is on its way any more.

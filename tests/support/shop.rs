@@ -75,9 +75,8 @@ impl Shop {
     pub(crate) fn wait_for_hold(&self, id: &str) {
         block_on(async {
             let store = self.folder.store().await;
-            while store.get(Table::Holds, id).await.unwrap().is_none() {
-                super::pause();
-            }
+            let held = async || store.get(Table::Holds, id).await.unwrap().is_some();
+            super::until_stored("the hold", held).await;
         });
     }
 
@@ -108,9 +107,7 @@ impl Shop {
         let Self { folder, system } = self;
         block_on(async {
             let store = folder.store().await;
-            while !super::at_rest(&store).await {
-                super::pause();
-            }
+            super::until_stored("rest", async || super::at_rest(&store).await).await;
         });
         let log = system.log.clone();
         assert_eq!(system.terminate(), 0);

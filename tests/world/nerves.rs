@@ -51,7 +51,7 @@ impl Aim {
     pub(crate) fn at(place: Place, nth: usize, blow: Blow) -> Self {
         Self { place: Some(place), nth, blow }
     }
-    }
+}
 
 #[derive(Default)]
 pub(crate) struct Nerves(Mutex<Inside>);

@@ -2,7 +2,7 @@
 //!
 //! `Store` is the seam. Its promise, which `tests/store_contract.rs` checks on every implementation:
 //!
-//! * A [`Transaction`] sees all that was kept before it began. Records it loads cannot change until it ends.
+//! * A [`Transaction`] sees all that was kept before it began.
 //! * `keep` writes everything and commits, durably. After `Ok`, a power cut loses nothing.
 //! * A (role, message id) is journalled once. Whoever comes second gets [`Error::Conflict`] and nothing of
 //!   his is kept; the same holds for a record that somebody else saved since it was loaded.
@@ -19,7 +19,7 @@ use contract::{BodyHash, Deadline, Message, MessageId, Need, OrderId, Queue, Rol
 use serde::{Deserialize, Serialize};
 
 /// One variant for each thing that a caller does differently.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The database cannot be reached or is full: stop, probe, go on later.
     #[error("the database is not available: {0}")]
@@ -37,7 +37,7 @@ pub enum Error {
 
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Begins the one transaction of a batch. `load`ed records are locked for it.
+    /// Begins the one transaction of a batch.
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error>;
 
     /// The database's clock.
@@ -89,7 +89,7 @@ pub trait Transaction: Send {
     /// Which of these were handled by this role before; and what time it is.
     async fn handled(&mut self, role: Role, ids: &[MessageId]) -> Result<(Time, Vec<Handled>), Error>;
 
-    /// The records that exist among these, with their versions. Locks them, in key order.
+    /// The records that exist among these, with their versions.
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error>;
 
     /// Writes all of it and commits.

@@ -61,6 +61,7 @@ every_store!(
     pruning_stops_at_its_limit_and_goes_on,
     money_is_kept_in_minor_units_for_people_to_query,
     a_batch_of_a_thousand_is_kept_whole,
+    one_that_fails_among_many_keepers_fails_alone_in_the_end,
 );
 
 /// A store, and its database by another way in.
@@ -484,6 +485,41 @@ async fn money_is_kept_in_minor_units_for_people_to_query(db: Db) {
     let minor = db.sql("select total_minor from orders order by id").await.unwrap();
     assert_eq!(minor, [1230, 500, 99_999_999_999_999]);
     assert!(matches!(keep(&db, records(vec![priced(4, "-0.01", "EUR")])).await, Err(Error::Refused(_))));
+}
+
+/// Whoever is told of a conflict starts over, as the loop does; the one who is to blame meets it every time.
+async fn one_that_fails_among_many_keepers_fails_alone_in_the_end(db: Db) {
+    const KEEPERS: u64 = 20;
+    const KNOWN: u64 = 7;
+    const SHORT: u64 = 11;
+    keep(&db, journal(row(Role::Order, &archive(KNOWN), vec![]))).await.unwrap();
+    let changes = |n| {
+        let stock = if n == SHORT { r#"{"on_hand":-1,"reserved":0}"# } else { STOCKED };
+        let records = vec![save(Table::Stock, &format!("S{n}"), 0, stock)];
+        Changes { records, ..journal(row(Role::Order, &archive(n), vec![])) }
+    };
+    let keepers = (0..KEEPERS).map(|n| {
+        let db = &db;
+        async move {
+            let mut kept = keep(db, changes(n)).await;
+            for _ in 0..KEEPERS {
+                match kept {
+                    Err(Error::Conflict(_)) => kept = keep(db, changes(n)).await,
+                    Ok(()) | Err(Error::Unavailable(_) | Error::Unknown(_) | Error::Refused(_)) => break,
+                }
+            }
+            kept
+        }
+    });
+    for (n, kept) in (0..).zip(futures_util::future::join_all(keepers).await) {
+        match n {
+            KNOWN => assert!(matches!(kept, Err(Error::Conflict(_))), "{kept:?}"),
+            SHORT => assert!(matches!(kept, Err(Error::Refused(_))), "{kept:?}"),
+            _ => kept.unwrap(),
+        }
+    }
+    assert_eq!(db.sql("select count(*) from journal").await.unwrap(), [KEEPERS as i64 - 1]);
+    assert_eq!(db.sql("select count(*) from stock").await.unwrap(), [KEEPERS as i64 - 2]);
 }
 
 async fn a_batch_of_a_thousand_is_kept_whole(db: Db) {

@@ -52,8 +52,8 @@ pub struct SqliteStore {
 /// How long to wait for another process that writes.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// Looking is for people and for recovery; more would only compete with the work for two cores.
-const READERS: u32 = 4;
+/// Each role reads for its batch, and people look. More would only compete with the work for the cores.
+const READERS: u32 = 8;
 
 /// Rows that may lie ready between SQLite's thread and ours: a whole batch, so that neither waits for each.
 const ROWS_READY: usize = 1024;
@@ -132,7 +132,7 @@ impl Durability {
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
-        Ok(Box::new(batch::Batch::new(self.writer.begin().await?, self.clock.clone())))
+        Ok(Box::new(batch::Batch::new(self.readers.clone(), self.writer.clone(), self.clock.clone())))
     }
 
     async fn now(&self) -> Result<Time, Error> {
@@ -217,8 +217,8 @@ fn writing(path: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions 
     connecting(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)
-        // 32 MiB of pages, so that a page written often is copied into the database once and not each time.
-        .pragma("wal_autocheckpoint", "8192")
+        // 64 MiB of pages, so that a page written often is copied into the database once and not each time.
+        .pragma("wal_autocheckpoint", "16384")
         .pragma("journal_size_limit", "67108864")
         // What a statement sets aside in case it fails half-way need not go to a file: a tenth of the time.
         .pragma("temp_store", "memory")

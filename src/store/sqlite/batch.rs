@@ -4,22 +4,37 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use contract::{MessageId, Need, Role, Table, Time};
-use sqlx::SqliteConnection;
+use sqlx::pool::PoolConnection;
+use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
 use super::block::{Blocks, Query, blocks, eight, send, twice_named_blocks};
 use super::json::{self, Rows};
-use super::writer::Open;
+use super::writer::Writer;
 use super::{Clock, Error, around, failed, in_table};
 use crate::store::{Changes, DeadChange, Handled, JournalRow, Loaded, SavedRecord, Transaction};
 
+/// Reads beside whoever writes, and takes its turn at writing only to keep. What changed in between is found
+/// then: by the journal's unique key, and by the versions of the records that are saved. (Records that are only
+/// read are written by the same role, and each role has one station in the one process that has the file.)
 pub(super) struct Batch {
-    open: Open,
+    readers: SqlitePool,
+    /// One for the whole batch, from the first look on.
+    reader: Option<PoolConnection<Sqlite>>,
+    writer: Writer,
     clock: Clock,
 }
 
 impl Batch {
-    pub(super) fn new(open: Open, clock: Clock) -> Self {
-        Self { open, clock }
+    pub(super) fn new(readers: SqlitePool, writer: Writer, clock: Clock) -> Self {
+        Self { readers, reader: None, writer, clock }
+    }
+
+    async fn reader(&mut self) -> Result<&mut SqliteConnection, Error> {
+        let reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => self.readers.acquire().await.map_err(failed)?,
+        };
+        Ok(self.reader.insert(reader))
     }
 }
 
@@ -35,7 +50,7 @@ impl Transaction for Batch {
         )
         .bind(role.name())
         .bind(keys.finish())
-        .fetch_all(self.open.connection()?)
+        .fetch_all(self.reader().await?)
         .await
         .map_err(failed)?;
         let handled = found.into_iter().map(|(id, name, hash, said)| {
@@ -50,36 +65,34 @@ impl Transaction for Batch {
             let sql = in_table!(
                 table,
                 around,
-                "select id, version, doc from ",
+                "select group_concat(id || char(31) || version || char(31) || doc, char(30)) from ",
                 " where id in (select value from json_each(?1))"
             );
-            let rows: Vec<(String, i64, String)> = sqlx::query_as(sql)
+            let found: Option<String> = sqlx::query_scalar(sql)
                 .bind(keys.finish())
-                .fetch_all(self.open.connection()?)
+                .fetch_one(self.reader().await?)
                 .await
                 .map_err(failed)?;
-            loaded.extend(rows.into_iter().map(|(id, version, json)| Loaded {
-                need: Need { table, id },
-                version,
-                json,
-            }));
+            for row in found.iter().flat_map(|found| found.split('\u{1e}')) {
+                loaded.push(loaded_from(table, row)?);
+            }
         }
         Ok(loaded)
     }
 
     async fn keep(mut self: Box<Self>, changes: Changes) -> Result<(), Error> {
-        let written = match self.open.connection() {
-            Ok(connection) => write(connection, changes).await,
-            Err(error) => Err(error),
-        };
-        match written {
-            Ok(()) => self.open.commit().await,
-            Err(error) => {
-                self.open.roll_back().await;
-                Err(error)
-            }
-        }
+        self.reader = None;
+        self.writer.keep(changes).await
     }
+}
+
+fn loaded_from(table: Table, row: &str) -> Result<Loaded, Error> {
+    let mut parts = row.split('\u{1f}');
+    let (Some(id), Some(version), Some(json)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(json::unreadable("a record", "its row has no three parts"));
+    };
+    let version = version.parse().map_err(|why| json::unreadable("a version", why))?;
+    Ok(Loaded { need: Need { table, id: id.to_string() }, version, json: json.to_string() })
 }
 
 fn by_table(needs: &[Need]) -> BTreeMap<Table, Rows> {
@@ -90,7 +103,8 @@ fn by_table(needs: &[Need]) -> BTreeMap<Table, Rows> {
     tables
 }
 
-async fn write(connection: &mut SqliteConnection, changes: Changes) -> Result<(), Error> {
+/// All of a batch, by as few statements as there are tables and blocks.
+pub(super) async fn write(connection: &mut SqliteConnection, changes: Changes) -> Result<(), Error> {
     let Changes { journal, records, deadlines, dead } = changes;
     send(connection, &INSERT_JOURNAL, journal, bind_journal).await?;
     write_records(connection, records).await?;

@@ -1,34 +1,67 @@
 //! There is one writing connection, and whoever holds it is in a transaction.
 
-use std::sync::Arc;
+use std::mem;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
-use super::{Error, failed, is_busy};
+use super::{Error, batch, failed, is_busy};
+use crate::store::Changes;
 
 /// SQLite lets one connection write at a time. Waiting for it here is fair; waiting in SQLite is by luck.
 #[derive(Clone)]
 pub(super) struct Writer {
     /// Empty until it is first needed, and after a failure: the next one connects anew.
     place: Arc<Mutex<Option<SqliteConnection>>>,
+    /// What is to be kept when the place is free. As many as there are roles, each with one batch.
+    waiting: Arc<Lock<Vec<Waiting>>>,
     options: SqliteConnectOptions,
 }
 
+struct Waiting {
+    changes: Changes,
+    answer: oneshot::Sender<Result<(), Error>>,
+}
+
+type Place = OwnedMutexGuard<Option<SqliteConnection>>;
+
 /// A transaction. Whoever drops it without `commit` undoes it.
 pub(super) struct Open {
-    guard: Option<OwnedMutexGuard<Option<SqliteConnection>>>,
+    guard: Option<Place>,
 }
 
 impl Writer {
     pub(super) fn new(options: SqliteConnectOptions, connection: Option<SqliteConnection>) -> Self {
-        Self { place: Arc::new(Mutex::new(connection)), options }
+        Self { place: Arc::new(Mutex::new(connection)), waiting: Arc::default(), options }
     }
 
     pub(super) async fn begin(&self) -> Result<Open, Error> {
-        let mut guard = self.place.clone().lock_owned().await;
+        self.begin_at(self.place.clone().lock_owned().await).await
+    }
+
+    /// Whoever comes to the place first keeps what all the others brought as well: they share one commit, and
+    /// with it one wait for the disk. What fails, fails alone.
+    pub(super) async fn keep(&self, changes: Changes) -> Result<(), Error> {
+        let (answer, mut answered) = oneshot::channel();
+        self.waiting().push(Waiting { changes, answer });
+        let place = self.place.clone().lock_owned().await;
+        match answered.try_recv() {
+            Ok(kept) => return kept,
+            Err(TryRecvError::Closed) => {
+                return Err(Error::Unknown("whoever was to keep it has gone".into()));
+            }
+            Err(TryRecvError::Empty) => {}
+        }
+        let together = mem::take(&mut *self.waiting());
+        keep_all(self.begin_at(place).await, together).await;
+        answered.try_recv().unwrap_or_else(|_| Err(Error::Unknown("nobody kept it".into())))
+    }
+
+    async fn begin_at(&self, mut guard: Place) -> Result<Open, Error> {
         if guard.is_none() {
             *guard = Some(self.options.connect().await.map_err(failed)?);
         }
@@ -42,12 +75,55 @@ impl Writer {
             }
         }
     }
+
+    /// Nothing that could panic runs under this lock, so what it guards is whole.
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn keep_all(begun: Result<Open, Error>, together: Vec<Waiting>) {
+    let mut together = together.into_iter();
+    let mut written = Vec::with_capacity(together.len());
+    let kept = async {
+        let mut open = begun?;
+        for Waiting { changes, answer } in together.by_ref() {
+            match open.write_apart(changes).await {
+                Ok(Err(refused)) => drop(answer.send(Err(refused))),
+                Ok(Ok(())) => written.push(answer),
+                Err(lost) => {
+                    written.push(answer);
+                    return Err(lost);
+                }
+            }
+        }
+        open.commit().await
+    };
+    let kept = kept.await;
+    for answer in written.into_iter().chain(together.map(|waiting| waiting.answer)) {
+        // Whoever does not wait for the answer any more will ask the journal.
+        answer.send(kept.clone()).ok();
+    }
 }
 
 impl Open {
     pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, Error> {
         let connection = self.guard.as_mut().and_then(|guard| guard.as_mut());
         connection.ok_or_else(|| Error::Unavailable("the connection was closed".into()))
+    }
+
+    /// All of these changes, or none of them and why. An error outside means that the whole transaction is lost.
+    async fn write_apart(&mut self, changes: Changes) -> Result<Result<(), Error>, Error> {
+        let lost = |error: sqlx::Error| Error::Unavailable(error.to_string());
+        let connection = self.connection()?;
+        sqlx::query("savepoint apart").execute(&mut *connection).await.map_err(lost)?;
+        let written = batch::write(connection, changes).await;
+        if written.is_err() {
+            // Fails where SQLite has rolled everything back by itself: on a full disk, for one.
+            sqlx::query("rollback to apart").execute(&mut *connection).await.map_err(lost)?;
+        }
+        sqlx::query("release apart").execute(connection).await.map_err(lost)?;
+        Ok(written)
     }
 
     pub(super) async fn commit(mut self) -> Result<(), Error> {
@@ -63,16 +139,6 @@ impl Open {
             (Error::Unavailable(why), false) => Error::Unknown(why),
             (error, _) => error,
         })
-    }
-
-    pub(super) async fn roll_back(mut self) {
-        match self.connection() {
-            Ok(connection) => match sqlx::query("rollback").execute(connection).await {
-                Ok(_) => self.guard = None,
-                Err(_) => self.disconnect(),
-            },
-            Err(_) => self.guard = None,
-        }
     }
 
     /// Closing a connection rolls back, whatever state it is in.

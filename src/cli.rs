@@ -13,11 +13,14 @@ mod client;
 mod dead;
 mod demo;
 mod dev;
+mod health;
 mod load;
 mod migrate;
 mod order;
 mod paint;
+mod pause;
 mod saga;
+mod serve;
 mod shop;
 mod story;
 mod submit;
@@ -28,7 +31,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
+use contract::Role;
 
+use crate::app::Part;
 use crate::config::{self, Loaded, Profile, Settings};
 use crate::telemetry;
 
@@ -57,6 +62,21 @@ enum Command {
     /// Tell the whole story in 20 seconds on a system of its own, and check every promise
     #[command(after_help = "Example: checkout demo --json")]
     Demo(demo::Args),
+    /// Run some roles in this process; others run elsewhere
+    #[command(after_help = "Example: checkout worker payment stock --listen 127.0.0.1:9101")]
+    Worker {
+        #[arg(required = true, value_parser = serve::worker)]
+        roles: Vec<Role>,
+    },
+    /// Run the HTTP gateway: health, readiness, metrics, and this command line's own door
+    #[command(after_help = "Example: checkout gateway --listen 0.0.0.0:8080")]
+    Gateway,
+    /// Run the deadlines, the housekeeping and the mock provider's courier; several may run
+    #[command(after_help = "Example: checkout timers")]
+    Timers,
+    /// Run every role in this process
+    #[command(after_help = "Example: checkout all --listen 127.0.0.1:0")]
+    All,
     /// Send checkouts (JSON, or JSON lines) to a running system
     #[command(after_help = "Example: checkout submit config/example-checkout.json --wait")]
     Submit(submit::Args),
@@ -75,6 +95,18 @@ enum Command {
     /// Put load on a system of its own, and measure
     #[command(after_help = "Example: checkout load --orders 20000 --in-flight 512 --report report.json")]
     Load(load::Args),
+    /// Let a role rest
+    #[command(
+        subcommand,
+        after_help = "Example: checkout pause role payment --why 'the provider is being moved'"
+    )]
+    Pause(pause::Pause),
+    /// Let it go on
+    #[command(subcommand, after_help = "Example: checkout resume role payment")]
+    Resume(pause::Resume),
+    /// Ask the process that listens there whether it can work: for a container's health check
+    #[command(after_help = "Example: checkout health --listen 127.0.0.1:9101")]
+    Health,
     /// The settings in force, and where each comes from
     #[command(after_help = "Example: checkout config --json")]
     Config {
@@ -110,6 +142,11 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// For what is wrong with the settings, and was noticed before anything was done.
+fn wrong_usage(why: anyhow::Error) -> anyhow::Error {
+    WrongUsage(format!("{why:#}")).into()
+}
+
 fn print_line(line: std::fmt::Arguments<'_>) {
     use std::io::Write;
     if writeln!(std::io::stdout(), "{line}").is_err() {
@@ -131,6 +168,7 @@ fn run(cli: Cli, flags: &BTreeMap<String, String>) -> Result<ExitCode> {
     let command = cli.command.unwrap_or(Command::Dev);
     let profile = match command {
         Command::Dev => Profile::Dev,
+        Command::Worker { .. } | Command::Timers => Profile::Part,
         _ => Profile::Plain,
     };
     let loaded =
@@ -152,12 +190,21 @@ async fn dispatch(command: Command, settings: Settings) -> Result<ExitCode> {
     match command {
         Command::Dev => dev::run(&settings).await,
         Command::Demo(args) => demo::run(args, settings).await,
+        Command::Worker { roles } => {
+            serve::run(roles.into_iter().map(Part::Worker).collect(), &settings).await
+        }
+        Command::Gateway => serve::run([Part::Gateway].into(), &settings).await,
+        Command::Timers => serve::run([Part::Timers].into(), &settings).await,
+        Command::All => serve::run(Part::all(), &settings).await,
         Command::Submit(args) => submit::run(args, &settings).await,
         Command::Order(command) => order::run(command, &settings).await,
         Command::Audit(args) => audit::run(args, &settings).await,
         Command::Dead(command) => dead::run(command, &settings).await,
         Command::Saga(command) => saga::run(command, &settings).await,
         Command::Load(args) => load::run(args, settings).await,
+        Command::Pause(command) => pause::pause(command, &settings).await,
+        Command::Resume(command) => pause::resume(command, &settings).await,
+        Command::Health => health::run(&settings).await,
         Command::Config { .. } => Ok(ExitCode::SUCCESS),
         Command::Migrate(args) => migrate::run(args, &settings).await,
     }

@@ -6,10 +6,12 @@ use anyhow::{Context, Result, bail};
 use contract::{BodyHash, Message, MessageId, Queue, Role};
 
 use crate::broker::Broker;
+use crate::gateway::Operator;
 use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, JournalRow, Said, Store};
 
 /// Sends the letter to its queue again, under its own id: if it was handled after all, it is recognised.
-pub(crate) async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, by: &str) -> Result<()> {
+pub(crate) async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, who: &Operator) -> Result<()> {
+    let by = &who.by;
     let (letter, queue) = open_letter(store, id).await?;
     let message = message_of(&letter)?;
     let said = vec![Said { message: Arc::new(message), queues: vec![queue] }];
@@ -20,7 +22,8 @@ pub(crate) async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, by:
 }
 
 /// Gives the letter up, for a reason that stays in the journal: its message counts as handled from now on.
-pub(crate) async fn discard(store: &dyn Store, id: &str, by: &str, why: &str) -> Result<()> {
+pub(crate) async fn discard(store: &dyn Store, id: &str, who: &Operator) -> Result<()> {
+    let Operator { by, why, .. } = who;
     let (letter, queue) = open_letter(store, id).await?;
     let outcome = format!("discarded by {by}: {why}");
     close(store, &letter, DeadStatus::Discarded, queue.reader(), outcome, Vec::new()).await

@@ -240,7 +240,11 @@ async fn a_retry_comes_after_its_delay_with_one_more_attempt(broker: Harness) {
         let begin = Instant::now();
         broker.broker.retry(&taken[0], delay).await.unwrap();
         broker.nothing_comes(Queue::Order).await;
-        assert_eq!(broker.broker.depth(Queue::Order).messages, 1, "it is not forgotten while it waits");
+        assert_eq!(
+            broker.broker.depth(Queue::Order).await.unwrap().messages,
+            1,
+            "it is not forgotten while it waits"
+        );
         let again = broker.take(Queue::Order, 10).await;
         assert!(begin.elapsed() >= delay, "it came after {:?}", begin.elapsed());
         assert!(again[0].redelivered && again[0].attempt == attempt + 1, "{again:?}");
@@ -261,7 +265,7 @@ async fn a_retry_holds_nobody_up(mut broker: Harness) {
 
 async fn a_fact_for_no_queue_is_no_failure_and_listeners_hear_it(broker: Harness) {
     broker.publish(&[Said { message: fact(1), queues: Vec::new() }]).await;
-    let (mut one, mut other) = (broker.broker.facts(), broker.broker.facts());
+    let (mut one, mut other) = (broker.broker.facts().await, broker.broker.facts().await);
     broker.publish(&[Said { message: fact(2), queues: Vec::new() }, say(3, &[Queue::Order])]).await;
     broker.publish(&[Said { message: fact(4), queues: vec![Queue::Saga] }]).await;
     for listener in [&mut one, &mut other] {
@@ -303,22 +307,22 @@ async fn two_takers_share_a_queue_and_nobody_gets_the_same_message(harness: Harn
 }
 
 async fn depth_counts_what_lies_ready_and_what_is_taken(broker: Harness) {
-    let depth = || broker.broker.depth(Queue::Order).messages;
-    assert_eq!(broker.broker.depth(Queue::Order), checkout_saga::broker::Depth::default());
+    let depth = async || broker.broker.depth(Queue::Order).await.unwrap().messages;
+    assert_eq!(depth().await, 0);
     broker.publish(&said(0..3)).await;
-    assert_eq!(depth(), 3);
+    assert_eq!(depth().await, 3);
     let taken = broker.take_all(Queue::Order, 2).await;
-    assert_eq!(depth(), 3);
+    assert_eq!(depth().await, 3);
     broker.done(&taken[..1]).await;
-    assert_eq!(depth(), 2);
+    assert_eq!(depth().await, 2);
     broker.broker.hand_back(&taken[1..]).await;
-    assert_eq!(depth(), 2);
+    assert_eq!(depth().await, 2);
     let since = Instant::now();
-    while broker.broker.depth(Queue::Order).oldest.is_zero() {
+    while broker.broker.depth(Queue::Order).await.unwrap().oldest.is_some_and(|oldest| oldest.is_zero()) {
         assert!(since.elapsed() < SOON, "what lies there gets no older");
         tokio::task::yield_now().await;
     }
-    assert_eq!(broker.broker.depth(Queue::Saga).messages, 0);
+    assert_eq!(broker.broker.depth(Queue::Saga).await.unwrap().messages, 0);
 }
 
 async fn a_cancelled_take_loses_nothing(harness: Harness) {

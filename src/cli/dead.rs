@@ -91,13 +91,13 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
             say!("body     {}", letter.body);
         }
         Command::Replay { id, by } => {
-            let who = Operator { by, why: String::new() };
-            Client::find(settings)?.command(&format!("/admin/dead-letters/{id}/replay"), &who).await?;
+            let client = Client::open(settings, &store).await?;
+            client.replay(&id, &Operator::new(by, "")).await?;
             say!("{id} is in its queue again");
         }
         Command::Discard { id, why, by } => {
-            let who = Operator { by, why };
-            Client::find(settings)?.command(&format!("/admin/dead-letters/{id}/discard"), &who).await?;
+            let client = Client::open(settings, &store).await?;
+            client.discard(&id, &Operator::new(by, why)).await?;
             say!("{id} is given up");
         }
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::app;
-use crate::config::Settings;
+use crate::config::{DatabaseUrl, Settings};
 use crate::store::sqlite::SqliteStore;
 
 #[derive(clap::Args)]
@@ -24,7 +24,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
-    let path = &settings.database_url.path;
+    let DatabaseUrl::Sqlite(path) = &settings.database_url else {
+        anyhow::bail!("not yet");
+    };
     let done = match (args.direction.as_str(), args.dry_run) {
         ("up", true) => SqliteStore::migrations_pending(path).await?,
         ("up", false) => SqliteStore::migrate_up(path).await?,

@@ -22,7 +22,9 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use super::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Store, Transaction};
+use super::{
+    DeadLetter, DeadStatus, Error, Filter, JournalRow, Pause, PauseChange, Store, Transaction, Vitals,
+};
 use writer::Writer;
 
 /// What a commit outlives.
@@ -185,6 +187,14 @@ impl Store for SqliteStore {
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
         look::dead_letter(&self.readers, id).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, Error> {
+        look::pauses(&self.readers).await
+    }
+
+    async fn vitals(&self) -> Result<Vitals, Error> {
+        self.take_vitals().await
     }
 }
 

@@ -38,7 +38,7 @@ use crate::store::Store;
 use crate::timers;
 
 pub(crate) use open::lock;
-pub use open::{look, open_world, publisher, world_path};
+pub use open::{look, open_world, publisher, rabbit_options, world_path};
 pub use part::{Part, Parts, WORKERS, named, queues};
 
 pub struct System {

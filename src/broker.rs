@@ -11,6 +11,7 @@
 //! * What could not be read, routed or delivered is not dropped: it waits to be taken as a [`DeadDelivery`].
 
 pub mod embedded;
+pub mod rabbitmq;
 
 use std::sync::Arc;
 use std::time::Duration;

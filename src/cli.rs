@@ -14,16 +14,19 @@ mod dead;
 mod demo;
 mod dev;
 mod health;
+mod journal;
 mod load;
 mod migrate;
 mod order;
 mod paint;
 mod pause;
+mod progress;
 mod saga;
 mod serve;
 mod shop;
 mod story;
 mod submit;
+mod topology;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -95,13 +98,19 @@ enum Command {
     /// Put load on a system of its own, and measure
     #[command(after_help = "Example: checkout load --orders 20000 --in-flight 512 --report report.json")]
     Load(load::Args),
-    /// Let a role rest
+    /// What the journal can do for a broker that was lost
+    #[command(subcommand, after_help = "Example: checkout journal refill --dry-run")]
+    Journal(journal::Command),
+    /// Exchanges and queues on the broker: what differs, and making it so
+    #[command(after_help = "Example: checkout topology plan")]
+    Topology(topology::Args),
+    /// Let a role or a payment method rest
     #[command(
         subcommand,
         after_help = "Example: checkout pause role payment --why 'the provider is being moved'"
     )]
     Pause(pause::Pause),
-    /// Let it go on
+    /// Let a role or a payment method go on
     #[command(subcommand, after_help = "Example: checkout resume role payment")]
     Resume(pause::Resume),
     /// Ask the process that listens there whether it can work: for a container's health check
@@ -204,6 +213,8 @@ async fn dispatch(command: Command, settings: Settings) -> Result<ExitCode> {
         Command::Load(args) => load::run(args, settings).await,
         Command::Pause(command) => pause::pause(command, &settings).await,
         Command::Resume(command) => pause::resume(command, &settings).await,
+        Command::Journal(command) => journal::run(command, &settings).await,
+        Command::Topology(args) => topology::run(args, &settings).await,
         Command::Health => health::run(&settings).await,
         Command::Config { .. } => Ok(ExitCode::SUCCESS),
         Command::Migrate(args) => migrate::run(args, &settings).await,

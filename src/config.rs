@@ -317,7 +317,7 @@ mod tests {
             ("durability", "none"),
             ("database_url", "postgres:shop"),
             ("amqp_url", "http://broker"),
-            ("amqp_url", "amqp://guest:s3cret@broker/a/b/c"),
+            ("amqp_url", "amqp://guest:s3cret@broker:port/shop"),
             ("database_url", "postgres://anna:s3cret@db:port/shop"),
             ("prefix", "My Shop"),
         ] {

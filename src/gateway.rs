@@ -67,9 +67,17 @@ pub struct Operator {
     pub by: String,
     #[serde(default)]
     pub why: String,
-    /// With a replay: the body to send instead of the one that failed.
+    /// With a replay: what to send instead of what failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edited: Option<String>,
+    pub edited: Option<Edited>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct Edited {
+    #[serde(default, rename = "type")]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub body: Option<String>,
 }
 
 impl Operator {

@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod metrics;
 pub mod pause;
 pub mod probe;
+pub mod refill;
 pub mod retry;
 pub mod run;
 pub mod store;

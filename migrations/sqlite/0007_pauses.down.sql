@@ -1,1 +1,2 @@
+drop table methods;
 drop table pauses;

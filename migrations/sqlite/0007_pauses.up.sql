@@ -5,3 +5,11 @@ create table pauses (
     why text not null,
     at text not null
 );
+
+-- Payment methods that were paused or resumed at least once. It belongs to the order worker, like the catalogue.
+create table methods (
+    id text primary key,
+    version integer not null,
+    doc text not null,
+    paused integer generated always as (doc ->> 'paused') virtual
+);

@@ -3,14 +3,17 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::part::{Parts, named};
+use super::part::{Parts, named, queues};
 use crate::adapter::mock::{self, MockWorld};
+use crate::broker::rabbitmq::{self, RabbitBroker};
 use crate::broker::Broker;
 use crate::broker::embedded::EmbeddedBroker;
 use crate::config::{AmqpUrl, DatabaseUrl, Settings};
+use crate::retry::Delays;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 
@@ -40,19 +43,72 @@ pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn 
     }
 }
 
+/// `None` when the queues are in this process.
+pub fn rabbit_options(settings: &Settings, name: &str) -> Option<rabbitmq::Options> {
+    let AmqpUrl::At(url) = &settings.amqp_url else { return None };
+    Some(rabbitmq::Options {
+        url: url.reveal().to_string(),
+        prefix: settings.prefix.to_string(),
+        connection_name: format!("checkout {name}"),
+        batch_max: settings.batch_max,
+        consume: Vec::new(),
+    })
+}
+
 /// In this process the queues are refilled from the journal; a broker has kept its own.
 pub(super) async fn broker(settings: &Settings, parts: &Parts, store: &dyn Store) -> Result<Arc<dyn Broker>> {
-    match &settings.amqp_url {
-        AmqpUrl::Embedded => {
-            let in_flight = store.in_flight().await?;
-            if !in_flight.is_empty() {
-                tracing::info!(messages = in_flight.len(), "went on with what was in flight");
-            }
-            Ok(Arc::new(EmbeddedBroker::refilled(in_flight)))
+    let Some(options) = rabbit_options(settings, &named(parts)) else {
+        let in_flight = store.in_flight().await?;
+        if !in_flight.is_empty() {
+            tracing::info!(messages = in_flight.len(), "went on with what was in flight");
         }
-        AmqpUrl::At(url) => bail!("{url}: {}", named(parts)),
+        return Ok(Arc::new(EmbeddedBroker::refilled(in_flight)));
+    };
+    wait_for("the broker", async || Ok(rabbitmq::knock(&options).await?)).await?;
+    let broker = RabbitBroker::connect(rabbitmq::Options { consume: queues(parts), ..options })?;
+    // What is wrong with the topology is said in the log, and may be mended while we wait.
+    broker.up().await;
+    Ok(broker)
+}
+
+/// Why something could not be opened.
+enum Closed {
+    /// It may be there in a moment.
+    Away(String),
+    /// It has answered, and waiting would not change the answer.
+    Refused(String),
+}
+
+impl From<rabbitmq::Shut> for Closed {
+    fn from(shut: rabbitmq::Shut) -> Self {
+        match shut {
+            rabbitmq::Shut::Away(why) => Closed::Away(why),
+            rabbitmq::Shut::Refused(why) => Closed::Refused(why),
+        }
     }
 }
+
+/// Says what is waited for, once and then every so often, and ends when there is an answer.
+async fn wait_for<T>(what: &str, mut open: impl AsyncFnMut() -> Result<T, Closed>) -> Result<T> {
+    let mut delays = Delays::new();
+    let mut said: Option<Instant> = None;
+    loop {
+        match open().await {
+            Ok(opened) => return Ok(opened),
+            Err(Closed::Refused(why)) => bail!("{what} refuses us: {why}"),
+            Err(Closed::Away(why)) => {
+                if said.is_none_or(|at| at.elapsed() > SAY_AGAIN) {
+                    tracing::warn!("waiting for {what}: {why}");
+                    said = Some(Instant::now());
+                }
+            }
+        }
+        tokio::time::sleep(delays.next_delay()).await;
+    }
+}
+
+/// A process that waits should not look dead in its log.
+const SAY_AGAIN: Duration = Duration::from_secs(30);
 
 /// For a command that only publishes.
 pub async fn publisher(settings: &Settings, store: &dyn Store) -> Result<Arc<dyn Broker>> {

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use contract::{Body, Message, OrderId, Raw, Status};
 use hdrhistogram::Histogram;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::json;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
-use super::{audit, shop};
+use super::{audit, progress, shop};
 use crate::app::{Part, System};
 use crate::config::{DatabaseUrl, Listen, Settings};
 
@@ -60,7 +60,7 @@ async fn measure(args: &Args, settings: &Settings) -> Result<ExitCode> {
     while !system.store.in_flight().await?.is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let progress = progress_bar(args.orders);
+    let progress = progress::bar(args.orders, "orders");
     let started = Instant::now();
     let cpu_before = cpu_ms();
     let outcome = drive(args, &system, &progress).await?;
@@ -196,12 +196,6 @@ async fn listen(
         }
     }
     Ok(outcome)
-}
-
-fn progress_bar(orders: u64) -> ProgressBar {
-    let style = "{bar:40} {pos}/{len} orders  {per_sec}  {eta} left";
-    let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(orders).with_style(style)
 }
 
 fn round(number: f64) -> f64 {

@@ -207,6 +207,7 @@ macro_rules! in_table {
             contract::Table::Audit => $text!("audit", $($part),*),
             contract::Table::Products => $text!("products", $($part),*),
             contract::Table::Discounts => $text!("discounts", $($part),*),
+            contract::Table::Methods => $text!("methods", $($part),*),
             contract::Table::Stock => $text!("stock", $($part),*),
             contract::Table::Holds => $text!("holds", $($part),*),
             contract::Table::Payments => $text!("payments", $($part),*),

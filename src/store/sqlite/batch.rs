@@ -198,6 +198,7 @@ fn insert_into(table: Table) -> Blocks {
         | Table::Audit
         | Table::Products
         | Table::Discounts
+        | Table::Methods
         | Table::Stock
         | Table::Holds
         | Table::Payments

@@ -60,6 +60,7 @@ pub(super) async fn list(pool: &SqlitePool, table: Table, filter: &Filter) -> Re
         | Table::Audit
         | Table::Products
         | Table::Discounts
+        | Table::Methods
         | Table::Stock
         | Table::Holds
         | Table::Payments

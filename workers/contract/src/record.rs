@@ -12,6 +12,7 @@ pub enum Table {
     Audit,
     Products,
     Discounts,
+    Methods,
     Stock,
     Holds,
     Payments,
@@ -20,12 +21,13 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Table; 10] = [
+    pub const ALL: [Table; 11] = [
         Table::Orders,
         Table::Submissions,
         Table::Audit,
         Table::Products,
         Table::Discounts,
+        Table::Methods,
         Table::Stock,
         Table::Holds,
         Table::Payments,
@@ -40,6 +42,7 @@ impl Table {
             Table::Audit => "audit",
             Table::Products => "products",
             Table::Discounts => "discounts",
+            Table::Methods => "methods",
             Table::Stock => "stock",
             Table::Holds => "holds",
             Table::Payments => "payments",
@@ -55,9 +58,12 @@ impl Table {
 
     pub fn owner(self) -> Role {
         match self {
-            Table::Orders | Table::Submissions | Table::Audit | Table::Products | Table::Discounts => {
-                Role::Order
-            }
+            Table::Orders
+            | Table::Submissions
+            | Table::Audit
+            | Table::Products
+            | Table::Discounts
+            | Table::Methods => Role::Order,
             Table::Stock | Table::Holds => Role::Stock,
             Table::Payments => Role::Payment,
             Table::Notices => Role::Notification,

@@ -4,6 +4,7 @@ mod notices;
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use contract::{
     ChargeStanding, Currency, Method, Money, OrderId, PaymentChoice, ProviderCharge, ProviderEvent,

@@ -11,6 +11,7 @@ mod courier;
 mod draw;
 mod ledger;
 mod lines;
+mod postgres;
 pub mod rules;
 mod script;
 mod sent;
@@ -29,6 +30,7 @@ pub use sent::MockChannel;
 
 use super::Failure;
 use crate::store::sqlite::file;
+use postgres::PostgresShelf;
 use shelf::Shelf;
 use sqlite::SqliteShelf;
 
@@ -55,7 +57,22 @@ impl MockWorld {
         let shelf = SqliteShelf::open(path).await.map_err(|error| {
             Failure::Unavailable("the mock world", format!("{}: {error}", path.display()))
         })?;
-        Ok(Arc::new(Self { settings, clock, shelf: Box::new(shelf), booked: Notify::new() }))
+        Ok(Self::with(Box::new(shelf), settings, clock))
+    }
+
+    /// In the schema `world` of that database, or in `…_world` where the address names a schema: any number of
+    /// processes share it. It is made when it is first used, and a database that is away is so until then.
+    pub fn on_postgres(url: &str, settings: Settings) -> Result<Arc<Self>, Failure> {
+        Self::on_postgres_at(url, settings, Arc::new(wall_clock))
+    }
+
+    pub fn on_postgres_at(url: &str, settings: Settings, clock: Clock) -> Result<Arc<Self>, Failure> {
+        let shelf = PostgresShelf::at(url).map_err(|error| failure(&error))?;
+        Ok(Self::with(Box::new(shelf), settings, clock))
+    }
+
+    fn with(shelf: Box<dyn Shelf>, settings: Settings, clock: Clock) -> Arc<Self> {
+        Arc::new(Self { settings, clock, shelf, booked: Notify::new() })
     }
 
     pub fn now(&self) -> Time {
@@ -73,9 +90,12 @@ fn wall_clock() -> Time {
     Time::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn unavailable(error: sqlx::Error) -> Failure {
-    Failure::Unavailable("the mock world", error.to_string())
+fn failure(error: &sqlx::Error) -> Failure {
+    match postgres::cannot_hold(error) {
+        true => Failure::Refused("the mock world", error.to_string()),
+        false => Failure::Unavailable("the mock world", error.to_string()),
+    }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

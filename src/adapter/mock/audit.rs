@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use contract::Time;
 
 use super::lines::{ChargePageLine, SentPageLine};
-use super::{MockWorld, unavailable};
+use super::{MockWorld, failure};
 use crate::adapter::Failure;
 use crate::audit::{BookedCharge, Books, SentNotice};
 
@@ -38,12 +38,12 @@ impl MockWorld {
     /// Charges in the order of their keys, from just after the key `after`; begin with the empty one.
     pub async fn charges_page(&self, after: &str, limit: usize) -> Result<Vec<ChargeRow>, Failure> {
         let page = self.shelf.charges_page(after, page(limit), self.now());
-        Ok(page.await.map_err(unavailable)?.into_iter().map(ChargeRow::of).collect())
+        Ok(page.await.map_err(|error| failure(&error))?.into_iter().map(ChargeRow::of).collect())
     }
 
     /// Notices in the order in which they were handed over, from just after number `after`; begin with 0.
     pub async fn sent_page(&self, after: i64, limit: usize) -> Result<Vec<SentRow>, Failure> {
-        let page = self.shelf.sent_page(after, page(limit)).await.map_err(unavailable)?;
+        let page = self.shelf.sent_page(after, page(limit)).await.map_err(|error| failure(&error))?;
         Ok(page.into_iter().map(SentRow::of).collect())
     }
 }

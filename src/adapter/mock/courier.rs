@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contract::{ProviderEvent, Time};
 
-use super::{MockWorld, lines, unavailable};
+use super::{MockWorld, failure, lines};
 use crate::adapter::Failure;
 
 impl MockWorld {
@@ -15,20 +15,20 @@ impl MockWorld {
     /// there three times, on top of the limit. What another courier has in hand is left to him for a while.
     pub async fn due_events(&self, now: Time, limit: usize) -> Result<Vec<ProviderEvent>, Failure> {
         let mut events = Vec::new();
-        for line in self.shelf.take_due(now, limit).await.map_err(unavailable)? {
-            events.extend(lines::event(&line).map_err(unavailable)?);
+        for line in self.shelf.take_due(now, limit).await.map_err(|error| failure(&error))? {
+            events.extend(lines::event(&line).map_err(|error| failure(&error))?);
         }
         Ok(events)
     }
 
     /// These arrived safely. Ids that are not known or were delivered before change nothing.
     pub async fn delivered(&self, ids: &[&str]) -> Result<(), Failure> {
-        self.shelf.delivered(ids).await.map_err(unavailable)
+        self.shelf.delivered(ids).await.map_err(|error| failure(&error))
     }
 
     /// When the next event is due that was not delivered yet; it may be in the past.
     pub async fn next_due(&self) -> Result<Option<Time>, Failure> {
-        Ok(self.shelf.next_due().await.map_err(unavailable)?.map(Time::from_unix_ms))
+        Ok(self.shelf.next_due().await.map_err(|error| failure(&error))?.map(Time::from_unix_ms))
     }
 
     /// Waits until an event is due, at most `at_most`. One that could not be delivered stays due, so the caller

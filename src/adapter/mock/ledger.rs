@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use contract::{ChargeStanding, ProviderCharge, ProviderQuery, ProviderRefund, Time};
 
-use super::MockWorld;
 use super::books::Books;
 use super::rules::{DueEvent, Refusal};
 use super::shelf::Wanted;
+use super::{MockWorld, failure};
 use crate::adapter::Failure;
 use crate::adapter::provider::{Answer, PaymentProvider};
 
@@ -40,7 +40,7 @@ impl PaymentProvider for MockWorld {
                 let now = self.now();
                 asks.iter().map(|ask| Ok(books.query(ask, now))).collect()
             }
-            Err(error) => all_unavailable(asks.len(), &error),
+            Err(error) => all_failed(asks.len(), &error),
         }
     }
 }
@@ -67,7 +67,7 @@ impl MockWorld {
             later
         };
         if let Err(error) = self.shelf.change(wanted, &mut decide).await {
-            return all_unavailable(count, &error);
+            return all_failed(count, &error);
         }
         if rings {
             self.booked.notify_waiters();
@@ -90,6 +90,6 @@ fn each<'a, A>(asks: &[&'a A], what: impl Fn(&'a A) -> &'a String) -> Vec<&'a st
     asks.iter().map(|ask| what(ask).as_str()).collect()
 }
 
-fn all_unavailable<T>(count: usize, error: &sqlx::Error) -> Vec<Result<T, Failure>> {
-    (0..count).map(|_| Err(Failure::Unavailable("the mock world", error.to_string()))).collect()
+fn all_failed<T>(count: usize, error: &sqlx::Error) -> Vec<Result<T, Failure>> {
+    (0..count).map(|_| Err(failure(error))).collect()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::MockWorld;
+use super::{MockWorld, failure};
 use crate::adapter::Failure;
 use crate::adapter::channel::{Channel, Notice, masked};
 
@@ -49,8 +49,7 @@ impl Channel for MockChannel {
         let mut new = match self.world.shelf.put(self.kind.name(), &lines, self.world.now()).await {
             Ok(new) => new,
             Err(error) => {
-                let why = || Err(Failure::Unavailable("the mock world", error.to_string()));
-                return notices.iter().map(|_| why()).collect();
+                return notices.iter().map(|_| Err(failure(&error))).collect();
             }
         };
         let log = |notice: &Notice<'_>| {

@@ -6,7 +6,7 @@
 //! * `change` is one transaction: what it loads does not change until what was decided is written, all of it or
 //!   nothing, and on the disk when it answers. Where somebody else was faster, it loads and decides anew.
 //! * A key is booked once, however many processes ask under it at the same time.
-//! * An event that was taken and never called delivered comes again.
+//! * An event that was taken and never called delivered comes again, [`TAKEN_MS`] later at the latest.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -56,6 +56,9 @@ pub(super) trait Shelf: Send + Sync + 'static {
 
     async fn close(&self);
 }
+
+/// Whoever took an event has this long before somebody else may take it.
+pub(super) const TAKEN_MS: i64 = 5_000;
 
 /// Which charges and refunds a batch is about.
 #[derive(Default)]

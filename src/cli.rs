@@ -13,6 +13,7 @@ mod client;
 mod dead;
 mod demo;
 mod dev;
+mod doctor;
 mod health;
 mod journal;
 mod load;
@@ -98,6 +99,12 @@ enum Command {
     /// Put load on a system of its own, and measure
     #[command(after_help = "Example: checkout load --orders 20000 --in-flight 512 --report report.json")]
     Load(load::Args),
+    /// Look for what is wrong: settings, database, broker, queues, dead letters; each finding with its fix
+    #[command(after_help = "Example: checkout doctor --json")]
+    Doctor(doctor::Args),
+    /// Put the sample catalogue in; once is enough
+    #[command(after_help = "Example: checkout sample")]
+    Sample,
     /// What the journal can do for a broker that was lost
     #[command(subcommand, after_help = "Example: checkout journal refill --dry-run")]
     Journal(journal::Command),
@@ -185,17 +192,17 @@ fn run(cli: Cli, flags: &BTreeMap<String, String>) -> Result<ExitCode> {
     let Loaded { settings, shown, warnings } = loaded;
     let quiet = matches!(command, Command::Demo(_) | Command::Load(_)) && !flags.contains_key("log");
     telemetry::start(if quiet { "error" } else { &settings.log }, settings.log_format)?;
-    for warning in warnings {
+    for warning in &warnings {
         tracing::warn!("{warning}");
     }
     if let Command::Config { json } = command {
         return show_config(&shown, json);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(dispatch(command, settings))
+    runtime.block_on(dispatch(command, settings, &warnings))
 }
 
-async fn dispatch(command: Command, settings: Settings) -> Result<ExitCode> {
+async fn dispatch(command: Command, settings: Settings, warnings: &[String]) -> Result<ExitCode> {
     match command {
         Command::Dev => dev::run(&settings).await,
         Command::Demo(args) => demo::run(args, settings).await,
@@ -213,6 +220,8 @@ async fn dispatch(command: Command, settings: Settings) -> Result<ExitCode> {
         Command::Load(args) => load::run(args, settings).await,
         Command::Pause(command) => pause::pause(command, &settings).await,
         Command::Resume(command) => pause::resume(command, &settings).await,
+        Command::Doctor(args) => doctor::run(args, &settings, warnings).await,
+        Command::Sample => shop::sample(&settings).await,
         Command::Journal(command) => journal::run(command, &settings).await,
         Command::Topology(args) => topology::run(args, &settings).await,
         Command::Health => health::run(&settings).await,

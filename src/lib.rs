@@ -8,6 +8,7 @@ pub mod broker;
 pub mod cli;
 pub mod config;
 mod dead;
+pub mod doctor;
 pub mod door;
 mod fail;
 pub mod gateway;

@@ -9,9 +9,9 @@ use anyhow::{Context, Result, bail};
 
 use super::part::{Parts, named, queues};
 use crate::adapter::mock::{self, MockWorld};
-use crate::broker::rabbitmq::{self, RabbitBroker};
 use crate::broker::Broker;
 use crate::broker::embedded::EmbeddedBroker;
+use crate::broker::rabbitmq::{self, RabbitBroker};
 use crate::config::{AmqpUrl, DatabaseUrl, Settings};
 use crate::retry::Delays;
 use crate::store::Store;

@@ -26,7 +26,9 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
     let Command::Refill { older_than_s, dry_run } = command;
     if settings.amqp_url == AmqpUrl::Embedded {
-        bail!("the queues are in the process of the system, which refills them when it starts: start it again");
+        bail!(
+            "the queues are in the process of the system, which refills them when it starts: start it again"
+        );
     }
     let store = app::look(settings).await?;
     let missing = refill::missing(&*store, Duration::from_secs(older_than_s)).await?;

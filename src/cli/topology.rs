@@ -33,7 +33,10 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         let differences: Vec<_> = differences.iter().map(ToString::to_string).collect();
         say!("{}", serde_json::to_string_pretty(&json!({"differences": differences}))?);
     } else if differences.is_empty() {
-        say!("{}", paint::good("everything is as it should be, as far as AMQP shows; apply makes bindings again"));
+        say!(
+            "{}",
+            paint::good("everything is as it should be, as far as AMQP shows; apply makes bindings again")
+        );
     } else {
         differences.iter().for_each(|difference| say!("{}", paint::bad(&difference.to_string())));
     }

@@ -4,7 +4,6 @@ mod batch;
 mod block;
 pub(crate) mod file;
 mod flight;
-mod json;
 mod look;
 mod schema;
 mod writer;
@@ -22,7 +21,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use super::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Store, Transaction};
+use super::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Store, Transaction, json};
 use writer::Writer;
 
 /// What a commit outlives.

@@ -9,6 +9,7 @@
 //! * Journal rows and audit entries never change. The database itself refuses.
 //! * `keep` answers [`Error::Unknown`] when the commit may or may not have happened: look again.
 
+mod json;
 pub mod sqlite;
 
 use std::collections::BTreeMap;

@@ -4,7 +4,6 @@ mod batch;
 mod block;
 pub(crate) mod file;
 mod flight;
-mod json;
 mod look;
 mod schema;
 mod writer;
@@ -23,7 +22,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::{
-    DeadLetter, DeadStatus, Error, Filter, JournalRow, Pause, PauseChange, Store, Transaction, Vitals,
+    DeadLetter, DeadStatus, Error, Filter, JournalRow, Pause, PauseChange, Store, Transaction, Vitals, json,
 };
 use writer::Writer;
 

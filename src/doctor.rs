@@ -9,7 +9,9 @@ use serde::Serialize;
 use crate::app;
 use crate::broker::rabbitmq;
 use crate::config::{AmqpUrl, DatabaseUrl, Settings, Usage};
-use crate::store::{DeadStatus, Filter, Store, sqlite::SqliteStore};
+use crate::store::postgres::PostgresStore;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{DeadStatus, Filter, Store};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -337,6 +339,6 @@ fn look_at_queues(options: &rabbitmq::Options, queues: &[rabbitmq::QueueSeen], f
 async fn pending(settings: &Settings) -> Result<Vec<String>, crate::store::Error> {
     match &settings.database_url {
         DatabaseUrl::Sqlite(path) => SqliteStore::migrations_pending(Path::new(path)).await,
-        DatabaseUrl::Postgres(_) => Ok(Vec::new()),
+        DatabaseUrl::Postgres(url) => PostgresStore::migrations_pending(url.reveal()).await,
     }
 }

@@ -14,8 +14,9 @@ use crate::broker::embedded::EmbeddedBroker;
 use crate::broker::rabbitmq::{self, RabbitBroker};
 use crate::config::{AmqpUrl, DatabaseUrl, Settings};
 use crate::retry::Delays;
-use crate::store::Store;
+use crate::store::postgres::{Options as PostgresOptions, PostgresStore};
 use crate::store::sqlite::SqliteStore;
+use crate::store::{self, Store};
 
 /// One system at a time on one database, and nobody changes its schema meanwhile.
 pub(crate) fn lock(database: &Path) -> Result<File> {
@@ -39,8 +40,21 @@ pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn 
             let store = SqliteStore::open(path, settings.durability).await;
             Ok(Arc::new(store.with_context(|| format!("cannot open the database {}", path.display()))?))
         }
-        DatabaseUrl::Postgres(url) => bail!("{url}: {}", named(parts)),
+        DatabaseUrl::Postgres(url) => {
+            let options = PostgresOptions {
+                connections: connections(parts),
+                ..PostgresOptions::named(&format!("checkout {}", named(parts)))
+            };
+            let open = async || Ok(PostgresStore::open(url.reveal(), options.clone()).await?);
+            let store = wait_for("the database", open).await.with_context(|| url.to_string())?;
+            Ok(Arc::new(store))
+        }
     }
+}
+
+/// One for the batch in hand of each part, and two for looking: at pauses, and for whoever asks how we are.
+fn connections(parts: &Parts) -> u32 {
+    u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_add(2)
 }
 
 /// `None` when the queues are in this process.
@@ -77,6 +91,18 @@ enum Closed {
     Away(String),
     /// It has answered, and waiting would not change the answer.
     Refused(String),
+}
+
+impl From<store::Error> for Closed {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Refused(why) => Closed::Refused(why),
+            // Somebody migrates at this moment.
+            store::Error::Unavailable(why) | store::Error::Conflict(why) | store::Error::Unknown(why) => {
+                Closed::Away(why)
+            }
+        }
+    }
 }
 
 impl From<rabbitmq::Shut> for Closed {
@@ -122,7 +148,17 @@ pub async fn look(settings: &Settings) -> Result<Arc<dyn Store>> {
             let store = SqliteStore::open_existing(path).await;
             Ok(Arc::new(store.with_context(|| format!("cannot look into {}", path.display()))?))
         }
-        DatabaseUrl::Postgres(url) => bail!("{url}"),
+        DatabaseUrl::Postgres(url) => {
+            // Opening migrates, and that is for those who work, or for `checkout migrate`.
+            let missing = PostgresStore::migrations_pending(url.reveal()).await;
+            let missing = missing.with_context(|| format!("cannot look into {url}"))?;
+            if !missing.is_empty() {
+                bail!("{url} lacks migrations ({}); run `checkout migrate up`", missing.join(", "));
+            }
+            let options = PostgresOptions { connections: 2, ..PostgresOptions::named("checkout looks") };
+            let store = PostgresStore::open(url.reveal(), options).await;
+            Ok(Arc::new(store.with_context(|| format!("cannot look into {url}"))?))
+        }
     }
 }
 
@@ -140,7 +176,9 @@ pub async fn open_world(settings: &Settings) -> Result<Arc<MockWorld>> {
             let path = world_path(path);
             MockWorld::open(&path, mock).await.with_context(|| format!("cannot open {}", path.display()))
         }
-        DatabaseUrl::Postgres(url) => bail!("{url}"),
+        DatabaseUrl::Postgres(url) => {
+            MockWorld::on_postgres(url.reveal(), mock).with_context(|| format!("cannot open {url}"))
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! * `keep` answers [`Error::Unknown`] when the commit may or may not have happened: look again.
 
 mod json;
+pub mod postgres;
 pub mod sqlite;
 
 use std::collections::BTreeMap;

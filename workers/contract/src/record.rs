@@ -56,6 +56,20 @@ impl Table {
         self == Table::Audit
     }
 
+    pub fn meeting(self) -> Meeting {
+        match self {
+            Table::Products | Table::Discounts => Meeting::Reading,
+            Table::Orders
+            | Table::Submissions
+            | Table::Audit
+            | Table::Holds
+            | Table::Payments
+            | Table::Notices
+            | Table::Sagas => Meeting::Seldom,
+            Table::Stock => Meeting::Often,
+        }
+    }
+
     pub fn owner(self) -> Role {
         match self {
             Table::Orders
@@ -70,6 +84,18 @@ impl Table {
             Table::Sagas => Role::Saga,
         }
     }
+}
+
+/// How two batches come to meet at one record of a table, and so how a store should read it for deciding. The
+/// version is checked whatever it does: a record that changed in between is a conflict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Meeting {
+    /// Far more often read than written: readers who locked it would wait for each other and for nothing.
+    Reading,
+    /// It is one order's: only replicas that work on the same order meet, so a lock pays in large batches alone.
+    Seldom,
+    /// Many orders change it: without a lock, the best-selling record would be one conflict after the other.
+    Often,
 }
 
 /// A struct that is kept as one record.

@@ -59,7 +59,7 @@ async fn tell(args: &Args, settings: &Settings) -> Result<ExitCode> {
             "A shop opens, in this process. Its provider takes a quarter of a second; its patience is two.\n"
         );
     }
-    let mut stage = Stage { system: &system, facts: system.broker.facts(), quiet: args.json };
+    let mut stage = Stage { system: &system, facts: system.broker.facts().await, quiet: args.json };
     let mut told = Vec::new();
     for scene in SCENES {
         told.push(stage.play(scene).await?);

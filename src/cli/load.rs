@@ -57,8 +57,8 @@ async fn measure(args: &Args, settings: &Settings) -> Result<ExitCode> {
             "price": {"amount": "9.99", "currency": "EUR"}, "on_hand": 1_000_000_000u32});
         shop::send(&system, "product.upsert", &format!("load-{sku}"), &product.to_string()).await?;
     }
-    while system.broker.depth(contract::Queue::Order).messages
-        + system.broker.depth(contract::Queue::Stock).messages
+    while system.broker.depth(contract::Queue::Order).await?.messages
+        + system.broker.depth(contract::Queue::Stock).await?.messages
         > 0
     {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -108,7 +108,7 @@ struct Outcome {
 
 /// Sends all orders and waits for the last to come to its end.
 async fn drive(args: &Args, system: &System, progress: &ProgressBar) -> Result<Outcome> {
-    let facts = system.broker.facts();
+    let facts = system.broker.facts().await;
     let (sent, sending) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(args.in_flight as usize));
     let listener = tokio::spawn(listen(facts, sending, args.orders, room.clone(), progress.clone()));

@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 pub(crate) mod postgres;
+pub(crate) mod rabbit;
 pub(crate) mod shop;
 pub(crate) mod system;
 

@@ -6,6 +6,7 @@ mod connections;
 mod flight;
 mod keep;
 mod look;
+mod pauses;
 mod prune;
 mod schema;
 
@@ -19,7 +20,7 @@ use contract::{Message, OrderId, Queue, Table, Time};
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
 use sqlx::{ConnectOptions, Row};
 
-use super::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Store, Transaction, json};
+use super::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Pause, Store, Transaction, Vitals, json};
 use connections::{Connections, Limits};
 
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
@@ -159,6 +160,14 @@ impl Store for PostgresStore {
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
         look::dead_letter(&self.connections, id).await
     }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, Error> {
+        pauses::all(&self.connections).await
+    }
+
+    async fn vitals(&self) -> Result<Vitals, Error> {
+        self.take_vitals().await
+    }
 }
 
 /// The same text with each table's name in it, so that every statement stands in the program as it is sent.
@@ -170,6 +179,7 @@ macro_rules! in_table {
             contract::Table::Audit => $text!("audit", $($part),*),
             contract::Table::Products => $text!("products", $($part),*),
             contract::Table::Discounts => $text!("discounts", $($part),*),
+            contract::Table::Methods => $text!("methods", $($part),*),
             contract::Table::Stock => $text!("stock", $($part),*),
             contract::Table::Holds => $text!("holds", $($part),*),
             contract::Table::Payments => $text!("payments", $($part),*),

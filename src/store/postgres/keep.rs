@@ -11,7 +11,7 @@ use contract::{Message, Table, Time};
 
 use super::columns::{Columns, plain};
 use super::connections::Statement;
-use super::{Error, json};
+use super::{Error, json, pauses};
 use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, JournalRow, SavedRecord};
 
 /// The tables that are kept together.
@@ -28,7 +28,7 @@ enum Group {
 fn group(table: Table) -> Group {
     match table {
         Table::Orders | Table::Audit => Group::Orders,
-        Table::Submissions | Table::Products | Table::Discounts => Group::Catalogue,
+        Table::Submissions | Table::Products | Table::Discounts | Table::Methods => Group::Catalogue,
         Table::Stock | Table::Holds => Group::Stock,
         Table::Payments => Group::Payments,
         Table::Notices => Group::Notices,
@@ -38,7 +38,7 @@ fn group(table: Table) -> Group {
 
 /// In the order in which they must be sent, each with all its values.
 pub(super) fn statements(changes: Changes) -> Result<Vec<Statement>, Error> {
-    let Changes { journal, records, deadlines, dead } = changes;
+    let Changes { journal, records, deadlines, dead, pauses } = changes;
     let mut groups: BTreeMap<Group, BTreeMap<Table, Vec<SavedRecord>>> = BTreeMap::new();
     for record in records {
         if record.need.table.append_only() && record.version != 0 {
@@ -62,6 +62,7 @@ pub(super) fn statements(changes: Changes) -> Result<Vec<Statement>, Error> {
                 columns(Table::Submissions)?,
                 columns(Table::Products)?,
                 columns(Table::Discounts)?,
+                columns(Table::Methods)?,
             ),
             Group::Stock => bind_stock(begun(STOCK), columns(Table::Stock)?, columns(Table::Holds)?),
             Group::Payments => bind_payments(begun(PAYMENTS), columns(Table::Payments)?),
@@ -79,6 +80,7 @@ pub(super) fn statements(changes: Changes) -> Result<Vec<Statement>, Error> {
         statements.push(bind_deadlines(sqlx::query(DEADLINES), deadlines));
     }
     statements.extend(letters(dead));
+    statements.extend(pauses::statements(pauses));
     Ok(statements)
 }
 
@@ -202,12 +204,16 @@ const CATALOGUE: &str = concat!(
     ),
     ", ",
     records!("discounts", "", "$19::text[], $20::bigint[], $21::text[]", ""),
+    ", ",
+    records!("methods", "", "$22::text[], $23::bigint[], $24::text[]", ""),
     " select ",
     all_met!("submissions", "$11"),
     ", ",
     all_met!("products", "$14"),
     ", ",
-    all_met!("discounts", "$19")
+    all_met!("discounts", "$19"),
+    ", ",
+    all_met!("methods", "$22")
 );
 
 const STOCK: &str = concat!(
@@ -345,10 +351,11 @@ fn bind_catalogue(
     submissions: Columns,
     products: Columns,
     discounts: Columns,
+    methods: Columns,
 ) -> Statement {
     let (amounts, currencies) = (products.amounts_minor.clone(), products.currencies.clone());
     let statement = bind_plain(bind_plain(statement, submissions), products).bind(amounts).bind(currencies);
-    bind_plain(statement, discounts)
+    bind_plain(bind_plain(statement, discounts), methods)
 }
 
 fn bind_stock(statement: Statement, stock: Columns, holds: Columns) -> Statement {

@@ -65,6 +65,7 @@ fn listing(table: Table, filter: &Filter) -> Result<&'static str, Error> {
         | Table::Audit
         | Table::Products
         | Table::Discounts
+        | Table::Methods
         | Table::Stock
         | Table::Holds
         | Table::Payments

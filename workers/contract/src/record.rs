@@ -58,7 +58,7 @@ impl Table {
 
     pub fn meeting(self) -> Meeting {
         match self {
-            Table::Products | Table::Discounts => Meeting::Reading,
+            Table::Products | Table::Discounts | Table::Methods => Meeting::Reading,
             Table::Orders
             | Table::Submissions
             | Table::Audit

@@ -3,6 +3,7 @@
 
 mod courier;
 mod house;
+mod importer;
 mod open;
 mod part;
 
@@ -163,7 +164,8 @@ impl System {
             return;
         }
         let (store, broker, stop) = (self.store.clone(), self.broker.clone(), self.stop.clone());
-        self.spawn("timers", timers::run(store.clone(), broker, stop.clone()));
+        self.spawn("timers", timers::run(store.clone(), broker.clone(), stop.clone()));
+        self.spawn("the import of dead letters", importer::import(store.clone(), broker, stop.clone()));
         if let Some(world) = self.world.clone() {
             self.spawn("courier", courier::bring_events(world, self.door.clone(), stop.clone()));
         }

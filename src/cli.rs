@@ -25,6 +25,7 @@ mod progress;
 mod saga;
 mod serve;
 mod shop;
+mod stage;
 mod story;
 mod submit;
 mod topology;
@@ -190,8 +191,16 @@ fn run(cli: Cli, flags: &BTreeMap<String, String>) -> Result<ExitCode> {
     let loaded =
         config::load(profile, cli.config.as_deref(), flags).map_err(|why| WrongUsage(format!("{why:#}")))?;
     let Loaded { settings, shown, warnings } = loaded;
-    let quiet = matches!(command, Command::Demo(_) | Command::Load(_)) && !flags.contains_key("log");
-    telemetry::start(if quiet { "error" } else { &settings.log }, settings.log_format)?;
+    let log = match &command {
+        _ if shown.iter().any(|setting| setting.name == "log" && setting.from != "default") => &settings.log,
+        Command::Demo(_) | Command::Load(_) => "error",
+        Command::Dev | Command::Worker { .. } | Command::Gateway | Command::Timers | Command::All => {
+            &settings.log
+        }
+        // A person reads what a command prints, and wants to hear of trouble alone.
+        _ => "warn",
+    };
+    telemetry::start(log, settings.log_format)?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

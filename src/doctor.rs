@@ -252,12 +252,7 @@ async fn look_at_broker(options: &rabbitmq::Options, found: &mut Findings) {
         Ok(differences) if differences.is_empty() => {
             found.good("topology", "every exchange and queue is there with the right arguments");
         }
-        Ok(differences) => {
-            for difference in differences {
-                let fix = "checkout topology apply";
-                found.add("topology", level_of(&difference), &difference, fix);
-            }
-        }
+        Ok(differences) => look_at_differences(&differences, found),
         Err(why) => found.add("topology", Level::Error, why, "checkout topology plan"),
     }
     match rabbitmq::queues(options).await {
@@ -266,12 +261,33 @@ async fn look_at_broker(options: &rabbitmq::Options, found: &mut Findings) {
     }
 }
 
-fn level_of(difference: &rabbitmq::Difference) -> Level {
-    match difference {
-        rabbitmq::Difference::Unseen(_) => Level::Note,
-        rabbitmq::Difference::MissingExchange(_)
-        | rabbitmq::Difference::MissingQueue(_)
-        | rabbitmq::Difference::Differs { .. } => Level::Error,
+/// What is missing is told together: where nothing was declared yet, everything is.
+fn look_at_differences(differences: &[rabbitmq::Difference], found: &mut Findings) {
+    let mut missing = Vec::new();
+    for difference in differences {
+        match difference {
+            rabbitmq::Difference::MissingExchange(name) | rabbitmq::Difference::MissingQueue(name) => {
+                missing.push(name.as_str());
+            }
+            rabbitmq::Difference::Differs { .. } => {
+                found.add(
+                    "topology",
+                    Level::Error,
+                    difference,
+                    "delete it when it is empty, then: checkout topology apply",
+                );
+            }
+            rabbitmq::Difference::Unseen(_) => found.add("topology", Level::Note, difference, ""),
+        }
+    }
+    if let Some(first) = missing.first() {
+        let what = format!("{} exchanges and queues are missing, {first} is one", missing.len());
+        found.add(
+            "topology",
+            Level::Error,
+            what,
+            "checkout topology apply, or start a role that may declare them",
+        );
     }
 }
 
@@ -332,7 +348,7 @@ fn look_at_queues(options: &rabbitmq::Options, queues: &[rabbitmq::QueueSeen], f
         }
     }
     if found.0.len() == before {
-        found.good("queues", format!("all {} are read", queues.len()));
+        found.good("queues", "nothing lies where nobody reads");
     }
 }
 

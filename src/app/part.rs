@@ -62,8 +62,14 @@ pub fn named(parts: &Parts) -> String {
     if *parts == Part::all() {
         return "all".to_string();
     }
+    if parts.len() > NAMED_MAX {
+        return format!("{} parts", parts.len());
+    }
     parts.iter().map(Part::to_string).collect::<Vec<_>>().join("+")
 }
+
+/// Connections have room for 63 bytes.
+const NAMED_MAX: usize = 4;
 
 /// The queues that these parts read.
 pub fn queues(parts: &Parts) -> Vec<Queue> {

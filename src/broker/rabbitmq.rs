@@ -15,6 +15,7 @@ mod inspect;
 mod link;
 mod listen;
 mod publisher;
+mod remove;
 mod shelf;
 pub mod topology;
 
@@ -34,6 +35,7 @@ pub use declare::Difference;
 pub use inspect::{QueueSeen, Shut, knock, queues, version};
 use link::{Address, close, short, soon};
 use publisher::{Failed, Outgoing, Publisher};
+pub use remove::remove;
 use shelf::Shelf;
 use topology::Names;
 

@@ -75,7 +75,6 @@ pub(super) enum Command {
 
 /// One letter, or all that have something in common.
 #[derive(clap::Args)]
-#[group(id = "which", required = true, multiple = true)]
 pub(super) struct Which {
     /// As `dead list --each` shows it
     #[arg(conflicts_with_all = ["all", "code", "queue", "name"])]
@@ -149,6 +148,11 @@ impl Which {
     async fn letters(&self, store: &dyn Store) -> Result<Vec<String>> {
         if let Some(id) = &self.id {
             return Ok(vec![id.clone()]);
+        }
+        let Group { code, queue, name } = &self.group;
+        if !self.all && code.is_none() && queue.is_none() && name.is_none() {
+            let why = "say which: an id, a group (--code, --queue, --type), or --all";
+            return Err(WrongUsage(why.into()).into());
         }
         if let Some(queue) = self.group.queue.as_deref().filter(|queue| Queue::named(queue).is_none()) {
             let names: Vec<_> = Queue::ALL.iter().map(|queue| queue.name()).collect();

@@ -13,9 +13,10 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
+use super::stage::Stage;
 use super::{audit, progress, shop};
 use crate::app::{Part, System};
-use crate::config::{DatabaseUrl, Listen, Settings};
+use crate::config::Settings;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -40,13 +41,10 @@ pub(super) struct Args {
     audit: bool,
 }
 
-pub(super) async fn run(args: Args, mut settings: Settings) -> Result<ExitCode> {
-    let folder = std::env::temp_dir().join(format!("checkout-load-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    settings.database_url = DatabaseUrl::Sqlite(folder.join("checkout.db"));
-    settings.listen = Listen::Nowhere;
-    let result = measure(&args, &settings).await;
-    std::fs::remove_dir_all(&folder).ok();
+pub(super) async fn run(args: Args, settings: Settings) -> Result<ExitCode> {
+    let stage = Stage::set(settings, "load").await?;
+    let result = measure(&args, &stage.settings).await;
+    stage.strike().await?;
     result
 }
 

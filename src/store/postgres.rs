@@ -6,6 +6,7 @@ mod connections;
 mod flight;
 mod keep;
 mod look;
+mod own;
 mod pauses;
 mod prune;
 mod schema;

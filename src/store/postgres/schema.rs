@@ -157,7 +157,7 @@ async fn applied(conn: &mut PgConnection) -> Result<Vec<i64>, Error> {
     applied.fetch_all(conn).await.map_err(failed)
 }
 
-async fn connect(url: &str) -> Result<PgConnection, Error> {
+pub(super) async fn connect(url: &str) -> Result<PgConnection, Error> {
     let options =
         connecting(url)?.application_name("checkout migrate").options([("lock_timeout", LOCK_TIMEOUT)]);
     match timeout(CONNECT_TIMEOUT, options.connect()).await {

@@ -6,7 +6,7 @@ use contract::{Queue, Role};
 use lapin::BasicProperties;
 use serde_json::{Value, json};
 
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{COMMIT, PUBLISH, Proxy};
 use crate::support::served::{Process, Served};
 use crate::support::shop::checkout;
 use crate::support::{block_on, http, new_id, postgres, rabbit, root, until};
@@ -91,31 +91,31 @@ fn a_paused_role_rests_everywhere_and_goes_on_with_what_has_gathered() {
 fn readiness_is_red_while_a_dependency_is_away_and_green_again_by_itself() {
     let served = Served::new();
     served.run(&["migrate", "up"]).ok();
-    let database = Proxy::to(&host_of(&postgres::server(), 5432));
-    let broker = Proxy::to(&host_of(&rabbit::url(), 5672));
+    let database = Proxy::to(&host_of(&postgres::server(), 5432), COMMIT);
+    let broker = Proxy::to(&host_of(&rabbit::url(), 5672), PUBLISH);
     let database_url = through(&served.database_url, &database);
     let amqp_url = through(&rabbit::url(), &broker);
     let env = [("CHECKOUT_DATABASE_URL", database_url.as_str()), ("CHECKOUT_AMQP_URL", amqp_url.as_str())];
     // At start it waits, and says what for.
-    database.cut();
-    broker.cut();
+    database.away();
+    broker.away();
     let mut process = served.spawn_with(WORKERS, &env);
     until("waiting for the database", || {
         served.log(&process).contains("waiting for the database").then_some(())
     });
-    database.mend();
+    database.back();
     until("waiting for the broker", || served.log(&process).contains("waiting for the broker").then_some(()));
-    broker.mend();
+    broker.back();
     let address = served.ready(&mut process);
     for (wire, name) in [(&database, "database"), (&broker, "broker")] {
-        wire.cut();
+        wire.away();
         until(&format!("red without the {name}"), || {
             let (status, body) = http::get(address, "/health/ready").unwrap();
             let body: Value = serde_json::from_str(&body).unwrap_or_default();
             (status == 503 && body[name]["ready"] == false && body["ready"] == false).then_some(())
         });
         assert_eq!(http::get(address, "/health").unwrap().0, 200, "it lives, and must not be killed");
-        wire.mend();
+        wire.back();
         until(&format!("green with the {name} again"), || {
             (http::get(address, "/health/ready").unwrap().0 == 200).then_some(())
         });

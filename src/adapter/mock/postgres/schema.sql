@@ -1,12 +1,13 @@
 -- The mock world's own schema: what a payment provider, mailboxes and phones would remember.
+-- Keys are in the order of their bytes, as everywhere: the auditor reads both books side by side.
 -- Its name is that of the session's search path, so that no statement has to be put together.
 do $$ begin execute format('create schema if not exists %I', current_setting('search_path')); end $$;
 
 -- ends_ms: from when on it is true; before that, and where outcome is 'never', the charge is pending.
 create table if not exists charges (
-    key            text primary key,
-    reference      text not null,
-    transaction_id text not null unique,
+    key            text collate "C" primary key,
+    reference      text collate "C" not null,
+    transaction_id text collate "C" not null unique,
     amount_minor   bigint not null check (amount_minor >= 0),
     currency       text not null,
     outcome        text not null check (outcome in ('succeeded', 'failed', 'never')),
@@ -20,9 +21,9 @@ create table if not exists charges (
 
 -- transaction_id as it was asked for: it may be no charge's.
 create table if not exists refunds (
-    key            text primary key,
-    id             text not null unique,
-    reference      text not null,
+    key            text collate "C" primary key,
+    id             text collate "C" not null unique,
+    reference      text collate "C" not null,
     transaction_id text not null,
     amount_minor   bigint not null check (amount_minor >= 0),
     currency       text not null,
@@ -33,7 +34,7 @@ create table if not exists refunds (
 -- Events that were not told in the answer itself: a courier brings each `copies` times. While one has it in
 -- hand its due time is moved on, so that the others leave it alone and it comes again if he dies.
 create table if not exists events (
-    id        text primary key,
+    id        text collate "C" primary key,
     due_ms    bigint not null,
     copies    bigint not null,
     body      text not null,
@@ -46,7 +47,7 @@ create index if not exists events_due on events (due_ms, id) where not delivered
 create table if not exists sent (
     no      bigint generated always as identity primary key,
     channel text not null check (channel in ('email', 'sms')),
-    key     text not null,
+    key     text collate "C" not null,
     address text not null,
     subject text,
     body    text not null,

@@ -10,6 +10,7 @@ mod fences;
 mod journeys;
 mod readme;
 mod saga_properties;
+mod served;
 mod simulation;
 mod store_contract;
 mod support;

@@ -6,16 +6,17 @@ mod scenes;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use contract::Message;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
 use super::order::money;
+use super::stage::Stage;
 use super::{audit, paint, shop, story};
-use crate::app::System;
-use crate::config::{DatabaseUrl, DelayMs, Rate, Settings};
+use crate::app::{Part, System};
+use crate::config::{DelayMs, Rate, Settings};
 use crate::view;
 use scenes::{SCENES, Scene};
 
@@ -30,18 +31,15 @@ pub(super) struct Args {
 const SCENE_WITHIN: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(args: Args, settings: Settings) -> Result<ExitCode> {
-    let folder = std::env::temp_dir().join(format!("checkout-demo-{}", uuid::Uuid::new_v4()));
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let result = tell(&args, &on_stage(settings, &folder)).await;
-    std::fs::remove_dir_all(&folder).ok();
+    let stage = Stage::set(on_stage(settings), "demo").await?;
+    let result = tell(&args, &stage.settings).await;
+    stage.strike().await?;
     result
 }
 
 /// A provider that takes its time, and a shop with little patience: so that all of it fits into 20 seconds.
-fn on_stage(settings: Settings, folder: &std::path::Path) -> Settings {
+fn on_stage(settings: Settings) -> Settings {
     Settings {
-        database_url: DatabaseUrl { path: folder.join("checkout.db") },
-        listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
         provider_success_rate: Rate(1.0),
         provider_delay_ms: DelayMs { from: 250, to: 250 },
         provider_late_ms: 3500,
@@ -52,20 +50,20 @@ fn on_stage(settings: Settings, folder: &std::path::Path) -> Settings {
 
 async fn tell(args: &Args, settings: &Settings) -> Result<ExitCode> {
     let started = Instant::now();
-    let system = System::start(settings).await?;
+    let system = System::start(settings, &Part::all()).await?;
     shop::stock_up(&system).await?;
     if !args.json {
         say!(
             "A shop opens, in this process. Its provider takes a quarter of a second; its patience is two.\n"
         );
     }
-    let mut stage = Stage { system: &system, facts: system.broker.facts(), quiet: args.json };
+    let mut scenery = Scenery { system: &system, facts: system.broker.facts().await, quiet: args.json };
     let mut told = Vec::new();
     for scene in SCENES {
-        told.push(stage.play(scene).await?);
+        told.push(scenery.play(scene).await?);
     }
     rest(&system).await?;
-    let report = crate::audit::audit(&*system.store, &*system.world, true).await?;
+    let report = crate::audit::audit(&*system.store, system.world()?, true).await?;
     let seconds = started.elapsed().as_secs_f64();
     system.stop().await?;
     let as_told = told.iter().all(|scene| scene.as_told);
@@ -99,13 +97,13 @@ struct Told {
     as_told: bool,
 }
 
-struct Stage<'a> {
+struct Scenery<'a> {
     system: &'a System,
     facts: broadcast::Receiver<std::sync::Arc<Message>>,
     quiet: bool,
 }
 
-impl Stage<'_> {
+impl Scenery<'_> {
     async fn play(&mut self, scene: &Scene) -> Result<Told> {
         let order_id = shop::new_id().to_string();
         if !self.quiet {

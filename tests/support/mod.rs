@@ -1,6 +1,10 @@
 //! The real program in a folder of its own, and everything a user can do to it from outside.
 
 pub(crate) mod http;
+pub(crate) mod postgres;
+pub(crate) mod proxy;
+pub(crate) mod rabbit;
+pub(crate) mod served;
 pub(crate) mod shop;
 pub(crate) mod system;
 
@@ -22,7 +26,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Where one system keeps everything.
 pub(crate) struct Folder {
     folder: TempDir,
-    runs: AtomicU32,
+    pub(super) runs: AtomicU32,
 }
 
 /// A program that ran to its end.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::words::Method;
 use crate::{Money, OrderId, Sku, Time};
 
 use super::words::{By, Line, is_zero};
@@ -71,6 +72,14 @@ pub struct StockAdjust {
     pub sku: Sku,
     pub delta: i64,
     pub reason: String,
+}
+
+/// New checkouts by this method are refused from now on, or taken again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MethodSwitch {
+    pub method: Method,
+    pub why: String,
+    pub by: String,
 }
 
 /// The provider's event, the same on the queue and by HTTP.

@@ -1,0 +1,33 @@
+//! A schema for one purpose, beside whatever else lies in the database, and gone after it.
+
+use sqlx::PgConnection;
+
+use super::schema::connect;
+use super::{Error, PostgresStore, failed};
+
+impl PostgresStore {
+    pub async fn make_schema(url: &str, name: &str) -> Result<(), Error> {
+        let mut connection = connect(url).await?;
+        with_name(&mut connection, name).await?;
+        const MADE: &str =
+            "do $$ begin execute format('create schema %I', current_setting('checkout.schema')); end $$";
+        sqlx::raw_sql(MADE).execute(&mut connection).await.map_err(failed).map(drop)
+    }
+
+    /// With all that lies in it, and in the mock world's beside it.
+    pub async fn drop_schema(url: &str, name: &str) -> Result<(), Error> {
+        let mut connection = connect(url).await?;
+        with_name(&mut connection, name).await?;
+        const GONE: &str = "do $$ begin
+            execute format('drop schema if exists %I cascade', current_setting('checkout.schema'));
+            execute format('drop schema if exists %I cascade', current_setting('checkout.schema') || '_world');
+            end $$";
+        sqlx::raw_sql(GONE).execute(&mut connection).await.map_err(failed).map(drop)
+    }
+}
+
+/// Statements are never put together from text here: the server does it, and knows how to quote.
+async fn with_name(connection: &mut PgConnection, name: &str) -> Result<(), Error> {
+    let set = sqlx::query("select set_config('checkout.schema', $1, false)").bind(name.to_string());
+    set.execute(connection).await.map_err(failed).map(drop)
+}

@@ -49,6 +49,14 @@ fn message_of(letter: &DeadLetter) -> Result<Message> {
     message.map_err(|why| anyhow::anyhow!("it still cannot be read: {why}"))
 }
 
+/// The hash that its message is recognised by. What cannot be read is known by its text.
+fn hash_of(letter: &DeadLetter) -> BodyHash {
+    match message_of(letter) {
+        Ok(message) => message.hash(),
+        Err(_) => BodyHash::of(&letter.name, &letter.body),
+    }
+}
+
 async fn close(
     store: &dyn Store,
     letter: &DeadLetter,
@@ -72,7 +80,7 @@ async fn close(
         role,
         id,
         name: letter.name.clone(),
-        hash: BodyHash::of(&letter.name, &letter.body),
+        hash: hash_of(letter),
         order_id: letter.order_id,
         cause: letter.cause.as_deref().and_then(MessageId::new),
         at: now,

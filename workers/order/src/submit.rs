@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    Body, Cart, Decision, Fault, Money, Need, Notice, OrderRejected, Records, SagaStart, Status, StockLine,
-    Submit, Table,
+    Body, Cart, Decision, Ending, Fault, Money, Need, Notice, OrderRejected, Records, SagaStart, Status,
+    StockLine, Submit, Table,
 };
 
 use crate::price::{self, Priced};
@@ -74,6 +74,7 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
         reached: BTreeMap::new(),
         returns: Vec::new(),
         refunded_by: None,
+        reply_to: submit.reply_to.clone(),
         created_at: cause.now,
         updated_at: cause.now,
     };
@@ -105,7 +106,8 @@ fn reject(submit: &Submit, faults: Vec<Fault>, cause: Cause<'_>) -> Decision<Rec
         message: message.clone(),
         details: faults.clone(),
     };
-    Decision::done("rejected").say(Body::OrderRejected(rejected)).save(Submission {
+    let ending = Ending::Rejected(rejected);
+    facts::reply(Decision::done("rejected"), submit.reply_to.clone(), ending).save(Submission {
         order_id: submit.order_id,
         customer_id: submit.customer_id.clone(),
         content: submit.content,

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{AuditEntry, Order, OrderWorker, Record, Submission, TRANSITIONS, actions, allowed_next};
 
+mod replies;
+
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 
 /// A database of the order worker alone. Every record passes through its JSON, as it would on disk.

@@ -9,6 +9,8 @@ mod payload;
 mod queue;
 mod record;
 mod reply;
+#[cfg(feature = "schema")]
+mod schema;
 mod submission;
 mod text;
 mod time;

@@ -17,6 +17,7 @@ const FAULTS_MAX: usize = 20;
 
 /// One thing that is wrong, where, and what would be right.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fault {
     /// `items[2].quantity`
     pub field: String,

@@ -7,55 +7,69 @@ use crate::{Money, OrderId, Sku, Time};
 use super::words::{By, Line, is_zero};
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderCancel {
     pub order_id: OrderId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who wants it: the order's audit trail says so for ever.
     #[serde(default)]
     pub by: By,
 }
 
 /// A return after fulfilment. Without items: everything that has not come back yet.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderRefund {
     pub order_id: OrderId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Vec<Line>>,
+    /// At most 500 characters; stands in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
+/// The money for an order that is paid on delivery has come.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderPay {
     pub order_id: OrderId,
+    /// A receipt's number, at most 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderArchive {
     pub order_id: OrderId,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProductUpsert {
     pub sku: Sku,
+    /// 1 to 200 characters, none of them a control character.
     pub title: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     pub price: Money,
+    /// What was counted in the warehouse. Without it the stock stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_hand: Option<u32>,
 }
 
 /// Exactly one of `percent` (a decimal string, more than 0 and at most 100) and `amount`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DiscountUpsert {
+    /// 1 to 40 visible ASCII characters.
     pub code: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
+    /// The last moment it is valid at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<Time>,
     #[serde(default = "yes")]
@@ -67,15 +81,19 @@ fn yes() -> bool {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StockAdjust {
     pub sku: Sku,
+    /// What was found more (or, below zero, less) than was thought.
     pub delta: i64,
     pub reason: String,
 }
 
 /// The provider's event, the same on the queue and by HTTP.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProviderEvent {
+    /// The provider's own id for it.
     pub id: String,
     #[serde(rename = "type")]
     pub kind: ProviderEventKind,
@@ -84,6 +102,7 @@ pub struct ProviderEvent {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ProviderEventKind {
     #[serde(rename = "payment.succeeded")]
     PaymentSucceeded,
@@ -96,10 +115,12 @@ pub enum ProviderEventKind {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProviderEventData {
     /// The order id that the charge was made for.
     pub reference: OrderId,
     pub transaction_id: String,
+    /// What was taken or given back: an event about another amount than was asked for moves nothing.
     pub amount: Money,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<String>,
@@ -110,8 +131,10 @@ pub struct ProviderEventData {
 
 /// An operator asks the saga to go on from where it stands.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SagaRetry {
     pub order_id: OrderId,
+    /// 0 for the checkout itself, else which return.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub return_no: u32,
     pub by: String,
@@ -119,8 +142,10 @@ pub struct SagaRetry {
 
 /// An operator says, with evidence, how the waiting step ended in the world outside.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SagaResolve {
     pub order_id: OrderId,
+    /// 0 for the checkout itself, else which return.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub return_no: u32,
     pub outcome: Resolution,
@@ -129,6 +154,7 @@ pub struct SagaResolve {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// The refund was made by hand: book it and go on.

@@ -199,7 +199,7 @@ fn from_elsewhere() -> Vec<Entry> {
                         "id": "evt_3", "type": "refund.succeeded", "created": AT,
                         "data": {
                             "reference": ORDER, "transaction_id": "re_1", "amount": eur("16.65"),
-                            "key": format!("{ORDER}/refund"),
+                            "key": format!("refund/{ORDER}/0/1"),
                         },
                     }),
                 ),
@@ -331,18 +331,47 @@ fn order_facts() -> Vec<Entry> {
             "order.cancel_refused",
             "A cancellation came too late, or there is nothing to cancel.",
             "`status` is absent when there is no such order.",
-            vec![("too late", fact(json!({"reason": "already_fulfilled", "status": "fulfilled"})))],
+            vec![(
+                "too late",
+                of_customer(json!({
+                    "reason": "already_fulfilled", "status": "fulfilled", "allowed": ["refund", "archive"],
+                    "message": format!(
+                        "order {ORDER} is fulfilled: order.cancel is refused (already fulfilled); \
+                         possible now: refund, archive"
+                    ),
+                })),
+            )],
         ),
         entry::<bodies::OrderRefused>(
             "order.refused",
             "Something else that was asked of an order is not possible.",
             "`allowed` says what may be asked of it now.",
-            vec![(
-                "paid twice",
-                fact(json!({
-                    "command": "order.pay", "reason": "already_paid", "status": "paid", "allowed": ["cancel"],
-                })),
-            )],
+            vec![
+                (
+                    "paid twice",
+                    of_customer(json!({
+                        "command": "order.pay", "reason": "already_paid", "status": "paid", "allowed": ["cancel"],
+                        "message": format!(
+                            "order {ORDER} is paid: order.pay is refused (already paid); possible now: cancel"
+                        ),
+                    })),
+                ),
+                (
+                    "more than was bought",
+                    of_customer(json!({
+                        "command": "order.refund", "reason": "quantity_too_large", "status": "fulfilled",
+                        "allowed": ["refund", "archive"],
+                        "details": [{
+                            "field": "items[0].quantity", "code": "quantity_too_large",
+                            "message": "4 of PEN-BLUE; 2 can still come back",
+                        }],
+                        "message": format!(
+                            "order {ORDER} is fulfilled: order.refund is refused (items[0].quantity: 4 of PEN-BLUE; \
+                             2 can still come back); possible now: refund, archive"
+                        ),
+                    })),
+                ),
+            ],
         ),
         entry::<bodies::NeedsAttention>(
             "saga.needs_attention",

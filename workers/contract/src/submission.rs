@@ -29,6 +29,27 @@ impl Fault {
     pub fn new(field: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
         Self { field: field.into(), code: code.into(), message: message.into() }
     }
+
+    /// As many as help; of the others, how many there are.
+    pub fn first(mut faults: Vec<Fault>) -> Vec<Fault> {
+        let more = faults.len().saturating_sub(FAULTS_MAX);
+        faults.truncate(FAULTS_MAX);
+        if more > 0 {
+            faults.push(Fault::new("", "more", format!("and {more} more faults")));
+        }
+        faults
+    }
+
+    /// All of them in one line.
+    pub fn in_words(faults: &[Fault]) -> Option<String> {
+        match faults {
+            [] => None,
+            [only] => Some(format!("{}: {}", only.field, only.message)),
+            [first, more @ ..] => {
+                Some(format!("{}: {} (and {} more)", first.field, first.message, more.len()))
+            }
+        }
+    }
 }
 
 /// What a customer wants, in the right form (whether it can be had is the order worker's to say).
@@ -107,18 +128,9 @@ impl Reader<'_> {
             (Some(customer_id), Some(payment), true) => {
                 Ok(Cart { customer_id, lines, payment, contact, discount_code })
             }
-            _ => Err(self.told()),
+            _ => Err(Fault::first(self.faults)),
         };
         (customer_id, cart)
-    }
-
-    fn told(mut self) -> Vec<Fault> {
-        let more = self.faults.len().saturating_sub(FAULTS_MAX);
-        self.faults.truncate(FAULTS_MAX);
-        if more > 0 {
-            self.faults.push(Fault::new("", "more", format!("and {more} more faults")));
-        }
-        self.faults
     }
 
     fn fault(&mut self, field: impl Into<String>, code: &str, message: impl Into<String>) {

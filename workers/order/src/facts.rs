@@ -1,12 +1,11 @@
 //! What is said about an order comes from its record alone, so that saying it again says the same.
 
 use contract::{
-    Body, Decision, Ending, Message, Notice, OrderArchived, OrderCancelled, OrderCreated, OrderFulfilled,
-    OrderId, OrderPaid, OrderRefunded, OrderRefused, OrderReturned, Reason, Reply, ReplyTo, Status, Tell,
-    Time,
+    Body, Decision, Ending, Notice, OrderArchived, OrderCancelled, OrderCreated, OrderFulfilled, OrderPaid,
+    OrderRefunded, OrderReturned, Reason, Reply, ReplyTo, Status, Tell, Time,
 };
 
-use crate::{Order, Record, Return, actions};
+use crate::{Order, Record, Return};
 
 /// Anyone may listen to it: neither the contact nor the token goes along.
 pub(crate) fn created(order: &Order) -> Body {
@@ -112,28 +111,6 @@ pub(crate) fn tell(decision: Decision<Record>, tell: Tell) -> Decision<Record> {
         return decision;
     }
     decision.say(Body::Tell(tell))
-}
-
-pub(crate) fn refused(order: &Order, command: &str, reason: &str, at: Time) -> Decision<Record> {
-    Decision::done("refused").say(Body::OrderRefused(OrderRefused {
-        order_id: order.order_id,
-        at,
-        command: command.into(),
-        reason: reason.into(),
-        status: Some(order.status),
-        allowed: actions(order).into_iter().map(Into::into).collect(),
-    }))
-}
-
-pub(crate) fn refused_of_none(asked: &Message, id: OrderId, reason: &str, at: Time) -> Decision<Record> {
-    Decision::done("refused").say(Body::OrderRefused(OrderRefused {
-        order_id: id,
-        at,
-        command: asked.name().into(),
-        reason: reason.into(),
-        status: None,
-        allowed: Vec::new(),
-    }))
 }
 
 /// `return_no` is 0 for an order that was given up before it shipped.

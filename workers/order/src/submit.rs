@@ -97,7 +97,7 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
 
 fn reject(submit: &Submit, faults: Vec<Fault>, cause: Cause<'_>) -> Decision<Record> {
     let code = faults.first().map_or("invalid", |fault| fault.code.as_str()).to_string();
-    let message = in_words(&faults);
+    let message = Fault::in_words(&faults).unwrap_or_else(|| "the checkout cannot be read".into());
     let rejected = OrderRejected {
         order_id: submit.order_id,
         customer_id: submit.customer_id.clone(),
@@ -116,12 +116,4 @@ fn reject(submit: &Submit, faults: Vec<Fault>, cause: Cause<'_>) -> Decision<Rec
         faults,
         at: cause.now,
     })
-}
-
-fn in_words(faults: &[Fault]) -> String {
-    match faults {
-        [] => "the checkout cannot be read".into(),
-        [only] => format!("{}: {}", only.field, only.message),
-        [first, more @ ..] => format!("{}: {} (and {} more)", first.field, first.message, more.len()),
-    }
 }

@@ -97,10 +97,20 @@ pub struct OrderArchived {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderCancelRefused {
     pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
     pub at: Time,
+    /// A code to branch on.
     pub reason: String,
+    /// For people: the order, where it stands, what was asked and what is possible.
+    #[serde(default)]
+    pub message: String,
+    /// Where the order stands; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// What may be asked of it now.
+    #[serde(default)]
+    pub allowed: Vec<String>,
 }
 
 /// Any other command about an order that its state does not allow.
@@ -108,11 +118,19 @@ pub struct OrderCancelRefused {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderRefused {
     pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
     pub at: Time,
     /// What was asked.
     pub command: String,
     /// A code to branch on.
     pub reason: String,
+    /// For people: the order, where it stands, what was asked and what is possible.
+    #[serde(default)]
+    pub message: String,
+    /// Where the command itself is wrong: every fault that was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<Fault>,
     /// Where the order stands; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,

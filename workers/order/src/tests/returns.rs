@@ -108,3 +108,44 @@ fn a_return_asks_back_only_what_was_bought_and_is_not_yet_on_its_way() {
     let noted = OrderRefund { order_id: order_id(), items: None, reason: Some("a\u{7}b".into()) };
     assert!(said(&shop.hear(Body::OrderRefund(noted))).contains("reason_invalid"));
 }
+
+#[test]
+fn a_refusal_names_the_order_its_state_what_was_asked_and_what_is_possible() {
+    let mut shop = Shop::fulfilled(json!([{"sku": "TEA", "quantity": 3}]), None);
+    let lines = vec![line("BOOK", 1), line("TEA", 4), line("TEA", 0)];
+    let mut answers = String::new();
+    for body in [refund(Some(lines)), cancel(By::Customer), pay(), archive(), archive()] {
+        let decision = shop.hear(body);
+        for said in &decision.send {
+            let message = Message::new(MessageId::new("m").unwrap(), Time::default(), said.clone());
+            let json: Value = serde_json::from_str(message.json()).unwrap();
+            assert_eq!(json["customer_id"], "ann");
+            writeln!(answers, "{} {}", said.name(), json["message"].as_str().unwrap_or("")).unwrap();
+            for fault in json["details"].as_array().into_iter().flatten() {
+                writeln!(answers, "  {} {} {}", fault["field"], fault["code"], fault["message"]).unwrap();
+            }
+        }
+    }
+    let nobody = Shop::with_catalogue().hear(pay());
+    let Body::OrderRefused(refused) = &nobody.send[0] else { panic!("{nobody:?}") };
+    assert_eq!((&refused.customer_id, refused.status), (&None, None));
+    writeln!(answers, "{}", refused.message).unwrap();
+    expect![[r#"
+        order.refused order O is fulfilled: order.refund is refused (items[0].sku: BOOK is not in this order (and 2 more)); possible now: refund, archive
+          "items[0].sku" "item_unknown" "BOOK is not in this order"
+          "items[1].quantity" "quantity_too_large" "4 of TEA; 3 can still come back"
+          "items[2].quantity" "quantity_invalid" "must be at least 1"
+        order.cancel_refused order O is fulfilled: order.cancel is refused (already fulfilled); possible now: refund, archive
+        order.refused order O is fulfilled: order.pay is refused (already paid); possible now: refund, archive
+        order.archived 
+        order.refused order O is archived: order.archive is refused (already archived); nothing is possible now
+        nothing can be asked of order O: order.pay is refused (order unknown)
+    "#]].assert_eq(&answers.replace(ORDER, "O"));
+    let many = vec![line("BOOK", 1); 500];
+    let Body::OrderRefused(refused) = &shop.hear(refund(Some(many))).send[0] else { panic!() };
+    assert!(refused.details.is_empty(), "an archived order is refused for being archived");
+    let mut shop = Shop::fulfilled(json!([{"sku": "TEA", "quantity": 3}]), None);
+    let many = vec![line("BOOK", 1); 500];
+    let Body::OrderRefused(refused) = &shop.hear(refund(Some(many))).send[0] else { panic!() };
+    assert_eq!(refused.details.last().unwrap().message, "and 480 more faults");
+}

@@ -1,13 +1,19 @@
-//! Puts a whole system together in one process, and takes it apart in order: what is in hand is finished first.
+//! Puts the parts of a system together in this process, and takes them apart in order: what is in hand is finished
+//! first.
+
+mod courier;
+mod house;
+mod open;
+mod part;
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use contract::{Body, Message, MessageId, Queue};
+use anyhow::{Context, Result};
+use contract::Role;
 use notification::NotificationWorker;
 use order::OrderWorker;
 use payment::PaymentWorker;
@@ -18,95 +24,89 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapter::email::EmailAdapter;
-use crate::adapter::mock::{self, MockWorld};
+use crate::adapter::mock::MockWorld;
 use crate::adapter::provider::ProviderAdapter;
 use crate::adapter::sms::SmsAdapter;
 use crate::broker::Broker;
-use crate::broker::embedded::EmbeddedBroker;
-use crate::config::Settings;
+use crate::config::{Listen, Settings};
 use crate::door::Door;
 use crate::gateway::{self, Gateway, RunFile};
+use crate::pause::Paused;
+use crate::probe::{self, Probe};
 use crate::run::{Decides, Hand, Reaches, Station};
 use crate::store::Store;
-use crate::store::sqlite::SqliteStore;
 use crate::timers;
+
+pub(crate) use open::lock;
+pub use open::{look, open_world, publisher, rabbit_options, world_path};
+pub use part::{Part, Parts, WORKERS, named, queues};
 
 pub struct System {
     pub store: Arc<dyn Store>,
     pub broker: Arc<dyn Broker>,
     pub door: Door,
-    pub world: Arc<MockWorld>,
-    run: RunFile,
-    database: PathBuf,
+    world: Option<Arc<MockWorld>>,
+    parts: Parts,
+    address: Option<SocketAddr>,
+    /// Only beside a file: whoever has a server's address needs nothing else.
+    run: Option<(PathBuf, RunFile)>,
     tasks: JoinSet<&'static str>,
     stop: CancellationToken,
     /// Held as long as we run: two systems on one file would each have queues of their own.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// A batch in hand is finished well within this; a stuck disk is not waited for.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
-const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(30);
-const PRUNED_AT_ONCE: usize = 200;
-const EVENTS_AT_ONCE: usize = 500;
 
 impl System {
-    pub async fn start(settings: &Settings) -> Result<Self> {
-        let database = settings.database_url.path.clone();
-        let lock = lock(&database)?;
-        let listener = TcpListener::bind(settings.listen).await.with_context(|| {
-            format!(
-                "cannot listen on {}; choose another address with --listen, port 0 picks a free one",
-                settings.listen
-            )
-        })?;
-        let address = listener.local_addr()?;
-        let sqlite = SqliteStore::open(&database, settings.durability)
-            .await
-            .with_context(|| format!("cannot open the database {}", database.display()))?;
-        let store: Arc<dyn Store> = Arc::new(sqlite);
-        let world = open_world(settings).await?;
-        let in_flight = store.in_flight().await?;
-        if !in_flight.is_empty() {
-            tracing::info!(messages = in_flight.len(), "went on with what was in flight");
-        }
-        let broker: Arc<dyn Broker> = Arc::new(EmbeddedBroker::refilled(in_flight));
+    /// Waits for a database and a broker that are away; ends at once when they refuse us.
+    pub async fn start(settings: &Settings, parts: &Parts) -> Result<Self> {
+        let file = settings.database_url.file();
+        let lock = file.map(open::lock).transpose()?;
+        let listener = listen(settings).await?;
+        let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let store = open::store(settings, parts).await?;
+        let world = match parts.iter().any(|part| part.is_outside()) {
+            true => Some(open_world(settings).await?),
+            false => None,
+        };
+        let broker = open::broker(settings, parts, &*store).await?;
         let stop = CancellationToken::new();
         let (door, keep_door) = Door::open(store.clone(), broker.clone(), stop.clone());
-        let mut tasks = JoinSet::new();
-        spawn(&mut tasks, "the door", keep_door);
-        for (name, hand, queues) in hands(settings, &world) {
-            let (store, broker) = (store.clone(), broker.clone());
-            let station = Station { store, broker, hand, queues, batch_max: settings.batch_max };
-            spawn(&mut tasks, name, station.run(stop.clone()));
+        let mut system = Self {
+            store,
+            broker,
+            door,
+            world,
+            parts: parts.clone(),
+            address,
+            run: file.zip(address).map(|(file, address)| (file.to_path_buf(), RunFile::new(address))),
+            tasks: JoinSet::new(),
+            stop,
+            _lock: lock,
+        };
+        system.spawn("the door", keep_door);
+        system.spawn_workers(settings);
+        system.spawn_timers(settings);
+        if let Some(listener) = listener {
+            system.spawn_listener(listener);
         }
-        spawn(&mut tasks, "timers", timers::run(store.clone(), broker.clone(), stop.clone()));
-        spawn(&mut tasks, "courier", bring_events(world.clone(), door.clone(), stop.clone()));
-        spawn(
-            &mut tasks,
-            "housekeeping",
-            keep_house(store.clone(), settings.journal_keep_days, stop.clone()),
-        );
-        let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        let run = RunFile { address, token: token.clone(), pid: std::process::id() };
-        let gateway =
-            Gateway { store: store.clone(), broker: broker.clone(), door: door.clone(), token: token.into() };
-        let serving = gateway::serve(gateway, listener, stop.clone());
-        spawn(&mut tasks, "gateway", async move {
-            if let Err(why) = serving.await {
-                tracing::error!("{why:#}");
-            }
-        });
-        Ok(Self { store, broker, door, world, run, database, tasks, stop, _lock: lock })
+        Ok(system)
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.run.address
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Everybody outside; only a process that deals with them has it.
+    pub fn world(&self) -> Result<&MockWorld> {
+        self.world.as_deref().context("this process does not deal with the world outside")
     }
 
     /// Tells other commands where we are, once there is something to order.
     pub fn announce(&self) -> Result<()> {
-        self.run.write(&self.database)
+        self.run.as_ref().map_or(Ok(()), |(database, run)| run.write(database))
     }
 
     /// Waits until a part ends that should not: then the process should end too, and be started again.
@@ -125,148 +125,110 @@ impl System {
         if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
             tracing::warn!("some parts did not stop in time; nothing is lost by that");
         }
-        self.store.advance_mark().await?;
-        self.world.close().await;
-        std::fs::remove_file(RunFile::path(&self.database)).ok();
+        if self.parts.contains(&Part::Timers)
+            && let Err(why) = self.store.advance_mark().await
+        {
+            tracing::warn!("the next start will look further back: {why}");
+        }
+        if let Some(world) = self.world {
+            world.close().await;
+        }
+        if let Some((database, _)) = self.run {
+            std::fs::remove_file(RunFile::path(&database)).ok();
+        }
         Ok(())
     }
-}
 
-fn spawn(
-    tasks: &mut JoinSet<&'static str>,
-    name: &'static str,
-    work: impl Future<Output = ()> + Send + 'static,
-) {
-    tasks.spawn(async move {
-        work.await;
-        name
-    });
-}
-
-/// One system at a time on one database, and nobody changes its schema meanwhile.
-pub(crate) fn lock(database: &Path) -> Result<File> {
-    let path = database.with_extension("lock");
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => bail!(
-            "another checkout runs on {}; stop it, or give --database-url another path",
-            database.display()
-        ),
-    }
-}
-
-/// The mock provider's and channels' own file, beside the database and apart from it.
-pub fn world_path(settings: &Settings) -> PathBuf {
-    settings.database_url.path.with_extension("world.db")
-}
-
-pub async fn open_world(settings: &Settings) -> Result<Arc<MockWorld>> {
-    let path = world_path(settings);
-    let mock = mock::Settings {
-        success_rate: settings.provider_success_rate.0,
-        delay_least_ms: settings.provider_delay_ms.from,
-        delay_most_ms: settings.provider_delay_ms.to,
-        late_ms: settings.provider_late_ms,
-        seed: settings.provider_seed,
-    };
-    MockWorld::open(&path, mock).await.with_context(|| format!("cannot open {}", path.display()))
-}
-
-/// Who sits at which queues.
-fn hands(
-    settings: &Settings,
-    world: &Arc<MockWorld>,
-) -> [(&'static str, Arc<dyn Hand>, &'static [Queue]); 8] {
-    let patience = Patience {
-        stock_s: settings.stock_patience_s,
-        payment_s: settings.payment_patience_s,
-        ship_s: settings.ship_patience_s,
-        cod_s: settings.cod_patience_s,
-    };
-    let email = EmailAdapter(Arc::new(world.email()));
-    let sms = SmsAdapter(Arc::new(world.sms()));
-    [
-        // New checkouts come last, so that under overload accepted orders finish first.
-        ("order", Arc::new(Decides(OrderWorker)), &[Queue::Order, Queue::Intake]),
-        ("payment", Arc::new(Decides(PaymentWorker)), &[Queue::Payment]),
-        ("stock", Arc::new(Decides(StockWorker)), &[Queue::Stock]),
-        ("notification", Arc::new(Decides(NotificationWorker)), &[Queue::Notification]),
-        ("saga", Arc::new(Decides(SagaWorker { patience })), &[Queue::Saga]),
-        ("provider", Arc::new(Reaches(ProviderAdapter(world.clone()))), &[Queue::Provider]),
-        ("email", Arc::new(Reaches(email)), &[Queue::Email]),
-        ("sms", Arc::new(Reaches(sms)), &[Queue::Sms]),
-    ]
-}
-
-/// Brings the mock provider's events in by the door, as its webhook would.
-async fn bring_events(world: Arc<MockWorld>, door: Door, stop: CancellationToken) {
-    loop {
-        let due = tokio::select! {
-            () = stop.cancelled() => return,
-            due = world.wait_due(Duration::from_secs(1)) => due,
-        };
-        let brought = match due {
-            Ok(()) => bring_due(&world, &door).await,
-            Err(why) => Err(why.into()),
-        };
-        if let Err(why) = brought {
-            tracing::warn!("the provider's events wait: {why:#}");
-            tokio::time::sleep(Duration::from_secs(1)).await;
+    fn spawn_workers(&mut self, settings: &Settings) {
+        let (paused, keep_looking) = Paused::watching(self.store.clone(), self.stop.clone());
+        let mut any = false;
+        for (role, queues) in WORKERS {
+            let Some(hand) =
+                self.parts.contains(&Part::Worker(role)).then(|| self.hand(role, settings)).flatten()
+            else {
+                continue;
+            };
+            let (store, broker, paused) = (self.store.clone(), self.broker.clone(), paused.clone());
+            let station = Station { store, broker, hand, queues, batch_max: settings.batch_max, paused };
+            self.spawn(role.name(), station.run(self.stop.clone()));
+            any = true;
+        }
+        if any {
+            self.spawn("pauses", keep_looking);
         }
     }
-}
 
-async fn bring_due(world: &MockWorld, door: &Door) -> Result<()> {
-    let now = world.now();
-    let events = world.due_events(now, EVENTS_AT_ONCE).await?;
-    let brought = events.into_iter().map(|event| async move {
-        let id = MessageId::new(&event.id).context("the provider's event has no usable id")?;
-        let name = event.id.clone();
-        // A reused id is the provider's mistake and is said once; trying again would not mend it.
-        match door.accept(Message::new(id, now, Body::ProviderEvent(event))).await {
-            Ok(_) => Ok(name),
-            Err(crate::door::Refused::IdReused) => {
-                tracing::error!(event = name, "the provider used an event id twice");
-                Ok(name)
+    fn spawn_timers(&mut self, settings: &Settings) {
+        if !self.parts.contains(&Part::Timers) {
+            return;
+        }
+        let (store, broker, stop) = (self.store.clone(), self.broker.clone(), self.stop.clone());
+        self.spawn("timers", timers::run(store.clone(), broker, stop.clone()));
+        if let Some(world) = self.world.clone() {
+            self.spawn("courier", courier::bring_events(world, self.door.clone(), stop.clone()));
+        }
+        self.spawn("housekeeping", house::keep_house(store, settings.journal_keep_days, stop));
+    }
+
+    /// The gateway has all pages; every other process shows how it is.
+    fn spawn_listener(&mut self, listener: TcpListener) {
+        let probe = Probe::new(self.store.clone(), self.broker.clone(), self.parts.clone());
+        let gateway =
+            self.run.as_ref().filter(|_| self.parts.contains(&Part::Gateway)).map(|(_, run)| Gateway {
+                store: self.store.clone(),
+                broker: self.broker.clone(),
+                door: self.door.clone(),
+                token: run.token.as_str().into(),
+            });
+        let stop = self.stop.clone();
+        self.spawn("the listener", async move {
+            let served = match gateway {
+                Some(gateway) => gateway::serve(gateway, probe, listener, stop).await,
+                None => probe::serve(probe, listener, stop).await,
+            };
+            if let Err(why) = served {
+                tracing::error!("{why:#}");
             }
-            Err(refused) => Err(anyhow::Error::from(refused)),
-        }
-    });
-    let ids: Vec<String> = futures_util::future::try_join_all(brought).await?;
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    if !ids.is_empty() {
-        world.delivered(&ids).await?;
+        });
     }
-    Ok(())
-}
 
-async fn keep_house(store: Arc<dyn Store>, keep_days: u64, stop: CancellationToken) {
-    let keep_ms = i64::try_from(keep_days.saturating_mul(24 * 3600 * 1000)).unwrap_or(i64::MAX);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}
-        }
-        let cleaned = async {
-            store.advance_mark().await?;
-            let before = contract::Time::from_unix_ms(store.now().await?.unix_ms().saturating_sub(keep_ms));
-            store.prune(before, PRUNED_AT_ONCE).await
+    /// Who sits at that role's queues; `None` for roles that have none.
+    fn hand(&self, role: Role, settings: &Settings) -> Option<Arc<dyn Hand>> {
+        let patience = Patience {
+            stock_s: settings.stock_patience_s,
+            payment_s: settings.payment_patience_s,
+            ship_s: settings.ship_patience_s,
+            cod_s: settings.cod_patience_s,
         };
-        match cleaned.await {
-            Ok(0) => {}
-            Ok(orders) => tracing::info!(orders, "pruned the journal of ended orders"),
-            Err(why) => tracing::warn!("housekeeping waits: {why}"),
-        }
+        let world = self.world.as_ref();
+        let hand: Arc<dyn Hand> = match role {
+            Role::Order => Arc::new(Decides(OrderWorker)),
+            Role::Payment => Arc::new(Decides(PaymentWorker)),
+            Role::Stock => Arc::new(Decides(StockWorker)),
+            Role::Notification => Arc::new(Decides(NotificationWorker)),
+            Role::Saga => Arc::new(Decides(SagaWorker { patience })),
+            Role::Provider => Arc::new(Reaches(ProviderAdapter(world?.clone()))),
+            Role::Email => Arc::new(Reaches(EmailAdapter(Arc::new(world?.email())))),
+            Role::Sms => Arc::new(Reaches(SmsAdapter(Arc::new(world?.sms())))),
+            Role::Gateway | Role::Operator => return None,
+        };
+        Some(hand)
+    }
+
+    fn spawn(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(async move {
+            work.await;
+            name
+        });
     }
 }
 
-/// For a second process beside a running one, or when nothing runs: looks, and changes nothing.
-pub async fn look(settings: &Settings) -> Result<Arc<dyn Store>> {
-    let path = &settings.database_url.path;
-    let store = SqliteStore::open_existing(path).await;
-    Ok(Arc::new(store.with_context(|| format!("cannot look into {}", path.display()))?))
+async fn listen(settings: &Settings) -> Result<Option<TcpListener>> {
+    let Listen::At(address) = settings.listen else { return Ok(None) };
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address}; choose another address with --listen, port 0 picks a free one, none has none"
+        )
+    })?;
+    Ok(Some(listener))
 }

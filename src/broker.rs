@@ -10,8 +10,10 @@
 //! * A retried delivery comes again after its delay, with one more attempt counted.
 //! * A reply goes to the queue that its asker named, outside. If that is gone, so is the asker: the reply is dropped and
 //!   logged. Where there are no outsiders (embedded), nobody can have asked.
+//! * What could not be read, routed or delivered is not dropped: it waits to be taken as a [`DeadDelivery`].
 
 pub mod embedded;
+pub mod rabbitmq;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,16 +45,42 @@ pub trait Broker: Send + Sync + 'static {
     async fn retry(&self, delivery: &Delivery, delay: Duration) -> Result<(), Unavailable>;
 
     /// How many lie in a queue, ready or taken, and how long the oldest has been there.
-    fn depth(&self, queue: Queue) -> Depth;
+    async fn depth(&self, queue: Queue) -> Result<Depth, Unavailable>;
 
     /// Hears every fact from now on. Who is too slow misses some: this is for looking, not for working.
-    fn facts(&self) -> broadcast::Receiver<Arc<Message>>;
+    async fn facts(&self) -> broadcast::Receiver<Arc<Message>>;
+
+    /// Whether it can be worked with right now, for people and probes. Nobody has to ask before working.
+    fn state(&self) -> State {
+        State::Up
+    }
+
+    /// Waits for messages that died on their way, and takes up to `max`. A broker in which none can die waits
+    /// for ever.
+    async fn take_dead(&self, _max: usize) -> Result<Vec<DeadDelivery>, Unavailable> {
+        std::future::pending().await
+    }
+
+    /// These are kept elsewhere from now on.
+    async fn ack_dead(&self, _dead: &[DeadDelivery]) -> Result<(), Unavailable> {
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    Up,
+    /// It answers and delivers, but accepts nothing for now.
+    Blocked(String),
+    Down(String),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Depth {
+    /// A bundle that nobody has taken yet counts as one; what waits for another try may not be counted.
     pub messages: usize,
-    pub oldest: Duration,
+    /// `None` when the broker does not tell.
+    pub oldest: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,4 +91,28 @@ pub struct Delivery {
     pub redelivered: bool,
     /// How often it failed.
     pub attempt: u32,
+    /// By this the broker knows it again.
+    pub mark: Mark,
+}
+
+/// One of the messages that came together in one piece. It means something only to the broker that made it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Mark {
+    pub piece: u64,
+    pub at: usize,
+}
+
+/// A message that died on its way, as it came, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadDelivery {
+    /// The queue it lay in or was meant for. `None`: no queue of ours wanted it.
+    pub queue: Option<Queue>,
+    pub message_id: Option<String>,
+    pub name: String,
+    pub cause: Option<String>,
+    pub code: String,
+    pub why: String,
+    pub attempts: u32,
+    pub body: String,
+    pub mark: Mark,
 }

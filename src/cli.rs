@@ -13,14 +13,21 @@ mod client;
 mod dead;
 mod demo;
 mod dev;
+mod doctor;
+mod health;
+mod journal;
 mod load;
 mod migrate;
 mod order;
 mod paint;
+mod pause;
+mod progress;
 mod saga;
+mod serve;
 mod shop;
 mod story;
 mod submit;
+mod topology;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,7 +35,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
+use contract::Role;
 
+use crate::app::Part;
 use crate::config::{self, Loaded, Profile, Settings};
 use crate::telemetry;
 
@@ -57,6 +66,21 @@ enum Command {
     /// Tell the whole story in 20 seconds on a system of its own, and check every promise
     #[command(after_help = "Example: checkout demo --json")]
     Demo(demo::Args),
+    /// Run some roles in this process; others run elsewhere
+    #[command(after_help = "Example: checkout worker payment stock --listen 127.0.0.1:9101")]
+    Worker {
+        #[arg(required = true, value_parser = serve::worker)]
+        roles: Vec<Role>,
+    },
+    /// Run the HTTP gateway: health, readiness, metrics, and this command line's own door
+    #[command(after_help = "Example: checkout gateway --listen 0.0.0.0:8080")]
+    Gateway,
+    /// Run the deadlines, the housekeeping and the mock provider's courier; several may run
+    #[command(after_help = "Example: checkout timers")]
+    Timers,
+    /// Run every role in this process
+    #[command(after_help = "Example: checkout all --listen 127.0.0.1:0")]
+    All,
     /// Send checkouts (JSON, or JSON lines) to a running system
     #[command(after_help = "Example: checkout submit config/example-checkout.json --wait")]
     Submit(submit::Args),
@@ -75,6 +99,30 @@ enum Command {
     /// Put load on a system of its own, and measure
     #[command(after_help = "Example: checkout load --orders 20000 --in-flight 512 --report report.json")]
     Load(load::Args),
+    /// Look for what is wrong: settings, database, broker, queues, dead letters; each finding with its fix
+    #[command(after_help = "Example: checkout doctor --json")]
+    Doctor(doctor::Args),
+    /// Put the sample catalogue in; once is enough
+    #[command(after_help = "Example: checkout sample")]
+    Sample,
+    /// What the journal can do for a broker that was lost
+    #[command(subcommand, after_help = "Example: checkout journal refill --dry-run")]
+    Journal(journal::Command),
+    /// Exchanges and queues on the broker: what differs, and making it so
+    #[command(after_help = "Example: checkout topology plan")]
+    Topology(topology::Args),
+    /// Let a role or a payment method rest
+    #[command(
+        subcommand,
+        after_help = "Example: checkout pause role payment --why 'the provider is being moved'"
+    )]
+    Pause(pause::Pause),
+    /// Let a role or a payment method go on
+    #[command(subcommand, after_help = "Example: checkout resume role payment")]
+    Resume(pause::Resume),
+    /// Ask the process that listens there whether it can work: for a container's health check
+    #[command(after_help = "Example: checkout health --listen 127.0.0.1:9101")]
+    Health,
     /// The settings in force, and where each comes from
     #[command(after_help = "Example: checkout config --json")]
     Config {
@@ -110,6 +158,11 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// For what is wrong with the settings, and was noticed before anything was done.
+fn wrong_usage(why: anyhow::Error) -> anyhow::Error {
+    WrongUsage(format!("{why:#}")).into()
+}
+
 fn print_line(line: std::fmt::Arguments<'_>) {
     use std::io::Write;
     if writeln!(std::io::stdout(), "{line}").is_err() {
@@ -131,6 +184,7 @@ fn run(cli: Cli, flags: &BTreeMap<String, String>) -> Result<ExitCode> {
     let command = cli.command.unwrap_or(Command::Dev);
     let profile = match command {
         Command::Dev => Profile::Dev,
+        Command::Worker { .. } | Command::Timers => Profile::Part,
         _ => Profile::Plain,
     };
     let loaded =
@@ -138,26 +192,39 @@ fn run(cli: Cli, flags: &BTreeMap<String, String>) -> Result<ExitCode> {
     let Loaded { settings, shown, warnings } = loaded;
     let quiet = matches!(command, Command::Demo(_) | Command::Load(_)) && !flags.contains_key("log");
     telemetry::start(if quiet { "error" } else { &settings.log }, settings.log_format)?;
-    for warning in warnings {
+    for warning in &warnings {
         tracing::warn!("{warning}");
     }
     if let Command::Config { json } = command {
         return show_config(&shown, json);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(dispatch(command, settings))
+    runtime.block_on(dispatch(command, settings, &warnings))
 }
 
-async fn dispatch(command: Command, settings: Settings) -> Result<ExitCode> {
+async fn dispatch(command: Command, settings: Settings, warnings: &[String]) -> Result<ExitCode> {
     match command {
         Command::Dev => dev::run(&settings).await,
         Command::Demo(args) => demo::run(args, settings).await,
+        Command::Worker { roles } => {
+            serve::run(roles.into_iter().map(Part::Worker).collect(), &settings).await
+        }
+        Command::Gateway => serve::run([Part::Gateway].into(), &settings).await,
+        Command::Timers => serve::run([Part::Timers].into(), &settings).await,
+        Command::All => serve::run(Part::all(), &settings).await,
         Command::Submit(args) => submit::run(args, &settings).await,
         Command::Order(command) => order::run(command, &settings).await,
         Command::Audit(args) => audit::run(args, &settings).await,
         Command::Dead(command) => dead::run(command, &settings).await,
         Command::Saga(command) => saga::run(command, &settings).await,
         Command::Load(args) => load::run(args, settings).await,
+        Command::Pause(command) => pause::pause(command, &settings).await,
+        Command::Resume(command) => pause::resume(command, &settings).await,
+        Command::Doctor(args) => doctor::run(args, &settings, warnings).await,
+        Command::Sample => shop::sample(&settings).await,
+        Command::Journal(command) => journal::run(command, &settings).await,
+        Command::Topology(args) => topology::run(args, &settings).await,
+        Command::Health => health::run(&settings).await,
         Command::Config { .. } => Ok(ExitCode::SUCCESS),
         Command::Migrate(args) => migrate::run(args, &settings).await,
     }

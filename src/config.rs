@@ -1,12 +1,18 @@
 //! Every setting there is, its default, and where its value came from. A name nobody knows is never ignored
 //! silently.
 
+mod sense;
+mod value;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
+
+pub use sense::Usage;
+pub use value::{AmqpUrl, DatabaseUrl, DelayMs, Listen, Prefix, Rate, Secret};
 
 use crate::store::sqlite::Durability;
 
@@ -17,13 +23,17 @@ pub enum Profile {
     Dev,
     /// Everything else: the provider answers at once, and never declines unasked.
     Plain,
+    /// One of several processes, perhaps on one machine: none listens unless told where.
+    Part,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Settings {
     pub database_url: DatabaseUrl,
+    pub amqp_url: AmqpUrl,
+    pub prefix: Prefix,
     pub durability: Durability,
-    pub listen: std::net::SocketAddr,
+    pub listen: Listen,
     pub provider_success_rate: Rate,
     pub provider_delay_ms: DelayMs,
     pub provider_late_ms: u64,
@@ -39,14 +49,28 @@ pub struct Settings {
 }
 
 /// Name, default and meaning of each, in the order in which `checkout config` shows them.
-const SETTINGS: [(&str, &str, &str); 15] = [
-    ("database_url", "sqlite:data/checkout.db", "where everything is kept: sqlite:PATH"),
+const SETTINGS: [(&str, &str, &str); 17] = [
+    (
+        "database_url",
+        "sqlite:data/checkout.db",
+        "where everything is kept: sqlite:PATH, or postgres://user:password@host/database",
+    ),
+    ("amqp_url", "", "the broker: amqp://user:password@host:5672/vhost, amqps://…; empty: in this process"),
+    (
+        "prefix",
+        "checkout",
+        "what the names of exchanges and queues begin with, so that systems can share a broker",
+    ),
     (
         "durability",
         "power_loss",
-        "power_loss (every commit is on disk) or process_crash (faster; a power cut may lose the last commits, a killed process loses none)",
+        "of a SQLite file: power_loss (every commit is on disk) or process_crash (faster; a power cut may lose the last commits, a killed process loses none)",
     ),
-    ("listen", "127.0.0.1:8080", "address of the HTTP listener; port 0 picks a free one"),
+    (
+        "listen",
+        "127.0.0.1:8080",
+        "address of the HTTP listener; port 0 picks a free one, none has none (the default of worker and timers)",
+    ),
     ("provider_success_rate", "1.0", "share of payments that the mock provider takes (0.95 in dev)"),
     ("provider_delay_ms", "0", "how long it takes: 0, or a range like 1000-3000 (the default in dev)"),
     ("provider_late_ms", "310000", "how late tok_late answers"),
@@ -69,12 +93,15 @@ const SETTINGS: [(&str, &str, &str); 15] = [
     ("log_format", "auto", "text, json, or auto: text on a terminal and json elsewhere"),
 ];
 
-const DEV_DEFAULTS: [(&str, &str); 2] =
-    [("provider_success_rate", "0.95"), ("provider_delay_ms", "1000-3000")];
+const DEV_DEFAULTS: &[(&str, &str)] =
+    &[("provider_success_rate", "0.95"), ("provider_delay_ms", "1000-3000")];
+const PART_DEFAULTS: &[(&str, &str)] = &[("listen", "none")];
+/// Shown with stars, and read from a file if the environment names one: CHECKOUT_AMQP_URL_FILE.
+const SECRETS: [&str; 2] = ["database_url", "amqp_url"];
 const FILE: &str = "checkout.toml";
 const PREFIX: &str = "CHECKOUT_";
 /// Read elsewhere: not settings, and not mistakes either.
-const OTHER_ENV: [&str; 1] = ["CHECKOUT_FAIL_POINT"];
+const OTHER_ENV: [&str; 3] = ["CHECKOUT_FAIL_POINT", "CHECKOUT_TEST_DATABASE_URL", "CHECKOUT_TEST_AMQP_URL"];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,53 +109,6 @@ pub enum LogFormat {
     Auto,
     Text,
     Json,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub struct DatabaseUrl {
-    pub path: PathBuf,
-}
-
-impl TryFrom<String> for DatabaseUrl {
-    type Error = String;
-    fn try_from(url: String) -> Result<Self, String> {
-        match url.strip_prefix("sqlite:") {
-            Some(path) if !path.is_empty() => Ok(Self { path: PathBuf::from(path) }),
-            _ => Err("must look like sqlite:data/checkout.db".to_string()),
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
-#[serde(try_from = "f64")]
-pub struct Rate(pub f64);
-
-impl TryFrom<f64> for Rate {
-    type Error = String;
-    fn try_from(rate: f64) -> Result<Self, String> {
-        (0.0..=1.0).contains(&rate).then_some(Self(rate)).ok_or("must lie between 0 and 1".to_string())
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub struct DelayMs {
-    pub from: u64,
-    pub to: u64,
-}
-
-impl TryFrom<String> for DelayMs {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let number =
-            |text: &str| text.trim().parse().map_err(|_| "must look like 0 or 1000-3000".to_string());
-        let (from, to) = match text.split_once('-') {
-            None => (number(&text)?, number(&text)?),
-            Some((from, to)) => (number(from)?, number(to)?),
-        };
-        (from <= to).then_some(Self { from, to }).ok_or("the range must not run backwards".to_string())
-    }
 }
 
 /// Name and meaning of every setting: each is a flag as well.
@@ -154,7 +134,7 @@ pub struct Shown {
 
 /// Flags over environment over file over defaults.
 pub fn load(profile: Profile, file: Option<&Path>, flags: &BTreeMap<String, String>) -> Result<Loaded> {
-    let (env, warnings) = environment(std::env::vars());
+    let (env, warnings) = environment(std::env::vars())?;
     let file = read_file(file)?;
     assemble(profile, file, env, warnings, flags)
 }
@@ -170,10 +150,13 @@ fn assemble(
     for (name, default, _) in SETTINGS {
         builder = builder.set_default(name, default)?;
     }
-    if profile == Profile::Dev {
-        for (name, default) in DEV_DEFAULTS {
-            builder = builder.set_default(name, default)?;
-        }
+    let others = match profile {
+        Profile::Dev => DEV_DEFAULTS,
+        Profile::Part => PART_DEFAULTS,
+        Profile::Plain => &[],
+    };
+    for (name, default) in others {
+        builder = builder.set_default(*name, *default)?;
     }
     let mut in_file = Vec::new();
     if let Some((path, text)) = &file {
@@ -198,7 +181,9 @@ fn assemble(
             () if in_file.iter().any(|known| known == name) => "file",
             () => "default",
         };
-        shown.push(Shown { name, value: merged.get_string(name)?, from, meaning });
+        let value = merged.get_string(name)?;
+        let value = if SECRETS.contains(&name) { value::masked(&value) } else { value };
+        shown.push(Shown { name, value, from, meaning });
     }
     let settings = merged.try_deserialize::<Settings>().map_err(|error| readable(&error, &shown))?;
     if settings.batch_max == 0 || settings.batch_max > 10_000 {
@@ -247,8 +232,11 @@ fn names_in(path: &str, file: &Config) -> Result<Vec<String>> {
 
 /// Our variables by setting name, and a warning for each that means nothing: containers set odd ones, so
 /// that is no reason to refuse to start.
-fn environment(vars: impl Iterator<Item = (String, String)>) -> (BTreeMap<String, String>, Vec<String>) {
+fn environment(
+    vars: impl Iterator<Item = (String, String)>,
+) -> Result<(BTreeMap<String, String>, Vec<String>)> {
     let (mut known, mut warnings) = (BTreeMap::new(), Vec::new());
+    let mut files = BTreeMap::new();
     for (variable, value) in vars {
         let Some(name) = variable.strip_prefix(PREFIX).map(str::to_lowercase) else { continue };
         if OTHER_ENV.contains(&variable.as_str()) {
@@ -256,11 +244,22 @@ fn environment(vars: impl Iterator<Item = (String, String)>) -> (BTreeMap<String
         }
         if SETTINGS.iter().any(|(setting, ..)| *setting == name) {
             known.insert(name, value);
+        } else if let Some(secret) = name.strip_suffix("_file").filter(|name| SECRETS.contains(name)) {
+            files.insert(secret.to_string(), (variable, value));
         } else {
             warnings.push(format!("{variable} is not a setting; {}", nearest(&name)));
         }
     }
-    (known, warnings)
+    for (name, (variable, path)) in files {
+        if known.contains_key(&name) {
+            bail!("{variable} and {} are both set; take one away", variable.trim_end_matches("_FILE"));
+        }
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("{variable}: cannot read {path}"))?;
+        // An editor ends a file with a new line, which belongs to no password.
+        known.insert(name, text.trim_end().to_string());
+    }
+    Ok((known, warnings))
 }
 
 fn nearest(name: &str) -> String {
@@ -279,7 +278,7 @@ mod tests {
         let pairs = |from: &[(&str, &str)]| {
             from.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect::<Vec<_>>()
         };
-        let (env, warnings) = environment(pairs(env).into_iter());
+        let (env, warnings) = environment(pairs(env).into_iter())?;
         let file = Some(("checkout.toml".to_string(), file.to_string()));
         assemble(Profile::Plain, file, env, warnings, &pairs(flags).into_iter().collect())
     }
@@ -316,9 +315,59 @@ mod tests {
             ("batch_max", "-1"),
             ("batch_max", "0"),
             ("durability", "none"),
+            ("database_url", "postgres:shop"),
+            ("amqp_url", "http://broker"),
+            ("amqp_url", "amqp://guest:s3cret@broker:port/shop"),
+            ("database_url", "postgres://anna:s3cret@db:port/shop"),
+            ("prefix", "My Shop"),
         ] {
             let error = load("", &[], &[(name, value)]).err().unwrap().to_string();
             assert!(error.contains(name), "{name}={value}: {error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_may_come_from_a_file_and_is_shown_with_stars() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "amqp://anna:s3cret@broker/shop\n").unwrap();
+        let path = file.path().display().to_string();
+        let loaded = load("", &[("CHECKOUT_AMQP_URL_FILE", &path)], &[]).unwrap();
+        let AmqpUrl::At(url) = &loaded.settings.amqp_url else { panic!("it was read") };
+        assert_eq!(url.reveal(), "amqp://anna:s3cret@broker/shop");
+        let shown = loaded.shown.iter().find(|shown| shown.name == "amqp_url").unwrap();
+        assert_eq!((shown.value.as_str(), shown.from), ("amqp://anna:***@broker/shop", "environment"));
+        assert!(!format!("{:?}", loaded.settings).contains("s3cret"));
+        let both = [("CHECKOUT_AMQP_URL_FILE", path.as_str()), ("CHECKOUT_AMQP_URL", "amqp://b")];
+        assert!(load("", &both, &[]).err().unwrap().to_string().contains("both set"));
+        let gone = load("", &[("CHECKOUT_DATABASE_URL_FILE", "/no/such/file")], &[]);
+        assert!(gone.err().unwrap().to_string().contains("/no/such/file"));
+    }
+
+    #[test]
+    fn databases_and_brokers_that_do_not_go_together_are_refused_with_the_reason() {
+        let fits = |database: &str, amqp: &str, usage| {
+            let flags = [("database_url", database), ("amqp_url", amqp)];
+            load("", &[], &flags).unwrap().settings.must_fit(usage)
+        };
+        let (file, server, broker) = ("sqlite:x.db", "postgres://db/shop", "amqp://broker");
+        for (database, amqp, usage) in [
+            (file, "", Usage::Whole),
+            (file, broker, Usage::Whole),
+            (server, broker, Usage::Whole),
+            (server, broker, Usage::Part),
+            (server, "", Usage::Beside),
+        ] {
+            assert!(fits(database, amqp, usage).is_ok(), "{database} {amqp} {usage:?}");
+        }
+        for (database, amqp, usage, why) in [
+            (file, "", Usage::Part, "checkout all"),
+            (file, broker, Usage::Part, "checkout all"),
+            (server, "", Usage::Whole, "--amqp-url"),
+            (server, "", Usage::Part, "--amqp-url"),
+        ] {
+            let refused = fits(database, amqp, usage).err().unwrap().to_string();
+            assert!(refused.contains(why), "{refused}");
         }
     }
 }

@@ -6,52 +6,95 @@ use anyhow::{Context, Result, bail};
 use contract::{BodyHash, Message, MessageId, Queue, Role};
 
 use crate::broker::Broker;
+use crate::gateway::{Edited, Operator};
 use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, JournalRow, Said, Store};
 
-/// Sends the letter to its queue again, under its own id: if it was handled after all, it is recognised.
-pub(crate) async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, by: &str) -> Result<()> {
-    let (letter, queue) = open_letter(store, id).await?;
-    let message = message_of(&letter)?;
-    let said = vec![Said { message: Arc::new(message), queues: vec![queue] }];
-    close(store, &letter, DeadStatus::Replayed, Role::Operator, format!("replayed by {by}"), said.clone())
-        .await?;
+/// Sends the letter to its queue again. As it was, it keeps its id: if it was handled after all, it is recognised.
+/// Edited, it is another message with an id of its own, and the old one counts as handled.
+pub(crate) async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, who: &Operator) -> Result<()> {
+    let letter = open_letter(store, id).await?;
+    let own = own_id(&letter)?;
+    let (by, status) = (&who.by, DeadStatus::Replayed);
+    let (role, message, outcome) = match &who.edited {
+        None => (Role::Operator, as_it_was(&letter)?, format!("replayed by {by}")),
+        Some(edited) => {
+            let message = with_edits(&letter, &own, edited)?;
+            let outcome = format!("superseded by {}, edited by {by}", message.id);
+            (reader(&letter), message, outcome)
+        }
+    };
+    let said = vec![Said { queues: queues(&letter, &message), message: Arc::new(message) }];
+    close(store, &letter, own, status, Entry { role, outcome, said: said.clone() }).await?;
     broker.publish(&said).await?;
     Ok(())
 }
 
 /// Gives the letter up, for a reason that stays in the journal: its message counts as handled from now on.
-pub(crate) async fn discard(store: &dyn Store, id: &str, by: &str, why: &str) -> Result<()> {
-    let (letter, queue) = open_letter(store, id).await?;
-    let outcome = format!("discarded by {by}: {why}");
-    close(store, &letter, DeadStatus::Discarded, queue.reader(), outcome, Vec::new()).await
+pub(crate) async fn discard(store: &dyn Store, id: &str, who: &Operator) -> Result<()> {
+    let letter = open_letter(store, id).await?;
+    let own = own_id(&letter)?;
+    let outcome = format!("discarded by {}: {}", who.by, who.why);
+    let entry = Entry { role: reader(&letter), outcome, said: Vec::new() };
+    close(store, &letter, own, DeadStatus::Discarded, entry).await
 }
 
-async fn open_letter(store: &dyn Store, id: &str) -> Result<(DeadLetter, Queue)> {
+/// What the journal is told.
+struct Entry {
+    role: Role,
+    outcome: String,
+    said: Vec<Said>,
+}
+
+async fn open_letter(store: &dyn Store, id: &str) -> Result<DeadLetter> {
     let letter = store.dead_letter(id).await?;
     let letter =
         letter.with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;
     if letter.status != DeadStatus::Open {
         bail!("dead letter {id} was {:?} before", letter.status);
     }
-    let queue =
-        Queue::named(&letter.queue).with_context(|| format!("no queue is called {}", letter.queue))?;
-    Ok((letter, queue))
+    Ok(letter)
 }
 
-fn message_of(letter: &DeadLetter) -> Result<Message> {
-    let id = letter
-        .message_id
-        .as_deref()
-        .and_then(MessageId::new)
-        .context("the letter has no usable message id")?;
+/// Who would have handled it; for what no queue of ours wanted, the operator does.
+fn reader(letter: &DeadLetter) -> Role {
+    Queue::named(&letter.queue).map_or(Role::Operator, Queue::reader)
+}
+
+/// A message that came without an id is known by its letter's.
+fn own_id(letter: &DeadLetter) -> Result<MessageId> {
+    let own = letter.message_id.as_deref().and_then(MessageId::new);
+    own.or_else(|| MessageId::new(&letter.id)).context("the letter has no usable id")
+}
+
+fn as_it_was(letter: &DeadLetter) -> Result<Message> {
+    let id = letter.message_id.as_deref().and_then(MessageId::new);
+    let id = id.context("it came without a message id; replay it with --edit, which gives it one")?;
     let cause = letter.cause.as_deref().and_then(MessageId::new);
     let message = Message::restore(id, cause, letter.at, &letter.name, &letter.body);
-    message.map_err(|why| anyhow::anyhow!("it still cannot be read: {why}"))
+    message.map_err(|why| anyhow::anyhow!("it still cannot be read: {why}; replay it with --edit"))
+}
+
+/// The old message is its cause, whose own cause the journal knows.
+fn with_edits(letter: &DeadLetter, own: &MessageId, edited: &Edited) -> Result<Message> {
+    let id = MessageId::derived(letter.order_id, Role::Operator, own, 0);
+    let name = edited.name.as_deref().unwrap_or(&letter.name);
+    let body = edited.body.as_deref().unwrap_or(&letter.body);
+    let message = Message::restore(id, Some(own.clone()), letter.at, name, body);
+    message.map_err(|why| anyhow::anyhow!("edited like this it cannot be read: {why}"))
+}
+
+/// Only where it died, unless that is no place for such a message.
+fn queues(letter: &DeadLetter, message: &Message) -> Vec<Queue> {
+    let all = message.body.queues();
+    match Queue::named(&letter.queue).filter(|queue| all.contains(queue)) {
+        Some(queue) => vec![queue],
+        None => all.to_vec(),
+    }
 }
 
 /// The hash that its message is recognised by. What cannot be read is known by its text.
 fn hash_of(letter: &DeadLetter) -> BodyHash {
-    match message_of(letter) {
+    match as_it_was(letter) {
         Ok(message) => message.hash(),
         Err(_) => BodyHash::of(&letter.name, &letter.body),
     }
@@ -60,15 +103,15 @@ fn hash_of(letter: &DeadLetter) -> BodyHash {
 async fn close(
     store: &dyn Store,
     letter: &DeadLetter,
+    own: MessageId,
     status: DeadStatus,
-    role: Role,
-    outcome: String,
-    said: Vec<Said>,
+    entry: Entry,
 ) -> Result<()> {
+    let Entry { role, outcome, said } = entry;
     let mut transaction = store.begin().await?;
-    let own = MessageId::new(letter.message_id.as_deref().unwrap_or(&letter.id))
-        .context("the letter has no usable id")?;
     let (now, handled) = transaction.handled(role, std::slice::from_ref(&own)).await?;
+    // Another message under its id was handled (or this one was after all): the row stands under an id of its own.
+    let role = if handled.is_empty() { role } else { Role::Operator };
     // An operator may replay one message many times, and each time is a row of its own.
     let id = match role {
         Role::Operator => {
@@ -87,9 +130,8 @@ async fn close(
         outcome,
         said,
     };
-    let journal = if handled.is_empty() || role == Role::Operator { vec![row] } else { Vec::new() };
     let dead = vec![DeadChange::Close { id: letter.id.clone(), status }];
-    match transaction.keep(Changes { journal, dead, ..Changes::default() }).await {
+    match transaction.keep(Changes { journal: vec![row], dead, ..Changes::default() }).await {
         Ok(()) => Ok(()),
         Err(Error::Conflict(_)) => bail!("somebody else has just dealt with dead letter {}", letter.id),
         Err(error) => Err(error.into()),

@@ -10,18 +10,20 @@ use axum::extract::{DefaultBodyLimit, Path as UrlPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use axum::{Json, Router};
-use contract::{BodyHash, Message, Raw, Unreadable};
+use contract::{BodyHash, Message, Raw, Role, Unreadable};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::WORKERS;
 use crate::broker::Broker;
-use crate::dead;
 use crate::door::{Accepted, Door, Refused};
+use crate::probe::{self, Probe};
 use crate::store::Store;
+use crate::{dead, pause};
 
 /// A message of 64 KiB and its envelope.
 const BODY_BYTES_MAX: usize = 96 * 1024;
@@ -59,11 +61,29 @@ pub struct Receipt {
     pub repeat: bool,
 }
 
+/// Who does something by hand, and why: it stays in the journal.
 #[derive(Serialize, Deserialize)]
 pub struct Operator {
     pub by: String,
     #[serde(default)]
     pub why: String,
+    /// With a replay: what to send instead of what failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Edited>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct Edited {
+    #[serde(default, rename = "type")]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub body: Option<String>,
+}
+
+impl Operator {
+    pub fn new(by: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { by: by.into(), why: why.into(), edited: None }
+    }
 }
 
 /// RFC 9457.
@@ -75,20 +95,23 @@ pub struct Problem {
     pub detail: String,
 }
 
-pub async fn serve(gateway: Gateway, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+pub async fn serve(
+    gateway: Gateway,
+    probe: Arc<Probe>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<()> {
     let admin = Router::new()
         .route("/admin/messages", post(submit))
         .route("/admin/dead-letters/{id}/replay", post(replay))
         .route("/admin/dead-letters/{id}/discard", post(discard))
+        .route("/admin/roles/{role}/pause", post(pause_role))
+        .route("/admin/roles/{role}/resume", post(resume_role))
         .layer(from_fn_with_state(gateway.clone(), only_with_token))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-    let routes = Router::new().route("/health", get(health)).merge(admin).with_state(gateway);
+    let routes = admin.with_state(gateway).merge(probe::routes(probe));
     let stopping = async move { stop.cancelled().await };
     axum::serve(listener, routes).with_graceful_shutdown(stopping).await.context("the HTTP listener failed")
-}
-
-async fn health() -> &'static str {
-    "ok\n"
 }
 
 async fn only_with_token(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
@@ -160,7 +183,7 @@ async fn replay(
     UrlPath(id): UrlPath<String>,
     Json(who): Json<Operator>,
 ) -> Response {
-    answer(dead::replay(&*gateway.store, &*gateway.broker, &id, &who.by).await)
+    answer(dead::replay(&*gateway.store, &*gateway.broker, &id, &who).await)
 }
 
 async fn discard(
@@ -168,7 +191,38 @@ async fn discard(
     UrlPath(id): UrlPath<String>,
     Json(who): Json<Operator>,
 ) -> Response {
-    answer(dead::discard(&*gateway.store, &id, &who.by, &who.why).await)
+    answer(dead::discard(&*gateway.store, &id, &who).await)
+}
+
+async fn pause_role(
+    State(gateway): State<Gateway>,
+    UrlPath(role): UrlPath<String>,
+    Json(who): Json<Operator>,
+) -> Response {
+    match worker(&role) {
+        Ok(role) => answer(pause::pause(&*gateway.store, role, &who).await),
+        Err(unknown) => unknown,
+    }
+}
+
+async fn resume_role(
+    State(gateway): State<Gateway>,
+    UrlPath(role): UrlPath<String>,
+    Json(who): Json<Operator>,
+) -> Response {
+    match worker(&role) {
+        Ok(role) => answer(pause::resume(&*gateway.store, role, &who).await),
+        Err(unknown) => unknown,
+    }
+}
+
+#[allow(clippy::result_large_err)] // the answer is given at once
+fn worker(name: &str) -> Result<Role, Response> {
+    let found = WORKERS.iter().map(|(role, _)| *role).find(|role| role.name() == name);
+    found.ok_or_else(|| {
+        let why = format!("no role that works at a queue is called {name:?}");
+        problem(StatusCode::NOT_FOUND, "ROLE_UNKNOWN", &why)
+    })
 }
 
 fn answer(done: Result<()>) -> Response {
@@ -194,6 +248,12 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
 }
 
 impl RunFile {
+    /// With a token that nobody can guess.
+    pub fn new(address: std::net::SocketAddr) -> Self {
+        let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        Self { address, token, pid: std::process::id() }
+    }
+
     pub fn path(database: &Path) -> PathBuf {
         database.with_extension("run")
     }

@@ -15,6 +15,8 @@ use crate::adapter::{Adapter, Failure};
 use crate::batch::{self, Settled};
 use crate::broker::{Broker, Delivery};
 use crate::fail;
+use crate::metrics::{Ending, METRICS, Stage, Watch};
+use crate::pause::Paused;
 use crate::retry::{Delays, LADDER};
 use crate::store::{Changes, DeadChange, Error, Handled, Said, SavedRecord, Store, Transaction};
 
@@ -26,6 +28,7 @@ pub struct Station {
     /// Drained in this order: a later queue only while the earlier ones are empty.
     pub queues: &'static [Queue],
     pub batch_max: usize,
+    pub paused: Paused,
 }
 
 /// What a role does with the messages of a batch that it has not seen before.
@@ -77,6 +80,7 @@ impl From<Error> for Trouble {
 impl Station {
     /// Runs until told to stop, and finishes the batch in hand.
     pub async fn run(self, stop: CancellationToken) {
+        METRICS.runs(self.hand.role());
         while let Some(deliveries) = self.take(&stop).await {
             self.see_through(deliveries, &stop).await;
         }
@@ -84,20 +88,30 @@ impl Station {
 
     /// A batch from the first queue that has one. `None` when it is time to stop.
     async fn take(&self, stop: &CancellationToken) -> Option<Vec<Delivery>> {
+        let role = self.hand.role();
         let mut delays = Delays::new();
         loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                () = self.paused.over(role) => {}
+            }
             let takes = self.queues.iter().map(|queue| self.broker.take(*queue, self.batch_max));
             // Polled in order, so that accepted work goes before new work.
             let first = first_ready(takes.collect());
             let taken = tokio::select! {
                 biased;
                 () = stop.cancelled() => return None,
+                () = self.paused.begins(role) => {
+                    tracing::info!(%role, "paused");
+                    continue;
+                }
                 taken = first => taken,
             };
             match taken {
                 Ok(deliveries) => return Some(deliveries),
                 Err(away) => {
-                    tracing::warn!(role = %self.hand.role(), "{away}; waiting for it");
+                    tracing::warn!(%role, "{away}; waiting for it");
                     tokio::time::sleep(delays.next_delay()).await;
                 }
             }
@@ -140,15 +154,20 @@ impl Station {
     pub async fn handle(&self, deliveries: &[Delivery], answer_lost: bool) -> Result<(), Trouble> {
         let role = self.hand.role();
         fail::point("taken", role);
+        METRICS.batch(role, deliveries.len());
         let work = AssertUnwindSafe(self.decide_and_keep(deliveries, answer_lost));
         let said = match work.catch_unwind().await {
             Ok(said) => said?,
             Err(panic) => return Err(Trouble::Faulty(format!("it panicked: {}", text_of(&*panic)))),
         };
         fail::point("committed", role);
+        let mut watch = Watch::start(role);
         self.tell(&said).await;
+        watch.lap(Stage::Tell);
         fail::point("published", role);
-        self.broker.ack(deliveries).await.map_err(|away| Trouble::Unavailable(away.to_string()))
+        let acknowledged = self.broker.ack(deliveries).await;
+        watch.lap(Stage::Acknowledge);
+        acknowledged.map_err(|away| Trouble::Unavailable(away.to_string()))
     }
 
     async fn decide_and_keep(
@@ -157,11 +176,15 @@ impl Station {
         answer_lost: bool,
     ) -> Result<Vec<Said>, Trouble> {
         let role = self.hand.role();
+        let mut watch = Watch::start(role);
         let mut transaction = self.store.begin().await?;
         let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.message.id.clone()).collect();
         let (now, handled) = transaction.handled(role, &ids).await?;
         let mut sorted = sort(deliveries, handled, answer_lost, now);
+        watch.lap(Stage::Look);
+        let duplicates = deliveries.len() - sorted.fresh.len() - sorted.reused.len();
         if sorted.fresh.is_empty() && sorted.reused.is_empty() {
+            METRICS.duplicates(role, duplicates);
             return Ok(sorted.owed);
         }
         let mut reached = Vec::new();
@@ -170,6 +193,7 @@ impl Station {
             drop(transaction);
             reached = self.hand.reach_out(&sorted.fresh).await?;
             fail::point("reached_out", role);
+            watch.lap(Stage::ReachOut);
             transaction = self.store.begin().await?;
         }
         let mut changes = Changes::default();
@@ -177,7 +201,13 @@ impl Station {
         let settled = self.hand.settle(&mut *transaction, reached, &sorted.fresh, now, &mut changes).await?;
         let said = gather(role, &settled, deliveries, now, &mut changes);
         fail::point("decided", role);
+        watch.lap(Stage::Decide);
+        let buried = changes.dead.len();
         transaction.keep(changes).await?;
+        watch.lap(Stage::Keep);
+        // Counted once it is so.
+        METRICS.duplicates(role, duplicates);
+        METRICS.buried(role, buried);
         for one in &settled {
             report(role, one);
         }
@@ -202,6 +232,7 @@ impl Station {
         if let Some(delay) = LADDER.get(delivery.attempt as usize) {
             tracing::warn!(%role, order_id, message_id = %message.id, name = message.name(), attempt = delivery.attempt + 1,
                 "it failed and is tried again in {} s: {why}", delay.as_secs());
+            METRICS.retried(role);
             if self.broker.retry(delivery, *delay).await.is_ok() {
                 return;
             }
@@ -210,7 +241,7 @@ impl Station {
         tracing::error!(%role, order_id, message_id = %message.id, name = message.name(),
             "it failed {} times and is kept as a dead letter: {why}", delivery.attempt + 1);
         match self.bury(delivery, why).await {
-            Ok(()) => {}
+            Ok(()) => METRICS.buried(role, 1),
             // It has lost nothing but time: it is delivered again and fails again.
             Err(_) => self.broker.hand_back(std::slice::from_ref(delivery)).await,
         }
@@ -306,14 +337,25 @@ fn report(role: Role, settled: &Settled) {
     let message = &settled.message;
     let order_id = message.order_id.map(tracing::field::display);
     let (id, name) = (&message.id, message.name());
-    match &settled.outcome {
-        Outcome::Done(what) => tracing::debug!(%role, order_id, message_id = %id, name, "{what}"),
-        Outcome::Ignored(why) => tracing::debug!(%role, order_id, message_id = %id, name, "ignored: {why}"),
-        Outcome::Alarm(why) => tracing::warn!(%role, order_id, message_id = %id, name, "{why}"),
+    let ending = match &settled.outcome {
+        Outcome::Done(what) => {
+            tracing::debug!(%role, order_id, message_id = %id, name, "{what}");
+            Ending::Done
+        }
+        Outcome::Ignored(why) => {
+            tracing::debug!(%role, order_id, message_id = %id, name, "ignored: {why}");
+            Ending::Ignored
+        }
+        Outcome::Alarm(why) => {
+            tracing::warn!(%role, order_id, message_id = %id, name, "{why}");
+            Ending::Alarm
+        }
         Outcome::Parked { code, why } => {
             tracing::warn!(%role, order_id, message_id = %id, name, code, "kept as a dead letter: {why}");
+            Ending::Parked
         }
-    }
+    };
+    METRICS.ended(role, ending);
 }
 
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {

@@ -9,6 +9,8 @@
 //! * Journal rows and audit entries never change. The database itself refuses.
 //! * `keep` answers [`Error::Unknown`] when the commit may or may not have happened: look again.
 
+mod json;
+pub mod postgres;
 pub mod sqlite;
 
 use std::collections::BTreeMap;
@@ -82,6 +84,12 @@ pub trait Store: Send + Sync + 'static {
     async fn dead_letters(&self, status: Option<DeadStatus>, limit: usize) -> Result<Vec<DeadLetter>, Error>;
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error>;
+
+    /// The roles that rest.
+    async fn pauses(&self) -> Result<Vec<Pause>, Error>;
+
+    /// A few numbers that tell how the whole is.
+    async fn vitals(&self) -> Result<Vitals, Error>;
 }
 
 #[async_trait]
@@ -119,6 +127,35 @@ pub struct Changes {
     /// By key; the last one counts. With a `Set` goes the message it stands for.
     pub deadlines: BTreeMap<String, Option<(Time, Arc<Message>)>>,
     pub dead: Vec<DeadChange>,
+    pub pauses: Vec<PauseChange>,
+}
+
+/// A role that rests, everywhere, until somebody resumes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pause {
+    #[serde(serialize_with = "as_text")]
+    pub role: Role,
+    pub by: String,
+    pub why: String,
+    pub at: Time,
+}
+
+#[derive(Clone, Debug)]
+pub enum PauseChange {
+    /// Answers [`Error::Conflict`] if it is paused already.
+    Pause(Pause),
+    /// Answers [`Error::Conflict`] if it is not paused.
+    Resume(Role),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vitals {
+    /// The database's clock.
+    pub now: Time,
+    pub open_dead_letters: u64,
+    pub deadlines_due: u64,
+    /// When the oldest message was said that nobody has handled yet.
+    pub oldest_in_flight: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -196,6 +233,10 @@ pub struct Filter {
     /// Only older than this (created_at, id): where the last page ended.
     pub before: Option<(Time, String)>,
     pub limit: usize,
+}
+
+fn as_text<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(role)
 }
 
 impl Changes {

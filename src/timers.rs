@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::Broker;
+use crate::metrics::METRICS;
 use crate::retry::Delays;
 use crate::store::{Error, Said, Store};
 
@@ -45,5 +46,6 @@ pub async fn publish_due(store: &dyn Store, broker: &dyn Broker) -> Result<usize
         .map(|message| Said { queues: message.body.queues().to_vec(), message: Arc::new(message) })
         .collect();
     broker.publish(&said).await.map_err(|away| Error::Unavailable(away.to_string()))?;
+    METRICS.deadlines(said.len());
     Ok(said.len())
 }

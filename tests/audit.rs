@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use checkout_saga::app::{self, System};
+use checkout_saga::app::{self, Part, System};
 use checkout_saga::audit::{Report, audit};
 use checkout_saga::config::{self, DatabaseUrl, Profile, Settings};
 use contract::{Message, Raw, Time};
@@ -94,7 +94,7 @@ impl Shop {
     /// Orders that end in every way, and one that waits for its cash.
     async fn at_rest() -> Self {
         let shop = Self { folder: tempfile::tempdir().unwrap() };
-        let system = System::start(&shop.settings()).await.unwrap();
+        let system = System::start(&shop.settings(), &Part::all()).await.unwrap();
         let price = serde_json::json!({"amount": "10.00", "currency": "EUR"});
         let product = serde_json::json!({"sku": "A", "title": "A", "price": price, "on_hand": 100});
         tell(&system, "product.upsert", product).await;
@@ -173,7 +173,7 @@ fn settings(path: PathBuf) -> Settings {
     let flags = [("listen", "127.0.0.1:0"), ("provider_success_rate", "1.0"), ("provider_delay_ms", "0")];
     let flags = flags.map(|(name, value)| (name.to_string(), value.to_string()));
     let loaded = config::load(Profile::Plain, None, &flags.into()).unwrap();
-    Settings { database_url: DatabaseUrl { path }, ..loaded.settings }
+    Settings { database_url: DatabaseUrl::Sqlite(path), ..loaded.settings }
 }
 
 /// Says it at the door, and waits until all that follows from it has been done.

@@ -20,6 +20,7 @@ use checkout_saga::adapter::provider::ProviderAdapter;
 use checkout_saga::adapter::sms::SmsAdapter;
 use checkout_saga::batch;
 use checkout_saga::broker::Delivery;
+use checkout_saga::pause::Paused;
 use checkout_saga::run::{Decides, Hand, Reaches, Station, Trouble};
 use checkout_saga::store::{DeadLetter, DeadStatus, Said};
 use checkout_saga::timers;
@@ -82,7 +83,7 @@ impl World {
         ];
         let station = |hand: Arc<dyn Hand>| {
             let (store, broker) = (memory.clone(), bags.clone());
-            (hand.role(), Station { store, broker, hand, queues: &[], batch_max: 0 })
+            (hand.role(), Station { store, broker, hand, queues: &[], batch_max: 0, paused: Paused::never() })
         };
         let stations = hands.into_iter().map(station).collect();
         Self { clock, memory, bags, outside, nerves, stations }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use contract::{Body, Message, MessageId, Outcome, Time};
 
 use super::email::EmailAdapter;
+use super::mock::tests::place::{On, Place, on_every_shelf};
 use super::mock::{MockWorld, Settings};
 use super::provider::ProviderAdapter;
 use super::sms::SmsAdapter;
@@ -22,8 +23,8 @@ async fn perform(adapter: impl Adapter, batch: &[(&str, &str)]) -> Vec<Result<Do
     adapter.perform(&batch).await
 }
 
-async fn world(dir: &tempfile::TempDir) -> Arc<MockWorld> {
-    MockWorld::open(&dir.path().join("world.db"), Settings::default()).await.unwrap()
+async fn world(place: &Place) -> Arc<MockWorld> {
+    place.open(&Settings::default(), Arc::new(Time::default)).await
 }
 
 const CHARGE: (&str, &str) = (
@@ -67,10 +68,15 @@ fn lines(answers: &[Result<Done, Failure>]) -> Vec<String> {
     answers.iter().map(line).collect()
 }
 
-#[tokio::test]
-async fn each_answer_stands_where_its_message_stood() {
-    let dir = tempfile::tempdir().unwrap();
-    let adapter = ProviderAdapter(world(&dir).await);
+on_every_shelf!(
+    each_answer_stands_where_its_message_stood,
+    a_world_that_cannot_be_reached_is_unavailable_for_everyone_who_asks,
+    e_mail_and_text_messages_go_their_own_ways,
+);
+
+async fn each_answer_stands_where_its_message_stood(on: On) {
+    let place = Place::new(on).await;
+    let adapter = ProviderAdapter(world(&place).await);
     let batch = [QUERY, REFUND, EMAIL, CHARGE, REUSED, QUERY_OTHER, CHARGE];
     let answers = perform(adapter, &batch).await;
     assert_eq!(
@@ -87,10 +93,9 @@ async fn each_answer_stands_where_its_message_stood() {
     );
 }
 
-#[tokio::test]
-async fn a_world_that_cannot_be_reached_is_unavailable_for_everyone_who_asks() {
-    let dir = tempfile::tempdir().unwrap();
-    let world = world(&dir).await;
+async fn a_world_that_cannot_be_reached_is_unavailable_for_everyone_who_asks(on: On) {
+    let place = Place::new(on).await;
+    let world = world(&place).await;
     world.close().await;
     let answers = perform(ProviderAdapter(world.clone()), &[CHARGE, EMAIL, REFUND, QUERY]).await;
     assert_eq!(lines(&answers), ["unavailable", "parked misrouted", "unavailable", "unavailable"]);
@@ -98,10 +103,9 @@ async fn a_world_that_cannot_be_reached_is_unavailable_for_everyone_who_asks() {
     assert_eq!(lines(&answers), ["unavailable", "unavailable"]);
 }
 
-#[tokio::test]
-async fn e_mail_and_text_messages_go_their_own_ways() {
-    let dir = tempfile::tempdir().unwrap();
-    let world = world(&dir).await;
+async fn e_mail_and_text_messages_go_their_own_ways(on: On) {
+    let place = Place::new(on).await;
+    let world = world(&place).await;
     let answers = perform(EmailAdapter(Arc::new(world.email())), &[EMAIL, SMS, EMAIL]).await;
     assert_eq!(lines(&answers), ["handed_over", "parked misrouted", "handed_over"]);
     let answers = perform(SmsAdapter(Arc::new(world.sms())), &[EMAIL, SMS]).await;

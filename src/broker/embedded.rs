@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use contract::{Message, Queue};
 use tokio::sync::{Notify, broadcast};
 
-use super::{Broker, Delivery, Depth, Unavailable};
+use super::{Broker, Delivery, Depth, Mark, Unavailable};
 use crate::store::Said;
 
 /// A listener that falls this far behind misses facts; it is told how many.
@@ -108,13 +108,13 @@ impl Broker for EmbeddedBroker {
         Ok(())
     }
 
-    fn depth(&self, queue: Queue) -> Depth {
+    async fn depth(&self, queue: Queue) -> Result<Depth, Unavailable> {
         let inside = self.queues[queue as usize].inside();
         let oldest = inside.ready.front().map_or(Duration::ZERO, |entry| entry.since.elapsed());
-        Depth { messages: inside.ready.len() + inside.away, oldest }
+        Ok(Depth { messages: inside.ready.len() + inside.away, oldest: Some(oldest) })
     }
 
-    fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
+    async fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
         self.facts.subscribe()
     }
 }
@@ -152,6 +152,7 @@ impl QueueState {
                 message,
                 redelivered,
                 attempt,
+                mark: Mark::default(),
             })
             .collect();
         drop(inside);

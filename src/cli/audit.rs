@@ -20,8 +20,9 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let store = app::look(settings).await?;
-    let books = app::world_path(settings);
-    if !books.is_file() {
+    if let Some(books) = settings.database_url.file().map(app::world_path)
+        && !books.is_file()
+    {
         bail!("the provider's books are not at {}; start the system once", books.display());
     }
     let world = app::open_world(settings).await?;

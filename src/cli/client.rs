@@ -1,25 +1,37 @@
-//! Talks to the running system beside the database, over its HTTP listener and with its token.
+//! Says something to a system that runs: by its listener when all of it is in one process on a file, else by its
+//! database and broker, from any machine.
+
+mod direct;
+pub(super) mod http;
+
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use contract::BODY_BYTES_MAX;
-use http_body_util::{BodyExt, Full};
+use contract::{BODY_BYTES_MAX, Raw, Role};
+use hyper::StatusCode;
 use hyper::body::Bytes;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use tokio::net::TcpStream;
 
 use super::WrongUsage;
-use crate::config::Settings;
-use crate::gateway::{Problem, Receipt, RunFile, Submission};
+use crate::config::{DatabaseUrl, Settings};
+use crate::gateway::{Operator, Problem, Receipt, RunFile, Submission};
+use crate::store::Store;
+use crate::{dead, pause};
+use direct::Direct;
 
-pub(super) struct Client {
-    run: RunFile,
+pub(super) enum Client {
+    Beside(RunFile),
+    Direct(Box<Direct>),
 }
 
 impl Client {
-    pub(super) fn find(settings: &Settings) -> Result<Self> {
-        Ok(Self { run: RunFile::read(&settings.database_url.path)? })
+    pub(super) async fn open(settings: &Settings, store: &Arc<dyn Store>) -> Result<Self> {
+        match &settings.database_url {
+            DatabaseUrl::Sqlite(path) => Ok(Self::Beside(RunFile::read(path)?)),
+            DatabaseUrl::Postgres(_) => {
+                Ok(Self::Direct(Box::new(Direct::open(settings, store.clone()).await?)))
+            }
+        }
     }
 
     /// Sends one message; the answer comes once it is safe.
@@ -36,42 +48,62 @@ impl Client {
             let why = format!("the body has {bytes} bytes; at most {BODY_BYTES_MAX} (body_too_large)");
             return Err(WrongUsage(why).into());
         }
-        let submission = Submission { name: name.to_string(), message_id, body };
-        let (status, answer) = self.post("/admin/messages", &submission).await?;
-        match status {
-            StatusCode::ACCEPTED => Ok(serde_json::from_slice(&answer)?),
-            _ => Err(refusal(&answer)),
+        match self {
+            Client::Direct(direct) => {
+                let body = body.get().as_bytes().to_vec();
+                direct.send(&Raw { message_id, name: name.to_string(), body, ..Raw::default() }).await
+            }
+            Client::Beside(run) => {
+                let submission = Submission { name: name.to_string(), message_id, body };
+                match post(run, "/admin/messages", &submission).await? {
+                    (StatusCode::ACCEPTED, answer) => Ok(serde_json::from_slice(&answer)?),
+                    (_, answer) => Err(refusal(&answer)),
+                }
+            }
         }
     }
 
-    pub(super) async fn command(&self, path: &str, body: &impl Serialize) -> Result<()> {
-        match self.post(path, body).await? {
-            (StatusCode::NO_CONTENT, _) => Ok(()),
-            (_, answer) => Err(refusal(&answer)),
+    pub(super) async fn replay(&self, letter: &str, who: &Operator) -> Result<()> {
+        match self {
+            Client::Direct(direct) => dead::replay(&*direct.store, &*direct.broker, letter, who).await,
+            Client::Beside(run) => command(run, &format!("/admin/dead-letters/{letter}/replay"), who).await,
         }
     }
 
-    async fn post(&self, path: &str, body: &impl Serialize) -> Result<(StatusCode, Bytes)> {
-        let gone = || {
-            let RunFile { address, pid, .. } = &self.run;
-            format!(
-                "the system at {address} (process {pid}) does not answer; start it again with `checkout dev`"
-            )
-        };
-        let stream = TcpStream::connect(self.run.address).await.with_context(gone)?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let driver = tokio::spawn(connection);
-        let request = Request::post(path)
-            .header("host", self.run.address.to_string())
-            .header("authorization", format!("Bearer {}", self.run.token))
-            .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
-        let response = sender.send_request(request).await.with_context(gone)?;
-        let status = response.status();
-        let answer = response.into_body().collect().await?.to_bytes();
-        driver.abort();
-        Ok((status, answer))
+    pub(super) async fn discard(&self, letter: &str, who: &Operator) -> Result<()> {
+        match self {
+            Client::Direct(direct) => dead::discard(&*direct.store, letter, who).await,
+            Client::Beside(run) => command(run, &format!("/admin/dead-letters/{letter}/discard"), who).await,
+        }
     }
+
+    pub(super) async fn pause(&self, role: Role, who: &Operator) -> Result<()> {
+        match self {
+            Client::Direct(direct) => pause::pause(&*direct.store, role, who).await,
+            Client::Beside(run) => command(run, &format!("/admin/roles/{role}/pause"), who).await,
+        }
+    }
+
+    pub(super) async fn resume(&self, role: Role, who: &Operator) -> Result<()> {
+        match self {
+            Client::Direct(direct) => pause::resume(&*direct.store, role, who).await,
+            Client::Beside(run) => command(run, &format!("/admin/roles/{role}/resume"), who).await,
+        }
+    }
+}
+
+async fn command(run: &RunFile, path: &str, body: &impl Serialize) -> Result<()> {
+    match post(run, path, body).await? {
+        (StatusCode::NO_CONTENT, _) => Ok(()),
+        (_, answer) => Err(refusal(&answer)),
+    }
+}
+
+async fn post(run: &RunFile, path: &str, body: &impl Serialize) -> Result<(StatusCode, Bytes)> {
+    let RunFile { address, token, pid } = run;
+    http::post(*address, token, path, serde_json::to_vec(body)?).await.with_context(|| {
+        format!("the system at {address} (process {pid}) does not answer; start it again with `checkout dev`")
+    })
 }
 
 fn refusal(answer: &[u8]) -> anyhow::Error {

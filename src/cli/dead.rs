@@ -1,25 +1,36 @@
-//! Dead letters: nothing was lost, and a person decides.
+//! Dead letters: nothing was lost, and a person decides, about one of them or about all that died of the same.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use contract::Queue;
 
 use super::client::Client;
-use super::paint;
+use super::{WrongUsage, paint, progress};
 use crate::app;
 use crate::config::Settings;
-use crate::gateway::Operator;
-use crate::store::DeadStatus;
+use crate::gateway::{Edited, Operator};
+use crate::store::{DeadLetter, DeadStatus, Store};
+
+/// What one command looks at. Whoever has more begins with these.
+const LETTERS_MAX: usize = 10_000;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// What waits for a decision
-    #[command(after_help = "Example: checkout dead list --all --json")]
+    /// What waits for a decision, by what it died of
+    #[command(after_help = "Example: checkout dead list --each --code failed")]
     List {
+        /// One line for each letter
+        #[arg(long)]
+        each: bool,
         /// Those that were dealt with as well
         #[arg(long)]
         all: bool,
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        #[command(flatten)]
+        group: Group,
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         limit: u16,
         #[arg(long)]
         json: bool,
@@ -32,9 +43,18 @@ pub(super) enum Command {
         json: bool,
     },
     /// Send it to its queue again; if it was handled after all, that is recognised
-    #[command(after_help = "Example: checkout dead replay 5f0c1a52-0000-5000-8000-000000000000 --by me")]
+    #[command(
+        after_help = "Examples:\n  checkout dead replay 5f0c1a52-0000-5000-8000-000000000000 --by anna\n  checkout dead replay 5f0c1a52-0000-5000-8000-000000000000 --edit corrected.json\n  checkout dead replay --code failed --queue payment"
+    )]
     Replay {
-        id: String,
+        #[command(flatten)]
+        which: Which,
+        /// Send this body instead, under an id of its own; - reads standard input
+        #[arg(long, value_name = "FILE", requires = "id")]
+        edit: Option<PathBuf>,
+        /// Send it as this type instead, under an id of its own
+        #[arg(long = "as", value_name = "TYPE", requires = "id")]
+        kind: Option<String>,
         #[arg(long, default_value = "operator")]
         by: String,
     },
@@ -43,7 +63,8 @@ pub(super) enum Command {
         after_help = "Example: checkout dead discard 5f0c1a52-0000-5000-8000-000000000000 --why 'a test'"
     )]
     Discard {
-        id: String,
+        #[command(flatten)]
+        which: Which,
         /// Stays in the journal
         #[arg(long)]
         why: String,
@@ -52,54 +73,193 @@ pub(super) enum Command {
     },
 }
 
+/// One letter, or all that have something in common.
+#[derive(clap::Args)]
+#[group(id = "which", required = true, multiple = true)]
+pub(super) struct Which {
+    /// As `dead list --each` shows it
+    #[arg(conflicts_with_all = ["all", "code", "queue", "name"])]
+    id: Option<String>,
+    /// Every open letter
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    group: Group,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Group {
+    /// Those that died of this
+    #[arg(long)]
+    code: Option<String>,
+    /// Those that were meant for this queue
+    #[arg(long)]
+    queue: Option<String>,
+    /// Those of this type
+    #[arg(long = "type", id = "name", value_name = "TYPE")]
+    name: Option<String>,
+}
+
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
     let store = app::look(settings).await?;
     match command {
-        Command::List { all, limit, json } => {
+        Command::List { each, all, group, limit, json } => {
             let status = (!all).then_some(DeadStatus::Open);
             let letters = store.dead_letters(status, limit.into()).await?;
-            if json {
-                say!("{}", serde_json::to_string_pretty(&letters)?);
-                return Ok(ExitCode::SUCCESS);
+            let letters: Vec<_> = letters.into_iter().filter(|letter| group.has(letter)).collect();
+            match (json, each) {
+                (true, _) => say!("{}", serde_json::to_string_pretty(&letters)?),
+                (false, true) => list(&letters),
+                (false, false) => list_groups(&letters),
             }
-            let rows = letters.iter().map(|letter| {
-                let order = letter.order_id.map(|id| id.to_string()).unwrap_or_default();
-                vec![
-                    letter.id.clone(),
-                    letter.at.to_string(),
-                    letter.queue.clone(),
-                    letter.name.clone(),
-                    letter.code.clone(),
-                    order,
-                ]
-            });
-            say!("{}", paint::table(&["id", "at", "queue", "message", "code", "order"], rows.collect()));
-        }
-        Command::Show { id, json } => {
-            let letter = store.dead_letter(&id).await?;
-            let letter = letter
-                .with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;
-            if json {
-                say!("{}", serde_json::to_string_pretty(&letter)?);
-                return Ok(ExitCode::SUCCESS);
+            if letters.len() == usize::from(limit) && !json {
+                say!("{}", paint::dim("there may be more; raise --limit"));
             }
-            say!("letter   {}  ({:?})", letter.id, letter.status);
-            say!("message  {} {}", letter.name, letter.message_id.unwrap_or_default());
-            say!("queue    {}, tried {} times, {}", letter.queue, letter.attempts, letter.at);
-            say!("code     {}", paint::bad(&letter.code));
-            say!("because  {}", letter.why);
-            say!("body     {}", letter.body);
         }
-        Command::Replay { id, by } => {
-            let who = Operator { by, why: String::new() };
-            Client::find(settings)?.command(&format!("/admin/dead-letters/{id}/replay"), &who).await?;
-            say!("{id} is in its queue again");
+        Command::Show { id, json } => show(&*store, &id, json).await?,
+        Command::Replay { which, edit, kind, by } => {
+            let edited = match (edit, kind) {
+                (None, None) => None,
+                (file, name) => Some(Edited { name, body: file.map(|file| read(&file)).transpose()? }),
+            };
+            let who = Operator { edited, ..Operator::new(by, "") };
+            let client = Client::open(settings, &store).await?;
+            let letters = which.letters(&*store).await?;
+            return for_each(&letters, "in its queue again", async |id| client.replay(id, &who).await).await;
         }
-        Command::Discard { id, why, by } => {
-            let who = Operator { by, why };
-            Client::find(settings)?.command(&format!("/admin/dead-letters/{id}/discard"), &who).await?;
-            say!("{id} is given up");
+        Command::Discard { which, why, by } => {
+            let who = Operator::new(by, why);
+            let client = Client::open(settings, &store).await?;
+            let letters = which.letters(&*store).await?;
+            return for_each(&letters, "given up", async |id| client.discard(id, &who).await).await;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Group {
+    fn has(&self, letter: &DeadLetter) -> bool {
+        let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+        fits(&self.code, &letter.code) && fits(&self.queue, &letter.queue) && fits(&self.name, &letter.name)
+    }
+}
+
+impl Which {
+    /// Oldest first, as they came.
+    async fn letters(&self, store: &dyn Store) -> Result<Vec<String>> {
+        if let Some(id) = &self.id {
+            return Ok(vec![id.clone()]);
+        }
+        if let Some(queue) = self.group.queue.as_deref().filter(|queue| Queue::named(queue).is_none()) {
+            let names: Vec<_> = Queue::ALL.iter().map(|queue| queue.name()).collect();
+            // What nobody wanted has a place of its own, which is no queue of ours.
+            if queue != "unrouted" {
+                let why = format!("no queue is called {queue:?}; there are {}, unrouted", names.join(", "));
+                return Err(WrongUsage(why).into());
+            }
+        }
+        let letters = store.dead_letters(Some(DeadStatus::Open), LETTERS_MAX).await?;
+        Ok(letters
+            .into_iter()
+            .rev()
+            .filter(|letter| self.group.has(letter))
+            .map(|letter| letter.id)
+            .collect())
+    }
+}
+
+/// One that cannot be dealt with does not hold up the others.
+async fn for_each(
+    letters: &[String],
+    done: &str,
+    mut deal: impl AsyncFnMut(&str) -> Result<()>,
+) -> Result<ExitCode> {
+    if let [id] = letters {
+        deal(id).await?;
+        say!("{id} is {done}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let bar = progress::bar(letters.len() as u64, "letters");
+    let mut failed = Vec::new();
+    for id in letters {
+        if let Err(why) = deal(id).await {
+            failed.push(format!("{id}: {why:#}"));
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    for why in &failed {
+        say!("{}", paint::bad(why));
+    }
+    say!("{} of {} are {done}", letters.len() - failed.len(), letters.len());
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn list(letters: &[DeadLetter]) {
+    let rows = letters.iter().map(|letter| {
+        let order = letter.order_id.map(|id| id.to_string()).unwrap_or_default();
+        vec![
+            letter.id.clone(),
+            letter.at.to_string(),
+            letter.queue.clone(),
+            letter.name.clone(),
+            letter.code.clone(),
+            order,
+        ]
+    });
+    say!("{}", paint::table(&["id", "at", "queue", "message", "code", "order"], rows.collect()));
+}
+
+/// What died of the same in the same queue is one thing to think about.
+fn list_groups(letters: &[DeadLetter]) {
+    let mut groups: BTreeMap<(&str, &str, &str), Vec<&DeadLetter>> = BTreeMap::new();
+    for letter in letters {
+        groups.entry((&letter.code, &letter.queue, &letter.name)).or_default().push(letter);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, letters)| std::cmp::Reverse(letters.len()));
+    let rows = groups.iter().map(|((code, queue, name), letters)| {
+        let oldest = letters.iter().map(|letter| letter.at).min().unwrap_or_default();
+        let (first, why) =
+            letters.first().map_or(("", ""), |letter| (letter.id.as_str(), letter.why.as_str()));
+        vec![
+            letters.len().to_string(),
+            paint::bad(code),
+            (*queue).to_string(),
+            (*name).to_string(),
+            oldest.to_string(),
+            first.to_string(),
+            why.chars().take(WHY_MAX).collect(),
+        ]
+    });
+    let head = ["letters", "code", "queue", "message", "since", "the newest", "because"];
+    say!("{}", paint::table(&head, rows.collect()));
+}
+
+/// Enough to recognise it by; `dead show` has all of it.
+const WHY_MAX: usize = 100;
+
+async fn show(store: &dyn Store, id: &str, json: bool) -> Result<()> {
+    let letter = store.dead_letter(id).await?;
+    let letter =
+        letter.with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;
+    if json {
+        say!("{}", serde_json::to_string_pretty(&letter)?);
+        return Ok(());
+    }
+    say!("letter   {}  ({:?})", letter.id, letter.status);
+    say!("message  {} {}", letter.name, letter.message_id.unwrap_or_default());
+    say!("queue    {}, tried {} times, {}", letter.queue, letter.attempts, letter.at);
+    say!("code     {}", paint::bad(&letter.code));
+    say!("because  {}", letter.why);
+    say!("body     {}", letter.body);
+    Ok(())
+}
+
+fn read(file: &std::path::Path) -> Result<String> {
+    let text = match file.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin()),
+        false => std::fs::read_to_string(file),
+    };
+    text.map_err(|why| WrongUsage(format!("cannot read {}: {why}", file.display())).into())
 }

@@ -14,8 +14,8 @@ use tokio::sync::broadcast;
 
 use super::order::money;
 use super::{audit, paint, shop, story};
-use crate::app::System;
-use crate::config::{DatabaseUrl, DelayMs, Rate, Settings};
+use crate::app::{Part, System};
+use crate::config::{DatabaseUrl, DelayMs, Listen, Rate, Settings};
 use crate::view;
 use scenes::{SCENES, Scene};
 
@@ -40,8 +40,8 @@ pub(super) async fn run(args: Args, settings: Settings) -> Result<ExitCode> {
 /// A provider that takes its time, and a shop with little patience: so that all of it fits into 20 seconds.
 fn on_stage(settings: Settings, folder: &std::path::Path) -> Settings {
     Settings {
-        database_url: DatabaseUrl { path: folder.join("checkout.db") },
-        listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+        database_url: DatabaseUrl::Sqlite(folder.join("checkout.db")),
+        listen: Listen::Nowhere,
         provider_success_rate: Rate(1.0),
         provider_delay_ms: DelayMs { from: 250, to: 250 },
         provider_late_ms: 3500,
@@ -52,20 +52,20 @@ fn on_stage(settings: Settings, folder: &std::path::Path) -> Settings {
 
 async fn tell(args: &Args, settings: &Settings) -> Result<ExitCode> {
     let started = Instant::now();
-    let system = System::start(settings).await?;
+    let system = System::start(settings, &Part::all()).await?;
     shop::stock_up(&system).await?;
     if !args.json {
         say!(
             "A shop opens, in this process. Its provider takes a quarter of a second; its patience is two.\n"
         );
     }
-    let mut stage = Stage { system: &system, facts: system.broker.facts(), quiet: args.json };
+    let mut stage = Stage { system: &system, facts: system.broker.facts().await, quiet: args.json };
     let mut told = Vec::new();
     for scene in SCENES {
         told.push(stage.play(scene).await?);
     }
     rest(&system).await?;
-    let report = crate::audit::audit(&*system.store, &*system.world, true).await?;
+    let report = crate::audit::audit(&*system.store, system.world()?, true).await?;
     let seconds = started.elapsed().as_secs_f64();
     system.stop().await?;
     let as_told = told.iter().all(|scene| scene.as_told);

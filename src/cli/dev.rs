@@ -3,20 +3,26 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::serve::Stop;
 use super::{paint, shop, story};
-use crate::app::System;
-use crate::config::Settings;
+use crate::app::{Part, System};
+use crate::config::{Settings, Usage};
 
 pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
-    let mut asked_to_stop = signal(SignalKind::terminate())?;
-    let mut system = System::start(settings).await?;
+    settings.must_fit(Usage::Whole).map_err(super::wrong_usage)?;
+    settings.must_listen().map_err(super::wrong_usage)?;
+    let mut stop = Stop::listen()?;
+    let parts = Part::all();
+    let mut system = tokio::select! {
+        started = System::start(settings, &parts) => started?,
+        () = stop.asked() => return Ok(ExitCode::SUCCESS),
+    };
     shop::stock_up(&system).await?;
     system.announce()?;
     greet(&system, settings);
-    let mut facts = system.broker.facts();
+    let mut facts = system.broker.facts().await;
     loop {
         tokio::select! {
             fact = facts.recv() => match fact {
@@ -32,8 +38,7 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
                 tracing::error!("{why}; start it again, nothing is lost");
                 return Ok(ExitCode::FAILURE);
             }
-            _ = tokio::signal::ctrl_c() => break,
-            _ = asked_to_stop.recv() => break,
+            () = stop.asked() => break,
         }
     }
     say!("finishing what is in hand");
@@ -42,8 +47,13 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
 }
 
 fn greet(system: &System, settings: &Settings) {
-    say!("checkout is open on http://{}", system.address());
-    say!("  everything is kept in {}", settings.database_url.path.display());
+    if let Some(address) = system.address() {
+        say!("checkout is open on http://{address}");
+    }
+    match settings.database_url.file() {
+        Some(path) => say!("  everything is kept in {}", path.display()),
+        None => say!("  everything is kept in {}", settings.database_url),
+    }
     say!("  the mock provider takes {:.0} of 100 payments", settings.provider_success_rate.0 * 100.0);
     say!("  try, in another terminal:");
     for example in

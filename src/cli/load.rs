@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use contract::{Body, Message, OrderId, Raw, Status};
 use hdrhistogram::Histogram;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::json;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
-use super::{audit, shop};
-use crate::app::System;
-use crate::config::{DatabaseUrl, Settings};
+use super::{audit, progress, shop};
+use crate::app::{Part, System};
+use crate::config::{DatabaseUrl, Listen, Settings};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -43,27 +43,24 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, mut settings: Settings) -> Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("checkout-load-{}", std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    settings.database_url = DatabaseUrl { path: folder.join("checkout.db") };
-    settings.listen.set_port(0);
+    settings.database_url = DatabaseUrl::Sqlite(folder.join("checkout.db"));
+    settings.listen = Listen::Nowhere;
     let result = measure(&args, &settings).await;
     std::fs::remove_dir_all(&folder).ok();
     result
 }
 
 async fn measure(args: &Args, settings: &Settings) -> Result<ExitCode> {
-    let system = System::start(settings).await?;
+    let system = System::start(settings, &Part::all()).await?;
     for sku in 0..args.products {
         let product = json!({"sku": format!("SKU-{sku}"), "title": format!("Product {sku}"),
             "price": {"amount": "9.99", "currency": "EUR"}, "on_hand": 1_000_000_000u32});
         shop::send(&system, "product.upsert", &format!("load-{sku}"), &product.to_string()).await?;
     }
-    while system.broker.depth(contract::Queue::Order).messages
-        + system.broker.depth(contract::Queue::Stock).messages
-        > 0
-    {
+    while !system.store.in_flight().await?.is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let progress = progress_bar(args.orders);
+    let progress = progress::bar(args.orders, "orders");
     let started = Instant::now();
     let cpu_before = cpu_ms();
     let outcome = drive(args, &system, &progress).await?;
@@ -95,7 +92,7 @@ async fn checked(system: &System) -> Result<bool> {
     while !system.store.in_flight().await?.is_empty() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let report = crate::audit::audit(&*system.store, &*system.world, true).await?;
+    let report = crate::audit::audit(&*system.store, system.world()?, true).await?;
     audit::print(&report);
     Ok(report.clean())
 }
@@ -108,7 +105,7 @@ struct Outcome {
 
 /// Sends all orders and waits for the last to come to its end.
 async fn drive(args: &Args, system: &System, progress: &ProgressBar) -> Result<Outcome> {
-    let facts = system.broker.facts();
+    let facts = system.broker.facts().await;
     let (sent, sending) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(args.in_flight as usize));
     let listener = tokio::spawn(listen(facts, sending, args.orders, room.clone(), progress.clone()));
@@ -203,12 +200,6 @@ async fn listen(
         }
     }
     Ok(outcome)
-}
-
-fn progress_bar(orders: u64) -> ProgressBar {
-    let style = "{bar:40} {pos}/{len} orders  {per_sec}  {eta} left";
-    let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(orders).with_style(style)
 }
 
 fn round(number: f64) -> f64 {

@@ -1,11 +1,14 @@
-//! The schema goes up by itself at every start; this is for looking ahead, and for going back.
+//! The schema goes up by itself at every start; this is for looking ahead, for doing it with another user, and for
+//! going back.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::app;
-use crate::config::Settings;
+use crate::config::{DatabaseUrl, Settings};
+use crate::store::Error;
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 
 #[derive(clap::Args)]
@@ -24,20 +27,20 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
-    let path = &settings.database_url.path;
+    let database = &settings.database_url;
     let done = match (args.direction.as_str(), args.dry_run) {
-        ("up", true) => SqliteStore::migrations_pending(path).await?,
-        ("up", false) => SqliteStore::migrate_up(path).await?,
-        (_, true) => SqliteStore::migrations_after(path, args.to).await?,
+        ("up", true) => pending(database).await?,
+        ("up", false) => up(database).await?,
+        (_, true) => after(database, args.to).await?,
         (_, false) if !args.yes => {
             let why =
                 format!("down to {} drops tables and what they hold; say --yes if that is meant", args.to);
             return Err(super::WrongUsage(why).into());
         }
         (_, false) => {
-            // Nobody works on tables that are about to go.
-            let _lock = app::lock(path)?;
-            SqliteStore::migrate_down(path, args.to).await?
+            // Nobody works on tables that are about to go. A server does not tell who works on it.
+            let _lock = database.file().map(app::lock).transpose()?;
+            down(database, args.to).await?
         }
     };
     for name in &done {
@@ -51,4 +54,32 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         say!("nothing to do");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn pending(database: &DatabaseUrl) -> Result<Vec<String>, Error> {
+    match database {
+        DatabaseUrl::Sqlite(path) => SqliteStore::migrations_pending(path).await,
+        DatabaseUrl::Postgres(url) => PostgresStore::migrations_pending(url.reveal()).await,
+    }
+}
+
+async fn up(database: &DatabaseUrl) -> Result<Vec<String>, Error> {
+    match database {
+        DatabaseUrl::Sqlite(path) => SqliteStore::migrate_up(path).await,
+        DatabaseUrl::Postgres(url) => PostgresStore::migrate_up(url.reveal()).await,
+    }
+}
+
+async fn after(database: &DatabaseUrl, to: i64) -> Result<Vec<String>, Error> {
+    match database {
+        DatabaseUrl::Sqlite(path) => SqliteStore::migrations_after(path, to).await,
+        DatabaseUrl::Postgres(url) => PostgresStore::migrations_after(url.reveal(), to).await,
+    }
+}
+
+async fn down(database: &DatabaseUrl, to: i64) -> Result<Vec<String>, Error> {
+    match database {
+        DatabaseUrl::Sqlite(path) => SqliteStore::migrate_down(path, to).await,
+        DatabaseUrl::Postgres(url) => PostgresStore::migrate_down(url.reveal(), to).await,
+    }
 }

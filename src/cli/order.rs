@@ -1,6 +1,7 @@
 //! Orders: what they are, what became of them, and what may be done about them.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use contract::{MessageId, OrderId, Role, Table, Time};
@@ -111,20 +112,20 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
         Command::Cancel { order_id, reason, admin } => {
             let by = if admin { "admin" } else { "customer" };
             let body = json!({"order_id": order_id, "reason": reason, "by": by});
-            ask(&*store, settings, order_id, "order.cancel", body).await
+            ask(&store, settings, order_id, "order.cancel", body).await
         }
         Command::Refund { order_id, items, reason } => {
             let items: Vec<_> = items.iter().map(|(sku, n)| json!({"sku": sku, "quantity": n})).collect();
             let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
             let body = json!({"order_id": order_id, "items": items, "reason": reason});
-            ask(&*store, settings, order_id, "order.refund", body).await
+            ask(&store, settings, order_id, "order.refund", body).await
         }
         Command::Pay { order_id, transaction } => {
             let body = json!({"order_id": order_id, "transaction_id": transaction});
-            ask(&*store, settings, order_id, "order.pay", body).await
+            ask(&store, settings, order_id, "order.pay", body).await
         }
         Command::Archive { order_id } => {
-            ask(&*store, settings, order_id, "order.archive", json!({"order_id": order_id})).await
+            ask(&store, settings, order_id, "order.archive", json!({"order_id": order_id})).await
         }
         Command::Watch { order_id, wait_s } => watch(&*store, order_id, wait_s).await,
     }
@@ -220,16 +221,16 @@ fn print_messages(rows: &[JournalRow]) {
 
 /// Sends a command and waits until the order worker has dealt with it.
 async fn ask(
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     settings: &Settings,
     order_id: OrderId,
     name: &str,
     body: Value,
 ) -> Result<ExitCode> {
-    known(store, order_id).await?;
+    known(&**store, order_id).await?;
     let id = shop::new_id();
-    Client::find(settings)?.send(name, Some(id.to_string()), &body).await?;
-    let row = wait_for(30, name, async || row_of(store, order_id, Role::Order, &id).await).await?;
+    Client::open(settings, store).await?.send(name, Some(id.to_string()), &body).await?;
+    let row = wait_for(30, name, async || row_of(&**store, order_id, Role::Order, &id).await).await?;
     let refused =
         row.said.iter().find(|said| matches!(said.message.name(), "order.cancel_refused" | "order.refused"));
     if let Some(refused) = refused {
@@ -245,8 +246,8 @@ async fn ask(
         return Ok(ExitCode::SUCCESS);
     }
     let view = wait_for(30, "the order's answer", async || {
-        let view = known(store, order_id).await?;
-        Ok((view::is_final(&view) && settled(store, &view).await?).then_some(view))
+        let view = known(&**store, order_id).await?;
+        Ok((view::is_final(&view) && settled(&**store, &view).await?).then_some(view))
     })
     .await?;
     say!("{order_id}  {}", paint::status(view["status"].as_str().unwrap_or_default()));

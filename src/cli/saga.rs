@@ -1,6 +1,7 @@
 //! Sagas: where each stands, and what an operator can do for those that wait.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use contract::{OrderId, Role, Table};
@@ -75,14 +76,14 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
         Command::Show { which, json } => show(&*store, &which, json).await,
         Command::Retry { which, by } => {
             let body = json!({"order_id": which.order_id, "return_no": which.return_no, "by": by});
-            ask(&*store, settings, &which, "saga.retry", body).await
+            ask(&store, settings, &which, "saga.retry", body).await
         }
         Command::Resolve { which, outcome, evidence, by } => {
             let body = json!({
                 "order_id": which.order_id, "return_no": which.return_no,
                 "outcome": outcome, "evidence": evidence, "by": by,
             });
-            ask(&*store, settings, &which, "saga.resolve", body).await
+            ask(&store, settings, &which, "saga.resolve", body).await
         }
     }
 }
@@ -147,16 +148,16 @@ async fn show(store: &dyn Store, which: &Which, as_json: bool) -> Result<ExitCod
 }
 
 async fn ask(
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     settings: &Settings,
     which: &Which,
     name: &str,
     body: Value,
 ) -> Result<ExitCode> {
-    known(store, which).await?;
+    known(&**store, which).await?;
     let id = shop::new_id();
-    Client::find(settings)?.send(name, Some(id.to_string()), &body).await?;
-    let row = wait_for(30, name, async || row_of(store, which.order_id, Role::Saga, &id).await).await?;
+    Client::open(settings, store).await?.send(name, Some(id.to_string()), &body).await?;
+    let row = wait_for(30, name, async || row_of(&**store, which.order_id, Role::Saga, &id).await).await?;
     if let Some(why) = row.outcome.strip_prefix("ignored: ") {
         bail!("{why}");
     }

@@ -1,9 +1,14 @@
 //! Goods for a shop to play with.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use contract::{Message, MessageId, Raw};
+use serde_json::Value;
 
-use crate::app::System;
+use super::client::Client;
+use crate::app::{self, System};
+use crate::config::Settings;
 
 const CATALOGUE: &str = include_str!("../../config/sample-catalogue.jsonl");
 const DISCOUNT: &str = r#"{"code":"WELCOME10","percent":"10"}"#;
@@ -15,6 +20,23 @@ pub(super) async fn stock_up(system: &System) -> Result<()> {
         send(system, "product.upsert", &format!("sample-product-{at}"), product).await?;
     }
     send(system, "discount.upsert", "sample-discount", DISCOUNT).await
+}
+
+/// The same, from another process.
+pub(super) async fn sample(settings: &Settings) -> Result<ExitCode> {
+    let store = app::look(settings).await?;
+    let client = Client::open(settings, &store).await?;
+    let products = CATALOGUE.lines().enumerate();
+    let products = products.map(|(at, product)| ("product.upsert", format!("sample-product-{at}"), product));
+    let discount = ("discount.upsert", "sample-discount".to_string(), DISCOUNT);
+    let mut count = 0;
+    for (name, id, body) in products.chain([discount]) {
+        let body: Value = serde_json::from_str(body)?;
+        let receipt = client.send(name, Some(id), &body).await?;
+        count += usize::from(!receipt.repeat);
+    }
+    say!("{count} products and discounts of the sample are new; the others were there");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Lets one message in by the same door as everybody's.

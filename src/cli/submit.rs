@@ -33,8 +33,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let bodies = read(&args)?;
-    let client = Client::find(settings)?;
     let store = app::look(settings).await?;
+    let client = Client::open(settings, &store).await?;
     let mut code = ExitCode::SUCCESS;
     let mut orders = Vec::new();
     let count = bodies.len();

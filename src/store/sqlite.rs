@@ -4,7 +4,6 @@ mod batch;
 mod block;
 pub(crate) mod file;
 mod flight;
-mod json;
 mod look;
 mod schema;
 mod writer;
@@ -22,7 +21,9 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use super::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Store, Transaction};
+use super::{
+    DeadLetter, DeadStatus, Error, Filter, JournalRow, Pause, PauseChange, Store, Transaction, Vitals, json,
+};
 use writer::Writer;
 
 /// What a commit outlives.
@@ -186,6 +187,14 @@ impl Store for SqliteStore {
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
         look::dead_letter(&self.readers, id).await
     }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, Error> {
+        look::pauses(&self.readers).await
+    }
+
+    async fn vitals(&self) -> Result<Vitals, Error> {
+        self.take_vitals().await
+    }
 }
 
 /// The same text with each table's name in it, so that every statement stands in the program as it is sent.
@@ -197,6 +206,7 @@ macro_rules! in_table {
             contract::Table::Audit => $text!("audit", $($part),*),
             contract::Table::Products => $text!("products", $($part),*),
             contract::Table::Discounts => $text!("discounts", $($part),*),
+            contract::Table::Methods => $text!("methods", $($part),*),
             contract::Table::Stock => $text!("stock", $($part),*),
             contract::Table::Holds => $text!("holds", $($part),*),
             contract::Table::Payments => $text!("payments", $($part),*),

@@ -169,60 +169,41 @@ fn about_goods() -> Vec<Entry> {
 }
 
 fn from_elsewhere() -> Vec<Entry> {
-    vec![
-        entry::<bodies::ProviderEvent>(
-            "payment.webhook",
-            "The payment provider tells how a charge or a refund ended.",
-            "The same as by HTTP. Repeats, wrong order, unknown orders, wrong amounts and events after the order was \
+    vec![entry::<bodies::ProviderEvent>(
+        "payment.webhook",
+        "The payment provider tells how a charge or a refund ended.",
+        "The same as by HTTP. Repeats, wrong order, unknown orders, wrong amounts and events after the order was \
              given up each have a defined outcome, and none loses or doubles money.",
-            vec![
-                (
-                    "paid",
-                    json!({
-                        "id": "evt_1", "type": "payment.succeeded", "created": AT,
-                        "data": {"reference": ORDER, "transaction_id": "ch_1", "amount": eur("16.65")},
-                    }),
-                ),
-                (
-                    "not paid",
-                    json!({
-                        "id": "evt_2", "type": "payment.failed", "created": AT,
-                        "data": {
-                            "reference": ORDER, "transaction_id": "ch_1", "amount": eur("16.65"),
-                            "failure_code": "insufficient_funds",
-                        },
-                    }),
-                ),
-                (
-                    "given back",
-                    json!({
-                        "id": "evt_3", "type": "refund.succeeded", "created": AT,
-                        "data": {
-                            "reference": ORDER, "transaction_id": "re_1", "amount": eur("16.65"),
-                            "key": format!("refund/{ORDER}/0/1"),
-                        },
-                    }),
-                ),
-            ],
-        ),
-        entry::<bodies::SagaRetry>(
-            "saga.retry",
-            "An operator lets a saga that stands still go on.",
-            "For orders of which saga.needs_attention told.",
-            vec![("again", json!({"order_id": ORDER, "by": "ann", "return_no": 1}))],
-        ),
-        entry::<bodies::SagaResolve>(
-            "saga.resolve",
-            "An operator says, with evidence, how the waiting step ended outside.",
-            "For orders of which saga.needs_attention told. The evidence stays with the saga.",
-            vec![(
-                "the refund was made by hand",
+        vec![
+            (
+                "paid",
                 json!({
-                    "order_id": ORDER, "return_no": 1, "outcome": "done", "evidence": "bank transfer 4711", "by": "ann",
+                    "id": "evt_1", "type": "payment.succeeded", "created": AT,
+                    "data": {"reference": ORDER, "transaction_id": "ch_1", "amount": eur("16.65")},
                 }),
-            )],
-        ),
-    ]
+            ),
+            (
+                "not paid",
+                json!({
+                    "id": "evt_2", "type": "payment.failed", "created": AT,
+                    "data": {
+                        "reference": ORDER, "transaction_id": "ch_1", "amount": eur("16.65"),
+                        "failure_code": "insufficient_funds",
+                    },
+                }),
+            ),
+            (
+                "given back",
+                json!({
+                    "id": "evt_3", "type": "refund.succeeded", "created": AT,
+                    "data": {
+                        "reference": ORDER, "transaction_id": "re_1", "amount": eur("16.65"),
+                        "key": format!("refund/{ORDER}/0/1"),
+                    },
+                }),
+            ),
+        ],
+    )]
 }
 
 /// Anyone may bind a queue to the exchange of events and hear these.

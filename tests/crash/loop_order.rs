@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use checkout_saga::broker::embedded::EmbeddedBroker;
-use checkout_saga::broker::{Broker, Delivery, Depth, Unavailable};
+use checkout_saga::broker::{Broker, Delivery, Depth, Mark, Unavailable};
+use checkout_saga::pause::Paused;
 use checkout_saga::run::{Decides, Station};
 use checkout_saga::store::sqlite::SqliteStore;
 use checkout_saga::store::{Said, Store};
@@ -52,7 +53,13 @@ async fn a_repeat_that_may_owe_what_it_said_says_it_again_and_any_other_is_silen
     {
         watch.inner.publish(&[said()]).await.unwrap();
         watch.inner.take(Queue::Order, 1).await.unwrap();
-        let repeat = Delivery { queue: Queue::Order, message: message.clone(), redelivered, attempt };
+        let repeat = Delivery {
+            queue: Queue::Order,
+            message: message.clone(),
+            redelivered,
+            attempt,
+            mark: Mark::default(),
+        };
         station.handle(&[repeat], answer_lost).await.unwrap();
         let expected: &[&str] = if owes {
             &[publish, "acknowledged product-1"]
@@ -105,6 +112,7 @@ impl Watch {
             hand: Arc::new(Decides(OrderWorker)),
             queues: &[Queue::Order],
             batch_max: 10,
+            paused: Paused::never(),
         }
     }
 
@@ -161,11 +169,11 @@ impl Broker for Watch {
         self.inner.retry(delivery, delay).await
     }
 
-    fn depth(&self, queue: Queue) -> Depth {
-        self.inner.depth(queue)
+    async fn depth(&self, queue: Queue) -> Result<Depth, Unavailable> {
+        self.inner.depth(queue).await
     }
 
-    fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
-        self.inner.facts()
+    async fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
+        self.inner.facts().await
     }
 }

@@ -1,6 +1,6 @@
 //! What people and the provider do to a shop at any moment: also twice, too late, or to an order that is not there.
 
-use checkout_saga::broker::Delivery;
+use checkout_saga::broker::{Delivery, Mark};
 use contract::{OrderId, ProviderEvent};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -67,7 +67,13 @@ impl Shop {
                 body["customer_id"] = "somebody else".into();
                 let message = Arc::new(self.world.message(&id, "checkout.submit", &body));
                 let queue = contract::Queue::Intake;
-                self.world.bags.put_back(Delivery { queue, message, redelivered: false, attempt: 0 });
+                self.world.bags.put_back(Delivery {
+                    queue,
+                    message,
+                    redelivered: false,
+                    attempt: 0,
+                    mark: Mark::default(),
+                });
             }
         }
     }

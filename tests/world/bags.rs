@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use checkout_saga::broker::{Broker, Delivery, Depth, Unavailable};
+use checkout_saga::broker::{Broker, Delivery, Depth, Mark, Unavailable};
 use checkout_saga::store::Said;
 use contract::{Message, Queue};
 use tokio::sync::broadcast;
@@ -83,7 +83,7 @@ impl Bags {
 }
 
 fn fresh(queue: Queue, message: &Arc<Message>) -> Delivery {
-    Delivery { queue, message: message.clone(), redelivered: false, attempt: 0 }
+    Delivery { queue, message: message.clone(), redelivered: false, attempt: 0, mark: Mark::default() }
 }
 
 #[async_trait]
@@ -125,11 +125,11 @@ impl Broker for Bags {
         Ok(())
     }
 
-    fn depth(&self, queue: Queue) -> Depth {
-        Depth { messages: self.len(queue), oldest: Duration::ZERO }
+    async fn depth(&self, queue: Queue) -> Result<Depth, Unavailable> {
+        Ok(Depth { messages: self.len(queue), oldest: None })
     }
 
-    fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
+    async fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
         broadcast::channel(1).1
     }
 }

@@ -50,7 +50,10 @@ pub(crate) fn cases(world: &World) -> BTreeMap<String, Case> {
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
     let tables = world.memory.tables();
     for (need, (_, json)) in &tables.records {
-        if matches!(need.table, Table::Products | Table::Discounts | Table::Stock | Table::Notices) {
+        if matches!(
+            need.table,
+            Table::Products | Table::Discounts | Table::Methods | Table::Stock | Table::Notices
+        ) {
             continue;
         }
         let doc: Value = serde_json::from_str(json).expect("a document is JSON");
@@ -65,7 +68,7 @@ pub(crate) fn cases(world: &World) -> BTreeMap<String, Case> {
                 let no = need.id.rsplit_once("/return/").map_or(0, |(_, no)| no.parse().expect("a number"));
                 case.sagas.insert(no, doc);
             }
-            Table::Products | Table::Discounts | Table::Stock | Table::Notices => {}
+            Table::Products | Table::Discounts | Table::Methods | Table::Stock | Table::Notices => {}
         }
     }
     for row in &tables.journal {

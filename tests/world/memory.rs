@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use checkout_saga::store::{
-    Changes, DeadChange, DeadLetter, DeadStatus, Error, Filter, Handled, JournalRow, Loaded, Store,
-    Transaction,
+    Changes, DeadChange, DeadLetter, DeadStatus, Error, Filter, Handled, JournalRow, Loaded, Pause, Store,
+    Transaction, Vitals,
 };
 use contract::{Message, MessageId, Need, OrderId, Queue, Role, Table, Time};
 
@@ -141,6 +141,7 @@ impl Tables {
         for row in changes.journal {
             assert!(self.write(row), "one batch journals one message twice");
         }
+        assert!(changes.pauses.is_empty(), "nobody rests in this world");
         for record in changes.records {
             let version = record.version + 1;
             assert!(version == 1 || !record.need.table.append_only(), "{:?} was changed", record.need);
@@ -236,6 +237,14 @@ impl Store for Memory {
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
         Ok(self.tables().dead.get(id).cloned())
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, Error> {
+        nobody_looks()
+    }
+
+    async fn vitals(&self) -> Result<Vitals, Error> {
+        nobody_looks()
     }
 }
 

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use contract::Time;
-use sqlx::Row;
 
-use super::{MockWorld, unavailable};
+use super::lines::{ChargePageLine, SentPageLine};
+use super::{MockWorld, failure};
 use crate::adapter::Failure;
 use crate::audit::{BookedCharge, Books, SentNotice};
 
@@ -37,45 +37,28 @@ pub struct SentRow {
 impl MockWorld {
     /// Charges in the order of their keys, from just after the key `after`; begin with the empty one.
     pub async fn charges_page(&self, after: &str, limit: usize) -> Result<Vec<ChargeRow>, Failure> {
-        let rows = sqlx::query(
-            "select reference, key, transaction_id, amount_minor, currency, refunded_minor,
-                    case when ends_ms <= ?3 then outcome else 'pending' end as state
-             from charges where key > ?1 order by key limit ?2",
-        );
-        let rows = rows.bind(after).bind(page(limit)).bind(self.now().unix_ms());
-        let rows = rows.fetch_all(&self.reader).await.map_err(unavailable)?;
-        let read = |row: &sqlx::sqlite::SqliteRow| {
-            Ok(ChargeRow {
-                reference: row.try_get("reference")?,
-                key: row.try_get("key")?,
-                transaction_id: row.try_get("transaction_id")?,
-                amount_minor: row.try_get("amount_minor")?,
-                currency: row.try_get("currency")?,
-                state: row.try_get("state")?,
-                refunded_minor: row.try_get("refunded_minor")?,
-            })
-        };
-        rows.iter().map(read).collect::<Result<_, _>>().map_err(unavailable)
+        let page = self.shelf.charges_page(after, page(limit), self.now());
+        Ok(page.await.map_err(|error| failure(&error))?.into_iter().map(ChargeRow::of).collect())
     }
 
     /// Notices in the order in which they were handed over, from just after number `after`; begin with 0.
     pub async fn sent_page(&self, after: i64, limit: usize) -> Result<Vec<SentRow>, Failure> {
-        let rows = sqlx::query(
-            "select no, channel, key, address, subject, body, at_ms from sent where no > ?1 order by no limit ?2",
-        );
-        let rows = rows.bind(after).bind(page(limit)).fetch_all(&self.reader).await.map_err(unavailable)?;
-        let read = |row: &sqlx::sqlite::SqliteRow| {
-            Ok(SentRow {
-                no: row.try_get("no")?,
-                channel: row.try_get("channel")?,
-                key: row.try_get("key")?,
-                address: row.try_get("address")?,
-                subject: row.try_get("subject")?,
-                body: row.try_get("body")?,
-                at: Time::from_unix_ms(row.try_get("at_ms")?),
-            })
-        };
-        rows.iter().map(read).collect::<Result<_, _>>().map_err(unavailable)
+        let page = self.shelf.sent_page(after, page(limit)).await.map_err(|error| failure(&error))?;
+        Ok(page.into_iter().map(SentRow::of).collect())
+    }
+}
+
+impl ChargeRow {
+    fn of(line: ChargePageLine) -> Self {
+        let (reference, key, transaction_id, amount_minor, currency, state, refunded_minor) = line;
+        Self { reference, key, transaction_id, amount_minor, currency, state, refunded_minor }
+    }
+}
+
+impl SentRow {
+    fn of(line: SentPageLine) -> Self {
+        let (no, channel, key, address, subject, body, at_ms) = line;
+        Self { no, channel, key, address, subject, body, at: Time::from_unix_ms(at_ms) }
     }
 }
 

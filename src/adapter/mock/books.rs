@@ -1,4 +1,4 @@
-//! The provider's books in memory: what a simulation plays with, and what the ledger fills, asks and saves.
+//! The provider's books in memory: what a simulation plays with, and what a shelf fills, lets change and keeps.
 
 use std::collections::HashMap;
 
@@ -14,6 +14,21 @@ pub struct Books {
     keys: HashMap<String, String>,
     /// By key.
     refunds: HashMap<String, Refund>,
+}
+
+/// What is to be written into books that lie somewhere else. A refund never changes, and of a charge only
+/// what refunds do to it.
+#[derive(Default)]
+pub(super) struct Entries<'a> {
+    pub(super) charges: Vec<&'a Charge>,
+    pub(super) changed: Vec<&'a Charge>,
+    pub(super) refunds: Vec<&'a Refund>,
+}
+
+impl Entries<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.charges.is_empty() && self.changed.is_empty() && self.refunds.is_empty()
+    }
 }
 
 impl Books {
@@ -62,6 +77,24 @@ impl Books {
     /// In no particular order.
     pub fn refunds(&self) -> impl Iterator<Item = &Refund> {
         self.refunds.values()
+    }
+
+    /// What is here and was not there, or was otherwise, in the order of keys: whoever locks line by line in
+    /// one order never waits in a circle.
+    pub(super) fn since(&self, before: &Books) -> Entries<'_> {
+        let mut entries = Entries::default();
+        for charge in self.charges() {
+            match before.charges.get(&charge.key) {
+                None => entries.charges.push(charge),
+                Some(as_before) if as_before == charge => {}
+                Some(_) => entries.changed.push(charge),
+            }
+        }
+        entries.refunds.extend(self.refunds().filter(|refund| !before.refunds.contains_key(&refund.key)));
+        entries.charges.sort_unstable_by_key(|charge| &charge.key);
+        entries.changed.sort_unstable_by_key(|charge| &charge.key);
+        entries.refunds.sort_unstable_by_key(|refund| &refund.key);
+        entries
     }
 
     pub(super) fn put_charge(&mut self, charge: Charge) {

@@ -1,11 +1,10 @@
 //! A letter box holds one notice per key, with the address in full; what is logged about it has the address masked.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{MockWorld, json};
+use super::{MockWorld, failure};
 use crate::adapter::Failure;
 use crate::adapter::channel::{Channel, Notice, masked};
 
@@ -45,11 +44,12 @@ impl Channel for MockChannel {
         if notices.is_empty() {
             return Vec::new();
         }
-        let mut new = match self.put(notices).await {
+        let lines: Vec<_> =
+            notices.iter().map(|notice| (notice.key, notice.to, notice.subject, notice.text)).collect();
+        let mut new = match self.world.shelf.put(self.kind.name(), &lines, self.world.now()).await {
             Ok(new) => new,
             Err(error) => {
-                let why = || Err(Failure::Unavailable("the mock world", error.to_string()));
-                return notices.iter().map(|_| why()).collect();
+                return notices.iter().map(|_| Err(failure(&error))).collect();
             }
         };
         let log = |notice: &Notice<'_>| {
@@ -60,21 +60,6 @@ impl Channel for MockChannel {
             Ok(())
         };
         notices.iter().map(log).collect()
-    }
-}
-
-impl MockChannel {
-    /// The keys that were not there before.
-    async fn put(&self, notices: &[Notice<'_>]) -> Result<HashSet<String>, sqlx::Error> {
-        let rows: Vec<_> =
-            notices.iter().map(|notice| (notice.key, notice.to, notice.subject, notice.text)).collect();
-        let put = sqlx::query_scalar(
-            "insert into sent (channel, key, address, subject, body, at_ms)
-             select ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2 from json_each(?3) where true
-             on conflict (channel, key) do nothing returning key",
-        );
-        let put = put.bind(self.kind.name()).bind(self.world.now().unix_ms()).bind(json(&rows)?);
-        Ok(put.fetch_all(&self.world.writer).await?.into_iter().collect())
     }
 }
 

@@ -1,9 +1,12 @@
 mod chance;
 mod memory;
 mod notices;
+pub(crate) mod place;
+mod together;
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use contract::{
     ChargeStanding, Currency, Method, Money, OrderId, PaymentChoice, ProviderCharge, ProviderEvent,
@@ -14,26 +17,32 @@ use uuid::Uuid;
 
 use super::*;
 use crate::adapter::provider::{Answer, PaymentProvider};
+use place::{On, Place, on_every_shelf};
 
-/// A mock world in a directory of its own, with a clock that only the test moves.
+/// A mock world in a place of its own, with a clock that only the test moves.
 struct World {
-    dir: tempfile::TempDir,
+    place: Place,
     hands: Arc<AtomicI64>,
     settings: Settings,
     mock: Arc<MockWorld>,
 }
 
 impl World {
-    async fn new(settings: Settings) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+    async fn new(on: On, settings: Settings) -> Self {
+        let place = Place::new(on).await;
         let hands = Arc::new(AtomicI64::new(1_700_000_000_000));
-        let mock = open(dir.path(), &settings, &hands).await;
-        Self { dir, hands, settings, mock }
+        let mock = place.open(&settings, reading(&hands)).await;
+        Self { place, hands, settings, mock }
     }
 
     async fn restart(&mut self) {
         self.mock.close().await;
-        self.mock = open(self.dir.path(), &self.settings, &self.hands).await;
+        self.mock = self.another().await;
+    }
+
+    /// The same world, seen by another process.
+    async fn another(&self) -> Arc<MockWorld> {
+        self.place.open(&self.settings, reading(&self.hands)).await
     }
 
     fn pass_ms(&self, ms: i64) {
@@ -59,10 +68,9 @@ impl World {
     }
 }
 
-async fn open(dir: &Path, settings: &Settings, hands: &Arc<AtomicI64>) -> Arc<MockWorld> {
+fn reading(hands: &Arc<AtomicI64>) -> Clock {
     let hands = hands.clone();
-    let clock = Arc::new(move || Time::from_unix_ms(hands.load(Ordering::SeqCst)));
-    MockWorld::open_at(&dir.join("world.db"), settings.clone(), clock).await.unwrap()
+    Arc::new(move || Time::from_unix_ms(hands.load(Ordering::SeqCst)))
 }
 
 fn order(no: u64) -> OrderId {
@@ -122,9 +130,15 @@ fn stands(standing: &ChargeStanding) -> &'static str {
     }
 }
 
-#[tokio::test]
-async fn every_token_does_what_it_says() {
-    let world = World::new(Settings::default()).await;
+on_every_shelf!(
+    every_token_does_what_it_says,
+    the_same_key_never_charges_twice,
+    a_refund_never_exceeds_its_charge,
+    a_refund_of_somebody_elses_charge_fails,
+);
+
+async fn every_token_does_what_it_says(on: On) {
+    let world = World::new(on, Settings::default()).await;
     let tokens = [
         "tok_ok",
         "tok_declined",
@@ -183,9 +197,8 @@ async fn every_token_does_what_it_says() {
     "#]].assert_eq(&table);
 }
 
-#[tokio::test]
-async fn the_same_key_never_charges_twice() {
-    let world = World::new(Settings::default()).await;
+async fn the_same_key_never_charges_twice(on: On) {
+    let world = World::new(on, Settings::default()).await;
     let ask = card(1, "tok_ok");
     let first = events(world.charge(&ask).await);
     world.pass_ms(5);
@@ -202,9 +215,8 @@ async fn the_same_key_never_charges_twice() {
     assert_eq!(charges.iter().map(|charge| charge.amount_minor).collect::<Vec<_>>(), [1000]);
 }
 
-#[tokio::test]
-async fn a_refund_never_exceeds_its_charge() {
-    let world = World::new(Settings::default()).await;
+async fn a_refund_never_exceeds_its_charge(on: On) {
+    let world = World::new(on, Settings::default()).await;
     let ask = card(1, "tok_ok");
     let transaction = events(world.charge(&ask).await).remove(0).data.transaction_id;
     let refund = |key, minor| back(&ask, &transaction, key, minor);
@@ -225,9 +237,8 @@ async fn a_refund_never_exceeds_its_charge() {
     assert_eq!(world.mock.charges_page("", 10).await.unwrap()[0].refunded_minor, 1000);
 }
 
-#[tokio::test]
-async fn a_refund_of_somebody_elses_charge_fails() {
-    let world = World::new(Settings::default()).await;
+async fn a_refund_of_somebody_elses_charge_fails(on: On) {
+    let world = World::new(on, Settings::default()).await;
     let (mine, theirs) = (card(1, "tok_ok"), card(2, "tok_ok"));
     world.charge(&mine).await.unwrap();
     let transaction = events(world.charge(&theirs).await).remove(0).data.transaction_id;

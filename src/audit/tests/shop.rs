@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use crate::audit::{BookedCharge, Books, SentNotice};
 use crate::batch;
-use crate::store::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Loaded, Store, Transaction};
+use crate::store::{
+    DeadLetter, DeadStatus, Error, Filter, JournalRow, Loaded, Pause, Store, Transaction, Vitals,
+};
 
 #[derive(Default)]
 pub(super) struct Shop {
@@ -290,5 +292,13 @@ impl Store for Shop {
 
     async fn dead_letter(&self, _id: &str) -> Result<Option<DeadLetter>, Error> {
         Ok(None)
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn vitals(&self) -> Result<Vitals, Error> {
+        Err(Error::Refused("an auditor asks for no numbers".into()))
     }
 }

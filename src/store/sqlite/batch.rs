@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 use super::block::{Blocks, Query, blocks, eight, send, twice_named_blocks};
 use super::json::{self, Rows};
 use super::writer::Open;
-use super::{Clock, Error, around, failed, in_table};
+use super::{Clock, Error, Pause, PauseChange, around, failed, in_table};
 use crate::store::{Changes, DeadChange, Handled, JournalRow, Loaded, SavedRecord, Transaction};
 
 pub(super) struct Batch {
@@ -91,7 +91,7 @@ fn by_table(needs: &[Need]) -> BTreeMap<Table, Rows> {
 }
 
 async fn write(connection: &mut SqliteConnection, changes: Changes) -> Result<(), Error> {
-    let Changes { journal, records, deadlines, dead } = changes;
+    let Changes { journal, records, deadlines, dead, pauses } = changes;
     send(connection, &INSERT_JOURNAL, journal, bind_journal).await?;
     write_records(connection, records).await?;
     let mut set = Vec::new();
@@ -109,7 +109,8 @@ async fn write(connection: &mut SqliteConnection, changes: Changes) -> Result<()
     })
     .await?;
     run(connection, CLEAR_DEADLINES, clear).await?;
-    write_dead(connection, &dead).await
+    write_dead(connection, &dead).await?;
+    write_pauses(connection, pauses).await
 }
 
 const INSERT_JOURNAL: Blocks = blocks!(
@@ -197,6 +198,7 @@ fn insert_into(table: Table) -> Blocks {
         | Table::Audit
         | Table::Products
         | Table::Discounts
+        | Table::Methods
         | Table::Stock
         | Table::Holds
         | Table::Payments
@@ -224,6 +226,29 @@ async fn write_dead(connection: &mut SqliteConnection, dead: &[DeadChange]) -> R
     let sent = close.count() as u64;
     all_met(run(connection, CLOSE_LETTERS, close).await?, sent, "dead_letters")?;
     run(connection, BURY_LETTERS, bury).await?;
+    Ok(())
+}
+
+/// There are at most as many as roles.
+async fn write_pauses(connection: &mut SqliteConnection, pauses: Vec<PauseChange>) -> Result<(), Error> {
+    for change in pauses {
+        let done = match change {
+            PauseChange::Pause(Pause { role, by, why, at }) => {
+                sqlx::query("insert into pauses (role, paused_by, why, at) values (?1, ?2, ?3, ?4)")
+                    .bind(role.name())
+                    .bind(by)
+                    .bind(why)
+                    .bind(at.to_string())
+                    .execute(&mut *connection)
+                    .await
+            }
+            PauseChange::Resume(role) => {
+                let resume = sqlx::query("delete from pauses where role = ?1").bind(role.name());
+                resume.execute(&mut *connection).await
+            }
+        };
+        all_met(done.map_err(failed)?.rows_affected(), 1, "pauses")?;
+    }
     Ok(())
 }
 

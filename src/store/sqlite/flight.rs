@@ -6,7 +6,7 @@ use contract::{Message, Queue, Time};
 
 use super::json::{self, Rows};
 use super::look::rows;
-use super::{Error, SqliteStore, failed};
+use super::{Error, SqliteStore, Vitals, failed};
 
 /// What follows the `select`: the says of the journal rows that `$rows` picks, without those that were handled
 /// and those that lie as open dead letters. ?1 names each queue's reader ([`readers`]).
@@ -68,6 +68,34 @@ impl SqliteStore {
         .await
         .map_err(failed)?;
         open.commit().await
+    }
+
+    /// The mark never passes a message in flight, so that an old one is found in the first rows after it.
+    pub(super) async fn take_vitals(&self) -> Result<Vitals, Error> {
+        const SQL: &str = concat!(
+            "select (select count(*) from dead_letters where status = 'open'),
+                    (select count(*) from deadlines where due <= ?2),
+                    (select j.at",
+            in_flight!(
+                "j.seq > coalesce((select value from meta where key = 'mark'), 0)
+                 and j.seq <= coalesce((select value from meta where key = 'mark'), 0) + 1000"
+            ),
+            " order by j.seq limit 1)"
+        );
+        let now = (self.clock)();
+        let (dead, due, oldest): (i64, i64, Option<String>) = sqlx::query_as(SQL)
+            .bind(readers())
+            .bind(now.unix_ms())
+            .fetch_one(&self.readers)
+            .await
+            .map_err(failed)?;
+        let oldest = oldest.map(|at| at.parse()).transpose();
+        Ok(Vitals {
+            now,
+            open_dead_letters: dead.unsigned_abs(),
+            deadlines_due: due.unsigned_abs(),
+            oldest_in_flight: oldest.map_err(|why: String| json::unreadable("a time", why))?,
+        })
     }
 
     pub(super) async fn take_due(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {

@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::json::{self, plain, unreadable};
 use super::{Error, around, failed, in_table};
-use crate::store::{DeadLetter, DeadStatus, Filter, JournalRow};
+use crate::store::{DeadLetter, DeadStatus, Filter, JournalRow, Pause};
 
 pub(super) async fn get(pool: &SqlitePool, table: Table, id: &str) -> Result<Option<String>, Error> {
     let sql = in_table!(table, around, "select doc from ", " where id = ?1");
@@ -60,6 +60,7 @@ pub(super) async fn list(pool: &SqlitePool, table: Table, filter: &Filter) -> Re
         | Table::Audit
         | Table::Products
         | Table::Discounts
+        | Table::Methods
         | Table::Stock
         | Table::Holds
         | Table::Payments
@@ -133,6 +134,20 @@ pub(super) async fn dead_letters(
 pub(super) async fn dead_letter(pool: &SqlitePool, id: &str) -> Result<Option<DeadLetter>, Error> {
     let kept = sqlx::query("select * from dead_letters where id = ?1").bind(id).fetch_optional(pool).await;
     kept.map_err(failed)?.as_ref().map(letter).transpose()
+}
+
+pub(super) async fn pauses(pool: &SqlitePool) -> Result<Vec<Pause>, Error> {
+    let kept = sqlx::query("select role, paused_by, why, at from pauses order by role").fetch_all(pool).await;
+    let pause = |row: &SqliteRow| {
+        Ok(Pause {
+            role: Role::named(text(row, "role")?)
+                .ok_or_else(|| unreadable("a pause", "nobody has its role"))?,
+            by: text(row, "paused_by")?.to_string(),
+            why: text(row, "why")?.to_string(),
+            at: time(row)?,
+        })
+    };
+    kept.map_err(failed)?.iter().map(pause).collect()
 }
 
 pub(super) fn rows(limit: usize) -> i64 {

@@ -29,6 +29,7 @@ steps! {
     4 "payments" "0004_payments",
     5 "notices" "0005_notices",
     6 "sagas" "0006_sagas",
+    7 "pauses" "0007_pauses",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

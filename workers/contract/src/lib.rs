@@ -21,7 +21,7 @@ pub use message::{BODY_BYTES_MAX, Body, BodyHash, Kind, MESSAGES, Message, Raw, 
 pub use money::{Currency, Money, MoneyError};
 pub use payload::*;
 pub use queue::{Queue, Role};
-pub use record::{Holds, Record, Records, Stored, Table};
+pub use record::{Holds, Meeting, Record, Records, Stored, Table};
 pub use reply::{Ending, Reply, ReplyTo};
 pub use submission::{Cart, Fault, Submit};
 pub use text::{Sku, clean_text};

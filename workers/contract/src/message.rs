@@ -81,6 +81,8 @@ messages! {
     ProductUpsert(ProductUpsert) = "product.upsert" Command [Order];
     DiscountUpsert(DiscountUpsert) = "discount.upsert" Command [Order];
     StockAdjust(StockAdjust) = "stock.adjust" Command [Stock];
+    MethodPause(MethodSwitch) = "method.pause" Command [Order];
+    MethodResume(MethodSwitch) = "method.resume" Command [Order];
     ProviderEvent(ProviderEvent) = "payment.webhook" Command [Payment];
     SagaRetry(SagaRetry) = "saga.retry" Command [Saga];
     SagaResolve(SagaResolve) = "saga.resolve" Command [Saga];
@@ -369,6 +371,7 @@ impl Body {
             Body::ProductUpsert(_) | Body::DiscountUpsert(_) | Body::StockAdjust(_) | Body::StockCount(_) => {
                 return None;
             }
+            Body::MethodPause(_) | Body::MethodResume(_) => return None,
             Body::Submit(b) => b.order_id,
             Body::OrderCancel(b) => b.order_id,
             Body::OrderRefund(b) => b.order_id,

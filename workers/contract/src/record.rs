@@ -12,6 +12,7 @@ pub enum Table {
     Audit,
     Products,
     Discounts,
+    Methods,
     Stock,
     Holds,
     Payments,
@@ -20,12 +21,13 @@ pub enum Table {
 }
 
 impl Table {
-    pub const ALL: [Table; 10] = [
+    pub const ALL: [Table; 11] = [
         Table::Orders,
         Table::Submissions,
         Table::Audit,
         Table::Products,
         Table::Discounts,
+        Table::Methods,
         Table::Stock,
         Table::Holds,
         Table::Payments,
@@ -40,6 +42,7 @@ impl Table {
             Table::Audit => "audit",
             Table::Products => "products",
             Table::Discounts => "discounts",
+            Table::Methods => "methods",
             Table::Stock => "stock",
             Table::Holds => "holds",
             Table::Payments => "payments",
@@ -53,17 +56,46 @@ impl Table {
         self == Table::Audit
     }
 
+    pub fn meeting(self) -> Meeting {
+        match self {
+            Table::Products | Table::Discounts | Table::Methods => Meeting::Reading,
+            Table::Orders
+            | Table::Submissions
+            | Table::Audit
+            | Table::Holds
+            | Table::Payments
+            | Table::Notices
+            | Table::Sagas => Meeting::Seldom,
+            Table::Stock => Meeting::Often,
+        }
+    }
+
     pub fn owner(self) -> Role {
         match self {
-            Table::Orders | Table::Submissions | Table::Audit | Table::Products | Table::Discounts => {
-                Role::Order
-            }
+            Table::Orders
+            | Table::Submissions
+            | Table::Audit
+            | Table::Products
+            | Table::Discounts
+            | Table::Methods => Role::Order,
             Table::Stock | Table::Holds => Role::Stock,
             Table::Payments => Role::Payment,
             Table::Notices => Role::Notification,
             Table::Sagas => Role::Saga,
         }
     }
+}
+
+/// How two batches come to meet at one record of a table, and so how a store should read it for deciding. The
+/// version is checked whatever it does: a record that changed in between is a conflict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Meeting {
+    /// Far more often read than written: readers who locked it would wait for each other and for nothing.
+    Reading,
+    /// It is one order's: only replicas that work on the same order meet, so a lock pays in large batches alone.
+    Seldom,
+    /// Many orders change it: without a lock, the best-selling record would be one conflict after the other.
+    Often,
 }
 
 /// A struct that is kept as one record.

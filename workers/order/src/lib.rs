@@ -5,6 +5,7 @@ mod asked;
 mod catalogue;
 mod facts;
 mod marked;
+mod methods;
 mod price;
 mod records;
 mod refusals;
@@ -14,7 +15,7 @@ mod submit;
 
 use contract::{Decision, Message, MessageId, Need, OrderId, Records, Role, Table, Time, Worker};
 
-pub use records::{AuditEntry, Discount, Order, Product, Record, Return, Submission};
+pub use records::{AuditEntry, Discount, MethodState, Order, Product, Record, Return, Submission};
 pub use state::{TRANSITIONS, TransitionError, actions, allowed_next};
 
 pub struct OrderWorker;
@@ -23,6 +24,7 @@ contract::inbox! {
     /// Everything that arrives on the order worker's two queues.
     enum Inbox {
         Submit, OrderCancel, OrderRefund, OrderPay, OrderArchive, ProductUpsert, DiscountUpsert,
+        MethodPause, MethodResume,
         MarkPaid, MarkFulfilled, MarkUndone, MarkReturned, RefuseCancel, PaymentRefunded,
     }
 }
@@ -49,6 +51,8 @@ impl Worker for OrderWorker {
             Inbox::OrderArchive(asked) => known_or_rejected(asked.order_id),
             Inbox::ProductUpsert(upsert) => vec![Need::of(Table::Products, &upsert.sku)],
             Inbox::DiscountUpsert(upsert) => catalogue::discount_needs(upsert),
+            Inbox::MethodPause(switch) => vec![methods::need(switch)],
+            Inbox::MethodResume(switch) => vec![methods::need(switch)],
             // A refused submission never had a saga, so that the saga only speaks of orders.
             Inbox::MarkPaid(mark) => vec![Need::of(Table::Orders, mark.order_id)],
             Inbox::MarkFulfilled(mark) => vec![Need::of(Table::Orders, mark.order_id)],
@@ -75,6 +79,8 @@ impl Worker for OrderWorker {
             Inbox::Submit(submit) => submit::decide(records, submit, cause),
             Inbox::ProductUpsert(upsert) => catalogue::product(upsert),
             Inbox::DiscountUpsert(upsert) => catalogue::discount(upsert),
+            Inbox::MethodPause(switch) => methods::pause(records, switch, cause),
+            Inbox::MethodResume(switch) => methods::resume(records, switch, cause),
 
             Inbox::OrderCancel(asked) => match order(asked.order_id) {
                 Some(order) => asked::cancel(order, asked, cause),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contract::{Cart, Currency, Fault, Item, Line, Money, MoneyError, Records, Sku, Submit, Time};
 use rust_decimal::Decimal;
 
-use crate::{Discount, Product, Record};
+use crate::{Discount, Product, Record, methods};
 
 pub(crate) struct Priced {
     pub(crate) items: Vec<Item>,
@@ -20,7 +20,7 @@ pub(crate) fn price(
     cart: &Cart,
     now: Time,
 ) -> Result<Priced, Vec<Fault>> {
-    let mut faults = Vec::new();
+    let mut faults: Vec<Fault> = methods::fault(records, cart).into_iter().collect();
     let mut items = Vec::with_capacity(cart.lines.len());
     let mut currencies: BTreeMap<&'static str, Currency> = BTreeMap::new();
     for line in &cart.lines {

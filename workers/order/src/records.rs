@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 contract::records! {
     /// Any record of the order worker.
-    pub enum Record { Order, Submission, AuditEntry, Product, Discount }
+    pub enum Record { Order, Submission, AuditEntry, Product, Discount, MethodState }
 }
 
 /// An order that was accepted, with its prices as they were at that moment.
@@ -121,6 +121,24 @@ pub struct Discount {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<Time>,
     pub active: bool,
+}
+
+/// Whether new checkouts may be paid by a method. One without a record may.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MethodState {
+    pub method: Method,
+    pub paused: bool,
+    /// Of the last change.
+    pub why: String,
+    pub by: String,
+    pub at: Time,
+}
+
+impl Stored for MethodState {
+    const TABLE: Table = Table::Methods;
+    fn id(&self) -> String {
+        self.method.code().to_string()
+    }
 }
 
 impl Stored for Order {

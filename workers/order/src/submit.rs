@@ -14,6 +14,7 @@ pub(crate) fn needs(submit: &Submit) -> Vec<Need> {
     let mut needs = known_or_rejected(submit.order_id);
     if let Ok(cart) = &submit.cart {
         needs.extend(cart.lines.iter().map(|line| Need::of(Table::Products, &line.sku)));
+        needs.push(Need::of(Table::Methods, cart.payment.method.code()));
         needs.extend(cart.discount_code.iter().map(|code| Need::of(Table::Discounts, code)));
     }
     needs

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use contract::{
     Body, By, Currency, Decision, DiscountUpsert, Fault, Line, MarkFulfilled, MarkPaid, MarkReturned,
-    MarkUndone, Message, MessageId, Money, OrderArchive, OrderCancel, OrderId, OrderPay, OrderRefund,
-    OrderRejected, Outcome, PaymentRefunded, ProductUpsert, Reason, Record as _, Records, RefuseCancel, Sku,
-    Status, Submit, Table, Time, Worker,
+    MarkUndone, Message, MessageId, Method, MethodSwitch, Money, OrderArchive, OrderCancel, OrderId,
+    OrderPay, OrderRefund, OrderRejected, Outcome, PaymentRefunded, ProductUpsert, Reason, Record as _,
+    Records, RefuseCancel, Sku, Status, Submit, Table, Time, Worker,
 };
 use expect_test::{Expect, expect, expect_file};
 use serde_json::{Value, json};

@@ -53,11 +53,12 @@ fn ids_look_like_a_gateways_and_stay_what_they_are() {
     .assert_debug_eq(&ids);
 }
 
+on_every_shelf!(the_books_in_memory_and_on_disk_say_the_same,);
+
 /// Random asks with few keys and few transactions, so that most of them meet something.
-#[tokio::test]
-async fn the_books_in_memory_and_on_disk_say_the_same() {
+async fn the_books_in_memory_and_on_disk_say_the_same(on: On) {
     let settings = Settings { success_rate: 0.7, delay_least_ms: 0, delay_most_ms: 3, ..Default::default() };
-    let world = World::new(settings.clone()).await;
+    let world = World::new(on, settings.clone()).await;
     let (mut books, mut draw) = (Books::default(), Draw::of(1, "which"));
     for _ in 0..400 {
         world.pass_ms(draw.between(0, 2) as i64);

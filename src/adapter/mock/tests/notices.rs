@@ -11,9 +11,10 @@ fn notice<'a>(key: &'a str, to: &'a str) -> Notice<'a> {
     Notice { order_id: OrderId::default(), key, to, subject: Some("Your order"), text: "It is on its way." }
 }
 
-#[tokio::test]
-async fn one_notice_per_key() {
-    let mut world = World::new(Settings::default()).await;
+on_every_shelf!(one_notice_per_key, addresses_are_masked_in_logs,);
+
+async fn one_notice_per_key(on: On) {
+    let mut world = World::new(on, Settings::default()).await;
     let (a, b) = (notice("a", "anna@example.org"), notice("b", "bert@example.org"));
     assert!(world.mock.email().hand_over(&[a, b, a]).await.iter().all(Result::is_ok));
     world.restart().await;
@@ -37,8 +38,7 @@ async fn one_notice_per_key() {
     assert_eq!(sent, expected);
 }
 
-#[tokio::test]
-async fn addresses_are_masked_in_logs() {
+async fn addresses_are_masked_in_logs(on: On) {
     assert_eq!(masked("anna@example.org"), "a***@example.org");
     assert_eq!(masked("a@example.org"), "***@example.org");
     assert_eq!(masked("\"x@y\"@example.org"), "\"***@example.org");
@@ -53,7 +53,7 @@ async fn addresses_are_masked_in_logs() {
         .with_ansi(false)
         .with_writer(move || Pen(pen.clone()))
         .finish();
-    let world = World::new(Settings::default()).await;
+    let world = World::new(on, Settings::default()).await;
     let listening = tracing::subscriber::set_default(listener);
     let mail = notice("key-1", "anna@example.org");
     world.mock.email().hand_over(&[mail, mail]).await.remove(0).unwrap();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::words::Method;
 use crate::{Money, OrderId, Sku, Time};
 
 use super::words::{By, Line, is_zero};
@@ -89,6 +90,14 @@ pub struct StockAdjust {
     pub reason: String,
 }
 
+/// New checkouts by this method are refused from now on, or taken again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MethodSwitch {
+    pub method: Method,
+    pub why: String,
+    pub by: String,
+}
+
 /// The provider's event, the same on the queue and by HTTP.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -131,7 +140,6 @@ pub struct ProviderEventData {
 
 /// An operator asks the saga to go on from where it stands.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SagaRetry {
     pub order_id: OrderId,
     /// 0 for the checkout itself, else which return.
@@ -142,7 +150,6 @@ pub struct SagaRetry {
 
 /// An operator says, with evidence, how the waiting step ended in the world outside.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SagaResolve {
     pub order_id: OrderId,
     /// 0 for the checkout itself, else which return.
@@ -154,7 +161,6 @@ pub struct SagaResolve {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// The refund was made by hand: book it and go on.

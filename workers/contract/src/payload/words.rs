@@ -17,6 +17,28 @@ pub enum Method {
 }
 
 impl Method {
+    pub const ALL: [Method; 4] = [Method::Card, Method::DebitCard, Method::Paypal, Method::Cod];
+
+    /// As it stands in messages.
+    pub fn code(self) -> &'static str {
+        match self {
+            Method::Card => "card",
+            Method::DebitCard => "debit_card",
+            Method::Paypal => "paypal",
+            Method::Cod => "cod",
+        }
+    }
+
+    /// As people say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Method::Card => "card",
+            Method::DebitCard => "debit card",
+            Method::Paypal => "PayPal",
+            Method::Cod => "cash on delivery",
+        }
+    }
+
     /// The most that one order may cost by this method, in minor units of its currency. Issuers refuse larger
     /// debit payments, PayPal larger payments without verification, and nobody should carry more cash.
     fn limit_minor(self) -> i64 {
@@ -30,12 +52,7 @@ impl Method {
     /// Why this is more than the method may carry. Asked before anything is held, and again before anything
     /// is charged: what is paid on delivery would be on its way by then.
     pub fn over_limit(self, amount: Money) -> Option<String> {
-        let name = match self {
-            Method::Card => "card",
-            Method::DebitCard => "debit card",
-            Method::Paypal => "PayPal",
-            Method::Cod => "cash on delivery",
-        };
+        let name = self.words();
         let most = Money::from_minor(self.limit_minor(), amount.currency()).ok()?;
         (amount.minor() > most.minor()).then(|| format!("{amount} is more than {most}, the most for {name}"))
     }

@@ -147,6 +147,32 @@ fn more_than_a_method_may_carry_is_refused_before_anything_is_held_or_shipped() 
 }
 
 #[test]
+fn a_paused_method_refuses_new_checkouts_and_leaves_the_others_alone() {
+    let mut shop = Shop::with_catalogue();
+    let switch = |why: &str| MethodSwitch { method: Method::Paypal, why: why.into(), by: "anna".into() };
+    let checkout = |no: u8, method: &str| {
+        let id = format!("01932b4a-1111-7000-8000-00000000000{no}");
+        submit(json!({"order_id": id, "payment": {"method": method, "token": "tok_ok"}}))
+    };
+    shop.hear(checkout(1, "paypal"));
+    assert_eq!(outcome(&shop.hear(Body::MethodPause(switch("it is down")))), "done: method paused");
+    assert_eq!(outcome(&shop.hear(Body::MethodPause(switch("again")))), "ignored: it is paused already");
+    let refused = shop.hear(checkout(2, "paypal"));
+    let [Body::OrderRejected(refused)] = refused.send.as_slice() else { panic!("{refused:?}") };
+    assert_eq!(refused.code, "payment_method_paused");
+    assert!(refused.message.contains("choose another"), "{}", refused.message);
+    // What is under way goes on.
+    shop.hear(mark_paid("PAYID-1"));
+    shop.hear(mark_fulfilled());
+    assert_eq!(shop.status(), "fulfilled");
+    assert_eq!(outcome(&shop.hear(checkout(3, "card"))), "done: created");
+    assert_eq!(outcome(&shop.hear(Body::MethodResume(switch("it is back")))), "done: method resumed");
+    assert_eq!(outcome(&shop.hear(Body::MethodResume(switch("again")))), "ignored: it is not paused");
+    assert_eq!(outcome(&shop.hear(checkout(4, "paypal"))), "done: created");
+    assert!(outcome(&shop.hear(Body::MethodPause(switch("")))).contains("reason_invalid"));
+}
+
+#[test]
 fn a_known_order_id_is_absorbed_or_parked_and_never_rejected() {
     let parked = |decision: Decision<Record>| {
         assert!(decision.send.is_empty() && decision.save.is_empty());

@@ -9,8 +9,7 @@ use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Error;
-use crate::store::Said;
+use super::{Error, Said};
 
 /// A JSON array for `json_each`: keys to look up, or what is too rare to be worth a block.
 pub(super) struct Rows {

@@ -1,0 +1,2 @@
+drop table holds;
+drop table stock;

@@ -1,0 +1,2 @@
+drop table methods;
+drop table pauses;

@@ -1,0 +1,55 @@
+-- The mock world's own schema: what a payment provider, mailboxes and phones would remember.
+-- Its name is that of the session's search path, so that no statement has to be put together.
+do $$ begin execute format('create schema if not exists %I', current_setting('search_path')); end $$;
+
+-- ends_ms: from when on it is true; before that, and where outcome is 'never', the charge is pending.
+create table if not exists charges (
+    key            text primary key,
+    reference      text not null,
+    transaction_id text not null unique,
+    amount_minor   bigint not null check (amount_minor >= 0),
+    currency       text not null,
+    outcome        text not null check (outcome in ('succeeded', 'failed', 'never')),
+    failure_code   text check ((outcome = 'failed') = (failure_code is not null)),
+    ends_ms        bigint check ((outcome = 'never') = (ends_ms is null)),
+    told_times     bigint not null,
+    refunds        text not null check (refunds in ('succeed', 'first_fails', 'all_fail')),
+    refunded_minor bigint not null default 0 check (refunded_minor between 0 and amount_minor),
+    refunds_failed bigint not null default 0
+);
+
+-- transaction_id as it was asked for: it may be no charge's.
+create table if not exists refunds (
+    key            text primary key,
+    id             text not null unique,
+    reference      text not null,
+    transaction_id text not null,
+    amount_minor   bigint not null check (amount_minor >= 0),
+    currency       text not null,
+    failure_code   text,
+    told_ms        bigint not null
+);
+
+-- Events that were not told in the answer itself: a courier brings each `copies` times. While one has it in
+-- hand its due time is moved on, so that the others leave it alone and it comes again if he dies.
+create table if not exists events (
+    id        text primary key,
+    due_ms    bigint not null,
+    copies    bigint not null,
+    body      text not null,
+    delivered boolean not null default false
+);
+
+create index if not exists events_due on events (due_ms, id) where not delivered;
+
+-- Letter boxes and phones. The address stands here in full, as it would there. Made last: where it is, all is.
+create table if not exists sent (
+    no      bigint generated always as identity primary key,
+    channel text not null check (channel in ('email', 'sms')),
+    key     text not null,
+    address text not null,
+    subject text,
+    body    text not null,
+    at_ms   bigint not null,
+    unique (channel, key)
+);

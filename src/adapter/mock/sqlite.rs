@@ -1,0 +1,252 @@
+//! The world in a file of its own: one connection writes it, and a commit is on the disk when it answers.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contract::Time;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use super::books::{Books, Entries};
+use super::lines::{
+    self, ChargeLine, ChargePageLine, DueLine, EventLine, NoticeLine, RefundLine, SentPageLine,
+};
+use super::rules::Charge;
+use super::shelf::{Decide, Shelf, Wanted};
+
+pub(super) struct SqliteShelf {
+    /// One connection: SQLite has one writer at a time, and queueing here is fairer than its busy waiting.
+    writer: SqlitePool,
+    reader: SqlitePool,
+}
+
+/// How long to wait for another process that writes to the same file.
+const BUSY: Duration = Duration::from_secs(10);
+/// For the auditor and the courier, who only look.
+const READERS: u32 = 4;
+
+const SCHEMA: &str = include_str!("sqlite/schema.sql");
+
+/// Takes the write lock before looking: who looks first and writes then may find the books changed.
+const WRITE: &str = "begin immediate";
+
+impl SqliteShelf {
+    pub(super) async fn open(path: &Path) -> Result<Self, sqlx::Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        sqlx::raw_sql(SCHEMA).execute(&writer).await?;
+        let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
+        Ok(Self { writer, reader })
+    }
+}
+
+#[async_trait]
+impl Shelf for SqliteShelf {
+    async fn look(&self, wanted: &Wanted<'_>) -> Result<Books, sqlx::Error> {
+        load(&mut *self.reader.acquire().await?, wanted).await
+    }
+
+    async fn change(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), sqlx::Error> {
+        let mut transaction = self.writer.begin_with(WRITE).await?;
+        let before = load(&mut transaction, wanted).await?;
+        let mut books = before.clone();
+        let later = lines::of_events(&decide(&mut books))?;
+        let entries = books.since(&before);
+        match entries.is_empty() && later.is_empty() {
+            true => transaction.rollback().await,
+            false => keep(transaction, &entries, &later).await,
+        }
+    }
+
+    async fn put(
+        &self,
+        channel: &str,
+        notices: &[NoticeLine<'_>],
+        now: Time,
+    ) -> Result<HashSet<String>, sqlx::Error> {
+        let put = sqlx::query_scalar(
+            "insert into sent (channel, key, address, subject, body, at_ms)
+             select ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2 from json_each(?3) where true
+             on conflict (channel, key) do nothing returning key",
+        );
+        let put = put.bind(channel).bind(now.unix_ms()).bind(json(&notices)?);
+        Ok(put.fetch_all(&self.writer).await?.into_iter().collect())
+    }
+
+    /// Nobody else takes them: two processes on one file would be two systems.
+    async fn take_due(&self, now: Time, limit: usize) -> Result<Vec<DueLine>, sqlx::Error> {
+        let due = sqlx::query_as(
+            "select copies, body from events where delivered = 0 and due_ms <= ?1 order by due_ms, id limit ?2",
+        );
+        let due = due.bind(now.unix_ms()).bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        due.fetch_all(&self.reader).await
+    }
+
+    async fn delivered(&self, ids: &[&str]) -> Result<(), sqlx::Error> {
+        let delivered =
+            sqlx::query("update events set delivered = 1 where id in (select value from json_each(?1))");
+        delivered.bind(json(&ids)?).execute(&self.writer).await?;
+        Ok(())
+    }
+
+    async fn next_due(&self) -> Result<Option<i64>, sqlx::Error> {
+        let due = sqlx::query_scalar("select min(due_ms) from events where delivered = 0");
+        due.fetch_one(&self.reader).await
+    }
+
+    fn look_again_after(&self) -> Duration {
+        Duration::MAX
+    }
+
+    async fn charges_page(
+        &self,
+        after: &str,
+        limit: i64,
+        now: Time,
+    ) -> Result<Vec<ChargePageLine>, sqlx::Error> {
+        let page = sqlx::query_as(
+            "select reference, key, transaction_id, amount_minor, currency,
+                    case when ends_ms <= ?3 then outcome else 'pending' end, refunded_minor
+             from charges where key > ?1 order by key limit ?2",
+        );
+        page.bind(after).bind(limit).bind(now.unix_ms()).fetch_all(&self.reader).await
+    }
+
+    async fn sent_page(&self, after: i64, limit: i64) -> Result<Vec<SentPageLine>, sqlx::Error> {
+        let page = sqlx::query_as(
+            "select no, channel, key, address, subject, body, at_ms from sent where no > ?1 order by no limit ?2",
+        );
+        page.bind(after).bind(limit).fetch_all(&self.reader).await
+    }
+
+    /// After this everything is in the one file, without its log beside it.
+    async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+async fn load(connection: &mut SqliteConnection, wanted: &Wanted<'_>) -> Result<Books, sqlx::Error> {
+    let mut books = Books::default();
+    if !(wanted.charges.is_empty() && wanted.transactions.is_empty()) {
+        let charges: Vec<ChargeLine> = sqlx::query_as(
+            "select key, reference, transaction_id, amount_minor, currency, outcome, failure_code, ends_ms,
+                    told_times, refunds, refunded_minor, refunds_failed
+             from charges
+             where key in (select value from json_each(?1))
+                or transaction_id in (select value from json_each(?2))",
+        )
+        .bind(json(&wanted.charges)?)
+        .bind(json(&wanted.transactions)?)
+        .fetch_all(&mut *connection)
+        .await?;
+        for line in charges {
+            books.put_charge(lines::charge(line)?);
+        }
+    }
+    if !wanted.refunds.is_empty() {
+        let refunds: Vec<RefundLine> = sqlx::query_as(
+            "select key, id, reference, transaction_id, amount_minor, currency, failure_code, told_ms
+             from refunds where key in (select value from json_each(?1))",
+        )
+        .bind(json(&wanted.refunds)?)
+        .fetch_all(&mut *connection)
+        .await?;
+        for line in refunds {
+            books.put_refund(lines::refund(line)?);
+        }
+    }
+    Ok(books)
+}
+
+async fn keep(
+    mut transaction: Transaction<'_, Sqlite>,
+    entries: &Entries<'_>,
+    later: &[EventLine],
+) -> Result<(), sqlx::Error> {
+    insert_charges(&mut transaction, &entries.charges).await?;
+    update_charges(&mut transaction, &entries.changed).await?;
+    insert_refunds(&mut transaction, entries).await?;
+    insert_events(&mut transaction, later).await?;
+    transaction.commit().await
+}
+
+async fn insert_charges(connection: &mut SqliteConnection, charges: &[&Charge]) -> Result<(), sqlx::Error> {
+    if charges.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<_> = charges.iter().map(|charge| lines::of_charge(charge)).collect();
+    sqlx::query(
+        "insert into charges (key, reference, transaction_id, amount_minor, currency, outcome, failure_code,
+                ends_ms, told_times, refunds, refunded_minor, refunds_failed)
+         select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+                value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
+         from json_each(?1)",
+    )
+    .bind(json(&lines)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn update_charges(connection: &mut SqliteConnection, changed: &[&Charge]) -> Result<(), sqlx::Error> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = changed
+        .iter()
+        .map(|charge| (&charge.key, charge.refunded_minor, i64::from(charge.refunds_failed)))
+        .collect();
+    sqlx::query(
+        "update charges set refunded_minor = value ->> 1, refunds_failed = value ->> 2
+         from json_each(?1) where charges.key = value ->> 0",
+    )
+    .bind(json(&rows)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_refunds(connection: &mut SqliteConnection, entries: &Entries<'_>) -> Result<(), sqlx::Error> {
+    if entries.refunds.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<_> = entries.refunds.iter().map(|refund| lines::of_refund(refund)).collect();
+    sqlx::query(
+        "insert into refunds (key, id, reference, transaction_id, amount_minor, currency, failure_code, told_ms)
+         select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+                value ->> 7
+         from json_each(?1)",
+    )
+    .bind(json(&lines)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_events(connection: &mut SqliteConnection, later: &[EventLine]) -> Result<(), sqlx::Error> {
+    if later.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into events (id, due_ms, copies, body)
+         select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?1)",
+    )
+    .bind(json(&later)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A batch travels to SQLite as one JSON array, so that its statements are as many as its tables.
+fn json(rows: &impl serde::Serialize) -> Result<String, sqlx::Error> {
+    serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))
+}

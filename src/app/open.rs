@@ -1,0 +1,188 @@
+//! Opens what the settings name. What is only away is waited for; what is wrong ends the process at once.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::part::{Parts, named, queues};
+use crate::adapter::mock::{self, MockWorld};
+use crate::broker::Broker;
+use crate::broker::embedded::EmbeddedBroker;
+use crate::broker::rabbitmq::{self, RabbitBroker};
+use crate::config::{AmqpUrl, DatabaseUrl, Settings};
+use crate::retry::Delays;
+use crate::store::postgres::{Options as PostgresOptions, PostgresStore};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{self, Store};
+
+/// One system at a time on one database, and nobody changes its schema meanwhile.
+pub(crate) fn lock(database: &Path) -> Result<File> {
+    let path = database.with_extension("lock");
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => bail!(
+            "another checkout runs on {}; stop it, or give --database-url another path",
+            database.display()
+        ),
+    }
+}
+
+pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn Store>> {
+    match &settings.database_url {
+        DatabaseUrl::Sqlite(path) => {
+            let store = SqliteStore::open(path, settings.durability).await;
+            Ok(Arc::new(store.with_context(|| format!("cannot open the database {}", path.display()))?))
+        }
+        DatabaseUrl::Postgres(url) => {
+            let options = PostgresOptions {
+                connections: connections(parts),
+                ..PostgresOptions::named(&format!("checkout {}", named(parts)))
+            };
+            let open = async || Ok(PostgresStore::open(url.reveal(), options.clone()).await?);
+            let store = wait_for("the database", open).await.with_context(|| url.to_string())?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+/// One for the batch in hand of each part, and two for looking: at pauses, and for whoever asks how we are.
+fn connections(parts: &Parts) -> u32 {
+    u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_add(2)
+}
+
+/// `None` when the queues are in this process.
+pub fn rabbit_options(settings: &Settings, name: &str) -> Option<rabbitmq::Options> {
+    let AmqpUrl::At(url) = &settings.amqp_url else { return None };
+    Some(rabbitmq::Options {
+        url: url.reveal().to_string(),
+        prefix: settings.prefix.to_string(),
+        connection_name: format!("checkout {name}"),
+        batch_max: settings.batch_max,
+        consume: Vec::new(),
+    })
+}
+
+/// In this process the queues are refilled from the journal; a broker has kept its own.
+pub(super) async fn broker(settings: &Settings, parts: &Parts, store: &dyn Store) -> Result<Arc<dyn Broker>> {
+    let Some(options) = rabbit_options(settings, &named(parts)) else {
+        let in_flight = store.in_flight().await?;
+        if !in_flight.is_empty() {
+            tracing::info!(messages = in_flight.len(), "went on with what was in flight");
+        }
+        return Ok(Arc::new(EmbeddedBroker::refilled(in_flight)));
+    };
+    wait_for("the broker", async || Ok(rabbitmq::knock(&options).await?)).await?;
+    let broker = RabbitBroker::connect(rabbitmq::Options { consume: queues(parts), ..options })?;
+    // What is wrong with the topology is said in the log, and may be mended while we wait.
+    broker.up().await;
+    Ok(broker)
+}
+
+/// Why something could not be opened.
+enum Closed {
+    /// It may be there in a moment.
+    Away(String),
+    /// It has answered, and waiting would not change the answer.
+    Refused(String),
+}
+
+impl From<store::Error> for Closed {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Refused(why) => Closed::Refused(why),
+            // Somebody migrates at this moment.
+            store::Error::Unavailable(why) | store::Error::Conflict(why) | store::Error::Unknown(why) => {
+                Closed::Away(why)
+            }
+        }
+    }
+}
+
+impl From<rabbitmq::Shut> for Closed {
+    fn from(shut: rabbitmq::Shut) -> Self {
+        match shut {
+            rabbitmq::Shut::Away(why) => Closed::Away(why),
+            rabbitmq::Shut::Refused(why) => Closed::Refused(why),
+        }
+    }
+}
+
+/// Says what is waited for, once and then every so often, and ends when there is an answer.
+async fn wait_for<T>(what: &str, mut open: impl AsyncFnMut() -> Result<T, Closed>) -> Result<T> {
+    let mut delays = Delays::new();
+    let mut said: Option<Instant> = None;
+    loop {
+        match open().await {
+            Ok(opened) => return Ok(opened),
+            Err(Closed::Refused(why)) => bail!("{what} refuses us: {why}"),
+            Err(Closed::Away(why)) => {
+                if said.is_none_or(|at| at.elapsed() > SAY_AGAIN) {
+                    tracing::warn!("waiting for {what}: {why}");
+                    said = Some(Instant::now());
+                }
+            }
+        }
+        tokio::time::sleep(delays.next_delay()).await;
+    }
+}
+
+/// A process that waits should not look dead in its log.
+const SAY_AGAIN: Duration = Duration::from_secs(30);
+
+/// For a command that only publishes.
+pub async fn publisher(settings: &Settings, store: &dyn Store) -> Result<Arc<dyn Broker>> {
+    broker(settings, &Parts::new(), store).await
+}
+
+/// For a second process beside a running one, or when nothing runs: looks, and changes nothing.
+pub async fn look(settings: &Settings) -> Result<Arc<dyn Store>> {
+    match &settings.database_url {
+        DatabaseUrl::Sqlite(path) => {
+            let store = SqliteStore::open_existing(path).await;
+            Ok(Arc::new(store.with_context(|| format!("cannot look into {}", path.display()))?))
+        }
+        DatabaseUrl::Postgres(url) => {
+            // Opening migrates, and that is for those who work, or for `checkout migrate`.
+            let missing = PostgresStore::migrations_pending(url.reveal()).await;
+            let missing = missing.with_context(|| format!("cannot look into {url}"))?;
+            if !missing.is_empty() {
+                bail!("{url} lacks migrations ({}); run `checkout migrate up`", missing.join(", "));
+            }
+            let options = PostgresOptions { connections: 2, ..PostgresOptions::named("checkout looks") };
+            let store = PostgresStore::open(url.reveal(), options).await;
+            Ok(Arc::new(store.with_context(|| format!("cannot look into {url}"))?))
+        }
+    }
+}
+
+/// The mock provider's and channels' own books, apart from our database.
+pub async fn open_world(settings: &Settings) -> Result<Arc<MockWorld>> {
+    let mock = mock::Settings {
+        success_rate: settings.provider_success_rate.0,
+        delay_least_ms: settings.provider_delay_ms.from,
+        delay_most_ms: settings.provider_delay_ms.to,
+        late_ms: settings.provider_late_ms,
+        seed: settings.provider_seed,
+    };
+    match &settings.database_url {
+        DatabaseUrl::Sqlite(path) => {
+            let path = world_path(path);
+            MockWorld::open(&path, mock).await.with_context(|| format!("cannot open {}", path.display()))
+        }
+        DatabaseUrl::Postgres(url) => {
+            MockWorld::on_postgres(url.reveal(), mock).with_context(|| format!("cannot open {url}"))
+        }
+    }
+}
+
+/// Beside the database, and apart from it.
+pub fn world_path(database: &Path) -> PathBuf {
+    database.with_extension("world.db")
+}

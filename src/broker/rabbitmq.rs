@@ -1,0 +1,346 @@
+//! RabbitMQ keeps what is published until it is acknowledged; this keeps a connection to it, or says why not.
+//!
+//! Between our own roles, what a batch says to one queue travels as one bundle. Outsiders send and hear plain
+//! single messages. `topology.rs` has every name, `generation.rs` the connections, `envelope.rs` what we write and
+//! `incoming.rs` what we read.
+
+mod consume;
+mod dead;
+mod declare;
+mod envelope;
+mod generation;
+mod graves;
+mod incoming;
+mod inspect;
+mod link;
+mod listen;
+mod publisher;
+mod shelf;
+pub mod topology;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contract::{Message, Queue};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::{Broker, DeadDelivery, Delivery, Depth, State, Unavailable};
+use crate::store::Said;
+pub use declare::Difference;
+pub use inspect::{QueueSeen, Shut, knock, queues, version};
+use link::{Address, close, short, soon};
+use publisher::{Failed, Outgoing, Publisher};
+use shelf::Shelf;
+use topology::Names;
+
+/// A listener that falls this far behind misses facts; it is told how many.
+const FACTS_MAX: usize = 65_536;
+
+/// Whoever starts to listen is made to wait so long for the first connection, and then listens anyway.
+const LISTEN_WITHIN: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+pub struct Options {
+    /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS.
+    pub url: String,
+    /// What every exchange and queue begins with.
+    pub prefix: String,
+    /// How we are called in the broker's own lists.
+    pub connection_name: String,
+    /// How many messages the loop takes at once.
+    pub batch_max: usize,
+    /// Read from the start. Others are read from when they are first taken from.
+    pub consume: Vec<Queue>,
+}
+
+pub struct RabbitBroker {
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    graves_open: OnceLock<()>,
+    /// Whoever forgets us closes the connections.
+    _stops: DropGuard,
+}
+
+/// What the connections of today and tomorrow have in common.
+struct Shared {
+    address: Address,
+    names: Names,
+    batch_max: usize,
+    shelves: [Shelf<Delivery>; Queue::ALL.len()],
+    graves: Shelf<DeadDelivery>,
+    wanted: Mutex<BTreeSet<Queue>>,
+    wanted_more: Notify,
+    /// There while there is a connection; with the way to say that it broke.
+    publisher: Mutex<Option<(Arc<Publisher>, mpsc::Sender<String>)>>,
+    state: watch::Sender<State>,
+    facts: broadcast::Sender<Arc<Message>>,
+    listens: Notify,
+    listening: watch::Sender<bool>,
+}
+
+impl RabbitBroker {
+    /// Begins to connect, and goes on until it is dropped or closed. `Err`: these options cannot work.
+    pub fn connect(options: Options) -> Result<Arc<Self>, Unavailable> {
+        let Options { url, prefix, connection_name, batch_max, consume } = options;
+        let shared = Arc::new(Shared {
+            address: Address::new(&url, &connection_name).map_err(Unavailable)?,
+            names: Names::new(&prefix).map_err(Unavailable)?,
+            batch_max,
+            shelves: Default::default(),
+            graves: Shelf::default(),
+            wanted: Mutex::new(consume.into_iter().collect()),
+            wanted_more: Notify::new(),
+            publisher: Mutex::new(None),
+            state: watch::Sender::new(State::Down("no connection was made yet".into())),
+            facts: broadcast::Sender::new(FACTS_MAX),
+            listens: Notify::new(),
+            listening: watch::Sender::new(false),
+        });
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(generation::supervise(shared.clone(), stop.clone()));
+        let _stops = stop.clone().drop_guard();
+        Ok(Arc::new(Self { shared, stop, tasks, graves_open: OnceLock::new(), _stops }))
+    }
+
+    /// Waits for a connection.
+    pub async fn up(&self) {
+        self.shared.up().await;
+    }
+
+    /// Takes leave of the broker in order. What was taken and not acknowledged goes to somebody else.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// What differs from the topology on the broker.
+pub async fn plan(options: &Options) -> Result<Vec<Difference>, Unavailable> {
+    let (connection, names) = by_hand(options).await?;
+    let found = declare::plan(&connection, &topology::topology(&names)).await;
+    close(&connection).await;
+    found.map_err(|fault| Unavailable(fault.to_string()))
+}
+
+/// Declares the topology. What is there with other arguments is an error.
+pub async fn apply(options: &Options) -> Result<(), Unavailable> {
+    let (connection, names) = by_hand(options).await?;
+    let applied = declare::apply(&connection, &topology::topology(&names)).await;
+    close(&connection).await;
+    applied.map_err(|fault| Unavailable(fault.to_string()))
+}
+
+async fn by_hand(options: &Options) -> Result<(lapin::Connection, Names), Unavailable> {
+    let names = Names::new(&options.prefix).map_err(Unavailable)?;
+    let address = Address::new(&options.url, &options.connection_name).map_err(Unavailable)?;
+    let connection = address.connect("topology").await;
+    Ok((connection.map_err(|fault| Unavailable(fault.to_string()))?, names))
+}
+
+#[async_trait]
+impl Broker for RabbitBroker {
+    async fn publish(&self, said: &[Said]) -> Result<(), Unavailable> {
+        self.shared.publish(envelope::outgoing(&self.shared.names, said)).await?;
+        self.shared.answer(envelope::answers(said)).await
+    }
+
+    /// While there is no connection it waits: whoever supervises the connection says why.
+    async fn take(&self, queue: Queue, max: usize) -> Result<Vec<Delivery>, Unavailable> {
+        self.shared.want(queue);
+        Ok(self.shared.shelf(queue).take(max).await)
+    }
+
+    /// Always `Ok`: what came by a connection that is gone comes again, flagged, and the journal knows it.
+    async fn ack(&self, deliveries: &[Delivery]) -> Result<(), Unavailable> {
+        for queue in Queue::ALL {
+            let of_it = deliveries.iter().filter(|delivery| delivery.queue == queue);
+            for acker in self.shared.shelf(queue).settle(of_it.map(|delivery| delivery.mark)) {
+                consume::acknowledge(&self.shared, acker).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// They go back to our own shelf: the broker could only take back whole bundles, and would count it
+    /// as a failed delivery. When we end, it gives all we hold to somebody else anyhow.
+    async fn hand_back(&self, deliveries: &[Delivery]) {
+        for queue in Queue::ALL {
+            let of_it = deliveries.iter().filter(|delivery| delivery.queue == queue);
+            let again = of_it.map(|delivery| Delivery { redelivered: true, ..delivery.clone() });
+            self.shared.shelf(queue).put_back(again.collect());
+        }
+    }
+
+    async fn retry(&self, delivery: &Delivery, delay: Duration) -> Result<(), Unavailable> {
+        let attempt = delivery.attempt + 1;
+        let copy =
+            envelope::again_later(&self.shared.names, delivery.queue, &delivery.message, attempt, delay);
+        self.shared.publish(vec![copy]).await?;
+        // Dying here makes two of it, which the journal makes one again.
+        self.ack(std::slice::from_ref(delivery)).await
+    }
+
+    async fn depth(&self, queue: Queue) -> Result<Depth, Unavailable> {
+        let ready = self.shared.ready_in(queue).await?;
+        Ok(Depth { messages: ready + self.shared.shelf(queue).held(), oldest: None })
+    }
+
+    async fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
+        let facts = self.shared.facts.subscribe();
+        self.shared.listens.notify_one();
+        let mut listening = self.shared.listening.subscribe();
+        tokio::time::timeout(LISTEN_WITHIN, listening.wait_for(|listening| *listening)).await.ok();
+        facts
+    }
+
+    fn state(&self) -> State {
+        self.shared.state.borrow().clone()
+    }
+
+    async fn take_dead(&self, max: usize) -> Result<Vec<DeadDelivery>, Unavailable> {
+        self.graves_open.get_or_init(|| {
+            self.tasks.spawn(graves::bring_in(self.shared.clone(), self.stop.clone()));
+        });
+        Ok(self.shared.graves.take(max).await)
+    }
+
+    async fn ack_dead(&self, dead: &[DeadDelivery]) -> Result<(), Unavailable> {
+        for acker in self.shared.graves.settle(dead.iter().map(|one| one.mark)) {
+            // Not acknowledged is no harm: it comes again, and is the same letter.
+            soon("an acknowledgement", acker.ack(Default::default())).await.ok();
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    async fn publish(&self, outgoing: Vec<Outgoing>) -> Result<(), Unavailable> {
+        if let State::Blocked(why) = &*self.state.borrow() {
+            // It would only wait in our own memory.
+            return Err(Unavailable(format!("it accepts nothing for now: {why}")));
+        }
+        let Some((publisher, _)) = self.publisher().clone() else {
+            return Err(Unavailable("there is no connection to it".into()));
+        };
+        self.judge(publisher.publish(outgoing).await)
+    }
+
+    async fn answer(&self, answers: Vec<Outgoing>) -> Result<(), Unavailable> {
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let Some((publisher, _)) = self.publisher().clone() else {
+            return Err(Unavailable("there is no connection to it".into()));
+        };
+        self.judge(publisher.answer(answers).await)
+    }
+
+    fn judge(&self, published: Result<(), Failed>) -> Result<(), Unavailable> {
+        match published {
+            Ok(()) => Ok(()),
+            Err(Failed::Refused(why)) => Err(Unavailable(why)),
+            Err(Failed::Broken(why)) => {
+                let blocked = matches!(&*self.state.borrow(), State::Blocked(_));
+                // A broker that accepts nothing confirms nothing; its connection is still good.
+                if !blocked {
+                    self.broke(&why);
+                }
+                Err(Unavailable(why))
+            }
+        }
+    }
+
+    async fn ready_in(&self, queue: Queue) -> Result<usize, Unavailable> {
+        let Some((publisher, _)) = self.publisher().clone() else {
+            return Err(Unavailable("there is no connection to it".into()));
+        };
+        publisher
+            .ready_in(short(self.names.queue(queue)))
+            .await
+            .map_err(|fault| Unavailable(fault.to_string()))
+    }
+
+    fn shelf(&self, queue: Queue) -> &Shelf<Delivery> {
+        &self.shelves[queue as usize]
+    }
+
+    /// How many unacknowledged AMQP messages we may hold of a queue. From our own roles come bundles, so a
+    /// quarter of a batch is plenty, and bounds memory; new checkouts come one by one from outsiders.
+    fn prefetch(&self, queue: Queue) -> u16 {
+        let batch = u16::try_from(self.batch_max).unwrap_or(u16::MAX);
+        match queue {
+            Queue::Intake => batch.clamp(16, 512),
+            Queue::Order
+            | Queue::Payment
+            | Queue::Stock
+            | Queue::Notification
+            | Queue::Saga
+            | Queue::Provider
+            | Queue::Email
+            | Queue::Sms => (batch / 4).clamp(16, 64),
+        }
+    }
+
+    fn wanted(&self) -> Vec<Queue> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    fn want(&self, queue: Queue) {
+        if self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(queue) {
+            self.wanted_more.notify_one();
+        }
+    }
+
+    async fn somebody_listens(&self) {
+        while self.facts.receiver_count() == 0 {
+            self.listens.notified().await;
+        }
+    }
+
+    async fn up(&self) {
+        let up = |state: &State| match state {
+            State::Up | State::Blocked(_) => true,
+            State::Down(_) => false,
+        };
+        // It cannot end: we are what it belongs to.
+        self.state.subscribe().wait_for(up).await.ok();
+    }
+
+    fn came_up(&self, publisher: Arc<Publisher>, breaks: mpsc::Sender<String>) {
+        *self.publisher() = Some((publisher, breaks));
+        self.set_state(State::Up);
+    }
+
+    /// Whether it was not down before.
+    fn went_down(&self, why: &str) -> bool {
+        let first = State::Down("no connection was made yet".into());
+        let before = self.state.send_replace(State::Down(why.to_string()));
+        before == first || !matches!(before, State::Down(_))
+    }
+
+    fn closed(&self) {
+        *self.publisher() = None;
+    }
+
+    fn set_state(&self, state: State) {
+        self.state.send_replace(state);
+    }
+
+    /// Gives the connections up. The first reason counts.
+    fn broke(&self, why: &str) {
+        if let Some((_, breaks)) = &*self.publisher() {
+            breaks.try_send(why.to_string()).ok();
+        }
+    }
+
+    /// Nothing that could panic runs under this lock.
+    fn publisher(&self) -> MutexGuard<'_, Option<(Arc<Publisher>, mpsc::Sender<String>)>> {
+        self.publisher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,96 @@
+//! Brings in what lies in the dead-letter queues, over a connection of its own.
+//!
+//! A dead letter may be one that no client can even parse, and that costs the connection it comes by. Here
+//! it disturbs nobody but other dead letters, until the broker has put it into `P.unreadable`.
+
+use std::sync::Arc;
+
+use contract::Queue;
+use futures_util::StreamExt;
+use lapin::types::ShortString;
+use lapin::{Connection, Event};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::consume::{incoming, start};
+use super::dead::letters;
+use super::link::{Fault, close, short};
+use crate::retry::Delays;
+
+/// For each dead-letter queue. Dead letters are few, and may be as large as a broker allows.
+const PREFETCH: u16 = 16;
+
+/// Reads all of them until told to stop.
+pub(super) async fn bring_in(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut delays = Delays::new();
+    loop {
+        let why = tokio::select! {
+            () = stop.cancelled() => return,
+            ended = once(&shared, &stop) => match ended {
+                Ok(()) => return,
+                Err(fault) => fault,
+            },
+        };
+        shared.graves.clear();
+        tracing::debug!(broker = %shared.address, "dead letters wait: {why}");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(delays.next_delay()) => {}
+        }
+    }
+}
+
+async fn once(shared: &Arc<Shared>, stop: &CancellationToken) -> Result<(), Fault> {
+    // The other connections see to it that there is something to read.
+    shared.up().await;
+    let connection = Arc::new(shared.address.connect("imports").await?);
+    let mut events = connection.events_listener();
+    let mut tasks = JoinSet::new();
+    for queue in Queue::ALL {
+        let name = short(shared.names.dead_queue(queue));
+        tasks.spawn(read(shared.clone(), connection.clone(), Some(queue), name));
+    }
+    let unrouted = short(shared.names.unrouted());
+    tasks.spawn(read(shared.clone(), connection.clone(), None, unrouted));
+    let ended = loop {
+        tokio::select! {
+            () = stop.cancelled() => break Ok(()),
+            Some(ended) = tasks.join_next() => break match ended {
+                Ok(fault) => Err(fault),
+                Err(panic) => Err(Fault::Away(format!("reading them panicked: {panic}"))),
+            },
+            event = events.next() => match event {
+                Some(Event::Error(error)) => break Err(Fault::Away(error.to_string())),
+                None => break Err(Fault::Away("the connection ended".into())),
+                Some(_) => {}
+            },
+        }
+    };
+    tasks.shutdown().await;
+    shared.graves.clear();
+    close(&connection).await;
+    ended
+}
+
+async fn read(
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    queue: Option<Queue>,
+    name: ShortString,
+) -> Fault {
+    let mut consumer = match start(&connection, name.clone(), PREFETCH).await {
+        Ok(consumer) => consumer,
+        Err(fault) => return fault,
+    };
+    while let Some(delivery) = consumer.next().await {
+        match delivery {
+            Ok(delivery) => {
+                let dead = letters(&shared.names, queue, &incoming(&delivery));
+                shared.graves.put(delivery.acker, dead);
+            }
+            Err(error) => return Fault::Away(error.to_string()),
+        }
+    }
+    Fault::Away(format!("the broker ended our reading of {name}"))
+}

@@ -1,0 +1,115 @@
+//! What a person can see of a broker by AMQP alone: its version, and what lies in our queues and who reads it.
+
+use lapin::options::QueueDeclareOptions;
+use lapin::protocol::connection::AMQPMethod;
+use lapin::protocol::{AMQPClass, parse_class};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::uri::{AMQPScheme, AMQPUri};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::link::{ANSWER, Address, Fault, channel, close, short, soon};
+use super::topology::topology;
+use super::{Options, Unavailable, by_hand};
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shut {
+    Away(String),
+    /// Wrong credentials, or a virtual host that is not there or not ours.
+    Refused(String),
+}
+
+/// One queue of ours that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueSeen {
+    pub name: String,
+    pub messages: u32,
+    pub consumers: u32,
+}
+
+/// Behind a frame's type, channel and size stands the method.
+const FRAME_HEAD_BYTES: usize = 7;
+/// A greeting has a few hundred bytes.
+const FRAME_BYTES_MAX: usize = 16 * 1024;
+
+/// Connects once, and goes again.
+pub async fn knock(options: &Options) -> Result<(), Shut> {
+    let address = Address::new(&options.url, &options.connection_name).map_err(Shut::Refused)?;
+    match address.connect("knocks").await {
+        Ok(connection) => {
+            close(&connection).await;
+            Ok(())
+        }
+        Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => Err(Shut::Refused(why)),
+        // 530, which is how a virtual host is refused.
+        Err(Fault::Away(why)) if why.contains("NOT_ALLOWED") => Err(Shut::Refused(why)),
+        Err(Fault::Away(why)) => Err(Shut::Away(why)),
+    }
+}
+
+/// Every queue of the topology that is there.
+pub async fn queues(options: &Options) -> Result<Vec<QueueSeen>, Unavailable> {
+    let (connection, names) = by_hand(options).await?;
+    let mut seen = Vec::new();
+    for queue in topology(&names).queues {
+        let looked = async {
+            // A failed look closes its channel.
+            let channel = channel(&connection).await?;
+            let look = QueueDeclareOptions::durable().passive();
+            let declare = channel.queue_declare(short(&*queue.name), look, FieldTable::default());
+            soon("looking at a queue", declare).await
+        };
+        match looked.await {
+            Ok(found) => seen.push(QueueSeen {
+                messages: found.message_count(),
+                consumers: found.consumer_count(),
+                name: queue.name,
+            }),
+            Err(Fault::Missing(_) | Fault::Forbidden(_)) => {}
+            Err(fault @ (Fault::Differs(_) | Fault::Away(_))) => {
+                return Err(Unavailable(fault.to_string()));
+            }
+        }
+    }
+    close(&connection).await;
+    Ok(seen)
+}
+
+/// `RabbitMQ 3.10.8`, as it greets. `None` where that cannot be heard: over TLS.
+pub async fn version(options: &Options) -> Result<Option<String>, Unavailable> {
+    let uri: AMQPUri =
+        options.url.parse().map_err(|_| Unavailable("the URL of the broker cannot be read".into()))?;
+    match uri.scheme {
+        AMQPScheme::AMQPS => return Ok(None),
+        AMQPScheme::AMQP => {}
+    }
+    let address = (uri.authority.host.as_str(), uri.authority.port);
+    match tokio::time::timeout(ANSWER, greeting(address)).await {
+        Ok(Ok(version)) => Ok(version),
+        Ok(Err(why)) => Err(Unavailable(why.to_string())),
+        Err(_) => Err(Unavailable(format!("it did not greet within {} s", ANSWER.as_secs()))),
+    }
+}
+
+/// The client library keeps the greeting to itself, so we knock once more and only listen.
+async fn greeting(address: (&str, u16)) -> std::io::Result<Option<String>> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(b"AMQP\0\0\x09\x01").await?;
+    let mut heard = Vec::new();
+    while heard.len() < FRAME_BYTES_MAX {
+        if let Some(Ok((_, AMQPClass::Connection(AMQPMethod::Start(start))))) =
+            heard.get(FRAME_HEAD_BYTES..).map(parse_class)
+        {
+            let text = |name: &str| match start.server_properties.inner().get(name) {
+                Some(AMQPValue::LongString(text)) => text.to_string(),
+                _ => String::new(),
+            };
+            return Ok(Some(format!("{} {}", text("product"), text("version")).trim().to_string()));
+        }
+        if stream.read_buf(&mut heard).await? == 0 {
+            break;
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,150 @@
+//! Opens connections, and waits for no answer of the broker longer than [`ANSWER`].
+
+use std::fmt;
+use std::time::Duration;
+
+use lapin::tcp::OwnedTLSConfig;
+use lapin::types::ShortString;
+use lapin::uri::AMQPUri;
+use lapin::{Channel, Connection, ConnectionProperties};
+
+/// A broker that is well answers in milliseconds; one that elects a new leader in a second or two. Past
+/// this, nobody knows what became of what was sent, and the connection is given up.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
+
+/// Closing says goodbye; a broker that does not answer that is left without.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// In seconds, unless the URL says `?heartbeat=`: a dead peer is noticed within twice of this.
+const HEARTBEAT_S: u16 = 10;
+
+/// Where the broker is and who we are there. Holds the password, and shows it to nobody.
+#[derive(Clone)]
+pub(super) struct Address {
+    uri: AMQPUri,
+    /// How we are called in the broker's own lists.
+    name: String,
+}
+
+/// What a request came to, by what is to be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// 403: somebody else has to do this, or has done it.
+    Forbidden(String),
+    /// 404: what was asked for is not there.
+    Missing(String),
+    /// 406: it is there, and is not what we want it to be.
+    Differs(String),
+    /// The connection is gone, or the broker does not answer.
+    Away(String),
+}
+
+impl Address {
+    /// `Err` says what is wrong with the URL, without repeating it: it may hold a password.
+    pub(super) fn new(url: &str, name: &str) -> Result<Self, String> {
+        const FORM: &str = "write amqp://user:password@host:port/vhost, or amqps:// for TLS, with special characters \
+                            percent-encoded (the default vhost is %2f)";
+        let mut uri: AMQPUri =
+            url.parse().map_err(|_| format!("the URL of the broker cannot be read; {FORM}"))?;
+        if uri.authority.host.is_empty() {
+            return Err(format!("the URL of the broker names no host; {FORM}"));
+        }
+        uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
+        Ok(Self { uri, name: name.to_string() })
+    }
+
+    pub(super) async fn connect(&self, purpose: &str) -> Result<Connection, Fault> {
+        let properties =
+            ConnectionProperties::default().with_connection_name(format!("{} {purpose}", self.name).into());
+        let runtime = lapin::runtime::default_runtime().map_err(fault)?;
+        let connect = Connection::connect_uri_with_config(
+            self.uri.clone(),
+            properties,
+            OwnedTLSConfig::default(),
+            runtime,
+        );
+        soon("connecting", connect).await.map_err(|fault| fault.about(&self.to_string()))
+    }
+}
+
+/// For people: where, but not who.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}, vhost {}", self.uri.authority.host, self.uri.authority.port, self.uri.vhost)
+    }
+}
+
+impl Fault {
+    fn about(self, what: &str) -> Self {
+        match self {
+            Fault::Forbidden(why) => Fault::Forbidden(format!("{what}: {why}")),
+            Fault::Missing(why) => Fault::Missing(format!("{what}: {why}")),
+            Fault::Differs(why) => Fault::Differs(format!("{what}: {why}")),
+            Fault::Away(why) => Fault::Away(format!("{what}: {why}")),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why) | Fault::Away(why) => {
+                f.write_str(why)
+            }
+        }
+    }
+}
+
+/// The answer, or that none came in time.
+pub(super) async fn soon<T>(what: &str, asked: impl Future<Output = lapin::Result<T>>) -> Result<T, Fault> {
+    match tokio::time::timeout(ANSWER, asked).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(fault(error)),
+        Err(_) => Err(Fault::Away(format!("{what} got no answer within {} s", ANSWER.as_secs()))),
+    }
+}
+
+pub(super) async fn channel(connection: &Connection) -> Result<Channel, Fault> {
+    soon("opening a channel", connection.create_channel()).await
+}
+
+/// Names and types of ours are short by construction.
+pub(super) fn short(text: impl Into<String>) -> ShortString {
+    ShortString::try_new(text).expect("our names have at most 255 bytes")
+}
+
+pub(super) async fn close(connection: &Connection) {
+    // Whoever is not there any more need not be told.
+    tokio::time::timeout(GOODBYE, connection.close(200, short("done"))).await.ok();
+}
+
+fn fault(error: lapin::Error) -> Fault {
+    let code = match error.kind() {
+        lapin::ErrorKind::ProtocolError(refusal) => refusal.get_id(),
+        _ => 0,
+    };
+    let why = error.to_string();
+    match code {
+        403 => Fault::Forbidden(why),
+        404 => Fault::Missing(why),
+        406 => Fault::Differs(why),
+        _ => Fault::Away(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_url_is_refused_without_showing_its_password() {
+        for url in
+            ["", "amqp//u:geheim@host", "http://u:geheim@host/", "amqp://u:geheim@host:99999/", "amqp:"]
+        {
+            let why = Address::new(url, "test").err().unwrap();
+            assert!(why.contains("amqp://user:password@") && !why.contains("geheim"), "{url}: {why}");
+        }
+        let shown = Address::new("amqps://u:geheim@host/shop", "test").unwrap().to_string();
+        assert_eq!(shown, "host:5671, vhost shop");
+    }
+}

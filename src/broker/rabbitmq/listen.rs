@@ -1,0 +1,94 @@
+//! Hears facts while somebody in this process listens, by a queue that goes away with its connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::Message;
+use futures_util::StreamExt;
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{Channel, Connection, Consumer};
+
+use super::Shared;
+use super::consume::{incoming, now};
+use super::incoming::read_fact;
+use super::link::{Fault, channel, short, soon};
+
+/// Facts are for looking: when nobody keeps up, the oldest go, instead of filling the broker.
+const FACTS_MAX: u32 = 65_536;
+
+/// How soon it is noticed that nobody listens any more.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs until something breaks, and says what.
+pub(super) async fn listen(shared: Arc<Shared>, connection: Arc<Connection>) -> String {
+    let channel = match channel(&connection).await {
+        Ok(channel) => channel,
+        Err(fault) => return fault.to_string(),
+    };
+    loop {
+        shared.somebody_listens().await;
+        let ended = async {
+            let consumer = bind(&shared, &channel).await?;
+            shared.listening.send_replace(true);
+            hear(&shared, consumer, &channel).await
+        };
+        let ended = ended.await;
+        shared.listening.send_replace(false);
+        match ended {
+            Ok(()) => {}
+            Err(Fault::Forbidden(why)) => {
+                tracing::error!("facts cannot be heard, because this user may not: {why}");
+                return std::future::pending().await;
+            }
+            Err(fault @ (Fault::Missing(_) | Fault::Differs(_) | Fault::Away(_))) => {
+                return format!("facts cannot be heard: {fault}");
+            }
+        }
+    }
+}
+
+async fn bind(shared: &Shared, channel: &Channel) -> Result<Consumer, Fault> {
+    let name = short(shared.names.listener());
+    let mut arguments = FieldTable::default();
+    arguments.insert(short("x-max-length"), AMQPValue::LongLongInt(i64::from(FACTS_MAX)));
+    let options = QueueDeclareOptions::exclusive().auto_delete();
+    soon("declaring a queue", channel.queue_declare(name.clone(), options, arguments)).await?;
+    let bind = channel.queue_bind(
+        name.clone(),
+        short(shared.names.events()),
+        short("#"),
+        QueueBindOptions::default(),
+        FieldTable::default(),
+    );
+    soon("binding a queue", bind).await?;
+    let consume = channel.basic_consume(
+        name,
+        ShortString::default(),
+        BasicConsumeOptions { no_ack: true, ..Default::default() },
+        FieldTable::default(),
+    );
+    soon("consuming", consume).await
+}
+
+/// Until nobody listens any more.
+async fn hear(shared: &Shared, mut consumer: Consumer, channel: &Channel) -> Result<(), Fault> {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    loop {
+        tokio::select! {
+            _ = look.tick() => if shared.facts.receiver_count() == 0 {
+                let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
+                return soon("ending a consumer", cancel).await;
+            },
+            fact = consumer.next() => match fact {
+                Some(Ok(delivery)) => {
+                    let fact: Option<Message> = read_fact(&incoming(&delivery), now());
+                    // Nobody listening any more is no failure.
+                    fact.map(|fact| shared.facts.send(Arc::new(fact)).ok());
+                }
+                Some(Err(error)) => return Err(Fault::Away(error.to_string())),
+                None => return Err(Fault::Away("the broker ended it".into())),
+            },
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! A publish is `Ok` only when the broker has confirmed every piece of it, and what is unconfirmed is bounded.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::link::{ANSWER, Fault, channel, short, soon};
+
+/// One AMQP message to be published.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) exchange: ShortString,
+    pub(super) key: ShortString,
+    pub(super) arrival: Arrival,
+    pub(super) properties: BasicProperties,
+    pub(super) body: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// No queue for it is a failure.
+    InAQueue,
+    /// Nobody may be listening.
+    Anywhere,
+    /// Whoever waits for it may have gone, or have a queue that takes nothing: then it is dropped, and logged.
+    AtAnAsker,
+}
+
+/// Why nobody knows whether it was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// The broker said no this time, or accepts nothing for now. The connection is fine.
+    Refused(String),
+    /// The connection should be given up.
+    Broken(String),
+}
+
+/// What may be unconfirmed at a time, in KiB, each message counted as at least one: our client keeps
+/// unlimited queues of its own, so this is what bounds memory when the broker is slow. Past it, publishers
+/// wait. 16 MiB is several milliseconds of all that a broker on one machine can take.
+const OUTSTANDING_KIB: u32 = 16 * 1024;
+
+pub(super) struct Publisher {
+    connection: Arc<Connection>,
+    channel: Channel,
+    room: Arc<Semaphore>,
+}
+
+impl Publisher {
+    pub(super) async fn open(connection: Arc<Connection>) -> Result<Self, Fault> {
+        let channel = channel(&connection).await?;
+        soon("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        Ok(Self { connection, channel, room: Arc::new(Semaphore::new(OUTSTANDING_KIB as usize)) })
+    }
+
+    /// In this order, confirms awaited together.
+    pub(super) async fn publish(&self, outgoing: Vec<Outgoing>) -> Result<(), Failed> {
+        let mut unconfirmed = FuturesUnordered::new();
+        let mut result = Ok(());
+        for one in outgoing {
+            let room = loop {
+                let kib = kib(&one);
+                match self.room.clone().try_acquire_many_owned(kib) {
+                    Ok(room) => break room,
+                    // Whoever waits for room first waits for his own confirms, or two could wait for each other.
+                    Err(_) if !unconfirmed.is_empty() => first(&mut result, unconfirmed.next().await),
+                    Err(_) => break self.wait_for_room(kib).await?,
+                }
+            };
+            let mut confirmed = Box::pin(self.confirmed(one, room));
+            // The first poll hands it to the connection: so they leave in order.
+            match polled_once(confirmed.as_mut()).await {
+                Poll::Ready(confirmed) => first(&mut result, Some(confirmed)),
+                Poll::Pending => unconfirmed.push(confirmed),
+            }
+        }
+        // All of them, also after a failure: an answer that nobody waits for would be kept for ever.
+        while let Some(confirmed) = unconfirmed.next().await {
+            first(&mut result, Some(confirmed));
+        }
+        result
+    }
+
+    /// What outsiders asked for, on a channel of its own: a queue that they chose must not be able to close the one
+    /// that carries everybody's orders, or to have them published again and again.
+    pub(super) async fn answer(&self, answers: Vec<Outgoing>) -> Result<(), Failed> {
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let own = Self::open(self.connection.clone()).await;
+        let own = own.map_err(|fault| Failed::Broken(fault.to_string()))?;
+        let answered = own.publish(answers).await;
+        // Closed already, if the broker refused.
+        soon("closing a channel", own.channel.close(200, short("done"))).await.ok();
+        answered
+    }
+
+    /// How many AMQP messages nobody has taken from a queue. Asked on a channel of its own: a wrong name
+    /// closes the one it is asked on.
+    pub(super) async fn ready_in(&self, name: ShortString) -> Result<usize, Fault> {
+        let channel = channel(&self.connection).await?;
+        let look = QueueDeclareOptions::durable().passive();
+        let queue =
+            soon("looking at a queue", channel.queue_declare(name, look, FieldTable::default())).await?;
+        soon("closing a channel", channel.close(200, short("done"))).await?;
+        Ok(usize::try_from(queue.message_count()).unwrap_or(usize::MAX))
+    }
+
+    async fn wait_for_room(&self, kib: u32) -> Result<OwnedSemaphorePermit, Failed> {
+        let room = tokio::time::timeout(ANSWER, self.room.clone().acquire_many_owned(kib)).await;
+        room.ok().and_then(Result::ok).ok_or_else(|| {
+            Failed::Refused(format!(
+                "too much is unconfirmed, and nothing was confirmed within {} s",
+                ANSWER.as_secs()
+            ))
+        })
+    }
+
+    async fn confirmed(&self, one: Outgoing, _room: OwnedSemaphorePermit) -> Result<(), Failed> {
+        let Outgoing { exchange, key, arrival, properties, body } = one;
+        let mandatory = match arrival {
+            Arrival::InAQueue | Arrival::AtAnAsker => true,
+            Arrival::Anywhere => false,
+        };
+        let options = BasicPublishOptions { mandatory, immediate: false };
+        let confirm = async {
+            let sent =
+                self.channel.basic_publish(exchange.clone(), key.clone(), options, &body, properties).await?;
+            sent.await
+        };
+        let confirmed = soon("a publish", confirm).await;
+        if arrival == Arrival::AtAnAsker {
+            return answered(key.as_str(), confirmed);
+        }
+        match confirmed {
+            Ok(Confirmation::Ack(None)) => Ok(()),
+            Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => Err(Failed::Broken(format!(
+                "no queue is bound to exchange {exchange} for {key:?}; `checkout topology apply` puts it right",
+                key = key.as_str(),
+            ))),
+            Ok(Confirmation::Nack(None)) => {
+                Err(Failed::Refused(format!("the broker did not accept a message for {exchange}")))
+            }
+            Ok(Confirmation::NotRequested) => {
+                Err(Failed::Broken("the broker confirms nothing on this channel".into()))
+            }
+            Err(fault) => Err(Failed::Broken(fault.to_string())),
+        }
+    }
+}
+
+/// Only what says nothing about the asker is a failure: then it is said again.
+fn answered(asker: &str, confirmed: Result<Confirmation, Fault>) -> Result<(), Failed> {
+    let why = match confirmed {
+        Ok(Confirmation::Ack(None)) => return Ok(()),
+        Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => "it is gone".to_string(),
+        Ok(Confirmation::Nack(None)) => "it takes nothing".to_string(),
+        Ok(Confirmation::NotRequested) => {
+            return Err(Failed::Broken("the broker confirms nothing on this channel".into()));
+        }
+        Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => why,
+        Err(Fault::Away(why)) => return Err(Failed::Broken(why)),
+    };
+    tracing::info!(queue = asker, "an outcome that was asked for is not sent there: {why}");
+    Ok(())
+}
+
+/// The first failure counts, except that a broken connection counts more.
+fn first(result: &mut Result<(), Failed>, confirmed: Option<Result<(), Failed>>) {
+    let worse = match (&*result, &confirmed) {
+        (_, None | Some(Ok(()))) | (Err(Failed::Broken(_)), _) => false,
+        (Ok(()), Some(Err(_))) => true,
+        (Err(Failed::Refused(_)), Some(Err(failed))) => matches!(failed, Failed::Broken(_)),
+    };
+    if let (true, Some(confirmed)) = (worse, confirmed) {
+        *result = confirmed;
+    }
+}
+
+fn kib(one: &Outgoing) -> u32 {
+    u32::try_from(one.body.len() / 1024 + 1).unwrap_or(u32::MAX).min(OUTSTANDING_KIB)
+}
+
+async fn polled_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}

@@ -1,0 +1,43 @@
+//! With a database server and a broker a command needs nobody in between: it journals what it says, and publishes it.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use contract::{Message, Raw};
+use tokio_util::sync::CancellationToken;
+
+use super::super::WrongUsage;
+use crate::app;
+use crate::broker::Broker;
+use crate::config::{Settings, Usage};
+use crate::door::{Accepted, Door, Refused};
+use crate::gateway::Receipt;
+use crate::store::Store;
+
+pub(in crate::cli) struct Direct {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) broker: Arc<dyn Broker>,
+    door: Door,
+}
+
+impl Direct {
+    pub(super) async fn open(settings: &Settings, store: Arc<dyn Store>) -> Result<Self> {
+        settings.must_fit(Usage::Part).map_err(super::super::wrong_usage)?;
+        let broker = app::publisher(settings, &*store).await?;
+        let (door, keep_door) = Door::open(store.clone(), broker.clone(), CancellationToken::new());
+        // It ends with the command, which waits for each of its answers.
+        tokio::spawn(keep_door);
+        Ok(Self { store, broker, door })
+    }
+
+    pub(super) async fn send(&self, raw: &Raw) -> Result<Receipt> {
+        let message = Message::accept(raw, self.store.now().await?);
+        let message = message.map_err(|why| WrongUsage(why.to_string()))?;
+        let (message_id, order_id) = (message.id.to_string(), message.order_id.map(|id| id.to_string()));
+        match self.door.accept(message).await {
+            Ok(accepted) => Ok(Receipt { message_id, order_id, repeat: accepted == Accepted::Repeat }),
+            Err(refused @ Refused::IdReused) => Err(WrongUsage(refused.to_string()).into()),
+            Err(refused @ Refused::Unavailable(_)) => Err(refused.into()),
+        }
+    }
+}

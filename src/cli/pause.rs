@@ -1,0 +1,157 @@
+//! Lets a role rest, or a payment method, without losing anything that is under way.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use ::order::MethodState;
+use anyhow::Result;
+use contract::{Body, Message, Method, MethodSwitch, Role, Table, Time, clean_text};
+use serde_json::{Value, json};
+
+use super::client::{Client, wait_for};
+use super::serve::worker;
+use super::{paint, shop};
+use crate::app;
+use crate::config::Settings;
+use crate::gateway::Operator;
+use crate::store::Store;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Pause {
+    /// A role takes nothing any more, wherever it runs; its messages stay in their queue
+    #[command(
+        after_help = "Example: checkout pause role payment --why 'the provider is being moved' --by anna"
+    )]
+    Role {
+        #[arg(value_parser = worker)]
+        role: Role,
+        #[command(flatten)]
+        words: Words,
+    },
+    /// New checkouts by a payment method are refused, so that customers choose another; those under way go on
+    #[command(after_help = "Example: checkout pause method paypal --why 'it is down' --by anna")]
+    Method {
+        #[arg(value_parser = method)]
+        method: Method,
+        #[command(flatten)]
+        words: Words,
+    },
+    /// What rests, and why
+    #[command(after_help = "Example: checkout pause list --json")]
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(clap::Subcommand)]
+pub(super) enum Resume {
+    /// The role goes on with what has gathered
+    #[command(after_help = "Example: checkout resume role payment --why 'it is back' --by anna")]
+    Role {
+        #[arg(value_parser = worker)]
+        role: Role,
+        #[command(flatten)]
+        words: Words,
+    },
+    /// New checkouts by the method are taken again
+    #[command(after_help = "Example: checkout resume method paypal --why 'it is back' --by anna")]
+    Method {
+        #[arg(value_parser = method)]
+        method: Method,
+        #[command(flatten)]
+        words: Words,
+    },
+}
+
+#[derive(clap::Args)]
+pub(super) struct Words {
+    /// Stays in the journal
+    #[arg(long, value_parser = clean)]
+    why: String,
+    #[arg(long, default_value = "operator", value_parser = clean)]
+    by: String,
+}
+
+pub(super) async fn pause(command: Pause, settings: &Settings) -> Result<ExitCode> {
+    let store = app::look(settings).await?;
+    match command {
+        Pause::Role { role, words } => {
+            let who = Operator::new(words.by, words.why);
+            Client::open(settings, &store).await?.pause(role, &who).await?;
+            say!("{role} is paused everywhere within a second; `checkout resume role {role}` lets it go on");
+        }
+        Pause::Method { method, words } => {
+            let Words { why, by } = words;
+            turn(settings, &store, Body::MethodPause(MethodSwitch { method, why, by })).await?;
+            say!("new checkouts by {} are refused; those under way go on", method.words());
+        }
+        Pause::List { json } => list(&*store, json).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn resume(command: Resume, settings: &Settings) -> Result<ExitCode> {
+    let store = app::look(settings).await?;
+    match command {
+        Resume::Role { role, words } => {
+            let who = Operator::new(words.by, words.why);
+            Client::open(settings, &store).await?.resume(role, &who).await?;
+            say!("{role} goes on");
+        }
+        Resume::Method { method, words } => {
+            let Words { why, by } = words;
+            turn(settings, &store, Body::MethodResume(MethodSwitch { method, why, by })).await?;
+            say!("new checkouts by {} are taken again", method.words());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says it to the order worker, and waits until it has heard.
+async fn turn(settings: &Settings, store: &Arc<dyn Store>, body: Body) -> Result<()> {
+    let (method, paused) = match &body {
+        Body::MethodPause(switch) => (switch.method, true),
+        Body::MethodResume(switch) => (switch.method, false),
+        other => anyhow::bail!("{} turns no method on or off", other.name()),
+    };
+    let message = Message::new(shop::new_id(), store.now().await?, body);
+    let body: Value = serde_json::from_str(message.json())?;
+    let client = Client::open(settings, store).await?;
+    client.send(message.name(), Some(message.id.to_string()), &body).await?;
+    wait_for(30, "the order worker's answer (is the role paused, or not running?)", async || {
+        let doc = store.get(Table::Methods, method.code()).await?;
+        let state = doc.map(|doc| serde_json::from_str::<MethodState>(&doc)).transpose()?;
+        Ok((state.is_some_and(|state| state.paused) == paused).then_some(()))
+    })
+    .await
+}
+
+/// Roles, and below them methods.
+async fn list(store: &dyn Store, json: bool) -> Result<()> {
+    let roles = store.pauses().await?;
+    let methods = store.page(Table::Methods, "", Method::ALL.len()).await?;
+    let methods = methods.iter().map(|(_, doc)| serde_json::from_str(doc));
+    let mut methods: Vec<MethodState> = methods.collect::<Result<_, _>>()?;
+    methods.retain(|state| state.paused);
+    if json {
+        say!("{}", serde_json::to_string_pretty(&json!({"roles": roles, "methods": methods}))?);
+        return Ok(());
+    }
+    let row = |what: String, at: Time, by: &str, why: &str| vec![what, at.to_string(), by.into(), why.into()];
+    let roles = roles.iter().map(|one| row(format!("role {}", one.role), one.at, &one.by, &one.why));
+    let methods =
+        methods.iter().map(|one| row(format!("method {}", one.method.code()), one.at, &one.by, &one.why));
+    say!("{}", paint::table(&["paused", "since", "by", "why"], roles.chain(methods).collect()));
+    Ok(())
+}
+
+fn method(code: &str) -> Result<Method, String> {
+    let found = Method::ALL.into_iter().find(|method| method.code() == code);
+    found.ok_or_else(|| format!("there are {}", Method::ALL.map(Method::code).join(", ")))
+}
+
+fn clean(text: &str) -> Result<String, String> {
+    const WORDS_MAX: usize = 200;
+    clean_text(text, WORDS_MAX).map(str::to_string).map_err(|why| format!("it {why}"))
+}

@@ -1,0 +1,65 @@
+//! Runs some parts of a system, or all of it, until somebody says stop or a part breaks.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use contract::Role;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::app::{Part, Parts, System, WORKERS, named};
+use crate::config::{Settings, Usage};
+
+/// Ctrl-C, and what supervisors send.
+pub(super) struct Stop(Signal);
+
+pub(super) async fn run(parts: Parts, settings: &Settings) -> Result<ExitCode> {
+    let usage = if parts == Part::all() { Usage::Whole } else { Usage::Part };
+    settings.must_fit(usage).map_err(super::wrong_usage)?;
+    if parts.contains(&Part::Gateway) {
+        settings.must_listen().map_err(super::wrong_usage)?;
+    }
+    let mut stop = Stop::listen()?;
+    let name = named(&parts);
+    let mut system = tokio::select! {
+        started = System::start(settings, &parts) => started?,
+        // Nothing was begun.
+        () = stop.asked() => return Ok(ExitCode::SUCCESS),
+    };
+    system.announce()?;
+    match system.address() {
+        Some(address) => tracing::info!("{name} is at work; http://{address}/health/ready tells how it is"),
+        None => tracing::info!("{name} is at work"),
+    }
+    tokio::select! {
+        why = system.broken() => {
+            tracing::error!("{why}; start it again, nothing is lost");
+            return Ok(ExitCode::FAILURE);
+        }
+        () = stop.asked() => {}
+    }
+    tracing::info!("{name} finishes what is in hand");
+    system.stop().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `payment` and its like: the roles that sit at queues.
+pub(super) fn worker(name: &str) -> Result<Role, String> {
+    let found = WORKERS.iter().map(|(role, _)| *role).find(|role| role.name() == name);
+    found.ok_or_else(|| {
+        let names: Vec<_> = WORKERS.iter().map(|(role, _)| role.name()).collect();
+        format!("there are {}", names.join(", "))
+    })
+}
+
+impl Stop {
+    pub(super) fn listen() -> Result<Self> {
+        Ok(Self(signal(SignalKind::terminate())?))
+    }
+
+    pub(super) async fn asked(&mut self) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = self.0.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Databases and brokers that do not go together are refused, with the reason, before anything is opened.
+
+use anyhow::{Result, bail};
+
+use super::{AmqpUrl, DatabaseUrl, Listen, Settings};
+
+/// What a command is about to do with the settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Usage {
+    /// Every role, in this process.
+    Whole,
+    /// Some of the roles; others run elsewhere.
+    Part,
+    /// Looks into the database, or sends a message to a system that runs.
+    Beside,
+}
+
+impl Settings {
+    /// `Ok` when this database and this broker make a system for that usage.
+    pub fn must_fit(&self, usage: Usage) -> Result<()> {
+        match (usage, &self.database_url, &self.amqp_url) {
+            (Usage::Whole, DatabaseUrl::Sqlite(_), AmqpUrl::Embedded | AmqpUrl::At(_)) => Ok(()),
+            (Usage::Whole | Usage::Part, DatabaseUrl::Postgres(_), AmqpUrl::At(_)) => Ok(()),
+            (Usage::Whole | Usage::Part, DatabaseUrl::Postgres(_), AmqpUrl::Embedded) => bail!(
+                "database_url is a Postgres server and amqp_url is not set: the queues would be in this process, \
+                 where no other one and no command can reach them. Give --amqp-url as well, or keep everything \
+                 in one process and one file with --database-url sqlite:data/checkout.db"
+            ),
+            (Usage::Part, DatabaseUrl::Sqlite(_), AmqpUrl::Embedded | AmqpUrl::At(_)) => bail!(
+                "a single role needs a database and a broker that other processes can reach; a SQLite file \
+                 belongs to one process. Give --database-url postgres://… and --amqp-url amqp://…, or run \
+                 every role in this process with `checkout all`"
+            ),
+            // A file's system is asked over its listener, so that it matters not which broker it has.
+            (Usage::Beside, DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_), _) => Ok(()),
+        }
+    }
+
+    /// For a process whose only purpose is to be reached.
+    pub fn must_listen(&self) -> Result<()> {
+        match self.listen {
+            Listen::At(_) => Ok(()),
+            Listen::Nowhere => bail!("the gateway needs an address; give --listen 127.0.0.1:8080"),
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Looks at a system from the outside, as a new operator would, and says of each thing what it means and what to do.
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::app;
+use crate::broker::rabbitmq;
+use crate::config::{AmqpUrl, DatabaseUrl, Settings, Usage};
+use crate::store::postgres::PostgresStore;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{DeadStatus, Filter, Store};
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    Good,
+    /// Worth knowing.
+    Note,
+    /// It works, and somebody should look.
+    Warning,
+    /// It does not work.
+    Error,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    pub about: &'static str,
+    pub level: Level,
+    pub what: String,
+    /// What to do; empty when there is nothing to do.
+    pub fix: String,
+}
+
+/// Everything that was found, in the order in which one would ask.
+#[derive(Debug, Default, Serialize)]
+pub struct Findings(pub Vec<Finding>);
+
+/// Clocks that differ more make deadlines and tokens puzzling.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(2);
+/// In a system that keeps up, nothing waits this long, except for what an operator has paused.
+const UNHANDLED_MAX: Duration = Duration::from_secs(60);
+/// Letters that are counted by their code.
+const LETTERS_MAX: usize = 10_000;
+const SAGAS_MAX: usize = 1000;
+/// Before it, quorum queues could not dead-letter at least once.
+const OLDEST_BROKER: (u32, u32) = (3, 10);
+
+impl Findings {
+    pub fn worst(&self) -> Level {
+        self.0.iter().map(|finding| finding.level).max().unwrap_or(Level::Good)
+    }
+
+    fn add(&mut self, about: &'static str, level: Level, what: impl fmt::Display, fix: impl fmt::Display) {
+        self.0.push(Finding { about, level, what: what.to_string(), fix: fix.to_string() });
+    }
+
+    fn good(&mut self, about: &'static str, what: impl fmt::Display) {
+        self.add(about, Level::Good, what, "");
+    }
+}
+
+/// Changes nothing. `warnings` are what was noticed when the settings were read.
+pub async fn examine(settings: &Settings, warnings: &[String]) -> Findings {
+    let mut found = Findings::default();
+    look_at_settings(settings, warnings, &mut found);
+    if look_at_migrations(settings, &mut found).await {
+        match app::look(settings).await {
+            Ok(store) => look_into(&*store, &mut found).await,
+            Err(why) => found.add("database", Level::Error, format!("{why:#}"), "mend what it says"),
+        }
+    }
+    match app::rabbit_options(settings, "doctor") {
+        Some(options) => look_at_broker(&options, &mut found).await,
+        None => found.good("broker", "the queues are in the process of the system; no broker is needed"),
+    }
+    found
+}
+
+fn look_at_settings(settings: &Settings, warnings: &[String], found: &mut Findings) {
+    for warning in warnings {
+        found.add("settings", Level::Warning, warning, "correct the name, or take it away");
+    }
+    let usage = match settings.database_url {
+        DatabaseUrl::Sqlite(_) => Usage::Whole,
+        DatabaseUrl::Postgres(_) => Usage::Part,
+    };
+    match settings.must_fit(usage) {
+        Ok(()) => {
+            found.good("settings", format!("database {}, prefix {}", settings.database_url, settings.prefix))
+        }
+        Err(why) => {
+            found.add("settings", Level::Error, why, "`checkout config` shows where each value comes from")
+        }
+    }
+    if let AmqpUrl::At(url) = &settings.amqp_url
+        && let Ok(uri) = url.reveal().parse::<lapin::uri::AMQPUri>()
+    {
+        let here = ["localhost", "127.0.0.1", "::1"].contains(&uri.authority.host.as_str());
+        if uri.scheme == lapin::uri::AMQPScheme::AMQP && !here {
+            found.add(
+                "settings",
+                Level::Note,
+                format!("what is said to {} goes over the network in the clear", uri.authority.host),
+                "use amqps:// unless that network is yours alone",
+            );
+        }
+        if uri.authority.userinfo.username == "guest" {
+            found.add(
+                "settings",
+                Level::Note,
+                "the broker's user is guest, who may do everything",
+                "give each role a user of its own; docs/operations.md has the permissions",
+            );
+        }
+    }
+}
+
+/// Whether it makes sense to look further.
+async fn look_at_migrations(settings: &Settings, found: &mut Findings) -> bool {
+    if let Some(path) = settings.database_url.file()
+        && !path.exists()
+    {
+        let what = format!("there is no database at {}", path.display());
+        found.add("database", Level::Error, what, "start a system there, or correct --database-url");
+        return false;
+    }
+    match pending(settings).await {
+        Ok(pending) if pending.is_empty() => {
+            found.good("database", "it answers, and its tables are up to date")
+        }
+        Ok(pending) => {
+            let what = format!("its tables are older than this program; missing: {}", pending.join(", "));
+            found.add("database", Level::Error, what, "checkout migrate up");
+            return false;
+        }
+        Err(why) => {
+            let fix = "see that it runs, and that host, user and password of --database-url are right";
+            found.add("database", Level::Error, why, fix);
+            return false;
+        }
+    }
+    true
+}
+
+async fn look_into(store: &dyn Store, found: &mut Findings) {
+    if let Err(why) = look_at_work(store, found).await {
+        found.add("database", Level::Error, why, "mend what it says; the log of the database may know more");
+    }
+}
+
+async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<(), crate::store::Error> {
+    let before = Instant::now();
+    let theirs = store.now().await?.unix_ms();
+    // Half of the way there and back.
+    let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() - before.elapsed() / 2;
+    let apart =
+        Duration::from_millis((i64::try_from(here.as_millis()).unwrap_or(i64::MAX) - theirs).unsigned_abs());
+    match apart <= CLOCKS_APART_MAX {
+        true => {
+            found.good("clock", format!("this machine and the database differ by {} ms", apart.as_millis()))
+        }
+        false => found.add(
+            "clock",
+            Level::Warning,
+            format!("this machine and the database differ by {} s", apart.as_secs()),
+            "let both take their time from the same source (NTP)",
+        ),
+    }
+    let vitals = store.vitals().await?;
+    let pauses = store.pauses().await?;
+    for pause in &pauses {
+        let what = format!("role {} was paused by {} at {}: {}", pause.role, pause.by, pause.at, pause.why);
+        found.add("pauses", Level::Note, what, format!("checkout resume role {} --why …", pause.role));
+    }
+    let age_ms = vitals.oldest_in_flight.map_or(0, |at| vitals.now.unix_ms() - at.unix_ms());
+    let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
+    match age <= UNHANDLED_MAX {
+        true => found.good("work", format!("the oldest unhandled message is {} s old", age.as_secs())),
+        false => found.add(
+            "work",
+            Level::Warning,
+            format!("a message has waited for {} s", age.as_secs()),
+            "see that a worker of every role runs; after a broker was lost: checkout journal refill",
+        ),
+    }
+    if vitals.deadlines_due > 0 && deadline_is_late(store).await? {
+        let what = format!("{} deadlines have come due and nobody publishes them", vitals.deadlines_due);
+        found.add("work", Level::Warning, what, "run `checkout timers`");
+    }
+    look_at_letters(store, vitals.open_dead_letters, found).await?;
+    let filter = Filter { status: Some("needs_attention".into()), limit: SAGAS_MAX, ..Filter::default() };
+    match store.list(contract::Table::Sagas, &filter).await?.len() {
+        0 => found.good("sagas", "none waits for an operator"),
+        count => found.add(
+            "sagas",
+            Level::Warning,
+            format!("{count} wait for an operator"),
+            "checkout saga list --status needs_attention",
+        ),
+    }
+    Ok(())
+}
+
+/// The poller looks five times a second.
+async fn deadline_is_late(store: &dyn Store) -> Result<bool, crate::store::Error> {
+    const LATE_MS: i64 = 10_000;
+    let now = store.now().await?;
+    let first = store.deadlines(1).await?;
+    Ok(first.first().is_some_and(|(_, due, _)| now.unix_ms() - due.unix_ms() > LATE_MS))
+}
+
+async fn look_at_letters(
+    store: &dyn Store,
+    open: u64,
+    found: &mut Findings,
+) -> Result<(), crate::store::Error> {
+    if open == 0 {
+        found.good("dead letters", "none is open");
+        return Ok(());
+    }
+    let mut codes = std::collections::BTreeMap::<String, usize>::new();
+    for letter in store.dead_letters(Some(DeadStatus::Open), LETTERS_MAX).await? {
+        *codes.entry(letter.code).or_default() += 1;
+    }
+    let codes: Vec<_> = codes.iter().map(|(code, count)| format!("{count} × {code}")).collect();
+    let what = format!("{open} are open: {}", codes.join(", "));
+    found.add("dead letters", Level::Warning, what, "checkout dead list");
+    Ok(())
+}
+
+async fn look_at_broker(options: &rabbitmq::Options, found: &mut Findings) {
+    match rabbitmq::knock(options).await {
+        Ok(()) => {}
+        Err(rabbitmq::Shut::Away(why)) => {
+            let fix = "see that it runs and that host and port of --amqp-url are right";
+            return found.add("broker", Level::Error, why, fix);
+        }
+        Err(rabbitmq::Shut::Refused(why)) => {
+            let fix = "correct user, password and virtual host of --amqp-url, or the user's permissions";
+            return found.add("broker", Level::Error, why, fix);
+        }
+    }
+    match rabbitmq::version(options).await {
+        Ok(Some(version)) => look_at_version(&version, found),
+        Ok(None) => found.good("broker", "it answers; its version cannot be heard from here"),
+        Err(why) => found.add("broker", Level::Warning, why, ""),
+    }
+    match rabbitmq::plan(options).await {
+        Ok(differences) if differences.is_empty() => {
+            found.good("topology", "every exchange and queue is there with the right arguments");
+        }
+        Ok(differences) => {
+            for difference in differences {
+                let fix = "checkout topology apply";
+                found.add("topology", level_of(&difference), &difference, fix);
+            }
+        }
+        Err(why) => found.add("topology", Level::Error, why, "checkout topology plan"),
+    }
+    match rabbitmq::queues(options).await {
+        Ok(queues) => look_at_queues(options, &queues, found),
+        Err(why) => found.add("queues", Level::Warning, why, ""),
+    }
+}
+
+fn level_of(difference: &rabbitmq::Difference) -> Level {
+    match difference {
+        rabbitmq::Difference::Unseen(_) => Level::Note,
+        rabbitmq::Difference::MissingExchange(_)
+        | rabbitmq::Difference::MissingQueue(_)
+        | rabbitmq::Difference::Differs { .. } => Level::Error,
+    }
+}
+
+/// What follows from a version, for somebody who did not choose it.
+fn look_at_version(version: &str, found: &mut Findings) {
+    let number = version.split_whitespace().last().unwrap_or_default();
+    let mut parts = number.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let (major, minor) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if !version.starts_with("RabbitMQ") || major == 0 {
+        let what = format!("it greets as {version:?}");
+        return found.add("broker", Level::Warning, what, "it was tried with RabbitMQ 3.10 only");
+    }
+    if (major, minor) < OLDEST_BROKER {
+        let what = format!("{version} cannot dead-letter at least once: a crash may lose dead letters");
+        return found.add("broker", Level::Error, what, "upgrade it to 3.10 or later");
+    }
+    if major < 4 {
+        let what = format!("{version} is no longer maintained; all that we need of it is there");
+        return found.add("broker", Level::Note, what, "plan an upgrade to 4.x; nothing has to change here");
+    }
+    found.good("broker", format!("{version}; its own delivery limit of 20 is overridden by ours"));
+}
+
+/// Messages that lie where nobody reads.
+fn look_at_queues(options: &rabbitmq::Options, queues: &[rabbitmq::QueueSeen], found: &mut Findings) {
+    let before = found.0.len();
+    for queue in queues {
+        let name = queue.name.strip_prefix(&format!("{}.", options.prefix)).unwrap_or(&queue.name);
+        if name.starts_with("retry.") {
+            continue;
+        }
+        let what = format!("{} holds {} messages", queue.name, queue.messages);
+        match (name, queue.messages, queue.consumers) {
+            (_, 0, 0) if contract::Queue::named(name).is_some() => {
+                let role = contract::Queue::named(name).map_or("", |queue| queue.reader().name());
+                let what = format!("nobody reads {}", queue.name);
+                found.add("queues", Level::Note, what, format!("run `checkout worker {role}`"));
+            }
+            (_, 0, _) => {}
+            ("unreadable", _, _) => {
+                let fix = "no client could read them; look at them with the broker's own tools, and purge the queue";
+                found.add("queues", Level::Error, what, fix);
+            }
+            (_, _, 0) if name == "unrouted" || name.ends_with(".dead") => {
+                found.add(
+                    "queues",
+                    Level::Warning,
+                    what,
+                    "run `checkout timers`, which brings them in as dead letters",
+                );
+            }
+            (_, _, 0) => {
+                let role = contract::Queue::named(name).map_or("", |queue| queue.reader().name());
+                let what = format!("{what}, and nobody reads it");
+                found.add("queues", Level::Error, what, format!("run `checkout worker {role}`"));
+            }
+            (_, _, _) => {}
+        }
+    }
+    if found.0.len() == before {
+        found.good("queues", format!("all {} are read", queues.len()));
+    }
+}
+
+async fn pending(settings: &Settings) -> Result<Vec<String>, crate::store::Error> {
+    match &settings.database_url {
+        DatabaseUrl::Sqlite(path) => SqliteStore::migrations_pending(Path::new(path)).await,
+        DatabaseUrl::Postgres(url) => PostgresStore::migrations_pending(url.reveal()).await,
+    }
+}

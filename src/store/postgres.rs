@@ -1,0 +1,267 @@
+//! Any number of processes on one database: what they write meets in row locks, versions and the journal's keys.
+
+mod batch;
+mod columns;
+mod connections;
+mod flight;
+mod keep;
+mod look;
+mod pauses;
+mod prune;
+mod schema;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contract::{Message, OrderId, Queue, Table, Time};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
+use sqlx::{ConnectOptions, Row};
+
+use super::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Pause, Store, Transaction, Vitals, json};
+use connections::{Connections, Limits};
+
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// How one role goes about with the database.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What `pg_stat_activity` shows: the role, so that a person sees who does what.
+    pub application_name: String,
+    /// At most so many connections. A role that works at one batch at a time needs one, and one for looking.
+    pub connections: u32,
+    /// A statement that takes longer is broken off by the server.
+    pub statement_timeout: Duration,
+    /// Who waits longer for a row is told to start over: [`Error::Conflict`].
+    pub lock_timeout: Duration,
+    /// A process that stops in the middle of a batch holds others up no longer than this.
+    pub idle_in_transaction_timeout: Duration,
+    pub connect_timeout: Duration,
+}
+
+impl Options {
+    pub fn named(application_name: &str) -> Self {
+        Self {
+            application_name: application_name.to_string(),
+            connections: 4,
+            statement_timeout: Duration::from_secs(10),
+            lock_timeout: Duration::from_secs(3),
+            idle_in_transaction_timeout: Duration::from_secs(15),
+            connect_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+pub struct PostgresStore {
+    connections: Connections,
+    /// The tests' clock; the database's, when there is none.
+    clock: Option<Clock>,
+    /// Where the last pruning stopped looking.
+    pruned_to: AtomicI64,
+}
+
+/// The answer to a statement that the server broke off should still reach us.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
+
+impl PostgresStore {
+    /// Connects, and brings the tables up to date if it may. If it may not, they must be.
+    pub async fn open(url: &str, options: Options) -> Result<Self, Error> {
+        schema::ready(url).await?;
+        let limits = Limits {
+            connections: options.connections,
+            connect: options.connect_timeout,
+            answer: options.statement_timeout + ANSWER_GRACE,
+        };
+        Ok(Self {
+            connections: Connections::new(working(url, &options)?, limits),
+            clock: None,
+            pruned_to: AtomicI64::new(0),
+        })
+    }
+
+    /// Tells the time by another clock than the database's.
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    async fn time(&self) -> Result<Time, Error> {
+        if let Some(clock) = &self.clock {
+            return Ok(clock());
+        }
+        let asked = sqlx::query("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint");
+        let answer = self.connections.take().await?.rows(asked).await?;
+        let now = answer.first().ok_or_else(|| Error::Unavailable("the clock did not answer".into()))?;
+        Ok(Time::from_unix_ms(now.try_get(0).map_err(failed)?))
+    }
+
+    /// What stands in for the database's clock, for statements that look at it themselves.
+    fn own_time_ms(&self) -> Option<i64> {
+        self.clock.as_ref().map(|clock| clock().unix_ms())
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
+        Ok(Box::new(batch::Batch::new(self.connections.take().await?, self.clock.clone())))
+    }
+
+    async fn now(&self) -> Result<Time, Error> {
+        self.time().await
+    }
+
+    async fn due_deadlines(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
+        self.take_due(limit, again_after_s).await
+    }
+
+    async fn in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
+        self.find_in_flight().await
+    }
+
+    async fn advance_mark(&self) -> Result<(), Error> {
+        self.move_mark().await
+    }
+
+    async fn prune(&self, before: Time, limit: usize) -> Result<u64, Error> {
+        self.prune_ended(before, limit).await
+    }
+
+    async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
+        look::get(&self.connections, table, id).await
+    }
+
+    async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {
+        look::page(&self.connections, table, after, limit).await
+    }
+
+    async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
+        look::list(&self.connections, table, filter).await
+    }
+
+    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
+        look::journal_of(&self.connections, order_id).await
+    }
+
+    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, JournalRow)>, Error> {
+        look::journal_page(&self.connections, after, limit).await
+    }
+
+    async fn deadlines(&self, limit: usize) -> Result<Vec<(String, Time, String)>, Error> {
+        look::deadlines(&self.connections, limit).await
+    }
+
+    async fn dead_letters(&self, status: Option<DeadStatus>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        look::dead_letters(&self.connections, status, limit).await
+    }
+
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
+        look::dead_letter(&self.connections, id).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, Error> {
+        pauses::all(&self.connections).await
+    }
+
+    async fn vitals(&self) -> Result<Vitals, Error> {
+        self.take_vitals().await
+    }
+}
+
+/// The same text with each table's name in it, so that every statement stands in the program as it is sent.
+macro_rules! in_table {
+    ($table:expr, $text:ident, $($part:literal),*) => {
+        match $table {
+            contract::Table::Orders => $text!("orders", $($part),*),
+            contract::Table::Submissions => $text!("submissions", $($part),*),
+            contract::Table::Audit => $text!("audit", $($part),*),
+            contract::Table::Products => $text!("products", $($part),*),
+            contract::Table::Discounts => $text!("discounts", $($part),*),
+            contract::Table::Methods => $text!("methods", $($part),*),
+            contract::Table::Stock => $text!("stock", $($part),*),
+            contract::Table::Holds => $text!("holds", $($part),*),
+            contract::Table::Payments => $text!("payments", $($part),*),
+            contract::Table::Notices => $text!("notices", $($part),*),
+            contract::Table::Sagas => $text!("sagas", $($part),*),
+        }
+    };
+}
+
+macro_rules! around {
+    ($name:literal, $before:literal, $after:literal) => {
+        concat!($before, $name, $after)
+    };
+}
+use {around, in_table};
+
+fn connecting(url: &str) -> Result<PgConnectOptions, Error> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|why| Error::Refused(format!("the database's URL cannot be read: {why}")))?;
+    Ok(options.disable_statement_logging())
+}
+
+fn working(url: &str, options: &Options) -> Result<PgConnectOptions, Error> {
+    let ms = |limit: Duration| limit.as_millis().to_string();
+    Ok(connecting(url)?.application_name(&options.application_name).options([
+        ("statement_timeout", ms(options.statement_timeout)),
+        ("lock_timeout", ms(options.lock_timeout)),
+        ("idle_in_transaction_session_timeout", ms(options.idle_in_transaction_timeout)),
+        // Planning anew for every batch costs a third of the throughput, and finds the same plan.
+        ("plan_cache_mode", "force_generic_plan".into()),
+    ]))
+}
+
+/// Sorts Postgres' codes (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) by what a caller should do.
+fn failed(error: sqlx::Error) -> Error {
+    let sqlx::Error::Database(database) = &error else {
+        return match error {
+            sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::Encode(_)
+            | sqlx::Error::RowNotFound => Error::Refused(error.to_string()),
+            // The connection is in trouble, not the message.
+            other => Error::Unavailable(other.to_string()),
+        };
+    };
+    let code = database.code().unwrap_or_default();
+    let why = match database.try_downcast_ref::<PgDatabaseError>().and_then(|error| error.detail()) {
+        // The detail of a check repeats the whole row, which is personal and long.
+        Some(detail) if code == UNIQUE => format!("{error} ({detail}, {code})"),
+        _ => format!("{error} ({code})"),
+    };
+    match (code.get(..2).unwrap_or_default(), code.as_ref()) {
+        (_, UNIQUE | SERIALIZATION | DEADLOCK | LOCK_TIMEOUT) => Error::Conflict(why),
+        (DATA | CARDINALITY | CONSTRAINT | TOO_BIG | RAISED, _) => Error::Refused(why),
+        // Starting or stopping, full, out of connections, read-only, a missing table or permission: no message is
+        // to blame, and none should become a dead letter for it.
+        _ => Error::Unavailable(why),
+    }
+}
+
+/// The server itself says so, and lives on. One that is told to stop may say so after it has committed.
+fn not_committed(error: &sqlx::Error) -> bool {
+    if matches!(error, sqlx::Error::Encode(_)) {
+        // Nothing was sent.
+        return true;
+    }
+    let Some(error) = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+    else {
+        return false;
+    };
+    matches!(error.severity(), PgSeverity::Error) && error.code() != COMPLETION_UNKNOWN
+}
+
+const SERIALIZATION: &str = "40001";
+const COMPLETION_UNKNOWN: &str = "40003";
+const DEADLOCK: &str = "40P01";
+const LOCK_TIMEOUT: &str = "55P03";
+const UNIQUE: &str = "23505";
+
+/// Classes.
+const CARDINALITY: &str = "21";
+const DATA: &str = "22";
+const CONSTRAINT: &str = "23";
+const TOO_BIG: &str = "54";
+const RAISED: &str = "P0";

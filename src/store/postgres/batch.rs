@@ -1,0 +1,220 @@
+//! A batch is asked about, loaded and kept in one round trip each, however large it is.
+//!
+//! What is kept goes in one statement, which is its own transaction, unless rows were locked or something rare has
+//! to be kept: only then does a `begin` and a `commit` cost a round trip more each.
+
+use async_trait::async_trait;
+use contract::{Meeting, MessageId, Need, Role, Table, Time};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::connections::{Held, Statement};
+use super::{Clock, Error, failed, in_table, json, keep};
+use crate::store::{Changes, Handled, Loaded, Transaction};
+
+pub(super) struct Batch {
+    held: Held,
+    clock: Option<Clock>,
+}
+
+/// From so many records on, two replicas at one queue are likely enough to have one in common: then it is cheaper
+/// to wait for the other's lock than to be told of a conflict. For fewer, two round trips of five are saved.
+const CROWD: usize = 8;
+
+impl Batch {
+    pub(super) fn new(held: Held, clock: Option<Clock>) -> Self {
+        Self { held, clock }
+    }
+}
+
+#[async_trait]
+impl Transaction for Batch {
+    async fn handled(&mut self, role: Role, ids: &[MessageId]) -> Result<(Time, Vec<Handled>), Error> {
+        let ids: Vec<String> = ids.iter().map(|id| id.as_str().to_string()).collect();
+        let rows = self
+            .held
+            .rows(
+                sqlx::query(
+                    "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint,
+                            message_id, name, replace(hash::text, '-', ''), said
+                     from (select) as always
+                     left join journal on role = $1 and message_id = any($2::text[])",
+                )
+                .bind(role.name())
+                .bind(ids),
+            )
+            .await?;
+        let first = rows.first().ok_or_else(|| Error::Unavailable("the clock did not answer".into()))?;
+        let now = Time::from_unix_ms(first.try_get(0).map_err(failed)?);
+        let now = self.clock.as_ref().map_or(now, |clock| clock());
+        let handled = rows.iter().map(handled).filter_map(Result::transpose);
+        Ok((now, handled.collect::<Result<_, _>>()?))
+    }
+
+    async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
+        let asked = Asked::of(needs);
+        if asked.locks && !self.held.in_transaction() {
+            self.held.begin().await?;
+        }
+        let mut loaded = Vec::with_capacity(needs.len());
+        for statement in asked.statements() {
+            for row in self.held.rows(statement).await? {
+                loaded.push(found(&row)?);
+            }
+        }
+        Ok(loaded)
+    }
+
+    async fn keep(mut self: Box<Self>, changes: Changes) -> Result<(), Error> {
+        let mut statements = keep::statements(changes)?;
+        if !self.held.in_transaction() && statements.len() == 1 {
+            let alone = statements.remove(0);
+            return self.held.execute_and_commit(alone).await;
+        }
+        if !self.held.in_transaction() {
+            self.held.begin().await?;
+        }
+        for statement in statements {
+            self.held.execute(statement).await?;
+        }
+        self.held.commit().await
+    }
+}
+
+/// A row without an id is the clock's alone.
+fn handled(row: &PgRow) -> Result<Option<Handled>, Error> {
+    let Some(id) = row.try_get::<Option<&str>, _>(1).map_err(failed)? else { return Ok(None) };
+    let text = |at| row.try_get::<&str, _>(at).map_err(failed);
+    Ok(Some(Handled {
+        id: json::id(id)?,
+        name: text(2)?.to_string(),
+        hash: json::hash(text(3)?)?,
+        said: json::read_said(text(4)?)?,
+    }))
+}
+
+fn found(row: &PgRow) -> Result<Loaded, Error> {
+    let name: &str = row.try_get(0).map_err(failed)?;
+    let table = Table::ALL.into_iter().find(|table| table.name() == name);
+    let table = table.ok_or_else(|| json::unreadable("a record", format!("no table is called {name}")))?;
+    Ok(Loaded {
+        need: Need { table, id: row.try_get(1).map_err(failed)? },
+        version: row.try_get(2).map_err(failed)?,
+        json: row.try_get(3).map_err(failed)?,
+    })
+}
+
+/// The keys of each table, and whether their rows are locked.
+struct Asked {
+    keys: Vec<(Table, Vec<String>)>,
+    locks: bool,
+}
+
+impl Asked {
+    fn of(needs: &[Need]) -> Self {
+        let mut sorted: Vec<&Need> = needs.iter().collect();
+        sorted.sort_unstable();
+        let mut keys: Vec<(Table, Vec<String>)> = Vec::new();
+        for need in sorted {
+            match keys.last_mut() {
+                Some((table, ids)) if *table == need.table => ids.push(need.id.clone()),
+                _ => keys.push((need.table, vec![need.id.clone()])),
+            }
+        }
+        let locks = keys.iter().any(|(table, ids)| locked(*table, ids.len()));
+        Self { keys, locks }
+    }
+
+    /// One statement for the tables of one worker; one for each table of any other company.
+    fn statements(mut self) -> Vec<Statement> {
+        let all = |tables: &[Table]| self.keys.iter().all(|(table, _)| tables.contains(table));
+        let several = self.keys.len() > 1;
+        if several && all(&[Table::Orders, Table::Submissions, Table::Products, Table::Discounts]) {
+            let sql = if self.locks { ORDER_LOCKED } else { ORDER };
+            return vec![
+                sqlx::query(sql)
+                    .bind(self.take(Table::Orders))
+                    .bind(self.take(Table::Submissions))
+                    .bind(self.take(Table::Products))
+                    .bind(self.take(Table::Discounts)),
+            ];
+        }
+        if several && all(&[Table::Stock, Table::Holds]) {
+            let holds = self.take(Table::Holds);
+            return vec![sqlx::query(STOCK_LOCKED).bind(self.take(Table::Stock)).bind(holds)];
+        }
+        let alone = |(table, ids): (Table, Vec<String>)| {
+            let sql = match locked(table, ids.len()) {
+                true => in_table!(table, one_locked, "$1"),
+                false => in_table!(table, one, "$1"),
+            };
+            sqlx::query(sql).bind(ids)
+        };
+        self.keys.into_iter().map(alone).collect()
+    }
+
+    fn take(&mut self, table: Table) -> Vec<String> {
+        let found = self.keys.iter_mut().find(|(named, _)| *named == table);
+        found.map(|(_, ids)| std::mem::take(ids)).unwrap_or_default()
+    }
+}
+
+fn locked(table: Table, records: usize) -> bool {
+    match table.meeting() {
+        Meeting::Reading => false,
+        Meeting::Seldom => records >= CROWD,
+        Meeting::Often => true,
+    }
+}
+
+macro_rules! one {
+    ($name:literal, $keys:literal) => {
+        concat!(
+            "select '",
+            $name,
+            "'::text, id, version, doc from ",
+            $name,
+            " where id = any(",
+            $keys,
+            "::text[])"
+        )
+    };
+}
+
+/// In key order, so that two who want the same rows wait for each other and do not embrace.
+macro_rules! one_locked {
+    ($name:literal, $keys:literal) => {
+        concat!(
+            "select * from (select '",
+            $name,
+            "'::text, id, version, doc from ",
+            $name,
+            " where id = any(",
+            $keys,
+            "::text[]) order by id for update) as locked"
+        )
+    };
+}
+use {one, one_locked};
+
+const ORDER: &str = concat!(
+    one!("orders", "$1"),
+    " union all ",
+    one!("submissions", "$2"),
+    " union all ",
+    one!("products", "$3"),
+    " union all ",
+    one!("discounts", "$4")
+);
+
+const ORDER_LOCKED: &str = concat!(
+    one_locked!("orders", "$1"),
+    " union all ",
+    one_locked!("submissions", "$2"),
+    " union all ",
+    one!("products", "$3"),
+    " union all ",
+    one!("discounts", "$4")
+);
+
+const STOCK_LOCKED: &str = concat!(one_locked!("stock", "$1"), " union all ", one_locked!("holds", "$2"));

@@ -1,0 +1,164 @@
+//! A message is in flight from the commit that says it to the commit that handles it, and is looked up by that alone.
+//!
+//! The mark says up to which journal row nothing is in flight. Numbers are taken in order, but their transactions
+//! commit in any order: a row may appear below rows that were seen long ago. So the mark stays below every number
+//! that an open transaction may have taken. This is how it knows:
+//!
+//! 1. Whoever takes a number has asked for its transaction's id before (see the default of `journal.seq`). So when
+//!    we read the last number, and *then* draw an id of our own, every number up to that one was taken under an
+//!    older id than ours.
+//! 2. Once no transaction with an older id is open (`pg_snapshot_xmin` has come up to ours), every row up to that
+//!    number is there for all to see, or never will be.
+//!
+//! On a busy database 2 is never true at once; the pair of number and id waits in `meta` for the next call.
+
+use std::time::Duration;
+
+use contract::{Message, Queue};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::connections::Held;
+use super::look::{rows, text};
+use super::{Error, PostgresStore, failed, json};
+use crate::store::Said;
+
+/// The lines of the journal rows that `$rows` picks, without those that were handled and those that lie as open
+/// dead letters. $1 are queues, $2 the role that reads each. The `limit 1` makes Postgres look each of them up by
+/// its key; left to itself it reads the whole journal to compare.
+macro_rules! in_flight {
+    ($rows:literal) => {
+        concat!(
+            " from journal j
+              cross join lateral unnest(string_to_array(j.says, E'\\n')) with ordinality as said (line, place)
+              cross join lateral (select split_part(line, ' ', 1) as queue,
+                                         substr(line, strpos(line, ' ') + 1) collate \"C\" as id) as pair
+              join unnest($1::text[], $2::text[]) as reader (queue, role) on reader.queue = pair.queue
+              left join lateral (
+                select true as known from journal h
+                where h.role = reader.role and h.message_id = pair.id limit 1) as handled on true
+              left join lateral (
+                select true as known from dead_letters d
+                where d.status = 'open' and d.message_id = pair.id and d.queue = pair.queue limit 1) as dead on true
+              where ",
+            $rows,
+            " and j.says <> '' and handled.known is null and dead.known is null"
+        )
+    };
+}
+pub(super) use in_flight;
+
+/// A start after a long outage reads all that was said in it.
+const LOOKS_AT_MOST: Duration = Duration::from_secs(300);
+
+impl PostgresStore {
+    pub(super) async fn find_in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
+        // What was said twice (a replay says again) is in flight once, from when it was said first.
+        const SQL: &str = concat!(
+            "select found.queue, found.id, kept.said from (
+                select distinct on (pair.queue, pair.id) pair.queue, pair.id, j.seq, place",
+            in_flight!("j.seq > $3"),
+            " order by pair.queue, pair.id, j.seq, place) as found
+             join journal kept on kept.seq = found.seq order by found.seq, found.place"
+        );
+        let mut held = self.connections.take().await?;
+        held.begin_long(LOOKS_AT_MOST).await?;
+        let mark = number(&held.rows(sqlx::query("select value from meta where key = 'mark'")).await?)?;
+        let (queues, readers) = readers();
+        let found = held.rows(sqlx::query(SQL).bind(queues).bind(readers).bind(mark)).await?;
+        held.commit().await?;
+        found.iter().map(flying).collect()
+    }
+
+    pub(super) async fn move_mark(&self) -> Result<(), Error> {
+        const LAST: &str =
+            "select case when is_called then last_value else last_value - 1 end from journal_seq";
+        const FIRST: &str =
+            concat!("select j.seq - 1", in_flight!("j.seq > $3 and j.seq <= $4"), " order by j.seq limit 1");
+        let mut held = self.connections.take().await?;
+        held.begin_long(LOOKS_AT_MOST).await?;
+        // First of all, while we have no id: locking gives us one.
+        let last = number(&held.rows(sqlx::query(LAST)).await?)?;
+        // One at a time: the others wait here.
+        let mark =
+            number(&held.rows(sqlx::query("select value from meta where key = 'mark' for update")).await?)?;
+        let settled = settled(&mut held, last).await?;
+        if settled > mark {
+            let (queues, readers) = readers();
+            let first = sqlx::query(FIRST).bind(queues).bind(readers).bind(mark).bind(settled);
+            let first = held.rows(first).await?;
+            let mark = if first.is_empty() { settled } else { number(&first)? };
+            let moved = sqlx::query("update meta set value = greatest(value, $1) where key = 'mark'");
+            held.execute(moved.bind(mark)).await?;
+        }
+        held.commit().await
+    }
+
+    pub(super) async fn take_due(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
+        // Several may ask at once: what one of them has in hand, the others pass over.
+        const SQL: &str = "
+            with clock as (
+                select case when $1::bigint is null then clock_timestamp()
+                            else timestamptz 'epoch' + $1::bigint * interval '1 millisecond' end as now),
+            due as (
+                select key, due, message from deadlines
+                where due <= (select now from clock) order by due, key limit $2 for update skip locked),
+            moved as (
+                update deadlines set due = (select now from clock) + $3::bigint * interval '1 second'
+                from due where deadlines.key = due.key)
+            select message from due order by due, key";
+        let again_after_s = i64::try_from(again_after_s).unwrap_or(i64::MAX).min(AGAIN_AFTER_S_MAX);
+        let asked = sqlx::query(SQL).bind(self.own_time_ms()).bind(rows(limit)).bind(again_after_s);
+        let taken = self.connections.take().await?.rows(asked).await?;
+        taken.iter().map(|row| json::read_message(text(row, "message")?)).collect()
+    }
+}
+
+/// A hundred years: more than that overflows a timestamp before it helps anybody.
+const AGAIN_AFTER_S_MAX: i64 = 100 * 365 * 24 * 3600;
+
+/// Up to which number every row is there that ever will be, as far as we can tell. `last` was the last number
+/// before this transaction had an id.
+async fn settled(held: &mut Held, last: i64) -> Result<i64, Error> {
+    const OPEN: &str = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+    let own = number(&held.rows(sqlx::query("select pg_current_xact_id()::text::bigint")).await?)?;
+    // A statement of its own: it must see what is open after all that.
+    let oldest_open = number(&held.rows(sqlx::query(OPEN)).await?)?;
+    if oldest_open >= own {
+        return Ok(last);
+    }
+    let waiting =
+        sqlx::query("select value from meta where key in ('settled_seq', 'settled_xid') order by key");
+    let waiting = held.rows(waiting).await?;
+    let value = |at: usize| waiting.get(at).map_or(Ok(0), |row| row.try_get::<i64, _>(0).map_err(failed));
+    let (seq, xid) = (value(0)?, value(1)?);
+    if oldest_open < xid {
+        // Still open, those that the last pair waits for.
+        return Ok(0);
+    }
+    let next = sqlx::query(
+        "update meta set value = case key when 'settled_seq' then $1 else $2 end
+         where key in ('settled_seq', 'settled_xid')",
+    );
+    held.execute(next.bind(last).bind(own)).await?;
+    Ok(seq)
+}
+
+fn flying(row: &PgRow) -> Result<(Queue, Message), Error> {
+    let id = text(row, "id")?;
+    let said = json::read_said(text(row, "said")?)?;
+    let message =
+        said.into_iter().map(|Said { message, .. }| message).find(|message| message.id.as_str() == id);
+    let message = message.ok_or_else(|| json::unreadable("what was said", format!("{id} is not in it")))?;
+    Ok((json::queue(text(row, "queue")?)?, std::sync::Arc::unwrap_or_clone(message)))
+}
+
+fn number(rows: &[PgRow]) -> Result<i64, Error> {
+    let first = rows.first().ok_or_else(|| json::unreadable("meta", "a row is missing"))?;
+    first.try_get(0).map_err(failed)
+}
+
+/// Every queue, and beside it the role that reads it.
+pub(super) fn readers() -> (Vec<&'static str>, Vec<&'static str>) {
+    Queue::ALL.map(|queue| (queue.name(), queue.reader().name())).into_iter().unzip()
+}

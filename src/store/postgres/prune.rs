@@ -1,0 +1,112 @@
+//! Journal rows of orders that ended long ago go, a few orders at a time, oldest first.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use contract::Time;
+use sqlx::Row;
+
+use super::flight::{in_flight, readers};
+use super::look::rows;
+use super::{Error, PostgresStore, failed};
+
+/// How much of the journal one step of pruning looks through.
+const WINDOW_ROWS: i64 = 10_000;
+
+/// After so many windows without an order to prune it is enough for one call; the next one goes on there.
+const WINDOWS_MAX: usize = 50;
+
+const STEP_AT_MOST: Duration = Duration::from_secs(60);
+
+/// A piece of the journal, as far as pruning cares.
+struct Window {
+    last: i64,
+    /// Whether its oldest row is old enough.
+    old: bool,
+    /// The ended orders that are met in it.
+    orders: Vec<String>,
+}
+
+impl PostgresStore {
+    /// Walks the journal from its oldest row, because an order whose rows are gone is not met there again.
+    pub(super) async fn prune_ended(&self, before: Time, limit: usize) -> Result<u64, Error> {
+        let mut from = self.pruned_to.load(Ordering::Relaxed);
+        for _ in 0..WINDOWS_MAX {
+            let window = self.window(from, before).await?;
+            for some in window.orders.chunks(limit.max(1)) {
+                let pruned = self.prune_these(some, before).await?;
+                if pruned > 0 {
+                    self.pruned_to.store(from, Ordering::Relaxed);
+                    return Ok(pruned);
+                }
+            }
+            // Past the last row that is old enough: the next call begins at the oldest row again.
+            from = if window.old { window.last } else { 0 };
+            if from == 0 {
+                break;
+            }
+        }
+        self.pruned_to.store(from, Ordering::Relaxed);
+        Ok(0)
+    }
+
+    async fn window(&self, from: i64, before: Time) -> Result<Window, Error> {
+        const SQL: &str = "
+            with piece as (select seq, order_id, at from journal where seq > $1 order by seq limit $2)
+            select coalesce(max(seq), 0),
+                   coalesce(min(at) < timestamptz 'epoch' + $3::bigint * interval '1 millisecond', false),
+                   array(select o.id from (select distinct order_id::text as id from piece) as met
+                         join orders o on o.id = met.id
+                         where o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.updated_at < $4)
+            from piece";
+        let mut held = self.connections.take().await?;
+        held.begin_long(STEP_AT_MOST).await?;
+        let asked =
+            sqlx::query(SQL).bind(from).bind(WINDOW_ROWS).bind(before.unix_ms()).bind(before.to_string());
+        let found = held.rows(asked).await?;
+        held.commit().await?;
+        let row = found.first().ok_or_else(|| Error::Unavailable("the window did not answer".into()))?;
+        Ok(Window {
+            last: row.try_get(0).map_err(failed)?,
+            old: row.try_get(1).map_err(failed)?,
+            orders: row.try_get(2).map_err(failed)?,
+        })
+    }
+
+    async fn prune_these(&self, orders: &[String], before: Time) -> Result<u64, Error> {
+        // Looked at again, with the orders locked: a return may have begun in the meantime. What somebody says
+        // about one of them at this very moment is a row of his own, and stays.
+        // A saga's id is its order's, or that and "/return/n" ('0' comes after '/').
+        const ENDED: &str = concat!(
+            "with locked as (
+                select o.id, o.status, o.updated_at from orders o
+                where o.id = any($3::text[]) order by o.id for update skip locked)
+             select o.id from locked o
+             where o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.updated_at < $4
+               and not exists (
+                 select 1 from sagas g
+                 where (g.id = o.id or (g.id > o.id || '/' and g.id < o.id || '0'))
+                   and g.status not in ('completed', 'undone'))
+               and not exists (select 1 from dead_letters l where l.order_id = o.id::uuid and l.status = 'open')
+               and not exists (select 1",
+            in_flight!("j.order_id = o.id::uuid"),
+            ")"
+        );
+        let (queues, readers) = readers();
+        let mut held = self.connections.take().await?;
+        held.begin_long(STEP_AT_MOST).await?;
+        let asked =
+            sqlx::query(ENDED).bind(queues).bind(readers).bind(orders.to_vec()).bind(before.to_string());
+        let ended = held.rows(asked).await?;
+        let ended: Vec<String> =
+            ended.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
+        if !ended.is_empty() {
+            // For this transaction alone: without it, the journal lets nothing be deleted.
+            held.rows(sqlx::query("select set_config('checkout.pruning', 'on', true)")).await?;
+            let pruned = sqlx::query("delete from journal where order_id = any($1::text[]::uuid[])");
+            held.execute(pruned.bind(ended.clone())).await?;
+        }
+        held.commit().await?;
+        Ok(rows(ended.len()).unsigned_abs())
+    }
+}

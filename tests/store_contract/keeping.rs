@@ -1,0 +1,86 @@
+//! What is kept is kept whole and once, and nothing changes it afterwards.
+
+use super::*;
+
+pub(super) async fn what_was_kept_is_handled_next_time(db: Db) {
+    let cause = archive(1);
+    let said =
+        vec![say(&fulfil(2)), Said { message: refunded(3).into(), queues: vec![Queue::Saga, Queue::Order] }];
+    keep(&db, journal(row(Role::Order, &cause, said.clone()))).await.unwrap();
+
+    let mut look = db.store.begin().await.unwrap();
+    let (now, handled) = look.handled(Role::Order, &[cause.id.clone(), archive(9).id]).await.unwrap();
+    assert_eq!(now, at(NOW_S));
+    assert_eq!(handled.len(), 1);
+    assert_eq!((&handled[0].id, handled[0].name.as_str()), (&cause.id, "order.archive"));
+    assert_eq!(handled[0].hash, cause.hash());
+    assert_eq!(handled[0].said, said);
+    assert_eq!(handled[0].said[1].message.hash(), said[1].message.hash());
+    assert!(look.handled(Role::Saga, &[cause.id]).await.unwrap().1.is_empty());
+}
+
+pub(super) async fn a_second_keeper_of_the_same_message_gets_a_conflict_and_nothing_is_kept(db: Db) {
+    keep(&db, journal(row(Role::Order, &archive(1), vec![]))).await.unwrap();
+    let mut second = everything(2);
+    second.journal.push(row(Role::Order, &archive(1), vec![]));
+    assert!(matches!(keep(&db, second).await, Err(Error::Conflict(_))));
+    assert_nothing_of(&db, 2).await;
+}
+
+pub(super) async fn a_message_is_handled_once_by_each_role(db: Db) {
+    keep(&db, journal(row(Role::Order, &refunded(1), vec![]))).await.unwrap();
+    keep(&db, journal(row(Role::Saga, &refunded(1), vec![]))).await.unwrap();
+    assert_eq!(db.store.journal_page(0, 10).await.unwrap().len(), 2);
+}
+
+pub(super) async fn a_dropped_transaction_leaves_nothing(db: Db) {
+    let mut dropped = db.store.begin().await.unwrap();
+    dropped.load(&[Need::of(Table::Stock, "A")]).await.unwrap();
+    drop(dropped);
+    // The next one begins although nobody waited for the first to be undone.
+    let mut next = db.store.begin().await.unwrap();
+    assert!(next.load(&[Need::of(Table::Stock, "A")]).await.unwrap().is_empty());
+    next.keep(everything(1)).await.unwrap();
+    assert_eq!(db.store.journal_page(0, 10).await.unwrap().len(), 1);
+}
+
+pub(super) async fn audit_and_journal_refuse_update_and_delete(db: Db) {
+    keep(&db, everything(1)).await.unwrap();
+    for sql in [
+        "update journal set outcome = 'other'",
+        "delete from journal",
+        "truncate journal",
+        "truncate audit",
+        "update audit set doc = '{}'",
+        "delete from audit",
+    ] {
+        assert!(db.sql(sql).await.is_err(), "{sql}");
+    }
+    let rewritten = keep(&db, records(vec![save(Table::Audit, &order(1).to_string(), 1, "{}")])).await;
+    assert!(matches!(rewritten, Err(Error::Refused(_))), "{rewritten:?}");
+    assert_eq!(db.store.journal_page(0, 10).await.unwrap().len(), 1);
+    assert_eq!(db.store.page(Table::Audit, "", 10).await.unwrap().len(), 1);
+}
+
+pub(super) async fn a_batch_of_a_thousand_is_kept_whole(db: Db) {
+    let mut changes = Changes::default();
+    for n in 0..1000 {
+        changes.journal.push(row(Role::Order, &archive(n), vec![say(&fulfil(5000 + n))]));
+        changes.records.push(save(Table::Stock, &format!("S{n}"), 0, STOCKED));
+    }
+    keep(&db, changes).await.unwrap();
+    let ids: Vec<MessageId> = (0..1000).map(|n| archive(n).id).collect();
+    let needs: Vec<Need> = (0..1000).map(|n| Need::of(Table::Stock, format!("S{n}"))).collect();
+    let mut look = db.store.begin().await.unwrap();
+    assert_eq!(look.handled(Role::Order, &ids).await.unwrap().1.len(), 1000);
+    assert_eq!(look.load(&needs).await.unwrap().len(), 1000);
+    assert_eq!(in_flight(&db).await.len(), 1000);
+}
+
+pub(super) async fn a_batch_is_numbered_in_the_order_in_which_it_was_handled(db: Db) {
+    let order = [7, 3, 9, 1];
+    let rows = order.map(|n| row(Role::Order, &archive(n), vec![])).to_vec();
+    keep(&db, Changes { journal: rows, ..Changes::default() }).await.unwrap();
+    let page = db.store.journal_page(0, 10).await.unwrap();
+    assert_eq!(page.iter().map(|(_, row)| row.id.clone()).collect::<Vec<_>>(), order.map(|n| archive(n).id));
+}

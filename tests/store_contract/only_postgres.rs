@@ -1,0 +1,1 @@
+//! What holds where any number of processes share one server.

@@ -1,0 +1,103 @@
+//! What holds for one file on one machine.
+
+use super::*;
+
+#[tokio::test]
+async fn what_was_kept_is_there_when_the_file_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/er/shop.db");
+    let db = SqliteDb { store: open_sqlite(&path).await, path: path.clone(), folder };
+    keep(&Db::from(&db), everything(1)).await.unwrap();
+    // A second process looks while the first one runs.
+    let beside = SqliteStore::open_existing(&path).await.unwrap();
+    assert_eq!(beside.journal_of(order(1)).await.unwrap().len(), 1);
+    drop(beside);
+    let SqliteDb { store, folder: _folder, .. } = db;
+    drop(store);
+    let again = open_sqlite(&path).await;
+    assert_eq!(again.journal_of(order(1)).await.unwrap().len(), 1);
+    assert!(again.get(Table::Orders, &order(1).to_string()).await.unwrap().is_some());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nobody_else_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let db = SqliteDb::fresh().await;
+    keep(&Db::from(&db), everything(1)).await.unwrap();
+    for side in ["", "-wal", "-shm"] {
+        let mode = std::fs::metadata(format!("{}{side}", db.path.display())).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{side}");
+    }
+}
+
+#[tokio::test]
+async fn migrations_go_down_and_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    let all = SqliteStore::migrations_pending(&path).await.unwrap();
+    assert_eq!(
+        all.len(),
+        std::fs::read_dir("migrations/sqlite").unwrap().count() / 2,
+        "a file is not embedded"
+    );
+    assert_eq!(SqliteStore::migrate_up(&path).await.unwrap(), all);
+    assert!(SqliteStore::migrate_up(&path).await.unwrap().is_empty());
+    let schema = schema(&path).await;
+
+    let newest_first: Vec<String> = all.iter().rev().cloned().collect();
+    assert_eq!(SqliteStore::migrate_down(&path, 2).await.unwrap(), newest_first[..all.len() - 2]);
+    let Err(Error::Refused(why)) = SqliteStore::open_existing(&path).await.map(drop) else { panic!() };
+    assert!(why.contains("older than this program (missing: 0003 stock"), "{why}");
+    assert_eq!(SqliteStore::migrate_down(&path, 0).await.unwrap(), newest_first[all.len() - 2..]);
+    assert_eq!(SqliteStore::migrations_pending(&path).await.unwrap(), all);
+    SqliteStore::migrate_up(&path).await.unwrap();
+    assert_eq!(self::schema(&path).await, schema);
+
+    let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    sqlx::query("update _sqlx_migrations set version = 99 where version = 1")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    for opened in [
+        SqliteStore::open_existing(&path).await.map(drop),
+        SqliteStore::open(&path, Durability::default()).await.map(drop),
+    ] {
+        assert!(opened.unwrap_err().to_string().contains("newer than this program"));
+    }
+}
+
+async fn schema(path: &Path) -> Vec<String> {
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let sql = "select sql from sqlite_schema where sql is not null order by name";
+    sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_missing_file_is_not_created_by_looking() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    let Err(Error::Refused(why)) = SqliteStore::open_existing(&path).await.map(drop) else { panic!() };
+    assert!(why.contains("there is no database at"), "{why}");
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_store_in_memory_leaves_no_file() {
+    let store = SqliteStore::in_memory().await.unwrap();
+    assert_eq!(store.journal_page(0, 1).await.unwrap().len(), 0);
+    let now = store.now().await.unwrap();
+    assert!(now > at(0));
+}
+
+#[tokio::test]
+async fn readers_do_not_wait_for_an_open_transaction() {
+    let db = SqliteDb::fresh().await;
+    let open = db.store.begin().await.unwrap();
+    assert!(db.store.page(Table::Orders, "", 1).await.unwrap().is_empty());
+    assert!(
+        db.store.due_deadlines(1, 1).await.unwrap().is_empty(),
+        "a poller with nothing to do waits for nobody"
+    );
+    drop(open);
+}

@@ -1,0 +1,122 @@
+//! A record comes back as it was saved, and is changed only by who saw its last version.
+
+use super::*;
+
+pub(super) async fn loaded_records_come_back_as_saved_with_versions(db: Db) {
+    let json = r#"{"on_hand":7,"reserved":0,"note":"a \"quoted\" \\ bücher \u0001 {","e":1.50}"#;
+    keep(&db, records(vec![save(Table::Stock, "A \"x\"", 0, json), save(Table::Stock, "B", 0, STOCKED)]))
+        .await
+        .unwrap();
+    keep(&db, records(vec![save(Table::Stock, "B", 1, r#"{"on_hand":5,"reserved":2}"#)])).await.unwrap();
+
+    let mut look = db.store.begin().await.unwrap();
+    let needs = ["A \"x\"", "B", "C"].map(|sku| Need::of(Table::Stock, sku));
+    let mut loaded = look.load(&needs).await.unwrap();
+    loaded.sort_by_key(|loaded| loaded.need.id.clone());
+    assert_eq!(loaded.len(), 2);
+    assert_eq!((loaded[0].version, loaded[0].json.as_str()), (1, json));
+    assert_eq!((loaded[1].version, loaded[1].json.as_str()), (2, r#"{"on_hand":5,"reserved":2}"#));
+    assert_eq!(loaded[1].need, needs[1]);
+    assert_eq!(db.store.get(Table::Stock, "A \"x\"").await.unwrap().as_deref(), Some(json));
+}
+
+pub(super) async fn a_stale_version_is_a_conflict(db: Db) {
+    keep(&db, records(vec![save(Table::Stock, "A", 0, STOCKED)])).await.unwrap();
+    keep(&db, records(vec![save(Table::Stock, "A", 1, STOCKED)])).await.unwrap();
+    for stale in [0, 1, 3] {
+        let mut late = everything(1);
+        late.records.push(save(Table::Stock, "A", stale, STOCKED));
+        assert!(matches!(keep(&db, late).await, Err(Error::Conflict(_))), "version {stale}");
+        assert_nothing_of(&db, 1).await;
+    }
+}
+
+pub(super) async fn a_record_that_is_not_there_cannot_be_changed(db: Db) {
+    let changed = keep(&db, records(vec![save(Table::Stock, "A", 4, STOCKED)])).await;
+    assert!(matches!(changed, Err(Error::Conflict(_))));
+    assert_eq!(db.store.get(Table::Stock, "A").await.unwrap(), None);
+}
+
+pub(super) async fn stock_below_zero_is_refused_and_nothing_is_kept(db: Db) {
+    keep(&db, records(vec![save(Table::Stock, "A", 0, STOCKED)])).await.unwrap();
+    for (sku, version, bad) in [
+        ("A", 1, r#"{"on_hand":-1,"reserved":0}"#),
+        ("A", 1, r#"{"on_hand":0,"reserved":-1}"#),
+        ("B", 0, r#"{"on_hand":-1,"reserved":0}"#),
+        ("B", 0, r#"{"reserved":0}"#),
+    ] {
+        let mut changes = everything(1);
+        changes.records.push(save(Table::Stock, sku, version, bad));
+        assert!(matches!(keep(&db, changes).await, Err(Error::Refused(_))), "{bad}");
+        assert_nothing_of(&db, 1).await;
+    }
+}
+
+pub(super) async fn refund_above_capture_is_refused(db: Db) {
+    let paid = |captured: i64, refunded: i64| {
+        let json =
+            format!(r#"{{"status":"captured","captured_minor":{captured},"refunded_minor":{refunded}}}"#);
+        records(vec![save(Table::Payments, &format!("{captured}/{refunded}"), 0, &json)])
+    };
+    keep(&db, paid(1000, 1000)).await.unwrap();
+    for (captured, refunded) in [(1000, 1001), (-1, -1), (5, -1)] {
+        assert!(matches!(keep(&db, paid(captured, refunded)).await, Err(Error::Refused(_))));
+    }
+}
+
+pub(super) async fn money_is_kept_in_minor_units_for_people_to_query(db: Db) {
+    let priced = |n: u64, amount: &str, currency: &str| {
+        let json = format!(
+            r#"{{"status":"paid","customer_id":"c","created_at":"2026-01-01","total":{{"amount":"{amount}","currency":"{currency}"}}}}"#
+        );
+        save(Table::Orders, &order(n).to_string(), 0, &json)
+    };
+    let orders = [priced(1, "12.30", "EUR"), priced(2, "500", "JPY"), priced(3, "99999999999.999", "BHD")];
+    keep(&db, records(orders.into())).await.unwrap();
+    let minor = db.sql("select total_minor from orders order by id").await.unwrap();
+    assert_eq!(minor, [1230, 500, 99_999_999_999_999]);
+    assert!(matches!(keep(&db, records(vec![priced(4, "-0.01", "EUR")])).await, Err(Error::Refused(_))));
+}
+
+pub(super) async fn records_of_several_tables_come_back_together(db: Db) {
+    let order_worker = [(Table::Submissions, "1"), (Table::Products, "A"), (Table::Discounts, "D")];
+    let other = [(Table::Stock, "A"), (Table::Holds, "1"), (Table::Notices, "n"), (Table::Sagas, "s")];
+    let all: Vec<_> = order_worker.into_iter().chain(other).collect();
+    for (table, id) in &all {
+        keep(&db, records(vec![save(*table, id, 0, STOCKED)])).await.unwrap();
+    }
+    for together in [&all[..3], &all[3..5], &all[5..6], &all[..]] {
+        // More than a few, so that they are locked where that is done.
+        let absent = (0..20).map(|n| Need::of(together[0].0, format!("absent {n}")));
+        for needs in [Vec::new(), absent.collect()] {
+            let there = together.iter().map(|(table, id)| Need::of(*table, id));
+            let mut expected: Vec<Need> = there.collect();
+            let needs: Vec<Need> = needs.into_iter().chain(expected.clone()).collect();
+            let mut look = db.store.begin().await.unwrap();
+            let loaded = look.load(&needs).await.unwrap();
+            assert!(loaded.iter().all(|found| (found.version, found.json.as_str()) == (1, STOCKED)));
+            let mut found: Vec<Need> = loaded.into_iter().map(|loaded| loaded.need).collect();
+            found.sort();
+            expected.sort();
+            assert_eq!(found, expected);
+        }
+    }
+}
+
+pub(super) async fn a_record_that_somebody_saved_meanwhile_is_a_conflict(db: Db) {
+    for table in Table::ALL.into_iter().filter(|table| !table.append_only()) {
+        let json = r#"{"on_hand":1,"reserved":0,"captured_minor":0,"refunded_minor":0}"#;
+        keep(&db, records(vec![save(table, "A", 0, json)])).await.unwrap();
+        let mut slow = db.store.begin().await.unwrap();
+        let need = Need::of(table, "A");
+        // Whether it waits for the other's lock or not, it can only save what it saw last.
+        let seen = slow.load(std::slice::from_ref(&need)).await.unwrap();
+        drop(slow);
+        keep(&db, records(vec![save(table, "A", seen[0].version, json)])).await.unwrap();
+        let mut late = everything(1);
+        late.records.push(save(table, "A", seen[0].version, json));
+        let kept = keep(&db, late).await;
+        assert!(matches!(kept, Err(Error::Conflict(_))), "{table:?}: {kept:?}");
+        assert_nothing_of(&db, 1).await;
+    }
+}

@@ -1,0 +1,89 @@
+//! A schema of its own for every test that needs Postgres, in one database that all of them share.
+//!
+//! Without a server these tests fail: a promise that nobody checked is not kept.
+
+use std::str::FromStr;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
+use uuid::Uuid;
+
+/// Gone when the test has passed. What a failed test leaves behind is there to be looked at, for a while.
+pub(crate) struct Schema {
+    url: String,
+    name: String,
+}
+
+/// Older ones were left behind by tests that failed.
+const LEFT_BEHIND_AFTER_S: u64 = 3600;
+
+impl Schema {
+    pub(crate) async fn fresh() -> Self {
+        let name = format!("test_{}", Uuid::now_v7().simple());
+        let server = server();
+        let mut connection = connect(&server).await;
+        sweep(&mut connection).await;
+        with_name(&mut connection, &name).await;
+        let made = "do $$ begin execute format('create schema %I', current_setting('test.name')); end $$";
+        sqlx::raw_sql(made).execute(&mut connection).await.unwrap();
+        Self { url: with_parameter(&server, &format!("options[search_path]={name}")), name }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) async fn gone(self) {
+        drop_schema(&mut connect(&server()).await, &self.name).await;
+    }
+}
+
+/// The server that the tests may use.
+pub(crate) fn server() -> String {
+    std::env::var("CHECKOUT_TEST_DATABASE_URL").unwrap_or_else(|_| {
+        let user = std::env::var("USER").unwrap_or_else(|_| "root".into());
+        format!("postgres://{user}@127.0.0.1:5432/test")
+    })
+}
+
+pub(crate) async fn connect(url: &str) -> PgConnection {
+    let options = PgConnectOptions::from_str(url).unwrap().disable_statement_logging();
+    options.connect().await.unwrap_or_else(|why| {
+        panic!(
+            "no Postgres for the tests at {url}: {why}\n\
+             Start one:  docker run --rm -p 5432:5432 -e POSTGRES_HOST_AUTH_METHOD=trust -e POSTGRES_USER=$USER -e POSTGRES_DB=test postgres:15\n\
+             or name one in CHECKOUT_TEST_DATABASE_URL; its user must be allowed to create schemas and roles."
+        )
+    })
+}
+
+pub(crate) fn with_parameter(url: &str, parameter: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{parameter}")
+}
+
+async fn sweep(connection: &mut PgConnection) {
+    let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let oldest = format!("test_{:012x}", (since_1970 - LEFT_BEHIND_AFTER_S) * 1000);
+    let left: Vec<String> = sqlx::query_scalar(
+        "select nspname::text from pg_namespace where nspname ~ '^test_[0-9a-f]{32}$' and nspname::text < $1",
+    )
+    .bind(oldest)
+    .fetch_all(&mut *connection)
+    .await
+    .unwrap();
+    for name in left {
+        drop_schema(connection, &name).await;
+    }
+}
+
+async fn drop_schema(connection: &mut PgConnection, name: &str) {
+    with_name(connection, name).await;
+    let gone = "do $$ begin execute format('drop schema if exists %I cascade', current_setting('test.name')); end $$";
+    sqlx::raw_sql(gone).execute(connection).await.unwrap();
+}
+
+/// Statements are never put together from text, not even here.
+async fn with_name(connection: &mut PgConnection, name: &str) {
+    sqlx::query("select set_config('test.name', $1, false)").bind(name).execute(connection).await.unwrap();
+}

@@ -1,0 +1,144 @@
+//! A corner of a real RabbitMQ: everything in it has one prefix, and is deleted in the end.
+
+use std::sync::Arc;
+
+use checkout_saga::broker::rabbitmq::topology::{Names, topology};
+use checkout_saga::broker::rabbitmq::{Options, RabbitBroker};
+use contract::Queue;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+
+use super::PATIENCE;
+
+/// Where one is; a local one as the packages install it, unless told otherwise.
+pub(crate) fn url() -> String {
+    std::env::var("CHECKOUT_TEST_AMQP_URL")
+        .unwrap_or_else(|_| "amqp://guest:guest@127.0.0.1:5672/%2f".to_string())
+}
+
+pub(crate) struct Corner {
+    prefix: String,
+    url: String,
+}
+
+impl Corner {
+    pub(crate) async fn new() -> Self {
+        Self::at(url()).await
+    }
+
+    /// Fails, and says what to do, when there is no broker.
+    pub(crate) async fn at(url: String) -> Self {
+        drop(connect(&url).await);
+        let prefix = format!("test.{}", uuid::Uuid::new_v4().simple());
+        Self { prefix, url }
+    }
+
+    pub(crate) fn names(&self) -> Names {
+        Names::new(&self.prefix).unwrap()
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            url: self.url.clone(),
+            prefix: self.prefix.clone(),
+            connection_name: "a test of checkout".into(),
+            batch_max: 256,
+            consume: Vec::new(),
+        }
+    }
+
+    /// Connected, and the topology is there.
+    pub(crate) async fn broker(&self) -> Arc<RabbitBroker> {
+        self.broker_with(self.options()).await
+    }
+
+    pub(crate) async fn broker_with(&self, options: Options) -> Arc<RabbitBroker> {
+        let broker = RabbitBroker::connect(options).unwrap();
+        tokio::time::timeout(PATIENCE, broker.up()).await.expect("it does not connect");
+        broker
+    }
+
+    /// Somebody who has never heard of us, but speaks AMQP.
+    pub(crate) async fn outsider(&self) -> Outsider {
+        let connection = connect(&self.url).await;
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        Outsider { _connection: connection, channel, names: self.names() }
+    }
+}
+
+pub(crate) struct Outsider {
+    _connection: Connection,
+    pub(crate) channel: Channel,
+    names: Names,
+}
+
+impl Outsider {
+    /// As most clients would: to the exchange for commands, without asking what becomes of it.
+    pub(crate) async fn sends(&self, key: &str, properties: BasicProperties, body: &[u8]) {
+        self.publishes(&self.names.commands(), key, properties, body).await;
+    }
+
+    pub(crate) async fn publishes(
+        &self,
+        exchange: &str,
+        key: &str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) {
+        let options = BasicPublishOptions::default();
+        let sent = self.channel.basic_publish(exchange.into(), key.into(), options, body, properties).await;
+        sent.unwrap().await.unwrap();
+    }
+
+    /// How many messages lie in a queue that nobody has taken.
+    pub(crate) async fn ready_in(&self, queue: &str) -> u32 {
+        let look = QueueDeclareOptions::durable().passive();
+        self.channel.queue_declare(queue.into(), look, FieldTable::default()).await.unwrap().message_count()
+    }
+}
+
+async fn connect(url: &str) -> Connection {
+    let connected = Connection::connect(url, ConnectionProperties::default()).await;
+    connected.unwrap_or_else(|why| {
+        panic!(
+            "these tests need a RabbitMQ, and there is none to be reached ({why}). Start one, for example by \
+             `docker compose up -d rabbitmq` or `service rabbitmq-server start`, or say where one is by \
+             CHECKOUT_TEST_AMQP_URL=amqp://user:password@host:5672/%2f"
+        )
+    })
+}
+
+impl Drop for Corner {
+    /// Also after a panic. On a thread of its own, because we may be inside a runtime.
+    fn drop(&mut self) {
+        let (url, names) = (self.url.clone(), self.names());
+        let swept = std::thread::spawn(move || super::block_on(sweep(&url, &names))).join();
+        if swept.is_err() && !std::thread::panicking() {
+            panic!(
+                "what the test declared on the broker could not be deleted; its prefix is {}",
+                self.prefix
+            );
+        }
+    }
+}
+
+async fn sweep(url: &str, names: &Names) {
+    let connection = connect(url).await;
+    let channel = connection.create_channel().await.unwrap();
+    let topology = topology(names);
+    // Deleting what is not there is no error.
+    for queue in topology.queues {
+        channel.queue_delete(queue.name.into(), Default::default()).await.unwrap();
+    }
+    for exchange in topology.exchanges {
+        channel.exchange_delete(exchange.name.into(), ExchangeDeleteOptions::default()).await.unwrap();
+    }
+    connection.close(200, "done".into()).await.unwrap();
+}
+
+/// The queue's name on the broker.
+pub(crate) fn name(corner: &Corner, queue: Queue) -> String {
+    corner.names().queue(queue)
+}

@@ -8,6 +8,8 @@
 //!   again, flagged `redelivered`.
 //! * `publish` answering `Err` means unknown: publish again, the ids make repeats harmless.
 //! * A retried delivery comes again after its delay, with one more attempt counted.
+//! * A reply goes to the queue that its asker named, outside. If that is gone, so is the asker: the reply is dropped and
+//!   logged. Where there are no outsiders (embedded), nobody can have asked.
 //! * What could not be read, routed or delivered is not dropped: it waits to be taken as a [`DeadDelivery`].
 
 pub mod embedded;

@@ -92,6 +92,14 @@ fn queues(letter: &DeadLetter, message: &Message) -> Vec<Queue> {
     }
 }
 
+/// The hash that its message is recognised by. What cannot be read is known by its text.
+fn hash_of(letter: &DeadLetter) -> BodyHash {
+    match as_it_was(letter) {
+        Ok(message) => message.hash(),
+        Err(_) => BodyHash::of(&letter.name, &letter.body),
+    }
+}
+
 async fn close(
     store: &dyn Store,
     letter: &DeadLetter,
@@ -115,7 +123,7 @@ async fn close(
         role,
         id,
         name: letter.name.clone(),
-        hash: BodyHash::of(&letter.name, &letter.body),
+        hash: hash_of(letter),
         order_id: letter.order_id,
         cause: letter.cause.as_deref().and_then(MessageId::new),
         at: now,

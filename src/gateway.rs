@@ -144,8 +144,9 @@ async fn submit(State(gateway): State<Gateway>, body: Result<Bytes, BytesRejecti
     let raw = Raw {
         message_id: submission.message_id,
         name: submission.name,
-        schema: None,
+
         body: submission.body.get().as_bytes().to_vec(),
+        ..Raw::default()
     };
     let now = match gateway.store.now().await {
         Ok(now) => now,

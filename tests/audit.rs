@@ -179,7 +179,7 @@ fn settings(path: PathBuf) -> Settings {
 /// Says it at the door, and waits until all that follows from it has been done.
 async fn tell(system: &System, name: &str, body: serde_json::Value) {
     let message_id = Some(format!("{name} {}", body["order_id"]));
-    let raw = Raw { message_id, name: name.into(), schema: None, body: body.to_string().into() };
+    let raw = Raw { message_id, name: name.into(), body: body.to_string().into(), ..Raw::default() };
     let message = Message::accept(&raw, Time::default()).unwrap();
     system.door.accept(message).await.unwrap();
     let at_rest = async {

@@ -372,7 +372,13 @@ fn another_schema_version_is_refused_by_name() {
     for (schema, fits) in
         [(None, true), (Some(1), true), (Some(0), false), (Some(2), false), (Some(i64::MIN), false)]
     {
-        let raw = Raw { message_id: None, name: "checkout.submit".into(), schema, body: body.clone() };
+        let raw = Raw {
+            message_id: None,
+            name: "checkout.submit".into(),
+            schema,
+            body: body.clone(),
+            ..Raw::default()
+        };
         match Message::accept(&raw, Time::default()) {
             Ok(_) => assert!(fits, "{schema:?}"),
             Err(why) => {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod asyncapi;
 mod audit;
 mod bad_input;
 mod broker_contract;

@@ -148,7 +148,8 @@ async fn by_hand(options: &Options) -> Result<(lapin::Connection, Names), Unavai
 #[async_trait]
 impl Broker for RabbitBroker {
     async fn publish(&self, said: &[Said]) -> Result<(), Unavailable> {
-        self.shared.publish(envelope::outgoing(&self.shared.names, said)).await
+        self.shared.publish(envelope::outgoing(&self.shared.names, said)).await?;
+        self.shared.answer(envelope::answers(said)).await
     }
 
     /// While there is no connection it waits: whoever supervises the connection says why.
@@ -229,7 +230,21 @@ impl Shared {
         let Some((publisher, _)) = self.publisher().clone() else {
             return Err(Unavailable("there is no connection to it".into()));
         };
-        match publisher.publish(outgoing).await {
+        self.judge(publisher.publish(outgoing).await)
+    }
+
+    async fn answer(&self, answers: Vec<Outgoing>) -> Result<(), Unavailable> {
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let Some((publisher, _)) = self.publisher().clone() else {
+            return Err(Unavailable("there is no connection to it".into()));
+        };
+        self.judge(publisher.answer(answers).await)
+    }
+
+    fn judge(&self, published: Result<(), Failed>) -> Result<(), Unavailable> {
+        match published {
             Ok(()) => Ok(()),
             Err(Failed::Refused(why)) => Err(Unavailable(why)),
             Err(Failed::Broken(why)) => {

@@ -51,7 +51,7 @@ impl Client {
         match self {
             Client::Direct(direct) => {
                 let body = body.get().as_bytes().to_vec();
-                direct.send(&Raw { message_id, name: name.to_string(), schema: None, body }).await
+                direct.send(&Raw { message_id, name: name.to_string(), body, ..Raw::default() }).await
             }
             Client::Beside(run) => {
                 let submission = Submission { name: name.to_string(), message_id, body };

@@ -147,8 +147,12 @@ fn order(number: u64, args: &Args, now: contract::Time) -> Result<Message> {
     if args.notices {
         body["contact"] = json!({"email": "load@example.org"});
     }
-    let raw =
-        Raw { message_id: None, name: "checkout.submit".into(), schema: None, body: body.to_string().into() };
+    let raw = Raw {
+        message_id: None,
+        name: "checkout.submit".into(),
+        body: body.to_string().into(),
+        ..Raw::default()
+    };
     Message::accept(&raw, now).map_err(|why| anyhow::anyhow!("{why}"))
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn sample(settings: &Settings) -> Result<ExitCode> {
 /// Lets one message in by the same door as everybody's.
 pub(super) async fn send(system: &System, name: &str, id: &str, body: &str) -> Result<()> {
     let raw =
-        Raw { message_id: Some(id.to_string()), name: name.to_string(), schema: None, body: body.into() };
+        Raw { message_id: Some(id.to_string()), name: name.to_string(), body: body.into(), ..Raw::default() };
     let message = Message::accept(&raw, system.store.now().await?).map_err(|why| anyhow::anyhow!("{why}"))?;
     system.door.accept(message).await?;
     Ok(())

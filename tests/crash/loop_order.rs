@@ -76,8 +76,9 @@ fn said() -> Said {
     let raw = Raw {
         message_id: Some("product-1".into()),
         name: "product.upsert".into(),
-        schema: None,
+
         body: product.to_vec(),
+        ..Raw::default()
     };
     let message = Message::accept(&raw, Time::default()).unwrap();
     Said { message: Arc::new(message), queues: vec![Queue::Order] }

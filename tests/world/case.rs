@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use checkout_saga::adapter::mock::rules::Ends;
 use checkout_saga::store::JournalRow;
-use contract::{Role, Table};
+use contract::{Body, Role, Table};
 use serde_json::Value;
 
 use super::World;
@@ -26,6 +26,8 @@ pub(crate) struct Case {
     pub(crate) refunds: Vec<Refund>,
     /// The names of all that its sagas said, in order.
     pub(crate) saga_said: Vec<&'static str>,
+    /// What its asker was told, by message id.
+    pub(crate) replies: BTreeMap<String, &'static str>,
 }
 
 pub(crate) struct Charge {
@@ -69,7 +71,7 @@ pub(crate) fn cases(world: &World) -> BTreeMap<String, Case> {
             Table::Products | Table::Discounts | Table::Methods | Table::Stock | Table::Notices => {}
         }
     }
-    for row in tables.journal.iter().filter(|row| row.role == Role::Saga) {
+    for row in &tables.journal {
         tell_said(&mut cases, row);
     }
     drop(tables);
@@ -79,8 +81,15 @@ pub(crate) fn cases(world: &World) -> BTreeMap<String, Case> {
 
 fn tell_said(cases: &mut BTreeMap<String, Case>, row: &JournalRow) {
     for said in &row.said {
-        if let Some(case) = said.message.order_id.and_then(|id| cases.get_mut(&id.to_string())) {
+        let Some(case) = said.message.order_id.and_then(|id| cases.get_mut(&id.to_string())) else {
+            continue;
+        };
+        if row.role == Role::Saga {
             case.saga_said.push(said.message.name());
+        }
+        if let Body::Reply(reply) = &said.message.body {
+            let told = Body::from(reply.ending.clone()).name();
+            case.replies.insert(said.message.id.to_string(), told);
         }
     }
 }

@@ -57,6 +57,7 @@ pub(crate) fn check(world: &World, cases: &BTreeMap<String, Case>, known: &Known
         goods(id, case, tally);
         returns(id, case, tally);
         undone_in_order(id, case, tally);
+        answered(id, case, tally);
     }
     stock(world, cases, known, tally);
     notices(world, cases, tally);
@@ -245,6 +246,19 @@ fn undone_in_order(id: &str, case: &Case, tally: &mut Tally) {
     let held = case.hold.as_ref().is_some_and(|hold| text(hold, "status") == "released");
     tally.claim("O3", held == case.saga_said.contains(&"stock.release"), || {
         format!("{id}: a release was asked for and not done, or done and not asked for")
+    });
+}
+
+/// Whoever asked hears the first end, once; a return later on is not told to them.
+fn answered(id: &str, case: &Case, tally: &mut Tally) {
+    let end = match case.end() {
+        _ if case.rejected.is_some() => "rejected",
+        _ if case.has_been("fulfilled") => "fulfilled",
+        end => end,
+    };
+    let told: Vec<_> = case.replies.values().collect();
+    tally.claim("R1", told == [&format!("order.{end}")], || {
+        format!("{id} is {end}, its asker heard {told:?}")
     });
 }
 

@@ -60,7 +60,7 @@ impl Shop {
     pub(super) fn command(&mut self, name: &str, body: Value) {
         self.messages += 1;
         let message_id = Some(format!("outside {}", self.messages));
-        let raw = Raw { message_id, name: name.into(), schema: None, body: body.to_string().into() };
+        let raw = Raw { message_id, name: name.into(), body: body.to_string().into(), ..Raw::default() };
         self.publish(&Arc::new(Message::accept(&raw, Time::default()).unwrap()));
     }
 

@@ -4,7 +4,7 @@ use contract::Queue;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::envelope::{BUNDLE, plain, text, unpack};
-use super::incoming::{Incoming, Unread};
+use super::incoming::{Incoming, Unread, with_asker};
 use super::link::short;
 use super::publisher::{Arrival, Outgoing};
 use super::topology::{DELIVERY_LIMIT, Names, outside_commands};
@@ -90,6 +90,10 @@ pub(super) fn letters(names: &Names, lay_in: Option<Queue>, incoming: &Incoming<
     let ours = died.exchange.as_deref() == Some(names.queues().as_str());
     let cause = incoming.said_cause().filter(|_| ours).map(String::from);
     let letter = DeadDelivery { code: code.into(), why, attempts, cause, ..letter };
+    if let Some(asked) = with_asker(names, incoming).filter(|_| !ours) {
+        let (message_id, body) = (Some(asked.id.to_string()), asked.json().to_string());
+        return vec![DeadDelivery { message_id, body, ..letter }];
+    }
     match (letter.name == BUNDLE).then(|| unpack(incoming.body)) {
         Some(Ok(messages)) if !messages.is_empty() => {
             messages.into_iter().map(|one| in_bundle(one, &letter)).collect()

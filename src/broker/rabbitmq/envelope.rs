@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contract::{Kind, Message, MessageId, Queue, Time, Unreadable};
+use contract::{Body, Kind, Message, MessageId, Queue, Time, Unreadable};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde::{Deserialize, Serialize};
@@ -71,10 +71,30 @@ pub(super) fn outgoing(names: &Names, said: &[Said]) -> Vec<Outgoing> {
                 let (properties, body) = alone(message, 0);
                 outgoing.push(Outgoing { exchange, key, arrival: Arrival::Anywhere, properties, body });
             }
-            Kind::Command => {}
+            // Replies go by a channel of their own: `answers`.
+            Kind::Command | Kind::Reply => {}
         }
     }
     outgoing
+}
+
+/// What was said to askers alone, unwrapped: to them it is the event, with their own correlation id.
+pub(super) fn answers(said: &[Said]) -> Vec<Outgoing> {
+    said.iter().filter_map(|one| answer(&one.message)).collect()
+}
+
+fn answer(message: &Message) -> Option<Outgoing> {
+    let Body::Reply(reply) = &message.body else { return None };
+    let event = Body::from(reply.ending.clone());
+    let event = Message::with_cause(message.id.clone(), message.cause.clone(), message.at, event);
+    let (properties, body) = alone(&event, 0);
+    let properties = match reply.reply_to.correlation_id() {
+        Some(id) => properties.with_correlation_id(short(id)),
+        None => properties,
+    };
+    // The default exchange has no name, and every queue its own name as routing key.
+    let (exchange, key) = (short(""), short(reply.reply_to.queue()));
+    Some(Outgoing { exchange, key, arrival: Arrival::AtAnAsker, properties, body })
 }
 
 /// A copy that waits for about `delay` and then comes to `queue` again.
@@ -204,7 +224,7 @@ pub(super) fn text(text: impl Into<String>) -> AMQPValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use contract::{Body, bodies};
+    use contract::bodies;
 
     fn message(n: u128, id: &str) -> Message {
         let order_id = contract::OrderId::new(uuid::Uuid::from_u128(n));

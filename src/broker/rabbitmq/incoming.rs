@@ -2,7 +2,7 @@
 
 use contract::{MESSAGES, Message, MessageId, Raw, Time, Unreadable};
 use lapin::BasicProperties;
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::envelope::{BUNDLE, unpack};
 use super::topology::{Names, OUTSIDE};
@@ -73,6 +73,16 @@ fn ours(incoming: &Incoming<'_>, now: Time) -> Result<Message, Unreadable> {
     Message::restore(id, incoming.said_cause().and_then(MessageId::new), at, name, json)
 }
 
+/// A checkout that nobody handled keeps its asker, who is in no letter otherwise: as a replay would need it.
+pub(super) fn with_asker(names: &Names, incoming: &Incoming<'_>) -> Option<Message> {
+    text_of(incoming.properties.reply_to())?;
+    from_outside(names, incoming, Time::default()).ok()
+}
+
+fn text_of(property: &Option<ShortString>) -> Option<&str> {
+    property.as_ref().map(ShortString::as_str).filter(|text| !text.is_empty())
+}
+
 /// A plain single message from anybody. Its cause is dropped: every cause in our journal was said by one of us.
 fn from_outside(names: &Names, incoming: &Incoming<'_>, now: Time) -> Result<Message, Unreadable> {
     speaks_json(incoming.properties)?;
@@ -104,7 +114,19 @@ fn from_outside(names: &Names, incoming: &Incoming<'_>, now: Time) -> Result<Mes
         })?),
     };
     let message_id = incoming.message_id().map(String::from);
-    let raw = Raw { message_id, name: name.to_string(), schema, body: incoming.body.to_vec() };
+    let reply_to = text_of(incoming.properties.reply_to());
+    if let Some(queue) = reply_to.filter(|queue| names.are_of(queue)) {
+        let why = format!("reply_to {queue:?} is a queue of ours; name one of your own");
+        return Err(Unreadable::new("reply_to_invalid", why));
+    }
+    let raw = Raw {
+        message_id,
+        name: name.to_string(),
+        schema,
+        reply_to: reply_to.map(String::from),
+        correlation_id: text_of(incoming.properties.correlation_id()).map(String::from),
+        body: incoming.body.to_vec(),
+    };
     Message::accept(&raw, now)
 }
 

@@ -29,6 +29,8 @@ pub(super) enum Arrival {
     InAQueue,
     /// Nobody may be listening.
     Anywhere,
+    /// Whoever waits for it may have gone, or have a queue that takes nothing: then it is dropped, and logged.
+    AtAnAsker,
 }
 
 /// Why nobody knows whether it was published.
@@ -86,6 +88,20 @@ impl Publisher {
         result
     }
 
+    /// What outsiders asked for, on a channel of its own: a queue that they chose must not be able to close the one
+    /// that carries everybody's orders, or to have them published again and again.
+    pub(super) async fn answer(&self, answers: Vec<Outgoing>) -> Result<(), Failed> {
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let own = Self::open(self.connection.clone()).await;
+        let own = own.map_err(|fault| Failed::Broken(fault.to_string()))?;
+        let answered = own.publish(answers).await;
+        // Closed already, if the broker refused.
+        soon("closing a channel", own.channel.close(200, short("done"))).await.ok();
+        answered
+    }
+
     /// How many AMQP messages nobody has taken from a queue. Asked on a channel of its own: a wrong name
     /// closes the one it is asked on.
     pub(super) async fn ready_in(&self, name: ShortString) -> Result<usize, Fault> {
@@ -109,13 +125,21 @@ impl Publisher {
 
     async fn confirmed(&self, one: Outgoing, _room: OwnedSemaphorePermit) -> Result<(), Failed> {
         let Outgoing { exchange, key, arrival, properties, body } = one;
-        let options = BasicPublishOptions { mandatory: arrival == Arrival::InAQueue, immediate: false };
+        let mandatory = match arrival {
+            Arrival::InAQueue | Arrival::AtAnAsker => true,
+            Arrival::Anywhere => false,
+        };
+        let options = BasicPublishOptions { mandatory, immediate: false };
         let confirm = async {
             let sent =
                 self.channel.basic_publish(exchange.clone(), key.clone(), options, &body, properties).await?;
             sent.await
         };
-        match soon("a publish", confirm).await {
+        let confirmed = soon("a publish", confirm).await;
+        if arrival == Arrival::AtAnAsker {
+            return answered(key.as_str(), confirmed);
+        }
+        match confirmed {
             Ok(Confirmation::Ack(None)) => Ok(()),
             Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => Err(Failed::Broken(format!(
                 "no queue is bound to exchange {exchange} for {key:?}; `checkout topology apply` puts it right",
@@ -130,6 +154,22 @@ impl Publisher {
             Err(fault) => Err(Failed::Broken(fault.to_string())),
         }
     }
+}
+
+/// Only what says nothing about the asker is a failure: then it is said again.
+fn answered(asker: &str, confirmed: Result<Confirmation, Fault>) -> Result<(), Failed> {
+    let why = match confirmed {
+        Ok(Confirmation::Ack(None)) => return Ok(()),
+        Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => "it is gone".to_string(),
+        Ok(Confirmation::Nack(None)) => "it takes nothing".to_string(),
+        Ok(Confirmation::NotRequested) => {
+            return Err(Failed::Broken("the broker confirms nothing on this channel".into()));
+        }
+        Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => why,
+        Err(Fault::Away(why)) => return Err(Failed::Broken(why)),
+    };
+    tracing::info!(queue = asker, "an outcome that was asked for is not sent there: {why}");
+    Ok(())
 }
 
 /// The first failure counts, except that a broken connection counts more.

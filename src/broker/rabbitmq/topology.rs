@@ -4,6 +4,7 @@
 //! outsiders ─► P.commands ──(type)──► P.intake, P.order, …      no binding fits ─► P.unrouted
 //! our roles ─► P.queues ──(queue)───► P.order, P.saga, …
 //! our roles ─► P.events ──(type)────► queues of outsiders, if there are any
+//! our roles ─► (default) ─(reply_to)─► the queue of whoever asked for the outcome of a checkout
 //! our roles ─► P.retry.10s ─► its queue ─(10 s later, by P.queues)─► the queue it came from
 //! our roles and the broker ─► P.dead ──(queue)─► P.order.dead, …  ─► the importer
 //! ```
@@ -147,6 +148,11 @@ impl Names {
         self.of(&format!("listener.{}", uuid::Uuid::new_v4().simple()))
     }
 
+    /// Whether a queue of that name would be one of ours, today or some day.
+    pub fn are_of(&self, queue: &str) -> bool {
+        queue.strip_prefix(self.prefix.as_str()).is_some_and(|rest| rest.starts_with('.'))
+    }
+
     fn of(&self, what: &str) -> String {
         format!("{}.{what}", self.prefix)
     }
@@ -190,7 +196,7 @@ pub fn topology(names: &Names) -> Topology {
 pub fn outside_commands() -> impl Iterator<Item = (&'static str, Queue)> {
     let from_outside = |(name, kind, _): &&(&str, Kind, &[Queue])| match kind {
         Kind::Command => OUTSIDE.contains(name),
-        Kind::Fact => false,
+        Kind::Fact | Kind::Reply => false,
     };
     MESSAGES
         .iter()

@@ -8,6 +8,9 @@ mod money;
 mod payload;
 mod queue;
 mod record;
+mod reply;
+#[cfg(feature = "schema")]
+mod schema;
 mod submission;
 mod text;
 mod time;
@@ -19,6 +22,7 @@ pub use money::{Currency, Money, MoneyError};
 pub use payload::*;
 pub use queue::{Queue, Role};
 pub use record::{Holds, Meeting, Record, Records, Stored, Table};
+pub use reply::{Ending, Reply, ReplyTo};
 pub use submission::{Cart, Fault, Submit};
 pub use text::{Sku, clean_text};
 pub use time::Time;

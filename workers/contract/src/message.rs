@@ -6,13 +6,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::payload::*;
-use crate::{MessageId, OrderId, Queue, Role, Submit, Time};
+use crate::reply::Reply;
+use crate::{MessageId, OrderId, Queue, ReplyTo, Role, Submit, Time};
 
-/// A command asks one worker to do something; a fact tells whoever listens what has happened.
+/// A command asks one worker to do something; a fact tells whoever listens what has happened; a reply goes to the
+/// one queue outside that its asker named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Command,
     Fact,
+    Reply,
 }
 
 macro_rules! messages {
@@ -23,7 +26,7 @@ macro_rules! messages {
         /// The payload of each message under the message's own name.
         pub mod bodies {
             pub use crate::Submit;
-            $(pub type $variant = crate::payload::$payload;)*
+            $(pub type $variant = super::$payload;)*
         }
 
         /// Name, kind and destination of every message: the routing table and the topology come from here.
@@ -133,6 +136,8 @@ messages! {
     PaymentRefundFailed(PaymentRefundFailed) = "payment.refund_failed" Fact [Saga];
     PaymentVoided(PaymentVoided) = "payment.voided" Fact [Saga];
     NeedsAttention(NeedsAttention) = "saga.needs_attention" Fact [];
+    // To the one who asked for it.
+    Reply(Reply) = "checkout.reply" Reply [];
 }
 
 /// A body with its envelope, immutable from the moment it is said.
@@ -155,6 +160,10 @@ pub struct Raw {
     pub message_id: Option<String>,
     pub name: String,
     pub schema: Option<i64>,
+    /// Counts for `checkout.submit` alone: where its sender waits for the outcome …
+    pub reply_to: Option<String>,
+    /// … and by which word they will know it.
+    pub correlation_id: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -183,9 +192,12 @@ impl Message {
     }
 
     pub fn with_cause(id: MessageId, cause: Option<MessageId>, at: Time, body: Body) -> Self {
-        let json: Box<str> = body.to_json().into();
+        let mut json = body.to_json();
         let hash = BodyHash::of(body.name(), &json);
-        Self { id, order_id: body.order_id(), cause, at, body, json, hash }
+        if let Body::Submit(Submit { reply_to: Some(reply_to), .. }) = &body {
+            add_reply_to(&mut json, reply_to);
+        }
+        Self { id, order_id: body.order_id(), cause, at, body, json: json.into(), hash }
     }
 
     /// Makes sense of what came in from outside, at the door.
@@ -210,7 +222,11 @@ impl Message {
         let json = std::str::from_utf8(&raw.body).map_err(|_| {
             Unreadable::new("body_malformed", "the body is not UTF-8; send a JSON object in UTF-8")
         })?;
-        let body = Body::from_json(&raw.name, json, id.as_ref())?;
+        let mut body = Body::from_json(&raw.name, json, id.as_ref())?;
+        if let Body::Submit(submit) = &mut body {
+            // The properties alone say so: whoever may only write a body cannot make us write to a queue.
+            submit.reply_to = reply_to(raw)?;
+        }
         let id = match (id, &body) {
             (Some(id), _) => id,
             (None, Body::Submit(submit)) => MessageId::from(submit.order_id.uuid()),
@@ -245,6 +261,25 @@ impl Message {
     pub fn hash(&self) -> BodyHash {
         self.hash
     }
+}
+
+fn reply_to(raw: &Raw) -> Result<Option<ReplyTo>, Unreadable> {
+    let Some(queue) = raw.reply_to.as_deref().filter(|queue| !queue.is_empty()) else {
+        return Ok(None);
+    };
+    let correlation_id = raw.correlation_id.as_deref().filter(|id| !id.is_empty());
+    ReplyTo::new(queue, correlation_id).map(Some).map_err(|why| Unreadable::new("reply_to_invalid", why))
+}
+
+/// It is kept in the body, so that it goes wherever the body goes: journal, retries, dead letters. The hash is without
+/// it: a client that died and sends its checkout again from another queue sends the same checkout.
+fn add_reply_to(json: &mut String, reply_to: &ReplyTo) {
+    let kept = serde_json::to_string(reply_to).expect("two strings are always JSON");
+    // A submission is an object and has an order id.
+    json.pop();
+    json.push_str(",\"reply_to\":");
+    json.push_str(&kept);
+    json.push('}');
 }
 
 impl Unreadable {
@@ -389,6 +424,7 @@ impl Body {
             Body::PaymentRefundFailed(b) => b.order_id,
             Body::PaymentVoided(b) => b.order_id,
             Body::NeedsAttention(b) => b.order_id,
+            Body::Reply(b) => b.order_id,
         };
         Some(id)
     }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BodyHash, Contact, Line, MessageId, Method, OrderId, PaymentChoice, Sku, Token, clean_text};
+use crate::{
+    BodyHash, Contact, Line, MessageId, Method, OrderId, PaymentChoice, ReplyTo, Sku, Token, clean_text,
+};
 
 const LINES_MAX: usize = 100;
 const QUANTITY_MAX: u64 = 1000;
@@ -15,6 +17,7 @@ const FAULTS_MAX: usize = 20;
 
 /// One thing that is wrong, where, and what would be right.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fault {
     /// `items[2].quantity`
     pub field: String,
@@ -25,6 +28,27 @@ pub struct Fault {
 impl Fault {
     pub fn new(field: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
         Self { field: field.into(), code: code.into(), message: message.into() }
+    }
+
+    /// As many as help; of the others, how many there are.
+    pub fn first(mut faults: Vec<Fault>) -> Vec<Fault> {
+        let more = faults.len().saturating_sub(FAULTS_MAX);
+        faults.truncate(FAULTS_MAX);
+        if more > 0 {
+            faults.push(Fault::new("", "more", format!("and {more} more faults")));
+        }
+        faults
+    }
+
+    /// All of them in one line.
+    pub fn in_words(faults: &[Fault]) -> Option<String> {
+        match faults {
+            [] => None,
+            [only] => Some(format!("{}: {}", only.field, only.message)),
+            [first, more @ ..] => {
+                Some(format!("{}: {} (and {} more)", first.field, first.message, more.len()))
+            }
+        }
     }
 }
 
@@ -44,6 +68,8 @@ pub struct Submit {
     pub order_id: OrderId,
     pub customer_id: Option<String>,
     pub cart: Result<Cart, Vec<Fault>>,
+    /// Where its sender waits for the outcome. From outside it comes as a property, never in the body.
+    pub reply_to: Option<ReplyTo>,
     /// Of all but the order id: the same checkout sent under the same order id is the same checkout.
     pub content: BodyHash,
     raw: Value,
@@ -69,16 +95,18 @@ impl Submit {
                 "give a message_id, or an order_id in the body: without one a repeat cannot be recognised",
             )?,
         };
+        // Ours is always well-formed; what an outsider put there is none of ours.
+        let reply_to = fields.remove("reply_to").and_then(|kept| serde_json::from_value(kept).ok());
         let content = BodyHash::of("checkout.submit", &raw.to_string());
         let reader = Reader { raw: &raw, faults };
         let (customer_id, cart) = reader.read();
         if let Some(fields) = raw.as_object_mut() {
             fields.insert("order_id".into(), Value::String(order_id.to_string()));
         }
-        Ok(Self { order_id, customer_id, cart, content, raw })
+        Ok(Self { order_id, customer_id, cart, reply_to, content, raw })
     }
 
-    /// The body as it is kept and passed on, with the order id filled in.
+    /// The body as it came, with the order id filled in.
     pub fn raw(&self) -> &Value {
         &self.raw
     }
@@ -100,18 +128,9 @@ impl Reader<'_> {
             (Some(customer_id), Some(payment), true) => {
                 Ok(Cart { customer_id, lines, payment, contact, discount_code })
             }
-            _ => Err(self.told()),
+            _ => Err(Fault::first(self.faults)),
         };
         (customer_id, cart)
-    }
-
-    fn told(mut self) -> Vec<Fault> {
-        let more = self.faults.len().saturating_sub(FAULTS_MAX);
-        self.faults.truncate(FAULTS_MAX);
-        if more > 0 {
-            self.faults.push(Fault::new("", "more", format!("and {more} more faults")));
-        }
-        self.faults
     }
 
     fn fault(&mut self, field: impl Into<String>, code: &str, message: impl Into<String>) {

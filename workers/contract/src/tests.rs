@@ -47,7 +47,7 @@ fn time_is_written_and_read_as_rfc_3339() {
 }
 
 fn accept(name: &str, id: Option<&str>, body: &str) -> Result<Message, Unreadable> {
-    let raw = Raw { message_id: id.map(Into::into), name: name.into(), schema: None, body: body.into() };
+    let raw = Raw { message_id: id.map(Into::into), name: name.into(), body: body.into(), ..Raw::default() };
     Message::accept(&raw, Time::default())
 }
 
@@ -73,7 +73,13 @@ fn what_cannot_be_read_says_what_its_sender_should_change() {
     assert_eq!(code("checkout.submit", Some("m"), &" ".repeat(70_000)), "body_too_large");
     let cancel = r#"{"order_id":"01932b4a-1111-7000-8000-000000000001"}"#;
     assert_eq!(code("order.cancel", None, cancel), "message_id_missing");
-    let raw = Raw { message_id: None, name: "order.cancel".into(), schema: Some(2), body: cancel.into() };
+    let raw = Raw {
+        message_id: None,
+        name: "order.cancel".into(),
+        schema: Some(2),
+        body: cancel.into(),
+        ..Raw::default()
+    };
     assert_eq!(Message::accept(&raw, Time::default()).unwrap_err().code, "schema_unknown");
     let secret = accept("order.pay", Some("m"), r#"{"order_id":{"s3cret":1}}"#).unwrap_err();
     assert!(!secret.why.contains("s3cret"), "{secret}");
@@ -136,4 +142,65 @@ fn a_checkout_sent_again_has_the_same_content_whatever_its_spacing() {
     );
     assert_eq!(a.content, b.content);
     assert_ne!(a.content, submitted(r#"{"customer_id":"d","items":[],"payment":null}"#).content);
+}
+
+fn asked(body: &str, reply_to: Option<&str>, correlation_id: Option<&str>) -> Result<Message, Unreadable> {
+    let raw = Raw {
+        message_id: Some("m1".into()),
+        name: "checkout.submit".into(),
+        schema: None,
+        reply_to: reply_to.map(Into::into),
+        correlation_id: correlation_id.map(Into::into),
+        body: body.into(),
+    };
+    Message::accept(&raw, Time::default())
+}
+
+#[test]
+fn where_the_asker_waits_goes_along_with_a_checkout_and_changes_nothing_else_about_it() {
+    let body = r#"{"customer_id":"c","items":[],"payment":null}"#;
+    let kept = asked(body, Some("answers.7"), Some("my-1")).unwrap();
+    let again = Message::restore(kept.id.clone(), None, kept.at, kept.name(), kept.json())
+        .expect("it was kept by us");
+    assert_eq!(kept, again);
+    let Body::Submit(submit) = &again.body else { panic!("{again:?}") };
+    let reply_to = submit.reply_to.as_ref().unwrap();
+    assert_eq!((reply_to.queue(), reply_to.correlation_id()), ("answers.7", Some("my-1")));
+    // A client that was started anew waits elsewhere for the same checkout.
+    let elsewhere = asked(body, Some("answers.8"), None).unwrap();
+    let nowhere = asked(body, Some(""), Some("my-1")).unwrap();
+    for other in [&elsewhere, &nowhere] {
+        assert_eq!(other.hash(), kept.hash());
+        let Body::Submit(other) = &other.body else { panic!("{other:?}") };
+        assert_eq!(other.content, submit.content);
+    }
+    assert!(!nowhere.json().contains("reply_to"), "{}", nowhere.json());
+}
+
+#[test]
+fn a_body_alone_cannot_make_us_write_to_a_queue() {
+    let body = r#"{"customer_id":"c","items":[],"payment":null,"reply_to":{"queue":"somebody"}}"#;
+    let message = asked(body, None, None).unwrap();
+    assert!(!message.json().contains("somebody"), "{}", message.json());
+    let nonsense = r#"{"customer_id":"c","items":[],"payment":null,"reply_to":7}"#;
+    assert_eq!(asked(nonsense, None, None).unwrap().hash(), message.hash());
+}
+
+#[test]
+fn where_nobody_can_wait_is_told_to_the_sender() {
+    let long = "q".repeat(256);
+    for (reply_to, correlation_id) in
+        [("a\nb", None), (long.as_str(), None), ("q", Some("a\u{7}b")), ("q", Some(&long))]
+    {
+        assert_eq!(asked("{}", Some(reply_to), correlation_id).unwrap_err().code, "reply_to_invalid");
+    }
+    // Only a checkout has an outcome: for other commands it is some library's habit.
+    let raw = Raw {
+        message_id: Some("m1".into()),
+        name: "order.archive".into(),
+        reply_to: Some("a\nb".into()),
+        body: r#"{"order_id":"01932b4a-1111-7000-8000-000000000001"}"#.into(),
+        ..Raw::default()
+    };
+    assert!(Message::accept(&raw, Time::default()).is_ok());
 }

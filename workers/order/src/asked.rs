@@ -1,12 +1,12 @@
 //! What people ask of an order that exists is passed on or refused with a reason; none of it moves money here.
 
 use contract::{
-    Body, By, Decision, Method, OrderCancel, OrderCancelRefused, OrderId, OrderPay, PaymentSettle, Reason,
-    SagaCancel, Status, clean_text,
+    Body, By, Decision, Fault, Method, OrderCancel, OrderId, OrderPay, PaymentSettle, Reason, SagaCancel,
+    Status, clean_text,
 };
 
 use crate::state::{self, Change};
-use crate::{Cause, Order, Record, facts, returns};
+use crate::{Cause, Order, Record, facts, refusals, returns};
 
 /// Longer ids than any provider's; a receipt number fits too.
 const TRANSACTION_ID_CHARS_MAX: usize = 100;
@@ -37,21 +37,23 @@ pub(crate) fn cancel_too_late(order: &Order, cause: Cause<'_>) -> Decision<Recor
         Status::Refunded => "already_refunded",
         Status::Archived => "already_archived",
     };
-    refuse_cancel(order.order_id, reason, Some(order.status), cause)
+    refusals::cancel(Some(order), order.order_id, reason, cause.now)
 }
 
 pub(crate) fn cancel_of_none(id: OrderId, reason: &str, cause: Cause<'_>) -> Decision<Record> {
-    refuse_cancel(id, reason, None, cause)
+    refusals::cancel(None, id, reason, cause.now)
 }
 
 /// Whoever asks twice is refused or answered by the payment worker from its record: never a second charge.
 pub(crate) fn pay(order: &Order, asked: &OrderPay, cause: Cause<'_>) -> Decision<Record> {
-    let refuse = |reason| facts::refused(order, "order.pay", reason, cause.now);
+    let refuse = |reason| refusals::refused(order, "order.pay", reason, cause.now);
     match (order.status, order.method) {
         (Status::Created, Method::Cod) => {
             let transaction_id = asked.transaction_id.clone();
-            if transaction_id.as_ref().is_some_and(|id| clean_text(id, TRANSACTION_ID_CHARS_MAX).is_err()) {
-                return refuse("transaction_id_invalid");
+            if let Some(Err(why)) = transaction_id.as_ref().map(|id| clean_text(id, TRANSACTION_ID_CHARS_MAX))
+            {
+                let fault = Fault::new("transaction_id", "transaction_id_invalid", why);
+                return refusals::faulty(order, "order.pay", vec![fault], cause.now);
             }
             let settle = PaymentSettle { order_id: order.order_id, transaction_id };
             Decision::done("passed on to payment").say(Body::PaymentSettle(settle))
@@ -67,7 +69,7 @@ pub(crate) fn pay(order: &Order, asked: &OrderPay, cause: Cause<'_>) -> Decision
 }
 
 pub(crate) fn archive(order: &Order, cause: Cause<'_>) -> Decision<Record> {
-    let refuse = |reason| facts::refused(order, "order.archive", reason, cause.now);
+    let refuse = |reason| refusals::refused(order, "order.archive", reason, cause.now);
     match order.status {
         Status::Created | Status::Paid => refuse("not_finished"),
         Status::Fulfilled if returns::under_way(order) => refuse("return_under_way"),
@@ -81,14 +83,4 @@ pub(crate) fn archive(order: &Order, cause: Cause<'_>) -> Decision<Record> {
         }
         Status::Archived => refuse("already_archived"),
     }
-}
-
-fn refuse_cancel(
-    order_id: OrderId,
-    reason: &str,
-    status: Option<Status>,
-    cause: Cause<'_>,
-) -> Decision<Record> {
-    let refused = OrderCancelRefused { order_id, at: cause.now, reason: reason.into(), status };
-    Decision::done("refused").say(Body::OrderCancelRefused(refused))
 }

@@ -1,11 +1,11 @@
 //! What is said about an order comes from its record alone, so that saying it again says the same.
 
 use contract::{
-    Body, Decision, Message, Notice, OrderArchived, OrderCancelled, OrderCreated, OrderFulfilled, OrderId,
-    OrderPaid, OrderRefunded, OrderRefused, OrderReturned, Reason, Status, Tell, Time,
+    Body, Decision, Ending, Notice, OrderArchived, OrderCancelled, OrderCreated, OrderFulfilled, OrderPaid,
+    OrderRefunded, OrderReturned, Reason, Reply, ReplyTo, Status, Tell, Time,
 };
 
-use crate::{Order, Record, Return, actions};
+use crate::{Order, Record, Return};
 
 /// Anyone may listen to it: neither the contact nor the token goes along.
 pub(crate) fn created(order: &Order) -> Body {
@@ -30,8 +30,8 @@ pub(crate) fn paid(order: &Order) -> Body {
     })
 }
 
-pub(crate) fn fulfilled(order: &Order) -> Body {
-    Body::OrderFulfilled(OrderFulfilled {
+pub(crate) fn fulfilled(order: &Order) -> Ending {
+    Ending::Fulfilled(OrderFulfilled {
         order_id: order.order_id,
         customer_id: order.customer_id.clone(),
         at: when(order, Status::Fulfilled),
@@ -39,12 +39,12 @@ pub(crate) fn fulfilled(order: &Order) -> Body {
 }
 
 /// Given up before it shipped: cancelled, or refunded if it had been paid. The reason on record outranks `said`.
-pub(crate) fn undone(order: &Order, said: Reason) -> Body {
+pub(crate) fn undone(order: &Order, said: Reason) -> Ending {
     let reason = order.reason.unwrap_or(said);
     if !order.reached.contains_key(&Status::Cancelled) {
-        return refunded(order, reason, 0);
+        return Ending::Refunded(refunded(order, reason, 0));
     }
-    Body::OrderCancelled(OrderCancelled {
+    Ending::Cancelled(OrderCancelled {
         order_id: order.order_id,
         customer_id: order.customer_id.clone(),
         at: when(order, Status::Cancelled),
@@ -56,7 +56,7 @@ pub(crate) fn undone(order: &Order, said: Reason) -> Body {
 /// A return that is done: the one that brought the last goods back makes the order refunded.
 pub(crate) fn returned(order: &Order, done: &Return) -> Body {
     if order.refunded_by == Some(done.no) {
-        return refunded(order, Reason::Returned, done.no);
+        return Body::OrderRefunded(refunded(order, Reason::Returned, done.no));
     }
     Body::OrderReturned(OrderReturned {
         order_id: order.order_id,
@@ -72,6 +72,25 @@ pub(crate) fn archived(order: &Order) -> Body {
         customer_id: order.customer_id.clone(),
         at: when(order, Status::Archived),
     })
+}
+
+/// The event for whoever listens, and the same for whoever asked. `order` forgets the asker: a return later is not what
+/// they wait for.
+pub(crate) fn ended(order: &mut Order, what: &'static str, ending: Ending) -> Decision<Record> {
+    let reply_to = order.reply_to.take();
+    reply(Decision::done(what), reply_to, ending)
+}
+
+pub(crate) fn reply(
+    decision: Decision<Record>,
+    reply_to: Option<ReplyTo>,
+    ending: Ending,
+) -> Decision<Record> {
+    let decision = decision.say(ending.clone().into());
+    match reply_to {
+        Some(reply_to) => decision.say(Body::Reply(Reply { order_id: ending.order_id(), reply_to, ending })),
+        None => decision,
+    }
 }
 
 /// What the customer hears. The caller fills in a reason or another amount.
@@ -94,37 +113,15 @@ pub(crate) fn tell(decision: Decision<Record>, tell: Tell) -> Decision<Record> {
     decision.say(Body::Tell(tell))
 }
 
-pub(crate) fn refused(order: &Order, command: &str, reason: &str, at: Time) -> Decision<Record> {
-    Decision::done("refused").say(Body::OrderRefused(OrderRefused {
-        order_id: order.order_id,
-        at,
-        command: command.into(),
-        reason: reason.into(),
-        status: Some(order.status),
-        allowed: actions(order).into_iter().map(Into::into).collect(),
-    }))
-}
-
-pub(crate) fn refused_of_none(asked: &Message, id: OrderId, reason: &str, at: Time) -> Decision<Record> {
-    Decision::done("refused").say(Body::OrderRefused(OrderRefused {
-        order_id: id,
-        at,
-        command: asked.name().into(),
-        reason: reason.into(),
-        status: None,
-        allowed: Vec::new(),
-    }))
-}
-
 /// `return_no` is 0 for an order that was given up before it shipped.
-fn refunded(order: &Order, reason: Reason, return_no: u32) -> Body {
-    Body::OrderRefunded(OrderRefunded {
+fn refunded(order: &Order, reason: Reason, return_no: u32) -> OrderRefunded {
+    OrderRefunded {
         order_id: order.order_id,
         customer_id: order.customer_id.clone(),
         at: when(order, Status::Refunded),
         reason,
         return_no,
-    })
+    }
 }
 
 fn when(order: &Order, status: Status) -> Time {

@@ -8,6 +8,7 @@ mod marked;
 mod methods;
 mod price;
 mod records;
+mod refusals;
 mod returns;
 mod state;
 mod submit;
@@ -73,6 +74,7 @@ impl Worker for OrderWorker {
             let why = format!("{} speaks of order {id}, which does not exist here", message.name());
             Decision::parked("order_unknown", why)
         };
+        let refused = |id: OrderId| refusals::refused_of_none(id, message.name(), no_order(records, id), now);
         match inbox {
             Inbox::Submit(submit) => submit::decide(records, submit, cause),
             Inbox::ProductUpsert(upsert) => catalogue::product(upsert),
@@ -86,21 +88,15 @@ impl Worker for OrderWorker {
             },
             Inbox::OrderPay(asked) => match order(asked.order_id) {
                 Some(order) => asked::pay(order, asked, cause),
-                None => {
-                    facts::refused_of_none(message, asked.order_id, no_order(records, asked.order_id), now)
-                }
+                None => refused(asked.order_id),
             },
             Inbox::OrderRefund(asked) => match order(asked.order_id) {
                 Some(order) => returns::ask(order, asked, cause),
-                None => {
-                    facts::refused_of_none(message, asked.order_id, no_order(records, asked.order_id), now)
-                }
+                None => refused(asked.order_id),
             },
             Inbox::OrderArchive(asked) => match order(asked.order_id) {
                 Some(order) => asked::archive(order, cause),
-                None => {
-                    facts::refused_of_none(message, asked.order_id, no_order(records, asked.order_id), now)
-                }
+                None => refused(asked.order_id),
             },
 
             Inbox::MarkPaid(mark) => match order(mark.order_id) {

@@ -30,11 +30,12 @@ pub(crate) fn paid(order: &Order, mark: &MarkPaid, cause: Cause<'_>) -> Decision
 
 pub(crate) fn fulfilled(order: &Order, cause: Cause<'_>) -> Decision<Record> {
     if order.reached.contains_key(&Status::Fulfilled) {
-        return Decision::done("said again").say(facts::fulfilled(order));
+        return Decision::done("said again").say(facts::fulfilled(order).into());
     }
     match state::change(order, Change::to(Status::Fulfilled, By::System), cause) {
-        Ok((order, entry)) => {
-            let decision = Decision::done("fulfilled").say(facts::fulfilled(&order));
+        Ok((mut order, entry)) => {
+            let ending = facts::fulfilled(&order);
+            let decision = facts::ended(&mut order, "fulfilled", ending);
             facts::tell(decision, facts::notice(&order, Notice::Fulfilled)).save(order).save(entry)
         }
         Err(error) => Decision::alarm(error.to_string()),
@@ -45,7 +46,7 @@ pub(crate) fn fulfilled(order: &Order, cause: Cause<'_>) -> Decision<Record> {
 pub(crate) fn undone(order: &Order, mark: &MarkUndone, cause: Cause<'_>) -> Decision<Record> {
     let had_been = |status| order.reached.contains_key(&status);
     if had_been(Status::Cancelled) || (had_been(Status::Refunded) && !had_been(Status::Fulfilled)) {
-        return Decision::done("said again").say(facts::undone(order, mark.reason));
+        return Decision::done("said again").say(facts::undone(order, mark.reason).into());
     }
     let (to, event) = match order.status {
         Status::Created => (Status::Cancelled, Notice::Cancelled),
@@ -59,7 +60,8 @@ pub(crate) fn undone(order: &Order, mark: &MarkUndone, cause: Cause<'_>) -> Deci
     match state::change(order, change, cause) {
         Ok((mut order, entry)) => {
             order.short = mark.short.clone();
-            let decision = Decision::done(to.name()).say(facts::undone(&order, mark.reason));
+            let ending = facts::undone(&order, mark.reason);
+            let decision = facts::ended(&mut order, to.name(), ending);
             let tell = Tell { reason: Some(mark.reason), ..facts::notice(&order, event) };
             facts::tell(decision, tell).save(order).save(entry)
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    BodyHash, By, Contact, Fault, Item, Line, MessageId, Method, Money, OrderId, Reason, Short, Sku, Status,
-    Stored, Table, Time,
+    BodyHash, By, Contact, Fault, Item, Line, MessageId, Method, Money, OrderId, Reason, ReplyTo, Short, Sku,
+    Status, Stored, Table, Time,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,9 @@ pub struct Order {
     /// The return with which the last of the goods came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded_by: Option<u32>,
+    /// Where somebody waits for the outcome; gone once they were told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<ReplyTo>,
     pub created_at: Time,
     pub updated_at: Time,
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    Body, By, Decision, Line, MarkReturned, Money, MoneyError, Notice, OrderRefund, Reason, SagaReturn, Sku,
-    Status, StockLine, Tell, clean_text,
+    Body, By, Decision, Fault, Line, MarkReturned, Money, MoneyError, Notice, OrderRefund, Reason,
+    SagaReturn, Sku, Status, StockLine, Tell, clean_text,
 };
 use rust_decimal::Decimal;
 
 use crate::state::{self, Change, TransitionError};
-use crate::{Cause, Order, Record, Return, facts};
+use crate::{Cause, Order, Record, Return, facts, refusals};
 
 /// A reason, not a correspondence.
 const NOTE_CHARS_MAX: usize = 500;
@@ -26,7 +26,8 @@ pub(crate) fn something_left(order: &Order) -> bool {
 
 /// The return counts from the moment it is asked for: a second one cannot claim the same goods.
 pub(crate) fn ask(order: &Order, asked: &OrderRefund, cause: Cause<'_>) -> Decision<Record> {
-    let refuse = |reason| facts::refused(order, "order.refund", reason, cause.now);
+    let refuse = |reason| refusals::refused(order, "order.refund", reason, cause.now);
+    let faulty = |faults| refusals::faulty(order, "order.refund", faults, cause.now);
     match order.status {
         Status::Fulfilled => {}
         Status::Created | Status::Paid => return refuse("not_fulfilled"),
@@ -34,12 +35,13 @@ pub(crate) fn ask(order: &Order, asked: &OrderRefund, cause: Cause<'_>) -> Decis
         Status::Refunded => return refuse("already_refunded"),
         Status::Archived => return refuse("order_archived"),
     }
-    if asked.reason.as_ref().is_some_and(|note| clean_text(note, NOTE_CHARS_MAX).is_err()) {
-        return refuse("reason_invalid");
+    if let Some(Err(why)) = asked.reason.as_ref().map(|note| clean_text(note, NOTE_CHARS_MAX)) {
+        return faulty(vec![Fault::new("reason", "reason_invalid", why)]);
     }
     let lines = match lines_asked(order, asked.items.as_deref()) {
+        Ok(lines) if lines.is_empty() => return refuse("nothing_to_return"),
         Ok(lines) => lines,
-        Err(reason) => return refuse(reason),
+        Err(faults) => return faulty(faults),
     };
     let amount = match share(order, &lines) {
         Ok(amount) => amount,
@@ -104,30 +106,47 @@ pub(crate) fn mark(order: &Order, mark: &MarkReturned, cause: Cause<'_>) -> Deci
     }
 }
 
-/// What is asked back, one line per SKU, or the reason why it cannot come back.
-fn lines_asked(order: &Order, asked: Option<&[Line]>) -> Result<Vec<Line>, &'static str> {
+/// What is asked back, one line per SKU, or all that is wrong with it.
+fn lines_asked(order: &Order, asked: Option<&[Line]>) -> Result<Vec<Line>, Vec<Fault>> {
     let left = left(order);
     let mut wanted: BTreeMap<&Sku, u32> = BTreeMap::new();
+    let mut faults = Vec::new();
     match asked {
         None => wanted.extend(left.iter().filter(|(_, quantity)| **quantity > 0)),
         Some(lines) => {
-            for line in lines {
+            for (at, line) in lines.iter().enumerate() {
                 let merged = wanted.entry(&line.sku).or_default();
                 *merged = merged.saturating_add(line.quantity);
-                match (line.quantity, left.get(&line.sku)) {
-                    (_, None) => return Err("item_unknown"),
-                    (0, Some(_)) => return Err("quantity_invalid"),
-                    (_, Some(0)) => return Err("already_returned"),
-                    (_, Some(left)) if *merged > *left => return Err("quantity_too_large"),
-                    (_, Some(_)) => {}
-                }
+                faults.extend(fault_of(at, line, *merged, left.get(&line.sku).copied()));
             }
         }
     }
-    if wanted.is_empty() {
-        return Err("nothing_to_return");
+    if !faults.is_empty() {
+        return Err(faults);
     }
     Ok(wanted.into_iter().map(|(sku, quantity)| Line { sku: sku.clone(), quantity }).collect())
+}
+
+/// `wanted`: in all lines so far; `left`: what may come back, if it was bought at all.
+fn fault_of(at: usize, line: &Line, wanted: u32, left: Option<u32>) -> Option<Fault> {
+    let sku = &line.sku;
+    let quantity = format!("items[{at}].quantity");
+    match (line.quantity, left) {
+        (_, None) => Some(Fault::new(
+            format!("items[{at}].sku"),
+            "item_unknown",
+            format!("{sku} is not in this order"),
+        )),
+        (0, Some(_)) => Some(Fault::new(quantity, "quantity_invalid", "must be at least 1")),
+        (_, Some(0)) => {
+            Some(Fault::new(quantity, "already_returned", format!("all of {sku} is back or on its way back")))
+        }
+        (_, Some(left)) if wanted > left => {
+            let message = format!("{wanted} of {sku}; {left} can still come back");
+            Some(Fault::new(quantity, "quantity_too_large", message))
+        }
+        (_, Some(_)) => None,
+    }
 }
 
 /// Bought and in no return so far, whether that is done or not.

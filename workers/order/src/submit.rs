@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    Body, Cart, Decision, Fault, Money, Need, Notice, OrderRejected, Records, SagaStart, Status, StockLine,
-    Submit, Table,
+    Body, Cart, Decision, Ending, Fault, Money, Need, Notice, OrderRejected, Records, SagaStart, Status,
+    StockLine, Submit, Table,
 };
 
 use crate::price::{self, Priced};
@@ -75,6 +75,7 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
         reached: BTreeMap::new(),
         returns: Vec::new(),
         refunded_by: None,
+        reply_to: submit.reply_to.clone(),
         created_at: cause.now,
         updated_at: cause.now,
     };
@@ -97,7 +98,7 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
 
 fn reject(submit: &Submit, faults: Vec<Fault>, cause: Cause<'_>) -> Decision<Record> {
     let code = faults.first().map_or("invalid", |fault| fault.code.as_str()).to_string();
-    let message = in_words(&faults);
+    let message = Fault::in_words(&faults).unwrap_or_else(|| "the checkout cannot be read".into());
     let rejected = OrderRejected {
         order_id: submit.order_id,
         customer_id: submit.customer_id.clone(),
@@ -106,7 +107,8 @@ fn reject(submit: &Submit, faults: Vec<Fault>, cause: Cause<'_>) -> Decision<Rec
         message: message.clone(),
         details: faults.clone(),
     };
-    Decision::done("rejected").say(Body::OrderRejected(rejected)).save(Submission {
+    let ending = Ending::Rejected(rejected);
+    facts::reply(Decision::done("rejected"), submit.reply_to.clone(), ending).save(Submission {
         order_id: submit.order_id,
         customer_id: submit.customer_id.clone(),
         content: submit.content,
@@ -115,12 +117,4 @@ fn reject(submit: &Submit, faults: Vec<Fault>, cause: Cause<'_>) -> Decision<Rec
         faults,
         at: cause.now,
     })
-}
-
-fn in_words(faults: &[Fault]) -> String {
-    match faults {
-        [] => "the checkout cannot be read".into(),
-        [only] => format!("{}: {}", only.field, only.message),
-        [first, more @ ..] => format!("{}: {} (and {} more)", first.field, first.message, more.len()),
-    }
 }

@@ -72,8 +72,12 @@ pub struct Refund {
     pub tries: u32,
     /// The order had been given up before the money came.
     pub late: bool,
+    /// What the provider calls it, once it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
+    /// What it called the tries that it refused: an event without a key is told apart by that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
     /// Made outside, by a person who vouches for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<String>,

@@ -84,7 +84,8 @@ pub(crate) fn start(
     now: Time,
 ) -> Decision<Record> {
     let state = if amount.is_zero() { RefundState::Done } else { RefundState::Asked };
-    let refund = Refund { return_no, amount, state, tries: 1, late, transaction_id: None, by_hand: None };
+    let (transaction_id, refused, by_hand) = (None, Vec::new(), None);
+    let refund = Refund { return_no, amount, state, tries: 1, late, transaction_id, refused, by_hand };
     payment.refunds.push(refund.clone());
     payment.updated_at = now;
     let body = match state {
@@ -171,7 +172,11 @@ pub(crate) fn failed(mut payment: Payment, m: &bodies::ProviderEvent, now: Time)
     let Some((at, current)) = find(&payment, m) else {
         return Decision::alarm("the provider refused a refund that was not asked for; look at its books");
     };
+    let names_try = names_a_try(&payment, &m.data.transaction_id);
     let refund = &mut payment.refunds[at];
+    if refund.state == RefundState::Asked && current && names_try {
+        refund.refused.push(m.data.transaction_id.clone());
+    }
     match (refund.state, current) {
         (RefundState::Done, _) => Decision::ignored("it went back before"),
         (RefundState::Failed, _) => Decision::ignored("it is known that this failed"),
@@ -216,18 +221,41 @@ fn is_stray(m: &bodies::ProviderEvent) -> bool {
     m.data.key.as_ref().is_some_and(|key| key.starts_with(STRAY))
 }
 
-/// Which refund an event is about, and whether it is about its latest try. Providers that do not send the
-/// key back are understood as long as only one refund has that amount.
+/// Which refund an event is about, and whether it is about its latest try.
 fn find(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usize, bool)> {
-    let Some(key) = &m.data.key else {
-        let mut alike = (0..payment.refunds.len()).filter(|at| payment.refunds[*at].amount == m.data.amount);
-        return alike.next().filter(|_| alike.next().is_none()).map(|at| (at, true));
-    };
+    let Some(key) = &m.data.key else { return find_without_key(payment, m) };
     (0..payment.refunds.len()).find_map(|at| {
         let refund = &payment.refunds[at];
         let tried = |tries| payment.refund_key(&Refund { tries, ..refund.clone() }) == *key;
         (1..=refund.tries).find(|tries| tried(*tries)).map(|tries| (at, tries == refund.tries))
     })
+}
+
+/// Providers that do not send the key back name each try by a transaction of its own. One that was heard of before is
+/// that try. One that is new is the latest: an older one was named when it was refused, or there would be no later one.
+/// Which refund it then is can be told as long as only one has that amount.
+fn find_without_key(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usize, bool)> {
+    let transaction = &m.data.transaction_id;
+    let names_try = names_a_try(payment, transaction);
+    let refunds = || payment.refunds.iter().enumerate();
+    if let Some((at, _)) = refunds().find(|(_, refund)| refund.transaction_id.as_ref() == Some(transaction)) {
+        return Some((at, true));
+    }
+    if let Some((at, refund)) = refunds().find(|(_, refund)| refund.refused.contains(transaction)) {
+        // Refused for good: there was no later try.
+        let latest = refund.state == RefundState::Failed && refund.refused.last() == Some(transaction);
+        return Some((at, latest));
+    }
+    let mut alike = refunds().filter(|(_, refund)| refund.amount == m.data.amount);
+    let (at, refund) = alike.next().filter(|_| alike.next().is_none())?;
+    // Made under one name and told of under another: that is another try.
+    Some((at, !names_try || refund.transaction_id.is_none()))
+}
+
+/// Some providers name the charge in events about its refunds: that says nothing about the try.
+fn names_a_try(payment: &Payment, transaction_id: &str) -> bool {
+    let charge = payment.charge.as_ref().and_then(|charge| charge.transaction_id.as_deref());
+    charge != Some(transaction_id)
 }
 
 fn provider_refund(payment: &Payment, refund: &Refund) -> Body {

@@ -183,11 +183,11 @@ fn refund_key(return_no: u32, tries: u32) -> String {
 }
 
 fn refund_succeeded(tries: u32) -> Body {
-    event(ProviderEventKind::RefundSucceeded, "re_1", eur(TOTAL), Some(&refund_key(0, tries)))
+    event(ProviderEventKind::RefundSucceeded, &format!("re_{tries}"), eur(TOTAL), Some(&refund_key(0, tries)))
 }
 
 fn refund_failed(tries: u32) -> Body {
-    event(ProviderEventKind::RefundFailed, "re_1", eur(TOTAL), Some(&refund_key(0, tries)))
+    event(ProviderEventKind::RefundFailed, &format!("re_{tries}"), eur(TOTAL), Some(&refund_key(0, tries)))
 }
 
 fn answer(charge: ChargeStanding) -> Body {

@@ -168,7 +168,10 @@ impl SagaWorker {
         };
         let declined_now =
             matches!((input, saga.forward_at()), (Input::Declined(step), Some(at)) if step == at);
-        if declined_now {
+        // Who wanted to cancel gets what they wanted, and hears that; that it could not have been shipped anyway
+        // stands in stock.ship_refused.
+        let cancel_waits = saga.progress.as_ref().is_some_and(|progress| progress.cancel);
+        if declined_now && !cancel_waits {
             saga.reason = answer.reason;
             saga.short = answer.short;
         }

@@ -7,6 +7,7 @@ use crate::{Fault, Money, OrderId, Time};
 use super::words::{Item, Method, Reason, Short, Status, is_zero};
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderCreated {
     pub order_id: OrderId,
     pub customer_id: String,
@@ -19,6 +20,7 @@ pub struct OrderCreated {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderRejected {
     pub order_id: OrderId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,11 +28,14 @@ pub struct OrderRejected {
     pub at: Time,
     /// The first fault's code: what most senders branch on.
     pub code: String,
+    /// For people.
     pub message: String,
+    /// Every fault that was found.
     pub details: Vec<Fault>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderPaid {
     pub order_id: OrderId,
     pub customer_id: String,
@@ -39,6 +44,7 @@ pub struct OrderPaid {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderFulfilled {
     pub order_id: OrderId,
     pub customer_id: String,
@@ -46,27 +52,32 @@ pub struct OrderFulfilled {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderCancelled {
     pub order_id: OrderId,
     pub customer_id: String,
     pub at: Time,
     pub reason: Reason,
+    /// For `insufficient_stock`: every line that could not be had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub short: Vec<Short>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderRefunded {
     pub order_id: OrderId,
     pub customer_id: String,
     pub at: Time,
     pub reason: Reason,
+    /// The return that brought the last goods back. Absent: it was given up before it shipped.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub return_no: u32,
 }
 
 /// A partial return was taken back; the order stays fulfilled.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderReturned {
     pub order_id: OrderId,
     pub customer_id: String,
@@ -75,6 +86,7 @@ pub struct OrderReturned {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderArchived {
     pub order_id: OrderId,
     pub customer_id: String,
@@ -82,28 +94,53 @@ pub struct OrderArchived {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderCancelRefused {
     pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
     pub at: Time,
+    /// A code to branch on.
     pub reason: String,
+    /// For people: the order, where it stands, what was asked and what is possible.
+    #[serde(default)]
+    pub message: String,
+    /// Where the order stands; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// What may be asked of it now.
+    #[serde(default)]
+    pub allowed: Vec<String>,
 }
 
 /// Any other command about an order that its state does not allow.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderRefused {
     pub order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
     pub at: Time,
+    /// What was asked.
     pub command: String,
+    /// A code to branch on.
     pub reason: String,
+    /// For people: the order, where it stands, what was asked and what is possible.
+    #[serde(default)]
+    pub message: String,
+    /// Where the command itself is wrong: every fault that was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<Fault>,
+    /// Where the order stands; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
+    /// What may be asked of it now.
     pub allowed: Vec<String>,
 }
 
 /// `stock.reserved`, `stock.released`, `stock.shipped`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StockFact {
     pub order_id: OrderId,
     pub at: Time,
@@ -111,6 +148,7 @@ pub struct StockFact {
 
 /// `stock.refused`, `stock.ship_refused`: every short line, not just the first.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StockRefused {
     pub order_id: OrderId,
     pub at: Time,
@@ -118,6 +156,7 @@ pub struct StockRefused {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StockRestocked {
     pub order_id: OrderId,
     pub at: Time,
@@ -125,6 +164,7 @@ pub struct StockRestocked {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentCaptured {
     pub order_id: OrderId,
     pub at: Time,
@@ -133,6 +173,7 @@ pub struct PaymentCaptured {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentDeclined {
     pub order_id: OrderId,
     pub at: Time,
@@ -142,10 +183,12 @@ pub struct PaymentDeclined {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentRefunded {
     pub order_id: OrderId,
     pub at: Time,
     pub amount: Money,
+    /// The return it was for; absent when the order was given up.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub return_no: u32,
     /// The capture came after the order had been given up.
@@ -154,6 +197,7 @@ pub struct PaymentRefunded {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentRefundFailed {
     pub order_id: OrderId,
     pub at: Time,
@@ -167,18 +211,21 @@ pub struct PaymentRefundFailed {
 
 /// Nothing was captured, and whatever may still come goes straight back.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentVoided {
     pub order_id: OrderId,
     pub at: Time,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NeedsAttention {
     pub order_id: OrderId,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub return_no: u32,
     pub customer_id: String,
     pub at: Time,
+    /// The step that stands still.
     pub step: String,
     pub why: String,
     /// What an operator can do now.

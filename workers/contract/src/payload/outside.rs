@@ -8,55 +8,69 @@ use crate::{Money, OrderId, Sku, Time};
 use super::words::{By, Line, is_zero};
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderCancel {
     pub order_id: OrderId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who wants it: the order's audit trail says so for ever.
     #[serde(default)]
     pub by: By,
 }
 
 /// A return after fulfilment. Without items: everything that has not come back yet.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderRefund {
     pub order_id: OrderId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Vec<Line>>,
+    /// At most 500 characters; stands in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
+/// The money for an order that is paid on delivery has come.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderPay {
     pub order_id: OrderId,
+    /// A receipt's number, at most 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderArchive {
     pub order_id: OrderId,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProductUpsert {
     pub sku: Sku,
+    /// 1 to 200 characters, none of them a control character.
     pub title: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     pub price: Money,
+    /// What was counted in the warehouse. Without it the stock stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_hand: Option<u32>,
 }
 
 /// Exactly one of `percent` (a decimal string, more than 0 and at most 100) and `amount`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DiscountUpsert {
+    /// 1 to 40 visible ASCII characters.
     pub code: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
+    /// The last moment it is valid at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_until: Option<Time>,
     #[serde(default = "yes")]
@@ -68,8 +82,10 @@ fn yes() -> bool {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StockAdjust {
     pub sku: Sku,
+    /// What was found more (or, below zero, less) than was thought.
     pub delta: i64,
     pub reason: String,
 }
@@ -84,7 +100,9 @@ pub struct MethodSwitch {
 
 /// The provider's event, the same on the queue and by HTTP.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProviderEvent {
+    /// The provider's own id for it.
     pub id: String,
     #[serde(rename = "type")]
     pub kind: ProviderEventKind,
@@ -93,6 +111,7 @@ pub struct ProviderEvent {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ProviderEventKind {
     #[serde(rename = "payment.succeeded")]
     PaymentSucceeded,
@@ -105,10 +124,12 @@ pub enum ProviderEventKind {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProviderEventData {
     /// The order id that the charge was made for.
     pub reference: OrderId,
     pub transaction_id: String,
+    /// What was taken or given back: an event about another amount than was asked for moves nothing.
     pub amount: Money,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<String>,
@@ -121,6 +142,7 @@ pub struct ProviderEventData {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SagaRetry {
     pub order_id: OrderId,
+    /// 0 for the checkout itself, else which return.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub return_no: u32,
     pub by: String,
@@ -130,6 +152,7 @@ pub struct SagaRetry {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SagaResolve {
     pub order_id: OrderId,
+    /// 0 for the checkout itself, else which return.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub return_no: u32,
     pub outcome: Resolution,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Money, Sku};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     Card,
@@ -59,6 +60,7 @@ impl Method {
 
 /// Why an order was given up or its money went back. The codes are fixed: other programs read them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     InsufficientStock,
@@ -71,6 +73,7 @@ pub enum Reason {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Created,
@@ -104,6 +107,7 @@ impl Status {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     #[default]
@@ -128,6 +132,7 @@ impl Reason {
 
 /// A provider's stand-in for a card. Worthless without the merchant's key, and still kept out of logs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Token(pub String);
 
@@ -139,6 +144,7 @@ impl fmt::Debug for Token {
 
 /// Where a customer wants to hear. Personal data: shown to nobody's logs.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Contact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
@@ -159,6 +165,7 @@ impl fmt::Debug for Contact {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentChoice {
     pub method: Method,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,6 +174,7 @@ pub struct PaymentChoice {
 
 /// So many of one thing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Line {
     pub sku: Sku,
     pub quantity: u32,
@@ -182,6 +190,7 @@ pub struct StockLine {
 
 /// A line with its price as it was when the order was made; later price changes do not touch it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Item {
     pub sku: Sku,
     pub title: String,
@@ -194,6 +203,7 @@ pub struct Item {
 
 /// A line that could not be had: how much was asked for, how much is free.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Short {
     pub sku: Sku,
     pub title: String,

@@ -489,3 +489,56 @@ fn cash_that_comes_before_it_is_asked_for_is_remembered() {
     assert!(matches!(undone.outcome, Outcome::Alarm(_)), "{:?}", undone.outcome);
     assert_eq!(said(&undone.send), "payment.voided()");
 }
+
+#[test]
+fn an_event_without_a_key_belongs_to_the_try_that_its_transaction_names() {
+    let refund = |kind, transaction| event(kind, transaction, eur(TOTAL), None);
+    use ProviderEventKind::{RefundFailed, RefundSucceeded};
+    tells(
+        &[
+            charge(),
+            succeeded(),
+            refund_all(),
+            refund(RefundFailed, "re_a"),
+            // Told again: the try that is under way has not been refused.
+            refund(RefundFailed, "re_a"),
+            refund(RefundSucceeded, "re_b"),
+            refund(RefundSucceeded, "re_b"),
+            // The first try, refused, went through after all: somebody has too much money.
+            refund(RefundSucceeded, "re_a"),
+            refund(RefundSucceeded, "re_c"),
+        ],
+        expect![[r#"
+            payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+            payment.webhook → payment.captured(ch_1, 50.00 EUR) | captured, 50.00/0.00
+            payment.refund → provider.refund(refund/O/0/1, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+            payment.webhook → provider.refund(refund/O/0/2, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+            payment.webhook → nothing | captured, 50.00/0.00, refund asked
+            payment.webhook → payment.refunded(#0, 50.00 EUR) | captured, 50.00/50.00, refund done
+            payment.webhook → nothing | captured, 50.00/50.00, refund done
+            payment.webhook → nothing | captured, 50.00/50.00, refund done
+            payment.webhook → nothing | captured, 50.00/50.00, refund done
+        "#]],
+    );
+    // A provider that names the charge in all of them says nothing about the try: every refusal counts.
+    tells(
+        &[
+            charge(),
+            succeeded(),
+            refund_all(),
+            refund(RefundFailed, "ch_1"),
+            refund(RefundFailed, "ch_1"),
+            refund(RefundSucceeded, "ch_1"),
+            refund(RefundSucceeded, "ch_1"),
+        ],
+        expect![[r#"
+            payment.charge → provider.charge(charge/O, 50.00 EUR) | asked, 0.00/0.00
+            payment.webhook → payment.captured(ch_1, 50.00 EUR) | captured, 50.00/0.00
+            payment.refund → provider.refund(refund/O/0/1, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+            payment.webhook → provider.refund(refund/O/0/2, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+            payment.webhook → provider.refund(refund/O/0/3, 50.00 EUR of ch_1) | captured, 50.00/0.00, refund asked
+            payment.webhook → payment.refunded(#0, 50.00 EUR) | captured, 50.00/50.00, refund done
+            payment.webhook → nothing | captured, 50.00/50.00, refund done
+        "#]],
+    );
+}

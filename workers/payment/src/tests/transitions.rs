@@ -52,6 +52,7 @@ fn messages(books: &Books) -> Vec<(&'static str, Body)> {
         books.row.as_ref().and_then(|_| books.payment().refunds.first().map(|r| r.tries)).unwrap_or(1);
     let (older, unknown) = (refund_key(0, tries.saturating_sub(1)), refund_key(7, 1));
     let refund = |kind, key: Option<&str>| event(kind, "re_1", eur(TOTAL), key);
+    let without_key = |kind, tries| event(kind, &format!("re_{tries}"), eur(TOTAL), None);
     vec![
         ("charge", charge()),
         ("check", check()),
@@ -67,11 +68,15 @@ fn messages(books: &Books) -> Vec<(&'static str, Body)> {
         ("refund.succeeded, this key", refund_succeeded(tries)),
         ("refund.succeeded, older key", refund(RefundSucceeded, Some(&older))),
         ("refund.succeeded, unknown key", refund(RefundSucceeded, Some(&unknown))),
-        ("refund.succeeded, no key", refund(RefundSucceeded, None)),
+        ("refund.succeeded, no key", without_key(RefundSucceeded, tries)),
+        ("refund.succeeded, no key, older", without_key(RefundSucceeded, tries.saturating_sub(1))),
+        ("refund.succeeded, no key, unknown", without_key(RefundSucceeded, 99)),
         ("refund.failed, this key", refund_failed(tries)),
         ("refund.failed, older key", refund(RefundFailed, Some(&older))),
         ("refund.failed, unknown key", refund(RefundFailed, Some(&unknown))),
-        ("refund.failed, no key", refund(RefundFailed, None)),
+        ("refund.failed, no key", without_key(RefundFailed, tries)),
+        ("refund.failed, no key, older", without_key(RefundFailed, tries.saturating_sub(1))),
+        ("refund.failed, no key, unknown", without_key(RefundFailed, 99)),
         ("answer not_found", answer(ChargeStanding::NotFound)),
         ("answer pending", answer(ChargeStanding::Pending)),
         ("answer succeeded", found(eur(TOTAL))),

@@ -152,22 +152,45 @@ fn a_cancellation_waits_for_the_pivot() {
     "#]],
     );
     check(
+        DELIVERED,
+        &["cancel"],
+        expect![[r#"
+        cancel → order.refuse_cancel | running, collect_cash, 2592000 s
+    "#]],
+    );
+}
+
+#[test]
+fn who_wanted_to_cancel_hears_that_and_not_that_it_could_not_be_shipped_anyway() {
+    check(
         PAID,
         &["cancel", "stock.ship_refused", "payment.refunded", "stock.released", "order.refunded"],
         expect![[r#"
             cancel → (done: the answer to the last step that could not be taken back is awaited) | running, ship, 60 s
             stock.ship_refused → payment.refund | unwinding, take_payment, 30 s
             payment.refunded → stock.release | unwinding, hold_stock, 30 s
-            stock.released → order.mark_undone(stock_unavailable: CUP, TEA) | unwinding, close, 30 s
+            stock.released → order.mark_undone(cancelled_by_customer) | unwinding, close, 30 s
             order.refunded → (done: ended undone) | undone
         "#]],
     );
     check(
-        DELIVERED,
-        &["cancel"],
+        &[],
+        &[
+            "start cod",
+            "stock.reserved",
+            "cancel by admin",
+            "stock.ship_refused",
+            "stock.released",
+            "order.cancelled",
+        ],
         expect![[r#"
-        cancel → order.refuse_cancel | running, collect_cash, 2592000 s
-    "#]],
+            start cod → stock.reserve | running, hold_stock, 30 s
+            stock.reserved → stock.ship | running, ship, 60 s
+            cancel by admin → (done: the answer to the last step that could not be taken back is awaited) | running, ship, 60 s
+            stock.ship_refused → stock.release | unwinding, hold_stock, 30 s
+            stock.released → order.mark_undone(cancelled_by_admin) | unwinding, close, 30 s
+            order.cancelled → (done: ended undone) | undone
+        "#]],
     );
 }
 

@@ -1,0 +1,57 @@
+//! What the saga says has happened counts once, and the customer hears of it once.
+
+use super::*;
+
+#[test]
+fn a_second_payment_is_refused() {
+    for State { name: state, mut shop, .. } in states() {
+        let settles = shop.hear(pay()).send.iter().any(|body| matches!(body, Body::PaymentSettle(_)));
+        assert_eq!(settles, state == "created, cod", "{state}");
+    }
+    let mut shop = Shop::with_catalogue();
+    shop.hear(submit(json!({})));
+    shop.hear(mark_paid("ch_1"));
+    let second = shop.hear(mark_paid("ch_2"));
+    assert!(matches!(second.outcome, Outcome::Alarm(_)) && second.save.is_empty());
+    assert_eq!(shop.order().transaction_id.as_deref(), Some("ch_1"));
+}
+
+#[test]
+fn what_was_undone_before_it_was_marked_as_paid_stays_undone_without_an_alarm() {
+    let mut shop = Shop::with_catalogue();
+    shop.hear(submit(json!({})));
+    shop.hear(mark_undone(Reason::CancelledByCustomer));
+    let late = shop.hear(mark_paid("ch_1"));
+    assert!(matches!(late.outcome, Outcome::Ignored(_)), "{:?}", late.outcome);
+    assert!(late.save.is_empty() && late.send.is_empty());
+}
+
+#[test]
+fn what_is_said_again_is_the_same_but_the_customer_is_not_told_twice() {
+    for (advance, again) in [
+        (vec![], mark_paid("ch_1")),
+        (vec![mark_paid("ch_1")], mark_fulfilled()),
+        (vec![], mark_undone(Reason::PaymentTimeout)),
+        (vec![mark_paid("ch_1")], mark_undone(Reason::StockUnavailable)),
+        (vec![mark_paid("ch_1"), mark_fulfilled(), refund(None)], mark_returned(1)),
+        (vec![mark_paid("ch_1"), mark_fulfilled(), refund(Some(vec![line("TEA", 1)]))], mark_returned(1)),
+    ] {
+        let mut shop = Shop::with_catalogue();
+        shop.hear(submit(json!({})));
+        advance.into_iter().for_each(|body| drop(shop.hear(body)));
+        let first = shop.hear(again.clone());
+        let second = shop.hear(again);
+        assert_eq!(first.send[0], second.send[0]);
+        assert_eq!((first.send[1].name(), second.send.len()), ("notification.tell", 1));
+        assert!(second.save.is_empty());
+    }
+}
+
+#[test]
+fn a_late_payment_that_went_back_is_told_with_its_own_amount() {
+    let mut shop = Shop::with_catalogue();
+    shop.hear(submit(json!({"contact": {"phone": "+49301234567"}})));
+    shop.hear(mark_undone(Reason::PaymentTimeout));
+    let decision = shop.hear(payment_refunded(true));
+    expect!["notification.tell(late_payment_refunded, 1.00 EUR)"].assert_eq(&said(&decision));
+}

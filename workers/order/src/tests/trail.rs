@@ -1,0 +1,56 @@
+//! Every change of state leaves one entry that says who wanted it and why.
+
+use super::*;
+
+#[test]
+fn the_audit_trail_has_one_entry_per_change_and_no_gaps() {
+    for State { name: state, checkout, mut shop } in states() {
+        // Everything there is, twice over: whatever changes the status must leave exactly one entry.
+        for (name, body) in messages(&checkout).into_iter().chain(messages(&checkout)) {
+            let (before, entries) = (shop.status(), shop.audit().len());
+            shop.hear(body);
+            let changed = usize::from(before != shop.status() && shop.status() != "rejected");
+            assert_eq!(shop.audit().len(), entries + changed, "{state}, {name}");
+        }
+        let audit = shop.audit();
+        for (at, entry) in audit.iter().enumerate() {
+            assert_eq!(entry.seq as usize, at + 1, "{state}");
+            assert_eq!(entry.from, at.checked_sub(1).map(|before| audit[before].to), "{state}");
+        }
+        if let Some(last) = audit.last() {
+            let order = shop.order();
+            assert_eq!((order.entries as usize, order.status), (audit.len(), last.to));
+        }
+    }
+}
+
+#[test]
+fn the_audit_trail_says_who_wanted_it_and_why() {
+    let mut shop = Shop::fulfilled(json!([{"sku": "TEA", "quantity": 1}]), None);
+    let reason = Some("wrong colour".to_string());
+    shop.hear(Body::OrderRefund(OrderRefund { order_id: order_id(), items: None, reason }));
+    shop.hear(mark_returned(1));
+    shop.hear(archive());
+    let mut trail = String::new();
+    for entry in shop.audit() {
+        let from = entry.from.map_or("-", Status::name);
+        let (by, reason, note) = (entry.by, entry.reason, &entry.note);
+        assert_eq!(contract::Stored::id(&entry), format!("{ORDER}/{:06}", entry.seq));
+        writeln!(
+            trail,
+            "{} {from} → {} by {by:?} {reason:?} {note:?} ({})",
+            entry.seq,
+            entry.to.name(),
+            entry.message_id
+        )
+        .unwrap();
+    }
+    expect![[r#"
+        1 - → created by Customer None None (m10)
+        2 created → paid by System None None (m11)
+        3 paid → fulfilled by System None None (m12)
+        4 fulfilled → refunded by Admin Some(Returned) Some("wrong colour") (m14)
+        5 refunded → archived by Admin None None (m15)
+    "#]]
+    .assert_eq(&trail);
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 pub(crate) mod postgres;
+pub(crate) mod proxy;
 pub(crate) mod shop;
 pub(crate) mod system;
 

@@ -7,6 +7,7 @@ pub(crate) mod rabbit;
 pub(crate) mod served;
 pub(crate) mod shop;
 pub(crate) mod system;
+pub(crate) mod wire;
 
 use std::fs::File;
 use std::io::Write;

@@ -47,7 +47,9 @@ pub(crate) fn server() -> String {
 }
 
 pub(crate) async fn connect(url: &str) -> PgConnection {
-    let options = PgConnectOptions::from_str(url).unwrap().disable_statement_logging();
+    // A test that forgets a transaction fails and does not hang.
+    let patience = [("lock_timeout", format!("{}s", super::PATIENCE.as_secs()))];
+    let options = PgConnectOptions::from_str(url).unwrap().options(patience).disable_statement_logging();
     options.connect().await.unwrap_or_else(|why| {
         panic!(
             "no Postgres for the tests at {url}: {why}\n\

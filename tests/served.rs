@@ -60,7 +60,9 @@ fn a_paused_role_rests_everywhere_and_goes_on_with_what_has_gathered() {
     let served = Served::new();
     let mut processes =
         [served.spawn(WORKERS), served.spawn(&["worker", "stock"]), served.spawn(&["timers"])];
-    processes.iter_mut().for_each(|process| drop(served.ready(process)));
+    processes.iter_mut().for_each(|process| {
+        served.ready(process);
+    });
     served.run(&["sample"]).ok();
     served.run(&["pause", "role", "stock", "--why", "a test", "--by", "anna"]).ok();
     served.run(&["pause", "role", "stock", "--why", "again"]).fails(1, &["paused already"]);
@@ -158,7 +160,9 @@ fn what_cannot_work_ends_at_once_and_says_why_without_the_password() {
 fn what_died_on_the_broker_is_kept_by_its_cause_and_can_be_corrected() {
     let served = Served::new();
     let mut processes = [served.spawn(WORKERS), served.spawn(&["timers"])];
-    processes.iter_mut().for_each(|process| drop(served.ready(process)));
+    processes.iter_mut().for_each(|process| {
+        served.ready(process);
+    });
     served.run(&["sample"]).ok();
     block_on(async {
         let outsider = served.corner.outsider().await;
@@ -234,7 +238,9 @@ fn a_queue_that_was_lost_is_refilled_from_the_journal() {
 fn a_message_that_was_handled_after_all_is_no_dead_letter() {
     let served = Served::new();
     let mut processes = [served.spawn(WORKERS), served.spawn(&["timers"])];
-    processes.iter_mut().for_each(|process| drop(served.ready(process)));
+    processes.iter_mut().for_each(|process| {
+        served.ready(process);
+    });
     served.run(&["sample"]).ok();
     let id = submit(&served, "tok_ok");
     assert_eq!(served.outcome(&id), "fulfilled");

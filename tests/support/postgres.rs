@@ -33,6 +33,10 @@ impl Schema {
         &self.url
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) async fn gone(self) {
         drop_schema(&mut connect(&server()).await, &self.name).await;
     }

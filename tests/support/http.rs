@@ -6,6 +6,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// What is shown to everybody, as text.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.write_all(
+        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").as_bytes(),
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
 /// An answer's status, and its body if that is JSON.
 pub(crate) fn post(address: SocketAddr, token: &str, path: &str, body: &[u8]) -> Result<(u16, Value)> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;

@@ -6,6 +6,7 @@ mod asyncapi;
 mod audit;
 mod bad_input;
 mod broker_contract;
+mod chaos;
 mod crash;
 mod fences;
 mod journeys;

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How Postgres is asked to commit, in a message of its own.
-pub(crate) const COMMIT: &[u8] = b"commit\0";
+/// How Postgres is asked to commit: in a message of its own, or with documents, which only a keeper sends.
+pub(crate) const KEEP: &[&[u8]] = &[b"commit\0", b"{\""];
 /// How RabbitMQ is given a message: the method basic.publish.
-pub(crate) const PUBLISH: &[u8] = &[0, 60, 0, 40];
+pub(crate) const PUBLISH: &[&[u8]] = &[&[0, 60, 0, 40]];
 
 pub(crate) struct Proxy {
     address: SocketAddr,
@@ -38,8 +38,8 @@ struct Line {
 }
 
 impl Proxy {
-    /// `request` are the bytes by which a request is known whose answer may be swallowed.
-    pub(crate) fn to(server: &str, request: &'static [u8]) -> Self {
+    /// A request whose answer may be swallowed is known by containing one of `requests`.
+    pub(crate) fn to(server: &str, requests: &'static [&'static [u8]]) -> Self {
         let server = server.to_socket_addrs().unwrap().next().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -54,7 +54,7 @@ impl Proxy {
                     && !listening.away.load(SeqCst)
                     && let Ok(server) = TcpStream::connect_timeout(&server, Duration::from_secs(5))
                 {
-                    listening.clone().join(number, client, server, request);
+                    listening.clone().join(number, client, server, requests);
                 }
             }
         });
@@ -108,7 +108,13 @@ impl Drop for Proxy {
 }
 
 impl Wire {
-    fn join(self: Arc<Self>, number: u64, client: TcpStream, server: TcpStream, request: &'static [u8]) {
+    fn join(
+        self: Arc<Self>,
+        number: u64,
+        client: TcpStream,
+        server: TcpStream,
+        requests: &'static [&'static [u8]],
+    ) {
         let (Ok(from_client), Ok(from_server)) = (client.try_clone(), server.try_clone()) else { return };
         let (Ok(to_client), Ok(to_server)) = (client.try_clone(), server.try_clone()) else { return };
         // A held-back packet would look like a slow server.
@@ -119,7 +125,8 @@ impl Wire {
         let (wire, heard) = (self.clone(), asked.clone());
         std::thread::spawn(move || {
             pass_on(from_client, to_server, |bytes| {
-                if wire.to_swallow.load(SeqCst) > 0 && contains(bytes, request) {
+                if wire.to_swallow.load(SeqCst) > 0 && requests.iter().any(|request| contains(bytes, request))
+                {
                     heard.store(true, SeqCst);
                 }
                 true

@@ -26,6 +26,7 @@ use crate::broker::embedded::EmbeddedBroker;
 use crate::config::Settings;
 use crate::door::Door;
 use crate::gateway::{self, Gateway, RunFile};
+use crate::import;
 use crate::run::{Decides, Hand, Reaches, Station};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
@@ -81,6 +82,7 @@ impl System {
             spawn(&mut tasks, name, station.run(stop.clone()));
         }
         spawn(&mut tasks, "timers", timers::run(store.clone(), broker.clone(), stop.clone()));
+        spawn(&mut tasks, "importer", import::run(store.clone(), broker.clone(), stop.clone()));
         spawn(&mut tasks, "courier", bring_events(world.clone(), door.clone(), stop.clone()));
         spawn(
             &mut tasks,

@@ -120,7 +120,7 @@ pub fn dead_letter(
     now: Time,
 ) -> DeadLetter {
     DeadLetter {
-        id: dead_letter_id(queue, message.id.as_str()),
+        id: dead_letter_id(queue.name(), message.id.as_str()),
         queue: queue.name().to_string(),
         message_id: Some(message.id.to_string()),
         name: message.name().to_string(),
@@ -135,7 +135,8 @@ pub fn dead_letter(
     }
 }
 
-fn dead_letter_id(queue: Queue, message_id: &str) -> String {
+/// Made from queue and message: the same letter has the same id however often it dies.
+pub(crate) fn dead_letter_id(queue: &str, message_id: &str) -> String {
     let name = format!("{queue}/{message_id}");
     uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).hyphenated().to_string()
 }

@@ -11,6 +11,7 @@ mod dead;
 pub mod door;
 mod fail;
 pub mod gateway;
+pub mod import;
 pub mod retry;
 pub mod run;
 pub mod store;

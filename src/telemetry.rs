@@ -10,7 +10,11 @@ use crate::config::LogFormat;
 
 /// Call once, first thing.
 pub fn start(log: &str, format: LogFormat) -> Result<()> {
-    let filter = EnvFilter::try_new(log).with_context(|| format!("log = {log:?} is no log filter"))?;
+    let mut filter = EnvFilter::try_new(log).with_context(|| format!("log = {log:?} is no log filter"))?;
+    // More of these would show the password with which we greet the broker.
+    for quiet in ["lapin=error", "amq_protocol=error", "amq_protocol_tcp=error", "tcp_stream=error"] {
+        filter = filter.add_directive(quiet.parse()?);
+    }
     let terminal = std::io::stderr().is_terminal();
     let json = match format {
         LogFormat::Json => true,

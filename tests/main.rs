@@ -8,6 +8,7 @@ mod broker_contract;
 mod crash;
 mod fences;
 mod journeys;
+mod rabbitmq;
 mod readme;
 mod saga_properties;
 mod simulation;

@@ -1,6 +1,7 @@
 //! The real program in a folder of its own, and everything a user can do to it from outside.
 
 pub(crate) mod http;
+pub(crate) mod proxy;
 pub(crate) mod rabbit;
 pub(crate) mod shop;
 pub(crate) mod system;

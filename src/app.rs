@@ -3,7 +3,6 @@
 
 mod courier;
 mod house;
-mod importer;
 mod open;
 mod part;
 
@@ -32,6 +31,7 @@ use crate::broker::Broker;
 use crate::config::{Listen, Settings};
 use crate::door::Door;
 use crate::gateway::{self, Gateway, RunFile};
+use crate::import;
 use crate::pause::Paused;
 use crate::probe::{self, Probe};
 use crate::run::{Decides, Hand, Reaches, Station};
@@ -165,7 +165,7 @@ impl System {
         }
         let (store, broker, stop) = (self.store.clone(), self.broker.clone(), self.stop.clone());
         self.spawn("timers", timers::run(store.clone(), broker.clone(), stop.clone()));
-        self.spawn("the import of dead letters", importer::import(store.clone(), broker, stop.clone()));
+        self.spawn("the import of dead letters", import::run(store.clone(), broker, stop.clone()));
         if let Some(world) = self.world.clone() {
             self.spawn("courier", courier::bring_events(world, self.door.clone(), stop.clone()));
         }

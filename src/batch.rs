@@ -135,7 +135,7 @@ pub fn dead_letter(
     }
 }
 
-/// The same letter has the same id however often it dies.
+/// Made from queue and message: the same letter has the same id however often it dies.
 pub(crate) fn dead_letter_id(queue: &str, message_id: &str) -> String {
     let name = format!("{queue}/{message_id}");
     uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).hyphenated().to_string()

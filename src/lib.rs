@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod door;
 mod fail;
 pub mod gateway;
+pub mod import;
 pub mod metrics;
 pub mod pause;
 pub mod probe;

@@ -10,12 +10,12 @@ use crate::config::LogFormat;
 
 /// Call once, first thing.
 pub fn start(log: &str, format: LogFormat) -> Result<()> {
-    let filter = EnvFilter::try_new(log).with_context(|| format!("log = {log:?} is no log filter"))?;
-    // The broker's client cries out at every channel that closes; whoever supervises it says what it means.
-    let filter = match log.contains("lapin") {
-        true => filter,
-        false => filter.add_directive("lapin=off".parse()?),
-    };
+    let mut filter = EnvFilter::try_new(log).with_context(|| format!("log = {log:?} is no log filter"))?;
+    // More of these would show the password with which we greet the broker. And its client cries out at every
+    // channel that closes: whoever supervises it says what that means.
+    for quiet in ["lapin=off", "amq_protocol=error", "amq_protocol_tcp=error", "tcp_stream=error"] {
+        filter = filter.add_directive(quiet.parse()?);
+    }
     let terminal = std::io::stderr().is_terminal();
     let json = match format {
         LogFormat::Json => true,

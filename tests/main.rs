@@ -10,6 +10,7 @@ mod chaos;
 mod crash;
 mod fences;
 mod journeys;
+mod rabbitmq;
 mod readme;
 mod saga_properties;
 mod served;

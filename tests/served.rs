@@ -212,7 +212,7 @@ fn a_queue_that_was_lost_is_refilled_from_the_journal() {
     served.run(&["sample"]).ok();
     payment.kill_9();
     let id = submit(&served, "tok_ok");
-    let queue = rabbit::name(&served.corner, Queue::Payment);
+    let queue = served.corner.names().queue(Queue::Payment);
     block_on(async {
         let outsider = served.corner.outsider().await;
         // What a dead process held has to come back before it can be purged.

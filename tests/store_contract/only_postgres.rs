@@ -14,7 +14,8 @@ use crate::support::wire::{Mode, Proxy};
 /// A store behind a wire, and its options.
 async fn behind(schema: &Schema, options: Options) -> (Proxy, Arc<dyn Store>) {
     let direct = PgConnectOptions::from_str(schema.url()).unwrap();
-    let proxy = Proxy::before(&format!("{}:{}", direct.get_host(), direct.get_port())).await;
+    let server = tokio::net::lookup_host((direct.get_host(), direct.get_port())).await.unwrap().next().unwrap();
+    let proxy = Proxy::before(server, None).await;
     // Parameters count more than what stands before them.
     let address = proxy.address();
     let parameter = format!("host={}&port={}", address.ip(), address.port());
@@ -65,10 +66,10 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_the_journal_knows() {
         let keeping = tokio::spawn(batch.keep(journal(row(Role::Order, &archive(1), vec![say(&fulfil(2))]))));
         let blocked = "select exists (select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))";
         until(&mut direct, blocked).await;
-        proxy.set(Mode::StallAnswers);
+        proxy.set(Mode::DeafToServer);
         execute(&mut direct, "select pg_advisory_unlock(hashtext(current_schema()))").await;
         until(&mut direct, "select count(*) = 1 from journal").await;
-        proxy.set(Mode::Reset);
+        proxy.cut();
         let kept = keeping.await.unwrap();
         assert!(matches!(kept, Err(Error::Unknown(_))), "{kept:?}");
         proxy.set(Mode::Pass);
@@ -104,7 +105,7 @@ async fn a_wire_that_was_cut_costs_one_failure_and_no_more() {
     // Both connections are open, and idle when it happens.
     let (one, two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
     drop((one, two));
-    proxy.set(Mode::Reset);
+    proxy.cut();
     let cut = store.now().await;
     assert!(matches!(cut, Err(Error::Unavailable(_))), "{cut:?}");
     proxy.set(Mode::Pass);

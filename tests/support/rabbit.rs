@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use checkout_saga::broker::rabbitmq::topology::{Names, topology};
 use checkout_saga::broker::rabbitmq::{Options, RabbitBroker};
-use contract::Queue;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -23,15 +22,10 @@ pub(crate) struct Corner {
 }
 
 impl Corner {
-    pub(crate) async fn new() -> Self {
-        Self::at(url()).await
-    }
-
     /// Fails, and says what to do, when there is no broker.
-    pub(crate) async fn at(url: String) -> Self {
-        drop(connect(&url).await);
-        let prefix = format!("test.{}", uuid::Uuid::new_v4().simple());
-        Self { prefix, url }
+    pub(crate) async fn new() -> Self {
+        drop(connect(&url()).await);
+        Self { prefix: format!("test.{}", uuid::Uuid::new_v4().simple()), url: url() }
     }
 
     pub(crate) fn prefix(&self) -> &str {
@@ -63,9 +57,19 @@ impl Corner {
         broker
     }
 
+    /// In a house of its own, which is deleted with all that is in it.
+    pub(crate) fn within(prefix: String, url: String) -> Self {
+        Self { prefix, url }
+    }
+
     /// Somebody who has never heard of us, but speaks AMQP.
     pub(crate) async fn outsider(&self) -> Outsider {
-        let connection = connect(&self.url).await;
+        self.outsider_at(&self.url).await
+    }
+
+    /// The same, by another way.
+    pub(crate) async fn outsider_at(&self, url: &str) -> Outsider {
+        let connection = connect(url).await;
         let channel = connection.create_channel().await.unwrap();
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         Outsider { _connection: connection, channel, names: self.names() }
@@ -140,9 +144,4 @@ async fn sweep(url: &str, names: &Names) {
         channel.exchange_delete(exchange.name.into(), ExchangeDeleteOptions::default()).await.unwrap();
     }
     connection.close(200, "done".into()).await.unwrap();
-}
-
-/// The queue's name on the broker.
-pub(crate) fn name(corner: &Corner, queue: Queue) -> String {
-    corner.names().queue(queue)
 }

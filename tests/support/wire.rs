@@ -1,52 +1,58 @@
-//! A wire that can be cut, or go silent, between a program and its server.
+//! Stands between a program and a server, and loses what is said when it is told to.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How the wire is, for open connections and new ones alike.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Pass,
-    /// Nothing gets through, either way; nobody is told.
+    /// What the server says does not arrive. What is said to it does.
+    DeafToServer,
+    /// Nothing arrives on either side.
     Stall,
-    /// What the client says arrives; what the server answers waits.
-    StallAnswers,
-    /// Every connection is torn down, and every new one at once.
-    Reset,
 }
 
-/// Lets nothing through any more when it is dropped.
 pub(crate) struct Proxy {
     address: SocketAddr,
     mode: watch::Sender<Mode>,
+    cuts: watch::Sender<u64>,
+    connections: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
 
-#[derive(Clone, Copy)]
+/// Replaces these bytes on the way to the server.
+pub(crate) type Forgery = Option<(&'static [u8], &'static [u8])>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
-    Question,
-    Answer,
+    Up,
+    Down,
 }
 
 impl Proxy {
-    /// On a free port, in front of `server` ("host:port").
-    pub(crate) async fn before(server: &str) -> Self {
+    pub(crate) async fn before(server: SocketAddr, forgery: Forgery) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (mode, seen) = watch::channel(Mode::Pass);
-        let server = server.to_string();
+        let (mode, cuts) = (watch::Sender::new(Mode::Pass), watch::Sender::new(0));
+        let connections = Arc::new(AtomicU64::new(0));
+        let (modes, cut, count) = (mode.subscribe(), cuts.subscribe(), connections.clone());
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(connect(client, server.clone(), seen.clone()));
+                let Ok(server) = TcpStream::connect(server).await else { continue };
+                count.fetch_add(1, Ordering::Relaxed);
+                client.set_nodelay(true).unwrap();
+                server.set_nodelay(true).unwrap();
+                tokio::spawn(stand_between(client, server, modes.clone(), cut.clone(), forgery));
             }
         });
-        Self { address, mode, accepting }
+        Self { address, mode, cuts, connections, accepting }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -56,82 +62,72 @@ impl Proxy {
     pub(crate) fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
+
+    /// Ends every connection there is. New ones are let through.
+    pub(crate) fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.accepting.abort();
-        self.mode.send_replace(Mode::Reset);
     }
 }
 
-async fn connect(mut client: TcpStream, server: String, mode: watch::Receiver<Mode>) {
-    let mut until = mode.clone();
-    let carried = async {
-        let mut server = TcpStream::connect(server).await?;
-        client.set_nodelay(true)?;
-        server.set_nodelay(true)?;
-        let (questions, answers) = client.split();
-        let (from_server, to_server) = server.split();
-        tokio::join!(
-            carry(questions, to_server, Way::Question, mode.clone()),
-            carry(from_server, answers, Way::Answer, mode.clone()),
-        );
-        std::io::Result::Ok(())
-    };
-    let reset = tokio::select! {
-        biased;
-        _ = until.wait_for(|mode| *mode == Mode::Reset) => true,
-        carried = carried => carried.is_err(),
-    };
-    if reset {
-        // Not a polite good-bye: the other end gets an error.
-        client.set_zero_linger().ok();
+async fn stand_between(
+    client: TcpStream,
+    server: TcpStream,
+    mode: watch::Receiver<Mode>,
+    mut cut: watch::Receiver<u64>,
+    forgery: Forgery,
+) {
+    cut.mark_unchanged();
+    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    tokio::select! {
+        _ = cut.changed() => {}
+        () = carry(from_client, to_server, mode.clone(), Way::Up, forgery) => {}
+        () = carry(from_server, to_client, mode, Way::Down, None) => {}
     }
 }
 
-async fn carry(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, way: Way, mut mode: watch::Receiver<Mode>) {
-    let mut bytes = [0; 16 * 1024];
-    while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        if mode.wait_for(|mode| lets_through(*mode, way)).await.is_err() {
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut mode: watch::Receiver<Mode>,
+    way: Way,
+    forgery: Forgery,
+) {
+    let passes = |mode: &Mode| match mode {
+        Mode::Pass => true,
+        Mode::DeafToServer => way == Way::Up,
+        Mode::Stall => false,
+    };
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = match from.read(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => count,
+        };
+        if mode.wait_for(passes).await.is_err() {
             return;
         }
-        if to.write_all(&bytes[..count]).await.is_err() {
+        if let Some((real, forged)) = forgery {
+            forge(&mut buffer[..count], real, forged);
+        }
+        if to.write_all(&buffer[..count]).await.is_err() {
             return;
         }
     }
-    to.shutdown().await.ok();
 }
 
-fn lets_through(mode: Mode, way: Way) -> bool {
-    match (mode, way) {
-        (Mode::Pass, _) | (Mode::StallAnswers, Way::Question) => true,
-        (Mode::Stall | Mode::Reset, _) | (Mode::StallAnswers, Way::Answer) => false,
+fn forge(bytes: &mut [u8], real: &[u8], forged: &[u8]) {
+    assert_eq!(real.len(), forged.len());
+    while let Some(at) = bytes.windows(real.len()).position(|window| window == real) {
+        bytes[at..at + real.len()].copy_from_slice(forged);
     }
-}
-
-#[tokio::test]
-async fn the_wire_passes_stalls_and_breaks() {
-    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxy = Proxy::before(&server.local_addr().unwrap().to_string()).await;
-    let mut client = TcpStream::connect(proxy.address()).await.unwrap();
-    let (mut served, _) = server.accept().await.unwrap();
-    let mut byte = [0];
-
-    client.write_all(b"1").await.unwrap();
-    served.read_exact(&mut byte).await.unwrap();
-    proxy.set(Mode::StallAnswers);
-    served.write_all(b"2").await.unwrap();
-    client.write_all(b"3").await.unwrap();
-    served.read_exact(&mut byte).await.unwrap();
-    assert_eq!(&byte, b"3");
-    let silence = tokio::time::timeout(Duration::from_millis(50), client.read_exact(&mut byte)).await;
-    assert!(silence.is_err(), "an answer came through");
-    proxy.set(Mode::Pass);
-    client.read_exact(&mut byte).await.unwrap();
-    assert_eq!(&byte, b"2");
-    proxy.set(Mode::Reset);
-    assert!(client.read_exact(&mut byte).await.is_err());
-    let mut late = TcpStream::connect(proxy.address()).await.unwrap();
-    assert!(late.read_exact(&mut byte).await.is_err());
 }

@@ -8,26 +8,36 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Acker, Connection, Consumer};
 
+use super::generation::Reading;
 use super::incoming::{Incoming, Read, Unread, read};
-use super::link::{Fault, channel, short, soon};
+use super::link::{Fault, channel, fault, short, soon};
 use super::{Shared, dead};
 use crate::broker::{Delivery, Mark};
 use crate::retry::Delays;
 
 /// Runs until something breaks, and says what.
-pub(super) async fn consume(shared: Arc<Shared>, connection: Arc<Connection>, queue: Queue) -> String {
+pub(super) async fn consume(
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    queue: Queue,
+    reading: Reading,
+) -> Fault {
     let name = short(shared.names.queue(queue));
-    let mut consumer = match start(&connection, name.clone(), shared.prefetch(queue)).await {
+    let prefetch = match reading {
+        Reading::Ahead => shared.prefetch(queue),
+        Reading::OneByOne => 1,
+    };
+    let mut consumer = match start(&connection, name.clone(), prefetch).await {
         Ok(consumer) => consumer,
-        Err(fault) => return format!("queue {name} cannot be read: {fault}"),
+        Err(fault) => return fault.about(&format!("queue {name} cannot be read")),
     };
     while let Some(delivery) = consumer.next().await {
         match delivery {
             Ok(delivery) => sort(&shared, queue, delivery).await,
-            Err(error) => return format!("queue {name} cannot be read any more: {error}"),
+            Err(error) => return fault(error).about(&format!("queue {name} cannot be read any more")),
         }
     }
-    format!("the broker ended our reading of queue {name}; it may have been deleted")
+    Fault::Away(format!("the broker ended our reading of queue {name}; it may have been deleted"))
 }
 
 pub(super) async fn start(

@@ -68,43 +68,54 @@ pub(super) async fn apply(connection: &Connection, topology: &Topology) -> Resul
 
 /// Compares without changing anything. A failed look closes its channel, so each has one of its own.
 pub(super) async fn plan(connection: &Connection, topology: &Topology) -> Result<Vec<Difference>, Fault> {
+    let mut found = missing(connection, topology).await?;
+    let missing = |name: &str| {
+        found.iter().any(|difference| match difference {
+            Difference::MissingExchange(gone) | Difference::MissingQueue(gone) => gone == name,
+            Difference::Differs { .. } | Difference::Unseen(_) => false,
+        })
+    };
+    let mut others = Vec::new();
+    // What is there is declared again, which changes nothing: equal arguments are fine, others are refused.
+    for exchange in topology.exchanges.iter().filter(|exchange| !missing(&exchange.name)) {
+        let same = ExchangeDeclareOptions { durable: true, ..Default::default() };
+        let again = declare_exchange(&channel(connection).await?, exchange, same).await;
+        others.extend(compared(&exchange.name, again)?);
+    }
+    for queue in topology.queues.iter().filter(|queue| !missing(&queue.name)) {
+        let again = declare_queue(&channel(connection).await?, queue, QueueDeclareOptions::durable()).await;
+        others.extend(compared(&queue.name, again)?);
+    }
+    found.append(&mut others);
+    Ok(found)
+}
+
+/// What is not there. Whoever may not declare may still look.
+pub(super) async fn missing(connection: &Connection, topology: &Topology) -> Result<Vec<Difference>, Fault> {
     let mut found = Vec::new();
     for exchange in &topology.exchanges {
         let look = ExchangeDeclareOptions { passive: true, ..Default::default() };
-        let same = ExchangeDeclareOptions { durable: true, ..Default::default() };
-        let name = exchange.name.clone();
         match declare_exchange(&channel(connection).await?, exchange, look).await {
-            Err(Fault::Missing(_)) => {
-                found.push(Difference::MissingExchange(name));
-                continue;
-            }
-            other => other?,
+            Err(Fault::Missing(_)) => found.push(Difference::MissingExchange(exchange.name.clone())),
+            looked => looked?,
         }
-        found.extend(compared(name, declare_exchange(&channel(connection).await?, exchange, same).await)?);
     }
     for queue in &topology.queues {
-        let name = queue.name.clone();
         let look = QueueDeclareOptions::durable().passive();
         match declare_queue(&channel(connection).await?, queue, look).await {
-            Err(Fault::Missing(_)) => {
-                found.push(Difference::MissingQueue(name));
-                continue;
-            }
-            other => other?,
+            Err(Fault::Missing(_)) => found.push(Difference::MissingQueue(queue.name.clone())),
+            looked => looked?,
         }
-        // It is there, so declaring it again changes nothing: equal arguments are fine, others are refused.
-        let again = declare_queue(&channel(connection).await?, queue, QueueDeclareOptions::durable()).await;
-        found.extend(compared(name, again)?);
     }
     Ok(found)
 }
 
-fn compared(name: String, declared: Result<(), Fault>) -> Result<Option<Difference>, Fault> {
+fn compared(name: &str, declared: Result<(), Fault>) -> Result<Option<Difference>, Fault> {
     match declared {
         Ok(()) => Ok(None),
-        Err(Fault::Differs(why)) => Ok(Some(Difference::Differs { name, why })),
-        Err(Fault::Forbidden(_)) => Ok(Some(Difference::Unseen(name))),
-        Err(fault @ (Fault::Missing(_) | Fault::Away(_))) => Err(fault),
+        Err(Fault::Differs(why)) => Ok(Some(Difference::Differs { name: name.to_string(), why })),
+        Err(Fault::Forbidden(_)) => Ok(Some(Difference::Unseen(name.to_string()))),
+        Err(fault @ (Fault::Missing(_) | Fault::Away(_) | Fault::Garbled(_))) => Err(fault),
     }
 }
 
@@ -137,13 +148,4 @@ async fn declare_queue(
     }
     soon("declaring a queue", channel.queue_declare(short(&*queue.name), options, arguments)).await?;
     Ok(())
-}
-
-/// For those who may not declare: what is not there.
-pub(super) async fn missing(connection: &Connection, topology: &Topology) -> Result<Vec<Difference>, Fault> {
-    let found = plan(connection, topology).await?.into_iter().filter(|difference| match difference {
-        Difference::MissingExchange(_) | Difference::MissingQueue(_) => true,
-        Difference::Differs { .. } | Difference::Unseen(_) => false,
-    });
-    Ok(found.collect())
 }

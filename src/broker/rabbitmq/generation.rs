@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::consume::consume;
-use super::link::{Fault, close};
+use super::link::{Fault, close, fault};
 use super::listen::listen;
 use super::publisher::Publisher;
 use super::topology::topology;
@@ -24,26 +24,38 @@ use crate::broker::State;
 use crate::retry::Delays;
 
 /// One that lived so long was well: the next fault begins with a short delay again.
-const LIVED: Duration = Duration::from_secs(5);
+pub(super) const LIVED: Duration = Duration::from_secs(5);
+
+/// How far a generation reads ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    Ahead,
+    /// One message at a time, after one came that our client cannot parse and gave the connection up for. Each
+    /// such end counts against all that was prefetched, and the good ones should not die with the bad one.
+    OneByOne,
+}
 
 /// Keeps a generation alive until told to stop.
 pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
     let mut delays = Delays::new();
+    let mut reading = Reading::Ahead;
     loop {
         let begun = Instant::now();
-        let ended = tokio::select! {
-            // While it opens; once it is open, it closes itself.
+        let opened = tokio::select! {
             () = stop.cancelled() => return,
-            opened = Generation::open(&shared) => match opened {
-                Ok(generation) => generation.live(&shared, &stop).await,
-                Err(fault) => Err(fault.to_string()),
-            },
+            opened = Generation::open(&shared, reading) => opened,
+        };
+        let ended = match opened {
+            Ok(generation) => generation.live(&shared, &stop).await,
+            Err(fault) => Err(fault),
         };
         let Err(why) = ended else { return };
-        if begun.elapsed() > LIVED {
+        let garbled = matches!(why, Fault::Garbled(_));
+        reading = if garbled { Reading::OneByOne } else { Reading::Ahead };
+        if begun.elapsed() > LIVED || garbled {
             delays = Delays::new();
         }
-        let delay = delays.next_delay();
+        let (why, delay) = (why.to_string(), delays.next_delay());
         if shared.went_down(&why) {
             tracing::warn!(broker = %shared.address, "the broker is away, and is asked for again and again: {why}");
         } else {
@@ -60,19 +72,20 @@ struct Generation {
     publishing: Arc<Connection>,
     consuming: Arc<Connection>,
     publisher: Arc<Publisher>,
+    reading: Reading,
 }
 
 impl Generation {
-    async fn open(shared: &Shared) -> Result<Self, Fault> {
+    async fn open(shared: &Shared, reading: Reading) -> Result<Self, Fault> {
         let publishing = Arc::new(shared.address.connect("publishes").await?);
         let consuming = Arc::new(shared.address.connect("consumes").await?);
         settle_topology(shared, &publishing).await?;
         let publisher = Arc::new(Publisher::open(publishing.clone()).await?);
-        Ok(Self { publishing, consuming, publisher })
+        Ok(Self { publishing, consuming, publisher, reading })
     }
 
     /// `Err` says what went wrong.
-    async fn live(self, shared: &Arc<Shared>, stop: &CancellationToken) -> Result<(), String> {
+    async fn live(self, shared: &Arc<Shared>, stop: &CancellationToken) -> Result<(), Fault> {
         let (breaks, mut broken) = mpsc::channel(1);
         let (mut alarms, mut ends) = (self.publishing.events_listener(), self.consuming.events_listener());
         shared.came_up(self.publisher.clone(), breaks);
@@ -80,13 +93,19 @@ impl Generation {
         let mut tasks = JoinSet::new();
         tasks.spawn(listen(shared.clone(), self.consuming.clone()));
         let mut started = BTreeSet::new();
+        let enough = tokio::time::sleep(LIVED);
+        tokio::pin!(enough);
         let ended = loop {
             self.start_wanted(shared, &mut started, &mut tasks);
             tokio::select! {
                 () = stop.cancelled() => break Ok(()),
-                why = broken.recv() => break Err(why.unwrap_or_default()),
+                why = broken.recv() => break Err(Fault::Away(why.unwrap_or_default())),
                 Some(ended) = tasks.join_next() => {
-                    break Err(ended.unwrap_or_else(|panic| format!("a consumer panicked: {panic}")));
+                    let panicked = |panic| Fault::Away(format!("a consumer panicked: {panic}"));
+                    break Err(ended.unwrap_or_else(panicked));
+                }
+                () = &mut enough, if self.reading == Reading::OneByOne => {
+                    break Err(Fault::Away("it is well again, and may be read ahead".into()));
                 }
                 event = alarms.next() => if let Some(why) = noticed(shared, event) { break Err(why) },
                 event = ends.next() => if let Some(why) = noticed(shared, event) { break Err(why) },
@@ -101,10 +120,10 @@ impl Generation {
         ended
     }
 
-    fn start_wanted(&self, shared: &Arc<Shared>, started: &mut BTreeSet<Queue>, tasks: &mut JoinSet<String>) {
+    fn start_wanted(&self, shared: &Arc<Shared>, started: &mut BTreeSet<Queue>, tasks: &mut JoinSet<Fault>) {
         for queue in shared.wanted() {
             if started.insert(queue) {
-                tasks.spawn(consume(shared.clone(), self.consuming.clone(), queue));
+                tasks.spawn(consume(shared.clone(), self.consuming.clone(), queue, self.reading));
             }
         }
     }
@@ -130,12 +149,12 @@ async fn settle_topology(shared: &Shared, connection: &Connection) -> Result<(),
             "an exchange or queue of ours is there with other arguments, which cannot be changed: {why}; `checkout \
              topology plan` shows all of them"
         ))),
-        Err(fault @ (Fault::Missing(_) | Fault::Away(_))) => Err(fault),
+        Err(fault @ (Fault::Missing(_) | Fault::Away(_) | Fault::Garbled(_))) => Err(fault),
     }
 }
 
 /// What the broker says about a connection by itself. `Some`: it is over.
-fn noticed(shared: &Shared, event: Option<Event>) -> Option<String> {
+fn noticed(shared: &Shared, event: Option<Event>) -> Option<Fault> {
     match event {
         Some(Event::ConnectionBlocked(why)) => {
             tracing::warn!(broker = %shared.address, "the broker accepts nothing for now: {why}");
@@ -147,8 +166,8 @@ fn noticed(shared: &Shared, event: Option<Event>) -> Option<String> {
             shared.set_state(State::Up);
             None
         }
-        Some(Event::Error(error)) => Some(error.to_string()),
-        None => Some("the connection ended".into()),
+        Some(Event::Error(error)) => Some(fault(error)),
+        None => Some(Fault::Away("the connection ended".into())),
         // Connected, and flow control, which newer brokers do not use.
         Some(_) => None,
     }

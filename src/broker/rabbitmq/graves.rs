@@ -4,6 +4,7 @@
 //! it disturbs nobody but other dead letters, until the broker has put it into `P.unreadable`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use contract::Queue;
 use futures_util::StreamExt;
@@ -15,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::consume::{incoming, start};
 use super::dead::letters;
-use super::link::{Fault, close, short};
+use super::generation::LIVED;
+use super::link::{Fault, close, fault, short};
 use crate::retry::Delays;
 
 /// For each dead-letter queue. Dead letters are few, and may be as large as a broker allows.
@@ -25,6 +27,7 @@ const PREFETCH: u16 = 16;
 pub(super) async fn bring_in(shared: Arc<Shared>, stop: CancellationToken) {
     let mut delays = Delays::new();
     loop {
+        let begun = Instant::now();
         let why = tokio::select! {
             () = stop.cancelled() => return,
             ended = once(&shared, &stop) => match ended {
@@ -33,7 +36,10 @@ pub(super) async fn bring_in(shared: Arc<Shared>, stop: CancellationToken) {
             },
         };
         shared.graves.clear();
-        tracing::debug!(broker = %shared.address, "dead letters wait: {why}");
+        if begun.elapsed() > LIVED || matches!(why, Fault::Garbled(_)) {
+            delays = Delays::new();
+        }
+        tracing::warn!(broker = %shared.address, "dead letters wait: {why}");
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(delays.next_delay()) => {}
@@ -61,7 +67,7 @@ async fn once(shared: &Arc<Shared>, stop: &CancellationToken) -> Result<(), Faul
                 Err(panic) => Err(Fault::Away(format!("reading them panicked: {panic}"))),
             },
             event = events.next() => match event {
-                Some(Event::Error(error)) => break Err(Fault::Away(error.to_string())),
+                Some(Event::Error(error)) => break Err(fault(error)),
                 None => break Err(Fault::Away("the connection ended".into())),
                 Some(_) => {}
             },
@@ -89,7 +95,7 @@ async fn read(
                 let dead = letters(&shared.names, queue, &incoming(&delivery));
                 shared.graves.put(delivery.acker, dead);
             }
-            Err(error) => return Fault::Away(error.to_string()),
+            Err(error) => return fault(error),
         }
     }
     Fault::Away(format!("the broker ended our reading of {name}"))

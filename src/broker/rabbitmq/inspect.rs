@@ -44,7 +44,7 @@ pub async fn knock(options: &Options) -> Result<(), Shut> {
         Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => Err(Shut::Refused(why)),
         // 530, which is how a virtual host is refused.
         Err(Fault::Away(why)) if why.contains("NOT_ALLOWED") => Err(Shut::Refused(why)),
-        Err(Fault::Away(why)) => Err(Shut::Away(why)),
+        Err(Fault::Away(why) | Fault::Garbled(why)) => Err(Shut::Away(why)),
     }
 }
 
@@ -67,7 +67,7 @@ pub async fn queues(options: &Options) -> Result<Vec<QueueSeen>, Unavailable> {
                 name: queue.name,
             }),
             Err(Fault::Missing(_) | Fault::Forbidden(_)) => {}
-            Err(fault @ (Fault::Differs(_) | Fault::Away(_))) => {
+            Err(fault @ (Fault::Differs(_) | Fault::Away(_) | Fault::Garbled(_))) => {
                 return Err(Unavailable(fault.to_string()));
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lapin::tcp::OwnedTLSConfig;
 use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 
 /// A broker that is well answers in milliseconds; one that elects a new leader in a second or two. Past
 /// this, nobody knows what became of what was sent, and the connection is given up.
@@ -37,6 +37,8 @@ pub(super) enum Fault {
     Differs(String),
     /// The connection is gone, or the broker does not answer.
     Away(String),
+    /// Something came that our client cannot parse, and it gave the connection up for that.
+    Garbled(String),
 }
 
 impl Address {
@@ -75,12 +77,13 @@ impl fmt::Display for Address {
 }
 
 impl Fault {
-    fn about(self, what: &str) -> Self {
+    pub(super) fn about(self, what: &str) -> Self {
         match self {
             Fault::Forbidden(why) => Fault::Forbidden(format!("{what}: {why}")),
             Fault::Missing(why) => Fault::Missing(format!("{what}: {why}")),
             Fault::Differs(why) => Fault::Differs(format!("{what}: {why}")),
             Fault::Away(why) => Fault::Away(format!("{what}: {why}")),
+            Fault::Garbled(why) => Fault::Garbled(format!("{what}: {why}")),
         }
     }
 }
@@ -88,9 +91,11 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why) | Fault::Away(why) => {
-                f.write_str(why)
-            }
+            Fault::Forbidden(why)
+            | Fault::Missing(why)
+            | Fault::Differs(why)
+            | Fault::Away(why)
+            | Fault::Garbled(why) => f.write_str(why),
         }
     }
 }
@@ -118,16 +123,16 @@ pub(super) async fn close(connection: &Connection) {
     tokio::time::timeout(GOODBYE, connection.close(200, short("done"))).await.ok();
 }
 
-fn fault(error: lapin::Error) -> Fault {
-    let code = match error.kind() {
-        lapin::ErrorKind::ProtocolError(refusal) => refusal.get_id(),
-        _ => 0,
-    };
+pub(super) fn fault(error: lapin::Error) -> Fault {
     let why = error.to_string();
-    match code {
-        403 => Fault::Forbidden(why),
-        404 => Fault::Missing(why),
-        406 => Fault::Differs(why),
+    match error.kind() {
+        ErrorKind::ParsingError(_) => Fault::Garbled(why),
+        ErrorKind::ProtocolError(refusal) => match refusal.get_id() {
+            403 => Fault::Forbidden(why),
+            404 => Fault::Missing(why),
+            406 => Fault::Differs(why),
+            _ => Fault::Away(why),
+        },
         _ => Fault::Away(why),
     }
 }

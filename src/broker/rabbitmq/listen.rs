@@ -12,7 +12,7 @@ use lapin::{Channel, Connection, Consumer};
 use super::Shared;
 use super::consume::{incoming, now};
 use super::incoming::read_fact;
-use super::link::{Fault, channel, short, soon};
+use super::link::{Fault, channel, fault, short, soon};
 
 /// Facts are for looking: when nobody keeps up, the oldest go, instead of filling the broker.
 const FACTS_MAX: u32 = 65_536;
@@ -21,10 +21,10 @@ const FACTS_MAX: u32 = 65_536;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs until something breaks, and says what.
-pub(super) async fn listen(shared: Arc<Shared>, connection: Arc<Connection>) -> String {
+pub(super) async fn listen(shared: Arc<Shared>, connection: Arc<Connection>) -> Fault {
     let channel = match channel(&connection).await {
         Ok(channel) => channel,
-        Err(fault) => return fault.to_string(),
+        Err(fault) => return fault,
     };
     loop {
         shared.somebody_listens().await;
@@ -41,8 +41,8 @@ pub(super) async fn listen(shared: Arc<Shared>, connection: Arc<Connection>) -> 
                 tracing::error!("facts cannot be heard, because this user may not: {why}");
                 return std::future::pending().await;
             }
-            Err(fault @ (Fault::Missing(_) | Fault::Differs(_) | Fault::Away(_))) => {
-                return format!("facts cannot be heard: {fault}");
+            Err(fault @ (Fault::Missing(_) | Fault::Differs(_) | Fault::Away(_) | Fault::Garbled(_))) => {
+                return fault;
             }
         }
     }
@@ -80,13 +80,13 @@ async fn hear(shared: &Shared, mut consumer: Consumer, channel: &Channel) -> Res
                 let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
                 return soon("ending a consumer", cancel).await;
             },
-            fact = consumer.next() => match fact {
+            heard = consumer.next() => match heard {
                 Some(Ok(delivery)) => {
                     let fact: Option<Message> = read_fact(&incoming(&delivery), now());
                     // Nobody listening any more is no failure.
                     fact.map(|fact| shared.facts.send(Arc::new(fact)).ok());
                 }
-                Some(Err(error)) => return Err(Fault::Away(error.to_string())),
+                Some(Err(error)) => return Err(fault(error)),
                 None => return Err(Fault::Away("the broker ended it".into())),
             },
         }

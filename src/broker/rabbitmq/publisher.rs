@@ -166,7 +166,7 @@ fn answered(asker: &str, confirmed: Result<Confirmation, Fault>) -> Result<(), F
             return Err(Failed::Broken("the broker confirms nothing on this channel".into()));
         }
         Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => why,
-        Err(Fault::Away(why)) => return Err(Failed::Broken(why)),
+        Err(Fault::Away(why) | Fault::Garbled(why)) => return Err(Failed::Broken(why)),
     };
     tracing::info!(queue = asker, "an outcome that was asked for is not sent there: {why}");
     Ok(())

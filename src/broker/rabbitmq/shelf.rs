@@ -1,6 +1,7 @@
 //! What has come from one queue and is not done with. A piece is acknowledged when its last message is.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lapin::Acker;
@@ -33,9 +34,10 @@ pub(super) struct Shelf<T> {
 struct Inside<T> {
     ready: VecDeque<T>,
     pieces: HashMap<u64, Piece>,
-    /// Never used twice, so that a mark from a connection that is gone finds nothing.
-    next: u64,
 }
+
+/// Never used twice in a process, so that a mark from a connection that is gone finds nothing.
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// One AMQP message, which may hold many of ours.
 struct Piece {
@@ -45,7 +47,7 @@ struct Piece {
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        let inside = Inside { ready: VecDeque::new(), pieces: HashMap::new(), next: 1 };
+        let inside = Inside { ready: VecDeque::new(), pieces: HashMap::new() };
         Self { inside: Mutex::new(inside), arrived: Notify::new() }
     }
 }
@@ -53,8 +55,7 @@ impl<T> Default for Shelf<T> {
 impl<T: Marked> Shelf<T> {
     pub(super) fn put(&self, acker: Acker, messages: Vec<T>) {
         let mut inside = self.inside();
-        let piece = inside.next;
-        inside.next += 1;
+        let piece = NEXT.fetch_add(1, Ordering::Relaxed);
         inside.pieces.insert(piece, Piece { acker, open: vec![true; messages.len()] });
         for (at, mut message) in messages.into_iter().enumerate() {
             *message.mark() = Mark { piece, at };

@@ -1,0 +1,58 @@
+#!/bin/sh
+# One RabbitMQ user for each role, which may write where it speaks, read its own queues, and declare nothing.
+#
+#   scripts/rabbitmq-users.sh [--vhost VHOST] [--prefix PREFIX]
+#
+# Prints a line "user password" for each. Run again, it gives all of them new passwords. Where rabbitmqctl is
+# not at hand, say how to call it: RABBITMQCTL="docker compose exec -T rabbitmq rabbitmqctl" (it reads the
+# definitions from its standard input). An administrator applies the topology first: `checkout topology apply`.
+#
+# Beside the roles there is PREFIX.shop, an example for an outsider: he may check out, cancel and pay, hear
+# facts by queues of his own named PREFIX.shop.*, and nothing else.
+set -eu
+
+vhost=/
+prefix=checkout
+while [ $# -gt 0 ]; do
+    case $1 in
+    --vhost) vhost=${2:?--vhost needs a name}; shift 2 ;;
+    --prefix) prefix=${2:?--prefix needs a name}; shift 2 ;;
+    *) echo "unknown argument $1; usage: $0 [--vhost VHOST] [--prefix PREFIX]" >&2; exit 2 ;;
+    esac
+done
+case $prefix$vhost in
+*[!A-Za-z0-9._/-]*) echo "use letters, digits, dots, dashes and underscores in vhost and prefix" >&2; exit 2 ;;
+esac
+
+users=
+permissions=
+passwords=
+# In a pattern a dot is any character.
+p=$(printf %s "$prefix" | sed 's/\./\\\\./g')
+dot='\\.'
+# Answers go straight to a queue, facts to whoever listens; what failed waits or is put with the dead.
+speaks="queues|events|dead|retry$dot(1s|10s|60s|10m)"
+
+# may ROLE CONFIGURE WRITE READ
+may() {
+    password=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
+    passwords="$passwords$prefix.$1 $password
+"
+    users="$users${users:+,}{\"name\":\"$prefix.$1\",\"password\":\"$password\",\"tags\":\"\"}"
+    permissions="$permissions${permissions:+,}{\"user\":\"$prefix.$1\",\"vhost\":\"$vhost\",\"configure\":\"$2\",\"write\":\"$3\",\"read\":\"$4\"}"
+}
+
+for role in payment stock notification saga provider email sms; do
+    may $role '^$' "^$p$dot($speaks)\$" "^$p$dot$role\$"
+done
+may order '^$' "^$p$dot($speaks)\$" "^$p$dot(order|intake)\$"
+# Lets in what comes by HTTP, and hears facts for those who wait.
+may gateway "^$p${dot}listener$dot" "^$p$dot(queues|events|listener$dot.*)\$" "^$p$dot(events|listener$dot.*)\$"
+# Publishes deadlines, and brings dead letters in.
+may timers '^$' "^$p$dot(queues|events)\$" "^$p$dot([a-z]+${dot}dead|unrouted)\$"
+may shop "^$p${dot}shop$dot" "^$p$dot(commands|shop$dot.*)\$" "^$p$dot(events|shop$dot.*)\$"
+topics="{\"user\":\"$prefix.shop\",\"vhost\":\"$vhost\",\"exchange\":\"$prefix.commands\",\"write\":\"^(checkout${dot}submit|order$dot(cancel|pay))\$\",\"read\":\"^\$\"}"
+
+printf '{"users":[%s],"permissions":[%s],"topic_permissions":[%s]}' "$users" "$permissions" "$topics" |
+    ${RABBITMQCTL:-rabbitmqctl} -q import_definitions >&2
+printf %s "$passwords"

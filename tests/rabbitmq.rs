@@ -1,0 +1,226 @@
+//! What is true of RabbitMQ alone. What is true of every broker is in `broker_contract.rs`.
+
+mod dead;
+mod faults;
+mod users;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use checkout_saga::broker::rabbitmq::topology::topology;
+use checkout_saga::broker::rabbitmq::{Difference, RabbitBroker, apply, plan};
+use checkout_saga::broker::{Broker, Delivery, State};
+use checkout_saga::store::Said;
+use contract::{Body, Message, MessageId, Queue, Time, bodies};
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use uuid::Uuid;
+
+use crate::support::PATIENCE;
+use crate::support::rabbit::Corner;
+
+#[tokio::test]
+async fn the_plan_names_what_is_missing_or_different_and_apply_puts_right_what_can_be() {
+    let corner = Corner::new().await;
+    let whole = topology(&corner.names());
+    let missing = plan(&corner.options()).await.unwrap();
+    assert_eq!(missing.len(), whole.exchanges.len() + whole.queues.len());
+    apply(&corner.options()).await.unwrap();
+    apply(&corner.options()).await.unwrap();
+    assert_eq!(plan(&corner.options()).await.unwrap(), []);
+
+    let outsider = corner.outsider().await;
+    let email = corner.names().queue(Queue::Email);
+    outsider.channel.queue_delete(email.as_str().into(), Default::default()).await.unwrap();
+    assert_eq!(plan(&corner.options()).await.unwrap(), [Difference::MissingQueue(email.clone())]);
+    let classic = outsider.channel.queue_declare(
+        email.as_str().into(),
+        QueueDeclareOptions::durable(),
+        FieldTable::default(),
+    );
+    classic.await.unwrap();
+    let found = plan(&corner.options()).await.unwrap();
+    assert!(matches!(&found[..], [Difference::Differs { name, .. }] if *name == email), "{found:?}");
+    // A queue that may lose messages is not worked with, and the reason can be seen.
+    let broker = RabbitBroker::connect(corner.options()).unwrap();
+    let why = down(&*broker).await;
+    assert!(why.contains(&email) && why.contains("other arguments"), "{why}");
+}
+
+#[tokio::test]
+async fn every_queue_is_a_durable_quorum_queue_with_a_limit_and_never_drops() {
+    let corner = Corner::new().await;
+    for queue in topology(&corner.names()).queues {
+        let shown = format!("{:?}", queue.arguments);
+        for said in ["\"quorum\"", "\"reject-publish\""] {
+            assert!(shown.contains(said), "{}: {shown}", queue.name);
+        }
+        let waits = queue.name.contains(".retry.");
+        assert_eq!(shown.contains("x-delivery-limit"), !waits, "{}: {shown}", queue.name);
+        if shown.contains("x-dead-letter-exchange") {
+            assert!(shown.contains("\"at-least-once\""), "{}: {shown}", queue.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_somebody_deleted_is_declared_again_and_gets_what_is_said_to_it() {
+    let corner = Corner::new().await;
+    let broker = corner.broker().await;
+    let outsider = corner.outsider().await;
+    outsider
+        .channel
+        .queue_delete(corner.names().queue(Queue::Stock).into(), Default::default())
+        .await
+        .unwrap();
+    let why = broker.publish(&[say(1, Queue::Stock)]).await.unwrap_err();
+    assert!(why.to_string().contains("no queue is bound"), "{why}");
+    publish(&*broker, &[say(1, Queue::Stock)]).await;
+    assert_eq!(numbers(&take(&*broker, Queue::Stock).await), [1]);
+}
+
+#[tokio::test]
+async fn a_bundle_is_one_message_to_the_broker_and_many_to_us_however_few_are_taken_at_once() {
+    let corner = Corner::new().await;
+    let broker = corner.broker().await;
+    let outsider = corner.outsider().await;
+    let many: Vec<_> = (0..1000).map(|n| say(n, Queue::Saga)).collect();
+    broker.publish(&many).await.unwrap();
+    let pieces = outsider.ready_in(&corner.names().queue(Queue::Saga)).await;
+    assert!((2..=4).contains(&pieces), "{pieces} messages");
+    let mut all = Vec::new();
+    while all.len() < many.len() {
+        let taken = tokio::time::timeout(PATIENCE, broker.take(Queue::Saga, 7)).await.unwrap().unwrap();
+        assert!(taken.len() <= 7);
+        broker.ack(&taken).await.unwrap();
+        all.extend(numbers(&taken));
+    }
+    assert_eq!(all, (0..1000).collect::<Vec<_>>());
+    assert_eq!(broker.depth(Queue::Saga).await.unwrap().messages, 0);
+}
+
+#[tokio::test]
+async fn of_a_bundle_that_was_not_done_with_all_comes_again() {
+    let corner = Corner::new().await;
+    let broker = corner.broker().await;
+    broker.publish(&[say(1, Queue::Saga), say(2, Queue::Saga)]).await.unwrap();
+    let taken = take(&*broker, Queue::Saga).await;
+    broker.ack(&taken[..1]).await.unwrap();
+    broker.close().await;
+    let next = corner.broker().await;
+    let again = take(&*next, Queue::Saga).await;
+    assert_eq!(numbers(&again), [1, 2], "the journal knows the first");
+    assert!(again.iter().all(|one| one.redelivered));
+    // By the new connection, not by marks of the old one.
+    next.ack(&taken).await.unwrap();
+    assert_eq!(next.depth(Queue::Saga).await.unwrap().messages, 2);
+}
+
+#[tokio::test]
+async fn a_message_id_of_255_bytes_goes_through_and_a_longer_one_cannot_be_made() {
+    let corner = Corner::new().await;
+    let broker = corner.broker().await;
+    let id = "ü".repeat(127) + "x";
+    let body = Body::OrderArchive(bodies::OrderArchive { order_id: contract::OrderId::new(Uuid::nil()) });
+    let message = Message::new(MessageId::new(&id).unwrap(), Time::default(), body);
+    let said = Said { message: Arc::new(message), queues: vec![Queue::Order] };
+    broker.publish(&[said]).await.unwrap();
+    assert_eq!(take(&*broker, Queue::Order).await[0].message.id.as_str(), id);
+    assert!(MessageId::new(&(id + "y")).is_none());
+}
+
+#[tokio::test]
+async fn an_outsider_hears_facts_as_plain_single_messages() {
+    let corner = Corner::new().await;
+    let broker = corner.broker().await;
+    let outsider = corner.outsider().await;
+    let channel = &outsider.channel;
+    let queue = format!("{}.shop", corner.names().queue(Queue::Email));
+    channel
+        .queue_declare(queue.as_str().into(), QueueDeclareOptions::exclusive(), FieldTable::default())
+        .await
+        .unwrap();
+    let (events, key) = (corner.names().events(), "order.*");
+    channel
+        .queue_bind(
+            queue.as_str().into(),
+            events.into(),
+            key.into(),
+            Default::default(),
+            FieldTable::default(),
+        )
+        .await
+        .unwrap();
+    let json = format!(r#"{{"order_id":"{}","customer_id":"c1","at":"2026-11-20T18:53:00Z"}}"#, Uuid::nil());
+    let cause = MessageId::new("its cause");
+    let fact = Message::restore(
+        MessageId::new("f1").unwrap(),
+        cause,
+        Time::from_unix_ms(1500),
+        "order.fulfilled",
+        &json,
+    );
+    let facts = vec![Said { message: Arc::new(fact.unwrap()), queues: vec![Queue::Saga] }; 3];
+    broker.publish(&facts).await.unwrap();
+    for _ in &facts {
+        let heard = channel.basic_get(queue.as_str().into(), Default::default()).await.unwrap().unwrap();
+        let properties = &heard.properties;
+        let text = |value: &Option<lapin::types::ShortString>| value.as_ref().unwrap().to_string();
+        assert_eq!(text(properties.message_id()), "f1");
+        assert_eq!(text(properties.kind()), "order.fulfilled");
+        assert_eq!(text(properties.correlation_id()), Uuid::nil().to_string());
+        assert_eq!(text(properties.content_type()), "application/json");
+        assert_eq!((*properties.delivery_mode(), *properties.timestamp()), (Some(2), Some(1)));
+        assert_eq!(heard.routing_key.as_str(), "order.fulfilled");
+        let headers = properties.headers().as_ref().unwrap();
+        assert!(headers.contains_key("causation_id") && headers.contains_key("schema"));
+        assert!(headers.into_iter().all(|(name, _)| !name.as_str().starts_with("x-")));
+        let body: serde_json::Value = serde_json::from_slice(&heard.data).unwrap();
+        assert_eq!(body["customer_id"], "c1");
+    }
+}
+
+// ---- helpers ---------------------------------------------------------------------------------------------
+
+fn say(n: u64, queue: Queue) -> Said {
+    let uuid = Uuid::from_u128(u128::from(n));
+    let body = Body::OrderArchive(bodies::OrderArchive { order_id: contract::OrderId::new(uuid) });
+    Said {
+        message: Arc::new(Message::new(MessageId::from(uuid), Time::default(), body)),
+        queues: vec![queue],
+    }
+}
+
+fn numbers(deliveries: &[Delivery]) -> Vec<u64> {
+    let number = |one: &Delivery| one.message.id.as_str().parse::<Uuid>().unwrap().as_u128();
+    deliveries.iter().map(|one| u64::try_from(number(one)).unwrap()).collect()
+}
+
+async fn take(broker: &dyn Broker, queue: Queue) -> Vec<Delivery> {
+    tokio::time::timeout(PATIENCE, broker.take(queue, 1000)).await.expect("nothing came").unwrap()
+}
+
+/// As every caller does: until it is confirmed. How often it was not.
+async fn publish(broker: &dyn Broker, said: &[Said]) -> u64 {
+    let mut failed = 0;
+    while broker.publish(said).await.is_err() {
+        failed += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    failed
+}
+
+/// Why it cannot be worked with, once that is found out.
+async fn down(broker: &dyn Broker) -> String {
+    let found = async {
+        loop {
+            match broker.state() {
+                State::Down(why) if !why.contains("no connection was made yet") => return why,
+                State::Down(_) | State::Up | State::Blocked(_) => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.expect("it does not go down")
+}

@@ -1,0 +1,222 @@
+//! Connections break, confirms are lost, and nothing is lost by that.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use checkout_saga::broker::Broker;
+use checkout_saga::broker::rabbitmq::RabbitBroker;
+use checkout_saga::pause::Paused;
+use checkout_saga::run::{Decides, Station};
+use checkout_saga::store::Said;
+use checkout_saga::store::Store;
+use checkout_saga::store::sqlite::SqliteStore;
+use contract::{Message, Queue, Raw, Time};
+use lapin::BasicProperties;
+use order::OrderWorker;
+use tokio_util::sync::CancellationToken;
+
+use super::{down, numbers, publish, say, take};
+use crate::support::wire::{Forgery, Mode, Proxy};
+use crate::support::rabbit::{Corner, url};
+use crate::support::{PATIENCE, until_stored};
+
+/// A broker that can only be reached through a proxy.
+struct Far {
+    corner: Corner,
+    proxy: Proxy,
+}
+
+impl Far {
+    async fn new() -> Self {
+        Self::forging(None).await
+    }
+
+    async fn forging(forgery: Forgery) -> Self {
+        let uri: lapin::uri::AMQPUri = url().parse().unwrap();
+        let host = (uri.authority.host.as_str(), uri.authority.port);
+        let server: SocketAddr = tokio::net::lookup_host(host).await.unwrap().next().unwrap();
+        Self { corner: Corner::new().await, proxy: Proxy::before(server, forgery).await }
+    }
+
+    fn url(&self) -> String {
+        let mut uri: lapin::uri::AMQPUri = url().parse().unwrap();
+        uri.authority.host = self.proxy.address().ip().to_string();
+        uri.authority.port = self.proxy.address().port();
+        uri.to_string()
+    }
+
+    async fn broker(&self) -> Arc<RabbitBroker> {
+        let options = checkout_saga::broker::rabbitmq::Options { url: self.url(), ..self.corner.options() };
+        self.corner.broker_with(options).await
+    }
+}
+
+#[tokio::test]
+async fn connections_that_break_under_load_lose_nothing() {
+    const MESSAGES: u64 = 3000;
+    const CUTS: u64 = 6;
+    let far = Far::new().await;
+    let broker = far.broker().await;
+    let publishing = broker.clone();
+    let publisher = tokio::spawn(async move {
+        let mut failed = 0;
+        for batch in 0..MESSAGES / 30 {
+            let said: Vec<_> = (batch * 30..batch * 30 + 30).map(|n| say(n, Queue::Order)).collect();
+            failed += publish(&*publishing, &said).await;
+        }
+        failed
+    });
+    let (mut seen, mut cuts) = (BTreeMap::<u64, u64>::new(), 0);
+    while seen.len() < MESSAGES as usize {
+        let taken = take(&*broker, Queue::Order).await;
+        numbers(&taken).into_iter().for_each(|n| *seen.entry(n).or_default() += 1);
+        if seen.len() as u64 > (cuts + 1) * MESSAGES / (CUTS + 2) && cuts < CUTS {
+            // With what was just taken not acknowledged.
+            far.proxy.cut();
+            cuts += 1;
+        }
+        broker.ack(&taken).await.unwrap();
+    }
+    let failed = publisher.await.unwrap();
+    // What is left are repeats; then the queue is empty.
+    let since = Instant::now();
+    while broker.depth(Queue::Order).await.is_ok_and(|depth| depth.messages > 0) {
+        assert!(since.elapsed() < PATIENCE, "it does not run dry");
+        let rest = tokio::time::timeout(Duration::from_millis(100), broker.take(Queue::Order, 1000)).await;
+        if let Ok(Ok(rest)) = rest {
+            numbers(&rest).into_iter().for_each(|n| *seen.get_mut(&n).expect("a repeat") += 1);
+            broker.ack(&rest).await.unwrap();
+        }
+    }
+    let repeats: u64 = seen.values().sum::<u64>() - MESSAGES;
+    println!("{MESSAGES} messages, {cuts} cuts, {failed} failed publishes, {repeats} repeats, 0 lost");
+    assert!(cuts == CUTS && far.proxy.connections() > CUTS && repeats > 0);
+}
+
+#[tokio::test]
+async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the_journal() {
+    let far = Far::new().await;
+    let broker = far.broker().await;
+    let outsider = far.corner.outsider().await;
+    far.proxy.set(Mode::DeafToServer);
+    let publishing = broker.clone();
+    let unconfirmed = tokio::spawn(async move { publishing.publish(&[product()]).await });
+    let name = far.corner.names().queue(Queue::Order);
+    until_stored("the message's arrival", async || outsider.ready_in(&name).await == 1).await;
+    assert!(!unconfirmed.is_finished());
+    far.proxy.cut();
+    unconfirmed.await.unwrap().unwrap_err();
+    far.proxy.set(Mode::Pass);
+    publish(&*broker, &[product()]).await;
+    until_stored("its second arrival", async || outsider.ready_in(&name).await == 2).await;
+
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
+    let stop = CancellationToken::new();
+    let station = Station {
+        store: store.clone(),
+        broker: broker.clone(),
+        hand: Arc::new(Decides(OrderWorker)),
+        queues: &[Queue::Order],
+        batch_max: 1,
+        paused: Paused::never(),
+    };
+    let working = tokio::spawn(station.run(stop.clone()));
+    until_stored("an empty queue", async || {
+        broker.depth(Queue::Order).await.is_ok_and(|depth| depth.messages == 0)
+    })
+    .await;
+    stop.cancel();
+    working.await.unwrap();
+    assert_eq!(store.journal_page(0, 10).await.unwrap().len(), 1, "it was handled once");
+    // What it said, it said once: the second was no redelivery to us, only a repeat.
+    assert_eq!(take(&*broker, Queue::Stock).await.len(), 1);
+    assert_eq!(broker.depth(Queue::Stock).await.unwrap().messages, 1);
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_answer_is_given_up_within_a_bound_and_found_again() {
+    let far = Far::new().await;
+    let broker = far.broker().await;
+    far.proxy.set(Mode::Stall);
+    let since = Instant::now();
+    let why = broker.publish(&[say(1, Queue::Order)]).await.unwrap_err();
+    assert!(since.elapsed() < Duration::from_secs(20), "{why}");
+    assert!(!why.to_string().contains("guest"), "{why}");
+    far.proxy.set(Mode::Pass);
+    far.proxy.cut();
+    publish(&*broker, &[say(1, Queue::Order)]).await;
+    assert_eq!(numbers(&take(&*broker, Queue::Order).await)[0], 1);
+}
+
+#[tokio::test]
+async fn what_waits_for_another_try_survives_the_connection() {
+    let far = Far::new().await;
+    let broker = far.broker().await;
+    broker.publish(&[say(1, Queue::Order)]).await.unwrap();
+    let failed = take(&*broker, Queue::Order).await;
+    broker.retry(&failed[0], checkout_saga::retry::LADDER[0]).await.unwrap();
+    far.proxy.cut();
+    let again = take(&*broker, Queue::Order).await;
+    // The acknowledgement of the first may have been cut off: then that comes again as well.
+    let retried = if again[0].attempt == 1 { again } else { take(&*broker, Queue::Order).await };
+    assert_eq!((numbers(&retried), retried[0].attempt, retried[0].redelivered), (vec![1], 1, true));
+}
+
+#[tokio::test]
+async fn while_there_is_no_broker_its_state_says_why_and_keeps_the_password() {
+    let corner = Corner::new().await;
+    // Nobody can listen on port 1 of an address that is nobody's own.
+    let url = "amqp://somebody:geheim@127.0.0.1:1/%2f".to_string();
+    let options = checkout_saga::broker::rabbitmq::Options { url, ..corner.options() };
+    let broker = RabbitBroker::connect(options).unwrap();
+    let why = down(&*broker).await;
+    assert!(why.contains("127.0.0.1:1") && !why.contains("geheim"), "{why}");
+    assert!(broker.publish(&[say(1, Queue::Order)]).await.is_err());
+    broker.close().await;
+}
+
+/// It costs a connection each time it is delivered. The broker moves it on after so many times.
+#[tokio::test]
+async fn a_message_that_no_client_can_parse_takes_no_good_one_with_it_and_ends_where_a_person_finds_it() {
+    const GOOD: u64 = 40;
+    let far = Far::forging(Some((b"a text of 20 letters", b"\xff text of 20 letters"))).await;
+    let broker = far.corner.broker().await;
+    let forger = far.corner.outsider_at(&far.url()).await;
+    for n in 0..GOOD {
+        broker.publish(&[say(n, Queue::Order)]).await.unwrap();
+        if n == GOOD / 2 {
+            let cancel = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
+            let properties = BasicProperties::default().with_message_id("a text of 20 letters".into());
+            forger.sends("order.cancel", properties, cancel).await;
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    let far_off = Instant::now() + PATIENCE * 2;
+    while seen.len() < GOOD as usize {
+        assert!(Instant::now() < far_off, "only {} came", seen.len());
+        let taken = take(&*broker, Queue::Order).await;
+        seen.extend(numbers(&taken));
+        broker.ack(&taken).await.unwrap();
+    }
+    let outsider = far.corner.outsider().await;
+    let dead = far.corner.names().dead_queue(Queue::Order);
+    until_stored("its end among the dead", async || outsider.ready_in(&dead).await == 1).await;
+    // It is read by nobody in this test; in a system, the importer fails at it in the same way, alone.
+    publish(&*broker, &[say(99, Queue::Saga)]).await;
+    assert_eq!(numbers(&take(&*broker, Queue::Saga).await), [99]);
+}
+
+fn product() -> Said {
+    let body = br#"{"sku":"A","title":"A","price":{"amount":"1.00","currency":"EUR"},"on_hand":5}"#;
+    let raw = Raw {
+        message_id: Some("product-1".into()),
+        name: "product.upsert".into(),
+        schema: None,
+        body: body.to_vec(),
+        ..Raw::default()
+    };
+    let message = Message::accept(&raw, Time::default()).unwrap();
+    Said { message: Arc::new(message), queues: vec![Queue::Order] }
+}

@@ -6,7 +6,7 @@ use contract::{Queue, Role};
 use lapin::BasicProperties;
 use serde_json::{Value, json};
 
-use crate::support::proxy::{COMMIT, PUBLISH, Proxy};
+use crate::support::wire::{COMMIT, PUBLISH, Proxy};
 use crate::support::served::{Process, Served};
 use crate::support::shop::checkout;
 use crate::support::{block_on, http, new_id, postgres, rabbit, root, until};

@@ -2,13 +2,12 @@
 
 pub(crate) mod http;
 pub(crate) mod postgres;
-// Some of it is for the tests that lie in src.
-#[allow(dead_code)]
 pub(crate) mod proxy;
 pub(crate) mod rabbit;
 pub(crate) mod served;
 pub(crate) mod shop;
 pub(crate) mod system;
+pub(crate) mod wire;
 
 use std::fs::File;
 use std::io::Write;

@@ -1,6 +1,7 @@
 //! Whatever comes in from outside is journalled before it is published, and answered only then.
 //!
-//! Its journal row is the idempotency record: the same message again is recognised here, and goes no further.
+//! Its journal row is the idempotency record: the same message again is recognised here, and journalled no second time.
+//! It is published again, because who let it in first may have died before that; whoever reads it knows its id.
 //! Requests that come close together share one commit.
 
 use std::sync::Arc;
@@ -91,9 +92,8 @@ async fn keep_door(
 
 async fn let_in(store: &dyn Store, broker: &dyn Broker, batch: &[Request]) -> Vec<Result<Accepted, Refused>> {
     let mut delays = Delays::new();
-    let mut lost = false;
     loop {
-        match journal(store, batch, lost).await {
+        match journal(store, batch).await {
             Ok((answers, said)) => {
                 if !said.is_empty() {
                     fail::point("committed", Role::Gateway);
@@ -106,8 +106,7 @@ async fn let_in(store: &dyn Store, broker: &dyn Broker, batch: &[Request]) -> Ve
                 }
                 return answers;
             }
-            Err(Error::Conflict(_)) => {}
-            Err(Error::Unknown(_)) => lost = true,
+            Err(Error::Conflict(_) | Error::Unknown(_)) => {}
             Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => {
                 return vec![Err(Refused::Unavailable(error.to_string())); batch.len()];
             }
@@ -119,25 +118,26 @@ async fn let_in(store: &dyn Store, broker: &dyn Broker, batch: &[Request]) -> Ve
 async fn journal(
     store: &dyn Store,
     batch: &[Request],
-    answer_lost: bool,
 ) -> Result<(Vec<Result<Accepted, Refused>>, Vec<Said>), Error> {
     let mut transaction = store.begin().await?;
     let ids: Vec<_> = batch.iter().map(|request| request.message.id.clone()).collect();
     let (now, handled) = transaction.handled(Role::Gateway, &ids).await?;
     let mut known: std::collections::HashMap<_, _> = handled.into_iter().map(|h| (h.id, h.hash)).collect();
+    let mut told = std::collections::HashSet::new();
     let mut changes = Changes::default();
     let (mut answers, mut said) = (Vec::with_capacity(batch.len()), Vec::new());
     for Request { message, .. } in batch {
         let answer = match known.get(&message.id) {
             Some(hash) if *hash != message.hash() => Err(Refused::IdReused),
             Some(_) => {
-                if answer_lost {
+                if told.insert(&message.id) {
                     said.push(goes_to(message));
                 }
                 Ok(Accepted::Repeat)
             }
             None => {
                 known.insert(message.id.clone(), message.hash());
+                told.insert(&message.id);
                 let one = goes_to(message);
                 let row =
                     batch::journal_row(Role::Gateway, message, "accepted".into(), vec![one.clone()], now);

@@ -5,6 +5,7 @@
 mod audit;
 mod bad_input;
 mod broker_contract;
+mod chaos;
 mod crash;
 mod fences;
 mod journeys;

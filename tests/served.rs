@@ -6,7 +6,7 @@ use contract::{Queue, Role};
 use lapin::BasicProperties;
 use serde_json::{Value, json};
 
-use crate::support::wire::{COMMIT, PUBLISH, Proxy};
+use crate::support::wire::{KEEP, PUBLISH, Proxy};
 use crate::support::served::{Process, Served};
 use crate::support::shop::checkout;
 use crate::support::{block_on, http, new_id, postgres, rabbit, root, until};
@@ -93,7 +93,7 @@ fn a_paused_role_rests_everywhere_and_goes_on_with_what_has_gathered() {
 fn readiness_is_red_while_a_dependency_is_away_and_green_again_by_itself() {
     let served = Served::new();
     served.run(&["migrate", "up"]).ok();
-    let database = Proxy::to(&host_of(&postgres::server(), 5432), COMMIT);
+    let database = Proxy::to(&host_of(&postgres::server(), 5432), KEEP);
     let broker = Proxy::to(&host_of(&rabbit::url(), 5672), PUBLISH);
     let database_url = through(&served.database_url, &database);
     let amqp_url = through(&rabbit::url(), &broker);

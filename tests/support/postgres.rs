@@ -56,7 +56,10 @@ impl Schema {
     }
 
     pub(crate) async fn gone(self) {
-        drop_schema(&mut connect(&server()).await, &self.name).await;
+        let mut connection = connect(&server()).await;
+        drop_schema(&mut connection, &self.name).await;
+        // Only who ran a whole system has one.
+        drop_schema(&mut connection, &format!("{}_world", self.name)).await;
     }
 }
 
@@ -90,7 +93,7 @@ async fn sweep(connection: &mut PgConnection) {
     let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let oldest = format!("test_{:012x}", (since_1970 - LEFT_BEHIND_AFTER_S) * 1000);
     let left: Vec<String> = sqlx::query_scalar(
-        "select nspname::text from pg_namespace where nspname ~ '^test_[0-9a-f]{32}$' and nspname::text < $1",
+        "select nspname::text from pg_namespace where nspname ~ '^test_[0-9a-f]{32}(_world)?$' and nspname::text < $1",
     )
     .bind(oldest)
     .fetch_all(&mut *connection)

@@ -34,6 +34,10 @@ impl Corner {
         Self { prefix, url }
     }
 
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     pub(crate) fn names(&self) -> Names {
         Names::new(&self.prefix).unwrap()
     }

@@ -15,7 +15,7 @@ declare
     prefix constant text := coalesce(nullif(current_setting('checkout.role_prefix', true), ''), 'checkout_');
     workers constant text[] := array['order', 'payment', 'stock', 'notification', 'saga', 'provider', 'email', 'sms'];
     others constant text[] := array['gateway', 'operator', 'timers', 'auditor'];
-    records constant text := 'orders, submissions, audit, products, discounts, stock, holds, payments, notices, sagas';
+    records constant text := 'orders, submissions, audit, products, discounts, methods, stock, holds, payments, notices, sagas';
     worker text;
     role text;
 begin
@@ -34,8 +34,8 @@ begin
         execute format('drop policy if exists %s on journal', role);
         execute format('drop policy if exists %s on dead_letters', role);
         execute format('grant usage on schema %I to %s', current_schema(), role);
-        -- To see whether the tables fit the program.
-        execute format('grant select on _sqlx_migrations, meta to %s', role);
+        -- To see whether the tables fit the program, and who has to rest.
+        execute format('grant select on _sqlx_migrations, meta, pauses to %s', role);
     end loop;
 
     -- Whoever handles messages sees and writes his own rows of the journal, and buries what came by his own queues.
@@ -50,7 +50,7 @@ begin
     end loop;
 
     -- Everybody's own tables. An entry of the audit trail is added and never changed.
-    execute format('grant select, insert, update on orders, submissions, products, discounts to %I', prefix || 'order');
+    execute format('grant select, insert, update on orders, submissions, products, discounts, methods to %I', prefix || 'order');
     execute format('grant select, insert on audit to %I', prefix || 'order');
     execute format('grant select, insert, update on stock, holds to %I', prefix || 'stock');
     execute format('grant select, insert, update on payments to %I', prefix || 'payment');
@@ -68,15 +68,17 @@ begin
     execute format('grant select, insert on journal to %s', role);
     execute format('grant usage on journal_seq to %s', role);
     execute format('create policy %s on journal to %s using (true)', role, role);
+    execute format('grant select, insert, delete on pauses to %s', role);
     execute format('grant select, update on dead_letters to %s', role);
     execute format('create policy %s on dead_letters to %s using (true)', role, role);
 
-    -- Publishes what is due, moves the mark, refills, prunes, and takes in dead letters from the broker.
+    -- Publishes what is due, moves the mark, refills, prunes, takes in dead letters from the broker, and lets the mock
+    -- provider's events in, as the gateway would.
     role := quote_ident(prefix || 'timers');
     execute format('grant select, update on deadlines to %s', role);
     execute format('grant select on orders, sagas to %s', role);
-    execute format('grant select, delete on journal to %s', role);
-    execute format('grant select on journal_seq to %s', role);
+    execute format('grant select, insert, delete on journal to %s', role);
+    execute format('grant select, usage on journal_seq to %s', role);
     execute format('grant update on meta to %s', role);
     execute format('create policy %s on journal to %s using (true)', role, role);
     execute format('grant select, insert, update on dead_letters to %s', role);

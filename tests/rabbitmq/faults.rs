@@ -18,7 +18,7 @@ use order::OrderWorker;
 use tokio_util::sync::CancellationToken;
 
 use super::{down, numbers, publish, say, take};
-use crate::support::wire::{Forgery, Mode, Proxy};
+use crate::support::proxy::{Forgery, Mode, Proxy};
 use crate::support::rabbit::{Corner, url};
 use crate::support::{PATIENCE, until_stored};
 

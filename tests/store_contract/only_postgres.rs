@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use super::*;
 use crate::support::PATIENCE;
 use crate::support::postgres::{Schema, connect};
-use crate::support::wire::{Mode, Proxy};
+use crate::support::proxy::{Mode, Proxy};
 
 /// A store behind a wire, and its options.
 async fn behind(schema: &Schema, options: Options) -> (Proxy, Arc<dyn Store>) {

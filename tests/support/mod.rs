@@ -3,8 +3,6 @@
 pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod postgres;
-// Some of it is for the tests that lie in src.
-#[allow(dead_code)]
 pub(crate) mod proxy;
 pub(crate) mod rabbit;
 pub(crate) mod served;

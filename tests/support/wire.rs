@@ -1,133 +1,183 @@
-//! Stands between a program and a server, and loses what is said when it is told to.
+//! A wire with a hand on it: everything passes until a test cuts it, or lets a request through and swallows its answer.
+//!
+//! It knows no protocol. A request is told by some bytes that it contains, and what the server says next on that
+//! line is taken for its answer. Every fault is counted, so that a test can tell that it was there.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Pass,
-    /// What the server says does not arrive. What is said to it does.
-    DeafToServer,
-    /// Nothing arrives on either side.
-    Stall,
-}
+/// How Postgres is asked to commit: in a message of its own, or with documents, which only a keeper sends.
+pub(crate) const KEEP: &[&[u8]] = &[b"commit\0", b"{\""];
+/// How RabbitMQ is given a message: the method basic.publish.
+pub(crate) const PUBLISH: &[&[u8]] = &[&[0, 60, 0, 40]];
 
 pub(crate) struct Proxy {
     address: SocketAddr,
-    mode: watch::Sender<Mode>,
-    cuts: watch::Sender<u64>,
-    connections: Arc<AtomicU64>,
-    accepting: JoinHandle<()>,
+    wire: Arc<Wire>,
 }
 
-/// Replaces these bytes on the way to the server.
-pub(crate) type Forgery = Option<(&'static [u8], &'static [u8])>;
+#[derive(Default)]
+struct Wire {
+    lines: Mutex<HashMap<u64, Line>>,
+    /// Nobody gets through, and nobody is told why.
+    away: AtomicBool,
+    over: AtomicBool,
+    /// Answers that are still to be swallowed.
+    to_swallow: AtomicUsize,
+    swallowed: AtomicU64,
+    cut: AtomicU64,
+}
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Up,
-    Down,
+struct Line {
+    client: TcpStream,
+    server: TcpStream,
 }
 
 impl Proxy {
-    pub(crate) async fn before(server: SocketAddr, forgery: Forgery) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// A request whose answer may be swallowed is known by containing one of `requests`.
+    pub(crate) fn to(server: &str, requests: &'static [&'static [u8]]) -> Self {
+        let server = server.to_socket_addrs().unwrap().next().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (mode, cuts) = (watch::Sender::new(Mode::Pass), watch::Sender::new(0));
-        let connections = Arc::new(AtomicU64::new(0));
-        let (modes, cut, count) = (mode.subscribe(), cuts.subscribe(), connections.clone());
-        let accepting = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let Ok(server) = TcpStream::connect(server).await else { continue };
-                count.fetch_add(1, Ordering::Relaxed);
-                client.set_nodelay(true).unwrap();
-                server.set_nodelay(true).unwrap();
-                tokio::spawn(stand_between(client, server, modes.clone(), cut.clone(), forgery));
+        let wire = Arc::new(Wire::default());
+        let listening = wire.clone();
+        std::thread::spawn(move || {
+            for (number, client) in (0..).zip(listener.incoming()) {
+                if listening.over.load(SeqCst) {
+                    return;
+                }
+                if let Ok(client) = client
+                    && !listening.away.load(SeqCst)
+                    && let Ok(server) = TcpStream::connect_timeout(&server, Duration::from_secs(5))
+                {
+                    listening.clone().join(number, client, server, requests);
+                }
             }
         });
-        Self { address, mode, cuts, connections, accepting }
+        Self { address, wire }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub(crate) fn set(&self, mode: Mode) {
-        self.mode.send_replace(mode);
-    }
-
-    /// Ends every connection there is. New ones are let through.
+    /// Cuts every line there is. Who calls again gets through.
     pub(crate) fn cut(&self) {
-        self.cuts.send_modify(|cuts| *cuts += 1);
+        for (_, line) in self.wire.lines.lock().unwrap().drain() {
+            line.hang_up();
+            self.wire.cut.fetch_add(1, SeqCst);
+        }
     }
 
-    pub(crate) fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
+    /// Cuts every line, and nobody gets through until it is [`back`](Self::back).
+    pub(crate) fn away(&self) {
+        self.wire.away.store(true, SeqCst);
+        self.cut();
+    }
+
+    pub(crate) fn back(&self) {
+        self.wire.away.store(false, SeqCst);
+    }
+
+    /// The next so many requests arrive, and whoever made them is hung up on instead of answered.
+    pub(crate) fn swallow_answers(&self, count: usize) {
+        self.wire.to_swallow.store(count, SeqCst);
+    }
+
+    /// How many lines were cut so far.
+    pub(crate) fn lines_cut(&self) -> u64 {
+        self.wire.cut.load(SeqCst)
+    }
+
+    pub(crate) fn answers_swallowed(&self) -> u64 {
+        self.wire.swallowed.load(SeqCst)
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.wire.over.store(true, SeqCst);
+        self.cut();
+        // Wakes whoever listens, so that he sees that it is over.
+        TcpStream::connect(self.address).ok();
     }
 }
 
-async fn stand_between(
-    client: TcpStream,
-    server: TcpStream,
-    mode: watch::Receiver<Mode>,
-    mut cut: watch::Receiver<u64>,
-    forgery: Forgery,
-) {
-    cut.mark_unchanged();
-    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-    tokio::select! {
-        _ = cut.changed() => {}
-        () = carry(from_client, to_server, mode.clone(), Way::Up, forgery) => {}
-        () = carry(from_server, to_client, mode, Way::Down, None) => {}
+impl Wire {
+    fn join(
+        self: Arc<Self>,
+        number: u64,
+        client: TcpStream,
+        server: TcpStream,
+        requests: &'static [&'static [u8]],
+    ) {
+        let (Ok(from_client), Ok(from_server)) = (client.try_clone(), server.try_clone()) else { return };
+        let (Ok(to_client), Ok(to_server)) = (client.try_clone(), server.try_clone()) else { return };
+        // A held-back packet would look like a slow server.
+        client.set_nodelay(true).ok();
+        server.set_nodelay(true).ok();
+        self.lines.lock().unwrap().insert(number, Line { client, server });
+        let asked = Arc::new(AtomicBool::new(false));
+        let (wire, heard) = (self.clone(), asked.clone());
+        std::thread::spawn(move || {
+            pass_on(from_client, to_server, |bytes| {
+                if wire.to_swallow.load(SeqCst) > 0 && requests.iter().any(|request| contains(bytes, request))
+                {
+                    heard.store(true, SeqCst);
+                }
+                true
+            });
+            wire.forget(number);
+        });
+        std::thread::spawn(move || {
+            pass_on(from_server, to_client, |_| !(asked.load(SeqCst) && self.swallows()));
+            self.forget(number);
+        });
+    }
+
+    /// Whether one more answer is to be swallowed; then it is counted.
+    fn swallows(&self) -> bool {
+        let one_less = |left: usize| left.checked_sub(1);
+        let swallows = self.to_swallow.fetch_update(SeqCst, SeqCst, one_less).is_ok();
+        self.swallowed.fetch_add(u64::from(swallows), SeqCst);
+        swallows
+    }
+
+    fn forget(&self, number: u64) {
+        if let Some(line) = self.lines.lock().unwrap().remove(&number) {
+            line.hang_up();
+        }
     }
 }
 
-async fn carry(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut mode: watch::Receiver<Mode>,
-    way: Way,
-    forgery: Forgery,
-) {
-    let passes = |mode: &Mode| match mode {
-        Mode::Pass => true,
-        Mode::DeafToServer => way == Way::Up,
-        Mode::Stall => false,
-    };
+impl Line {
+    fn hang_up(&self) {
+        // One end may have gone already.
+        self.client.shutdown(Shutdown::Both).ok();
+        self.server.shutdown(Shutdown::Both).ok();
+    }
+}
+
+/// Until one end hangs up, or `may_pass` refuses.
+fn pass_on(mut from: TcpStream, mut to: TcpStream, mut may_pass: impl FnMut(&[u8]) -> bool) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let count = match from.read(&mut buffer).await {
-            Ok(0) | Err(_) => return,
-            Ok(count) => count,
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(read) => read,
+            Err(why) if why.kind() == ErrorKind::Interrupted => continue,
+            Err(_) => return,
         };
-        if mode.wait_for(passes).await.is_err() {
-            return;
-        }
-        if let Some((real, forged)) = forgery {
-            forge(&mut buffer[..count], real, forged);
-        }
-        if to.write_all(&buffer[..count]).await.is_err() {
+        if !may_pass(&buffer[..read]) || to.write_all(&buffer[..read]).is_err() {
             return;
         }
     }
 }
 
-fn forge(bytes: &mut [u8], real: &[u8], forged: &[u8]) {
-    assert_eq!(real.len(), forged.len());
-    while let Some(at) = bytes.windows(real.len()).position(|window| window == real) {
-        bytes[at..at + real.len()].copy_from_slice(forged);
-    }
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }

@@ -9,6 +9,7 @@ mod broker_contract;
 mod crash;
 mod fences;
 mod journeys;
+mod outsiders;
 mod readme;
 mod saga_properties;
 mod simulation;

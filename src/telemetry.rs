@@ -11,6 +11,9 @@ use crate::config::LogFormat;
 /// Call once, first thing.
 pub fn start(log: &str, format: LogFormat) -> Result<()> {
     let filter = EnvFilter::try_new(log).with_context(|| format!("log = {log:?} is no log filter"))?;
+    // The AMQP client would log what was returned to it whole, with all that is in it. We say it without.
+    let quiet = "lapin::returned_messages=off".parse().context("a directive of ours")?;
+    let filter = filter.add_directive(quiet);
     let terminal = std::io::stderr().is_terminal();
     let json = match format {
         LogFormat::Json => true,

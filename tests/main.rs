@@ -7,6 +7,7 @@ mod audit;
 mod bad_input;
 mod broker_contract;
 mod crash;
+mod examples;
 mod fences;
 mod journeys;
 mod outsiders;

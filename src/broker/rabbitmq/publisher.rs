@@ -31,6 +31,9 @@ pub(super) enum Arrival {
     Anywhere,
     /// Whoever waits for it may have gone, or have a queue that takes nothing: then it is dropped, and logged.
     AtAnAsker,
+    /// The same without a queue: the broker hands it to the asker's channel, and says of all of them that they were
+    /// returned, also of those that arrived. So it is not asked.
+    AtAChannel,
 }
 
 /// Why nobody knows whether it was published.
@@ -127,7 +130,7 @@ impl Publisher {
         let Outgoing { exchange, key, arrival, properties, body } = one;
         let mandatory = match arrival {
             Arrival::InAQueue | Arrival::AtAnAsker => true,
-            Arrival::Anywhere => false,
+            Arrival::Anywhere | Arrival::AtAChannel => false,
         };
         let options = BasicPublishOptions { mandatory, immediate: false };
         let confirm = async {
@@ -136,8 +139,9 @@ impl Publisher {
             sent.await
         };
         let confirmed = soon("a publish", confirm).await;
-        if arrival == Arrival::AtAnAsker {
-            return answered(key.as_str(), confirmed);
+        match arrival {
+            Arrival::AtAnAsker | Arrival::AtAChannel => return answered(key.as_str(), confirmed),
+            Arrival::InAQueue | Arrival::Anywhere => {}
         }
         match confirmed {
             Ok(Confirmation::Ack(None)) => Ok(()),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use checkout_saga::broker::rabbitmq::topology::{Names, topology};
 use checkout_saga::broker::rabbitmq::{Options, RabbitBroker};
-use contract::Queue;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -136,9 +135,4 @@ async fn sweep(url: &str, names: &Names) {
         channel.exchange_delete(exchange.name.into(), ExchangeDeleteOptions::default()).await.unwrap();
     }
     connection.close(200, "done".into()).await.unwrap();
-}
-
-/// The queue's name on the broker.
-pub(crate) fn name(corner: &Corner, queue: Queue) -> String {
-    corner.names().queue(queue)
 }

@@ -116,6 +116,28 @@ impl Publisher {
         Ok(usize::try_from(queue.message_count()).unwrap_or(usize::MAX))
     }
 
+    /// Only what says nothing about the asker is a failure: then it is said again.
+    fn answered(&self, asker: &str, confirmed: Result<Confirmation, Fault>) -> Result<(), Failed> {
+        let why = match confirmed {
+            Ok(Confirmation::Ack(None)) => return Ok(()),
+            Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => "it is gone".to_string(),
+            Ok(Confirmation::Nack(None)) => "it takes nothing".to_string(),
+            Ok(Confirmation::NotRequested) => {
+                return Err(Failed::Broken("the broker confirms nothing on this channel".into()));
+            }
+            Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => why,
+            // The broker closed the channel because of one of them: none of the others would fare better.
+            Err(Fault::Away(why))
+                if self.connection.status().connected() && !self.channel.status().connected() =>
+            {
+                why
+            }
+            Err(Fault::Away(why)) => return Err(Failed::Broken(why)),
+        };
+        tracing::warn!(queue = asker, "an outcome that was asked for is not sent there: {why}");
+        Ok(())
+    }
+
     async fn wait_for_room(&self, kib: u32) -> Result<OwnedSemaphorePermit, Failed> {
         let room = tokio::time::timeout(ANSWER, self.room.clone().acquire_many_owned(kib)).await;
         room.ok().and_then(Result::ok).ok_or_else(|| {
@@ -140,7 +162,7 @@ impl Publisher {
         };
         let confirmed = soon("a publish", confirm).await;
         match arrival {
-            Arrival::AtAnAsker | Arrival::AtAChannel => return answered(key.as_str(), confirmed),
+            Arrival::AtAnAsker | Arrival::AtAChannel => return self.answered(key.as_str(), confirmed),
             Arrival::InAQueue | Arrival::Anywhere => {}
         }
         match confirmed {
@@ -158,22 +180,6 @@ impl Publisher {
             Err(fault) => Err(Failed::Broken(fault.to_string())),
         }
     }
-}
-
-/// Only what says nothing about the asker is a failure: then it is said again.
-fn answered(asker: &str, confirmed: Result<Confirmation, Fault>) -> Result<(), Failed> {
-    let why = match confirmed {
-        Ok(Confirmation::Ack(None)) => return Ok(()),
-        Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => "it is gone".to_string(),
-        Ok(Confirmation::Nack(None)) => "it takes nothing".to_string(),
-        Ok(Confirmation::NotRequested) => {
-            return Err(Failed::Broken("the broker confirms nothing on this channel".into()));
-        }
-        Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => why,
-        Err(Fault::Away(why)) => return Err(Failed::Broken(why)),
-    };
-    tracing::info!(queue = asker, "an outcome that was asked for is not sent there: {why}");
-    Ok(())
 }
 
 /// The first failure counts, except that a broken connection counts more.

@@ -45,11 +45,13 @@ may() {
 for role in payment stock notification saga provider email sms; do
     may $role '^$' "^$p$dot($speaks)\$" "^$p$dot$role\$"
 done
-may order '^$' "^$p$dot($speaks)\$" "^$p$dot(order|intake)\$"
+# Tells whoever asked by reply_to, straight to the queue he named.
+answers="amq${dot}default"
+may order '^$' "^($answers|$p$dot($speaks))\$" "^$p$dot(order|intake)\$"
 # Lets in what comes by HTTP, and hears facts for those who wait.
 may gateway "^$p${dot}listener$dot" "^$p$dot(queues|events|listener$dot.*)\$" "^$p$dot(events|listener$dot.*)\$"
-# Publishes deadlines, and brings dead letters in.
-may timers '^$' "^$p$dot(queues|events)\$" "^$p$dot([a-z]+${dot}dead|unrouted)\$"
+# Publishes deadlines, brings dead letters in, and says again what their first handling may have left unsaid.
+may timers '^$' "^($answers|$p$dot(queues|events))\$" "^$p$dot([a-z]+${dot}dead|unrouted)\$"
 may shop "^$p${dot}shop$dot" "^$p$dot(commands|shop$dot.*)\$" "^$p$dot(events|shop$dot.*)\$"
 topics="{\"user\":\"$prefix.shop\",\"vhost\":\"$vhost\",\"exchange\":\"$prefix.commands\",\"write\":\"^(checkout${dot}submit|order$dot(cancel|pay))\$\",\"read\":\"^\$\"}"
 

@@ -4,7 +4,7 @@
 
 mod checkout;
 mod document;
-mod messages;
+pub(crate) mod messages;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::checkout::Checkout;
 
-pub(super) struct Entry {
-    pub(super) name: &'static str,
-    pub(super) summary: &'static str,
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
     /// What its sender should know, or its listener may rely on.
-    pub(super) description: &'static str,
-    pub(super) schema: fn(&mut SchemaGenerator) -> Schema,
-    pub(super) examples: Vec<(&'static str, Value)>,
+    pub(crate) description: &'static str,
+    pub(crate) schema: fn(&mut SchemaGenerator) -> Schema,
+    pub(crate) examples: Vec<(&'static str, Value)>,
 }
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
@@ -49,7 +49,7 @@ fn with(mut value: Value, fields: Value) -> Value {
 }
 
 /// Whoever may publish to the exchange of commands may send these.
-pub(super) fn commands() -> Vec<Entry> {
+pub(crate) fn commands() -> Vec<Entry> {
     let mut all = vec![submit()];
     all.extend(about_orders());
     all.extend(about_goods());
@@ -207,7 +207,7 @@ fn from_elsewhere() -> Vec<Entry> {
 }
 
 /// Anyone may bind a queue to the exchange of events and hear these.
-pub(super) fn events() -> Vec<Entry> {
+pub(crate) fn events() -> Vec<Entry> {
     let mut all = endings();
     all.extend(order_facts());
     all.extend(stock_facts());
@@ -216,7 +216,7 @@ pub(super) fn events() -> Vec<Entry> {
 }
 
 /// One of these is what whoever set `reply_to` gets.
-pub(super) fn endings() -> Vec<Entry> {
+pub(crate) fn endings() -> Vec<Entry> {
     vec![
         entry::<bodies::OrderRejected>(
             "order.rejected",

@@ -14,7 +14,8 @@ use crate::support::proxy::{Mode, Proxy};
 /// A store behind a wire, and its options.
 async fn behind(schema: &Schema, options: Options) -> (Proxy, Arc<dyn Store>) {
     let direct = PgConnectOptions::from_str(schema.url()).unwrap();
-    let server = tokio::net::lookup_host((direct.get_host(), direct.get_port())).await.unwrap().next().unwrap();
+    let server =
+        tokio::net::lookup_host((direct.get_host(), direct.get_port())).await.unwrap().next().unwrap();
     let proxy = Proxy::before(server, None).await;
     // Parameters count more than what stands before them.
     let address = proxy.address();

@@ -89,7 +89,11 @@ impl Folder {
     }
 
     /// Runs to its end, which must come within our patience.
-    pub(crate) fn run(&self, mut command: Command, input: &[u8]) -> Run {
+    pub(crate) fn run(&self, command: Command, input: &[u8]) -> Run {
+        self.run_within(command, input, PATIENCE)
+    }
+
+    pub(crate) fn run_within(&self, mut command: Command, input: &[u8], patience: Duration) -> Run {
         let number = self.runs.fetch_add(1, Ordering::Relaxed);
         let (out, err) = (format!("out.{number}"), format!("err.{number}"));
         command.stdout(File::create(self.path(&out)).unwrap());
@@ -98,7 +102,7 @@ impl Folder {
         let mut child = command.spawn().unwrap();
         // Whoever refuses what he was given may well not read it.
         child.stdin.take().unwrap().write_all(input).ok();
-        let status = ended(&mut child, &format!("{command:?}"));
+        let status = ended_within(&mut child, &format!("{command:?}"), patience);
         let code = status.code().unwrap_or_else(|| panic!("{command:?} was killed: {status}"));
         let run = Run { code, out: self.read(&out), err: self.read(&err) };
         assert!(!run.err.contains("panicked"), "{command:?} panicked:\n{}", run.err);
@@ -151,7 +155,11 @@ impl Run {
 
 /// Waits for a program's end; one that does not come is an error, and is not left behind.
 pub(crate) fn ended(child: &mut Child, what: &str) -> ExitStatus {
-    let until = Instant::now() + PATIENCE;
+    ended_within(child, what, PATIENCE)
+}
+
+fn ended_within(child: &mut Child, what: &str, patience: Duration) -> ExitStatus {
+    let until = Instant::now() + patience;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status;
@@ -159,7 +167,7 @@ pub(crate) fn ended(child: &mut Child, what: &str) -> ExitStatus {
         if Instant::now() > until {
             child.kill().ok();
             child.wait().ok();
-            panic!("{what} did not end within {PATIENCE:?}");
+            panic!("{what} did not end within {patience:?}");
         }
         pause();
     }

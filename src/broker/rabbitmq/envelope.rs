@@ -31,6 +31,9 @@ const PERSISTENT: u8 = 2;
 const APP: &str = "checkout";
 const JSON: &str = "application/json";
 
+/// RabbitMQ's own way of being answered: it writes a name that begins like this into `reply_to`.
+const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to.";
+
 /// One message in a bundle. `at` is in milliseconds since 1970.
 #[derive(Serialize, Deserialize)]
 struct Envelope<'a> {
@@ -94,7 +97,9 @@ fn answer(message: &Message) -> Option<Outgoing> {
     };
     // The default exchange has no name, and every queue its own name as routing key.
     let (exchange, key) = (short(""), short(reply.reply_to.queue()));
-    Some(Outgoing { exchange, key, arrival: Arrival::AtAnAsker, properties, body })
+    let direct = reply.reply_to.queue().starts_with(DIRECT_REPLY);
+    let arrival = if direct { Arrival::AtAChannel } else { Arrival::AtAnAsker };
+    Some(Outgoing { exchange, key, arrival, properties, body })
 }
 
 /// A copy that waits for about `delay` and then comes to `queue` again.

@@ -31,6 +31,9 @@ pub(super) enum Arrival {
     Anywhere,
     /// Whoever waits for it may have gone, or have a queue that takes nothing: then it is dropped, and logged.
     AtAnAsker,
+    /// The same without a queue: the broker hands it to the asker's channel, and says of all of them that they were
+    /// returned, also of those that arrived. So it is not asked.
+    AtAChannel,
 }
 
 /// Why nobody knows whether it was published.
@@ -113,6 +116,28 @@ impl Publisher {
         Ok(usize::try_from(queue.message_count()).unwrap_or(usize::MAX))
     }
 
+    /// Only what says nothing about the asker is a failure: then it is said again.
+    fn answered(&self, asker: &str, confirmed: Result<Confirmation, Fault>) -> Result<(), Failed> {
+        let why = match confirmed {
+            Ok(Confirmation::Ack(None)) => return Ok(()),
+            Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => "it is gone".to_string(),
+            Ok(Confirmation::Nack(None)) => "it takes nothing".to_string(),
+            Ok(Confirmation::NotRequested) => {
+                return Err(Failed::Broken("the broker confirms nothing on this channel".into()));
+            }
+            Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => why,
+            // The broker closed the channel because of one of them: none of the others would fare better.
+            Err(Fault::Away(why))
+                if self.connection.status().connected() && !self.channel.status().connected() =>
+            {
+                why
+            }
+            Err(Fault::Away(why) | Fault::Garbled(why)) => return Err(Failed::Broken(why)),
+        };
+        tracing::warn!(queue = asker, "an outcome that was asked for is not sent there: {why}");
+        Ok(())
+    }
+
     async fn wait_for_room(&self, kib: u32) -> Result<OwnedSemaphorePermit, Failed> {
         let room = tokio::time::timeout(ANSWER, self.room.clone().acquire_many_owned(kib)).await;
         room.ok().and_then(Result::ok).ok_or_else(|| {
@@ -127,7 +152,7 @@ impl Publisher {
         let Outgoing { exchange, key, arrival, properties, body } = one;
         let mandatory = match arrival {
             Arrival::InAQueue | Arrival::AtAnAsker => true,
-            Arrival::Anywhere => false,
+            Arrival::Anywhere | Arrival::AtAChannel => false,
         };
         let options = BasicPublishOptions { mandatory, immediate: false };
         let confirm = async {
@@ -136,8 +161,9 @@ impl Publisher {
             sent.await
         };
         let confirmed = soon("a publish", confirm).await;
-        if arrival == Arrival::AtAnAsker {
-            return answered(key.as_str(), confirmed);
+        match arrival {
+            Arrival::AtAnAsker | Arrival::AtAChannel => return self.answered(key.as_str(), confirmed),
+            Arrival::InAQueue | Arrival::Anywhere => {}
         }
         match confirmed {
             Ok(Confirmation::Ack(None)) => Ok(()),
@@ -154,22 +180,6 @@ impl Publisher {
             Err(fault) => Err(Failed::Broken(fault.to_string())),
         }
     }
-}
-
-/// Only what says nothing about the asker is a failure: then it is said again.
-fn answered(asker: &str, confirmed: Result<Confirmation, Fault>) -> Result<(), Failed> {
-    let why = match confirmed {
-        Ok(Confirmation::Ack(None)) => return Ok(()),
-        Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => "it is gone".to_string(),
-        Ok(Confirmation::Nack(None)) => "it takes nothing".to_string(),
-        Ok(Confirmation::NotRequested) => {
-            return Err(Failed::Broken("the broker confirms nothing on this channel".into()));
-        }
-        Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => why,
-        Err(Fault::Away(why) | Fault::Garbled(why)) => return Err(Failed::Broken(why)),
-    };
-    tracing::info!(queue = asker, "an outcome that was asked for is not sent there: {why}");
-    Ok(())
 }
 
 /// The first failure counts, except that a broken connection counts more.

@@ -148,9 +148,12 @@ impl Names {
         self.of(&format!("listener.{}", uuid::Uuid::new_v4().simple()))
     }
 
-    /// Whether a queue of that name would be one of ours, today or some day.
+    /// Whether that queue is one of ours. An outsider's may begin with our prefix as well.
     pub fn are_of(&self, queue: &str) -> bool {
-        queue.strip_prefix(self.prefix.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        let ours = |one: Queue| queue == self.queue(one) || queue == self.dead_queue(one);
+        Queue::ALL.into_iter().any(ours)
+            || RETRY.iter().any(|(_, waits)| queue == self.retry(*waits))
+            || [self.unrouted(), self.unreadable()].iter().any(|one| one == queue)
     }
 
     fn of(&self, what: &str) -> String {
@@ -287,6 +290,15 @@ mod tests {
     fn whatever_outsiders_may_say_is_a_command_of_ours_and_reaches_a_queue() {
         for name in OUTSIDE {
             assert!(outside_commands().any(|(command, _)| command == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_queue_is_ours_if_we_declare_it_and_not_for_its_prefix_alone() {
+        let names = Names::new("p").unwrap();
+        assert!(topology(&names).queues.iter().all(|queue| names.are_of(&queue.name)));
+        for other in ["p.shop.answers", "p.order.answers", "q.order", "order", "p", ""] {
+            assert!(!names.are_of(other), "{other}");
         }
     }
 

@@ -6,9 +6,9 @@ use contract::{Queue, Role};
 use lapin::BasicProperties;
 use serde_json::{Value, json};
 
-use crate::support::wire::{KEEP, PUBLISH, Proxy};
 use crate::support::served::{Process, Served};
 use crate::support::shop::checkout;
+use crate::support::wire::{KEEP, PUBLISH, Proxy};
 use crate::support::{block_on, http, new_id, postgres, rabbit, root, until};
 
 /// All eight workers in one process: for tests that are not about how they are split.

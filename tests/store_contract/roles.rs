@@ -12,6 +12,7 @@ const TABLES: [&str; 15] = [
     "audit",
     "products",
     "discounts",
+    "methods",
     "stock",
     "holds",
     "payments",
@@ -21,6 +22,7 @@ const TABLES: [&str; 15] = [
     "journal",
     "dead_letters",
     "meta",
+    "pauses",
     "_sqlx_migrations",
 ];
 
@@ -88,15 +90,17 @@ async fn each_role_is_refused_the_others_tables() {
         audit            SI           .            .            .            .            .            .            .            S            S            .            S
         products         SIU          .            .            .            .            .            .            .            S            S            .            S
         discounts        SIU          .            .            .            .            .            .            .            S            S            .            S
+        methods          SIU          .            .            .            .            .            .            .            S            S            .            S
         stock            .            .            SIU          .            .            .            .            .            S            S            .            S
         holds            .            .            SIU          .            .            .            .            .            S            S            .            S
         payments         .            SIU          .            .            .            .            .            .            S            S            .            S
         notices          .            .            .            SIU          .            .            .            .            S            S            .            S
         sagas            .            .            .            .            SIU          .            .            .            S            S            S            S
         deadlines        .            SIUD         .            .            SIUD         .            .            .            .            S            SU           S
-        journal          SI           SI           SI           SI           SI           SI           SI           SI           SI           SI           SD           S
+        journal          SI           SI           SI           SI           SI           SI           SI           SI           SI           SI           SID          S
         dead_letters     SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SU           SIU          S
         meta             S            S            S            S            S            S            S            S            S            S            SU           S
+        pauses           S            S            S            S            S            S            S            S            S            SID          S            S
         _sqlx_migrations S            S            S            S            S            S            S            S            S            S            S            S"#]].assert_eq(&table.join("\n"));
     schema.gone().await;
 }
@@ -115,7 +119,7 @@ async fn each_worker_can_do_its_work_under_its_own_role() {
         for version in 0..2 {
             let cause = archive(n * 2 + version);
             let mut batch = store.begin().await.unwrap();
-            assert!(batch.handled(role, &[cause.id.clone()]).await.unwrap().1.is_empty());
+            assert!(batch.handled(role, std::slice::from_ref(&cause.id)).await.unwrap().1.is_empty());
             let readable: Vec<Need> =
                 needs.iter().filter(|need| !need.table.append_only()).cloned().collect();
             let found = batch.load(&readable).await.unwrap();

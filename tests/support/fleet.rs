@@ -52,6 +52,7 @@ struct Member {
 
 /// What the proof prints, and the audit's answer.
 #[derive(Debug)]
+#[allow(dead_code)] // printed as it is
 pub(crate) struct Proof {
     pub(crate) orders: u64,
     pub(crate) handled: u64,

@@ -11,6 +11,7 @@ mod fences;
 mod journeys;
 mod readme;
 mod saga_properties;
+mod served;
 mod simulation;
 mod store_contract;
 mod support;

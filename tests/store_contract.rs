@@ -10,6 +10,7 @@ mod only_postgres;
 mod only_sqlite;
 mod pruning;
 mod records;
+mod roles;
 mod waiting;
 mod words;
 

@@ -5,6 +5,7 @@ mod columns;
 mod connections;
 mod flight;
 mod keep;
+mod letters;
 mod look;
 mod own;
 mod pauses;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::fleet::Fleet;
-use crate::support::proxy::{KEEP, PUBLISH, Proxy};
+use crate::support::wire::{KEEP, PUBLISH, Proxy};
 use crate::support::{postgres, rabbit, until};
 
 const TIMES: usize = 12;

@@ -9,10 +9,10 @@ use crate::support::postgres::Schema;
 
 pub(super) struct Db {
     pub(super) store: Arc<dyn Store>,
-    raw: Raw,
+    pub(super) raw: Raw,
 }
 
-enum Raw {
+pub(super) enum Raw {
     Sqlite(PathBuf),
     Postgres(String),
 }

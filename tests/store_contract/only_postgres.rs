@@ -1,1 +1,385 @@
-//! What holds where any number of processes share one server.
+//! What holds where any number of processes share one server, over a wire that may break.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
+
+use super::*;
+use crate::support::PATIENCE;
+use crate::support::postgres::{Schema, connect};
+use crate::support::proxy::{Mode, Proxy};
+
+/// A store behind a wire, and its options.
+async fn behind(schema: &Schema, options: Options) -> (Proxy, Arc<dyn Store>) {
+    let direct = PgConnectOptions::from_str(schema.url()).unwrap();
+    let proxy = Proxy::before(&format!("{}:{}", direct.get_host(), direct.get_port())).await;
+    // Parameters count more than what stands before them.
+    let address = proxy.address();
+    let parameter = format!("host={}&port={}", address.ip(), address.port());
+    let url = crate::support::postgres::with_parameter(schema.url(), &parameter);
+    (proxy, Arc::new(PostgresStore::open(&url, options).await.unwrap()))
+}
+
+fn hasty() -> Options {
+    Options {
+        connections: 2,
+        connect_timeout: Duration::from_secs(1),
+        statement_timeout: Duration::from_secs(2),
+        ..Options::named("hasty")
+    }
+}
+
+async fn execute(connection: &mut PgConnection, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(connection).await.unwrap();
+}
+
+/// Asks until the answer is yes.
+async fn until(connection: &mut PgConnection, question: &'static str) {
+    let start = std::time::Instant::now();
+    while !sqlx::query_scalar::<_, bool>(question).fetch_one(&mut *connection).await.unwrap() {
+        assert!(start.elapsed() < PATIENCE, "it never came true: {question}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_unknown_and_the_journal_knows() {
+    const COMMIT_WAITS: &str = "
+        create function wait_here() returns trigger language plpgsql as
+            $$ begin perform pg_advisory_xact_lock(hashtext(current_schema())); return null; end $$;
+        create constraint trigger wait_here after insert on journal deferrable initially deferred
+            for each row execute function wait_here();
+        select pg_advisory_lock(hashtext(current_schema()))";
+    // One statement is its own transaction; after locking, the commit is a question of its own.
+    for locking in [false, true] {
+        let schema = Schema::fresh().await;
+        let (proxy, store) = behind(&schema, hasty()).await;
+        let mut direct = connect(schema.url()).await;
+        execute(&mut direct, COMMIT_WAITS).await;
+        let mut batch = store.begin().await.unwrap();
+        batch.handled(Role::Order, &[archive(1).id]).await.unwrap();
+        if locking {
+            batch.load(&[Need::of(Table::Stock, "A")]).await.unwrap();
+        }
+        let keeping = tokio::spawn(batch.keep(journal(row(Role::Order, &archive(1), vec![say(&fulfil(2))]))));
+        let blocked = "select exists (select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))";
+        until(&mut direct, blocked).await;
+        proxy.set(Mode::StallAnswers);
+        execute(&mut direct, "select pg_advisory_unlock(hashtext(current_schema()))").await;
+        until(&mut direct, "select count(*) = 1 from journal").await;
+        proxy.set(Mode::Reset);
+        let kept = keeping.await.unwrap();
+        assert!(matches!(kept, Err(Error::Unknown(_))), "{kept:?}");
+        proxy.set(Mode::Pass);
+        let mut look = store.begin().await.unwrap();
+        let (_, handled) = look.handled(Role::Order, &[archive(1).id]).await.unwrap();
+        assert_eq!(handled.len(), 1);
+        assert_eq!(handled[0].said, [say(&fulfil(2))]);
+        schema.gone().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_unavailable_until_it_does() {
+    let schema = Schema::fresh().await;
+    let options = Options { statement_timeout: Duration::from_millis(10), ..hasty() };
+    let (proxy, store) = behind(&schema, options).await;
+    store.now().await.unwrap();
+    proxy.set(Mode::Stall);
+    let silent = store.now().await;
+    assert!(matches!(silent, Err(Error::Unavailable(_))), "{silent:?}");
+    // Nor does a new connection come about.
+    let silent = store.now().await;
+    assert!(matches!(silent, Err(Error::Unavailable(_))), "{silent:?}");
+    proxy.set(Mode::Pass);
+    store.now().await.unwrap();
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn a_wire_that_was_cut_costs_one_failure_and_no_more() {
+    let schema = Schema::fresh().await;
+    let (proxy, store) = behind(&schema, hasty()).await;
+    // Both connections are open, and idle when it happens.
+    let (one, two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
+    drop((one, two));
+    proxy.set(Mode::Reset);
+    let cut = store.now().await;
+    assert!(matches!(cut, Err(Error::Unavailable(_))), "{cut:?}");
+    proxy.set(Mode::Pass);
+    store.now().await.unwrap();
+    store.now().await.unwrap();
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn who_finds_no_free_connection_is_told_how_many_there_are() {
+    let schema = Schema::fresh().await;
+    let options = Options { connections: 1, connect_timeout: Duration::from_millis(500), ..hasty() };
+    let store = PostgresStore::open(schema.url(), options).await.unwrap();
+    let batch = store.begin().await.unwrap();
+    let Err(Error::Unavailable(why)) = store.now().await else { panic!() };
+    assert!(why.contains("all 1 connections were in use"), "{why}");
+    drop(batch);
+    store.now().await.unwrap();
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn two_who_lock_in_opposite_order_do_not_wait_for_ever() {
+    let schema = Schema::fresh().await;
+    let store = open_postgres(schema.url()).await;
+    let both = ["A", "B"].map(|sku| save(Table::Stock, sku, 0, STOCKED));
+    store.begin().await.unwrap().keep(records(both.into())).await.unwrap();
+    let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
+    one.load(&[Need::of(Table::Stock, "A")]).await.unwrap();
+    two.load(&[Need::of(Table::Stock, "B")]).await.unwrap();
+    let cross = async |mut batch: Box<dyn checkout_saga::store::Transaction>, sku: &str| {
+        let seen = batch.load(&[Need::of(Table::Stock, sku)]).await?;
+        batch.keep(records(vec![save(Table::Stock, sku, seen[0].version, STOCKED)])).await
+    };
+    let (one, two) = tokio::join!(cross(one, "B"), cross(two, "A"));
+    let conflicts = [&one, &two].into_iter().filter(|kept| matches!(kept, Err(Error::Conflict(_)))).count();
+    let kept = [&one, &two].into_iter().filter(|kept| kept.is_ok()).count();
+    assert_eq!((conflicts, kept), (1, 1), "{one:?} {two:?}");
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn who_waits_too_long_for_a_lock_starts_over_and_a_slow_statement_waits_for_the_server() {
+    let schema = Schema::fresh().await;
+    let short = Duration::from_millis(100);
+    let patient = Options { lock_timeout: short, ..hasty() };
+    let slow = Options { statement_timeout: short, lock_timeout: Duration::from_secs(9), ..hasty() };
+    let (patient, slow) = (
+        PostgresStore::open(schema.url(), patient).await.unwrap(),
+        PostgresStore::open(schema.url(), slow).await.unwrap(),
+    );
+    patient.begin().await.unwrap().keep(records(vec![save(Table::Stock, "A", 0, STOCKED)])).await.unwrap();
+    let mut holder = connect(schema.url()).await;
+    execute(&mut holder, "begin; select * from stock for update").await;
+    let need = [Need::of(Table::Stock, "A")];
+    let waited = patient.begin().await.unwrap().load(&need).await;
+    assert!(matches!(waited, Err(Error::Conflict(_))), "{waited:?}");
+    let broken_off = slow.begin().await.unwrap().load(&need).await;
+    assert!(matches!(broken_off, Err(Error::Unavailable(_))), "{broken_off:?}");
+    execute(&mut holder, "rollback").await;
+    assert_eq!(patient.begin().await.unwrap().load(&need).await.unwrap().len(), 1);
+    assert_eq!(slow.begin().await.unwrap().load(&need).await.unwrap().len(), 1);
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn the_mark_stays_below_what_open_transactions_may_yet_say() {
+    let schema = Schema::fresh().await;
+    let store = open_postgres(schema.url()).await;
+    let db = Db { store: store.clone(), raw: Raw::Postgres(schema.url().to_string()) };
+    let said = checkout_said(&fulfil(12));
+    let (mut first, mut second) = (connect(schema.url()).await, connect(schema.url()).await);
+    for (open, id) in [(&mut first, "m1"), (&mut second, "m2")] {
+        execute(open, "begin").await;
+        sqlx::query(
+            "insert into journal (role, message_id, name, hash, at, outcome, said, says)
+             values ('saga', $1, 'order.archive', gen_random_uuid(), now(), 'done', $2, 'order m12')",
+        )
+        .bind(id)
+        .bind(&said)
+        .execute(open)
+        .await
+        .unwrap();
+    }
+    // Row 3 is there before rows 1 and 2 are.
+    keep(&db, journal(row(Role::Saga, &archive(3), vec![]))).await.unwrap();
+    for _ in 0..3 {
+        store.advance_mark().await.unwrap();
+    }
+    assert_eq!(db.sql("select value from meta where key = 'mark'").await.unwrap(), [0]);
+    // One of them is given up, the other one comes.
+    execute(&mut second, "rollback").await;
+    store.advance_mark().await.unwrap();
+    execute(&mut first, "commit").await;
+    store.advance_mark().await.unwrap();
+    assert_eq!(in_flight(&db).await, ["order 12"], "the mark went past it");
+    keep(&db, journal(row(Role::Order, &fulfil(12), vec![]))).await.unwrap();
+    db.mark_comes_to(4).await;
+    schema.gone().await;
+}
+
+/// What the journal keeps of one message said to the order queue.
+fn checkout_said(message: &Message) -> String {
+    format!(
+        r#"[{{"id":"{}","name":"{}","at":"{}","to":["order"],"body":{}}}]"#,
+        message.id,
+        message.name(),
+        message.at,
+        message.json()
+    )
+}
+
+#[tokio::test]
+async fn a_number_is_never_taken_before_its_transaction_has_an_id() {
+    let schema = Schema::fresh().await;
+    open_postgres(schema.url()).await;
+    let mut open = connect(schema.url()).await;
+    // The mark relies on this order; a plain nextval() would leave the id for later.
+    execute(&mut open, "begin").await;
+    let default = "select case when pg_current_xact_id() is not null then nextval('journal_seq') end";
+    let numbered: i64 = sqlx::query_scalar(default).fetch_one(&mut open).await.unwrap();
+    assert_eq!(numbered, 1);
+    let stands: i64 = sqlx::query_scalar(
+        "select count(*) from pg_attrdef where adrelid = 'journal'::regclass
+         and pg_get_expr(adbin, adrelid) ~* 'case\\s+when \\(pg_current_xact_id\\(\\) is not null\\) then nextval'",
+    )
+    .fetch_one(&mut open)
+    .await
+    .unwrap();
+    assert_eq!(stands, 1, "the default of journal.seq has changed");
+    execute(&mut open, "rollback").await;
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn several_who_ask_for_what_is_due_get_each_deadline_once() {
+    let schema = Schema::fresh().await;
+    let (one, two) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
+    let all: Vec<(String, u64, u64)> = (0..200).map(|n| (format!("k{n:03}"), NOW_S - 1, n)).collect();
+    let all: Vec<_> = all.iter().map(|(key, due, n)| (key.as_str(), *due, *n)).collect();
+    one.begin().await.unwrap().keep(deadlines(&all)).await.unwrap();
+    // What somebody has in hand is passed over, not waited for.
+    let mut holder = connect(schema.url()).await;
+    execute(&mut holder, "begin; select * from deadlines where key = 'k000' for update").await;
+    let mut taken = Vec::new();
+    loop {
+        let (a, b) = tokio::join!(one.due_deadlines(7, 60), two.due_deadlines(7, 60));
+        let (a, b) = (a.unwrap(), b.unwrap());
+        if a.is_empty() && b.is_empty() {
+            break;
+        }
+        taken.extend(a.into_iter().chain(b).map(|message| message.id));
+    }
+    execute(&mut holder, "rollback").await;
+    taken.extend(one.due_deadlines(7, 60).await.unwrap().into_iter().map(|message| message.id));
+    assert_eq!(taken.len(), 200);
+    taken.sort();
+    taken.dedup();
+    assert_eq!(taken.len(), 200);
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn ten_programs_may_start_at_once_on_an_empty_schema() {
+    let schema = Schema::fresh().await;
+    let all = std::fs::read_dir("migrations/postgres").unwrap().count() / 2;
+    let starts = (0..10).map(|n| {
+        let url = schema.url().to_string();
+        tokio::spawn(async move {
+            match n % 2 {
+                0 => PostgresStore::migrate_up(&url).await.map(drop),
+                _ => PostgresStore::open(&url, Options::named("one of ten")).await.map(drop),
+            }
+        })
+    });
+    for start in starts.collect::<Vec<_>>() {
+        start.await.unwrap().unwrap();
+    }
+    assert!(PostgresStore::migrations_pending(schema.url()).await.unwrap().is_empty());
+    assert_eq!(
+        PostgresStore::migrations_after(schema.url(), 0).await.unwrap().len(),
+        all,
+        "a file is not embedded"
+    );
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn migrations_go_down_and_up_again_and_mind_who_comes_from_another_time() {
+    let schema = Schema::fresh().await;
+    let url = schema.url();
+    let all = PostgresStore::migrate_up(url).await.unwrap();
+    assert!(PostgresStore::migrate_up(url).await.unwrap().is_empty());
+    let made = relations(url).await;
+    let newest_first: Vec<String> = all.iter().rev().cloned().collect();
+    assert_eq!(PostgresStore::migrate_down(url, 2).await.unwrap(), newest_first[..all.len() - 2]);
+    assert_eq!(PostgresStore::migrate_down(url, 0).await.unwrap(), newest_first[all.len() - 2..]);
+    assert_eq!(relations(url).await, ["_sqlx_migrations", "_sqlx_migrations_pkey"]);
+    PostgresStore::migrate_up(url).await.unwrap();
+    assert_eq!(relations(url).await, made);
+
+    // A newer program was here, and only added something.
+    let mut newer = connect(url).await;
+    execute(
+        &mut newer,
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+         values (99, 'of tomorrow', true, '', 0)",
+    )
+    .await;
+    PostgresStore::open(url, Options::named("of today")).await.unwrap();
+    let down = PostgresStore::migrate_down(url, 0).await;
+    assert!(matches!(&down, Err(Error::Refused(why)) if why.contains("use the newer program")), "{down:?}");
+    // Then it took something away.
+    execute(&mut newer, "update meta set value = 99 where key = 'program_at_least'").await;
+    let Err(Error::Refused(why)) = PostgresStore::open(url, Options::named("of today")).await.map(drop)
+    else {
+        panic!()
+    };
+    assert!(why.contains("newer than this program (it has had migration 0099"), "{why}");
+    schema.gone().await;
+}
+
+async fn relations(url: &str) -> Vec<String> {
+    let sql =
+        "select relname::text from pg_class where relnamespace = current_schema()::regnamespace order by 1";
+    sqlx::query_scalar(sql).fetch_all(&mut connect(url).await).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_wrong_name_or_password_is_refused_and_nobody_at_home_is_unavailable() {
+    let server = crate::support::postgres::server();
+    let nowhere = crate::support::postgres::with_parameter(&server, "dbname=there_is_no_such_database");
+    let wrong = PostgresStore::open(&nowhere, Options::named("x")).await.map(drop);
+    assert!(matches!(&wrong, Err(Error::Refused(why)) if why.contains("does not exist")), "{wrong:?}");
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let closed = crate::support::postgres::with_parameter(&server, &format!("host=127.0.0.1&port={closed}"));
+    let away = PostgresStore::open(&closed, Options::named("x")).await.map(drop);
+    assert!(matches!(away, Err(Error::Unavailable(_))), "{away:?}");
+    let unreadable = PostgresStore::open("postgres://[", Options::named("x")).await.map(drop);
+    assert!(matches!(unreadable, Err(Error::Refused(_))), "{unreadable:?}");
+}
+
+#[tokio::test]
+async fn the_character_that_postgres_cannot_keep_stops_nobody() {
+    let schema = Schema::fresh().await;
+    let store = open_postgres(schema.url()).await;
+    let mut changes = everything(1);
+    changes.journal[0].outcome = "alarm: \0".into();
+    changes.records[0].json = changes.records[0].json.replace("c1", r"c\u0000");
+    let json = changes.records[0].json.clone();
+    changes.dead.push(DeadChange::Bury(DeadLetter { name: "a\0".into(), ..letter("order", &archive(9)) }));
+    store.begin().await.unwrap().keep(changes).await.unwrap();
+    assert_eq!(store.get(Table::Orders, &order(1).to_string()).await.unwrap(), Some(json));
+    assert_eq!(store.journal_of(order(1)).await.unwrap()[0].outcome, "alarm: \u{FFFD}");
+    let kept = store.dead_letter(&letter("order", &archive(9)).id).await.unwrap().unwrap();
+    assert_eq!(kept.name, "a\u{FFFD}");
+    // As a key it is the message's own fault, and nobody else's.
+    let key = store.begin().await.unwrap().load(&[Need::of(Table::Discounts, "A\0")]).await;
+    assert!(matches!(key, Err(Error::Refused(_))), "{key:?}");
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn connections_say_whose_they_are() {
+    let schema = Schema::fresh().await;
+    let name = format!("checkout {}", Uuid::now_v7().simple());
+    let store = PostgresStore::open(schema.url(), Options::named(&name)).await.unwrap();
+    let batch = store.begin().await.unwrap();
+    let mut direct = connect(schema.url()).await;
+    let seen: i64 = sqlx::query_scalar("select count(*) from pg_stat_activity where application_name = $1")
+        .bind(&name)
+        .fetch_one(&mut direct)
+        .await
+        .unwrap();
+    assert_eq!(seen, 1);
+    drop(batch);
+    schema.gone().await;
+}

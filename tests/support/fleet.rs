@@ -344,7 +344,7 @@ impl Fleet {
         let log = self.log(number);
         let Some((_, after)) = log.rsplit_once("http://") else { return 0 };
         let address = after.split('/').next().unwrap().parse().unwrap();
-        let page = http::get(address, "/metrics").unwrap();
+        let page = http::get(address, "/metrics").unwrap().1;
         let counts = page.lines().filter(|line| line.starts_with("checkout_duplicates_total{"));
         counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// What is shown to everybody, as text.
-pub(crate) fn get(address: SocketAddr, path: &str) -> Result<String> {
+/// An answer's status and body.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     stream.write_all(
@@ -15,7 +15,10 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Result<String> {
     )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    let whole = answer.split_once("\r\n\r\n").filter(|(head, _)| head.starts_with("HTTP/1.1 "));
+    let (head, body) = whole.ok_or_else(|| Error::new(ErrorKind::UnexpectedEof, "no answer"))?;
+    let status = head[9..12].parse().map_err(|_| Error::new(ErrorKind::InvalidData, "no status"))?;
+    Ok((status, body.to_string()))
 }
 
 /// An answer's status, and its body if that is JSON.

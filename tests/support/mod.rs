@@ -6,8 +6,10 @@ pub(crate) mod postgres;
 pub(crate) mod postman;
 pub(crate) mod proxy;
 pub(crate) mod rabbit;
+pub(crate) mod served;
 pub(crate) mod shop;
 pub(crate) mod system;
+pub(crate) mod wire;
 
 use std::fs::File;
 use std::io::Write;
@@ -27,7 +29,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// Where one system keeps everything.
 pub(crate) struct Folder {
     folder: TempDir,
-    runs: AtomicU32,
+    pub(super) runs: AtomicU32,
 }
 
 /// A program that ran to its end.

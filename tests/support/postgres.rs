@@ -33,6 +33,28 @@ impl Schema {
         &self.url
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The roles of `scripts/postgres-roles.sql`, on this schema and named after it.
+    pub(crate) async fn make_roles(&self) {
+        let mut owner = connect(&self.url).await;
+        let prefix = sqlx::query("select set_config('checkout.role_prefix', $1, false)").bind(self.role(""));
+        prefix.execute(&mut owner).await.unwrap();
+        let script = include_str!("../../scripts/postgres-roles.sql");
+        sqlx::raw_sql(script).execute(&mut owner).await.unwrap();
+    }
+
+    pub(crate) fn role(&self, worker: &str) -> String {
+        format!("{}_{worker}", self.name)
+    }
+
+    /// For who is that role from his first statement on.
+    pub(crate) fn url_of(&self, worker: &str) -> String {
+        with_parameter(&self.url, &format!("options[role]={}", self.role(worker)))
+    }
+
     pub(crate) async fn gone(self) {
         let mut connection = connect(&server()).await;
         drop_schema(&mut connection, &self.name).await;
@@ -50,7 +72,9 @@ pub(crate) fn server() -> String {
 }
 
 pub(crate) async fn connect(url: &str) -> PgConnection {
-    let options = PgConnectOptions::from_str(url).unwrap().disable_statement_logging();
+    // A test that forgets a transaction fails and does not hang.
+    let patience = [("lock_timeout", format!("{}s", super::PATIENCE.as_secs()))];
+    let options = PgConnectOptions::from_str(url).unwrap().options(patience).disable_statement_logging();
     options.connect().await.unwrap_or_else(|why| {
         panic!(
             "no Postgres for the tests at {url}: {why}\n\
@@ -81,9 +105,16 @@ async fn sweep(connection: &mut PgConnection) {
 }
 
 async fn drop_schema(connection: &mut PgConnection, name: &str) {
+    const GONE: &str = "do $$
+        declare role text;
+        begin
+            for role in select rolname from pg_roles where starts_with(rolname, current_setting('test.name') || '_') loop
+                execute format('drop owned by %1$I; drop role %1$I', role);
+            end loop;
+            execute format('drop schema if exists %I cascade', current_setting('test.name'));
+        end $$";
     with_name(connection, name).await;
-    let gone = "do $$ begin execute format('drop schema if exists %I cascade', current_setting('test.name')); end $$";
-    sqlx::raw_sql(gone).execute(connection).await.unwrap();
+    sqlx::raw_sql(GONE).execute(connection).await.unwrap();
 }
 
 /// Statements are never put together from text, not even here.

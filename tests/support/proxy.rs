@@ -1,183 +1,137 @@
-//! A wire with a hand on it: everything passes until a test cuts it, or lets a request through and swallows its answer.
-//!
-//! It knows no protocol. A request is told by some bytes that it contains, and what the server says next on that
-//! line is taken for its answer. Every fault is counted, so that a test can tell that it was there.
+//! A wire that can be cut, or go silent, between a program and its server.
 
-use std::collections::HashMap;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How Postgres is asked to commit: in a message of its own, or with documents, which only a keeper sends.
-pub(crate) const KEEP: &[&[u8]] = &[b"commit\0", b"{\""];
-/// How RabbitMQ is given a message: the method basic.publish.
-pub(crate) const PUBLISH: &[&[u8]] = &[&[0, 60, 0, 40]];
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
+/// How the wire is, for open connections and new ones alike.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    Pass,
+    /// Nothing gets through, either way; nobody is told.
+    Stall,
+    /// What the client says arrives; what the server answers waits.
+    StallAnswers,
+    /// Every connection is torn down, and every new one at once.
+    Reset,
+}
+
+/// Lets nothing through any more when it is dropped.
 pub(crate) struct Proxy {
     address: SocketAddr,
-    wire: Arc<Wire>,
+    mode: watch::Sender<Mode>,
+    accepting: JoinHandle<()>,
 }
 
-#[derive(Default)]
-struct Wire {
-    lines: Mutex<HashMap<u64, Line>>,
-    /// Nobody gets through, and nobody is told why.
-    away: AtomicBool,
-    over: AtomicBool,
-    /// Answers that are still to be swallowed.
-    to_swallow: AtomicUsize,
-    swallowed: AtomicU64,
-    cut: AtomicU64,
-}
-
-struct Line {
-    client: TcpStream,
-    server: TcpStream,
+#[derive(Clone, Copy)]
+enum Way {
+    Question,
+    Answer,
 }
 
 impl Proxy {
-    /// A request whose answer may be swallowed is known by containing one of `requests`.
-    pub(crate) fn to(server: &str, requests: &'static [&'static [u8]]) -> Self {
-        let server = server.to_socket_addrs().unwrap().next().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    /// On a free port, in front of `server` ("host:port").
+    pub(crate) async fn before(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let wire = Arc::new(Wire::default());
-        let listening = wire.clone();
-        std::thread::spawn(move || {
-            for (number, client) in (0..).zip(listener.incoming()) {
-                if listening.over.load(SeqCst) {
-                    return;
-                }
-                if let Ok(client) = client
-                    && !listening.away.load(SeqCst)
-                    && let Ok(server) = TcpStream::connect_timeout(&server, Duration::from_secs(5))
-                {
-                    listening.clone().join(number, client, server, requests);
-                }
+        let (mode, seen) = watch::channel(Mode::Pass);
+        let server = server.to_string();
+        let accepting = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(connect(client, server.clone(), seen.clone()));
             }
         });
-        Self { address, wire }
+        Self { address, mode, accepting }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Cuts every line there is. Who calls again gets through.
-    pub(crate) fn cut(&self) {
-        for (_, line) in self.wire.lines.lock().unwrap().drain() {
-            line.hang_up();
-            self.wire.cut.fetch_add(1, SeqCst);
-        }
-    }
-
-    /// Cuts every line, and nobody gets through until it is [`back`](Self::back).
-    pub(crate) fn away(&self) {
-        self.wire.away.store(true, SeqCst);
-        self.cut();
-    }
-
-    pub(crate) fn back(&self) {
-        self.wire.away.store(false, SeqCst);
-    }
-
-    /// The next so many requests arrive, and whoever made them is hung up on instead of answered.
-    pub(crate) fn swallow_answers(&self, count: usize) {
-        self.wire.to_swallow.store(count, SeqCst);
-    }
-
-    /// How many lines were cut so far.
-    pub(crate) fn lines_cut(&self) -> u64 {
-        self.wire.cut.load(SeqCst)
-    }
-
-    pub(crate) fn answers_swallowed(&self) -> u64 {
-        self.wire.swallowed.load(SeqCst)
+    pub(crate) fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.wire.over.store(true, SeqCst);
-        self.cut();
-        // Wakes whoever listens, so that he sees that it is over.
-        TcpStream::connect(self.address).ok();
+        self.accepting.abort();
+        self.mode.send_replace(Mode::Reset);
     }
 }
 
-impl Wire {
-    fn join(
-        self: Arc<Self>,
-        number: u64,
-        client: TcpStream,
-        server: TcpStream,
-        requests: &'static [&'static [u8]],
-    ) {
-        let (Ok(from_client), Ok(from_server)) = (client.try_clone(), server.try_clone()) else { return };
-        let (Ok(to_client), Ok(to_server)) = (client.try_clone(), server.try_clone()) else { return };
-        // A held-back packet would look like a slow server.
-        client.set_nodelay(true).ok();
-        server.set_nodelay(true).ok();
-        self.lines.lock().unwrap().insert(number, Line { client, server });
-        let asked = Arc::new(AtomicBool::new(false));
-        let (wire, heard) = (self.clone(), asked.clone());
-        std::thread::spawn(move || {
-            pass_on(from_client, to_server, |bytes| {
-                if wire.to_swallow.load(SeqCst) > 0 && requests.iter().any(|request| contains(bytes, request))
-                {
-                    heard.store(true, SeqCst);
-                }
-                true
-            });
-            wire.forget(number);
-        });
-        std::thread::spawn(move || {
-            pass_on(from_server, to_client, |_| !(asked.load(SeqCst) && self.swallows()));
-            self.forget(number);
-        });
+async fn connect(mut client: TcpStream, server: String, mode: watch::Receiver<Mode>) {
+    let mut until = mode.clone();
+    let carried = async {
+        let mut server = TcpStream::connect(server).await?;
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        let (questions, answers) = client.split();
+        let (from_server, to_server) = server.split();
+        tokio::join!(
+            carry(questions, to_server, Way::Question, mode.clone()),
+            carry(from_server, answers, Way::Answer, mode.clone()),
+        );
+        std::io::Result::Ok(())
+    };
+    let reset = tokio::select! {
+        biased;
+        _ = until.wait_for(|mode| *mode == Mode::Reset) => true,
+        carried = carried => carried.is_err(),
+    };
+    if reset {
+        // Not a polite good-bye: the other end gets an error.
+        client.set_zero_linger().ok();
     }
+}
 
-    /// Whether one more answer is to be swallowed; then it is counted.
-    fn swallows(&self) -> bool {
-        let one_less = |left: usize| left.checked_sub(1);
-        let swallows = self.to_swallow.fetch_update(SeqCst, SeqCst, one_less).is_ok();
-        self.swallowed.fetch_add(u64::from(swallows), SeqCst);
-        swallows
-    }
-
-    fn forget(&self, number: u64) {
-        if let Some(line) = self.lines.lock().unwrap().remove(&number) {
-            line.hang_up();
+async fn carry(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, way: Way, mut mode: watch::Receiver<Mode>) {
+    let mut bytes = [0; 16 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        if mode.wait_for(|mode| lets_through(*mode, way)).await.is_err() {
+            return;
         }
-    }
-}
-
-impl Line {
-    fn hang_up(&self) {
-        // One end may have gone already.
-        self.client.shutdown(Shutdown::Both).ok();
-        self.server.shutdown(Shutdown::Both).ok();
-    }
-}
-
-/// Until one end hangs up, or `may_pass` refuses.
-fn pass_on(mut from: TcpStream, mut to: TcpStream, mut may_pass: impl FnMut(&[u8]) -> bool) {
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = match from.read(&mut buffer) {
-            Ok(0) => return,
-            Ok(read) => read,
-            Err(why) if why.kind() == ErrorKind::Interrupted => continue,
-            Err(_) => return,
-        };
-        if !may_pass(&buffer[..read]) || to.write_all(&buffer[..read]).is_err() {
+        if to.write_all(&bytes[..count]).await.is_err() {
             return;
         }
     }
+    to.shutdown().await.ok();
 }
 
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
+fn lets_through(mode: Mode, way: Way) -> bool {
+    match (mode, way) {
+        (Mode::Pass, _) | (Mode::StallAnswers, Way::Question) => true,
+        (Mode::Stall | Mode::Reset, _) | (Mode::StallAnswers, Way::Answer) => false,
+    }
+}
+
+#[tokio::test]
+async fn the_wire_passes_stalls_and_breaks() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Proxy::before(&server.local_addr().unwrap().to_string()).await;
+    let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+    let (mut served, _) = server.accept().await.unwrap();
+    let mut byte = [0];
+
+    client.write_all(b"1").await.unwrap();
+    served.read_exact(&mut byte).await.unwrap();
+    proxy.set(Mode::StallAnswers);
+    served.write_all(b"2").await.unwrap();
+    client.write_all(b"3").await.unwrap();
+    served.read_exact(&mut byte).await.unwrap();
+    assert_eq!(&byte, b"3");
+    let silence = tokio::time::timeout(Duration::from_millis(50), client.read_exact(&mut byte)).await;
+    assert!(silence.is_err(), "an answer came through");
+    proxy.set(Mode::Pass);
+    client.read_exact(&mut byte).await.unwrap();
+    assert_eq!(&byte, b"2");
+    proxy.set(Mode::Reset);
+    assert!(client.read_exact(&mut byte).await.is_err());
+    let mut late = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(late.read_exact(&mut byte).await.is_err());
 }

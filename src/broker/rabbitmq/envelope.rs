@@ -253,8 +253,8 @@ mod tests {
         assert_eq!(unpacked.len(), 3);
         let torn = unpacked.into_iter().find_map(Result::err).unwrap();
         assert_eq!(
-            (torn.id.as_str(), torn.name.as_str(), torn.why.code),
-            ("bad", "order.shelve", "type_unknown")
+            (torn.message_id.as_deref(), torn.name.as_str(), torn.why.code),
+            (Some("bad"), "order.shelve", "type_unknown")
         );
     }
 }

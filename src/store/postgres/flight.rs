@@ -153,7 +153,7 @@ fn flying(row: &PgRow) -> Result<(Queue, Message), Error> {
     Ok((json::queue(text(row, "queue")?)?, std::sync::Arc::unwrap_or_clone(message)))
 }
 
-fn number(rows: &[PgRow]) -> Result<i64, Error> {
+pub(super) fn number(rows: &[PgRow]) -> Result<i64, Error> {
     let first = rows.first().ok_or_else(|| json::unreadable("meta", "a row is missing"))?;
     first.try_get(0).map_err(failed)
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 use contract::Time;
 use sqlx::Row;
 
-use super::flight::{in_flight, readers};
-use super::look::rows;
+use super::flight::{in_flight, number, readers};
 use super::{Error, PostgresStore, failed};
 
 /// How much of the journal one step of pruning looks through.
@@ -74,39 +73,34 @@ impl PostgresStore {
     }
 
     async fn prune_these(&self, orders: &[String], before: Time) -> Result<u64, Error> {
-        // Looked at again, with the orders locked: a return may have begun in the meantime. What somebody says
-        // about one of them at this very moment is a row of his own, and stays.
+        // One statement sees one state. Nobody is locked out: what is said about one of these orders at this very
+        // moment is a row of its own, not yet to be seen, and stays.
         // A saga's id is its order's, or that and "/return/n" ('0' comes after '/').
-        const ENDED: &str = concat!(
-            "with locked as (
-                select o.id, o.status, o.updated_at from orders o
-                where o.id = any($3::text[]) order by o.id for update skip locked)
-             select o.id from locked o
-             where o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.updated_at < $4
-               and not exists (
-                 select 1 from sagas g
-                 where (g.id = o.id or (g.id > o.id || '/' and g.id < o.id || '0'))
-                   and g.status not in ('completed', 'undone'))
-               and not exists (select 1 from dead_letters l where l.order_id = o.id::uuid and l.status = 'open')
-               and not exists (select 1",
+        const SQL: &str = concat!(
+            "with ended as (
+                select o.id::uuid as order_id from orders o
+                where o.id = any($3::text[])
+                  and o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.updated_at < $4
+                  and not exists (
+                    select 1 from sagas g
+                    where (g.id = o.id or (g.id > o.id || '/' and g.id < o.id || '0'))
+                      and g.status not in ('completed', 'undone'))
+                  and not exists (select 1 from dead_letters l where l.order_id = o.id::uuid and l.status = 'open')
+                  and not exists (select 1",
             in_flight!("j.order_id = o.id::uuid"),
-            ")"
+            ")),
+             gone as (delete from journal where order_id in (select order_id from ended))
+             select count(*) from ended"
         );
         let (queues, readers) = readers();
         let mut held = self.connections.take().await?;
         held.begin_long(STEP_AT_MOST).await?;
+        // For this transaction alone: without it, the journal lets nothing be deleted.
+        held.rows(sqlx::query("select set_config('checkout.pruning', 'on', true)")).await?;
         let asked =
-            sqlx::query(ENDED).bind(queues).bind(readers).bind(orders.to_vec()).bind(before.to_string());
-        let ended = held.rows(asked).await?;
-        let ended: Vec<String> =
-            ended.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
-        if !ended.is_empty() {
-            // For this transaction alone: without it, the journal lets nothing be deleted.
-            held.rows(sqlx::query("select set_config('checkout.pruning', 'on', true)")).await?;
-            let pruned = sqlx::query("delete from journal where order_id = any($1::text[]::uuid[])");
-            held.execute(pruned.bind(ended.clone())).await?;
-        }
+            sqlx::query(SQL).bind(queues).bind(readers).bind(orders.to_vec()).bind(before.to_string());
+        let pruned = number(&held.rows(asked).await?)?;
         held.commit().await?;
-        Ok(rows(ended.len()).unsigned_abs())
+        Ok(pruned.unsigned_abs())
     }
 }

@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{ConnectOptions, PgConnection, SqlSafeStr};
 use tokio::time::timeout;
 
@@ -50,6 +50,9 @@ static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     migrator
 });
 
+/// Where sqlx writes down what was done.
+const TABLE: &str = "_sqlx_migrations";
+
 /// Nobody waits longer for a table that somebody holds: a migration that waits holds up all who come after it.
 const LOCK_TIMEOUT: &str = "60s";
 
@@ -77,14 +80,15 @@ impl PostgresStore {
     pub async fn migrate_down(url: &str, to: i64) -> Result<Vec<String>, Error> {
         let mut connection = connect(url).await?;
         let applied = applied(&mut connection).await?;
+        if applied.is_empty() {
+            return Ok(Vec::new());
+        }
         if let Some(unknown) = unknown(&applied) {
             return Err(Error::Refused(format!(
                 "the database has had migration {unknown:04}, which this program cannot undo; use the newer program"
             )));
         }
-        let undone = Self::migrations_after(url, to).await?;
-        MIGRATOR.undo(&mut connection, to).await.map_err(unmigrated)?;
-        Ok(undone)
+        undo(&mut connection, to).await.map_err(unmigrated)
     }
 }
 
@@ -112,9 +116,24 @@ pub(super) async fn ready(url: &str) -> Result<(), Error> {
 async fn up(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
     let pending = pending(conn).await?;
     if !pending.is_empty() {
-        MIGRATOR.run(conn).await.map_err(unmigrated)?;
+        MIGRATOR.run_direct(None, conn, false).await.map_err(unmigrated)?;
     }
     Ok(pending)
+}
+
+/// As `Migrator::undo` does it, whose type lets nobody wait for it in a task of his own.
+async fn undo(conn: &mut PgConnection, to: i64) -> Result<Vec<String>, MigrateError> {
+    conn.lock().await?;
+    let applied: Vec<i64> =
+        conn.list_applied_migrations(TABLE).await?.iter().map(|applied| applied.version).collect();
+    let mut undone = Vec::new();
+    let downs = MIGRATOR.iter().rev().filter(|step| step.migration_type.is_down_migration());
+    for step in downs.filter(|step| step.version > to && applied.contains(&step.version)) {
+        conn.revert(TABLE, step).await?;
+        undone.push(format!("{:04} {}", step.version, step.description));
+    }
+    conn.unlock().await?;
+    Ok(undone)
 }
 
 async fn pending(conn: &mut PgConnection) -> Result<Vec<String>, Error> {

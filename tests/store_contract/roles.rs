@@ -1,0 +1,233 @@
+//! Each worker's login may do that worker's work, and is refused everybody else's.
+
+use expect_test::expect;
+use sqlx::PgConnection;
+
+use super::*;
+use crate::support::postgres::{Schema, connect};
+
+const TABLES: [&str; 15] = [
+    "orders",
+    "submissions",
+    "audit",
+    "products",
+    "discounts",
+    "methods",
+    "stock",
+    "holds",
+    "payments",
+    "notices",
+    "sagas",
+    "deadlines",
+    "journal",
+    "dead_letters",
+    "meta",
+    "pauses",
+    "_sqlx_migrations",
+];
+
+const ROLES: [&str; 12] = [
+    "order",
+    "payment",
+    "stock",
+    "notification",
+    "saga",
+    "provider",
+    "email",
+    "sms",
+    "gateway",
+    "operator",
+    "timers",
+    "auditor",
+];
+
+/// With the tables made by the owner.
+async fn schema_with_roles() -> (Schema, Arc<dyn Store>) {
+    let schema = Schema::fresh().await;
+    let owner = open_postgres(schema.url()).await;
+    schema.make_roles().await;
+    // As after the next upgrade.
+    schema.make_roles().await;
+    (schema, owner)
+}
+
+async fn as_role(schema: &Schema, role: &str) -> Arc<dyn Store> {
+    open_postgres(&schema.url_of(role)).await
+}
+
+/// Select, insert, update, delete, truncate.
+async fn may(connection: &mut PgConnection, role: &str, table: &str) -> String {
+    let verbs = [("S", "select"), ("I", "insert"), ("U", "update"), ("D", "delete"), ("T", "truncate")];
+    let mut may = String::new();
+    for (letter, verb) in verbs {
+        let asked =
+            sqlx::query_scalar("select has_table_privilege($1, $2, $3)").bind(role).bind(table).bind(verb);
+        if asked.fetch_one(&mut *connection).await.unwrap() {
+            may.push_str(letter);
+        }
+    }
+    if may.is_empty() { ".".into() } else { may }
+}
+
+#[tokio::test]
+async fn each_role_is_refused_the_others_tables() {
+    let (schema, _owner) = schema_with_roles().await;
+    let mut direct = connect(schema.url()).await;
+    let mut table = format!("{:16}", "");
+    ROLES.iter().for_each(|role| table.push_str(&format!(" {role:12}")));
+    for name in TABLES {
+        table.push_str(&format!("\n{name:16}"));
+        for role in ROLES {
+            let may = may(&mut direct, &schema.role(role), name).await;
+            table.push_str(&format!(" {may:12}"));
+        }
+    }
+    let table: Vec<&str> = table.lines().map(str::trim_end).collect();
+    expect![[r#"
+                         order        payment      stock        notification saga         provider     email        sms          gateway      operator     timers       auditor
+        orders           SIU          .            .            .            .            .            .            .            S            S            S            S
+        submissions      SIU          .            .            .            .            .            .            .            S            S            .            S
+        audit            SI           .            .            .            .            .            .            .            S            S            .            S
+        products         SIU          .            .            .            .            .            .            .            S            S            .            S
+        discounts        SIU          .            .            .            .            .            .            .            S            S            .            S
+        methods          SIU          .            .            .            .            .            .            .            S            S            .            S
+        stock            .            .            SIU          .            .            .            .            .            S            S            .            S
+        holds            .            .            SIU          .            .            .            .            .            S            S            .            S
+        payments         .            SIU          .            .            .            .            .            .            S            S            .            S
+        notices          .            .            .            SIU          .            .            .            .            S            S            .            S
+        sagas            .            .            .            .            SIU          .            .            .            S            S            S            S
+        deadlines        .            SIUD         .            .            SIUD         .            .            .            .            S            SU           S
+        journal          SI           SI           SI           SI           SI           SI           SI           SI           SI           SI           SID          S
+        dead_letters     SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SU           SIU          S
+        meta             S            S            S            S            S            S            S            S            S            S            SU           S
+        pauses           S            S            S            S            S            S            S            S            S            SID          S            S
+        _sqlx_migrations S            S            S            S            S            S            S            S            S            S            S            S"#]].assert_eq(&table.join("\n"));
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn each_worker_can_do_its_work_under_its_own_role() {
+    let (schema, owner) = schema_with_roles().await;
+    let json = r#"{"on_hand":1,"reserved":0,"captured_minor":0,"refunded_minor":0}"#;
+    for queue in Queue::ALL {
+        let role = queue.reader();
+        let store = as_role(&schema, role.name()).await;
+        let own = Table::ALL.into_iter().filter(|table| table.owner() == role);
+        let needs: Vec<Need> =
+            own.flat_map(|table| (0..9).map(move |n| Need::of(table, format!("{queue} {n}")))).collect();
+        let n = Queue::ALL.iter().position(|known| *known == queue).unwrap() as u64;
+        for version in 0..2 {
+            let cause = archive(n * 2 + version);
+            let mut batch = store.begin().await.unwrap();
+            assert!(batch.handled(role, std::slice::from_ref(&cause.id)).await.unwrap().1.is_empty());
+            let readable: Vec<Need> =
+                needs.iter().filter(|need| !need.table.append_only()).cloned().collect();
+            let found = batch.load(&readable).await.unwrap();
+            assert_eq!(found.len(), if version == 0 { 0 } else { readable.len() }, "{role}");
+            let mut changes = journal(row(role, &cause, vec![say(&fulfil(100 + n))]));
+            for need in &needs {
+                if version == 0 || !need.table.append_only() {
+                    let version = i64::try_from(version).unwrap();
+                    changes.records.push(SavedRecord { need: need.clone(), version, json: json.into() });
+                }
+            }
+            if [Role::Saga, Role::Payment].contains(&role) {
+                changes.deadlines.insert(format!("{role}"), Some((at(5), Arc::new(fulfil(n)))));
+                changes.deadlines.insert(format!("{role} {version}"), None);
+            }
+            // Twice: it is opened again.
+            changes.dead.push(DeadChange::Bury(letter(queue.name(), &archive(n))));
+            batch.keep(changes).await.unwrap_or_else(|why| panic!("{role}: {why}"));
+            assert_eq!(store.begin().await.unwrap().handled(role, &[cause.id]).await.unwrap().1.len(), 1);
+        }
+    }
+    assert_eq!(owner.journal_page(0, 99).await.unwrap().len(), Queue::ALL.len() * 2);
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn the_helpers_can_do_their_work_under_their_own_roles() {
+    let (schema, owner) = schema_with_roles().await;
+    let mut ended = everything(1);
+    ended.records[0] = ordered(1, "archived", 10);
+    ended.dead.clear();
+    let done = row(Role::Order, &fulfil(101), vec![]);
+    ended.journal.push(done);
+    ended.dead.push(DeadChange::Bury(letter("saga", &archive(7))));
+    owner.begin().await.unwrap().keep(ended).await.unwrap();
+
+    let gateway = as_role(&schema, "gateway").await;
+    let mut door = gateway.begin().await.unwrap();
+    door.handled(Role::Gateway, &[archive(5).id]).await.unwrap();
+    door.keep(journal(row(Role::Gateway, &archive(5), vec![]))).await.unwrap();
+    assert!(gateway.get(Table::Orders, &order(1).to_string()).await.unwrap().is_some());
+    assert_eq!(
+        gateway.list(Table::Orders, &Filter { limit: 9, ..Filter::default() }).await.unwrap().len(),
+        1
+    );
+
+    let operator = as_role(&schema, "operator").await;
+    assert_eq!(operator.dead_letters(None, 9).await.unwrap().len(), 1);
+    let mut replay = journal(row(Role::Operator, &archive(8), vec![say(&fulfil(9))]));
+    replay.dead.push(close("saga", &archive(7), DeadStatus::Discarded));
+    operator.begin().await.unwrap().keep(replay).await.unwrap();
+    assert_eq!(operator.journal_of(order(1)).await.unwrap().len(), 1);
+
+    let timers = as_role(&schema, "timers").await;
+    assert_eq!(timers.due_deadlines(9, 60).await.unwrap().len(), 1);
+    assert_eq!(timers.in_flight().await.unwrap().len(), 1);
+    timers.advance_mark().await.unwrap();
+    assert_eq!(timers.prune(at(500), 9).await.unwrap(), 1);
+    timers
+        .begin()
+        .await
+        .unwrap()
+        .keep(dead(DeadChange::Bury(letter("unrouted", &archive(3)))))
+        .await
+        .unwrap();
+
+    let auditor = as_role(&schema, "auditor").await;
+    assert_eq!(auditor.journal_page(0, 99).await.unwrap().len(), 3);
+    for table in Table::ALL {
+        auditor.page(table, "", 9).await.unwrap();
+    }
+    assert_eq!(auditor.deadlines(9).await.unwrap().len(), 1);
+    assert_eq!(auditor.dead_letters(None, 9).await.unwrap().len(), 2);
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn nobody_sees_or_writes_the_journal_in_anothers_name() {
+    let (schema, owner) = schema_with_roles().await;
+    owner.begin().await.unwrap().keep(journal(row(Role::Saga, &archive(1), vec![]))).await.unwrap();
+    let store = as_role(&schema, "order").await;
+    let mut batch = store.begin().await.unwrap();
+    assert!(batch.handled(Role::Saga, &[archive(1).id]).await.unwrap().1.is_empty());
+    // No message is to blame, and none becomes a dead letter for it.
+    let forged = batch.keep(journal(row(Role::Saga, &archive(2), vec![]))).await;
+    assert!(
+        matches!(&forged, Err(Error::Unavailable(why)) if why.contains("row-level security")),
+        "{forged:?}"
+    );
+    let anothers =
+        store.begin().await.unwrap().keep(dead(DeadChange::Bury(letter("stock", &archive(1))))).await;
+    assert!(matches!(anothers, Err(Error::Unavailable(_))), "{anothers:?}");
+    let anothers = store.begin().await.unwrap().load(&[Need::of(Table::Stock, "A")]).await;
+    assert!(
+        matches!(&anothers, Err(Error::Unavailable(why)) if why.contains("permission denied")),
+        "{anothers:?}"
+    );
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn a_worker_waits_for_the_owner_to_migrate() {
+    let schema = Schema::fresh().await;
+    PostgresStore::migrate_up(schema.url()).await.unwrap();
+    schema.make_roles().await;
+    PostgresStore::migrate_down(schema.url(), 5).await.unwrap();
+    let opened = PostgresStore::open(&schema.url_of("stock"), Options::named("stock")).await.map(drop);
+    let Err(Error::Refused(why)) = opened else { panic!("{opened:?}") };
+    assert!(why.contains("missing: 0006 sagas") && why.contains("checkout migrate up"), "{why}");
+    schema.gone().await;
+}

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::*;
 use crate::support::postgres::{Schema, connect};
 
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 17] = [
     "orders",
     "submissions",
     "audit",

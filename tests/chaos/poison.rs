@@ -15,7 +15,7 @@ async fn a_poisoned_order_waits_alone_and_goes_on_when_the_fault_is_mended() {
     fleet.start_all();
     fleet.open().await;
     let poisoned = new_id();
-    let stock = (0..fleet.size()).find(|number| fleet.name(*number) == "worker stock").unwrap();
+    let stock = fleet.find("worker stock");
     fleet.kill_9(stock);
     fleet.start_again(stock, &[("CHECKOUT_POISON", &poisoned)]);
 

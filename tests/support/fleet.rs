@@ -121,6 +121,11 @@ impl Fleet {
         self.members.len()
     }
 
+    /// The number of whoever was started like this.
+    pub(crate) fn find(&self, name: &str) -> usize {
+        (0..self.size()).find(|number| self.name(*number) == name).unwrap()
+    }
+
     pub(crate) fn name(&self, number: usize) -> String {
         self.members[number].args.join(" ")
     }
@@ -135,6 +140,18 @@ impl Fleet {
         let child = &mut self.members[number].child;
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// In order: what it has in hand is finished, published and acknowledged.
+    pub(crate) fn stop(&mut self, number: usize) {
+        self.members[number].ask_to_stop();
+        self.wait_until_stopped(number);
+    }
+
+    fn wait_until_stopped(&mut self, number: usize) {
+        let name = self.name(number);
+        let status = ended(&mut self.members[number].child, &name);
+        assert_eq!(status.code(), Some(0), "{name}: {}", self.log(number));
     }
 
     /// It was killed, and is not started again.
@@ -289,16 +306,8 @@ impl Fleet {
     pub(crate) async fn prove(mut self, orders: i64) -> Proof {
         self.wait_for_rest(orders).await;
         self.absorbed = (0..self.members.len()).map(|number| self.duplicates_at(number)).sum();
-        for member in &self.members {
-            let asked =
-                Command::new("kill").args(["-TERM", &member.child.id().to_string()]).status().unwrap();
-            assert!(asked.success());
-        }
-        for number in 0..self.members.len() {
-            let name = self.name(number);
-            let status = ended(&mut self.members[number].child, &name);
-            assert_eq!(status.code(), Some(0), "{name}: {}", self.log(number));
-        }
+        self.members.iter().for_each(Member::ask_to_stop);
+        (0..self.members.len()).for_each(|number| self.wait_until_stopped(number));
         // What somebody had in hand and not acknowledged would be back now.
         assert_eq!(self.left_in_queues().await, Vec::<String>::new());
         // But for those that the test asked for.
@@ -388,6 +397,13 @@ impl std::fmt::Display for Proof {
             "{orders} orders, {handled} messages handled, {absorbed} duplicates absorbed, {dead_letters} dead \
              letters, {needs_attention} wait for an operator, 0 violations"
         )
+    }
+}
+
+impl Member {
+    fn ask_to_stop(&self) {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
     }
 }
 

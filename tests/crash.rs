@@ -249,8 +249,18 @@ fn it_is_not_announced_before_there_is_something_to_order() {
     let (mut child, ..) = System::spawn(&folder, QUICK, &[("CHECKOUT_FAIL_POINT", "published:gateway:1")]);
     assert_eq!(support::ended(&mut child, "the system").signal(), Some(SIGABRT));
     assert!(!folder.path("checkout.run").exists(), "customers would find an empty shop");
-    assert_eq!(System::start(&folder, QUICK).terminate(), 0);
+    let system = System::start(&folder, QUICK);
+    wait_for_rest(&folder);
+    assert_eq!(system.terminate(), 0);
     folder.assert_clean_at_rest();
+}
+
+/// Whoever is stopped leaves what is in flight for the next time.
+fn wait_for_rest(folder: &Folder) {
+    support::block_on(async {
+        let store = folder.store().await;
+        support::until_stored("rest", async || support::at_rest(&store).await).await;
+    });
 }
 
 // ---- under load ------------------------------------------------------------------------------------------

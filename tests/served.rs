@@ -71,7 +71,13 @@ fn a_paused_role_rests_everywhere_and_goes_on_with_what_has_gathered() {
         processes[..2].iter().all(paused).then_some(())
     });
     let id = submit(&served, "tok_ok");
-    until("the order", || served.run(&["order", "show", &id]).out.contains("created").then_some(()));
+    // One of the two has fetched it ahead, and leaves it lying.
+    let both = [served.ready(&mut processes[0]), served.ready(&mut processes[1])];
+    until("its message with the role that rests", || {
+        let lies = |metrics: String| metrics.contains("checkout_queue_messages{queue=\"stock\"} 1\n");
+        both.iter().any(|address| lies(http::get(*address, "/metrics").unwrap().1)).then_some(())
+    });
+    assert_eq!(served.run(&["order", "show", &id, "--json"]).json()["status"], "created");
     assert!(served.run(&["doctor"]).ok().contains("stock was paused by anna"));
     let timers = served.ready(&mut processes[2]);
     let metrics = http::get(timers, "/metrics").unwrap().1;
@@ -278,12 +284,19 @@ fn a_message_that_was_handled_after_all_is_no_dead_letter() {
 #[test]
 fn the_story_holds_on_servers_and_nothing_of_it_is_left_behind() {
     let served = Served::new();
-    let told = served.run(&["demo", "--json"]).json();
+    let mut demo = served.command(&["demo", "--json"]);
+    demo.env("CHECKOUT_LOG", "checkout_saga=info");
+    let run = served.folder.run(demo, b"");
+    let stage =
+        run.err.split("stage of its own is set: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let stage = stage.expect("it says where it plays").to_string();
+    let told = run.json();
     assert!(told["scenes"].as_array().unwrap().iter().all(|scene| scene["as_told"] == true), "{told}");
     block_on(async {
         let mut connection = postgres::connect(&postgres::server()).await;
         let left: Vec<String> =
-            sqlx::query_scalar("select nspname::text from pg_namespace where nspname like 'checkout_demo_%'")
+            sqlx::query_scalar("select nspname::text from pg_namespace where starts_with(nspname::text, $1)")
+                .bind(&stage)
                 .fetch_all(&mut connection)
                 .await
                 .unwrap();

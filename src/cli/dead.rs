@@ -44,7 +44,7 @@ pub(super) enum Command {
     },
     /// Send it to its queue again; if it was handled after all, that is recognised
     #[command(
-        after_help = "Examples:\n  checkout dead replay 5f0c1a52-0000-5000-8000-000000000000 --by anna\n  checkout dead replay 5f0c1a52-0000-5000-8000-000000000000 --edit corrected.json\n  checkout dead replay --code failed --queue payment"
+        after_help = "Example: checkout dead replay --code failed --queue payment --by anna\nExample: checkout dead replay 5f0c1a52-0000-5000-8000-000000000000 --edit corrected.json"
     )]
     Replay {
         #[command(flatten)]

@@ -21,6 +21,7 @@ impl Stage {
     pub(super) async fn set(settings: Settings, purpose: &str) -> Result<Self> {
         settings.must_fit(Usage::Whole).map_err(super::wrong_usage)?;
         let name = format!("checkout_{purpose}_{}", uuid::Uuid::now_v7().simple());
+        tracing::info!("a stage of its own is set: {name}");
         let mut stage = Self { settings, folder: None, schema: None };
         stage.settings.listen = Listen::Nowhere;
         stage.settings.prefix = Prefix::try_from(name.clone()).map_err(anyhow::Error::msg)?;

@@ -101,7 +101,8 @@ const SECRETS: [&str; 2] = ["database_url", "amqp_url"];
 const FILE: &str = "checkout.toml";
 const PREFIX: &str = "CHECKOUT_";
 /// Read elsewhere: not settings, and not mistakes either.
-const OTHER_ENV: [&str; 3] = ["CHECKOUT_FAIL_POINT", "CHECKOUT_TEST_DATABASE_URL", "CHECKOUT_TEST_AMQP_URL"];
+const OTHER_ENV: [&str; 4] =
+    ["CHECKOUT_FAIL_POINT", "CHECKOUT_POISON", "CHECKOUT_TEST_DATABASE_URL", "CHECKOUT_TEST_AMQP_URL"];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]

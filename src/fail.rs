@@ -1,6 +1,8 @@
-//! Named points at which a test can make the process die. Release builds have none.
+//! Named points at which a test can make the process die, and an order that makes it fail. Release builds have none.
 
-use contract::Role;
+use std::sync::Arc;
+
+use contract::{Message, Role};
 
 /// `CHECKOUT_FAIL_POINT=committed:saga:3` kills the process the third time the saga role gets there.
 #[cfg(debug_assertions)]
@@ -26,3 +28,18 @@ pub(crate) fn point(name: &str, role: Role) {
 
 #[cfg(not(debug_assertions))]
 pub(crate) fn point(_name: &str, _role: Role) {}
+
+/// `CHECKOUT_POISON=<order id>` makes this process fail at every message of that order.
+#[cfg(debug_assertions)]
+pub(crate) fn at_poison(messages: &[Arc<Message>]) {
+    use std::sync::OnceLock;
+
+    static POISON: OnceLock<Option<String>> = OnceLock::new();
+    let Some(poison) = POISON.get_or_init(|| std::env::var("CHECKOUT_POISON").ok()) else { return };
+    for order in messages.iter().filter_map(|message| message.order_id) {
+        assert!(order.to_string() != *poison, "poisoned");
+    }
+}
+
+#[cfg(not(debug_assertions))]
+pub(crate) fn at_poison(_messages: &[Arc<Message>]) {}

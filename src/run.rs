@@ -190,6 +190,7 @@ impl Station {
             METRICS.duplicates(role, duplicates);
             return Ok(sorted.owed);
         }
+        fail::at_poison(&sorted.fresh);
         let mut reached = Vec::new();
         if self.hand.reaches_out() {
             // Nobody waits for a lock while somebody outside takes his time.

@@ -4,6 +4,10 @@
 //! After each test the system comes to rest by itself, every queue is empty, and the audit is clean. A fault that
 //! never happened fails its test.
 
+mod copies;
+mod deadlines;
 mod deaths;
 mod load;
+mod poison;
+mod purged;
 mod wires;

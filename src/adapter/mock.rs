@@ -29,6 +29,7 @@ pub use rules::Settings;
 pub use sent::MockChannel;
 
 use super::Failure;
+use crate::store::Error;
 use crate::store::sqlite::file;
 use postgres::PostgresShelf;
 use shelf::Shelf;
@@ -90,10 +91,12 @@ fn wall_clock() -> Time {
     Time::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn failure(error: &sqlx::Error) -> Failure {
-    match postgres::cannot_hold(error) {
-        true => Failure::Refused("the mock world", error.to_string()),
-        false => Failure::Unavailable("the mock world", error.to_string()),
+fn failure(error: &Error) -> Failure {
+    match error {
+        Error::Refused(why) => Failure::Refused("the mock world", why.clone()),
+        Error::Unavailable(why) | Error::Conflict(why) | Error::Unknown(why) => {
+            Failure::Unavailable("the mock world", why.clone())
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod batch;
 mod columns;
-mod connections;
+pub(crate) mod connections;
 mod flight;
 mod keep;
 mod letters;
@@ -216,7 +216,7 @@ fn working(url: &str, options: &Options) -> Result<PgConnectOptions, Error> {
 }
 
 /// Sorts Postgres' codes (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) by what a caller should do.
-fn failed(error: sqlx::Error) -> Error {
+pub(crate) fn failed(error: sqlx::Error) -> Error {
     let sqlx::Error::Database(database) = &error else {
         return match error {
             sqlx::Error::ColumnDecode { .. }

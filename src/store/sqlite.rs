@@ -256,7 +256,7 @@ fn machine_time() -> Time {
 }
 
 /// Sorts SQLite's result codes (<https://sqlite.org/rescode.html>) by what a caller should do.
-fn failed(error: sqlx::Error) -> Error {
+pub(crate) fn failed(error: sqlx::Error) -> Error {
     let sqlx::Error::Database(database) = &error else {
         return match error {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => {

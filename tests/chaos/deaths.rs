@@ -48,5 +48,5 @@ async fn whichever_role_dies_and_wherever_every_order_ends_as_if_it_had_not() {
     fleet.wait_for_rest(orders).await;
     fleet.assert_ended(&good, "fulfilled").await;
     fleet.assert_ended(&declined, "cancelled").await;
-    println!("{died} deaths at fail points: {:?}", fleet.prove(orders).await);
+    println!("{died} deaths at fail points: {}", fleet.prove(orders).await);
 }

@@ -50,5 +50,5 @@ async fn under_load_and_killed_at_random_no_order_is_lost_and_none_is_done_twice
     fleet.wait_for_rest(orders).await;
     fleet.assert_ended(&good, "fulfilled").await;
     fleet.assert_ended(&declined, "cancelled").await;
-    println!("{KILLS} killed at random: {:?}", fleet.prove(orders).await);
+    println!("{KILLS} killed at random: {}", fleet.prove(orders).await);
 }

@@ -19,8 +19,8 @@ async fn the_broker_hangs_up_again_and_again_and_loses_its_answers() {
     let (cut, swallowed) = (proxy.lines_cut(), proxy.answers_swallowed());
     assert!(cut > 0 && swallowed > 0, "{cut} lines cut, {swallowed} answers swallowed");
     let proof = fleet.prove(orders).await;
-    assert!(proof.absorbed > 0, "nothing came twice: {proof:?}");
-    println!("{cut} lines to the broker cut, {swallowed} answers swallowed: {proof:?}");
+    assert!(proof.absorbed > 0, "nothing came twice: {proof}");
+    println!("{cut} lines to the broker cut, {swallowed} answers swallowed: {proof}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,9 +35,9 @@ async fn the_database_hangs_up_again_and_again_and_loses_its_answers() {
     let looked = fleet.logged("looking again");
     let proof = fleet.prove(orders).await;
     // Nobody sent anything twice: what was known already had been committed, and nobody had heard of it.
-    assert!(proof.absorbed > 0 && looked > 0, "no commit lost its answer: {proof:?}");
+    assert!(proof.absorbed > 0 && looked > 0, "no commit lost its answer: {proof}");
     println!(
-        "{cut} lines to the database cut, {swallowed} answers swallowed, looked again {looked} times: {proof:?}"
+        "{cut} lines to the database cut, {swallowed} answers swallowed, looked again {looked} times: {proof}"
     );
 }
 

@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::postgres::{self, Schema};
+use super::postman::Postman;
 use super::rabbit::{self, Corner, Outsider};
 use super::{Folder, PATIENCE, ended, http, new_id, pause, until};
+use crate::crash::Dice;
 
 /// Every role that sits at a queue.
 pub(crate) const WORKERS: [&str; 8] =
@@ -50,9 +52,7 @@ struct Member {
     log: String,
 }
 
-/// What the proof prints, and the audit's answer.
-#[derive(Debug)]
-#[allow(dead_code)] // printed as it is
+/// What was counted when everything was at rest.
 pub(crate) struct Proof {
     pub(crate) orders: u64,
     pub(crate) handled: u64,
@@ -121,6 +121,11 @@ impl Fleet {
         self.members.len()
     }
 
+    /// The number of whoever was started like this.
+    pub(crate) fn find(&self, name: &str) -> usize {
+        (0..self.size()).find(|number| self.name(*number) == name).unwrap()
+    }
+
     pub(crate) fn name(&self, number: usize) -> String {
         self.members[number].args.join(" ")
     }
@@ -135,6 +140,23 @@ impl Fleet {
         let child = &mut self.members[number].child;
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// In order: what it has in hand is finished, published and acknowledged.
+    pub(crate) fn stop(&mut self, number: usize) {
+        self.members[number].ask_to_stop();
+        self.wait_until_stopped(number);
+    }
+
+    fn wait_until_stopped(&mut self, number: usize) {
+        let name = self.name(number);
+        let status = ended(&mut self.members[number].child, &name);
+        assert_eq!(status.code(), Some(0), "{name}: {}", self.log(number));
+    }
+
+    /// It was killed, and is not started again.
+    pub(crate) fn forget(&mut self, number: usize) {
+        self.members.remove(number);
     }
 
     /// The signal that it has died of by itself; `None` while it runs.
@@ -186,21 +208,37 @@ impl Fleet {
 
     // ---- what outsiders do ---------------------------------------------------------------------------------
 
+    pub(crate) fn outsider(&self) -> &Outsider {
+        &self.outsider
+    }
+
+    pub(crate) async fn postman(&self, copies: u32, late_ms: u64, dice: Dice) -> Postman {
+        Postman::between(&self.outsider, &self.corner, copies, late_ms, dice).await
+    }
+
     /// As any client would, and confirmed.
     pub(crate) async fn send(&self, name: &str, id: &str, body: &Value) {
+        self.send_text(name, id, &body.to_string()).await;
+    }
+
+    pub(crate) async fn send_text(&self, name: &str, id: &str, body: &str) {
         let properties = lapin::BasicProperties::default()
             .with_message_id(id.into())
             .with_type(name.into())
             .with_content_type("application/json".into())
             .with_delivery_mode(2);
-        self.outsider.sends(name, properties, body.to_string().as_bytes()).await;
+        self.outsider.sends(name, properties, body.as_bytes()).await;
     }
 
     /// Checks out one book. The order's id.
     pub(crate) async fn order(&self, token: &str) -> String {
         let id = new_id();
-        self.send("checkout.submit", &id, &checkout(&id, token)).await;
+        self.order_as(&id, token).await;
         id
+    }
+
+    pub(crate) async fn order_as(&self, id: &str, token: &str) {
+        self.send("checkout.submit", id, &checkout(id, token)).await;
     }
 
     pub(crate) async fn orders(&self, count: usize, token: &str) -> Vec<String> {
@@ -215,6 +253,20 @@ impl Fleet {
     pub(crate) async fn ended(&mut self) -> i64 {
         let ended = "select count(*) from orders where status in ('fulfilled', 'cancelled', 'refunded')";
         sqlx::query_scalar(ended).fetch_one(&mut self.database).await.unwrap()
+    }
+
+    /// So many orders have their goods, and have asked for their payment.
+    pub(crate) async fn wait_until_asked_for_payment(&mut self, orders: i64) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let asked = "select count(*) from journal where role = 'saga' and name = 'stock.reserved'";
+            let asked: i64 = sqlx::query_scalar(asked).fetch_one(&mut self.database).await.unwrap();
+            if asked == orders {
+                return;
+            }
+            assert!(Instant::now() < until, "{asked} of {orders} have asked{}", self.complaints());
+            pause();
+        }
     }
 
     /// Every one of these orders has ended like this.
@@ -254,19 +306,17 @@ impl Fleet {
     pub(crate) async fn prove(mut self, orders: i64) -> Proof {
         self.wait_for_rest(orders).await;
         self.absorbed = (0..self.members.len()).map(|number| self.duplicates_at(number)).sum();
-        for member in &self.members {
-            let asked =
-                Command::new("kill").args(["-TERM", &member.child.id().to_string()]).status().unwrap();
-            assert!(asked.success());
-        }
-        for number in 0..self.members.len() {
-            let name = self.name(number);
-            let status = ended(&mut self.members[number].child, &name);
-            assert_eq!(status.code(), Some(0), "{name}: {}", self.log(number));
-        }
+        self.members.iter().for_each(Member::ask_to_stop);
+        (0..self.members.len()).for_each(|number| self.wait_until_stopped(number));
         // What somebody had in hand and not acknowledged would be back now.
         assert_eq!(self.left_in_queues().await, Vec::<String>::new());
-        assert_eq!(self.logged("panicked"), 0);
+        // But for those that the test asked for.
+        assert_eq!(
+            self.logged("panicked at "),
+            self.logged("panicked at src/fail.rs"),
+            "{}",
+            self.complaints()
+        );
         let audit = self.checkout(&["audit", "--at-rest", "--json"]);
         let report: Value = serde_json::from_str(&audit.out)
             .unwrap_or_else(|why| panic!("{why}: {}{}", audit.out, audit.err));
@@ -336,6 +386,24 @@ impl Fleet {
         command.env("CHECKOUT_DATABASE_URL", &self.database_url).env("CHECKOUT_AMQP_URL", &self.amqp_url);
         command.env("CHECKOUT_PREFIX", self.corner.prefix()).envs(env.iter().copied());
         command
+    }
+}
+
+impl std::fmt::Display for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { orders, handled, absorbed, dead_letters, needs_attention } = self;
+        write!(
+            f,
+            "{orders} orders, {handled} messages handled, {absorbed} duplicates absorbed, {dead_letters} dead \
+             letters, {needs_attention} wait for an operator, 0 violations"
+        )
+    }
+}
+
+impl Member {
+    fn ask_to_stop(&self) {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod postgres;
+pub(crate) mod postman;
 pub(crate) mod proxy;
 pub(crate) mod rabbit;
 pub(crate) mod served;

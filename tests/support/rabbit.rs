@@ -72,12 +72,12 @@ impl Corner {
         let connection = connect(url).await;
         let channel = connection.create_channel().await.unwrap();
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        Outsider { _connection: connection, channel, names: self.names() }
+        Outsider { connection, channel, names: self.names() }
     }
 }
 
 pub(crate) struct Outsider {
-    _connection: Connection,
+    connection: Connection,
     pub(crate) channel: Channel,
     names: Names,
 }
@@ -98,6 +98,16 @@ impl Outsider {
         let options = BasicPublishOptions::default();
         let sent = self.channel.basic_publish(exchange.into(), key.into(), options, body, properties).await;
         sent.unwrap().await.unwrap();
+    }
+
+    /// Another channel on the same connection.
+    pub(crate) async fn channel(&self) -> Channel {
+        self.connection.create_channel().await.unwrap()
+    }
+
+    /// Throws away what lies in a queue, as somebody may by mistake. How many there were.
+    pub(crate) async fn purges(&self, queue: &str) -> u32 {
+        self.channel.queue_purge(queue.into(), Default::default()).await.unwrap()
     }
 
     /// How many messages lie in a queue that nobody has taken.

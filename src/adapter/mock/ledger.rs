@@ -9,6 +9,7 @@ use super::shelf::Wanted;
 use super::{MockWorld, failure};
 use crate::adapter::Failure;
 use crate::adapter::provider::{Answer, PaymentProvider};
+use crate::store::Error;
 
 #[async_trait]
 impl PaymentProvider for MockWorld {
@@ -90,6 +91,6 @@ fn each<'a, A>(asks: &[&'a A], what: impl Fn(&'a A) -> &'a String) -> Vec<&'a st
     asks.iter().map(|ask| what(ask).as_str()).collect()
 }
 
-fn all_failed<T>(count: usize, error: &sqlx::Error) -> Vec<Result<T, Failure>> {
+fn all_failed<T>(count: usize, error: &Error) -> Vec<Result<T, Failure>> {
     (0..count).map(|_| Err(failure(error))).collect()
 }

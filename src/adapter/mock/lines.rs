@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use contract::{Currency, Money, ProviderEvent, Time};
 
 use super::rules::{Charge, DueEvent, Ends, Refund, Refunds};
+use crate::store::Error;
 
 /// Key, reference, transaction id, minor units, currency, outcome, failure code, when it ends, how often it is
 /// told, what becomes of refunds, refunded minor units, refunds that failed.
@@ -56,7 +57,7 @@ pub(super) fn of_charge(charge: &Charge) -> ChargeLine {
     )
 }
 
-pub(super) fn charge(line: ChargeLine) -> Result<Charge, sqlx::Error> {
+pub(super) fn charge(line: ChargeLine) -> Result<Charge, Error> {
     let (
         key,
         reference,
@@ -110,7 +111,7 @@ pub(super) fn of_refund(refund: &Refund) -> RefundLine {
 }
 
 /// Its id is made from its key, and need not be read.
-pub(super) fn refund(line: RefundLine) -> Result<Refund, sqlx::Error> {
+pub(super) fn refund(line: RefundLine) -> Result<Refund, Error> {
     let (key, _, reference, transaction_id, minor, currency, failure_code, told_ms) = line;
     Ok(Refund {
         key,
@@ -123,36 +124,36 @@ pub(super) fn refund(line: RefundLine) -> Result<Refund, sqlx::Error> {
 }
 
 /// An event that is told three times is one line with three copies.
-pub(super) fn of_events(later: &[DueEvent]) -> Result<Vec<EventLine>, sqlx::Error> {
+pub(super) fn of_events(later: &[DueEvent]) -> Result<Vec<EventLine>, Error> {
     let mut lines: BTreeMap<&str, EventLine> = BTreeMap::new();
     for told in later {
         if let Some(line) = lines.get_mut(told.event.id.as_str()) {
             line.2 += 1;
             continue;
         }
-        let body = serde_json::to_string(&told.event).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let body = serde_json::to_string(&told.event).map_err(|error| Error::Refused(error.to_string()))?;
         lines.insert(&told.event.id, (told.event.id.clone(), told.due.unix_ms(), 1, body));
     }
     Ok(lines.into_values().collect())
 }
 
 /// As often as it is to be brought.
-pub(super) fn event(line: &DueLine) -> Result<impl Iterator<Item = ProviderEvent> + use<>, sqlx::Error> {
+pub(super) fn event(line: &DueLine) -> Result<impl Iterator<Item = ProviderEvent> + use<>, Error> {
     let (copies, body) = line;
     let event: ProviderEvent = serde_json::from_str(body).map_err(|_| unreadable("event"))?;
     Ok(std::iter::repeat_n(event, counted(*copies)? as usize))
 }
 
-fn amount(minor: i64, currency: &str) -> Result<Money, sqlx::Error> {
+fn amount(minor: i64, currency: &str) -> Result<Money, Error> {
     let currency = Currency::from_code(currency).ok_or_else(|| unreadable("currency"))?;
     Money::from_minor(minor, currency).map_err(|_| unreadable("amount"))
 }
 
-fn counted(number: i64) -> Result<u32, sqlx::Error> {
+fn counted(number: i64) -> Result<u32, Error> {
     u32::try_from(number).map_err(|_| unreadable("count"))
 }
 
 /// The books hold what we never wrote.
-fn unreadable(what: &str) -> sqlx::Error {
-    sqlx::Error::Decode(format!("the mock world's books hold an impossible {what}").into())
+fn unreadable(what: &str) -> Error {
+    Error::Refused(format!("the mock world's books hold an impossible {what}"))
 }

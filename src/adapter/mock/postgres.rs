@@ -6,26 +6,31 @@
 mod connect;
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::Time;
-use sqlx::postgres::{PgConnection, PgDatabaseError, PgPool};
-use sqlx::{Postgres, Transaction};
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
 use tokio::sync::OnceCell;
 
 use super::books::{Books, Entries};
 use super::lines::{
     self, ChargeLine, ChargePageLine, DueLine, EventLine, NoticeLine, RefundLine, SentPageLine,
 };
-use super::rules::Charge;
+use super::rules::{Charge, Refund};
 use super::shelf::{Decide, Shelf, TAKEN_MS, Wanted};
 use crate::retry::Delays;
+use crate::store::Error;
+use crate::store::postgres::connections::{Connections, Held, Statement};
+use crate::store::postgres::failed;
 
 pub(super) struct PostgresShelf {
-    pool: PgPool,
+    connections: Connections,
     /// That the schema is there.
     built: OnceCell<()>,
+    closed: AtomicBool,
 }
 
 /// How often somebody else may be faster. He was faster because he finished, so few are needed.
@@ -35,39 +40,52 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl PostgresShelf {
     /// The schema is made when it is first needed.
-    pub(super) fn at(url: &str) -> Result<Self, sqlx::Error> {
-        Ok(Self { pool: connect::pool(url)?, built: OnceCell::new() })
+    pub(super) fn at(url: &str) -> Result<Self, Error> {
+        let connections = connect::connections(url)?;
+        Ok(Self { connections, built: OnceCell::new(), closed: AtomicBool::new(false) })
     }
 
-    async fn pool(&self) -> Result<&PgPool, sqlx::Error> {
-        self.built.get_or_try_init(|| connect::build(&self.pool)).await?;
-        Ok(&self.pool)
+    async fn take(&self) -> Result<Held, Error> {
+        if self.closed.load(Relaxed) {
+            return Err(Error::Unavailable("it was closed".into()));
+        }
+        self.built.get_or_try_init(async || connect::build(self.connections.take().await?).await).await?;
+        self.connections.take().await
     }
 
-    async fn change_once(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool().await?.begin().await?;
-        let before = load(&mut transaction, LOCK_CHARGES, wanted).await?;
+    async fn rows<L>(&self, statement: Statement) -> Result<Vec<L>, Error>
+    where
+        L: for<'r> FromRow<'r, PgRow>,
+    {
+        lines_of(&self.take().await?.rows(statement).await?)
+    }
+
+    async fn change_once(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), Error> {
+        let mut held = self.take().await?;
+        held.begin().await?;
+        let before = load(&mut held, LOCK_CHARGES, wanted).await?;
         let mut books = before.clone();
         let later = lines::of_events(&decide(&mut books))?;
         let entries = books.since(&before);
         match entries.is_empty() && later.is_empty() {
-            true => transaction.rollback().await,
-            false => keep(transaction, &entries, &later).await,
+            true => Ok(()),
+            false => keep(held, &entries, &later).await,
         }
     }
 }
 
 #[async_trait]
 impl Shelf for PostgresShelf {
-    async fn look(&self, wanted: &Wanted<'_>) -> Result<Books, sqlx::Error> {
-        load(&mut *self.pool().await?.acquire().await?, LOOK_AT_CHARGES, wanted).await
+    async fn look(&self, wanted: &Wanted<'_>) -> Result<Books, Error> {
+        load(&mut self.take().await?, LOOK_AT_CHARGES, wanted).await
     }
 
-    async fn change(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), sqlx::Error> {
+    async fn change(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), Error> {
         let mut delays = Delays::new();
         for _ in 1..TRIES {
             match self.change_once(wanted, decide).await {
-                Err(error) if was_slower(&error) => tokio::time::sleep(delays.next_delay()).await,
+                // He booked the same key since we looked, or we stood in each other's way.
+                Err(Error::Conflict(_)) => tokio::time::sleep(delays.next_delay()).await,
                 done => return done,
             }
         }
@@ -80,24 +98,24 @@ impl Shelf for PostgresShelf {
         channel: &str,
         notices: &[NoticeLine<'_>],
         now: Time,
-    ) -> Result<HashSet<String>, sqlx::Error> {
+    ) -> Result<HashSet<String>, Error> {
         let mut notices = notices.to_vec();
         notices.sort_by_key(|(key, ..)| *key);
         let (keys, addresses, subjects, bodies): (Vec<_>, Vec<_>, Vec<_>, Vec<_>) =
             notices.into_iter().collect();
-        let put = sqlx::query_scalar(
+        let put = sqlx::query(
             "insert into sent (channel, key, address, subject, body, at_ms)
              select $1, key, address, subject, body, $2
              from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as new (key, address, subject, body)
              on conflict (channel, key) do nothing returning key",
         );
         let put = put.bind(channel).bind(now.unix_ms());
-        let put = put.bind(keys).bind(addresses).bind(subjects).bind(bodies);
-        Ok(put.fetch_all(self.pool().await?).await?.into_iter().collect())
+        let new = self.rows(put.bind(keys).bind(addresses).bind(subjects).bind(bodies)).await?;
+        Ok(new.into_iter().map(|(key,)| key).collect())
     }
 
-    async fn take_due(&self, now: Time, limit: usize) -> Result<Vec<DueLine>, sqlx::Error> {
-        let taken = sqlx::query_as(
+    async fn take_due(&self, now: Time, limit: usize) -> Result<Vec<DueLine>, Error> {
+        let taken = sqlx::query(
             "with due as (
                  select id, due_ms from events where not delivered and due_ms <= $1
                  order by due_ms, id limit $2 for update skip locked
@@ -108,68 +126,49 @@ impl Shelf for PostgresShelf {
              select copies, body from taken order by due_ms, id",
         );
         let taken = taken.bind(now.unix_ms()).bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        taken.bind(now.plus_ms(TAKEN_MS.unsigned_abs()).unix_ms()).fetch_all(self.pool().await?).await
+        self.rows(taken.bind(now.plus_ms(TAKEN_MS.unsigned_abs()).unix_ms())).await
     }
 
-    async fn delivered(&self, ids: &[&str]) -> Result<(), sqlx::Error> {
+    async fn delivered(&self, ids: &[&str]) -> Result<(), Error> {
         let delivered = sqlx::query(
             "update events set delivered = true from (
                  select id from events where id = any($1) and not delivered order by id for update
              ) as brought where events.id = brought.id",
         );
-        delivered.bind(ids).execute(self.pool().await?).await?;
-        Ok(())
+        self.take().await?.execute(delivered.bind(ids)).await.map(drop)
     }
 
-    async fn next_due(&self) -> Result<Option<i64>, sqlx::Error> {
-        let due = sqlx::query_scalar("select min(due_ms) from events where not delivered");
-        due.fetch_one(self.pool().await?).await
+    async fn next_due(&self) -> Result<Option<i64>, Error> {
+        let due = sqlx::query("select min(due_ms) from events where not delivered");
+        let due: Vec<(Option<i64>,)> = self.rows(due).await?;
+        Ok(due.first().and_then(|(due,)| *due))
     }
 
     fn look_again_after(&self) -> Duration {
         LOOK_AGAIN
     }
 
-    async fn charges_page(
-        &self,
-        after: &str,
-        limit: i64,
-        now: Time,
-    ) -> Result<Vec<ChargePageLine>, sqlx::Error> {
-        let page = sqlx::query_as(
+    async fn charges_page(&self, after: &str, limit: i64, now: Time) -> Result<Vec<ChargePageLine>, Error> {
+        let page = sqlx::query(
             "select reference, key, transaction_id, amount_minor, currency,
                     case when ends_ms <= $3 then outcome else 'pending' end, refunded_minor
              from charges where key > $1 order by key limit $2",
         );
-        page.bind(after).bind(limit).bind(now.unix_ms()).fetch_all(self.pool().await?).await
+        self.rows(page.bind(after).bind(limit).bind(now.unix_ms())).await
     }
 
     /// While somebody hands over, a smaller number may come to light after a larger one: at rest nothing is missed.
-    async fn sent_page(&self, after: i64, limit: i64) -> Result<Vec<SentPageLine>, sqlx::Error> {
-        let page = sqlx::query_as(
+    async fn sent_page(&self, after: i64, limit: i64) -> Result<Vec<SentPageLine>, Error> {
+        let page = sqlx::query(
             "select no, channel, key, address, subject, body, at_ms from sent where no > $1 order by no limit $2",
         );
-        page.bind(after).bind(limit).fetch_all(self.pool().await?).await
+        self.rows(page.bind(after).bind(limit)).await
     }
 
+    /// What is idle hangs up when the last of us is gone.
     async fn close(&self) {
-        self.pool.close().await;
+        self.closed.store(true, Relaxed);
     }
-}
-
-/// A text with a NUL, a number out of range: trying again brings the same (SQLSTATE class 22).
-pub(super) fn cannot_hold(error: &sqlx::Error) -> bool {
-    let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
-    error.is_some_and(|error| error.code().starts_with("22"))
-}
-
-/// Somebody booked the same key since we looked, or we stood in each other's way: the books are to be read again.
-fn was_slower(error: &sqlx::Error) -> bool {
-    const UNIQUE: &str = "23505";
-    const SERIALIZATION: &str = "40001";
-    const DEADLOCK: &str = "40P01";
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| [UNIQUE, SERIALIZATION, DEADLOCK].contains(&code.as_ref()))
 }
 
 macro_rules! charges {
@@ -187,35 +186,28 @@ const LOOK_AT_CHARGES: &str = charges!("");
 /// Whoever gives money back holds the charge while he does, so that two refunds see each other.
 const LOCK_CHARGES: &str = charges!(" for update");
 
-async fn load(
-    connection: &mut PgConnection,
-    charges: &'static str,
-    wanted: &Wanted<'_>,
-) -> Result<Books, sqlx::Error> {
+async fn load(held: &mut Held, charges: &'static str, wanted: &Wanted<'_>) -> Result<Books, Error> {
     let mut books = Books::default();
     if !(wanted.charges.is_empty() && wanted.transactions.is_empty()) {
-        let charges: Vec<ChargeLine> = sqlx::query_as(charges)
-            .bind(&wanted.charges)
-            .bind(&wanted.transactions)
-            .fetch_all(&mut *connection)
-            .await?;
-        for line in charges {
+        let charges = sqlx::query(charges).bind(&wanted.charges).bind(&wanted.transactions);
+        for line in lines_of::<ChargeLine>(&held.rows(charges).await?)? {
             books.put_charge(lines::charge(line)?);
         }
     }
     if !wanted.refunds.is_empty() {
-        let refunds: Vec<RefundLine> = sqlx::query_as(
+        let refunds = sqlx::query(
             "select key, id, reference, transaction_id, amount_minor, currency, failure_code, told_ms
              from refunds where key = any($1)",
-        )
-        .bind(&wanted.refunds)
-        .fetch_all(&mut *connection)
-        .await?;
-        for line in refunds {
+        );
+        for line in lines_of::<RefundLine>(&held.rows(refunds.bind(&wanted.refunds)).await?)? {
             books.put_refund(lines::refund(line)?);
         }
     }
     Ok(books)
+}
+
+fn lines_of<L: for<'r> FromRow<'r, PgRow>>(rows: &[PgRow]) -> Result<Vec<L>, Error> {
+    rows.iter().map(|row| L::from_row(row).map_err(failed)).collect()
 }
 
 type Texts = Vec<String>;
@@ -238,22 +230,23 @@ type ChargeColumns = (
 type RefundColumns = (Texts, Texts, Texts, Texts, Numbers, Texts, Vec<Option<String>>, Numbers);
 
 /// No line takes the place of another: a key that was booked meanwhile is an error, and we look again.
-async fn keep(
-    mut transaction: Transaction<'_, Postgres>,
-    entries: &Entries<'_>,
-    later: &[EventLine],
-) -> Result<(), sqlx::Error> {
-    insert_charges(&mut transaction, &entries.charges).await?;
-    update_charges(&mut transaction, &entries.changed).await?;
-    insert_refunds(&mut transaction, entries).await?;
-    insert_events(&mut transaction, later).await?;
-    transaction.commit().await
+async fn keep(mut held: Held, entries: &Entries<'_>, later: &[EventLine]) -> Result<(), Error> {
+    if !entries.charges.is_empty() {
+        held.execute(insert_charges(&entries.charges)).await?;
+    }
+    if !entries.changed.is_empty() {
+        held.execute(update_charges(&entries.changed)).await?;
+    }
+    if !entries.refunds.is_empty() {
+        held.execute(insert_refunds(&entries.refunds)).await?;
+    }
+    if !later.is_empty() {
+        held.execute(insert_events(later)).await?;
+    }
+    held.commit().await
 }
 
-async fn insert_charges(connection: &mut PgConnection, charges: &[&Charge]) -> Result<(), sqlx::Error> {
-    if charges.is_empty() {
-        return Ok(());
-    }
+fn insert_charges(charges: &[&Charge]) -> Statement {
     let columns: ChargeColumns = charges.iter().map(|charge| lines::of_charge(charge)).collect();
     let (keys, references, transactions, minors, currencies, outcomes, codes, ends, told, ways, back, failed) =
         columns;
@@ -264,15 +257,10 @@ async fn insert_charges(connection: &mut PgConnection, charges: &[&Charge]) -> R
                 $7::text[], $8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[])",
     );
     let insert = insert.bind(keys).bind(references).bind(transactions).bind(minors).bind(currencies);
-    let insert = insert.bind(outcomes).bind(codes).bind(ends).bind(told).bind(ways).bind(back).bind(failed);
-    insert.execute(connection).await?;
-    Ok(())
+    insert.bind(outcomes).bind(codes).bind(ends).bind(told).bind(ways).bind(back).bind(failed)
 }
 
-async fn update_charges(connection: &mut PgConnection, changed: &[&Charge]) -> Result<(), sqlx::Error> {
-    if changed.is_empty() {
-        return Ok(());
-    }
+fn update_charges(changed: &[&Charge]) -> Statement {
     let (keys, refunded, failed): (Vec<_>, Vec<_>, Vec<_>) = changed
         .iter()
         .map(|charge| (charge.key.as_str(), charge.refunded_minor, i64::from(charge.refunds_failed)))
@@ -285,31 +273,21 @@ async fn update_charges(connection: &mut PgConnection, changed: &[&Charge]) -> R
     .bind(keys)
     .bind(refunded)
     .bind(failed)
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
-async fn insert_refunds(connection: &mut PgConnection, entries: &Entries<'_>) -> Result<(), sqlx::Error> {
-    if entries.refunds.is_empty() {
-        return Ok(());
-    }
+fn insert_refunds(refunds: &[&Refund]) -> Statement {
     let (keys, ids, references, transactions, minors, currencies, codes, told): RefundColumns =
-        entries.refunds.iter().map(|refund| lines::of_refund(refund)).collect();
+        refunds.iter().map(|refund| lines::of_refund(refund)).collect();
     let insert = sqlx::query(
         "insert into refunds (key, id, reference, transaction_id, amount_minor, currency, failure_code, told_ms)
          select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[],
                 $7::text[], $8::bigint[])",
     );
     let insert = insert.bind(keys).bind(ids).bind(references).bind(transactions).bind(minors);
-    insert.bind(currencies).bind(codes).bind(told).execute(connection).await?;
-    Ok(())
+    insert.bind(currencies).bind(codes).bind(told)
 }
 
-async fn insert_events(connection: &mut PgConnection, later: &[EventLine]) -> Result<(), sqlx::Error> {
-    if later.is_empty() {
-        return Ok(());
-    }
+fn insert_events(later: &[EventLine]) -> Statement {
     let (ids, due, copies, bodies): (Vec<_>, Vec<_>, Vec<_>, Vec<_>) = later.iter().cloned().collect();
     sqlx::query(
         "insert into events (id, due_ms, copies, body)
@@ -319,7 +297,4 @@ async fn insert_events(connection: &mut PgConnection, later: &[EventLine]) -> Re
     .bind(due)
     .bind(copies)
     .bind(bodies)
-    .execute(connection)
-    .await?;
-    Ok(())
 }

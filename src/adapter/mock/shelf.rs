@@ -17,14 +17,15 @@ use contract::Time;
 use super::books::Books;
 use super::lines::{ChargePageLine, DueLine, NoticeLine, SentPageLine};
 use super::rules::DueEvent;
+use crate::store::Error;
 
 #[async_trait]
 pub(super) trait Shelf: Send + Sync + 'static {
     /// What is wanted, as it stands now.
-    async fn look(&self, wanted: &Wanted<'_>) -> Result<Books, sqlx::Error>;
+    async fn look(&self, wanted: &Wanted<'_>) -> Result<Books, Error>;
 
     /// Lets `decide` change what is wanted, and keeps that and the events that it leaves to the courier.
-    async fn change(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), sqlx::Error>;
+    async fn change(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), Error>;
 
     /// Puts each notice into its letter box, unless one with its key lies there. Returns the keys that were new.
     async fn put(
@@ -32,27 +33,22 @@ pub(super) trait Shelf: Send + Sync + 'static {
         channel: &str,
         notices: &[NoticeLine<'_>],
         now: Time,
-    ) -> Result<HashSet<String>, sqlx::Error>;
+    ) -> Result<HashSet<String>, Error>;
 
     /// Up to `limit` events that are due and that nobody else has in hand, earliest first.
-    async fn take_due(&self, now: Time, limit: usize) -> Result<Vec<DueLine>, sqlx::Error>;
+    async fn take_due(&self, now: Time, limit: usize) -> Result<Vec<DueLine>, Error>;
 
-    async fn delivered(&self, ids: &[&str]) -> Result<(), sqlx::Error>;
+    async fn delivered(&self, ids: &[&str]) -> Result<(), Error>;
 
     /// From when on there is something to take. It may be in the past.
-    async fn next_due(&self) -> Result<Option<i64>, sqlx::Error>;
+    async fn next_due(&self) -> Result<Option<i64>, Error>;
 
     /// How often somebody who waits for an event has to look, because another process may have booked one.
     fn look_again_after(&self) -> Duration;
 
-    async fn charges_page(
-        &self,
-        after: &str,
-        limit: i64,
-        now: Time,
-    ) -> Result<Vec<ChargePageLine>, sqlx::Error>;
+    async fn charges_page(&self, after: &str, limit: i64, now: Time) -> Result<Vec<ChargePageLine>, Error>;
 
-    async fn sent_page(&self, after: i64, limit: i64) -> Result<Vec<SentPageLine>, sqlx::Error>;
+    async fn sent_page(&self, after: i64, limit: i64) -> Result<Vec<SentPageLine>, Error>;
 
     async fn close(&self);
 }

@@ -17,6 +17,8 @@ use super::lines::{
 };
 use super::rules::Charge;
 use super::shelf::{Decide, Shelf, Wanted};
+use crate::store::Error;
+use crate::store::sqlite::failed;
 
 pub(super) struct SqliteShelf {
     /// One connection: SQLite has one writer at a time, and queueing here is fairer than its busy waiting.
@@ -57,19 +59,19 @@ impl SqliteShelf {
 
 #[async_trait]
 impl Shelf for SqliteShelf {
-    async fn look(&self, wanted: &Wanted<'_>) -> Result<Books, sqlx::Error> {
-        load(&mut *self.reader.acquire().await?, wanted).await
+    async fn look(&self, wanted: &Wanted<'_>) -> Result<Books, Error> {
+        load(&mut *self.reader.acquire().await.map_err(failed)?, wanted).await
     }
 
-    async fn change(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), sqlx::Error> {
-        let mut transaction = self.writer.begin_with(WRITE).await?;
+    async fn change(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), Error> {
+        let mut transaction = self.writer.begin_with(WRITE).await.map_err(failed)?;
         let before = load(&mut transaction, wanted).await?;
         let mut books = before.clone();
         let later = lines::of_events(&decide(&mut books))?;
         let entries = books.since(&before);
         match entries.is_empty() && later.is_empty() {
-            true => transaction.rollback().await,
-            false => keep(transaction, &entries, &later).await,
+            true => transaction.rollback().await.map_err(failed),
+            false => keep(transaction, &entries, &later).await.map_err(failed),
         }
     }
 
@@ -78,60 +80,55 @@ impl Shelf for SqliteShelf {
         channel: &str,
         notices: &[NoticeLine<'_>],
         now: Time,
-    ) -> Result<HashSet<String>, sqlx::Error> {
+    ) -> Result<HashSet<String>, Error> {
         let put = sqlx::query_scalar(
             "insert into sent (channel, key, address, subject, body, at_ms)
              select ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?2 from json_each(?3) where true
              on conflict (channel, key) do nothing returning key",
         );
-        let put = put.bind(channel).bind(now.unix_ms()).bind(json(&notices)?);
-        Ok(put.fetch_all(&self.writer).await?.into_iter().collect())
+        let put = put.bind(channel).bind(now.unix_ms()).bind(json(&notices).map_err(failed)?);
+        Ok(put.fetch_all(&self.writer).await.map_err(failed)?.into_iter().collect())
     }
 
     /// Nobody else takes them: two processes on one file would be two systems.
-    async fn take_due(&self, now: Time, limit: usize) -> Result<Vec<DueLine>, sqlx::Error> {
+    async fn take_due(&self, now: Time, limit: usize) -> Result<Vec<DueLine>, Error> {
         let due = sqlx::query_as(
             "select copies, body from events where delivered = 0 and due_ms <= ?1 order by due_ms, id limit ?2",
         );
         let due = due.bind(now.unix_ms()).bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        due.fetch_all(&self.reader).await
+        due.fetch_all(&self.reader).await.map_err(failed)
     }
 
-    async fn delivered(&self, ids: &[&str]) -> Result<(), sqlx::Error> {
+    async fn delivered(&self, ids: &[&str]) -> Result<(), Error> {
         let delivered =
             sqlx::query("update events set delivered = 1 where id in (select value from json_each(?1))");
-        delivered.bind(json(&ids)?).execute(&self.writer).await?;
+        delivered.bind(json(&ids).map_err(failed)?).execute(&self.writer).await.map_err(failed)?;
         Ok(())
     }
 
-    async fn next_due(&self) -> Result<Option<i64>, sqlx::Error> {
+    async fn next_due(&self) -> Result<Option<i64>, Error> {
         let due = sqlx::query_scalar("select min(due_ms) from events where delivered = 0");
-        due.fetch_one(&self.reader).await
+        due.fetch_one(&self.reader).await.map_err(failed)
     }
 
     fn look_again_after(&self) -> Duration {
         Duration::MAX
     }
 
-    async fn charges_page(
-        &self,
-        after: &str,
-        limit: i64,
-        now: Time,
-    ) -> Result<Vec<ChargePageLine>, sqlx::Error> {
+    async fn charges_page(&self, after: &str, limit: i64, now: Time) -> Result<Vec<ChargePageLine>, Error> {
         let page = sqlx::query_as(
             "select reference, key, transaction_id, amount_minor, currency,
                     case when ends_ms <= ?3 then outcome else 'pending' end, refunded_minor
              from charges where key > ?1 order by key limit ?2",
         );
-        page.bind(after).bind(limit).bind(now.unix_ms()).fetch_all(&self.reader).await
+        page.bind(after).bind(limit).bind(now.unix_ms()).fetch_all(&self.reader).await.map_err(failed)
     }
 
-    async fn sent_page(&self, after: i64, limit: i64) -> Result<Vec<SentPageLine>, sqlx::Error> {
+    async fn sent_page(&self, after: i64, limit: i64) -> Result<Vec<SentPageLine>, Error> {
         let page = sqlx::query_as(
             "select no, channel, key, address, subject, body, at_ms from sent where no > ?1 order by no limit ?2",
         );
-        page.bind(after).bind(limit).fetch_all(&self.reader).await
+        page.bind(after).bind(limit).fetch_all(&self.reader).await.map_err(failed)
     }
 
     /// After this everything is in the one file, without its log beside it.
@@ -141,7 +138,7 @@ impl Shelf for SqliteShelf {
     }
 }
 
-async fn load(connection: &mut SqliteConnection, wanted: &Wanted<'_>) -> Result<Books, sqlx::Error> {
+async fn load(connection: &mut SqliteConnection, wanted: &Wanted<'_>) -> Result<Books, Error> {
     let mut books = Books::default();
     if !(wanted.charges.is_empty() && wanted.transactions.is_empty()) {
         let charges: Vec<ChargeLine> = sqlx::query_as(
@@ -151,10 +148,11 @@ async fn load(connection: &mut SqliteConnection, wanted: &Wanted<'_>) -> Result<
              where key in (select value from json_each(?1))
                 or transaction_id in (select value from json_each(?2))",
         )
-        .bind(json(&wanted.charges)?)
-        .bind(json(&wanted.transactions)?)
+        .bind(json(&wanted.charges).map_err(failed)?)
+        .bind(json(&wanted.transactions).map_err(failed)?)
         .fetch_all(&mut *connection)
-        .await?;
+        .await
+        .map_err(failed)?;
         for line in charges {
             books.put_charge(lines::charge(line)?);
         }
@@ -164,9 +162,10 @@ async fn load(connection: &mut SqliteConnection, wanted: &Wanted<'_>) -> Result<
             "select key, id, reference, transaction_id, amount_minor, currency, failure_code, told_ms
              from refunds where key in (select value from json_each(?1))",
         )
-        .bind(json(&wanted.refunds)?)
+        .bind(json(&wanted.refunds).map_err(failed)?)
         .fetch_all(&mut *connection)
-        .await?;
+        .await
+        .map_err(failed)?;
         for line in refunds {
             books.put_refund(lines::refund(line)?);
         }

@@ -16,10 +16,10 @@ use tokio::time::timeout;
 use super::{Error, failed, not_committed};
 
 /// A statement as the program holds it, with its values.
-pub(super) type Statement = Query<'static, Postgres, PgArguments>;
+pub(crate) type Statement = Query<'static, Postgres, PgArguments>;
 
 #[derive(Clone)]
-pub(super) struct Connections {
+pub(crate) struct Connections {
     home: Arc<Home>,
 }
 
@@ -32,15 +32,15 @@ struct Home {
 
 /// How long we wait, on our side of the wire. The server has limits of its own, a little tighter, and names its reason.
 #[derive(Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) connections: u32,
+pub(crate) struct Limits {
+    pub(crate) connections: u32,
     /// For a connection: a new one, or one that another batch gives back.
-    pub(super) connect: Duration,
-    pub(super) answer: Duration,
+    pub(crate) connect: Duration,
+    pub(crate) answer: Duration,
 }
 
 /// A connection in somebody's hand. Whoever drops it in a transaction undoes that.
-pub(super) struct Held {
+pub(crate) struct Held {
     /// Empty once it has failed.
     connection: Option<PgConnection>,
     /// A transaction was begun and has not ended.
@@ -53,12 +53,12 @@ pub(super) struct Held {
 }
 
 impl Connections {
-    pub(super) fn new(options: PgConnectOptions, limits: Limits) -> Self {
+    pub(crate) fn new(options: PgConnectOptions, limits: Limits) -> Self {
         let free = Arc::new(Semaphore::new(limits.connections.max(1) as usize));
         Self { home: Arc::new(Home { options, idle: Mutex::default(), free, limits }) }
     }
 
-    pub(super) async fn take(&self) -> Result<Held, Error> {
+    pub(crate) async fn take(&self) -> Result<Held, Error> {
         let home = self.home.clone();
         let Ok(permit) = timeout(home.limits.connect, home.free.clone().acquire_owned()).await else {
             let all = home.limits.connections;
@@ -105,15 +105,23 @@ impl Home {
 }
 
 impl Held {
-    pub(super) async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>, Error> {
+    pub(crate) async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>, Error> {
         let at_most = self.answer;
         let asked = statement.fetch_all(self.connection()?);
         let answered = timeout(at_most, asked).await;
         self.judge(answered)
     }
 
+    /// Several statements that have no values.
+    pub(crate) async fn run_all(&mut self, statements: &'static str) -> Result<(), Error> {
+        let at_most = self.answer;
+        let asked = sqlx::raw_sql(statements).execute(self.connection()?);
+        let answered = timeout(at_most, asked).await;
+        self.judge(answered).map(drop)
+    }
+
     /// Waits for the very end of the answer: outside a transaction, an error in the commit comes after the rows.
-    pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, Error> {
+    pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, Error> {
         let at_most = self.answer;
         let asked = statement.execute(self.connection()?);
         let answered = timeout(at_most, asked).await;
@@ -121,14 +129,14 @@ impl Held {
     }
 
     /// A statement that is a transaction of its own. Only the server's plain word says that it was not committed.
-    pub(super) async fn execute_and_commit(&mut self, statement: Statement) -> Result<(), Error> {
+    pub(crate) async fn execute_and_commit(&mut self, statement: Statement) -> Result<(), Error> {
         let at_most = self.answer;
         let asked = statement.execute(self.connection()?);
         let answered = timeout(at_most, asked).await;
         self.judge_commit(answered)
     }
 
-    pub(super) async fn begin(&mut self) -> Result<(), Error> {
+    pub(crate) async fn begin(&mut self) -> Result<(), Error> {
         let at_most = self.answer;
         let asked = sqlx::raw_sql("begin").execute(self.connection()?);
         let answered = timeout(at_most, asked).await;
@@ -147,7 +155,7 @@ impl Held {
         self.rows(settings.bind(at_most.as_millis().to_string())).await.map(drop)
     }
 
-    pub(super) async fn commit(&mut self) -> Result<(), Error> {
+    pub(crate) async fn commit(&mut self) -> Result<(), Error> {
         let at_most = self.answer;
         let asked = sqlx::raw_sql("commit").execute(self.connection()?);
         let answered = timeout(at_most, asked).await;

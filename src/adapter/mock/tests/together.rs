@@ -175,6 +175,16 @@ async fn what_a_database_cannot_hold_fails_by_itself_and_stops_nobody() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_away_is_no_reason_not_to_start() {
+    let nobody = MockWorld::on_postgres("postgres://root@127.0.0.1:1/test", Settings::default()).unwrap();
+    let ask = card(1, "tok_ok");
+    for _ in 0..2 {
+        let refused = nobody.charge(&[&ask]).await;
+        assert!(matches!(refused[..], [Err(Failure::Unavailable(..))]), "{refused:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_names_an_odd_schema_is_refused_with_what_would_do() {
     for odd in ["options[search_path]=Shop", "options=-c%20search_path%3D%22a%20b%22"] {
         let url = format!("postgres://127.0.0.1/test?{odd}");

@@ -1,0 +1,30 @@
+//! Several keep the time, one of them dies with what is due in his hand, and every deadline has its effect once.
+
+use crate::support::fleet::{Fleet, WORKERS};
+
+const ORDERS: usize = 20;
+const TIMERS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_answered_is_asked_for_when_its_time_has_come_whoever_of_the_timers_lives() {
+    let mut fleet = Fleet::new().await;
+    for role in WORKERS {
+        fleet.start(&["worker", role, "--payment-patience-s=2"]);
+    }
+    let timers: Vec<_> = (0..TIMERS).map(|_| fleet.start(&["timers"])).collect();
+    fleet.open().await;
+    // Charged, and nobody is told; and never charged at all. Only the deadline gets either any further.
+    let charged = fleet.orders(ORDERS, "tok_lost_answer").await;
+    let never = fleet.orders(ORDERS, "tok_never_answers").await;
+    fleet.wait_until_asked_for_payment(2 * ORDERS as i64).await;
+    fleet.kill_9(timers[0]);
+    fleet.start_again(timers[0], &[]);
+    fleet.kill_9(timers[1]);
+    let orders = 2 * ORDERS as i64;
+    // One of them stays dead.
+    fleet.forget(timers[1]);
+    fleet.wait_for_rest(orders).await;
+    fleet.assert_ended(&charged, "fulfilled").await;
+    fleet.assert_ended(&never, "cancelled").await;
+    println!("{TIMERS} timers, two killed: {}", fleet.prove(orders).await);
+}

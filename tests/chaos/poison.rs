@@ -1,0 +1,49 @@
+//! What makes its worker fail waits by itself; what cannot be read is put aside; nobody else is held up.
+
+use std::time::Instant;
+
+use crate::support::fleet::Fleet;
+use crate::support::{new_id, pause, until};
+
+const GOOD: usize = 150;
+const UNREADABLE: usize = 3;
+const TRIED_AGAIN: &str = "it failed and is tried again";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_poisoned_order_waits_alone_and_goes_on_when_the_fault_is_mended() {
+    let mut fleet = Fleet::new().await;
+    fleet.start_all();
+    fleet.open().await;
+    let poisoned = new_id();
+    let stock = fleet.find("worker stock");
+    fleet.kill_9(stock);
+    fleet.start_again(stock, &[("CHECKOUT_POISON", &poisoned)]);
+
+    let mut good = fleet.orders(GOOD / 2, "tok_ok").await;
+    fleet.order_as(&poisoned, "tok_ok").await;
+    for number in 0..UNREADABLE {
+        fleet.send_text("checkout.submit", &format!("unreadable-{number}"), "{\"customer_id\": ").await;
+    }
+    good.extend(fleet.orders(GOOD / 2, "tok_ok").await);
+    let begun = Instant::now();
+    while fleet.ended().await < GOOD as i64 {
+        assert!(begun.elapsed() < crate::support::PATIENCE, "the good ones are held up");
+        pause();
+    }
+    fleet.assert_ended(&good, "fulfilled").await;
+    let letters = fleet.checkout(&["dead", "list", "--json"]).json();
+    let held_up = letters.as_array().unwrap().iter().filter(|letter| letter["code"] == "failed").count();
+    assert_eq!(held_up, 0, "somebody was put aside with it: {letters}");
+
+    // It waits on its ladder, and comes again.
+    let failed = || (fleet.logged(TRIED_AGAIN) >= 2).then_some(());
+    until("that the poisoned order fails twice", failed);
+    fleet.kill_9(stock);
+    fleet.start_again(stock, &[]);
+    let orders = (GOOD + 1) as i64;
+    fleet.wait_for_rest(orders).await;
+    fleet.assert_ended(&[poisoned], "fulfilled").await;
+    let (failed, proof) = (fleet.logged(TRIED_AGAIN), fleet.prove(orders).await);
+    assert_eq!(proof.dead_letters, UNREADABLE as u64);
+    println!("{GOOD} good ones beside a poisoned one, tried again {failed} times: {proof}");
+}

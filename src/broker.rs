@@ -55,6 +55,11 @@ pub trait Broker: Send + Sync + 'static {
         State::Up
     }
 
+    /// Whether a process that starts finds in it whatever was journalled and not handled, published or not.
+    fn starts_from_journal(&self) -> bool {
+        false
+    }
+
     /// Waits for messages that died on their way, and takes up to `max`. A broker in which none can die waits
     /// for ever.
     async fn take_dead(&self, _max: usize) -> Result<Vec<DeadDelivery>, Unavailable> {

@@ -92,8 +92,10 @@ async fn keep_door(
 
 async fn let_in(store: &dyn Store, broker: &dyn Broker, batch: &[Request]) -> Vec<Result<Accepted, Refused>> {
     let mut delays = Delays::new();
+    let mut lost = false;
     loop {
-        match journal(store, batch).await {
+        // A broker that starts from the journal has what was let in before, whoever died before publishing it.
+        match journal(store, batch, lost || !broker.starts_from_journal()).await {
             Ok((answers, said)) => {
                 if !said.is_empty() {
                     fail::point("committed", Role::Gateway);
@@ -106,7 +108,8 @@ async fn let_in(store: &dyn Store, broker: &dyn Broker, batch: &[Request]) -> Ve
                 }
                 return answers;
             }
-            Err(Error::Conflict(_) | Error::Unknown(_)) => {}
+            Err(Error::Conflict(_)) => {}
+            Err(Error::Unknown(_)) => lost = true,
             Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => {
                 return vec![Err(Refused::Unavailable(error.to_string())); batch.len()];
             }
@@ -118,6 +121,7 @@ async fn let_in(store: &dyn Store, broker: &dyn Broker, batch: &[Request]) -> Ve
 async fn journal(
     store: &dyn Store,
     batch: &[Request],
+    say_again: bool,
 ) -> Result<(Vec<Result<Accepted, Refused>>, Vec<Said>), Error> {
     let mut transaction = store.begin().await?;
     let ids: Vec<_> = batch.iter().map(|request| request.message.id.clone()).collect();
@@ -130,7 +134,7 @@ async fn journal(
         let answer = match known.get(&message.id) {
             Some(hash) if *hash != message.hash() => Err(Refused::IdReused),
             Some(_) => {
-                if told.insert(&message.id) {
+                if say_again && told.insert(&message.id) {
                     said.push(goes_to(message));
                 }
                 Ok(Accepted::Repeat)

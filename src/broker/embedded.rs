@@ -117,6 +117,10 @@ impl Broker for EmbeddedBroker {
     async fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
         self.facts.subscribe()
     }
+
+    fn starts_from_journal(&self) -> bool {
+        true
+    }
 }
 
 impl QueueState {

@@ -115,7 +115,7 @@ async fn each_worker_can_do_its_work_under_its_own_role() {
         for version in 0..2 {
             let cause = archive(n * 2 + version);
             let mut batch = store.begin().await.unwrap();
-            assert!(batch.handled(role, &[cause.id.clone()]).await.unwrap().1.is_empty());
+            assert!(batch.handled(role, std::slice::from_ref(&cause.id)).await.unwrap().1.is_empty());
             let readable: Vec<Need> =
                 needs.iter().filter(|need| !need.table.append_only()).cloned().collect();
             let found = batch.load(&readable).await.unwrap();

@@ -19,7 +19,7 @@ const LEFT_BEHIND_AFTER_S: u64 = 3600;
 
 impl Schema {
     pub(crate) async fn fresh() -> Self {
-        let name = format!("test_{}", Uuid::now_v7().simple());
+        let name = format!("checkout_test_{}", Uuid::now_v7().simple());
         let server = server();
         let mut connection = connect(&server).await;
         sweep(&mut connection).await;
@@ -84,9 +84,9 @@ pub(crate) fn with_parameter(url: &str, parameter: &str) -> String {
 
 async fn sweep(connection: &mut PgConnection) {
     let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    let oldest = format!("test_{:012x}", (since_1970 - LEFT_BEHIND_AFTER_S) * 1000);
+    let oldest = format!("checkout_test_{:012x}", (since_1970 - LEFT_BEHIND_AFTER_S) * 1000);
     let left: Vec<String> = sqlx::query_scalar(
-        "select nspname::text from pg_namespace where nspname ~ '^test_[0-9a-f]{32}$' and nspname::text < $1",
+        "select nspname::text from pg_namespace where nspname ~ '^checkout_test_[0-9a-f]{32}$' and nspname::text < $1",
     )
     .bind(oldest)
     .fetch_all(&mut *connection)

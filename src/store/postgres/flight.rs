@@ -105,7 +105,7 @@ impl PostgresStore {
                 where due <= (select now from clock) order by due, key limit $2 for update skip locked),
             moved as (
                 update deadlines set due = (select now from clock) + $3::bigint * interval '1 second'
-                from due where deadlines.key = due.key)
+                where key = any(array(select key from due)))
             select message from due order by due, key";
         let again_after_s = i64::try_from(again_after_s).unwrap_or(i64::MAX).min(AGAIN_AFTER_S_MAX);
         let asked = sqlx::query(SQL).bind(self.own_time_ms()).bind(rows(limit)).bind(again_after_s);

@@ -26,7 +26,9 @@ impl Schema {
         with_name(&mut connection, &name).await;
         let made = "do $$ begin execute format('create schema %I', current_setting('test.name')); end $$";
         sqlx::raw_sql(made).execute(&mut connection).await.unwrap();
-        Self { url: with_parameter(&server, &format!("options[search_path]={name}")), name }
+        let url = with_parameter(&server, &format!("options[search_path]={name}"));
+        // What a power cut takes with it, a test does not miss.
+        Self { url: with_parameter(&url, "options[synchronous_commit]=off"), name }
     }
 
     pub(crate) fn url(&self) -> &str {

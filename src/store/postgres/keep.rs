@@ -11,8 +11,8 @@ use contract::{Message, Table, Time};
 
 use super::columns::{Columns, plain};
 use super::connections::Statement;
-use super::{Error, json};
-use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, JournalRow, SavedRecord};
+use super::{Error, json, letters};
+use crate::store::{Changes, JournalRow, SavedRecord};
 
 /// The tables that are kept together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +78,7 @@ pub(super) fn statements(changes: Changes) -> Result<Vec<Statement>, Error> {
     if let Some(deadlines) = deadlines {
         statements.push(bind_deadlines(sqlx::query(DEADLINES), deadlines));
     }
-    statements.extend(letters(dead));
+    statements.extend(letters::statements(dead));
     Ok(statements)
 }
 
@@ -101,7 +101,8 @@ macro_rules! journal {
 }
 
 /// New rows and rows at their next version, in one go. What is there though it should be new, or is not as it was,
-/// is not met; nor is what should be there and is not.
+/// is not met; nor is what should be there and is not. (Not "exists": for that, Postgres reads the whole table when
+/// it made the plan while the table was small.)
 macro_rules! records {
     ($table:literal, $columns:literal, $arrays:literal, $set:literal) => {
         concat!(
@@ -121,7 +122,7 @@ macro_rules! records {
             ") as sent (id, version, doc",
             $columns,
             ")
-                where version = 0 or exists (select from ",
+                where version = 0 or (select true from ",
             $table,
             " there where there.id = sent.id)
                 on conflict (id) do update set version = excluded.version, doc = excluded.doc",
@@ -269,26 +270,6 @@ const SAGAS: &str = concat!(
 
 const DEADLINES: &str = concat!("with ", deadlines!("$1", "$2", "$3", "$4"), " select 1");
 
-const CLOSE_LETTERS: &str = "
-    with kept_dead_letters as (
-        update dead_letters as kept set status = sent.status
-        from unnest($1::text[], $2::text[]) as sent (id, status)
-        where kept.id = sent.id and kept.status = 'open'
-        returning 1)
-    select must_meet((select count(*) from kept_dead_letters), cardinality($1::text[]), 'dead_letters')";
-
-const BURY_LETTERS: &str = "
-    insert into dead_letters
-        (id, queue, message_id, name, order_id, cause, code, why, attempts, at, body, status)
-    select id, queue, message_id, name, order_id::uuid, cause, code, why, attempts,
-           timestamptz 'epoch' + at_ms * interval '1 millisecond', body, 'open'
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::bigint[], $10::bigint[], $11::bytea[])
-        as sent (id, queue, message_id, name, order_id, cause, code, why, attempts, at_ms, body)
-    on conflict (id) do update set
-        name = excluded.name, cause = excluded.cause, code = excluded.code, why = excluded.why,
-        attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open'";
-
 fn bind_journal(statement: Statement, rows: Vec<JournalRow>) -> Statement {
     let texts = |text: fn(&JournalRow) -> String| rows.iter().map(text).collect::<Vec<_>>();
     let maybe = |text: fn(&JournalRow) -> Option<String>| rows.iter().map(text).collect::<Vec<_>>();
@@ -410,54 +391,4 @@ impl Deadlines {
 
 fn bind_deadlines(statement: Statement, deadlines: Deadlines) -> Statement {
     statement.bind(deadlines.keys).bind(deadlines.due_ms).bind(deadlines.messages).bind(deadlines.cleared)
-}
-
-/// Closing comes first: who closes a letter and finds that it died again wants to see it open.
-fn letters(dead: Vec<DeadChange>) -> Vec<Statement> {
-    let mut bury = BTreeMap::new();
-    let mut close = BTreeMap::new();
-    for change in dead {
-        match change {
-            DeadChange::Bury(letter) => drop(bury.insert(plain(&letter.id), letter)),
-            DeadChange::Close { id, status } => drop(close.insert(plain(&id), status_name(status))),
-        }
-    }
-    let mut statements = Vec::new();
-    if !close.is_empty() {
-        let (ids, statuses): (Vec<_>, Vec<_>) = close.into_iter().unzip();
-        statements.push(sqlx::query(CLOSE_LETTERS).bind(ids).bind(statuses));
-    }
-    if !bury.is_empty() {
-        statements.push(bind_letters(&bury.into_iter().collect::<Vec<_>>()));
-    }
-    statements
-}
-
-fn bind_letters(letters: &[(String, DeadLetter)]) -> Statement {
-    let texts = |text: fn(&DeadLetter) -> &str| {
-        letters.iter().map(|(_, letter)| plain(text(letter))).collect::<Vec<_>>()
-    };
-    let maybe = |text: fn(&DeadLetter) -> Option<String>| {
-        letters.iter().map(|(_, letter)| text(letter)).collect::<Vec<_>>()
-    };
-    sqlx::query(BURY_LETTERS)
-        .bind(letters.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>())
-        .bind(texts(|letter| &letter.queue))
-        .bind(maybe(|letter| letter.message_id.as_deref().map(plain)))
-        .bind(texts(|letter| &letter.name))
-        .bind(maybe(|letter| letter.order_id.map(|id| id.to_string())))
-        .bind(maybe(|letter| letter.cause.as_deref().map(plain)))
-        .bind(texts(|letter| &letter.code))
-        .bind(texts(|letter| &letter.why))
-        .bind(letters.iter().map(|(_, letter)| i64::from(letter.attempts)).collect::<Vec<_>>())
-        .bind(letters.iter().map(|(_, letter)| letter.at.unix_ms()).collect::<Vec<_>>())
-        .bind(letters.iter().map(|(_, letter)| letter.body.as_bytes().to_vec()).collect::<Vec<_>>())
-}
-
-pub(super) fn status_name(status: DeadStatus) -> &'static str {
-    match status {
-        DeadStatus::Open => "open",
-        DeadStatus::Replayed => "replayed",
-        DeadStatus::Discarded => "discarded",
-    }
 }

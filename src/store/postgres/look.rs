@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 
 use super::connections::Connections;
 use super::json::{self, plain, unreadable};
-use super::keep::status_name;
+use super::letters::status_name;
 use super::{Error, around, failed, in_table};
 use crate::store::{DeadLetter, DeadStatus, Filter, JournalRow};
 

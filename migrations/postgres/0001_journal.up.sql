@@ -24,7 +24,8 @@ create table journal (
     says text not null
 ) with (toast_tuple_target = 8160);
 alter sequence journal_seq owned by journal.seq;
-create unique index journal_once on journal (role, message_id);
+-- The id first: a plan that was made while there were few rows must not read all of a role's to find one.
+create unique index journal_once on journal (message_id, role);
 create index journal_order on journal (order_id, seq) where order_id is not null;
 
 create function refuse() returns trigger language plpgsql as $$

@@ -11,16 +11,16 @@ mod own;
 mod pauses;
 mod prune;
 mod schema;
+mod url;
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::{Message, OrderId, Queue, Table, Time};
-use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSeverity};
-use sqlx::{ConnectOptions, Row};
+use sqlx::Row;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use super::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Pause, Store, Transaction, Vitals, json};
 use connections::{Connections, Limits};
@@ -77,7 +77,7 @@ impl PostgresStore {
             answer: options.statement_timeout + ANSWER_GRACE,
         };
         Ok(Self {
-            connections: Connections::new(working(url, &options)?, limits),
+            connections: Connections::new(url::working(url, &options)?, limits),
             clock: None,
             pruned_to: AtomicI64::new(0),
         })
@@ -197,23 +197,6 @@ macro_rules! around {
     };
 }
 use {around, in_table};
-
-fn connecting(url: &str) -> Result<PgConnectOptions, Error> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|why| Error::Refused(format!("the database's URL cannot be read: {why}")))?;
-    Ok(options.disable_statement_logging())
-}
-
-fn working(url: &str, options: &Options) -> Result<PgConnectOptions, Error> {
-    let ms = |limit: Duration| limit.as_millis().to_string();
-    Ok(connecting(url)?.application_name(&options.application_name).options([
-        ("statement_timeout", ms(options.statement_timeout)),
-        ("lock_timeout", ms(options.lock_timeout)),
-        ("idle_in_transaction_session_timeout", ms(options.idle_in_transaction_timeout)),
-        // Planning anew for every batch costs a third of the throughput, and finds the same plan.
-        ("plan_cache_mode", "force_generic_plan".into()),
-    ]))
-}
 
 /// Sorts Postgres' codes (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) by what a caller should do.
 pub(crate) fn failed(error: sqlx::Error) -> Error {

@@ -208,6 +208,82 @@ async fn the_mark_stays_below_what_open_transactions_may_yet_say() {
     schema.gone().await;
 }
 
+#[tokio::test]
+async fn the_mark_walks_a_long_journal_piece_by_piece_and_stops_at_the_first_in_flight() {
+    let schema = Schema::fresh().await;
+    let store = open_postgres(schema.url()).await;
+    let db = Db { store, raw: Raw::Postgres(schema.url().to_string()) };
+    let mut direct = connect(schema.url()).await;
+    let quiet = "
+        insert into journal (role, message_id, name, hash, at, outcome, said, says)
+        select 'saga', 'quiet ' || gen_random_uuid(), 'order.archive', gen_random_uuid(), now(), 'done', '[]', ''
+        from generate_series(1, 30000)";
+    execute(&mut direct, quiet).await;
+    keep(&db, journal(row(Role::Saga, &archive(1), vec![say(&fulfil(12))]))).await.unwrap();
+    // Handled, but so much later that it is in another piece.
+    keep(&db, journal(row(Role::Saga, &archive(2), vec![say(&fulfil(13))]))).await.unwrap();
+    execute(&mut direct, quiet).await;
+    keep(&db, journal(row(Role::Order, &fulfil(13), vec![]))).await.unwrap();
+    db.mark_comes_to(30_000).await;
+    keep(&db, journal(row(Role::Order, &fulfil(12), vec![]))).await.unwrap();
+    db.mark_comes_to(60_004).await;
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn a_plan_made_on_empty_tables_does_not_read_them_all_when_they_are_full() {
+    const FULL: &str = "
+        insert into journal (role, message_id, name, hash, at, outcome, said, says)
+        select 'order', 'x' || n, 'order.archive', gen_random_uuid(), now(), 'done', '[]', ''
+        from generate_series(1, 20000) n;
+        insert into orders select 'x' || n, 1, '{}', 'c', '2026', 'paid' from generate_series(1, 20000) n;
+        insert into stock select 'x' || n, 1, '{}', 1, 1 from generate_series(1, 20000) n;
+        insert into deadlines select 'x' || n, now(), '{}' from generate_series(1, 20000) n;
+        insert into dead_letters
+        select 'x' || n, 'order', 'm', 'n', null, null, 'c', 'w', 1, now(), '', 'open' from generate_series(1, 20000) n";
+    const READ: &str = "
+        select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_user_tables
+        where schemaname = current_schema() and relname <> 'meta' order by relname";
+    let schema = Schema::fresh().await;
+    let mut direct = connect(schema.url()).await;
+    let name = Uuid::now_v7().to_string();
+    let options = Options { connections: 1, ..Options::named(&name) };
+    let store = PostgresStore::open(schema.url(), options).await.unwrap();
+    let mut before: Vec<i64> = Vec::new();
+    for n in [1, 2] {
+        let mut batch = store.begin().await.unwrap();
+        batch.handled(Role::Order, &[archive(n).id]).await.unwrap();
+        batch
+            .load(&[Need::of(Table::Orders, order(n)), Need::of(Table::Submissions, order(n))])
+            .await
+            .unwrap();
+        batch.keep(everything(n)).await.unwrap();
+        let mut batch = store.begin().await.unwrap();
+        batch.load(&[Need::of(Table::Stock, "A"), Need::of(Table::Holds, "1")]).await.unwrap();
+        let mut changes = records(vec![save(Table::Stock, "A", i64::try_from(n).unwrap() - 1, STOCKED)]);
+        changes.records.push(SavedRecord { version: 1, ..ordered(n, "paid", 11) });
+        changes.deadlines.insert(format!("k{n}"), None);
+        changes.dead.push(close("saga", &archive(n), DeadStatus::Discarded));
+        batch.keep(changes).await.unwrap();
+        if n == 1 {
+            execute(&mut direct, FULL).await;
+            before = sqlx::query_scalar(READ).fetch_all(&mut direct).await.unwrap();
+        }
+    }
+    // Its counts are there when its connection has gone.
+    drop(store);
+    let gone = "select count(*) from pg_stat_activity where application_name = $1";
+    let start = std::time::Instant::now();
+    while sqlx::query_scalar::<_, i64>(gone).bind(&name).fetch_one(&mut direct).await.unwrap() > 0 {
+        assert!(start.elapsed() < PATIENCE);
+    }
+    let after: Vec<i64> = sqlx::query_scalar(READ).fetch_all(&mut direct).await.unwrap();
+    let read: Vec<i64> = after.iter().zip(&before).map(|(after, before)| after - before).collect();
+    assert!(read.iter().any(|rows| *rows > 0), "nothing was counted");
+    assert!(read.iter().all(|rows| *rows < 100), "read for a handful, table by table: {read:?}");
+    schema.gone().await;
+}
+
 /// What the journal keeps of one message said to the order queue.
 fn checkout_said(message: &Message) -> String {
     format!(

@@ -19,14 +19,16 @@ const LEFT_BEHIND_AFTER_S: u64 = 3600;
 
 impl Schema {
     pub(crate) async fn fresh() -> Self {
-        let name = format!("test_{}", Uuid::now_v7().simple());
+        let name = format!("checkout_test_{}", Uuid::now_v7().simple());
         let server = server();
         let mut connection = connect(&server).await;
         sweep(&mut connection).await;
         with_name(&mut connection, &name).await;
         let made = "do $$ begin execute format('create schema %I', current_setting('test.name')); end $$";
         sqlx::raw_sql(made).execute(&mut connection).await.unwrap();
-        Self { url: with_parameter(&server, &format!("options[search_path]={name}")), name }
+        let url = with_parameter(&server, &format!("options[search_path]={name}"));
+        // What a power cut takes with it, a test does not miss.
+        Self { url: with_parameter(&url, "options[synchronous_commit]=off"), name }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -91,9 +93,9 @@ pub(crate) fn with_parameter(url: &str, parameter: &str) -> String {
 
 async fn sweep(connection: &mut PgConnection) {
     let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-    let oldest = format!("test_{:012x}", (since_1970 - LEFT_BEHIND_AFTER_S) * 1000);
+    let oldest = format!("checkout_test_{:012x}", (since_1970 - LEFT_BEHIND_AFTER_S) * 1000);
     let left: Vec<String> = sqlx::query_scalar(
-        "select nspname::text from pg_namespace where nspname ~ '^test_[0-9a-f]{32}(_world)?$' and nspname::text < $1",
+        "select nspname::text from pg_namespace where nspname ~ '^checkout_test_[0-9a-f]{32}(_world)?$' and nspname::text < $1",
     )
     .bind(oldest)
     .fetch_all(&mut *connection)

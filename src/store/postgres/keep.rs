@@ -103,7 +103,8 @@ macro_rules! journal {
 }
 
 /// New rows and rows at their next version, in one go. What is there though it should be new, or is not as it was,
-/// is not met; nor is what should be there and is not.
+/// is not met; nor is what should be there and is not. (Not "exists": for that, Postgres reads the whole table when
+/// it made the plan while the table was small.)
 macro_rules! records {
     ($table:literal, $columns:literal, $arrays:literal, $set:literal) => {
         concat!(
@@ -123,7 +124,7 @@ macro_rules! records {
             ") as sent (id, version, doc",
             $columns,
             ")
-                where version = 0 or exists (select from ",
+                where version = 0 or (select true from ",
             $table,
             " there where there.id = sent.id)
                 on conflict (id) do update set version = excluded.version, doc = excluded.doc",

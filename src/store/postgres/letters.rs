@@ -1,4 +1,4 @@
-//! Dead letters are buried and closed a batch at a time; one that somebody else has closed is a conflict.
+//! Dead letters are rare: they are written by statements of their own, after everything else of a batch.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +26,25 @@ pub(super) fn statements(dead: Vec<DeadChange>) -> Vec<Statement> {
     }
     statements
 }
+
+const CLOSE_LETTERS: &str = "
+    with kept_dead_letters as (
+        update dead_letters set status = ($2::text[])[array_position($1::text[], id)]
+        where id = any($1::text[]) and (status = 'open') is true
+        returning 1)
+    select must_meet((select count(*) from kept_dead_letters), cardinality($1::text[]), 'dead_letters')";
+
+const BURY_LETTERS: &str = "
+    insert into dead_letters
+        (id, queue, message_id, name, order_id, cause, code, why, attempts, at, body, status)
+    select id, queue, message_id, name, order_id::uuid, cause, code, why, attempts,
+           timestamptz 'epoch' + at_ms * interval '1 millisecond', body, 'open'
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                $9::bigint[], $10::bigint[], $11::bytea[])
+        as sent (id, queue, message_id, name, order_id, cause, code, why, attempts, at_ms, body)
+    on conflict (id) do update set
+        name = excluded.name, cause = excluded.cause, code = excluded.code, why = excluded.why,
+        attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open'";
 
 fn bind_letters(letters: &[(String, DeadLetter)]) -> Statement {
     let texts = |text: fn(&DeadLetter) -> &str| {
@@ -55,23 +74,3 @@ pub(super) fn status_name(status: DeadStatus) -> &'static str {
         DeadStatus::Discarded => "discarded",
     }
 }
-
-const CLOSE_LETTERS: &str = "
-    with kept_dead_letters as (
-        update dead_letters as kept set status = sent.status
-        from unnest($1::text[], $2::text[]) as sent (id, status)
-        where kept.id = sent.id and kept.status = 'open'
-        returning 1)
-    select must_meet((select count(*) from kept_dead_letters), cardinality($1::text[]), 'dead_letters')";
-
-const BURY_LETTERS: &str = "
-    insert into dead_letters
-        (id, queue, message_id, name, order_id, cause, code, why, attempts, at, body, status)
-    select id, queue, message_id, name, order_id::uuid, cause, code, why, attempts,
-           timestamptz 'epoch' + at_ms * interval '1 millisecond', body, 'open'
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::bigint[], $10::bigint[], $11::bytea[])
-        as sent (id, queue, message_id, name, order_id, cause, code, why, attempts, at_ms, body)
-    on conflict (id) do update set
-        name = excluded.name, cause = excluded.cause, code = excluded.code, why = excluded.why,
-        attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open'";

@@ -54,8 +54,8 @@ impl PostgresStore {
             with piece as (select seq, order_id, at from journal where seq > $1 order by seq limit $2)
             select coalesce(max(seq), 0),
                    coalesce(min(at) < timestamptz 'epoch' + $3::bigint * interval '1 millisecond', false),
-                   array(select o.id from (select distinct order_id::text as id from piece) as met
-                         join orders o on o.id = met.id
+                   array(select met.id from (select distinct order_id::text as id from piece) as met
+                         cross join lateral (select status, updated_at from orders where id = met.id limit 1) as o
                          where o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.updated_at < $4)
             from piece";
         let mut held = self.connections.take().await?;
@@ -75,16 +75,16 @@ impl PostgresStore {
     async fn prune_these(&self, orders: &[String], before: Time) -> Result<u64, Error> {
         // One statement sees one state. Nobody is locked out: what is said about one of these orders at this very
         // moment is a row of its own, not yet to be seen, and stays.
-        // A saga's id is its order's, or that and "/return/n" ('0' comes after '/').
+        // A saga's id is its order's, or that and "/return/n" ('0' comes after '/'): one stretch of its key.
         const SQL: &str = concat!(
             "with ended as (
                 select o.id::uuid as order_id from orders o
                 where o.id = any($3::text[])
                   and o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.updated_at < $4
-                  and not exists (
-                    select 1 from sagas g
-                    where (g.id = o.id or (g.id > o.id || '/' and g.id < o.id || '0'))
-                      and g.status not in ('completed', 'undone'))
+                  and (
+                    select true from sagas g
+                    where g.id >= o.id and g.id < o.id || '0' and (g.id = o.id or g.id > o.id || '/')
+                      and g.status not in ('completed', 'undone') limit 1) is null
                   and not exists (select 1 from dead_letters l where l.order_id = o.id::uuid and l.status = 'open')
                   and not exists (select 1",
             in_flight!("j.order_id = o.id::uuid"),

@@ -11,7 +11,8 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{ConnectOptions, PgConnection, SqlSafeStr};
 use tokio::time::timeout;
 
-use super::{Error, PostgresStore, connecting, failed};
+use super::url::connecting;
+use super::{Error, PostgresStore, failed};
 
 /// Number, name, up, down.
 type Step = (i64, &'static str, &'static str, &'static str);

@@ -10,4 +10,5 @@ mod deaths;
 mod load;
 mod poison;
 mod purged;
+mod servers;
 mod wires;

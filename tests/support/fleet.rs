@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use checkout_saga::broker::rabbitmq::topology::topology;
+use checkout_saga::store::Store;
+use checkout_saga::store::postgres::{Options, PostgresStore};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -38,6 +40,7 @@ pub(crate) struct Fleet {
     schema: Schema,
     outsider: Outsider,
     database: PgConnection,
+    store: PostgresStore,
     database_url: String,
     amqp_url: String,
     members: Vec<Member>,
@@ -75,15 +78,18 @@ impl Fleet {
         let (corner, schema) = (Corner::new().await, Schema::fresh().await);
         let outsider = corner.outsider().await;
         let connection = postgres::connect(schema.url()).await;
-        // Who reads along must be able to read.
-        let database_url = by_way_of(&postgres::with_parameter(schema.url(), "sslmode=disable"), database);
+        // Who reads along must be able to read. And what is committed here is on the disk, as in a shop.
+        let durable = postgres::with_parameter(schema.url(), "options[synchronous_commit]=on");
+        let database_url = by_way_of(&postgres::with_parameter(&durable, "sslmode=disable"), database);
         let amqp_url = by_way_of(&rabbit::url(), broker);
+        let store = PostgresStore::open(schema.url(), Options::named("a test")).await.unwrap();
         let fleet = Self {
             folder: Folder::new(),
             corner,
             schema,
             outsider,
             database: connection,
+            store,
             database_url,
             amqp_url,
             members: Vec::new(),
@@ -157,6 +163,12 @@ impl Fleet {
     /// It was killed, and is not started again.
     pub(crate) fn forget(&mut self, number: usize) {
         self.members.remove(number);
+    }
+
+    /// After a server was away: our own looks do not wait for it as those at work do.
+    pub(crate) async fn connect_again(&mut self) {
+        self.outsider = self.corner.outsider().await;
+        self.database = postgres::connect(self.schema.url()).await;
     }
 
     /// The signal that it has died of by itself; `None` while it runs.
@@ -287,7 +299,8 @@ impl Fleet {
         loop {
             let ended = self.ended().await;
             let left = self.left_in_queues().await;
-            if ended == orders && left.is_empty() {
+            // What somebody has in hand is seen only in the journal.
+            if ended == orders && left.is_empty() && self.store.in_flight().await.unwrap().is_empty() {
                 return;
             }
             assert!(

@@ -25,7 +25,14 @@ pub(super) fn connecting(url: &str) -> Result<PgConnectOptions, Error> {
 
 pub(super) fn working(url: &str, options: &Options) -> Result<PgConnectOptions, Error> {
     let ms = |limit: Duration| limit.as_millis().to_string();
-    Ok(connecting(url)?.application_name(&options.application_name).options([
+    let connecting = connecting(url)?.application_name(&options.application_name);
+    // What was answered for is on the disk, whatever the server's own default is; only a URL that says so has it
+    // otherwise.
+    let connecting = match url.contains("synchronous_commit") {
+        true => connecting,
+        false => connecting.options([("synchronous_commit", "on")]),
+    };
+    Ok(connecting.options([
         ("statement_timeout", ms(options.statement_timeout)),
         ("lock_timeout", ms(options.lock_timeout)),
         ("idle_in_transaction_session_timeout", ms(options.idle_in_transaction_timeout)),
@@ -64,5 +71,15 @@ mod tests {
         {
             assert!(!unencrypted(away), "{away}");
         }
+    }
+
+    #[test]
+    fn a_commit_waits_for_the_disk_unless_the_url_says_otherwise() {
+        let waits = |url: &str| {
+            let options = working(url, &Options::named("test")).unwrap();
+            options.get_options().unwrap_or_default().contains("synchronous_commit=on")
+        };
+        assert!(waits("postgres://a@b/x"));
+        assert!(!waits("postgres://a@b/x?options[synchronous_commit]=off"));
     }
 }

@@ -1,0 +1,42 @@
+//! The database and the broker die with all that was in their memory, and come back: nobody here is started again.
+
+use std::process::Command;
+
+use crate::support::fleet::Fleet;
+
+const TIMES: usize = 2;
+const ORDERS_BEFORE: usize = 40;
+const ORDERS_AFTER: usize = 10;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it kills the server: `scripts/services --own` starts one that may be killed"]
+async fn the_database_dies_and_comes_back() {
+    dies_and_comes_back("CHECKOUT_TEST_KILL_DATABASE", "waiting for it").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it kills the server: `scripts/services --own` starts one that may be killed"]
+async fn the_broker_dies_and_comes_back() {
+    dies_and_comes_back("CHECKOUT_TEST_KILL_BROKER", "the broker is away").await;
+}
+
+async fn dies_and_comes_back(kill: &str, noticed: &str) {
+    let kill = std::env::var(kill).expect("run it by `scripts/services --own cargo test … -- --ignored`");
+    let mut fleet = Fleet::new().await;
+    fleet.start_all();
+    fleet.open().await;
+    let mut ids = Vec::new();
+    for _ in 0..TIMES {
+        ids.extend(fleet.orders(ORDERS_BEFORE, "tok_ok").await);
+        // They are under way, each somewhere else.
+        assert!(Command::new("bash").args(["-c", &kill]).status().unwrap().success());
+        fleet.connect_again().await;
+        ids.extend(fleet.orders(ORDERS_AFTER, "tok_ok").await);
+    }
+    let orders = ids.len() as i64;
+    fleet.wait_for_rest(orders).await;
+    fleet.assert_ended(&ids, "fulfilled").await;
+    let said = fleet.logged(noticed);
+    assert!(said > 0, "nobody noticed");
+    println!("killed {TIMES} times, and {said} times somebody waited: {}", fleet.prove(orders).await);
+}

@@ -5,7 +5,7 @@ mod faults;
 mod users;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use checkout_saga::broker::rabbitmq::topology::topology;
 use checkout_saga::broker::rabbitmq::{Difference, RabbitBroker, apply, plan};
@@ -202,8 +202,9 @@ async fn take(broker: &dyn Broker, queue: Queue) -> Vec<Delivery> {
 
 /// As every caller does: until it is confirmed. How often it was not.
 async fn publish(broker: &dyn Broker, said: &[Said]) -> u64 {
-    let mut failed = 0;
-    while broker.publish(said).await.is_err() {
+    let (mut failed, since) = (0, Instant::now());
+    while let Err(why) = broker.publish(said).await {
+        assert!(since.elapsed() < PATIENCE, "it cannot be published: {why}");
         failed += 1;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -131,6 +131,7 @@ impl System {
         {
             tracing::warn!("the next start will look further back: {why}");
         }
+        self.store.close().await;
         if let Some(world) = self.world {
             world.close().await;
         }

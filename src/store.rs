@@ -61,6 +61,9 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps those of an order with a saga under way, something in flight or an open dead letter.
     async fn prune(&self, before: Time, limit: usize) -> Result<u64, Error>;
 
+    /// For whoever was the last to use it: afterwards nothing of it is open, and a file is whole by itself.
+    async fn close(&self) {}
+
     // ---- looking, for people and auditors --------------------------------------------------------------
 
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error>;

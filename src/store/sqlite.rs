@@ -156,6 +156,11 @@ impl Store for SqliteStore {
         self.prune_ended(before, limit).await
     }
 
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
         look::get(&self.readers, table, id).await
     }

@@ -101,3 +101,18 @@ async fn readers_do_not_wait_for_an_open_transaction() {
     );
     drop(open);
 }
+
+#[tokio::test]
+async fn a_store_that_was_closed_leaves_one_file_that_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("shop.db"), Durability::PowerLoss).await.unwrap();
+    // Readers are open too, and one of them looks while somebody writes.
+    let mut batch = store.begin().await.unwrap();
+    batch.handled(Role::Order, &[archive(1).id]).await.unwrap();
+    batch.keep(journal(row(Role::Order, &archive(1), vec![]))).await.unwrap();
+    store.in_flight().await.unwrap();
+    store.close().await;
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["shop.db"]);
+}

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
@@ -59,6 +59,17 @@ impl Writer {
         let together = mem::take(&mut *self.waiting());
         keep_all(self.begin_at(place).await, together).await;
         answered.try_recv().unwrap_or_else(|_| Err(Error::Unknown("nobody kept it".into())))
+    }
+
+    /// Waits for whoever writes. The next one would connect anew.
+    pub(super) async fn close(&self) {
+        if let Some(connection) = self.place.lock().await.take()
+            && let Err(why) = connection.close().await
+        {
+            tracing::warn!(
+                "the database was not closed in order, and is looked through at the next start: {why}"
+            );
+        }
     }
 
     async fn begin_at(&self, mut guard: Place) -> Result<Open, Error> {

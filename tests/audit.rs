@@ -164,6 +164,7 @@ impl Shop {
         let store = app::look(&settings).await.unwrap();
         let world = app::open_world(&settings).await.unwrap();
         let report = audit(&*store, &*world, true).await.unwrap();
+        store.close().await;
         world.close().await;
         report
     }

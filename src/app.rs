@@ -34,7 +34,7 @@ use crate::gateway::{self, Gateway, RunFile};
 use crate::import;
 use crate::pause::Paused;
 use crate::probe::{self, Probe};
-use crate::run::{Decides, Hand, Reaches, Station};
+use crate::run::{Decides, Hand, Neighbours, Reaches, Station};
 use crate::store::Store;
 use crate::timers;
 
@@ -143,21 +143,21 @@ impl System {
 
     fn spawn_workers(&mut self, settings: &Settings) {
         let (paused, keep_looking) = Paused::watching(self.store.clone(), self.stop.clone());
-        let mut any = false;
-        for (role, queues) in WORKERS {
-            let Some(hand) =
-                self.parts.contains(&Part::Worker(role)).then(|| self.hand(role, settings)).flatten()
-            else {
-                continue;
-            };
+        let here = WORKERS.into_iter().filter(|(role, _)| self.parts.contains(&Part::Worker(*role)));
+        let hands: Vec<_> =
+            here.filter_map(|(role, queues)| Some((self.hand(role, settings)?, queues))).collect();
+        if hands.is_empty() {
+            return;
+        }
+        let neighbours = Neighbours::of(hands.iter().map(|(hand, _)| hand.clone()));
+        for (hand, queues) in hands {
             let (store, broker, paused) = (self.store.clone(), self.broker.clone(), paused.clone());
-            let station = Station { store, broker, hand, queues, batch_max: settings.batch_max, paused };
-            self.spawn(role.name(), station.run(self.stop.clone()));
-            any = true;
+            let (batch_max, neighbours) = (settings.batch_max, neighbours.clone());
+            let name = hand.role().name();
+            let station = Station { store, broker, hand, queues, batch_max, paused, neighbours };
+            self.spawn(name, station.run(self.stop.clone()));
         }
-        if any {
-            self.spawn("pauses", keep_looking);
-        }
+        self.spawn("pauses", keep_looking);
     }
 
     fn spawn_timers(&mut self, settings: &Settings) {

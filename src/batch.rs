@@ -28,9 +28,8 @@ pub fn needs<W: Worker>(worker: &W, batch: &[Arc<Message>]) -> Vec<Need> {
     needs
 }
 
-/// What was needed and found, and what was needed and is not there.
-pub fn records<R: Record>(needs: Vec<Need>, found: &[Loaded]) -> Result<Records<R>, String> {
-    let mut records = Records::default();
+/// Adds what was needed and found, and what was needed and is not there.
+pub fn put<R: Record>(records: &mut Records<R>, needs: Vec<Need>, found: &[Loaded]) -> Result<(), String> {
     for need in needs {
         records.put(need, None);
     }
@@ -39,7 +38,7 @@ pub fn records<R: Record>(needs: Vec<Need>, found: &[Loaded]) -> Result<Records<
             .map_err(|why| format!("{} {} cannot be read: {why}", need.table.name(), need.id))?;
         records.put(need.clone(), Some((*version, record)));
     }
-    Ok(records)
+    Ok(())
 }
 
 pub fn settle<W: Worker>(

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::batch;
 use crate::broker::{Broker, DeadDelivery};
 use crate::retry::Delays;
+use crate::run::still_owed;
 use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, Handled, Store, Transaction};
 
 const BATCH_MAX: usize = 100;
@@ -117,6 +118,7 @@ pub async fn import(store: &dyn Store, broker: &dyn Broker, dead: &[DeadDelivery
             }
         }
     }
+    let owed = still_owed(&mut *transaction, owed).await?;
     if changes.dead.is_empty() {
         drop(transaction);
     } else {

@@ -25,6 +25,8 @@ pub enum Stage {
     Look,
     /// Asking somebody outside.
     ReachOut,
+    /// Waiting for the other workers of this process to have decided.
+    Wait,
     /// Loading the records and deciding.
     Decide,
     /// Writing and committing.
@@ -75,9 +77,10 @@ const COUNTERS: [(&str, &str, Counter); 3] = [
     ("checkout_dead_letters_total", "messages kept as dead letters", |of| &of.dead_letters),
 ];
 
-const STAGES: [(Stage, &str); 6] = [
+const STAGES: [(Stage, &str); 7] = [
     (Stage::Look, "look"),
     (Stage::ReachOut, "reach_out"),
+    (Stage::Wait, "wait"),
     (Stage::Decide, "decide"),
     (Stage::Keep, "keep"),
     (Stage::Tell, "tell"),

@@ -36,6 +36,10 @@ impl Paused {
         (Self(paused), keep_looking(store, tell, stop))
     }
 
+    pub(crate) fn rests(&self, role: Role) -> bool {
+        self.0.borrow().contains(&role)
+    }
+
     /// Ends once the role may work.
     pub(crate) async fn over(&self, role: Role) {
         // Nobody looks any more: then nothing is known to be paused.

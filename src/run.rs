@@ -3,6 +3,8 @@
 //! Nothing is published before it is committed, and nothing is acknowledged before it is published.
 
 mod hands;
+mod owed;
+mod spot;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -14,6 +16,9 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 pub use hands::{Decides, Reaches};
+pub(crate) use owed::still_owed;
+pub use spot::Neighbours;
+use spot::{Entry, Sat, Sitting};
 
 use crate::batch::{self, Settled};
 use crate::broker::{Broker, Delivery};
@@ -21,7 +26,7 @@ use crate::fail;
 use crate::metrics::{Ending, METRICS, Stage, Watch};
 use crate::pause::Paused;
 use crate::retry::{Delays, LADDER};
-use crate::store::{Changes, DeadChange, Error, Handled, Said, Store, Transaction};
+use crate::store::{Changes, DeadChange, Error, Handled, Said, SavedRecord, Store, Transaction};
 
 /// A role at its queues.
 pub struct Station {
@@ -32,6 +37,32 @@ pub struct Station {
     pub queues: &'static [Queue],
     pub batch_max: usize,
     pub paused: Paused,
+    /// Who handles on the spot what is said here.
+    pub neighbours: Arc<Neighbours>,
+}
+
+/// What earlier tries at the same batch have taught.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Taught {
+    /// Its commit may have happened.
+    pub answer_lost: bool,
+    /// It failed together with what follows from it: now its follow-ups go by their queues.
+    pub alone: bool,
+}
+
+impl Taught {
+    /// False when there is nothing more to learn from it: then the batch itself is at fault.
+    pub fn learn(&mut self, trouble: &Trouble) -> bool {
+        match trouble {
+            Trouble::Unavailable(_) => true,
+            Trouble::Again { answer_lost, .. } => {
+                self.answer_lost |= answer_lost;
+                self.alone = true;
+                true
+            }
+            Trouble::Faulty(_) => !std::mem::replace(&mut self.alone, true),
+        }
+    }
 }
 
 /// What a role does with the messages of a batch that it has not seen before.
@@ -44,15 +75,26 @@ pub trait Hand: Send + Sync + 'static {
     /// Whatever has to happen outside, before and apart from the transaction.
     async fn reach_out(&self, fresh: &[Arc<Message>]) -> Result<Reached, Trouble>;
 
-    /// Decides inside the transaction, and adds to `changes` the records that changed.
+    /// Where it sits during one transaction.
+    fn desk(&self) -> Box<dyn Desk + '_>;
+}
+
+/// A role's part in one transaction. It sees what it decided before.
+#[async_trait]
+pub trait Desk: Send {
+    /// This message can be handled here and now.
+    fn takes(&self, message: &Message) -> bool;
+
     async fn settle(
-        &self,
+        &mut self,
         transaction: &mut dyn Transaction,
         reached: Reached,
         fresh: &[Arc<Message>],
         now: Time,
-        changes: &mut Changes,
     ) -> Result<Vec<Settled>, Trouble>;
+
+    /// The records that are to be written.
+    fn changed(self: Box<Self>) -> Vec<SavedRecord>;
 }
 
 /// What came back from outside, message by message.
@@ -124,18 +166,22 @@ impl Station {
     /// Handles a batch to its end, waiting for what is away. When told to stop meanwhile, hands it back.
     async fn see_through(&self, deliveries: Vec<Delivery>, stop: &CancellationToken) {
         let mut delays = Delays::new();
-        let mut answer_lost = false;
+        let mut taught = Taught::default();
         loop {
-            match self.handle(&deliveries, answer_lost).await {
-                Ok(()) => return,
-                Err(Trouble::Unavailable(why)) => {
+            let Err(trouble) = self.handle(&deliveries, taught).await else { return };
+            let learned = taught.learn(&trouble);
+            match trouble {
+                Trouble::Unavailable(why) => {
                     tracing::warn!(role = %self.hand.role(), messages = deliveries.len(), "{why}; waiting for it");
                 }
-                Err(Trouble::Again { answer_lost: lost, why }) => {
+                Trouble::Again { why, .. } => {
                     tracing::debug!(role = %self.hand.role(), "{why}; looking again");
-                    answer_lost |= lost;
                 }
-                Err(Trouble::Faulty(why)) => match deliveries.as_slice() {
+                Trouble::Faulty(why) if learned => {
+                    tracing::debug!(role = %self.hand.role(), "{why}; trying again without what follows from it");
+                    continue;
+                }
+                Trouble::Faulty(why) => match deliveries.as_slice() {
                     [alone] => return self.climb(alone, &why).await,
                     several => {
                         tracing::debug!(role = %self.hand.role(), "a batch failed, handling it one by one: {why}");
@@ -154,41 +200,43 @@ impl Station {
     }
 
     /// Steps 2 to 8, once.
-    pub async fn handle(&self, deliveries: &[Delivery], answer_lost: bool) -> Result<(), Trouble> {
+    pub async fn handle(&self, deliveries: &[Delivery], taught: Taught) -> Result<(), Trouble> {
         let role = self.hand.role();
         fail::point("taken", role);
         METRICS.batch(role, deliveries.len());
-        let work = AssertUnwindSafe(self.decide_and_keep(deliveries, answer_lost));
-        let said = match work.catch_unwind().await {
-            Ok(said) => said?,
+        let work = AssertUnwindSafe(self.decide_and_keep(deliveries, taught));
+        let (said, roles) = match work.catch_unwind().await {
+            Ok(kept) => kept?,
             Err(panic) => return Err(Trouble::Faulty(format!("it panicked: {}", text_of(&*panic)))),
         };
-        fail::point("committed", role);
+        roles.iter().for_each(|role| fail::point("committed", *role));
         let mut watch = Watch::start(role);
         self.tell(&said).await;
         watch.lap(Stage::Tell);
-        fail::point("published", role);
+        roles.iter().for_each(|role| fail::point("published", *role));
         let acknowledged = self.broker.ack(deliveries).await;
         watch.lap(Stage::Acknowledge);
         acknowledged.map_err(|away| Trouble::Unavailable(away.to_string()))
     }
 
+    /// Returns what is to be published, and which roles took part.
     async fn decide_and_keep(
         &self,
         deliveries: &[Delivery],
-        answer_lost: bool,
-    ) -> Result<Vec<Said>, Trouble> {
+        taught: Taught,
+    ) -> Result<(Vec<Said>, Vec<Role>), Trouble> {
         let role = self.hand.role();
         let mut watch = Watch::start(role);
         let mut transaction = self.store.begin().await?;
         let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.message.id.clone()).collect();
         let (now, handled) = transaction.handled(role, &ids).await?;
-        let mut sorted = sort(deliveries, handled, answer_lost, now);
+        let mut sorted = sort(deliveries, handled, taught.answer_lost, now);
+        sorted.owed = still_owed(&mut *transaction, sorted.owed).await?;
         watch.lap(Stage::Look);
         let duplicates = deliveries.len() - sorted.fresh.len() - sorted.reused.len();
         if sorted.fresh.is_empty() && sorted.reused.is_empty() {
             METRICS.duplicates(role, duplicates);
-            return Ok(sorted.owed);
+            return Ok((sorted.owed, vec![role]));
         }
         fail::at_poison(&sorted.fresh);
         let mut reached = Vec::new();
@@ -200,23 +248,33 @@ impl Station {
             watch.lap(Stage::ReachOut);
             transaction = self.store.begin().await?;
         }
-        let mut changes = Changes::default();
-        changes.dead.append(&mut sorted.reused);
-        let settled = self.hand.settle(&mut *transaction, reached, &sorted.fresh, now, &mut changes).await?;
-        let said = gather(role, &settled, deliveries, now, &mut changes);
-        fail::point("decided", role);
+        let turn = self.neighbours.turn().await;
+        watch.lap(Stage::Wait);
+        let mut sitting = Sitting::new(&self.neighbours, &self.paused, now);
+        sitting.settle(&*self.hand, &mut *transaction, reached, &sorted.fresh).await?;
+        match taught.alone {
+            false => sitting.follow_up(&mut *transaction).await?,
+            true => sitting.leave_to_queues(),
+        }
+        let Sat { entries, records, said, roles } = sitting.end();
+        let mut changes = Changes { records, dead: sorted.reused, ..Changes::default() };
+        gather(&entries, deliveries, now, &mut changes);
+        roles.iter().for_each(|role| fail::point("decided", *role));
         watch.lap(Stage::Decide);
         let buried = changes.dead.len();
-        transaction.keep(changes).await?;
+        let keeping = transaction.keep(changes);
+        // Whoever decides next sees what is being kept, or waits for it.
+        drop(turn);
+        keeping.await?;
         watch.lap(Stage::Keep);
         // Counted once it is so.
         METRICS.duplicates(role, duplicates);
         METRICS.buried(role, buried);
-        for one in &settled {
-            report(role, one);
+        for entry in &entries {
+            report(entry.role, &entry.settled);
         }
         sorted.owed.extend(said);
-        Ok(sorted.owed)
+        Ok((sorted.owed, roles))
     }
 
     /// Publishes until the broker has confirmed. Unknown is not lost: the ids make repeats harmless.
@@ -314,27 +372,19 @@ fn reused_letter(letter: crate::store::DeadLetter, message: &Message) -> crate::
     crate::store::DeadLetter { id, ..letter }
 }
 
-/// Journal rows, deadlines and dead letters of what was settled; returns all that was said.
-fn gather(
-    role: Role,
-    settled: &[Settled],
-    deliveries: &[Delivery],
-    now: Time,
-    changes: &mut Changes,
-) -> Vec<Said> {
-    let mut said = Vec::new();
-    for one in settled {
-        if let Outcome::Parked { code, why } = &one.outcome {
-            let delivery = deliveries.iter().find(|delivery| delivery.message.id == one.message.id);
-            let (queue, attempts) = delivery.map_or((Queue::Intake, 0), |d| (d.queue, d.attempt));
-            let letter = batch::dead_letter(queue, &one.message, attempts + 1, code, why, now);
+/// Journal rows, deadlines and dead letters of what was settled.
+fn gather(entries: &[Entry], deliveries: &[Delivery], now: Time, changes: &mut Changes) {
+    for Entry { role, ahead_of, settled } in entries {
+        if let Outcome::Parked { code, why } = &settled.outcome {
+            let delivery = deliveries.iter().find(|delivery| delivery.message.id == settled.message.id);
+            let came = delivery.map_or((Queue::Intake, 0), |d| (d.queue, d.attempt));
+            let (queue, attempts) = ahead_of.map_or(came, |queue| (queue, 0));
+            let letter = batch::dead_letter(queue, &settled.message, attempts + 1, code, why, now);
             changes.dead.push(DeadChange::Bury(letter));
         }
-        changes.journal.extend(one.journal_row(role, now));
-        changes.deadlines.extend(one.deadlines.iter().cloned());
-        said.extend(one.said.iter().cloned());
+        changes.journal.extend(settled.journal_row(*role, now));
+        changes.deadlines.extend(settled.deadlines.iter().cloned());
     }
-    said
 }
 
 fn report(role: Role, settled: &Settled) {

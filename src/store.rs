@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use contract::{BodyHash, Deadline, Message, MessageId, Need, OrderId, Queue, Role, Table, Time};
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 /// One variant for each thing that a caller does differently.
@@ -103,9 +104,13 @@ pub trait Transaction: Send {
     /// The records that exist among these, with their versions.
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error>;
 
-    /// Writes all of it and commits.
-    async fn keep(self: Box<Self>, changes: Changes) -> Result<(), Error>;
+    /// Writes all of it and commits. A transaction that loads once this was called, awaited or not, sees what is
+    /// kept here, or waits for it, or is told at the end of a conflict.
+    fn keep(self: Box<Self>, changes: Changes) -> Keeping;
 }
+
+/// Ends when it is kept, durably.
+pub type Keeping = BoxFuture<'static, Result<(), Error>>;
 
 /// What the journal knows about a message that comes again.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,8 @@ use crate::store::Store;
 
 /// The order as JSON; a refused submission as `rejected`. `None` when nobody has heard of it.
 pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
+    // In this order: the order is at least as far as its saga, and the payment as far as the order.
+    let saga = store.get(Table::Sagas, id).await?;
     let Some(doc) = store.get(Table::Orders, id).await? else {
         return rejected(store, id).await;
     };
@@ -23,7 +25,7 @@ pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
     }
     view.insert("payment".into(), payment(store, id, &doc).await?);
     view.insert("actions".into(), json!(order::actions(&record)));
-    if let Some(saga) = store.get(Table::Sagas, id).await? {
+    if let Some(saga) = saga {
         let saga: Value = serde_json::from_str(&saga)?;
         view.insert(
             "saga".into(),

@@ -17,6 +17,7 @@ mod readme;
 mod saga_properties;
 mod served;
 mod simulation;
+mod spot;
 mod store_contract;
 mod support;
 mod world;

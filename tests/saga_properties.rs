@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::world::case::cases;
 use crate::world::claims::{self, Known, Tally};
 use crate::world::nerves::{Aim, Blow, Place};
-use crate::world::{End, World};
+use crate::world::{End, House, World};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 const COUNTED: i64 = 5;
@@ -276,8 +276,10 @@ impl Stage<'_> {
                     Some(Twist::Repeat) | None => None,
                 };
                 let queue = delivery.queue;
-                let end =
-                    self.world.work(queue, vec![delivery.clone()], aim, || {}).expect("no message is faulty");
+                let end = self
+                    .world
+                    .work(queue, vec![delivery.clone()], House::Apart, aim, || {})
+                    .expect("no message is faulty");
                 assert_ne!(end, End::Waits, "nothing is away");
                 self.struck |= self.world.nerves.struck().is_some();
                 if twist == Some(Twist::Repeat) {

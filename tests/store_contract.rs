@@ -65,6 +65,7 @@ every_store!(
         records_of_several_tables_come_back_together,
         a_stale_version_is_a_conflict,
         a_record_that_somebody_saved_meanwhile_is_a_conflict,
+        who_loads_while_somebody_keeps_has_seen_it_or_is_told,
         a_record_that_is_not_there_cannot_be_changed,
         stock_below_zero_is_refused_and_nothing_is_kept,
         refund_above_capture_is_refused,

@@ -21,7 +21,7 @@ use checkout_saga::adapter::sms::SmsAdapter;
 use checkout_saga::batch;
 use checkout_saga::broker::Delivery;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Hand, Reaches, Station, Trouble};
+use checkout_saga::run::{Decides, Hand, Neighbours, Reaches, Station, Taught, Trouble};
 use checkout_saga::store::{DeadLetter, DeadStatus, Said};
 use checkout_saga::timers;
 use contract::{Message, MessageId, ProviderEvent, Queue, Raw, Role, Time};
@@ -43,7 +43,17 @@ pub(crate) struct World {
     pub(crate) bags: Arc<Bags>,
     pub(crate) outside: Arc<Outside>,
     pub(crate) nerves: Arc<Nerves>,
-    stations: Vec<(Role, Station)>,
+    /// Every role in a process of its own.
+    apart: Vec<(Role, Station)>,
+    /// All of them in one process.
+    together: Vec<(Role, Station)>,
+}
+
+/// Whose stations handle a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum House {
+    Apart,
+    Together,
 }
 
 /// What became of a batch.
@@ -81,12 +91,18 @@ impl World {
             Arc::new(Reaches(EmailAdapter(outside.clone()))),
             Arc::new(Reaches(SmsAdapter(outside.clone()))),
         ];
-        let station = |hand: Arc<dyn Hand>| {
-            let (store, broker) = (memory.clone(), bags.clone());
-            (hand.role(), Station { store, broker, hand, queues: &[], batch_max: 0, paused: Paused::never() })
+        let stations = |neighbours: &dyn Fn() -> Arc<Neighbours>| {
+            let station = |hand: &Arc<dyn Hand>| {
+                let (store, broker, hand) = (memory.clone(), bags.clone(), hand.clone());
+                let (paused, neighbours) = (Paused::never(), neighbours());
+                (hand.role(), Station { store, broker, hand, queues: &[], batch_max: 0, paused, neighbours })
+            };
+            hands.iter().map(station).collect()
         };
-        let stations = hands.into_iter().map(station).collect();
-        Self { clock, memory, bags, outside, nerves, stations }
+        let apart = stations(&Neighbours::none);
+        let house = Neighbours::of(hands.iter().cloned());
+        let together = stations(&|| house.clone());
+        Self { clock, memory, bags, outside, nerves, apart, together }
     }
 
     /// Lets the role that reads `queue` handle a batch. `meanwhile` runs when the blow is a pause.
@@ -96,17 +112,17 @@ impl World {
         &self,
         queue: Queue,
         batch: Vec<Delivery>,
+        house: House,
         aim: Option<Aim>,
         meanwhile: impl FnOnce(),
     ) -> Result<End, String> {
-        let station = self.stations.iter().find(|(role, _)| *role == queue.reader());
-        let (_, station) = station.expect("every queue's reader has a station");
+        let station = self.station(queue, house);
         self.nerves.expect(aim);
         self.bags.count_acks();
         let mut meanwhile = Some(meanwhile);
-        let mut answer_lost = false;
+        let mut taught = Taught::default();
         for _ in 0..AGAIN_MAX {
-            let mut handling = pin!(station.handle(&batch, answer_lost));
+            let mut handling = pin!(station.handle(&batch, taught));
             let mut context = Context::from_waker(Waker::noop());
             let handled = loop {
                 match handling.as_mut().poll(&mut context) {
@@ -124,7 +140,7 @@ impl World {
             };
             match handled {
                 Ok(()) => return Ok(End::Acknowledged),
-                Err(Trouble::Again { answer_lost: lost, .. }) => answer_lost |= lost,
+                Err(trouble @ Trouble::Again { .. }) => assert!(taught.learn(&trouble)),
                 Err(Trouble::Unavailable(_)) => {
                     self.bags.come_back(&batch[self.bags.acked()..], None);
                     return Ok(End::Waits);
@@ -142,10 +158,10 @@ impl World {
         if batch.is_empty() {
             return None;
         }
-        let station = self.stations.iter().find(|(role, _)| *role == queue.reader());
-        let (_, station) = station.expect("every queue's reader has a station");
-        let handled =
-            pin!(station.handle(batch, false)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let station = self.station(queue, House::Apart);
+        let handled = pin!(station.handle(batch, Taught::default()))
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
         self.bags.count_acks();
         match handled {
             Poll::Ready(Ok(())) => None,
@@ -156,6 +172,15 @@ impl World {
             Poll::Ready(Err(why)) => Some(format!("{} and a rival: {why:?}", queue.reader())),
             Poll::Pending => Some(format!("{}: the rival stands still", queue.reader())),
         }
+    }
+
+    fn station(&self, queue: Queue, house: House) -> &Station {
+        let stations = match house {
+            House::Apart => &self.apart,
+            House::Together => &self.together,
+        };
+        let station = stations.iter().find(|(role, _)| *role == queue.reader());
+        &station.expect("every queue's reader has a station").1
     }
 
     /// A message from outside, by the door: kept, then published. The same again goes no further.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contract::{Message, Role, Time, Worker};
+use contract::{Meeting, Message, Records, Role, Time, Worker};
 
-use super::{Hand, Reached, Trouble};
+use super::{Desk, Hand, Reached, Trouble};
 use crate::adapter::{Adapter, Failure};
 use crate::batch::{self, Settled};
-use crate::store::{Changes, SavedRecord, Transaction};
+use crate::store::{SavedRecord, Transaction};
 
 /// A pure worker at its station.
 pub struct Decides<W>(pub W);
@@ -27,24 +27,49 @@ impl<W: Worker> Hand for Decides<W> {
         Ok(Vec::new())
     }
 
+    fn desk(&self) -> Box<dyn Desk + '_> {
+        Box::new(DecidesDesk { worker: &self.0, records: Records::default() })
+    }
+}
+
+/// What a worker knows of its records within one transaction.
+struct DecidesDesk<'a, W: Worker> {
+    worker: &'a W,
+    records: Records<W::Record>,
+}
+
+#[async_trait]
+impl<W: Worker> Desk for DecidesDesk<'_, W> {
+    /// Locks on what many want are taken in one go: two who came back for more could wait for each other.
+    fn takes(&self, message: &Message) -> bool {
+        let came_before =
+            |need: &contract::Need| need.table.meeting() != Meeting::Often || self.records.contains(need);
+        self.records.is_empty() || self.worker.needs(message).iter().all(came_before)
+    }
+
     async fn settle(
-        &self,
+        &mut self,
         transaction: &mut dyn Transaction,
         _reached: Reached,
         fresh: &[Arc<Message>],
         now: Time,
-        changes: &mut Changes,
     ) -> Result<Vec<Settled>, Trouble> {
-        let needs = batch::needs(&self.0, fresh);
-        let found = transaction.load(&needs).await?;
-        let mut records = batch::records(needs, &found).map_err(Trouble::Faulty)?;
-        let settled = batch::settle(&self.0, &mut records, fresh, now);
-        changes.records.extend(records.changed().map(|(need, version, record)| SavedRecord {
+        let mut needs = batch::needs(self.worker, fresh);
+        needs.retain(|need| !self.records.contains(need));
+        if !needs.is_empty() {
+            let found = transaction.load(&needs).await?;
+            batch::put(&mut self.records, needs, &found).map_err(Trouble::Faulty)?;
+        }
+        Ok(batch::settle(self.worker, &mut self.records, fresh, now))
+    }
+
+    fn changed(self: Box<Self>) -> Vec<SavedRecord> {
+        let changed = self.records.changed().map(|(need, version, record)| SavedRecord {
             need: need.clone(),
             version,
             json: contract::Record::to_json(record),
-        }));
-        Ok(settled)
+        });
+        changed.collect()
     }
 }
 
@@ -72,20 +97,37 @@ impl<A: Adapter> Hand for Reaches<A> {
         Ok(reached)
     }
 
+    fn desk(&self) -> Box<dyn Desk + '_> {
+        Box::new(ReachesDesk(A::ROLE))
+    }
+}
+
+/// An adapter has no records; what came back is written down.
+struct ReachesDesk(Role);
+
+#[async_trait]
+impl Desk for ReachesDesk {
+    fn takes(&self, _message: &Message) -> bool {
+        false
+    }
+
     async fn settle(
-        &self,
+        &mut self,
         _transaction: &mut dyn Transaction,
         reached: Reached,
         fresh: &[Arc<Message>],
         now: Time,
-        _changes: &mut Changes,
     ) -> Result<Vec<Settled>, Trouble> {
         let settled = fresh.iter().zip(reached).map(|(message, done)| Settled {
             message: message.clone(),
             outcome: done.outcome,
-            said: batch::say(A::ROLE, message, done.send, now),
+            said: batch::say(self.0, message, done.send, now),
             deadlines: Vec::new(),
         });
         Ok(settled.collect())
+    }
+
+    fn changed(self: Box<Self>) -> Vec<SavedRecord> {
+        Vec::new()
     }
 }

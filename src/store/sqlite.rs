@@ -5,6 +5,7 @@ mod block;
 pub(crate) mod file;
 mod flight;
 mod look;
+mod pending;
 mod schema;
 mod writer;
 

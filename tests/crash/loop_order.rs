@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use checkout_saga::broker::embedded::EmbeddedBroker;
 use checkout_saga::broker::{Broker, Delivery, Depth, Mark, Unavailable};
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Station};
+use checkout_saga::run::{Decides, Neighbours, Station, Taught};
 use checkout_saga::store::sqlite::SqliteStore;
 use checkout_saga::store::{Said, Store};
 use contract::{Message, Queue, Raw, Time};
@@ -45,7 +45,7 @@ async fn a_repeat_that_may_owe_what_it_said_says_it_again_and_any_other_is_silen
     let message = said().message;
     watch.inner.publish(&[said()]).await.unwrap();
     let first = watch.inner.take(Queue::Order, 1).await.unwrap();
-    station.handle(&first, false).await.unwrap();
+    station.handle(&first, Taught::default()).await.unwrap();
     let publish = "committed, and publishes stock.count";
     assert_eq!(watch.seen_since_last(), [publish, "acknowledged product-1"]);
     for (redelivered, attempt, answer_lost, owes) in
@@ -60,7 +60,7 @@ async fn a_repeat_that_may_owe_what_it_said_says_it_again_and_any_other_is_silen
             attempt,
             mark: Mark::default(),
         };
-        station.handle(&[repeat], answer_lost).await.unwrap();
+        station.handle(&[repeat], Taught { answer_lost, ..Taught::default() }).await.unwrap();
         let expected: &[&str] = if owes {
             &[publish, "acknowledged product-1"]
         } else {
@@ -113,6 +113,7 @@ impl Watch {
             queues: &[Queue::Order],
             batch_max: 10,
             paused: Paused::never(),
+            neighbours: Neighbours::none(),
         }
     }
 

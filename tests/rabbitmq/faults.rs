@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use checkout_saga::broker::Broker;
 use checkout_saga::broker::rabbitmq::RabbitBroker;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Station};
+use checkout_saga::run::{Decides, Neighbours, Station};
 use checkout_saga::store::Said;
 use checkout_saga::store::Store;
 use checkout_saga::store::sqlite::SqliteStore;
@@ -121,6 +121,7 @@ async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the
         queues: &[Queue::Order],
         batch_max: 1,
         paused: Paused::never(),
+        neighbours: Neighbours::none(),
     };
     let working = tokio::spawn(station.run(stop.clone()));
     until_stored("an empty queue", async || {

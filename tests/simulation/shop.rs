@@ -10,9 +10,9 @@ use serde_json::json;
 use super::chance::Chance;
 use super::plan::{Goods, Plan, SOME_UNITS};
 use super::weather::{Evidence, Weather};
-use crate::world::World;
 use crate::world::claims::Known;
 use crate::world::nerves::Blow;
+use crate::world::{House, World};
 
 pub(crate) struct Shop {
     pub(crate) world: World,
@@ -189,6 +189,10 @@ impl Shop {
         if aim.is_some_and(|aim| aim.blow == Blow::Pause) {
             (rival, drawn) = self.rival_batch(queue, &batch);
         }
+        let house = if self.chance.happens(self.weather.together) { House::Together } else { House::Apart };
+        if house == House::Together {
+            self.evidence.saw("workers in one process");
+        }
         self.note(|_| {
             let one = |d: &Delivery| {
                 let again = if d.redelivered { " (again)" } else { "" };
@@ -198,7 +202,7 @@ impl Shop {
             let aim = aim
                 .map(|aim| format!("  [{:?} at {:?} {}]", aim.blow, aim.place, aim.nth))
                 .unwrap_or_default();
-            format!("{queue}: {}{aim}", batch.join(", "))
+            format!("{queue} ({house:?}): {}{aim}", batch.join(", "))
         });
         // The rival is another replica: it has nerves of its own, which never fail.
         let meanwhile = || {
@@ -207,7 +211,7 @@ impl Shop {
                 self.broken.push(why);
             }
         };
-        match self.world.work(queue, batch, aim, meanwhile) {
+        match self.world.work(queue, batch, house, aim, meanwhile) {
             Ok(_) => {}
             Err(why) => self.broken.push(why),
         }

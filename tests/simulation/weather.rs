@@ -22,6 +22,8 @@ pub(crate) struct Weather {
     /// No clock jumps and nothing is held back for long: patience never runs out but for what never comes.
     pub(crate) punctual: bool,
     pub(crate) batch_max: usize,
+    /// How often a batch is handled by workers that share a process.
+    pub(crate) together: u64,
 }
 
 impl Weather {
@@ -40,6 +42,7 @@ impl Weather {
             forged: up_to(200),
             punctual: chance.happens(400),
             batch_max: chance.one_of(&[1, 2, 5, 16]),
+            together: chance.one_of(&[0, 500, 1000]),
         }
     }
 
@@ -129,6 +132,7 @@ const TRIALS: &[&str] = &[
     "operator resolved by hand",
     "operator gave up",
     "letter replayed",
+    "workers in one process",
 ];
 
 #[derive(Default)]

@@ -120,3 +120,30 @@ pub(super) async fn a_record_that_somebody_saved_meanwhile_is_a_conflict(db: Db)
         assert_nothing_of(&db, 1).await;
     }
 }
+
+pub(super) async fn who_loads_while_somebody_keeps_has_seen_it_or_is_told(db: Db) {
+    for (number, table) in [(1, Table::Stock), (2, Table::Sagas), (3, Table::Products)] {
+        let need = Need::of(table, format!("record {number}"));
+        let saved =
+            |version| records(vec![SavedRecord { need: need.clone(), version, json: STOCKED.into() }]);
+        let mut first = db.store.begin().await.unwrap();
+        assert!(first.load(std::slice::from_ref(&need)).await.unwrap().is_empty());
+        let keeping = first.keep(saved(0));
+        let second = async {
+            let mut second = db.store.begin().await.unwrap();
+            let seen = second.load(std::slice::from_ref(&need)).await.unwrap();
+            let version = seen.first().map_or(0, |found| found.version);
+            (version, second.keep(saved(version)).await)
+        };
+        let (first, (seen, second)) = tokio::join!(keeping, second);
+        let now = db.store.begin().await.unwrap().load(&[need]).await.unwrap()[0].version;
+        let name = table.name();
+        match (first, second) {
+            (Ok(()), Ok(())) => assert_eq!((seen, now), (1, 2), "{name}"),
+            (Ok(()), Err(Error::Conflict(_))) | (Err(Error::Conflict(_)), Ok(())) => {
+                assert_eq!((seen, now), (0, 1), "{name}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use checkout_saga::store::{
-    Changes, DeadChange, DeadLetter, DeadStatus, Error, Filter, Handled, JournalRow, Loaded, Pause, Store,
-    Transaction, Vitals,
+    Changes, DeadChange, DeadLetter, DeadStatus, Error, Filter, Handled, JournalRow, Keeping, Loaded, Pause,
+    Store, Transaction, Vitals,
 };
 use contract::{Message, MessageId, Need, OrderId, Queue, Role, Table, Time};
 
@@ -279,7 +279,13 @@ impl Transaction for Open {
         Ok(found.collect())
     }
 
-    async fn keep(self: Box<Self>, changes: Changes) -> Result<(), Error> {
+    fn keep(self: Box<Self>, changes: Changes) -> Keeping {
+        Box::pin(self.kept(changes))
+    }
+}
+
+impl Open {
+    async fn kept(self: Box<Self>, changes: Changes) -> Result<(), Error> {
         let Open { tables, nerves, loaded, .. } = *self;
         let unknown = || Err(Error::Unknown("the commit's answer was lost".into()));
         match nerves.pass(Place::Keep).await {

@@ -92,7 +92,8 @@ impl Shop {
         let batch = [message.clone()];
         let needs = batch::needs(worker, &batch);
         let found: Vec<_> = needs.iter().filter_map(|need| self.loaded(need)).collect();
-        let mut records = batch::records::<W::Record>(needs, &found).unwrap();
+        let mut records = contract::Records::<W::Record>::default();
+        batch::put(&mut records, needs, &found).unwrap();
         for settled in batch::settle(worker, &mut records, &batch, Time::default()) {
             self.journal.extend(settled.journal_row(W::ROLE, Time::default()));
             for (key, due) in settled.deadlines {

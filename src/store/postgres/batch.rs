@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 
 use super::connections::{Held, Statement};
 use super::{Clock, Error, failed, in_table, json, keep};
-use crate::store::{Changes, Handled, Loaded, Transaction};
+use crate::store::{Changes, Handled, Keeping, Loaded, Transaction};
 
 pub(super) struct Batch {
     held: Held,
@@ -65,19 +65,21 @@ impl Transaction for Batch {
         Ok(loaded)
     }
 
-    async fn keep(mut self: Box<Self>, changes: Changes) -> Result<(), Error> {
-        let mut statements = keep::statements(changes)?;
-        if !self.held.in_transaction() && statements.len() == 1 {
-            let alone = statements.remove(0);
-            return self.held.execute_and_commit(alone).await;
-        }
-        if !self.held.in_transaction() {
-            self.held.begin().await?;
-        }
-        for statement in statements {
-            self.held.execute(statement).await?;
-        }
-        self.held.commit().await
+    fn keep(mut self: Box<Self>, changes: Changes) -> Keeping {
+        Box::pin(async move {
+            let mut statements = keep::statements(changes)?;
+            if !self.held.in_transaction() && statements.len() == 1 {
+                let alone = statements.remove(0);
+                return self.held.execute_and_commit(alone).await;
+            }
+            if !self.held.in_transaction() {
+                self.held.begin().await?;
+            }
+            for statement in statements {
+                self.held.execute(statement).await?;
+            }
+            self.held.commit().await
+        })
     }
 }
 

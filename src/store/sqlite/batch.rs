@@ -9,9 +9,10 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
 use super::block::{Blocks, Query, blocks, eight, send, twice_named_blocks};
 use super::json::{self, Rows};
+use super::pending::RestsOn;
 use super::writer::Writer;
 use super::{Clock, Error, Pause, PauseChange, around, failed, in_table};
-use crate::store::{Changes, DeadChange, Handled, JournalRow, Loaded, SavedRecord, Transaction};
+use crate::store::{Changes, DeadChange, Handled, JournalRow, Keeping, Loaded, SavedRecord, Transaction};
 
 /// Reads beside whoever writes, and takes its turn at writing only to keep. What changed in between is found
 /// then: by the journal's unique key, and by the versions of the records that are saved. (Records that are only
@@ -22,11 +23,12 @@ pub(super) struct Batch {
     reader: Option<PoolConnection<Sqlite>>,
     writer: Writer,
     clock: Clock,
+    rests_on: RestsOn,
 }
 
 impl Batch {
     pub(super) fn new(readers: SqlitePool, writer: Writer, clock: Clock) -> Self {
-        Self { readers, reader: None, writer, clock }
+        Self { readers, reader: None, writer, clock, rests_on: RestsOn::new() }
     }
 
     async fn reader(&mut self) -> Result<&mut SqliteConnection, Error> {
@@ -60,8 +62,8 @@ impl Transaction for Batch {
     }
 
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
-        let mut loaded = Vec::with_capacity(needs.len());
-        for (table, keys) in by_table(needs) {
+        let (mut loaded, rest) = self.writer.pending().find(needs, &mut self.rests_on);
+        for (table, keys) in by_table(&rest) {
             let sql = in_table!(
                 table,
                 around,
@@ -80,9 +82,10 @@ impl Transaction for Batch {
         Ok(loaded)
     }
 
-    async fn keep(mut self: Box<Self>, changes: Changes) -> Result<(), Error> {
-        self.reader = None;
-        self.writer.keep(changes).await
+    fn keep(self: Box<Self>, changes: Changes) -> Keeping {
+        let Self { reader, writer, rests_on, .. } = *self;
+        drop(reader);
+        writer.keep(changes, rests_on)
     }
 }
 
@@ -95,7 +98,7 @@ fn loaded_from(table: Table, row: &str) -> Result<Loaded, Error> {
     Ok(Loaded { need: Need { table, id: id.to_string() }, version, json: json.to_string() })
 }
 
-fn by_table(needs: &[Need]) -> BTreeMap<Table, Rows> {
+fn by_table(needs: &[&Need]) -> BTreeMap<Table, Rows> {
     let mut tables = BTreeMap::new();
     for need in needs {
         tables.entry(need.table).or_insert_with(Rows::new).push_text(&need.id);

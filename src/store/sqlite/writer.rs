@@ -9,8 +9,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
+use super::pending::{OnItsWay, Pending, RestsOn};
 use super::{Error, batch, failed, is_busy};
-use crate::store::Changes;
+use crate::store::{Changes, Keeping};
 
 /// SQLite lets one connection write at a time. Waiting for it here is fair; waiting in SQLite is by luck.
 #[derive(Clone)]
@@ -19,46 +20,70 @@ pub(super) struct Writer {
     place: Arc<Mutex<Option<SqliteConnection>>>,
     /// What is to be kept when the place is free. As many as there are roles, each with one batch.
     waiting: Arc<Lock<Vec<Waiting>>>,
+    pending: Pending,
     options: SqliteConnectOptions,
 }
 
 struct Waiting {
     changes: Changes,
-    answer: oneshot::Sender<Result<(), Error>>,
+    rests_on: RestsOn,
+    way: OnItsWay,
+    answer: Answer,
 }
+
+type Answer = oneshot::Sender<Result<(), Error>>;
 
 type Place = OwnedMutexGuard<Option<SqliteConnection>>;
 
 /// A transaction. Whoever drops it without `commit` undoes it.
 pub(super) struct Open {
     guard: Option<Place>,
+    /// Nothing is left to be undone.
+    over: bool,
 }
 
 impl Writer {
     pub(super) fn new(options: SqliteConnectOptions, connection: Option<SqliteConnection>) -> Self {
-        Self { place: Arc::new(Mutex::new(connection)), waiting: Arc::default(), options }
+        Self {
+            place: Arc::new(Mutex::new(connection)),
+            waiting: Arc::default(),
+            pending: Pending::default(),
+            options,
+        }
     }
 
     pub(super) async fn begin(&self) -> Result<Open, Error> {
-        self.begin_at(self.place.clone().lock_owned().await).await
+        let mut open = Open { guard: Some(self.place.clone().lock_owned().await), over: false };
+        open.begin(&self.options).await?;
+        Ok(open)
     }
 
-    /// Whoever comes to the place first keeps what all the others brought as well: they share one commit, and
-    /// with it one wait for the disk. What fails, fails alone.
-    pub(super) async fn keep(&self, changes: Changes) -> Result<(), Error> {
+    pub(super) fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    /// Whoever comes to the place first keeps what all the others brought as well, in the order in which they
+    /// brought it: they share one commit, and with it one wait for the disk. What fails, fails alone.
+    pub(super) fn keep(self, changes: Changes, rests_on: RestsOn) -> Keeping {
         let (answer, mut answered) = oneshot::channel();
-        self.waiting().push(Waiting { changes, answer });
-        let place = self.place.clone().lock_owned().await;
-        match answered.try_recv() {
-            Ok(kept) => return kept,
-            Err(TryRecvError::Closed) => {
-                return Err(Error::Unknown("whoever was to keep it has gone".into()));
+        let mut waiting = self.waiting();
+        let way = self.pending.add(&changes.records);
+        waiting.push(Waiting { changes, rests_on, way, answer });
+        drop(waiting);
+        Box::pin(async move {
+            let place = self.place.clone().lock_owned().await;
+            match answered.try_recv() {
+                Ok(kept) => return kept,
+                Err(TryRecvError::Closed) => {
+                    return Err(Error::Unknown("whoever was to keep it has gone".into()));
+                }
+                Err(TryRecvError::Empty) => {}
             }
-            Err(TryRecvError::Empty) => {}
-        }
-        let together = mem::take(&mut *self.waiting());
-        keep_all(self.begin_at(place).await, together).await;
-        answered.try_recv().unwrap_or_else(|_| Err(Error::Unknown("nobody kept it".into())))
+            let open = Open { guard: Some(place), over: false };
+            let together = mem::take(&mut *self.waiting());
+            keep_all(open, &self.options, together).await;
+            answered.try_recv().unwrap_or_else(|_| Err(Error::Unknown("nobody kept it".into())))
+        })
     }
 
     /// Waits for whoever writes. The next one would connect anew.
@@ -72,52 +97,65 @@ impl Writer {
         }
     }
 
-    async fn begin_at(&self, mut guard: Place) -> Result<Open, Error> {
-        if guard.is_none() {
-            *guard = Some(self.options.connect().await.map_err(failed)?);
-        }
-        // From here on a caller who gives up waiting leaves through `Drop`.
-        let mut open = Open { guard: Some(guard) };
-        match sqlx::query("begin immediate").execute(open.connection()?).await {
-            Ok(_) => Ok(open),
-            Err(error) => {
-                open.disconnect();
-                Err(failed(error))
-            }
-        }
-    }
-
     /// Nothing that could panic runs under this lock, so what it guards is whole.
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn keep_all(begun: Result<Open, Error>, together: Vec<Waiting>) {
+/// Whoever loads meanwhile counts on all of this, so `open` is let go last: before the next one begins, everybody
+/// knows what became of what he rests on.
+async fn keep_all(mut open: Open, options: &SqliteConnectOptions, together: Vec<Waiting>) {
     let mut together = together.into_iter();
-    let mut written = Vec::with_capacity(together.len());
-    let kept = async {
-        let mut open = begun?;
-        for Waiting { changes, answer } in together.by_ref() {
-            match open.write_apart(changes).await {
-                Ok(Err(refused)) => drop(answer.send(Err(refused))),
-                Ok(Ok(())) => written.push(answer),
-                Err(lost) => {
-                    written.push(answer);
-                    return Err(lost);
-                }
+    let mut written: Vec<(OnItsWay, Answer)> = Vec::with_capacity(together.len());
+    let mut kept = open.begin(options).await;
+    while kept.is_ok()
+        && let Some(Waiting { changes, rests_on, way, answer }) = together.next()
+    {
+        if rests_on.iter().any(|batch| batch.failed()) {
+            drop(way);
+            answer.send(Err(Error::Conflict("what it had read was not kept".into()))).ok();
+            continue;
+        }
+        match open.write_apart(changes).await {
+            Ok(Ok(())) => written.push((way, answer)),
+            Ok(Err(refused)) => {
+                drop(way);
+                answer.send(Err(refused)).ok();
+            }
+            Err(lost) => {
+                written.push((way, answer));
+                kept = Err(lost);
             }
         }
-        open.commit().await
-    };
-    let kept = kept.await;
-    for answer in written.into_iter().chain(together.map(|waiting| waiting.answer)) {
-        // Whoever does not wait for the answer any more will ask the journal.
+    }
+    if kept.is_ok() {
+        kept = open.commit().await;
+    }
+    for (way, answer) in written.into_iter().chain(together.map(|waiting| (waiting.way, waiting.answer))) {
+        if kept.is_ok() {
+            way.arrived();
+        } else {
+            drop(way);
+        }
         answer.send(kept.clone()).ok();
     }
+    drop(open);
 }
 
 impl Open {
+    /// Whoever gives up waiting from here on leaves through `Drop`.
+    async fn begin(&mut self, options: &SqliteConnectOptions) -> Result<(), Error> {
+        if let Some(place) = self.guard.as_mut().filter(|place| place.is_none()) {
+            **place = Some(options.connect().await.map_err(failed)?);
+        }
+        let begun = sqlx::query("begin immediate").execute(self.connection()?).await;
+        begun.map(drop).map_err(|error| {
+            self.disconnect();
+            failed(error)
+        })
+    }
+
     pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, Error> {
         let connection = self.guard.as_mut().and_then(|guard| guard.as_mut());
         connection.ok_or_else(|| Error::Unavailable("the connection was closed".into()))
@@ -137,9 +175,9 @@ impl Open {
         Ok(written)
     }
 
-    pub(super) async fn commit(mut self) -> Result<(), Error> {
+    pub(super) async fn commit(&mut self) -> Result<(), Error> {
         let Err(error) = sqlx::query("commit").execute(self.connection()?).await else {
-            self.guard = None;
+            self.over = true;
             return Ok(());
         };
         let busy = is_busy(&error);
@@ -154,8 +192,8 @@ impl Open {
 
     /// Closing a connection rolls back, whatever state it is in.
     fn disconnect(&mut self) {
-        if let Some(mut guard) = self.guard.take() {
-            *guard = None;
+        if let Some(place) = self.guard.as_mut() {
+            **place = None;
         }
     }
 }
@@ -163,6 +201,9 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let Some(mut guard) = self.guard.take() else { return };
+        if self.over || guard.is_none() {
+            return;
+        }
         // The lock goes along and is let go after the rollback, so nobody can begin before.
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(async move {

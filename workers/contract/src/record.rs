@@ -215,6 +215,10 @@ impl<R: Record> Records<R> {
         slot.changed = true;
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
     pub fn contains(&self, need: &Need) -> bool {
         self.slots.contains_key(need)
     }

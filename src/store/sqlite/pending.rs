@@ -1,0 +1,95 @@
+//! What is on its way to the disk counts as kept for whoever loads next, so that deciding and writing go side by
+//! side. If it does not get there, whoever rested on it starts over.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use contract::Need;
+
+use crate::store::{Loaded, SavedRecord};
+
+/// The records of all batches that wait to be written, or are being written. As many as a few batches have.
+#[derive(Clone, Default)]
+pub(super) struct Pending(Arc<Mutex<HashMap<Need, Entry>>>);
+
+struct Entry {
+    version: i64,
+    json: String,
+    batch: Arc<Fate>,
+}
+
+/// What became of one batch.
+#[derive(Default)]
+pub(super) struct Fate {
+    failed: AtomicBool,
+}
+
+/// The batches that somebody has read from before they were on the disk.
+pub(super) type RestsOn = Vec<Arc<Fate>>;
+
+/// One batch's records. They are taken out when this goes, whatever the reason.
+pub(super) struct OnItsWay {
+    pending: Pending,
+    fate: Arc<Fate>,
+    kept: bool,
+}
+
+impl Pending {
+    /// What is found here, and what remains to be looked for in the database.
+    pub(super) fn find<'a>(&self, needs: &'a [Need], rests_on: &mut RestsOn) -> (Vec<Loaded>, Vec<&'a Need>) {
+        let entries = self.entries();
+        let mut found = Vec::new();
+        let mut rest = Vec::with_capacity(needs.len());
+        for need in needs {
+            let Some(Entry { version, json, batch }) = entries.get(need) else {
+                rest.push(need);
+                continue;
+            };
+            found.push(Loaded { need: need.clone(), version: *version, json: json.clone() });
+            if !rests_on.iter().any(|known| Arc::ptr_eq(known, batch)) {
+                rests_on.push(batch.clone());
+            }
+        }
+        (found, rest)
+    }
+
+    pub(super) fn add(&self, records: &[SavedRecord]) -> OnItsWay {
+        let fate = Arc::<Fate>::default();
+        let mut entries = self.entries();
+        // Nobody loads what only grows.
+        for SavedRecord { need, version, json } in records.iter().filter(|one| !one.need.table.append_only())
+        {
+            let entry = Entry { version: version + 1, json: json.clone(), batch: fate.clone() };
+            entries.insert(need.clone(), entry);
+        }
+        drop(entries);
+        OnItsWay { pending: self.clone(), fate, kept: false }
+    }
+
+    /// Nothing that could panic runs under this lock, so what it guards is whole.
+    fn entries(&self) -> MutexGuard<'_, HashMap<Need, Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Fate {
+    pub(super) fn failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+}
+
+impl OnItsWay {
+    /// It is on the disk.
+    pub(super) fn arrived(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        // First: whoever does not find it here any more must find it in the database, or be told.
+        self.fate.failed.store(!self.kept, Ordering::Release);
+        self.pending.entries().retain(|_, entry| !Arc::ptr_eq(&entry.batch, &self.fate));
+    }
+}

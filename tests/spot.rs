@@ -1,0 +1,249 @@
+//! Workers in one process hand over on the spot: what that saves, and what goes by its queue all the same.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use checkout_saga::batch::Settled;
+use checkout_saga::broker::embedded::EmbeddedBroker;
+use checkout_saga::broker::{Broker, Delivery};
+use checkout_saga::pause::Paused;
+use checkout_saga::run::{Decides, Desk, Hand, Neighbours, Reached, Station, Taught, Trouble};
+use checkout_saga::store::sqlite::SqliteStore;
+use checkout_saga::store::{Said, SavedRecord, Store, Transaction};
+use contract::{Message, Queue, Raw, Role, Time};
+use notification::NotificationWorker;
+use order::OrderWorker;
+use payment::PaymentWorker;
+use saga::SagaWorker;
+use stock::StockWorker;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::PATIENCE;
+use crate::world::PATIENCE as STEPS;
+
+const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
+
+#[tokio::test]
+async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
+    let house = House::of(Arc::new(Decides(SagaWorker { patience: STEPS }))).await;
+    house.stock_up().await;
+    house.handle(&house.submitted("one"), Taught::default()).await.unwrap();
+    assert_eq!(
+        house.journalled().await,
+        [
+            "order checkout.submit",
+            "notification notification.tell",
+            "saga saga.start",
+            "stock stock.reserve",
+            "saga stock.reserved",
+            "payment payment.charge",
+        ]
+    );
+    // Everything else was handled when it was said.
+    assert_eq!(house.in_flight().await, ["email email.send", "provider provider.charge"]);
+    for queue in Queue::ALL {
+        let published = house.broker.depth(queue).await.unwrap().messages;
+        let outside = matches!(queue, Queue::Provider | Queue::Email);
+        assert_eq!(published, usize::from(outside), "{queue}");
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_said_on_the_spot_before_he_died_is_said_when_the_batch_comes_again() {
+    let house = House::of(Arc::new(Decides(SagaWorker { patience: STEPS }))).await;
+    house.stock_up().await;
+    let submitted = house.submitted("one");
+    house.handle(&submitted, Taught::default()).await.unwrap();
+    // Whatever it published is lost, and the broker brings the batch once more.
+    for queue in [Queue::Provider, Queue::Email] {
+        house.broker.take(queue, 1).await.unwrap();
+    }
+    let again: Vec<_> =
+        submitted.into_iter().map(|delivery| Delivery { redelivered: true, ..delivery }).collect();
+    let mut facts = house.broker.facts().await;
+    house.handle(&again, Taught::default()).await.unwrap();
+    assert_eq!(house.broker.take(Queue::Provider, 9).await.unwrap()[0].message.name(), "provider.charge");
+    assert_eq!(house.broker.take(Queue::Email, 9).await.unwrap()[0].message.name(), "email.send");
+    let mut heard = Vec::new();
+    while let Ok(fact) = facts.try_recv() {
+        heard.push(fact.name());
+    }
+    assert_eq!(heard, ["order.created", "stock.reserved"]);
+    assert_eq!(house.journalled().await.len(), 6, "nobody handled anything twice");
+}
+
+#[tokio::test]
+async fn what_fails_on_the_spot_goes_by_its_queue_and_fails_there_alone() {
+    let house = House::of(Arc::new(Fails)).await;
+    house.stock_up().await;
+    let stop = CancellationToken::new();
+    house.broker.publish(&[house.say("one"), house.say("two")]).await.unwrap();
+    let station = tokio::spawn(house.station(Role::Order).run(stop.clone()));
+    tokio::time::timeout(PATIENCE, async {
+        while house.broker.depth(Queue::Saga).await.unwrap().messages < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the orders were created and the saga was asked");
+    stop.cancel();
+    station.await.unwrap();
+    assert!(house.journalled().await.iter().all(|row| row.starts_with("order ")));
+    assert_eq!(house.broker.depth(Queue::Intake).await.unwrap().messages, 0, "it is not tried again");
+}
+
+#[tokio::test]
+async fn a_batch_that_conflicts_with_its_follow_ups_is_tried_without_them() {
+    let mut taught = Taught::default();
+    assert!(taught.learn(&Trouble::Unavailable("away".into())) && !taught.alone);
+    assert!(taught.learn(&Trouble::Again { answer_lost: true, why: "lost".into() }));
+    assert!(taught.alone && taught.answer_lost);
+    assert!(!taught.learn(&Trouble::Faulty("it fails by itself".into())));
+
+    let house = House::of(Arc::new(Decides(SagaWorker { patience: STEPS }))).await;
+    house.stock_up().await;
+    house.handle(&house.submitted("one"), taught).await.unwrap();
+    assert_eq!(house.journalled().await, ["order checkout.submit"]);
+    assert_eq!(house.in_flight().await, ["notification notification.tell", "saga saga.start"]);
+}
+
+/// All deciding workers in one process, on a database and a broker of their own.
+struct House {
+    store: Arc<dyn Store>,
+    broker: Arc<EmbeddedBroker>,
+    hands: Vec<Arc<dyn Hand>>,
+    neighbours: Arc<Neighbours>,
+}
+
+impl House {
+    async fn of(saga: Arc<dyn Hand>) -> Self {
+        let hands: Vec<Arc<dyn Hand>> = vec![
+            Arc::new(Decides(OrderWorker)),
+            Arc::new(Decides(PaymentWorker)),
+            Arc::new(Decides(StockWorker)),
+            Arc::new(Decides(NotificationWorker)),
+            saga,
+        ];
+        Self {
+            store: Arc::new(SqliteStore::in_memory().await.unwrap()),
+            broker: Arc::new(EmbeddedBroker::refilled(Vec::new())),
+            neighbours: Neighbours::of(hands.iter().cloned()),
+            hands,
+        }
+    }
+
+    fn station(&self, role: Role) -> Station {
+        Station {
+            store: self.store.clone(),
+            broker: self.broker.clone(),
+            hand: self.hands.iter().find(|hand| hand.role() == role).unwrap().clone(),
+            queues: &[Queue::Order, Queue::Intake],
+            batch_max: 10,
+            paused: Paused::never(),
+            neighbours: self.neighbours.clone(),
+        }
+    }
+
+    async fn handle(&self, deliveries: &[Delivery], taught: Taught) -> Result<(), Trouble> {
+        for delivery in deliveries {
+            let said = Said { message: delivery.message.clone(), queues: vec![delivery.queue] };
+            self.broker.publish(&[said]).await.unwrap();
+            self.broker.take(delivery.queue, 1).await.unwrap();
+        }
+        self.station(Role::Order).handle(deliveries, taught).await
+    }
+
+    /// There is one thing to buy, and its arrival is forgotten again.
+    async fn stock_up(&self) {
+        let body = r#"{"sku":"A","title":"A","price":{"amount":"1.00","currency":"EUR"},"on_hand":5}"#;
+        let product = message("product", "product.upsert", body);
+        let delivery = deliver(Queue::Order, product);
+        self.handle(&[delivery], Taught::default()).await.unwrap();
+        assert!(self.in_flight().await.is_empty(), "it is counted on the spot");
+    }
+
+    fn submitted(&self, id: &str) -> Vec<Delivery> {
+        vec![deliver(Queue::Intake, self.say(id).message)]
+    }
+
+    fn say(&self, id: &str) -> Said {
+        let order = ORDER.replace("1111", if id == "one" { "1111" } else { "2222" });
+        let body = format!(
+            r#"{{"order_id":"{order}","customer_id":"c","items":[{{"sku":"A","quantity":1}}],
+                "payment":{{"method":"card","token":"tok_ok"}},"contact":{{"email":"c@example.com"}}}}"#
+        );
+        Said { message: message(id, "checkout.submit", &body), queues: vec![Queue::Intake] }
+    }
+
+    /// Who handled what for orders, in order.
+    async fn journalled(&self) -> Vec<String> {
+        let rows = self.store.journal_page(0, 100).await.unwrap();
+        let rows = rows.into_iter().map(|(_, row)| row).filter(|row| row.order_id.is_some());
+        rows.map(|row| format!("{} {}", row.role, row.name)).collect()
+    }
+
+    async fn in_flight(&self) -> Vec<String> {
+        let found = self.store.in_flight().await.unwrap();
+        let mut found: Vec<_> =
+            found.iter().map(|(queue, message)| format!("{queue} {}", message.name())).collect();
+        found.sort();
+        found
+    }
+}
+
+/// Whoever is asked to follow up here cannot.
+struct Fails;
+
+#[async_trait]
+impl Hand for Fails {
+    fn role(&self) -> Role {
+        Role::Saga
+    }
+
+    fn reaches_out(&self) -> bool {
+        false
+    }
+
+    async fn reach_out(&self, _fresh: &[Arc<Message>]) -> Result<Reached, Trouble> {
+        Ok(Reached::new())
+    }
+
+    fn desk(&self) -> Box<dyn Desk + '_> {
+        Box::new(Fails)
+    }
+}
+
+#[async_trait]
+impl Desk for Fails {
+    fn takes(&self, _message: &Message) -> bool {
+        true
+    }
+
+    async fn settle(
+        &mut self,
+        _transaction: &mut dyn Transaction,
+        _reached: Reached,
+        _fresh: &[Arc<Message>],
+        _now: Time,
+    ) -> Result<Vec<Settled>, Trouble> {
+        Err(Trouble::Faulty("it always fails".into()))
+    }
+
+    fn changed(self: Box<Self>) -> Vec<SavedRecord> {
+        Vec::new()
+    }
+}
+
+fn message(id: &str, name: &str, body: &str) -> Arc<Message> {
+    let raw = Raw {
+        message_id: Some(id.to_string()),
+        name: name.into(),
+        body: body.as_bytes().to_vec(),
+        ..Raw::default()
+    };
+    Arc::new(Message::accept(&raw, Time::default()).unwrap())
+}
+
+fn deliver(queue: Queue, message: Arc<Message>) -> Delivery {
+    Delivery { queue, message, redelivered: false, attempt: 0, mark: Default::default() }
+}

@@ -47,8 +47,9 @@ pub trait Broker: Send + Sync + 'static {
     /// How many lie in a queue, ready or taken, and how long the oldest has been there.
     async fn depth(&self, queue: Queue) -> Result<Depth, Unavailable>;
 
-    /// Hears every fact from now on. Who is too slow misses some: this is for looking, not for working.
-    async fn facts(&self) -> broadcast::Receiver<Arc<Message>>;
+    /// Hears the facts of these names from now on, perhaps others as well; with no names, all of them. Who is too
+    /// slow misses some: this is for looking, not for working.
+    async fn facts(&self, names: &[&'static str]) -> broadcast::Receiver<Arc<Message>>;
 
     /// Whether it can be worked with right now, for people and probes. Nobody has to ask before working.
     fn state(&self) -> State {

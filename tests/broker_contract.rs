@@ -48,6 +48,7 @@ every_broker!(
     a_retry_holds_nobody_up,
     what_waits_for_another_try_survives_who_keeps_it,
     a_fact_for_no_queue_is_no_failure_and_listeners_hear_it,
+    who_wants_one_kind_of_fact_hears_it_and_whoever_comes_later_hears_more,
     two_takers_share_a_queue_and_nobody_gets_the_same_message,
     depth_counts_what_lies_ready_and_what_is_taken,
     a_cancelled_take_loses_nothing,
@@ -353,7 +354,7 @@ async fn what_waits_for_another_try_survives_who_keeps_it(mut broker: Harness) {
 
 async fn a_fact_for_no_queue_is_no_failure_and_listeners_hear_it(broker: Harness) {
     broker.publish(&[Said { message: fact(1), queues: Vec::new() }]).await;
-    let (mut one, mut other) = (broker.broker.facts().await, broker.broker.facts().await);
+    let (mut one, mut other) = (broker.broker.facts(&[]).await, broker.broker.facts(&[]).await);
     broker.publish(&[Said { message: fact(2), queues: Vec::new() }, say(3, &[Queue::Order])]).await;
     broker.publish(&[Said { message: fact(4), queues: vec![Queue::Saga] }]).await;
     for listener in [&mut one, &mut other] {
@@ -363,6 +364,20 @@ async fn a_fact_for_no_queue_is_no_failure_and_listeners_hear_it(broker: Harness
         }
     }
     assert_eq!(numbers(&broker.take(Queue::Saga, 10).await), [4]);
+}
+
+async fn who_wants_one_kind_of_fact_hears_it_and_whoever_comes_later_hears_more(broker: Harness) {
+    let mut ends = broker.broker.facts(&["order.fulfilled"]).await;
+    broker.publish(&[Said { message: fact(1), queues: Vec::new() }]).await;
+    assert_eq!(timeout(SOON, ends.recv()).await.unwrap().unwrap().id, id(1));
+    let json = fact(2).json().to_string();
+    let paid = Message::restore(id(2), None, Time::default(), "order.archived", &json).unwrap();
+    let paid = Said { message: Arc::new(paid), queues: Vec::new() };
+    let mut all = broker.broker.facts(&[]).await;
+    broker.publish(&[paid, Said { message: fact(3), queues: Vec::new() }]).await;
+    for expected in [2, 3] {
+        assert_eq!(timeout(SOON, all.recv()).await.unwrap().unwrap().id, id(expected));
+    }
 }
 
 async fn two_takers_share_a_queue_and_nobody_gets_the_same_message(harness: Harness) {

@@ -60,7 +60,7 @@ async fn what_somebody_said_on_the_spot_before_he_died_is_said_when_the_batch_co
     }
     let again: Vec<_> =
         submitted.into_iter().map(|delivery| Delivery { redelivered: true, ..delivery }).collect();
-    let mut facts = house.broker.facts().await;
+    let mut facts = house.broker.facts(&[]).await;
     house.handle(&again, Taught::default()).await.unwrap();
     assert_eq!(house.broker.take(Queue::Provider, 9).await.unwrap()[0].message.name(), "provider.charge");
     assert_eq!(house.broker.take(Queue::Email, 9).await.unwrap()[0].message.name(), "email.send");

@@ -114,7 +114,7 @@ impl Broker for EmbeddedBroker {
         Ok(Depth { messages: inside.ready.len() + inside.away, oldest: Some(oldest) })
     }
 
-    async fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
+    async fn facts(&self, _names: &[&'static str]) -> broadcast::Receiver<Arc<Message>> {
         self.facts.subscribe()
     }
 

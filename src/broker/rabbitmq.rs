@@ -42,6 +42,9 @@ use topology::Names;
 /// A listener that falls this far behind misses facts; it is told how many.
 const FACTS_MAX: usize = 65_536;
 
+/// The binding's key that fits every fact.
+const ALL_FACTS: &str = "#";
+
 /// Whoever starts to listen is made to wait so long for the first connection, and then listens anyway.
 const LISTEN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -82,7 +85,10 @@ struct Shared {
     state: watch::Sender<State>,
     facts: broadcast::Sender<Arc<Message>>,
     listens: Notify,
-    listening: watch::Sender<bool>,
+    /// What the listeners of this process want to hear, as keys of bindings, …
+    to_hear: Mutex<BTreeSet<&'static str>>,
+    /// … and what of it is bound.
+    heard: watch::Sender<BTreeSet<&'static str>>,
 }
 
 impl RabbitBroker {
@@ -101,7 +107,8 @@ impl RabbitBroker {
             state: watch::Sender::new(State::Down("no connection was made yet".into())),
             facts: broadcast::Sender::new(FACTS_MAX),
             listens: Notify::new(),
-            listening: watch::Sender::new(false),
+            to_hear: Mutex::default(),
+            heard: watch::Sender::default(),
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(generation::supervise(shared.clone(), stop.clone()));
@@ -193,11 +200,14 @@ impl Broker for RabbitBroker {
         Ok(Depth { messages: ready + self.shared.shelf(queue).held(), oldest: None })
     }
 
-    async fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
+    async fn facts(&self, names: &[&'static str]) -> broadcast::Receiver<Arc<Message>> {
+        let names = if names.is_empty() { &[ALL_FACTS] } else { names };
         let facts = self.shared.facts.subscribe();
+        self.shared.to_hear().extend(names);
         self.shared.listens.notify_one();
-        let mut listening = self.shared.listening.subscribe();
-        tokio::time::timeout(LISTEN_WITHIN, listening.wait_for(|listening| *listening)).await.ok();
+        let mut heard = self.shared.heard.subscribe();
+        let all = heard.wait_for(|heard| names.iter().all(|name| heard.contains(name)));
+        tokio::time::timeout(LISTEN_WITHIN, all).await.ok();
         facts
     }
 
@@ -297,6 +307,10 @@ impl Shared {
         if self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(queue) {
             self.wanted_more.notify_one();
         }
+    }
+
+    fn to_hear(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.to_hear.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn somebody_listens(&self) {

@@ -57,7 +57,7 @@ async fn tell(args: &Args, settings: &Settings) -> Result<ExitCode> {
             "A shop opens, in this process. Its provider takes a quarter of a second; its patience is two.\n"
         );
     }
-    let mut scenery = Scenery { system: &system, facts: system.broker.facts().await, quiet: args.json };
+    let mut scenery = Scenery { system: &system, facts: system.broker.facts(&[]).await, quiet: args.json };
     let mut told = Vec::new();
     for scene in SCENES {
         told.push(scenery.play(scene).await?);

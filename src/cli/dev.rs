@@ -22,7 +22,7 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
     shop::stock_up(&system).await?;
     system.announce()?;
     greet(&system, settings);
-    let mut facts = system.broker.facts().await;
+    let mut facts = system.broker.facts(&[]).await;
     loop {
         tokio::select! {
             fact = facts.recv() => match fact {

@@ -101,9 +101,12 @@ struct Outcome {
     latency_us: Histogram<u64>,
 }
 
+/// What an order comes to.
+const ENDS: [&str; 4] = ["order.fulfilled", "order.cancelled", "order.refunded", "order.rejected"];
+
 /// Sends all orders and waits for the last to come to its end.
 async fn drive(args: &Args, system: &System, progress: &ProgressBar) -> Result<Outcome> {
-    let facts = system.broker.facts().await;
+    let facts = system.broker.facts(&ENDS).await;
     let (sent, sending) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(args.in_flight as usize));
     let listener = tokio::spawn(listen(facts, sending, args.orders, room.clone(), progress.clone()));

@@ -174,7 +174,7 @@ impl Broker for Watch {
         self.inner.depth(queue).await
     }
 
-    async fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
-        self.inner.facts().await
+    async fn facts(&self, names: &[&'static str]) -> broadcast::Receiver<Arc<Message>> {
+        self.inner.facts(names).await
     }
 }

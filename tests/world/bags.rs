@@ -129,7 +129,7 @@ impl Broker for Bags {
         Ok(Depth { messages: self.len(queue), oldest: None })
     }
 
-    async fn facts(&self) -> broadcast::Receiver<Arc<Message>> {
+    async fn facts(&self, _names: &[&'static str]) -> broadcast::Receiver<Arc<Message>> {
         broadcast::channel(1).1
     }
 }

@@ -1,5 +1,6 @@
 //! Hears facts while somebody in this process listens, by a queue that goes away with its connection.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,12 +30,11 @@ pub(super) async fn listen(shared: Arc<Shared>, connection: Arc<Connection>) -> 
     loop {
         shared.somebody_listens().await;
         let ended = async {
-            let consumer = bind(&shared, &channel).await?;
-            shared.listening.send_replace(true);
-            hear(&shared, consumer, &channel).await
+            let (name, consumer) = consume(&shared, &channel).await?;
+            hear(&shared, name, consumer, &channel).await
         };
         let ended = ended.await;
-        shared.listening.send_replace(false);
+        shared.heard.send_replace(BTreeSet::new());
         match ended {
             Ok(()) => {}
             Err(Fault::Forbidden(why)) => {
@@ -48,31 +48,47 @@ pub(super) async fn listen(shared: Arc<Shared>, connection: Arc<Connection>) -> 
     }
 }
 
-async fn bind(shared: &Shared, channel: &Channel) -> Result<Consumer, Fault> {
+async fn consume(shared: &Shared, channel: &Channel) -> Result<(ShortString, Consumer), Fault> {
     let name = short(shared.names.listener());
     let mut arguments = FieldTable::default();
     arguments.insert(short("x-max-length"), AMQPValue::LongLongInt(i64::from(FACTS_MAX)));
     let options = QueueDeclareOptions::exclusive().auto_delete();
     soon("declaring a queue", channel.queue_declare(name.clone(), options, arguments)).await?;
-    let bind = channel.queue_bind(
-        name.clone(),
-        short(shared.names.events()),
-        short("#"),
-        QueueBindOptions::default(),
-        FieldTable::default(),
-    );
-    soon("binding a queue", bind).await?;
     let consume = channel.basic_consume(
-        name,
+        name.clone(),
         ShortString::default(),
         BasicConsumeOptions { no_ack: true, ..Default::default() },
         FieldTable::default(),
     );
-    soon("consuming", consume).await
+    Ok((name, soon("consuming", consume).await?))
+}
+
+/// Binds what somebody wants to hear and nobody wanted before.
+async fn bind(shared: &Shared, channel: &Channel, name: &ShortString) -> Result<(), Fault> {
+    let wanted = shared.to_hear().clone();
+    let heard = shared.heard.borrow().clone();
+    for key in wanted.difference(&heard) {
+        let bind = channel.queue_bind(
+            name.clone(),
+            short(shared.names.events()),
+            short(*key),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        );
+        soon("binding a queue", bind).await?;
+    }
+    shared.heard.send_replace(wanted);
+    Ok(())
 }
 
 /// Until nobody listens any more.
-async fn hear(shared: &Shared, mut consumer: Consumer, channel: &Channel) -> Result<(), Fault> {
+async fn hear(
+    shared: &Shared,
+    name: ShortString,
+    mut consumer: Consumer,
+    channel: &Channel,
+) -> Result<(), Fault> {
+    bind(shared, channel, &name).await?;
     let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         tokio::select! {
@@ -80,6 +96,7 @@ async fn hear(shared: &Shared, mut consumer: Consumer, channel: &Channel) -> Res
                 let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
                 return soon("ending a consumer", cancel).await;
             },
+            () = shared.listens.notified() => bind(shared, channel, &name).await?,
             heard = consumer.next() => match heard {
                 Some(Ok(delivery)) => {
                     let fact: Option<Message> = read_fact(&incoming(&delivery), now());

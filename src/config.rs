@@ -87,7 +87,7 @@ const SETTINGS: [(&str, &str, &str); 17] = [
         "2592000",
         "how long cash on delivery may take before an operator is called (30 days)",
     ),
-    ("batch_max", "512", "messages that one transaction handles at most"),
+    ("batch_max", "256", "messages that one transaction handles at most"),
     ("journal_keep_days", "14", "how long the journal of an ended order is kept"),
     ("log", "info", "trace, debug, info, warn, error, or a filter like checkout_saga=debug"),
     ("log_format", "auto", "text, json, or auto: text on a terminal and json elsewhere"),

@@ -107,7 +107,7 @@ fn by_table(needs: &[&Need]) -> BTreeMap<Table, Rows> {
 }
 
 /// All of a batch, by as few statements as there are tables and blocks.
-pub(super) async fn write(connection: &mut SqliteConnection, changes: Changes) -> Result<(), Error> {
+pub(super) async fn write(connection: &mut SqliteConnection, changes: &Changes) -> Result<(), Error> {
     let Changes { journal, records, deadlines, dead, pauses } = changes;
     send(connection, &INSERT_JOURNAL, journal, bind_journal).await?;
     write_records(connection, records).await?;
@@ -116,17 +116,17 @@ pub(super) async fn write(connection: &mut SqliteConnection, changes: Changes) -
     for (key, deadline) in deadlines {
         match deadline {
             Some((due, message)) => set.push((key, due, message)),
-            None => clear.push_text(&key),
+            None => clear.push_text(key),
         }
     }
-    send(connection, &SET_DEADLINES, set, |query, (key, due, message)| {
+    send(connection, &SET_DEADLINES, &set, |query, (key, due, message)| {
         let mut kept = String::new();
-        json::message(&mut kept, &message, &[]);
-        query.bind(key).bind(due.unix_ms()).bind(kept)
+        json::message(&mut kept, message, &[]);
+        query.bind((*key).clone()).bind(due.unix_ms()).bind(kept)
     })
     .await?;
     run(connection, CLEAR_DEADLINES, clear).await?;
-    write_dead(connection, &dead).await?;
+    write_dead(connection, dead).await?;
     write_pauses(connection, pauses).await
 }
 
@@ -149,28 +149,28 @@ const SET_DEADLINES: Blocks = blocks!(
 
 const CLEAR_DEADLINES: &str = "delete from deadlines where key in (select value from json_each(?1))";
 
-fn bind_journal(query: Query, row: JournalRow) -> Query {
+fn bind_journal(query: Query, row: &JournalRow) -> Query {
     query
         .bind(row.role.name())
         .bind(row.id.to_string())
-        .bind(row.name)
+        .bind(row.name.clone())
         .bind(row.hash.to_string())
         .bind(row.order_id.map(|id| id.to_string()))
-        .bind(row.cause.map(|id| id.to_string()))
+        .bind(row.cause.as_ref().map(ToString::to_string))
         .bind(row.at.to_string())
-        .bind(row.outcome)
+        .bind(row.outcome.clone())
         .bind(json::said(&row.said))
 }
 
-async fn write_records(connection: &mut SqliteConnection, records: Vec<SavedRecord>) -> Result<(), Error> {
-    let mut tables: BTreeMap<Table, (Vec<SavedRecord>, Vec<SavedRecord>)> = BTreeMap::new();
+async fn write_records(connection: &mut SqliteConnection, records: &[SavedRecord]) -> Result<(), Error> {
+    let mut tables: BTreeMap<Table, (Vec<&SavedRecord>, Vec<&SavedRecord>)> = BTreeMap::new();
     for record in records {
         let (new, old) = tables.entry(record.need.table).or_default();
         if record.version == 0 { new.push(record) } else { old.push(record) }
     }
     for (table, (new, old)) in tables {
-        send(connection, &insert_into(table), new, |query, record| {
-            query.bind(record.need.id).bind(record.json)
+        send(connection, &insert_into(table), &new, |query, record| {
+            query.bind(record.need.id.clone()).bind(record.json.clone())
         })
         .await?;
         // As an update: what is not there stays away. (`update … from` builds a table in memory for every block.)
@@ -185,8 +185,8 @@ async fn write_records(connection: &mut SqliteConnection, records: Vec<SavedReco
               set version = kept.version + 1, doc = excluded.doc where kept.version = excluded.version"
         );
         let sent = old.len() as u64;
-        let met = send(connection, &update, old, |query, record| {
-            query.bind(record.need.id).bind(record.version).bind(record.json)
+        let met = send(connection, &update, &old, |query, record| {
+            query.bind(record.need.id.clone()).bind(record.version).bind(record.json.clone())
         });
         all_met(met.await?, sent, table.name())?;
     }
@@ -247,14 +247,14 @@ async fn write_dead(connection: &mut SqliteConnection, dead: &[DeadChange]) -> R
 }
 
 /// There are at most as many as roles.
-async fn write_pauses(connection: &mut SqliteConnection, pauses: Vec<PauseChange>) -> Result<(), Error> {
+async fn write_pauses(connection: &mut SqliteConnection, pauses: &[PauseChange]) -> Result<(), Error> {
     for change in pauses {
         let done = match change {
             PauseChange::Pause(Pause { role, by, why, at }) => {
                 sqlx::query("insert into pauses (role, paused_by, why, at) values (?1, ?2, ?3, ?4)")
                     .bind(role.name())
-                    .bind(by)
-                    .bind(why)
+                    .bind(by.clone())
+                    .bind(why.clone())
                     .bind(at.to_string())
                     .execute(&mut *connection)
                     .await

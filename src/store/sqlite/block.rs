@@ -50,11 +50,11 @@ pub(super) use {blocks, eight, twice_named_blocks};
 pub(super) async fn send<R>(
     connection: &mut SqliteConnection,
     blocks: &Blocks,
-    rows: Vec<R>,
-    bind: impl Fn(Query, R) -> Query,
+    rows: &[R],
+    bind: impl Fn(Query, &R) -> Query,
 ) -> Result<u64, Error> {
     let [.., largest] = blocks;
-    let mut rows = rows.into_iter();
+    let mut rows = rows.iter();
     let mut touched = 0;
     while rows.len() > 0 {
         let (size, sql) = blocks.iter().find(|(size, _)| *size >= rows.len()).unwrap_or(largest);

@@ -109,6 +109,12 @@ async fn keep_all(mut open: Open, options: &SqliteConnectOptions, together: Vec<
     let mut together = together.into_iter();
     let mut written: Vec<(OnItsWay, Answer)> = Vec::with_capacity(together.len());
     let mut kept = open.begin(options).await;
+    if kept.is_ok()
+        && let Some(all) = open.write_all(together.as_slice()).await
+    {
+        kept = all;
+        written.extend(together.by_ref().map(|waiting| (waiting.way, waiting.answer)));
+    }
     while kept.is_ok()
         && let Some(Waiting { changes, rests_on, way, answer }) = together.next()
     {
@@ -117,7 +123,7 @@ async fn keep_all(mut open: Open, options: &SqliteConnectOptions, together: Vec<
             answer.send(Err(Error::Conflict("what it had read was not kept".into()))).ok();
             continue;
         }
-        match open.write_apart(changes).await {
+        match open.write_apart(&changes).await {
             Ok(Ok(())) => written.push((way, answer)),
             Ok(Err(refused)) => {
                 drop(way);
@@ -161,8 +167,34 @@ impl Open {
         connection.ok_or_else(|| Error::Unavailable("the connection was closed".into()))
     }
 
+    /// All of it at one go, as it nearly always can be. `None`: not so, nothing of it is written, and each has to be
+    /// tried apart.
+    async fn write_all(&mut self, together: &[Waiting]) -> Option<Result<(), Error>> {
+        if together.iter().any(|waiting| waiting.rests_on.iter().any(|batch| batch.failed())) {
+            return None;
+        }
+        for waiting in together {
+            let connection = match self.connection() {
+                Ok(connection) => connection,
+                Err(lost) => return Some(Err(lost)),
+            };
+            if batch::write(connection, &waiting.changes).await.is_err() {
+                return self.start_over().await.err().map(Err);
+            }
+        }
+        Some(Ok(()))
+    }
+
+    async fn start_over(&mut self) -> Result<(), Error> {
+        let lost = |error: sqlx::Error| Error::Unavailable(error.to_string());
+        let connection = self.connection()?;
+        sqlx::query("rollback").execute(&mut *connection).await.map_err(lost)?;
+        sqlx::query("begin immediate").execute(connection).await.map_err(lost)?;
+        Ok(())
+    }
+
     /// All of these changes, or none of them and why. An error outside means that the whole transaction is lost.
-    async fn write_apart(&mut self, changes: Changes) -> Result<Result<(), Error>, Error> {
+    async fn write_apart(&mut self, changes: &Changes) -> Result<Result<(), Error>, Error> {
         let lost = |error: sqlx::Error| Error::Unavailable(error.to_string());
         let connection = self.connection()?;
         sqlx::query("savepoint apart").execute(&mut *connection).await.map_err(lost)?;

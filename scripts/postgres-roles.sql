@@ -15,7 +15,7 @@ declare
     prefix constant text := coalesce(nullif(current_setting('checkout.role_prefix', true), ''), 'checkout_');
     workers constant text[] := array['order', 'payment', 'stock', 'notification', 'saga', 'provider', 'email', 'sms'];
     others constant text[] := array['gateway', 'operator', 'timers', 'auditor'];
-    records constant text := 'orders, submissions, audit, products, discounts, methods, stock, holds, payments, notices, sagas';
+    records constant text := 'orders, submissions, audit, products, discounts, methods, carts, stock, holds, payments, wallets, notices, sagas';
     worker text;
     role text;
 begin
@@ -33,6 +33,8 @@ begin
         execute format('revoke all on all sequences in schema %I from %s', current_schema(), role);
         execute format('drop policy if exists %s on journal', role);
         execute format('drop policy if exists %s on dead_letters', role);
+        execute 'drop policy if exists looks on journal';
+        execute 'drop policy if exists looks on dead_letters';
         execute format('grant usage on schema %I to %s', current_schema(), role);
         -- To see whether the tables fit the program, and who has to rest.
         execute format('grant select on _sqlx_migrations, meta, pauses to %s', role);
@@ -44,27 +46,32 @@ begin
         execute format('grant select, insert on journal to %s', role);
         execute format('grant usage on journal_seq to %s', role);
         execute format('create policy %s on journal to %s using (role = %L)', role, role, worker);
+        -- Beside the work, and nobody decides by it.
+        execute format('grant select, insert, update on echoes to %s', role);
         execute format('grant select, insert, update on dead_letters to %s', role);
         execute format('create policy %s on dead_letters to %s using (queue = %L or (queue = ''intake'' and %L = ''order''))',
             role, role, worker, worker);
     end loop;
 
     -- Everybody's own tables. An entry of the audit trail is added and never changed.
-    execute format('grant select, insert, update on orders, submissions, products, discounts, methods to %I', prefix || 'order');
+    execute format('grant select, insert, update on orders, submissions, products, discounts, methods, carts to %I', prefix || 'order');
     execute format('grant select, insert on audit to %I', prefix || 'order');
     execute format('grant select, insert, update on stock, holds to %I', prefix || 'stock');
-    execute format('grant select, insert, update on payments to %I', prefix || 'payment');
+    execute format('grant select, insert, update on payments, wallets to %I', prefix || 'payment');
     execute format('grant select, insert, update on notices to %I', prefix || 'notification');
     execute format('grant select, insert, update on sagas to %I', prefix || 'saga');
     -- The two that set deadlines.
     execute format('grant select, insert, update, delete on deadlines to %I, %I', prefix || 'saga', prefix || 'payment');
 
     -- Customers and people look through the gateway; it changes nothing but by saying a message.
-    execute format('grant select on %s to %I', records, prefix || 'gateway');
+    execute format('grant select on %s, deadlines to %I', records, prefix || 'gateway');
+    -- An order's story is everybody's rows together.
+    execute format('create policy looks on journal for select to %I using (true)', prefix || 'gateway');
+    execute format('create policy looks on dead_letters for select to %I using (true)', prefix || 'gateway');
 
     -- An operator looks at everything, closes dead letters, and says messages again, in the name of whoever owes it.
     role := quote_ident(prefix || 'operator');
-    execute format('grant select on %s, deadlines to %s', records, role);
+    execute format('grant select on %s, deadlines, echoes to %s', records, role);
     execute format('grant select, insert on journal to %s', role);
     execute format('grant usage on journal_seq to %s', role);
     execute format('create policy %s on journal to %s using (true)', role, role);
@@ -76,6 +83,7 @@ begin
     -- provider's events in, as the gateway would.
     role := quote_ident(prefix || 'timers');
     execute format('grant select, update on deadlines to %s', role);
+    execute format('grant select, insert, update, delete on echoes to %s', role);
     execute format('grant select on orders, sagas to %s', role);
     execute format('grant select, insert, delete on journal to %s', role);
     execute format('grant select, usage on journal_seq to %s', role);
@@ -86,7 +94,7 @@ begin
 
     -- Reads everything, writes nothing.
     role := quote_ident(prefix || 'auditor');
-    execute format('grant select on %s, journal, dead_letters, deadlines to %s', records, role);
+    execute format('grant select on %s, journal, dead_letters, deadlines, echoes to %s', records, role);
     execute format('create policy %s on journal for select to %s using (true)', role, role);
     execute format('create policy %s on dead_letters for select to %s using (true)', role, role);
 end

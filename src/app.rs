@@ -1,7 +1,9 @@
 //! Puts the parts of a system together in this process, and takes them apart in order: what is in hand is finished
 //! first.
 
+mod archive;
 mod courier;
+mod hands;
 mod house;
 mod open;
 mod part;
@@ -13,31 +15,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use contract::Role;
-use notification::NotificationWorker;
-use order::OrderWorker;
-use payment::PaymentWorker;
-use saga::{Patience, SagaWorker};
-use stock::StockWorker;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::email::EmailAdapter;
 use crate::adapter::mock::MockWorld;
-use crate::adapter::provider::ProviderAdapter;
-use crate::adapter::sms::SmsAdapter;
 use crate::broker::Broker;
+use crate::chaos::Chaos;
 use crate::config::{Listen, Settings};
 use crate::door::Door;
-use crate::gateway::{self, Gateway, RunFile};
+use crate::echo::Echoes;
+use crate::gateway::{self, Behind, Gateway, RunFile};
 use crate::import;
 use crate::pause::Paused;
 use crate::probe::{self, Probe};
-use crate::run::{Decides, Hand, Neighbours, Reaches, Station};
+use crate::run::{Neighbours, Station};
 use crate::store::Store;
 use crate::timers;
 
+pub use hands::company;
 pub(crate) use open::lock;
 pub use open::{look, open_world, publisher, rabbit_options, world_path};
 pub use part::{Part, Parts, WORKERS, named, queues};
@@ -46,8 +42,11 @@ pub struct System {
     pub store: Arc<dyn Store>,
     pub broker: Arc<dyn Broker>,
     pub door: Door,
+    echoes: Echoes,
     world: Option<Arc<MockWorld>>,
     parts: Parts,
+    /// In a shop to play with.
+    chaos: Option<Arc<Chaos>>,
     address: Option<SocketAddr>,
     /// Only beside a file: whoever has a server's address needs nothing else.
     run: Option<(PathBuf, RunFile)>,
@@ -57,12 +56,24 @@ pub struct System {
     _lock: Option<File>,
 }
 
+/// What a system is there for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    Work,
+    /// A shop to play with, for whoever sits at this machine: it also has what breaks it.
+    Play,
+}
+
 /// A batch in hand is finished well within this; a stuck disk is not waited for.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 impl System {
     /// Waits for a database and a broker that are away; ends at once when they refuse us.
     pub async fn start(settings: &Settings, parts: &Parts) -> Result<Self> {
+        Self::start_for(Purpose::Work, settings, parts).await
+    }
+
+    pub async fn start_for(purpose: Purpose, settings: &Settings, parts: &Parts) -> Result<Self> {
         let file = settings.database_url.file();
         let lock = file.map(open::lock).transpose()?;
         let listener = listen(settings).await?;
@@ -73,14 +84,19 @@ impl System {
             false => None,
         };
         let broker = open::broker(settings, parts, &*store).await?;
+        let chaos = (purpose == Purpose::Play).then(|| Chaos::around(broker.clone()));
+        let broker = chaos.as_ref().map_or(broker, |chaos| chaos.seat(None));
         let stop = CancellationToken::new();
-        let (door, keep_door) = Door::open(store.clone(), broker.clone(), stop.clone());
+        let (echoes, keep_echoes) = Echoes::kept(store.clone(), stop.clone());
+        let (door, keep_door) = Door::open(store.clone(), broker.clone(), echoes.clone(), stop.clone());
         let mut system = Self {
             store,
             broker,
             door,
+            echoes,
             world,
             parts: parts.clone(),
+            chaos,
             address,
             run: file.zip(address).map(|(file, address)| (file.to_path_buf(), RunFile::new(address))),
             tasks: JoinSet::new(),
@@ -88,10 +104,11 @@ impl System {
             _lock: lock,
         };
         system.spawn("the door", keep_door);
+        system.spawn("echoes", keep_echoes);
         system.spawn_workers(settings);
         system.spawn_timers(settings);
         if let Some(listener) = listener {
-            system.spawn_listener(listener);
+            system.spawn_listener(settings, listener).await?;
         }
         Ok(system)
     }
@@ -144,18 +161,30 @@ impl System {
     fn spawn_workers(&mut self, settings: &Settings) {
         let (paused, keep_looking) = Paused::watching(self.store.clone(), self.stop.clone());
         let here = WORKERS.into_iter().filter(|(role, _)| self.parts.contains(&Part::Worker(*role)));
-        let hands: Vec<_> =
-            here.filter_map(|(role, queues)| Some((self.hand(role, settings)?, queues))).collect();
+        let hands: Vec<_> = here
+            .filter_map(|(role, queues)| Some((hands::hand(role, settings, self.world.as_ref())?, queues)))
+            .collect();
         if hands.is_empty() {
             return;
         }
         let neighbours = Neighbours::of(hands.iter().map(|(hand, _)| hand.clone()));
+        if let Some(chaos) = &self.chaos {
+            chaos.separates(neighbours.clone());
+        }
         for (hand, queues) in hands {
             let (store, broker, paused) = (self.store.clone(), self.broker.clone(), paused.clone());
-            let (batch_max, neighbours) = (settings.batch_max, neighbours.clone());
+            let (batch_max, crowd, neighbours) = (settings.batch_max, self.door.crowd(), neighbours.clone());
+            let echoes = self.echoes.clone();
             let name = hand.role().name();
-            let station = Station { store, broker, hand, queues, batch_max, paused, neighbours };
-            self.spawn(name, station.run(self.stop.clone()));
+            let station =
+                Station { store, broker, hand, queues, batch_max, crowd, paused, neighbours, echoes };
+            for _ in 0..open::seats(&settings.database_url) {
+                let (station, stop) = (station.clone(), self.stop.clone());
+                match self.chaos.clone() {
+                    None => self.spawn(name, station.run(stop)),
+                    Some(chaos) => self.spawn(name, chaos.keep_alive(station, stop)),
+                }
+            }
         }
         self.spawn("pauses", keep_looking);
     }
@@ -168,54 +197,41 @@ impl System {
         self.spawn("timers", timers::run(store.clone(), broker.clone(), stop.clone()));
         self.spawn("the import of dead letters", import::run(store.clone(), broker, stop.clone()));
         if let Some(world) = self.world.clone() {
-            self.spawn("courier", courier::bring_events(world, self.door.clone(), stop.clone()));
+            let way = courier::Way::of(settings, &self.door);
+            self.spawn("courier", courier::bring_events(world, way, stop.clone()));
         }
+        let keep_archive = archive::keep_archive(
+            store.clone(),
+            self.door.clone(),
+            settings.archive_after_days,
+            stop.clone(),
+        );
+        self.spawn("the archive", keep_archive);
         self.spawn("housekeeping", house::keep_house(store, settings.journal_keep_days, stop));
     }
 
     /// The gateway has all pages; every other process shows how it is.
-    fn spawn_listener(&mut self, listener: TcpListener) {
+    async fn spawn_listener(&mut self, settings: &Settings, listener: TcpListener) -> Result<()> {
         let probe = Probe::new(self.store.clone(), self.broker.clone(), self.parts.clone());
-        let gateway =
-            self.run.as_ref().filter(|_| self.parts.contains(&Part::Gateway)).map(|(_, run)| Gateway {
-                store: self.store.clone(),
-                broker: self.broker.clone(),
-                door: self.door.clone(),
-                token: run.token.as_str().into(),
-            });
         let stop = self.stop.clone();
-        self.spawn("the listener", async move {
-            let served = match gateway {
-                Some(gateway) => gateway::serve(gateway, probe, listener, stop).await,
-                None => probe::serve(probe, listener, stop).await,
-            };
-            if let Err(why) = served {
-                tracing::error!("{why:#}");
-            }
-        });
-    }
-
-    /// Who sits at that role's queues; `None` for roles that have none.
-    fn hand(&self, role: Role, settings: &Settings) -> Option<Arc<dyn Hand>> {
-        let patience = Patience {
-            stock_s: settings.stock_patience_s,
-            payment_s: settings.payment_patience_s,
-            ship_s: settings.ship_patience_s,
-            cod_s: settings.cod_patience_s,
+        if !self.parts.contains(&Part::Gateway) {
+            self.spawn("the listener", async move {
+                if let Err(why) = probe::serve(probe, listener, stop).await {
+                    tracing::error!("{why:#}");
+                }
+            });
+            return Ok(());
+        }
+        let (store, broker, door) = (self.store.clone(), self.broker.clone(), self.door.clone());
+        let world = match &self.world {
+            Some(world) => world.clone(),
+            // Whoever compares our books with everybody's reads theirs.
+            None => open_world(settings).await?,
         };
-        let world = self.world.as_ref();
-        let hand: Arc<dyn Hand> = match role {
-            Role::Order => Arc::new(Decides(OrderWorker)),
-            Role::Payment => Arc::new(Decides(PaymentWorker)),
-            Role::Stock => Arc::new(Decides(StockWorker)),
-            Role::Notification => Arc::new(Decides(NotificationWorker)),
-            Role::Saga => Arc::new(Decides(SagaWorker { patience })),
-            Role::Provider => Arc::new(Reaches(ProviderAdapter(world?.clone()))),
-            Role::Email => Arc::new(Reaches(EmailAdapter(Arc::new(world?.email())))),
-            Role::Sms => Arc::new(Reaches(SmsAdapter(Arc::new(world?.sms())))),
-            Role::Gateway | Role::Operator => return None,
-        };
-        Some(hand)
+        let behind = Behind { store, broker, door, probe, world, chaos: self.chaos.clone(), stop };
+        let gateway = Gateway::new(settings, behind, self.run.as_ref().map(|(_, run)| run)).await?;
+        self.spawn("the gateway", gateway::serve(gateway, listener));
+        Ok(())
     }
 
     fn spawn(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {

@@ -18,6 +18,7 @@ mod document;
 mod journal;
 mod money;
 mod notice;
+mod pace;
 mod saga;
 mod stock;
 mod trail;
@@ -133,6 +134,11 @@ impl Report {
     pub fn clean(&self) -> bool {
         self.checks.iter().all(|check| check.violated == 0)
     }
+}
+
+/// The same of a system at work, without hurry: between two pages it rests several times as long as it has read.
+pub async fn audit_gently(store: &dyn Store, books: &dyn Books) -> Result<Report> {
+    pace::gently(audit(store, books, false)).await
 }
 
 /// `at_rest`: nobody is working, and everything that was on its way has arrived.

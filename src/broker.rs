@@ -41,6 +41,9 @@ pub trait Broker: Send + Sync + 'static {
     /// Not done: they come again at once, flagged as redelivered.
     async fn hand_back(&self, deliveries: &[Delivery]);
 
+    /// Until it is taken from again, nothing is read ahead of this queue, and others can have what was not taken yet.
+    async fn rest(&self, _queue: Queue) {}
+
     /// Not now: it comes again after `delay`, with one more attempt counted.
     async fn retry(&self, delivery: &Delivery, delay: Duration) -> Result<(), Unavailable>;
 

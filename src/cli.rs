@@ -21,6 +21,7 @@ mod migrate;
 mod order;
 mod paint;
 mod pause;
+mod preview;
 mod progress;
 mod saga;
 mod serve;
@@ -213,8 +214,8 @@ fn run(cli: Cli, flags: &BTreeMap<String, String>) -> Result<ExitCode> {
 
 async fn dispatch(command: Command, settings: Settings, warnings: &[String]) -> Result<ExitCode> {
     match command {
-        Command::Dev => dev::run(&settings).await,
-        Command::Demo(args) => demo::run(args, settings).await,
+        Command::Dev => dev::run(&settings.with_secrets_made_up()).await,
+        Command::Demo(args) => demo::run(args, settings.with_secrets_made_up()).await,
         Command::Worker { roles } => {
             serve::run(roles.into_iter().map(Part::Worker).collect(), &settings).await
         }

@@ -1,6 +1,7 @@
 //! Every setting there is, its default, and where its value came from. A name nobody knows is never ignored
 //! silently.
 
+mod known;
 mod sense;
 mod value;
 
@@ -11,10 +12,14 @@ use anyhow::{Context, Result, bail};
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
+use known::{DEV_DEFAULTS, PART_DEFAULTS, SECRETS, SETTINGS};
 pub use sense::Usage;
-pub use value::{AmqpUrl, DatabaseUrl, DelayMs, Listen, Prefix, Rate, Secret};
+pub use value::{
+    AmqpUrl, DatabaseUrl, DelayMs, Key, Ladder, Listen, Origins, Prefix, Rate, Secret, WebhookUrl,
+};
 
 use crate::store::sqlite::Durability;
+use crate::webhook::{standard, stripe};
 
 /// How the program is used decides a few defaults.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,70 +39,35 @@ pub struct Settings {
     pub prefix: Prefix,
     pub durability: Durability,
     pub listen: Listen,
+    pub jwt_secret: Key,
+    pub jwt_public_key_file: String,
+    pub jwt_jwks_file: String,
+    pub jwt_issuer: String,
+    pub jwt_audience: String,
+    pub cors_origins: Origins,
+    pub rate_per_customer: u32,
+    pub rate_per_address: u32,
+    pub refuse_when_oldest_s: u64,
+    pub refuse_when_dead_letters: u64,
     pub provider_success_rate: Rate,
     pub provider_delay_ms: DelayMs,
     pub provider_late_ms: u64,
     pub provider_seed: u64,
+    pub provider_webhook_url: WebhookUrl,
+    pub provider_webhook_retries_s: Ladder,
+    pub webhook_secret: standard::Secrets,
+    pub stripe_webhook_secret: stripe::Secrets,
     pub stock_patience_s: u64,
     pub payment_patience_s: u64,
     pub ship_patience_s: u64,
     pub cod_patience_s: u64,
     pub batch_max: usize,
     pub journal_keep_days: u64,
+    pub archive_after_days: u64,
     pub log: String,
     pub log_format: LogFormat,
 }
 
-/// Name, default and meaning of each, in the order in which `checkout config` shows them.
-const SETTINGS: [(&str, &str, &str); 17] = [
-    (
-        "database_url",
-        "sqlite:data/checkout.db",
-        "where everything is kept: sqlite:PATH, or postgres://user:password@host/database",
-    ),
-    ("amqp_url", "", "the broker: amqp://user:password@host:5672/vhost, amqps://…; empty: in this process"),
-    (
-        "prefix",
-        "checkout",
-        "what the names of exchanges and queues begin with, so that systems can share a broker",
-    ),
-    (
-        "durability",
-        "power_loss",
-        "of a SQLite file: power_loss (every commit is on disk) or process_crash (faster; a power cut may lose the last commits, a killed process loses none)",
-    ),
-    (
-        "listen",
-        "127.0.0.1:8080",
-        "address of the HTTP listener; port 0 picks a free one, none has none (the default of worker and timers)",
-    ),
-    ("provider_success_rate", "1.0", "share of payments that the mock provider takes (0.95 in dev)"),
-    ("provider_delay_ms", "0", "how long it takes: 0, or a range like 1000-3000 (the default in dev)"),
-    ("provider_late_ms", "310000", "how late tok_late answers"),
-    ("provider_seed", "0", "the same seed gives the same outcomes"),
-    ("stock_patience_s", "30", "how long stock may take before it is asked again"),
-    (
-        "payment_patience_s",
-        "300",
-        "how long a payment may take before the provider is asked what became of it",
-    ),
-    ("ship_patience_s", "30", "how long a shipment may take before it is asked for again"),
-    (
-        "cod_patience_s",
-        "2592000",
-        "how long cash on delivery may take before an operator is called (30 days)",
-    ),
-    ("batch_max", "256", "messages that one transaction handles at most"),
-    ("journal_keep_days", "14", "how long the journal of an ended order is kept"),
-    ("log", "info", "trace, debug, info, warn, error, or a filter like checkout_saga=debug"),
-    ("log_format", "auto", "text, json, or auto: text on a terminal and json elsewhere"),
-];
-
-const DEV_DEFAULTS: &[(&str, &str)] =
-    &[("provider_success_rate", "0.95"), ("provider_delay_ms", "1000-3000")];
-const PART_DEFAULTS: &[(&str, &str)] = &[("listen", "none")];
-/// Shown with stars, and read from a file if the environment names one: CHECKOUT_AMQP_URL_FILE.
-const SECRETS: [&str; 2] = ["database_url", "amqp_url"];
 const FILE: &str = "checkout.toml";
 const PREFIX: &str = "CHECKOUT_";
 /// Read elsewhere: not settings, and not mistakes either.
@@ -183,7 +153,7 @@ fn assemble(
             () => "default",
         };
         let value = merged.get_string(name)?;
-        let value = if SECRETS.contains(&name) { value::masked(&value) } else { value };
+        let value = if SECRETS.contains(&name) { value::masked(name, &value) } else { value };
         shown.push(Shown { name, value, from, meaning });
     }
     let settings = merged.try_deserialize::<Settings>().map_err(|error| readable(&error, &shown))?;
@@ -321,6 +291,14 @@ mod tests {
             ("amqp_url", "amqp://guest:s3cret@broker:port/shop"),
             ("database_url", "postgres://anna:s3cret@db:port/shop"),
             ("prefix", "My Shop"),
+            ("webhook_secret", "whsec_s3cret"),
+            ("stripe_webhook_secret", "whsec_s3cret"),
+            ("provider_webhook_url", "https://127.0.0.1/webhooks/payments"),
+            ("provider_webhook_url", "127.0.0.1/webhooks/payments"),
+            ("provider_webhook_url", "http:///webhooks"),
+            ("provider_webhook_retries_s", ""),
+            ("provider_webhook_retries_s", "0,soon"),
+            ("provider_webhook_retries_s", "0,999999"),
         ] {
             let error = load("", &[], &[(name, value)]).err().unwrap().to_string();
             assert!(error.contains(name), "{name}={value}: {error}");
@@ -339,6 +317,12 @@ mod tests {
         let shown = loaded.shown.iter().find(|shown| shown.name == "amqp_url").unwrap();
         assert_eq!((shown.value.as_str(), shown.from), ("amqp://anna:***@broker/shop", "environment"));
         assert!(!format!("{:?}", loaded.settings).contains("s3cret"));
+        std::fs::write(file.path(), "whsec_s3cretAAAAAAAAAAAAAAAAAAAAAAAAAA\n").unwrap();
+        let loaded = load("", &[("CHECKOUT_STRIPE_WEBHOOK_SECRET_FILE", &path)], &[]).unwrap();
+        assert!(!loaded.settings.stripe_webhook_secret.is_empty());
+        let shown = loaded.shown.iter().find(|shown| shown.name == "stripe_webhook_secret").unwrap();
+        assert_eq!(shown.value, "***");
+        std::fs::write(file.path(), "amqp://anna:s3cret@broker/shop\n").unwrap();
         let both = [("CHECKOUT_AMQP_URL_FILE", path.as_str()), ("CHECKOUT_AMQP_URL", "amqp://b")];
         assert!(load("", &both, &[]).err().unwrap().to_string().contains("both set"));
         let gone = load("", &[("CHECKOUT_DATABASE_URL_FILE", "/no/such/file")], &[]);

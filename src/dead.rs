@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use contract::{BodyHash, Message, MessageId, Queue, Role};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::broker::Broker;
 use crate::gateway::{Edited, Operator};
-use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, JournalRow, Said, Store};
+use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, JournalRow, Letters, Said, Store};
 
 /// Sends the letter to its queue again. As it was, it keeps its id: if it was handled after all, it is recognised.
 /// Edited, it is another message with an id of its own, and the old one counts as handled.
@@ -15,11 +17,12 @@ pub(crate) async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, who
     let letter = open_letter(store, id).await?;
     let own = own_id(&letter)?;
     let (by, status) = (&who.by, DeadStatus::Replayed);
+    let why = if who.why.is_empty() { String::new() } else { format!(": {}", who.why) };
     let (role, message, outcome) = match &who.edited {
-        None => (Role::Operator, as_it_was(&letter)?, format!("replayed by {by}")),
+        None => (Role::Operator, as_it_was(&letter)?, format!("replayed by {by}{why}")),
         Some(edited) => {
             let message = with_edits(&letter, &own, edited)?;
-            let outcome = format!("superseded by {}, edited by {by}", message.id);
+            let outcome = format!("superseded by {}, edited by {by}{why}", message.id);
             (reader(&letter), message, outcome)
         }
     };
@@ -36,6 +39,62 @@ pub(crate) async fn discard(store: &dyn Store, id: &str, who: &Operator) -> Resu
     let outcome = format!("discarded by {}: {}", who.by, who.why);
     let entry = Entry { role: reader(&letter), outcome, said: Vec::new() };
     close(store, &letter, own, DeadStatus::Discarded, entry).await
+}
+
+/// What is done about each of many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Deed {
+    Replay,
+    Discard,
+}
+
+/// What became of a group.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(crate) struct Dealt {
+    pub(crate) done: usize,
+    /// Those that could not be, each with why.
+    pub(crate) failed: Vec<Failed>,
+    /// There may be more of them.
+    pub(crate) left: bool,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Failed {
+    pub(crate) id: String,
+    pub(crate) why: String,
+}
+
+/// As many of a group as are wanted, the oldest of them first; one that cannot be dealt with holds up no other.
+pub(crate) async fn deal_with(
+    store: &dyn Store,
+    broker: &dyn Broker,
+    wanted: &Letters,
+    deed: Deed,
+    who: &Operator,
+) -> Result<Dealt> {
+    let letters = store.letters(wanted).await?;
+    let mut dealt = Dealt { left: letters.len() == wanted.limit, ..Dealt::default() };
+    for letter in letters.iter().rev() {
+        let done = match deed {
+            Deed::Replay => replay(store, broker, &letter.id, who).await,
+            Deed::Discard => discard(store, &letter.id, who).await,
+        };
+        match done {
+            Ok(()) => dealt.done += 1,
+            Err(why) => dealt.failed.push(Failed { id: letter.id.clone(), why: format!("{why:#}") }),
+        }
+    }
+    Ok(dealt)
+}
+
+/// What a replay would send, and to which queues.
+pub(crate) fn as_it_would_be(letter: &DeadLetter, edited: Option<&Edited>) -> Result<(Message, Vec<Queue>)> {
+    let message = match edited {
+        None => as_it_was(letter)?,
+        Some(edited) => with_edits(letter, &own_id(letter)?, edited)?,
+    };
+    let queues = queues(letter, &message);
+    Ok((message, queues))
 }
 
 /// What the journal is told.

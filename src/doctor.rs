@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use contract::Role;
 use serde::Serialize;
 
 use crate::app;
 use crate::broker::rabbitmq;
-use crate::config::{AmqpUrl, DatabaseUrl, Settings, Usage};
+use crate::config::{AmqpUrl, DatabaseUrl, Settings, Usage, WebhookUrl};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{DeadStatus, Filter, Store};
@@ -45,6 +46,7 @@ const UNHANDLED_MAX: Duration = Duration::from_secs(60);
 /// Letters that are counted by their code.
 const LETTERS_MAX: usize = 10_000;
 const SAGAS_MAX: usize = 1000;
+const POSTS_MAX: usize = 1000;
 /// Before it, quorum queues could not dead-letter at least once.
 const OLDEST_BROKER: (u32, u32) = (3, 10);
 
@@ -66,17 +68,44 @@ impl Findings {
 pub async fn examine(settings: &Settings, warnings: &[String]) -> Findings {
     let mut found = Findings::default();
     look_at_settings(settings, warnings, &mut found);
+    let mut paused = Vec::new();
     if look_at_migrations(settings, &mut found).await {
         match app::look(settings).await {
-            Ok(store) => look_into(&*store, &mut found).await,
+            Ok(store) => paused = look_into(&*store, &mut found).await,
             Err(why) => found.add("database", Level::Error, format!("{why:#}"), "mend what it says"),
         }
     }
     match app::rabbit_options(settings, "doctor") {
-        Some(options) => look_at_broker(&options, &mut found).await,
+        Some(options) => look_at_broker(&options, &paused, &mut found).await,
         None => found.good("broker", "the queues are in the process of the system; no broker is needed"),
     }
+    look_at_posts(settings, &mut found).await;
     found
+}
+
+/// Where the mock provider posts its events: whether they arrive.
+async fn look_at_posts(settings: &Settings, found: &mut Findings) {
+    let books = settings.database_url.file().map(app::world_path);
+    let WebhookUrl::At(url) = &settings.provider_webhook_url else { return };
+    if books.is_some_and(|books| !books.exists()) {
+        return;
+    }
+    let refused = async { anyhow::Ok(app::open_world(settings).await?.refused_page("", POSTS_MAX).await?) };
+    let refused = match refused.await {
+        Ok(refused) => refused,
+        Err(why) => return found.add("webhook", Level::Error, format!("{why:#}"), "mend what it says"),
+    };
+    let Some(last) = refused.iter().max_by_key(|one| one.at) else {
+        return found.good("webhook", format!("{url} has taken every event"));
+    };
+    let given_up = refused.iter().filter(|one| one.given_up).count();
+    let what = format!(
+        "{url} has not taken {} events, {given_up} of them were given up; the last answer was: {}",
+        refused.len(),
+        last.answer
+    );
+    let fix = "mend the endpoint; a payment that nobody heard of is asked about after payment_patience_s";
+    found.add("webhook", Level::Warning, what, fix);
 }
 
 fn look_at_settings(settings: &Settings, warnings: &[String], found: &mut Findings) {
@@ -145,13 +174,15 @@ async fn look_at_migrations(settings: &Settings, found: &mut Findings) -> bool {
     true
 }
 
-async fn look_into(store: &dyn Store, found: &mut Findings) {
-    if let Err(why) = look_at_work(store, found).await {
+/// Returns the roles that are paused: nobody reads their queues, and nobody should.
+async fn look_into(store: &dyn Store, found: &mut Findings) -> Vec<Role> {
+    look_at_work(store, found).await.unwrap_or_else(|why| {
         found.add("database", Level::Error, why, "mend what it says; the log of the database may know more");
-    }
+        Vec::new()
+    })
 }
 
-async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<(), crate::store::Error> {
+async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<Vec<Role>, crate::store::Error> {
     let before = Instant::now();
     let theirs = store.now().await?.unix_ms();
     // Half of the way there and back.
@@ -201,7 +232,7 @@ async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<(), cra
             "checkout saga list --status needs_attention",
         ),
     }
-    Ok(())
+    Ok(pauses.into_iter().map(|pause| pause.role).collect())
 }
 
 /// The poller looks five times a second.
@@ -231,7 +262,7 @@ async fn look_at_letters(
     Ok(())
 }
 
-async fn look_at_broker(options: &rabbitmq::Options, found: &mut Findings) {
+async fn look_at_broker(options: &rabbitmq::Options, paused: &[Role], found: &mut Findings) {
     match rabbitmq::knock(options).await {
         Ok(()) => {}
         Err(rabbitmq::Shut::Away(why)) => {
@@ -256,7 +287,7 @@ async fn look_at_broker(options: &rabbitmq::Options, found: &mut Findings) {
         Err(why) => found.add("topology", Level::Error, why, "checkout topology plan"),
     }
     match rabbitmq::queues(options).await {
-        Ok(queues) => look_at_queues(options, &queues, found),
+        Ok(queues) => look_at_queues(options, &queues, paused, found),
         Err(why) => found.add("queues", Level::Warning, why, ""),
     }
 }
@@ -312,17 +343,24 @@ fn look_at_version(version: &str, found: &mut Findings) {
 }
 
 /// Messages that lie where nobody reads.
-fn look_at_queues(options: &rabbitmq::Options, queues: &[rabbitmq::QueueSeen], found: &mut Findings) {
+fn look_at_queues(
+    options: &rabbitmq::Options,
+    queues: &[rabbitmq::QueueSeen],
+    paused: &[Role],
+    found: &mut Findings,
+) {
     let before = found.0.len();
     for queue in queues {
         let name = queue.name.strip_prefix(&format!("{}.", options.prefix)).unwrap_or(&queue.name);
-        if name.starts_with("retry.") {
+        let reader = contract::Queue::named(name).map(|queue| queue.reader());
+        let rests = reader.is_some_and(|role| paused.contains(&role));
+        if rests || name.starts_with("retry.") {
             continue;
         }
         let what = format!("{} holds {} messages", queue.name, queue.messages);
         match (name, queue.messages, queue.consumers) {
-            (_, 0, 0) if contract::Queue::named(name).is_some() => {
-                let role = contract::Queue::named(name).map_or("", |queue| queue.reader().name());
+            (_, 0, 0) if reader.is_some() => {
+                let role = reader.map_or("", Role::name);
                 let what = format!("nobody reads {}", queue.name);
                 found.add("queues", Level::Note, what, format!("run `checkout worker {role}`"));
             }
@@ -340,7 +378,7 @@ fn look_at_queues(options: &rabbitmq::Options, queues: &[rabbitmq::QueueSeen], f
                 );
             }
             (_, _, 0) => {
-                let role = contract::Queue::named(name).map_or("", |queue| queue.reader().name());
+                let role = reader.map_or("", Role::name);
                 let what = format!("{what}, and nobody reads it");
                 found.add("queues", Level::Error, what, format!("run `checkout worker {role}`"));
             }

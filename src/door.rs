@@ -5,13 +5,19 @@
 //! Requests that come close together share one commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use contract::{Message, Role};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch;
-use crate::broker::Broker;
+use crate::broker::{Broker, State};
+use crate::echo::Echoes;
 use crate::fail;
 use crate::retry::Delays;
 use crate::store::{Changes, Error, Said, Store};
@@ -20,9 +26,44 @@ use crate::store::{Changes, Error, Said, Store};
 const WAITING_MAX: usize = 10_000;
 const BATCH_MAX: usize = 500;
 
+/// While one batch waits for the disk, others get ready to go with the next wait for it.
+const IN_HAND_MAX: usize = 16;
+
+/// When nothing is in hand, a request does not wait for company; else it waits this long for it, because every batch
+/// costs something, whatever its size.
+const APART: Duration = Duration::from_millis(2);
+
+/// What is away may come back within this; whoever waits longer is told so.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
 #[derive(Clone)]
 pub struct Door {
     requests: mpsc::Sender<Request>,
+    crowd: Crowd,
+}
+
+/// Who waits at the door for an answer. While they are many, batches are small, so that what these bring is kept in
+/// between: it may wait in a queue afterwards, but nobody likes to wait at a door.
+#[derive(Clone, Default)]
+pub struct Crowd(Arc<AtomicUsize>);
+
+const MANY: usize = 16;
+
+impl Crowd {
+    pub fn is_here(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= MANY
+    }
+
+    fn join(&self) -> impl Drop + use<> {
+        struct Member(Arc<AtomicUsize>);
+        impl Drop for Member {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Member(self.0.clone())
+    }
 }
 
 struct Request {
@@ -51,13 +92,30 @@ impl Door {
     pub fn open(
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
+        echoes: Echoes,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        (Self { requests }, keep_door(store, broker, waiting, stop))
+        (Self { requests, crowd: Crowd::default() }, keep_door(store, broker, echoes, waiting, stop))
     }
 
+    /// Who is refused because something is away may send the same again: it is done once.
     pub async fn accept(&self, message: Message) -> Result<Accepted, Refused> {
+        let _waits = self.crowd.join();
+        self.bring(message).await
+    }
+
+    /// As from a queue: nobody waits for the answer.
+    pub async fn bring(&self, message: Message) -> Result<Accepted, Refused> {
+        let late = || Refused::Unavailable(format!("no answer within {} s", ANSWER_WITHIN.as_secs()));
+        timeout(ANSWER_WITHIN, self.pass(message)).await.map_err(|_| late())?
+    }
+
+    pub fn crowd(&self) -> Crowd {
+        self.crowd.clone()
+    }
+
+    async fn pass(&self, message: Message) -> Result<Accepted, Refused> {
         let closed = || Refused::Unavailable("the system is stopping".into());
         let (answer, answered) = oneshot::channel();
         let request = Request { message: Arc::new(message), answer };
@@ -69,28 +127,59 @@ impl Door {
 async fn keep_door(
     store: Arc<dyn Store>,
     broker: Arc<dyn Broker>,
+    echoes: Echoes,
     mut waiting: mpsc::Receiver<Request>,
     stop: CancellationToken,
 ) {
-    let mut batch = Vec::new();
+    let mut in_hand = FuturesUnordered::new();
+    let mut next = Instant::now();
     loop {
-        let count = tokio::select! {
+        let batch = tokio::select! {
             biased;
-            count = waiting.recv_many(&mut batch, BATCH_MAX) => count,
-            () = stop.cancelled() => return,
+            Some(()) = in_hand.next() => {
+                if in_hand.is_empty() {
+                    next = Instant::now();
+                }
+                continue;
+            }
+            batch = gather(&mut waiting, next), if in_hand.len() < IN_HAND_MAX => batch,
+            () = stop.cancelled() => break,
         };
-        if count == 0 {
-            return;
+        if batch.is_empty() {
+            break;
         }
-        let answers = let_in(&*store, &*broker, &batch).await;
-        for (request, answer) in batch.drain(..).zip(answers) {
-            // Who does not wait for the answer any more will ask again under the same id.
-            request.answer.send(answer).ok();
+        next = Instant::now() + APART;
+        in_hand.push(see_through(&*store, &*broker, &echoes, batch));
+    }
+    while in_hand.next().await.is_some() {}
+}
+
+/// Nothing is lost when this is dropped while it waits.
+async fn gather(waiting: &mut mpsc::Receiver<Request>, not_before: Instant) -> Vec<Request> {
+    if Instant::now() < not_before {
+        tokio::time::sleep_until(not_before).await;
+    }
+    let mut batch = Vec::new();
+    waiting.recv_many(&mut batch, BATCH_MAX).await;
+    batch
+}
+
+async fn see_through(store: &dyn Store, broker: &dyn Broker, echoes: &Echoes, batch: Vec<Request>) {
+    let answers = let_in(store, broker, &batch).await;
+    for (request, answer) in batch.into_iter().zip(answers) {
+        if answer == Ok(Accepted::Repeat) {
+            echoes.repeated(Role::Gateway, &request.message);
         }
+        // Who does not wait for the answer any more will ask again under the same id.
+        request.answer.send(answer).ok();
     }
 }
 
 async fn let_in(store: &dyn Store, broker: &dyn Broker, batch: &[Request]) -> Vec<Result<Accepted, Refused>> {
+    if let State::Down(why) | State::Blocked(why) = broker.state() {
+        // What cannot be published is not journalled either.
+        return vec![Err(Refused::Unavailable(format!("the broker is away: {why}"))); batch.len()];
+    }
     let mut delays = Delays::new();
     let mut lost = false;
     loop {

@@ -1,285 +1,273 @@
-//! The HTTP door for our own command line: what it lets in is journalled before it is answered.
+//! The HTTP side: it checks, journals what it accepts by the door, and shows views. It decides nothing and writes no
+//! record.
+//!
+//! `route.rs` is the table of all routes. A request passes the front (`front.rs`), then here: its address, its token,
+//! its customer's limit, its body; and only then its handler, in the room that the route belongs to.
 
-use std::path::{Path, PathBuf};
+mod admin;
+mod admission;
+pub mod auth;
+mod body;
+mod call;
+mod cards;
+mod cart;
+mod dashboard;
+mod front;
+pub(crate) mod hub;
+mod intents;
+mod letters;
+mod limits;
+mod listener;
+mod openapi;
+mod operator;
+mod orders;
+mod pages;
+mod parked;
+mod payments;
+mod problem;
+#[allow(dead_code)]
+mod route;
+mod run_file;
+mod wallet;
+mod webhooks;
+mod written;
+
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path as UrlPath, Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use anyhow::Result;
+use axum::Router;
+use axum::extract::{RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderValue, Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
-use contract::{BodyHash, Message, Raw, Role, Unreadable};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use axum::routing::any;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::WORKERS;
+use crate::adapter::mock::MockWorld;
 use crate::broker::Broker;
-use crate::door::{Accepted, Door, Refused};
-use crate::probe::{self, Probe};
+use crate::chaos::Chaos;
+use crate::config::{Origins, Settings};
+use crate::door::Door;
+use crate::preview::Company;
+use crate::probe::Probe;
 use crate::store::Store;
-use crate::{dead, pause};
+use admission::Admission;
+use auth::keys::Keys;
+use auth::{Caller, Porter, Role};
+use call::Call;
+pub(crate) use dashboard::shop::CUSTOMER;
+use dashboard::{Board, session};
+use front::{Peer, RequestId, Taken};
+use hub::Hub;
+use limits::Limits;
+use route::{Route, Takes, Who};
 
-/// A message of 64 KiB and its envelope.
-const BODY_BYTES_MAX: usize = 96 * 1024;
+pub use openapi::document as openapi_document;
+pub use operator::{Edited, Operator, Receipt, Submission};
+pub use problem::Problem;
+pub use run_file::RunFile;
 
-#[derive(Clone)]
+/// What every route may use.
 pub struct Gateway {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) door: Door,
+    pub(crate) probe: Arc<Probe>,
+    pub(crate) hub: Hub,
+    pub(crate) shelf: orders::Shelf,
+    pub(crate) admission: Admission,
+    /// Who would decide, for previews.
+    pub(crate) company: Company,
+    /// What goes on and on ends with the process.
+    pub(crate) stop: CancellationToken,
+    porter: Porter,
+    limits: Limits,
+    cors_origins: Origins,
+    webhooks: webhooks::Secrets,
+    pub(crate) board: Board,
+    pub(crate) world: Arc<MockWorld>,
+    /// In a shop to play with: there, whoever sits at this machine is its admin.
+    pub(crate) chaos: Option<Arc<Chaos>>,
+    /// There, a customer has one as well.
+    pub(crate) shop_token: Option<String>,
+    /// Of this run: a page that needed no token gives one to its forms.
+    pub(crate) page_secret: String,
+}
+
+/// The parts of a system that the gateway stands before.
+pub struct Behind {
     pub store: Arc<dyn Store>,
     pub broker: Arc<dyn Broker>,
     pub door: Door,
-    pub token: Arc<str>,
+    pub probe: Arc<Probe>,
+    /// Everybody outside, whose books are compared with ours.
+    pub world: Arc<MockWorld>,
+    pub(crate) chaos: Option<Arc<Chaos>>,
+    pub stop: CancellationToken,
 }
 
-/// Where a running system listens and what opens it; only its user may read this file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RunFile {
-    pub address: std::net::SocketAddr,
-    pub token: String,
-    pub pid: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-pub struct Submission {
-    #[serde(rename = "type")]
-    pub name: String,
-    #[serde(default)]
-    pub message_id: Option<String>,
-    pub body: Box<RawValue>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Receipt {
-    pub message_id: String,
-    pub order_id: Option<String>,
-    /// It was let in before, and nothing happens twice.
-    pub repeat: bool,
-}
-
-/// Who does something by hand, and why: it stays in the journal.
-#[derive(Serialize, Deserialize)]
-pub struct Operator {
-    pub by: String,
-    #[serde(default)]
-    pub why: String,
-    /// With a replay: what to send instead of what failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edited: Option<Edited>,
-}
-
-#[derive(Serialize, Deserialize)]
-pub struct Edited {
-    #[serde(default, rename = "type")]
-    pub name: Option<String>,
-    #[serde(default)]
-    pub body: Option<String>,
-}
-
-impl Operator {
-    pub fn new(by: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { by: by.into(), why: why.into(), edited: None }
+impl Gateway {
+    /// Fails when the settings name no key, or one that cannot be used.
+    pub async fn new(settings: &Settings, behind: Behind, run: Option<&RunFile>) -> Result<Self> {
+        let board = Board::new(&behind);
+        let Behind { store, broker, door, probe, world, chaos, stop } = behind;
+        let keys = Keys::of(settings).await?;
+        let shop_token =
+            chaos.as_ref().and_then(|_| auth::tokens(settings, CUSTOMER)).map(|(customer, _)| customer);
+        Ok(Self {
+            store,
+            broker,
+            door,
+            probe,
+            hub: Hub::default(),
+            shelf: orders::Shelf::default(),
+            admission: Admission::of(settings),
+            company: crate::app::company(settings),
+            stop,
+            porter: Porter { keys, run_token: run.map(|run| run.token.as_str().into()) },
+            limits: Limits::new(settings.rate_per_customer, settings.rate_per_address),
+            cors_origins: settings.cors_origins.clone(),
+            webhooks: webhooks::Secrets::of(settings),
+            board,
+            world,
+            chaos,
+            shop_token,
+            page_secret: uuid::Uuid::new_v4().to_string(),
+        })
     }
 }
 
-/// RFC 9457.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Problem {
-    pub status: u16,
-    pub code: String,
-    pub title: String,
-    pub detail: String,
+/// Until it is stopped; requests under way are finished.
+pub async fn serve(gateway: Gateway, listener: TcpListener) {
+    let stop = gateway.stop.clone();
+    let gateway = Arc::new(gateway);
+    let hub = gateway.hub.clone().listen(gateway.broker.clone(), stop.clone());
+    tokio::join!(listener::serve(listener, router(gateway.clone()), stop), hub);
 }
 
-pub async fn serve(
-    gateway: Gateway,
-    probe: Arc<Probe>,
-    listener: TcpListener,
-    stop: CancellationToken,
-) -> Result<()> {
-    let admin = Router::new()
-        .route("/admin/messages", post(submit))
-        .route("/admin/dead-letters/{id}/replay", post(replay))
-        .route("/admin/dead-letters/{id}/discard", post(discard))
-        .route("/admin/roles/{role}/pause", post(pause_role))
-        .route("/admin/roles/{role}/resume", post(resume_role))
-        .layer(from_fn_with_state(gateway.clone(), only_with_token))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-    let routes = admin.with_state(gateway).merge(probe::routes(probe));
-    let stopping = async move { stop.cancelled().await };
-    axum::serve(listener, routes).with_graceful_shutdown(stopping).await.context("the HTTP listener failed")
-}
-
-async fn only_with_token(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-    // Hashes are compared: how long that takes says nothing about the token.
-    if BodyHash::of("token", given) != BodyHash::of("token", &gateway.token) {
-        return problem(
-            StatusCode::UNAUTHORIZED,
-            "UNAUTHORIZED",
-            "give the token from the run file as a bearer token",
-        );
-    }
-    next.run(request).await
-}
-
-async fn submit(State(gateway): State<Gateway>, body: Result<Bytes, BytesRejection>) -> Response {
-    let body = match body {
-        Ok(body) => body,
-        Err(why) if why.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            let why = format!("a message and its envelope have at most {BODY_BYTES_MAX} bytes");
-            return problem(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &why);
+fn router(gateway: Arc<Gateway>) -> Router {
+    let mut paths: Vec<(&'static str, Vec<Route>)> = Vec::new();
+    for route in route::table().into_iter().filter(|route| gateway.chaos.is_some() || !route.play) {
+        match paths.iter_mut().find(|(path, _)| *path == route.path) {
+            Some((_, routes)) => routes.push(route),
+            None => paths.push((route.path, vec![route])),
         }
-        Err(why) => return problem(why.status(), "ENVELOPE_INVALID", &why.body_text()),
-    };
-    let submission: Submission = match serde_json::from_slice(&body) {
-        Ok(submission) => submission,
-        Err(why) => return problem(StatusCode::BAD_REQUEST, "ENVELOPE_INVALID", &why.to_string()),
-    };
-    let raw = Raw {
-        message_id: submission.message_id,
-        name: submission.name,
-
-        body: submission.body.get().as_bytes().to_vec(),
-        ..Raw::default()
-    };
-    let now = match gateway.store.now().await {
-        Ok(now) => now,
-        Err(why) => return unavailable(&why.to_string()),
-    };
-    match Message::accept(&raw, now) {
-        Ok(message) => let_in(&gateway.door, message).await,
-        Err(Unreadable { code: "body_too_large", why }) => {
-            problem(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &why)
-        }
-        Err(Unreadable { code, why }) => problem(StatusCode::UNPROCESSABLE_ENTITY, code, &why),
     }
-}
-
-async fn let_in(door: &Door, message: Message) -> Response {
-    let receipt = |repeat| Receipt {
-        message_id: message.id.to_string(),
-        order_id: message.order_id.map(|id| id.to_string()),
-        repeat,
+    let mut router = Router::new();
+    for (path, routes) in paths {
+        let (gateway, routes) = (gateway.clone(), Arc::new(routes));
+        let meet = move |params: Params, request: Request| {
+            let (gateway, routes) = (gateway.clone(), routes.clone());
+            async move { by_method(gateway, &routes, params, request).await }
+        };
+        router = router.route(path, any(meet));
+    }
+    let guarded = gateway.clone();
+    let nowhere = async move |request: Request| {
+        let nothing = || Problem::not_found("NOT_FOUND", "there is no such page; /openapi.json lists them");
+        address_may(&guarded, request.extensions()).err().unwrap_or_else(nothing)
     };
-    let (new, repeat) = (receipt(false), receipt(true));
-    match door.accept(message).await {
-        Ok(Accepted::New) => (StatusCode::ACCEPTED, Json(new)).into_response(),
-        Ok(Accepted::Repeat) => (StatusCode::ACCEPTED, Json(repeat)).into_response(),
-        Err(refused @ Refused::IdReused) => {
-            problem(StatusCode::UNPROCESSABLE_ENTITY, "message_id_reused", &refused.to_string())
-        }
-        Err(refused @ Refused::Unavailable(_)) => unavailable(&refused.to_string()),
-    }
+    router.fallback(nowhere).layer(from_fn_with_state(gateway, front::pass))
 }
 
-async fn replay(
-    State(gateway): State<Gateway>,
-    UrlPath(id): UrlPath<String>,
-    Json(who): Json<Operator>,
-) -> Response {
-    answer(dead::replay(&*gateway.store, &*gateway.broker, &id, &who).await)
-}
+/// A path's parts; an error is one that is no text.
+type Params = Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>;
 
-async fn discard(
-    State(gateway): State<Gateway>,
-    UrlPath(id): UrlPath<String>,
-    Json(who): Json<Operator>,
-) -> Response {
-    answer(dead::discard(&*gateway.store, &id, &who).await)
-}
-
-async fn pause_role(
-    State(gateway): State<Gateway>,
-    UrlPath(role): UrlPath<String>,
-    Json(who): Json<Operator>,
-) -> Response {
-    match worker(&role) {
-        Ok(role) => answer(pause::pause(&*gateway.store, role, &who).await),
-        Err(unknown) => unknown,
-    }
-}
-
-async fn resume_role(
-    State(gateway): State<Gateway>,
-    UrlPath(role): UrlPath<String>,
-    Json(who): Json<Operator>,
-) -> Response {
-    match worker(&role) {
-        Ok(role) => answer(pause::resume(&*gateway.store, role, &who).await),
-        Err(unknown) => unknown,
-    }
-}
-
-#[allow(clippy::result_large_err)] // the answer is given at once
-fn worker(name: &str) -> Result<Role, Response> {
-    let found = WORKERS.iter().map(|(role, _)| *role).find(|role| role.name() == name);
-    found.ok_or_else(|| {
-        let why = format!("no role that works at a queue is called {name:?}");
-        problem(StatusCode::NOT_FOUND, "ROLE_UNKNOWN", &why)
-    })
-}
-
-fn answer(done: Result<()>) -> Response {
-    match done {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(why) => problem(StatusCode::CONFLICT, "NOT_POSSIBLE", &format!("{why:#}")),
-    }
-}
-
-fn unavailable(why: &str) -> Response {
-    let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", why);
-    response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+async fn by_method(gateway: Arc<Gateway>, routes: &[Route], params: Params, request: Request) -> Response {
+    let method = match request.method() {
+        // The body of the answer is left out on the way.
+        &Method::HEAD => &Method::GET,
+        method => method,
+    };
+    let Some(route) = routes.iter().find(|route| route.method == *method) else {
+        return other_method(routes, method);
+    };
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
+    let asked = request.uri().clone();
+    let answered = meet(gateway, route, params, request).await;
+    let mut response = answered.unwrap_or_else(|problem| {
+        let (request_id, code) = (id.as_deref().unwrap_or_default(), problem.code.as_str());
+        tracing::debug!(request_id, route = route.name, status = problem.status, code, "refused");
+        if route.page { dashboard::refused(problem, &asked) } else { problem.into_response() }
+    });
+    response.extensions_mut().insert(Taken(route.name));
     response
 }
 
-fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
-    let title = status.canonical_reason().unwrap_or("error").to_string();
-    let body = Problem { status: status.as_u16(), code: code.to_string(), title, detail: detail.to_string() };
-    let kind = header::HeaderValue::from_static("application/problem+json");
-    let mut response = (status, Json(body)).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+fn other_method(routes: &[Route], method: &Method) -> Response {
+    let mut names: Vec<_> = routes.iter().map(|route| route.method.as_str()).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    names.push("OPTIONS");
+    let names = names.join(", ");
+    let mut response = match *method {
+        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        _ => {
+            let why = format!("allowed here: {names}");
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", why).into_response()
+        }
+    };
+    if let Ok(names) = HeaderValue::from_str(&names) {
+        response.headers_mut().insert(header::ALLOW, names);
+    }
     response
 }
 
-impl RunFile {
-    /// With a token that nobody can guess.
-    pub fn new(address: std::net::SocketAddr) -> Self {
-        let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        Self { address, token, pid: std::process::id() }
+/// Everything that comes before a handler, cheapest first.
+async fn meet(
+    gateway: Arc<Gateway>,
+    route: &Route,
+    params: Params,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let (caller, session) = match route.who {
+        Who::Open | Who::OwnProof => {
+            address_may(&gateway, &parts.extensions)?;
+            (None, None)
+        }
+        Who::Customer | Who::Admin => {
+            let asked = gateway.porter.caller(&parts.headers).await;
+            let asked = asked.and_then(|caller| caller.ok_or_else(Problem::unauthorized));
+            (Some(known(&gateway, &parts, asked)?), None)
+        }
+        Who::Browser => match session::seated(&gateway, &parts).await {
+            Ok((caller, session)) => (Some(known(&gateway, &parts, Ok(caller))?), Some(session)),
+            Err(problem) => (Some(known(&gateway, &parts, Err(problem))?), None),
+        },
+    };
+    match (route.who, caller.as_ref().map(|caller| caller.role)) {
+        (Who::Admin | Who::Browser, Some(Role::Customer)) => {
+            return Err(Problem::forbidden("this is for admins"));
+        }
+        (Who::Open | Who::OwnProof | Who::Customer | Who::Admin | Who::Browser, _) => {}
     }
+    let params = params.map_err(|why| Problem::bad_request("PATH_INVALID", why.body_text()))?;
+    let params = params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let body = body::read(route.takes, &parts.headers, body).await?;
+    let call = Call { gateway, caller, session, params, uri: parts.uri, headers: parts.headers, body };
+    if let (Takes::Form { .. }, Some(session)) = (route.takes, &call.session) {
+        session.must_have_sent(&call)?;
+    }
+    (route.handler)(call).await
+}
 
-    pub fn path(database: &Path) -> PathBuf {
-        database.with_extension("run")
+fn known(gateway: &Gateway, parts: &Parts, asked: Result<Caller, Problem>) -> Result<Caller, Problem> {
+    // Guessing costs as much of the address's share as asking.
+    if !matches!(&asked, Ok(Caller { role: Role::Operator, .. })) {
+        address_may(gateway, &parts.extensions)?;
     }
+    let caller = asked?;
+    match caller.role {
+        Role::Customer | Role::Admin => gateway.limits.customer(&caller.id)?,
+        Role::Operator => {}
+    }
+    Ok(caller)
+}
 
-    pub fn write(&self, database: &Path) -> Result<()> {
-        use std::io::Write;
-        let path = Self::path(database);
-        let fresh = path.with_extension("run.new");
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        // What an earlier run left may be readable by others.
-        std::fs::remove_file(&fresh).ok();
-        let written = || format!("cannot write {}", path.display());
-        let mut file = options.open(&fresh).with_context(written)?;
-        file.write_all(&serde_json::to_vec(self)?).with_context(written)?;
-        // Whoever looks for it finds all of it or nothing.
-        std::fs::rename(&fresh, &path).with_context(written)
-    }
-
-    pub fn read(database: &Path) -> Result<Self> {
-        let path = Self::path(database);
-        let text = std::fs::read(&path).with_context(|| {
-            format!("no running system was found for {}; start one with `checkout dev`", database.display())
-        })?;
-        Ok(serde_json::from_slice(&text)?)
-    }
+fn address_may(gateway: &Gateway, of: &Extensions) -> Result<(), Problem> {
+    of.get::<Peer>().map_or(Ok(()), |peer| gateway.limits.address(peer.0.ip()))
 }

@@ -3,6 +3,7 @@
 //! There is one set of them for a process, as there is one page that shows them; `probe` adds what has to be
 //! looked up. Prometheus' text format is a few lines, so that they are written here by hand.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -36,12 +37,23 @@ pub enum Stage {
     Acknowledge,
 }
 
+/// What one try to post an event to the shop's webhook came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Post {
+    Arrived,
+    Refused,
+    GivenUp,
+    /// The endpoint is not asked again until the next start.
+    Gone,
+}
+
 pub static METRICS: Metrics = Metrics::new();
 
 /// Everything that is counted.
 pub struct Metrics {
     roles: [OfRole; Role::ALL.len()],
     deadlines: AtomicU64,
+    posts: [AtomicU64; POSTS.len()],
 }
 
 struct OfRole {
@@ -69,6 +81,13 @@ const ENDINGS: [(Ending, &str); 4] = [
     (Ending::Parked, "parked"),
 ];
 
+const POSTS: [(Post, &str); 4] = [
+    (Post::Arrived, "arrived"),
+    (Post::Refused, "refused"),
+    (Post::GivenUp, "given_up"),
+    (Post::Gone, "gone"),
+];
+
 type Counter = fn(&OfRole) -> &AtomicU64;
 
 const COUNTERS: [(&str, &str, Counter); 3] = [
@@ -93,7 +112,11 @@ const MILLION: f64 = 1e6;
 
 impl Metrics {
     const fn new() -> Self {
-        Self { roles: [const { OfRole::new() }; Role::ALL.len()], deadlines: AtomicU64::new(0) }
+        Self {
+            roles: [const { OfRole::new() }; Role::ALL.len()],
+            deadlines: AtomicU64::new(0),
+            posts: [const { AtomicU64::new(0) }; POSTS.len()],
+        }
     }
 
     /// From now on this process shows the role's numbers, zeros as well.
@@ -124,6 +147,11 @@ impl Metrics {
 
     pub fn deadlines(&self, count: usize) {
         self.deadlines.fetch_add(count as u64, Relaxed);
+    }
+
+    /// The mock provider posted an event to the shop's webhook, and it came to this.
+    pub fn posted(&self, post: Post) {
+        self.posts[post as usize].fetch_add(1, Relaxed);
     }
 
     /// The page, as far as it is known here.
@@ -163,7 +191,32 @@ impl Metrics {
         }
         head(&mut page, "checkout_deadlines_total", "counter", "deadlines that came due and were published");
         line(&mut page, "checkout_deadlines_total", &[], self.deadlines.load(Relaxed));
+        let help = "tries of the mock provider to post an event to the shop's webhook";
+        head(&mut page, "checkout_webhook_posts_total", "counter", help);
+        for (post, name) in POSTS {
+            let count = self.posts[post as usize].load(Relaxed);
+            line(&mut page, "checkout_webhook_posts_total", &[("outcome", name)], count);
+        }
         page
+    }
+
+    /// By all roles so far: batches, and the messages in them.
+    pub fn handled(&self) -> (u64, u64) {
+        let counts = self.roles.iter().map(|of| (of.batches.count.load(Relaxed), of.batches.sum() as u64));
+        counts.fold((0, 0), |(batches, messages), (b, m)| (batches + b, messages + m))
+    }
+
+    /// Where the time of each role went so far: its batches, and the seconds of each stage.
+    pub fn time_spent(&self) -> BTreeMap<&'static str, BTreeMap<&'static str, f64>> {
+        let roles = Role::ALL.into_iter().filter(|role| self.of(*role).runs.load(Relaxed));
+        roles
+            .map(|role| {
+                let stages = &self.of(role).stages;
+                let seconds = STAGES.map(|(stage, name)| (name, stages[stage as usize].sum()));
+                let batches = stages[Stage::Look as usize].count.load(Relaxed) as f64;
+                (role.name(), seconds.into_iter().chain([("batches", batches)]).collect())
+            })
+            .collect()
     }
 
     fn took(&self, role: Role, stage: Stage, time: Duration) {
@@ -221,6 +274,10 @@ impl<const N: usize> Histogram<N> {
         self.sum.fetch_add((value * MILLION) as u64, Relaxed);
     }
 
+    fn sum(&self) -> f64 {
+        self.sum.load(Relaxed) as f64 / MILLION
+    }
+
     fn write(&self, page: &mut String, name: &str, labels: &[(&str, &str)], bounds: &[f64; N]) {
         // Read first: a bucket must never hold more than the whole.
         let within = self.within.each_ref().map(|bucket| bucket.load(Relaxed));
@@ -234,7 +291,7 @@ impl<const N: usize> Histogram<N> {
         }
         let labels_inf: Vec<_> = labels.iter().copied().chain([("le", "+Inf")]).collect();
         line(page, &format!("{name}_bucket"), &labels_inf, count);
-        line(page, &format!("{name}_sum"), labels, self.sum.load(Relaxed) as f64 / MILLION);
+        line(page, &format!("{name}_sum"), labels, self.sum());
         line(page, &format!("{name}_count"), labels, count);
     }
 }
@@ -263,6 +320,9 @@ mod tests {
         }
         for (at, (stage, _)) in STAGES.iter().enumerate() {
             assert_eq!(*stage as usize, at);
+        }
+        for (at, (post, _)) in POSTS.iter().enumerate() {
+            assert_eq!(*post as usize, at);
         }
         for (at, role) in Role::ALL.iter().enumerate() {
             assert_eq!(*role as usize, at);

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use contract::{BodyHash, MessageId, Role};
+use contract::{BodyHash, MESSAGES, MessageId, Role, Table};
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Operator;
-use crate::store::{Changes, Error, JournalRow, Pause, PauseChange, Store};
+use crate::store::{Changes, Error, Filter, JournalRow, Pause, PauseChange, Store};
 
 /// A pause is in force everywhere well within a second.
 const EVERY: Duration = Duration::from_millis(500);
@@ -52,6 +53,40 @@ impl Paused {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// A step that would wait for a role that rests.
+#[derive(Debug, Serialize)]
+pub(crate) struct Waits {
+    pub(crate) saga: String,
+    pub(crate) step: &'static str,
+    /// The command by which sagas ask for it.
+    pub(crate) ask: &'static str,
+    /// Sagas that stand there now, up to a thousand.
+    pub(crate) sagas: usize,
+}
+
+/// The steps that ask a role for something, as the sagas' own definitions have them.
+pub(crate) async fn waits(store: &dyn Store, role: Role) -> Result<Vec<Waits>> {
+    const COUNTED_MAX: usize = 1000;
+    let reads = |name: &str| {
+        let mut known = MESSAGES.iter().filter(|(known, ..)| *known == name);
+        known.any(|(_, _, queues)| queues.iter().any(|queue| queue.reader() == role))
+    };
+    let mut waits = Vec::new();
+    for sketch in saga::sketches() {
+        for step in sketch.steps.iter().filter(|step| reads(step.ask)) {
+            let there = Filter { step: Some(step.name.into()), limit: COUNTED_MAX, ..Filter::default() };
+            let mut sagas = 0;
+            for doc in store.list(Table::Sagas, &there).await? {
+                let its: serde_json::Value = serde_json::from_str(&doc)?;
+                sagas += usize::from(its["definition"] == sketch.name && its["version"] == sketch.version);
+            }
+            let saga = format!("{} v{}", sketch.name.replace('_', " "), sketch.version);
+            waits.push(Waits { saga, step: step.name, ask: step.ask, sagas });
+        }
+    }
+    Ok(waits)
 }
 
 /// Stops a role everywhere.

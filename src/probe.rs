@@ -35,14 +35,14 @@ pub struct Probe {
     last: Mutex<Option<(Instant, Readiness)>>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Readiness {
     pub ready: bool,
     pub database: Dependency,
     pub broker: Dependency,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Dependency {
     pub ready: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,31 +4,35 @@
 
 mod hands;
 mod owed;
+mod sort;
 mod spot;
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contract::{Message, MessageId, Outcome, Queue, Role, Time};
+use contract::{Message, Outcome, Queue, Role, Time};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 pub use hands::{Decides, Reaches};
 pub(crate) use owed::still_owed;
+use sort::sort;
 pub use spot::Neighbours;
 use spot::{Entry, Sat, Sitting};
 
 use crate::batch::{self, Settled};
 use crate::broker::{Broker, Delivery};
+use crate::door::Crowd;
+use crate::echo::Echoes;
 use crate::fail;
 use crate::metrics::{Ending, METRICS, Stage, Watch};
 use crate::pause::Paused;
 use crate::retry::{Delays, LADDER};
-use crate::store::{Changes, DeadChange, Error, Handled, Said, SavedRecord, Store, Transaction};
+use crate::store::{Changes, DeadChange, Error, Said, SavedRecord, Store, Transaction};
 
-/// A role at its queues.
+/// A role at its queues. Clones sit side by side, each with a batch of its own.
+#[derive(Clone)]
 pub struct Station {
     pub store: Arc<dyn Store>,
     pub broker: Arc<dyn Broker>,
@@ -36,9 +40,12 @@ pub struct Station {
     /// Drained in this order: a later queue only while the earlier ones are empty.
     pub queues: &'static [Queue],
     pub batch_max: usize,
+    pub crowd: Crowd,
     pub paused: Paused,
     /// Who handles on the spot what is said here.
     pub neighbours: Arc<Neighbours>,
+    /// Who counts what comes again.
+    pub echoes: Echoes,
 }
 
 /// What earlier tries at the same batch have taught.
@@ -141,7 +148,7 @@ impl Station {
                 () = stop.cancelled() => return None,
                 () = self.paused.over(role) => {}
             }
-            let takes = self.queues.iter().map(|queue| self.broker.take(*queue, self.batch_max));
+            let takes = self.queues.iter().map(|queue| self.broker.take(*queue, self.portion()));
             // Polled in order, so that accepted work goes before new work.
             let first = first_ready(takes.collect());
             let taken = tokio::select! {
@@ -149,6 +156,9 @@ impl Station {
                 () = stop.cancelled() => return None,
                 () = self.paused.begins(role) => {
                     tracing::info!(%role, "paused");
+                    for queue in self.queues {
+                        self.broker.rest(*queue).await;
+                    }
                     continue;
                 }
                 taken = first => taken,
@@ -160,6 +170,13 @@ impl Station {
                     tokio::time::sleep(delays.next_delay()).await;
                 }
             }
+        }
+    }
+
+    fn portion(&self) -> usize {
+        match self.crowd.is_here() {
+            true => (self.batch_max / 8).max(1),
+            false => self.batch_max,
         }
     }
 
@@ -234,6 +251,7 @@ impl Station {
         sorted.owed = still_owed(&mut *transaction, sorted.owed).await?;
         watch.lap(Stage::Look);
         let duplicates = deliveries.len() - sorted.fresh.len() - sorted.reused.len();
+        sorted.repeats.iter().for_each(|message| self.echoes.repeated(role, message));
         if sorted.fresh.is_empty() && sorted.reused.is_empty() {
             METRICS.duplicates(role, duplicates);
             return Ok((sorted.owed, vec![role]));
@@ -295,6 +313,7 @@ impl Station {
             tracing::warn!(%role, order_id, message_id = %message.id, name = message.name(), attempt = delivery.attempt + 1,
                 "it failed and is tried again in {} s: {why}", delay.as_secs());
             METRICS.retried(role);
+            self.echoes.failed(role, message, why);
             if self.broker.retry(delivery, *delay).await.is_ok() {
                 return;
             }
@@ -320,56 +339,6 @@ impl Station {
             .await
             .map_err(|away| Trouble::Unavailable(away.to_string()))
     }
-}
-
-/// A batch, by what is to be done about each message.
-struct Sorted {
-    fresh: Vec<Arc<Message>>,
-    /// Said before, and perhaps never published.
-    owed: Vec<Said>,
-    /// Another message under a known id.
-    reused: Vec<DeadChange>,
-}
-
-fn sort(deliveries: &[Delivery], handled: Vec<Handled>, answer_lost: bool, now: Time) -> Sorted {
-    let mut known: HashMap<MessageId, Handled> = handled.into_iter().map(|h| (h.id.clone(), h)).collect();
-    let mut sorted =
-        Sorted { fresh: Vec::with_capacity(deliveries.len()), owed: Vec::new(), reused: Vec::new() };
-    let mut seen: HashMap<&MessageId, &Arc<Message>> = HashMap::with_capacity(deliveries.len());
-    for delivery in deliveries {
-        let message = &delivery.message;
-        let reused = match (known.get_mut(&message.id), seen.get(&message.id)) {
-            (Some(before), _) if before.hash == message.hash() => {
-                // Only a delivery whose first handling may have died half-way owes what was said then.
-                if delivery.redelivered || delivery.attempt > 0 || answer_lost {
-                    sorted.owed.append(&mut before.said);
-                }
-                false
-            }
-            (None, Some(before)) => before.hash() != message.hash(),
-            (Some(_), _) => true,
-            (None, None) => {
-                seen.insert(&message.id, message);
-                sorted.fresh.push(message.clone());
-                false
-            }
-        };
-        if reused {
-            let why =
-                "this message_id was used before, with another type or body; give every message its own";
-            let letter =
-                batch::dead_letter(delivery.queue, message, delivery.attempt, "message_id_reused", why, now);
-            sorted.reused.push(DeadChange::Bury(reused_letter(letter, message)));
-        }
-    }
-    sorted
-}
-
-/// The letter's id is made from queue and message id, which here belong to another message as well.
-fn reused_letter(letter: crate::store::DeadLetter, message: &Message) -> crate::store::DeadLetter {
-    let name = format!("{}/{}", letter.id, message.hash());
-    let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).hyphenated().to_string();
-    crate::store::DeadLetter { id, ..letter }
 }
 
 /// Journal rows, deadlines and dead letters of what was settled.

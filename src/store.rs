@@ -9,7 +9,9 @@
 //! * Journal rows and audit entries never change. The database itself refuses.
 //! * `keep` answers [`Error::Unknown`] when the commit may or may not have happened: look again.
 
+pub mod census;
 mod json;
+mod pending;
 pub mod postgres;
 pub mod sqlite;
 
@@ -17,6 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use census::Census;
 use contract::{BodyHash, Deadline, Message, MessageId, Need, OrderId, Queue, Role, Table, Time};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -72,8 +75,12 @@ pub trait Store: Send + Sync + 'static {
     /// Documents of a table in key order, from just after `after`: for whoever reads all of it.
     async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error>;
 
-    /// Orders or sagas, newest first.
+    /// Orders or sagas, newest first. Those that have not ended are found among any number that have; so are
+    /// orders that came to nothing or were put away.
     async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<String>, Error>;
+
+    /// A customer's own orders, newest first.
+    async fn history(&self, customer_id: &str, wanted: &History) -> Result<Vec<String>, Error>;
 
     /// All that was handled on an order's behalf, in the order in which it was.
     async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error>;
@@ -84,13 +91,40 @@ pub trait Store: Send + Sync + 'static {
     /// All deadlines, earliest first: (key, due, message name).
     async fn deadlines(&self, limit: usize) -> Result<Vec<(String, Time, String)>, Error>;
 
+    /// Those of an order, its returns, and what is held for it, earliest first.
+    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<Standing>, Error>;
+
     /// Newest first.
-    async fn dead_letters(&self, status: Option<DeadStatus>, limit: usize) -> Result<Vec<DeadLetter>, Error>;
+    async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error>;
+
+    /// The same, of every kind.
+    async fn dead_letters(&self, status: Option<DeadStatus>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        self.letters(&Letters { status, limit, ..Letters::default() }).await
+    }
+
+    /// What was ever buried of an order, oldest first.
+    async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error>;
+
+    /// Adds to what is known of messages that came again or failed. Each is named once.
+    async fn add_echoes(&self, echoes: &[Echo]) -> Result<(), Error>;
+
+    /// Of one order's messages.
+    async fn echoes_of(&self, order_id: OrderId) -> Result<Vec<Echo>, Error>;
+
+    /// The open ones by what they died of, the largest group first.
+    async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error>;
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error>;
 
     /// The roles that rest.
     async fn pauses(&self) -> Result<Vec<Pause>, Error>;
+
+    /// Orders and sagas that were created at `from` or later and before `to`, counted by where they stand. It reads
+    /// every one of them: for whoever asks rarely.
+    async fn census(&self, from: Time, to: Time) -> Result<Census, Error>;
+
+    /// The same of those that have not ended, and it reads only these.
+    async fn census_under_way(&self) -> Result<Census, Error>;
 
     /// A few numbers that tell how the whole is.
     async fn vitals(&self) -> Result<Vitals, Error>;
@@ -195,7 +229,7 @@ pub struct Said {
     pub queues: Vec<Queue>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadStatus {
     Open,
@@ -222,6 +256,58 @@ pub struct DeadLetter {
     pub status: DeadStatus,
 }
 
+/// Nobody reads more of one order, or has more of it waiting.
+const LETTERS_OF_MAX: usize = 1000;
+const STANDING_MAX: usize = 1000;
+const ECHOES_OF_MAX: usize = 1000;
+/// So many deadlines are looked through for what has not ended, those first that are due first.
+const UNDER_WAY_MAX: usize = 100_000;
+/// What was made a moment ago may wait for nothing so far.
+const NEW_MAX: usize = 1000;
+
+/// Which dead letters.
+#[derive(Clone, Debug, Default)]
+pub struct Letters {
+    pub status: Option<DeadStatus>,
+    pub code: Option<String>,
+    pub queue: Option<String>,
+    pub name: Option<String>,
+    /// Only older than this (at, id): where the last page ended.
+    pub before: Option<(Time, String)>,
+    pub limit: usize,
+}
+
+/// Open letters that died of the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeadGroup {
+    pub code: String,
+    pub queue: String,
+    pub name: String,
+    pub letters: u64,
+    pub oldest: Time,
+    pub newest: Time,
+}
+
+/// How often a message came again to a role without effect, and how often handling it failed there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Echo {
+    pub role: Role,
+    pub id: MessageId,
+    pub order_id: OrderId,
+    pub repeats: u32,
+    pub failures: u32,
+    /// Of the last failure; empty if there was none.
+    pub why: String,
+}
+
+/// A deadline as it stands, with what will be said when its time has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub key: String,
+    pub due: Time,
+    pub message: Message,
+}
+
 #[derive(Clone, Debug)]
 pub enum DeadChange {
     /// Keeps the letter, or opens it again if it is there.
@@ -234,6 +320,10 @@ pub enum DeadChange {
 pub struct Filter {
     pub status: Option<String>,
     pub customer_id: Option<String>,
+    /// Those that stand at this step of their saga. It makes the list one of those that have not ended.
+    pub step: Option<String>,
+    /// Those of which nothing has been heard since; likewise.
+    pub idle_since: Option<Time>,
     /// Created at this time or later, …
     pub from: Option<Time>,
     /// … and before this one.
@@ -243,11 +333,53 @@ pub struct Filter {
     pub limit: usize,
 }
 
+/// Which of a customer's orders.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    pub status: Option<String>,
+    /// With those that failed: payment declined or timed out, too little stock.
+    pub failed_too: bool,
+    pub from: Option<Time>,
+    pub to: Option<Time>,
+    /// What the id begins with, or a title, an author or a sku holds; capitals do not count.
+    pub holding: Option<String>,
+    pub before: Option<(Time, String)>,
+    pub limit: usize,
+}
+
+/// Before when an index is entered. By the time alone: of the moment in which the last page ended, the query leaves out
+/// what was shown.
+fn until(to: Option<Time>, before: Option<&(Time, String)>) -> Option<Time> {
+    let shown = before.map(|(at, _)| at.plus_ms(1));
+    to.into_iter().chain(shown).min()
+}
+
 fn as_text<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(role)
 }
 
+impl Filter {
+    /// They came to nothing or were put away, and an index has just these.
+    pub(crate) fn of_those_that_ended_so(&self) -> bool {
+        matches!(self.status.as_deref(), Some("cancelled" | "refunded" | "archived"))
+    }
+
+    /// What has ended is not asked for: few among millions, and found by what they wait for.
+    pub(crate) fn of_those_under_way(&self) -> bool {
+        const UNDER_WAY: [&str; 5] = ["created", "paid", "awaited", "running", "unwinding"];
+        let status = self.status.as_deref();
+        self.step.is_some()
+            || self.idle_since.is_some()
+            || status.is_some_and(|status| UNDER_WAY.contains(&status))
+    }
+}
+
 impl Changes {
+    /// About how much there is to be written.
+    fn rows(&self) -> usize {
+        self.journal.len() + self.records.len() + self.deadlines.len()
+    }
+
     pub fn deadline(&mut self, deadline: Deadline, message: impl FnOnce(contract::Body) -> Arc<Message>) {
         match deadline {
             Deadline::Set { key, due, body } => self.deadlines.insert(key, Some((due, message(*body)))),

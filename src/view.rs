@@ -1,10 +1,18 @@
 //! What outsiders are shown of an order: put together from what its workers keep, and nothing that is secret.
 
+pub mod dossier;
+pub mod mask;
+mod money;
+pub mod search;
+pub mod story;
+
 use anyhow::Result;
 use contract::{OrderId, Table};
 use serde_json::{Map, Value, json};
 
 use crate::store::Store;
+
+pub use money::{IntentStatus, PaymentView, payment_view};
 
 /// The order as JSON; a refused submission as `rejected`. `None` when nobody has heard of it.
 pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
@@ -14,17 +22,8 @@ pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
         return rejected(store, id).await;
     };
     let record: order::Order = serde_json::from_str(&doc)?;
-    let doc: Value = serde_json::from_str(&doc)?;
-    let mut view = Map::new();
-    for name in
-        ["order_id", "customer_id", "status", "reason", "short", "items", "subtotal", "discount", "total"]
-    {
-        if let Some(value) = doc.get(name).filter(|value| !value.is_null() && **value != json!([])) {
-            view.insert(name.into(), value.clone());
-        }
-    }
-    view.insert("payment".into(), payment(store, id, &doc).await?);
-    view.insert("actions".into(), json!(order::actions(&record)));
+    let mut view = outline(&record);
+    payment(store, id, &mut view["payment"]).await?;
     if let Some(saga) = saga {
         let saga: Value = serde_json::from_str(&saga)?;
         view.insert(
@@ -33,9 +32,37 @@ pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
         );
     }
     view.insert("audit".into(), Value::Array(audit_trail(store, id).await?));
-    view.insert("created_at".into(), doc["created_at"].clone());
-    view.insert("updated_at".into(), doc["updated_at"].clone());
     Ok(Some(Value::Object(view)))
+}
+
+/// The order in a list: all that its own record knows, so that a page of them is one look.
+pub fn in_list(record: &order::Order) -> Value {
+    Value::Object(outline(record))
+}
+
+fn outline(record: &order::Order) -> Map<String, Value> {
+    let view = json!({
+        "order_id": record.order_id,
+        "customer_id": record.customer_id,
+        "status": record.status,
+        "reason": record.reason,
+        "short": record.short,
+        "items": record.items,
+        "subtotal": record.subtotal,
+        "discount": record.discount,
+        "total": record.total,
+        "payment": {"method": record.method},
+        "returns": record.returns,
+        "actions": order::actions(record),
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+    });
+    let Value::Object(mut view) = view else { return Map::new() };
+    view.retain(|name, value| name == "actions" || !(value.is_null() || *value == json!([])));
+    if let Some(id) = &record.transaction_id {
+        view["payment"]["transaction_id"] = json!(id);
+    }
+    view
 }
 
 async fn rejected(store: &dyn Store, id: &str) -> Result<Option<Value>> {
@@ -48,19 +75,23 @@ async fn rejected(store: &dyn Store, id: &str) -> Result<Option<Value>> {
     Ok(Some(doc))
 }
 
-async fn payment(store: &dyn Store, id: &str, order: &Value) -> Result<Value> {
-    let mut view = json!({"method": order["method"], "status": "none"});
+/// What the payment's own record adds.
+async fn payment(store: &dyn Store, id: &str, view: &mut Value) -> Result<()> {
+    view["status"] = json!("none");
     if let Some(doc) = store.get(Table::Payments, id).await? {
         let record: payment::Payment = serde_json::from_str(&doc)?;
         let money = |minor| record.currency.and_then(|c| contract::Money::from_minor(minor, c).ok());
         view["status"] = json!(record.status);
         view["charged"] = json!(money(record.captured_minor));
         view["refunded"] = json!(money(record.refunded_minor));
-        if let Some(id) = record.charge.and_then(|charge| charge.transaction_id) {
+        if let Some(id) = record.charge.as_ref().and_then(|charge| charge.transaction_id.as_ref()) {
             view["transaction_id"] = json!(id);
         }
+        if let Some(receipt) = record.charge.and_then(|charge| charge.receipt) {
+            view["receipt"] = json!(receipt);
+        }
     }
-    Ok(view)
+    Ok(())
 }
 
 /// One entry for each change of the order's state, oldest first.

@@ -52,6 +52,7 @@ every_broker!(
     two_takers_share_a_queue_and_nobody_gets_the_same_message,
     depth_counts_what_lies_ready_and_what_is_taken,
     a_cancelled_take_loses_nothing,
+    what_rested_is_all_there_when_it_is_taken_from_again,
     publishing_again_is_delivering_again,
 );
 
@@ -317,6 +318,23 @@ async fn what_is_handed_back_comes_at_once_in_its_old_order(broker: Harness) {
     assert_eq!(flags, [(true, 0), (true, 0), (true, 0), (false, 0)], "handing back is no failed attempt");
 }
 
+async fn what_rested_is_all_there_when_it_is_taken_from_again(broker: Harness) {
+    broker.publish(&said(0..5)).await;
+    let one = broker.take_all(Queue::Order, 1).await;
+    broker.done(&one).await;
+    for _ in 0..3 {
+        broker.broker.rest(Queue::Order).await;
+        let mut rest = broker.take_all(Queue::Order, 4).await;
+        // What came in one piece with them comes again with them, and the journal knows it.
+        if rest.iter().any(|again| again.message.id == one[0].message.id) {
+            rest.extend(broker.take_all(Queue::Order, 1).await);
+        }
+        broker.broker.hand_back(&rest).await;
+        rest.retain(|again| again.message.id != one[0].message.id);
+        assert_eq!(numbers(&rest), [1, 2, 3, 4]);
+    }
+}
+
 async fn a_retry_comes_after_its_delay_with_one_more_attempt(broker: Harness) {
     let delay = checkout_saga::retry::LADDER[0];
     broker.publish(&said(0..1)).await;
@@ -459,7 +477,10 @@ fn said(numbers: std::ops::Range<u64>) -> Vec<Said> {
 }
 
 fn say(n: u64, queues: &[Queue]) -> Said {
-    let body = Body::OrderArchive(bodies::OrderArchive { order_id: contract::OrderId::new(uuid(n)) });
+    let body = Body::OrderArchive(bodies::OrderArchive {
+        order_id: contract::OrderId::new(uuid(n)),
+        ..Default::default()
+    });
     Said { message: Arc::new(Message::new(id(n), Time::default(), body)), queues: queues.to_vec() }
 }
 

@@ -18,7 +18,7 @@ const ALLOWED: &[&str] = &[
     "uuid",
 ];
 
-/// The contract can describe itself to a test; nothing that runs has this built in.
+/// The contract can describe itself to whoever shows it to outsiders; no worker has this built in.
 const DESCRIBES: &str = "schemars = { workspace = true, optional = true }";
 
 /// Ways in which a source could reach the world without a dependency.
@@ -56,7 +56,7 @@ fn workers_depend_on_words_and_sums_alone() {
     for name in WORKERS.iter().chain(&["contract"]) {
         let manifest = read(&root().join("workers").join(name).join("Cargo.toml"));
         for dependency in dependencies(&manifest) {
-            // For documents, and switched on by their test alone.
+            // For documents, and switched on by the root alone.
             let describes = *name == "contract" && dependency == "schemars" && manifest.contains(DESCRIBES);
             let allowed = ALLOWED.contains(&dependency.as_str()) && dependency != *name;
             if !allowed && !describes {
@@ -219,7 +219,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn all_sources() -> Vec<PathBuf> {
+pub(crate) fn all_sources() -> Vec<PathBuf> {
     let folders = ["src", "workers", "tests", "benches"];
     folders.iter().flat_map(|folder| rust_files(&root().join(folder))).collect()
 }
@@ -278,6 +278,25 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
         }
     }
     functions
+}
+
+/// A breakage that breaks nothing would prove nothing.
+#[test]
+fn every_breakage_of_the_drill_stands_exactly_once_where_it_breaks() {
+    let list = fs::read_to_string(root().join("scripts/drill.list")).unwrap();
+    let value = |line: &str, key: &str| Some(line.strip_prefix(key)?.trim_start().to_string());
+    let (mut file, mut breakages) = (String::new(), 0);
+    for line in list.lines() {
+        if let Some(named) = value(line, "file ") {
+            file = named;
+        }
+        if let Some(breaks) = value(line, "breaks ") {
+            let source = fs::read_to_string(root().join(&file)).unwrap_or_default();
+            assert_eq!(source.matches(&breaks).count(), 1, "{file}: {breaks}");
+            breakages += 1;
+        }
+    }
+    assert!(breakages > 20, "the list is not read any more");
 }
 
 fn documents() -> Vec<PathBuf> {

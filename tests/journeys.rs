@@ -202,10 +202,17 @@ fn a_load_and_a_demo_keep_every_promise() {
     std::thread::scope(|threads| {
         threads.spawn(|| {
             let folder = Folder::new();
-            let said = folder.checkout(&["load", "--orders", "200", "--audit", "--report", "r.json"]).ok();
-            assert!(said.contains("200 orders, "), "{said}");
+            let mix = ["--declined", "10", "--short", "5", "--hot", "50"];
+            let files = ["--audit", "--report", "r.json", "--svg", "r.svg"];
+            let load = ["load", "--orders", "200", "--warm-up", "100"];
+            let said = folder.checkout(&[&load[..], &mix, &files].concat()).ok();
+            assert!(said.contains("300 orders, "), "{said}");
             let report: Value = serde_json::from_str(&folder.read("r.json")).unwrap();
-            assert_eq!((&report["fulfilled"], &report["other"]), (&json!(200), &json!(0)));
+            let ends = ["fulfilled", "cancelled", "rejected", "otherwise"].map(|end| report[end].clone());
+            assert_eq!(ends, [json!(170), json!(30), json!(0), json!(0)]);
+            assert!(report["per_order"]["messages"].as_f64().unwrap() > 5.0, "{report}");
+            assert!(folder.read("r.svg").contains("<polyline"));
+            folder.checkout(&["load", "--declined", "60", "--cancelled", "50"]).fails(2, &["110 of 100"]);
         });
         let told = Folder::new().checkout(&["demo", "--json"]).json();
         let scenes = told["scenes"].as_array().unwrap();

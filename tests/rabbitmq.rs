@@ -100,6 +100,26 @@ async fn a_bundle_is_one_message_to_the_broker_and_many_to_us_however_few_are_ta
 }
 
 #[tokio::test]
+async fn what_one_had_fetched_ahead_when_it_was_paused_goes_to_another() {
+    let corner = Corner::new().await;
+    let (paused, other) = (corner.broker().await, corner.broker().await);
+    for n in 0..20 {
+        paused.publish(&[say(n, Queue::Saga)]).await.unwrap();
+    }
+    let first = paused.take(Queue::Saga, 1).await.unwrap();
+    paused.ack(&first).await.unwrap();
+    paused.rest(Queue::Saga).await;
+    let mut heard = Vec::new();
+    while heard.len() < 19 {
+        let taken = take(&*other, Queue::Saga).await;
+        other.ack(&taken).await.unwrap();
+        heard.extend(numbers(&taken));
+    }
+    heard.sort_unstable();
+    assert_eq!(heard, (1..20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn of_a_bundle_that_was_not_done_with_all_comes_again() {
     let corner = Corner::new().await;
     let broker = corner.broker().await;
@@ -121,7 +141,10 @@ async fn a_message_id_of_255_bytes_goes_through_and_a_longer_one_cannot_be_made(
     let corner = Corner::new().await;
     let broker = corner.broker().await;
     let id = "ü".repeat(127) + "x";
-    let body = Body::OrderArchive(bodies::OrderArchive { order_id: contract::OrderId::new(Uuid::nil()) });
+    let body = Body::OrderArchive(bodies::OrderArchive {
+        order_id: contract::OrderId::new(Uuid::nil()),
+        ..Default::default()
+    });
     let message = Message::new(MessageId::new(&id).unwrap(), Time::default(), body);
     let said = Said { message: Arc::new(message), queues: vec![Queue::Order] };
     broker.publish(&[said]).await.unwrap();
@@ -184,7 +207,10 @@ async fn an_outsider_hears_facts_as_plain_single_messages() {
 
 fn say(n: u64, queue: Queue) -> Said {
     let uuid = Uuid::from_u128(u128::from(n));
-    let body = Body::OrderArchive(bodies::OrderArchive { order_id: contract::OrderId::new(uuid) });
+    let body = Body::OrderArchive(bodies::OrderArchive {
+        order_id: contract::OrderId::new(uuid),
+        ..Default::default()
+    });
     Said {
         message: Arc::new(Message::new(MessageId::from(uuid), Time::default(), body)),
         queues: vec![queue],

@@ -119,3 +119,21 @@ fn commands_are_found_however_they_are_written() {
         "what fails was taken for what works"
     );
 }
+
+#[test]
+fn every_test_that_the_features_name_exists() {
+    let page = fs::read_to_string(root().join("docs/features.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| What |"));
+    let mut tests = Vec::new();
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").collect();
+        assert_eq!(cells.len(), 3, "{row}");
+        let named: Vec<_> = cells[2].split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test shows this: {row}");
+        tests.extend(named);
+    }
+    let sources = crate::fences::all_sources().into_iter().map(|file| fs::read_to_string(file).unwrap());
+    let sources = sources.collect::<String>();
+    let missing: Vec<_> = tests.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(tests.len() > 50 && missing.is_empty(), "docs/features.md names what is not there: {missing:?}");
+}

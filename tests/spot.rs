@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use checkout_saga::batch::Settled;
 use checkout_saga::broker::embedded::EmbeddedBroker;
 use checkout_saga::broker::{Broker, Delivery};
+use checkout_saga::door::Crowd;
+use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
 use checkout_saga::run::{Decides, Desk, Hand, Neighbours, Reached, Station, Taught, Trouble};
 use checkout_saga::store::sqlite::SqliteStore;
@@ -139,8 +141,10 @@ impl House {
             hand: self.hands.iter().find(|hand| hand.role() == role).unwrap().clone(),
             queues: &[Queue::Order, Queue::Intake],
             batch_max: 10,
+            crowd: Crowd::default(),
             paused: Paused::never(),
             neighbours: self.neighbours.clone(),
+            echoes: Echoes::unheard(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod counting;
 mod db;
 mod flight;
 mod keeping;
@@ -11,16 +12,19 @@ mod only_sqlite;
 mod pruning;
 mod records;
 mod roles;
+mod searching;
 mod waiting;
 mod words;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use checkout_saga::store::postgres::{Options, PostgresStore};
 use checkout_saga::store::sqlite::{Durability, SqliteStore};
 use checkout_saga::store::{
-    Changes, DeadChange, DeadLetter, DeadStatus, Error, Filter, JournalRow, Said, SavedRecord, Store,
+    Changes, DeadChange, DeadLetter, DeadStatus, Echo, Error, Filter, History, JournalRow, Letters, Said,
+    SavedRecord, Store,
 };
 use contract::{Body, Message, MessageId, Need, OrderId, Queue, Role, Table, Time, bodies};
 use db::*;
@@ -59,6 +63,7 @@ every_store!(
         audit_and_journal_refuse_update_and_delete,
         a_batch_of_a_thousand_is_kept_whole,
         one_that_fails_among_many_keepers_fails_alone_in_the_end,
+        of_many_who_come_at_any_time_each_is_told_what_became_of_his_own,
         a_batch_is_numbered_in_the_order_in_which_it_was_handled;
     records:
         loaded_records_come_back_as_saved_with_versions,
@@ -66,6 +71,7 @@ every_store!(
         a_stale_version_is_a_conflict,
         a_record_that_somebody_saved_meanwhile_is_a_conflict,
         who_loads_while_somebody_keeps_has_seen_it_or_is_told,
+        what_is_on_its_way_is_seen_by_the_next_batch_and_if_it_fails_so_does_that_batch,
         a_record_that_is_not_there_cannot_be_changed,
         stock_below_zero_is_refused_and_nothing_is_kept,
         refund_above_capture_is_refused,
@@ -74,6 +80,7 @@ every_store!(
         in_flight_is_said_minus_handled_minus_open_dead_letters,
         a_replay_is_in_flight_again_wherever_the_mark_is,
         the_mark_never_passes_an_unhandled_message,
+        the_oldest_that_waits_is_known_however_much_was_done_before_it,
         what_is_said_after_pruning_is_past_the_mark,
         two_queues_of_one_message_are_handled_apart;
     waiting:
@@ -84,9 +91,20 @@ every_store!(
         discarding_twice_is_a_conflict;
     looking:
         list_filters_and_pages_newest_first,
+        a_customer_finds_their_own_orders_and_the_failed_ones_when_asked,
         sagas_that_wait_for_a_person_are_listed,
         pages_follow_each_other_without_gap_or_overlap,
         an_orders_journal_comes_back_as_it_was_written;
+    counting:
+        orders_and_sagas_are_counted_by_where_they_stand;
+    searching:
+        what_has_not_ended_is_found_by_what_it_waits_for,
+        sagas_are_found_by_their_step_and_by_how_long_nothing_was_heard,
+        what_came_to_nothing_or_was_put_away_is_found_by_its_state,
+        letters_are_found_by_what_they_died_of_page_by_page,
+        open_letters_are_counted_by_what_they_died_of,
+        what_stands_and_what_died_of_an_order_is_found_with_it,
+        what_came_again_or_failed_is_added_up;
     pruning:
         pruning_takes_only_ended_orders,
         pruning_stops_at_its_limit_and_goes_on;

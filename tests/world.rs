@@ -20,6 +20,8 @@ use checkout_saga::adapter::provider::ProviderAdapter;
 use checkout_saga::adapter::sms::SmsAdapter;
 use checkout_saga::batch;
 use checkout_saga::broker::Delivery;
+use checkout_saga::door::Crowd;
+use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
 use checkout_saga::run::{Decides, Hand, Neighbours, Reaches, Station, Taught, Trouble};
 use checkout_saga::store::{DeadLetter, DeadStatus, Said};
@@ -95,7 +97,20 @@ impl World {
             let station = |hand: &Arc<dyn Hand>| {
                 let (store, broker, hand) = (memory.clone(), bags.clone(), hand.clone());
                 let (paused, neighbours) = (Paused::never(), neighbours());
-                (hand.role(), Station { store, broker, hand, queues: &[], batch_max: 0, paused, neighbours })
+                (
+                    hand.role(),
+                    Station {
+                        store,
+                        broker,
+                        hand,
+                        queues: &[],
+                        batch_max: 0,
+                        crowd: Crowd::default(),
+                        paused,
+                        neighbours,
+                        echoes: Echoes::unheard(),
+                    },
+                )
             };
             hands.iter().map(station).collect()
         };

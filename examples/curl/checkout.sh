@@ -13,9 +13,11 @@ field() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" "$run_file"; }
 url="http://$(field address)"
 token="$(field token)"
 
-# send ID TYPE BODY: one message, as it would stand on the queue. Prints the status code.
+# send ID TYPE BODY: one message, as it would stand on the queue. Prints the status code. 503 says that something is away,
+# and when to come again: curl does, and under the same id it is done once.
 send() {
-    curl --silent --show-error --max-time 10 --output /dev/null --write-out '%{http_code}' "$url/admin/messages" \
+    curl --silent --show-error --max-time 20 --retry 5 --output /dev/null --write-out '%{http_code}' \
+        "$url/admin/messages" \
         --header "Authorization: Bearer $token" --header 'Content-Type: application/json' \
         --data "{\"message_id\": \"$1\", \"type\": \"$2\", \"body\": $3}"
 }

@@ -25,6 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use contract::Time;
 use tokio::sync::Notify;
 
+pub use courier::{Parcel, Refused};
 pub use rules::Settings;
 pub use sent::MockChannel;
 

@@ -1,4 +1,6 @@
-//! Brings the mock provider's events in by the door, as its webhook would.
+//! Brings the mock provider's events to the shop: in by the door, or, where it has a webhook, by posting them there.
+
+mod post;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,20 +10,44 @@ use contract::{Body, Message, MessageId};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapter::mock::MockWorld;
+use crate::config::{Settings, WebhookUrl};
 use crate::door::{Door, Refused};
+use post::Poster;
 
 const EVENTS_AT_ONCE: usize = 500;
 /// An event that another process booked is noticed this late at most.
 const EVERY: Duration = Duration::from_millis(250);
 
-pub(super) async fn bring_events(world: Arc<MockWorld>, door: Door, stop: CancellationToken) {
+/// How the shop hears.
+pub(super) enum Way {
+    Door(Door),
+    Webhook(Box<Poster>),
+}
+
+impl Way {
+    pub(super) fn of(settings: &Settings, door: &Door) -> Self {
+        match &settings.provider_webhook_url {
+            WebhookUrl::Nowhere => Way::Door(door.clone()),
+            WebhookUrl::At(url) => Way::Webhook(Box::new(Poster::new(url.clone(), settings))),
+        }
+    }
+
+    async fn bring_due(&mut self, world: &MockWorld) -> Result<()> {
+        match self {
+            Way::Door(door) => carry_in(world, door).await,
+            Way::Webhook(poster) => poster.post_due(world).await,
+        }
+    }
+}
+
+pub(super) async fn bring_events(world: Arc<MockWorld>, mut way: Way, stop: CancellationToken) {
     loop {
         let due = tokio::select! {
             () = stop.cancelled() => return,
             due = world.wait_due(EVERY) => due,
         };
         let brought = match due {
-            Ok(()) => bring_due(&world, &door).await,
+            Ok(()) => way.bring_due(&world).await,
             Err(why) => Err(why.into()),
         };
         if let Err(why) = brought {
@@ -34,7 +60,7 @@ pub(super) async fn bring_events(world: Arc<MockWorld>, door: Door, stop: Cancel
     }
 }
 
-async fn bring_due(world: &MockWorld, door: &Door) -> Result<()> {
+async fn carry_in(world: &MockWorld, door: &Door) -> Result<()> {
     let now = world.now();
     let events = world.due_events(now, EVENTS_AT_ONCE).await?;
     let brought = events.into_iter().map(|event| async move {

@@ -12,7 +12,7 @@ use crate::adapter::mock::{self, MockWorld};
 use crate::broker::Broker;
 use crate::broker::embedded::EmbeddedBroker;
 use crate::broker::rabbitmq::{self, RabbitBroker};
-use crate::config::{AmqpUrl, DatabaseUrl, Settings};
+use crate::config::{AmqpUrl, DatabaseUrl, Settings, WebhookUrl};
 use crate::retry::Delays;
 use crate::store::postgres::{Options as PostgresOptions, PostgresStore};
 use crate::store::sqlite::SqliteStore;
@@ -42,7 +42,7 @@ pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn 
         }
         DatabaseUrl::Postgres(url) => {
             let options = PostgresOptions {
-                connections: connections(parts),
+                connections: connections(parts, seats(&settings.database_url)),
                 ..PostgresOptions::named(&format!("checkout {}", named(parts)))
             };
             let open = async || Ok(PostgresStore::open(url.reveal(), options.clone()).await?);
@@ -52,9 +52,18 @@ pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn 
     }
 }
 
-/// One for the batch in hand of each part, and two for looking: at pauses, and for whoever asks how we are.
-fn connections(parts: &Parts) -> u32 {
-    u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_add(2)
+/// How many batches a role has in hand at once. On a server the next one is decided while the last one is kept, which
+/// gives a quarter more orders; for three there is no more work. A file has one writer, who never rests anyway.
+pub(super) fn seats(database: &DatabaseUrl) -> u32 {
+    match database {
+        DatabaseUrl::Sqlite(_) => 1,
+        DatabaseUrl::Postgres(_) => 2,
+    }
+}
+
+/// One for each batch in hand, and two for looking: at pauses, and for whoever asks how we are.
+fn connections(parts: &Parts, seats: u32) -> u32 {
+    u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_mul(seats).saturating_add(2)
 }
 
 /// `None` when the queues are in this process.
@@ -170,6 +179,7 @@ pub async fn open_world(settings: &Settings) -> Result<Arc<MockWorld>> {
         delay_most_ms: settings.provider_delay_ms.to,
         late_ms: settings.provider_late_ms,
         seed: settings.provider_seed,
+        courier_brings_all: settings.provider_webhook_url != WebhookUrl::Nowhere,
     };
     match &settings.database_url {
         DatabaseUrl::Sqlite(path) => {

@@ -9,6 +9,7 @@ use contract::Table;
 use serde_json::Value;
 
 use super::PAGE;
+use super::pace::paced;
 use crate::store::Store;
 
 #[derive(Debug, Default)]
@@ -124,7 +125,7 @@ impl<'a> Cursor<'a> {
     /// The order that the next record belongs to.
     async fn id(&mut self) -> Result<Option<&str>> {
         if self.ready.is_empty() && !self.done {
-            let rows = self.store.page(self.table, &self.after, PAGE).await?;
+            let rows = paced(self.store.page(self.table, &self.after, PAGE)).await?;
             self.done = rows.len() < PAGE;
             for (key, json) in rows {
                 let value = read(self.table, &key, &json)?;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use contract::{MessageId, Queue, Role};
 use uuid::Uuid;
 
+use super::pace::paced;
 use super::world::DEAD_MAX;
 use super::{Claim, Findings, PAGE};
 use crate::store::{DeadStatus, JournalRow, Store};
@@ -15,7 +16,7 @@ use crate::store::{DeadStatus, JournalRow, Store};
 pub(super) const KEYS_MAX: usize = 4_000_000;
 
 /// Deadlines are kept with the records and said by nobody: the journal first hears of them when they are handled.
-const DEADLINES: &[&str] = &["saga.overdue"];
+const DEADLINES: &[&str] = &["saga.overdue", "payment.held"];
 
 /// An operator replaced the message by an edited one, or threw it away.
 const OUT_OF_THE_WAY: &[&str] = &["superseded", "discarded"];
@@ -133,7 +134,7 @@ impl Reading {
         findings: &mut Findings,
     ) -> Result<bool> {
         loop {
-            let page = store.journal_page(self.after, PAGE).await?;
+            let page = paced(store.journal_page(self.after, PAGE)).await?;
             let more = page.len() == PAGE;
             for (no, row) in &page {
                 self.after = *no;

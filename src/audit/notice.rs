@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::case::Case;
 use super::document::list;
+use super::pace::paced;
 use super::world::World;
 use super::{Books, Claim, Findings, PAGE};
 
@@ -22,7 +23,7 @@ pub(super) fn judge(case: &Case, world: &mut World, findings: &mut Findings) {
 pub(super) async fn nobodys(world: &World, books: &dyn Books, findings: &mut Findings) -> Result<()> {
     let mut after = 0;
     while world.anything_left_over() {
-        let page = books.sent(after, PAGE).await?;
+        let page = paced(books.sent(after, PAGE)).await?;
         for notice in &page {
             if world.left_over(&notice.channel, &notice.key) {
                 findings.check(Claim::N1, false, || {

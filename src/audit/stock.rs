@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::case::Case;
 use super::document::{by_sku, list, number, text};
+use super::pace::paced;
 use super::{Claim, Findings, PAGE};
 use crate::store::Store;
 
@@ -32,7 +33,7 @@ pub(super) async fn items(store: &dyn Store) -> Result<BTreeMap<String, Item>> {
     let mut items = BTreeMap::new();
     let mut after = String::new();
     loop {
-        let page = store.page(Table::Stock, &after, PAGE).await?;
+        let page = paced(store.page(Table::Stock, &after, PAGE)).await?;
         let more = page.len() == PAGE;
         for (sku, json) in page {
             let item: Value =

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use anyhow::Result;
 use uuid::Uuid;
 
+use super::pace::paced;
 use super::{Books, Claim, Findings, PAGE};
 use crate::store::{DeadStatus, Store};
 
@@ -93,7 +94,7 @@ async fn charges(books: &dyn Books, findings: &mut Findings) -> Result<HashMap<U
     let mut charges = HashMap::<Uuid, Charged>::new();
     let mut after = String::new();
     loop {
-        let page = books.charges(&after, PAGE).await?;
+        let page = paced(books.charges(&after, PAGE)).await?;
         for charge in &page {
             let (key, refunded) = (&charge.key, charge.refunded_minor);
             let captured = if charge.captured { charge.amount_minor } else { 0 };
@@ -123,7 +124,7 @@ async fn sent(books: &dyn Books, findings: &mut Findings) -> Result<HashSet<Uuid
     let mut sent = HashSet::new();
     let mut after = 0;
     loop {
-        let page = books.sent(after, PAGE).await?;
+        let page = paced(books.sent(after, PAGE)).await?;
         for notice in &page {
             let new = sent.insert(envelope(&notice.channel, &notice.key));
             findings.check(Claim::N1, new, || format!("{} was sent {} twice", notice.channel, notice.key));

@@ -78,8 +78,10 @@ struct Shared {
     batch_max: usize,
     shelves: [Shelf<Delivery>; Queue::ALL.len()],
     graves: Shelf<DeadDelivery>,
-    wanted: Mutex<BTreeSet<Queue>>,
-    wanted_more: Notify,
+    /// The queues that somebody takes from, …
+    wanted: watch::Sender<BTreeSet<Queue>>,
+    /// … and those that are read for it.
+    read: watch::Sender<BTreeSet<Queue>>,
     /// There while there is a connection; with the way to say that it broke.
     publisher: Mutex<Option<(Arc<Publisher>, mpsc::Sender<String>)>>,
     state: watch::Sender<State>,
@@ -101,8 +103,8 @@ impl RabbitBroker {
             batch_max,
             shelves: Default::default(),
             graves: Shelf::default(),
-            wanted: Mutex::new(consume.into_iter().collect()),
-            wanted_more: Notify::new(),
+            wanted: watch::Sender::new(consume.into_iter().collect()),
+            read: watch::Sender::default(),
             publisher: Mutex::new(None),
             state: watch::Sender::new(State::Down("no connection was made yet".into())),
             facts: broadcast::Sender::new(FACTS_MAX),
@@ -184,6 +186,12 @@ impl Broker for RabbitBroker {
             let again = of_it.map(|delivery| Delivery { redelivered: true, ..delivery.clone() });
             self.shared.shelf(queue).put_back(again.collect());
         }
+    }
+
+    async fn rest(&self, queue: Queue) {
+        self.shared.wanted.send_if_modified(|wanted| wanted.remove(&queue));
+        // Its reader gives everything back first. It cannot end: its sender is ours.
+        self.shared.read.subscribe().wait_for(|read| !read.contains(&queue)).await.ok();
     }
 
     async fn retry(&self, delivery: &Delivery, delay: Duration) -> Result<(), Unavailable> {
@@ -299,14 +307,8 @@ impl Shared {
         }
     }
 
-    fn wanted(&self) -> Vec<Queue> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
-    }
-
     fn want(&self, queue: Queue) {
-        if self.wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(queue) {
-            self.wanted_more.notify_one();
-        }
+        self.wanted.send_if_modified(|wanted| wanted.insert(queue));
     }
 
     fn to_hear(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {

@@ -55,8 +55,14 @@ pub(super) enum Command {
         /// Send it as this type instead, under an id of its own
         #[arg(long = "as", value_name = "TYPE", requires = "id")]
         kind: Option<String>,
+        /// Stays in the journal
+        #[arg(long, default_value = "")]
+        why: String,
         #[arg(long, default_value = "operator")]
         by: String,
+        /// Only show what it would cause, and what an edit changes
+        #[arg(long, requires = "id")]
+        preview: bool,
     },
     /// Give it up for good
     #[command(
@@ -116,12 +122,15 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
             }
         }
         Command::Show { id, json } => show(&*store, &id, json).await?,
-        Command::Replay { which, edit, kind, by } => {
+        Command::Replay { which, edit, kind, why, by, preview } => {
             let edited = match (edit, kind) {
                 (None, None) => None,
                 (file, name) => Some(Edited { name, body: file.map(|file| read(&file)).transpose()? }),
             };
-            let who = Operator { edited, ..Operator::new(by, "") };
+            if let (true, Some(id)) = (preview, &which.id) {
+                return would_be(settings, &*store, id, edited.as_ref()).await;
+            }
+            let who = Operator { edited, ..Operator::new(by, why) };
             let client = Client::open(settings, &store).await?;
             let letters = which.letters(&*store).await?;
             return for_each(&letters, "in its queue again", async |id| client.replay(id, &who).await).await;
@@ -238,6 +247,24 @@ fn list_groups(letters: &[DeadLetter]) {
     });
     let head = ["letters", "code", "queue", "message", "since", "the newest", "because"];
     say!("{}", paint::table(&head, rows.collect()));
+}
+
+/// What a replay would do, and what its edit changes.
+async fn would_be(
+    settings: &Settings,
+    store: &dyn Store,
+    id: &str,
+    edited: Option<&Edited>,
+) -> Result<ExitCode> {
+    let letter = store.dead_letter(id).await?;
+    let letter =
+        letter.with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;
+    let (message, queues) = crate::dead::as_it_would_be(&letter, edited)?;
+    let was = serde_json::from_str(&letter.body).unwrap_or(serde_json::Value::String(letter.body.clone()));
+    for (field, from, to) in crate::preview::edits(&was, &serde_json::from_str(message.json())?) {
+        say!("edit      {field}: {from} → {to}");
+    }
+    super::preview::at(settings, store, message, queues).await
 }
 
 /// Enough to recognise it by; `dead show` has all of it.

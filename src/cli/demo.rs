@@ -1,8 +1,6 @@
 //! The whole story, scene by scene, on a system of its own: each order has to end as told, and afterwards
 //! every promise is checked.
 
-mod scenes;
-
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -17,8 +15,8 @@ use super::stage::Stage;
 use super::{audit, paint, shop, story};
 use crate::app::{Part, System};
 use crate::config::{DelayMs, Rate, Settings};
+use crate::scenes::{SCENES, Scene};
 use crate::view;
-use scenes::{SCENES, Scene};
 
 #[derive(clap::Args)]
 pub(super) struct Args {

@@ -7,16 +7,18 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::serve::Stop;
 use super::{paint, shop, story};
-use crate::app::{Part, System};
+use crate::app::{Part, Purpose, System};
 use crate::config::{Settings, Usage};
+use crate::gateway::{CUSTOMER, auth};
 
 pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
     settings.must_fit(Usage::Whole).map_err(super::wrong_usage)?;
     settings.must_listen().map_err(super::wrong_usage)?;
+    let settings = &auth::with_key(settings.clone());
     let mut stop = Stop::listen()?;
     let parts = Part::all();
     let mut system = tokio::select! {
-        started = System::start(settings, &parts) => started?,
+        started = System::start_for(Purpose::Play, settings, &parts) => started?,
         () = stop.asked() => return Ok(ExitCode::SUCCESS),
     };
     shop::stock_up(&system).await?;
@@ -49,12 +51,18 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
 fn greet(system: &System, settings: &Settings) {
     if let Some(address) = system.address() {
         say!("checkout is open on http://{address}");
+        say!("  look at it there; order something at /dashboard/shop, break it at /dashboard/chaos");
     }
     match settings.database_url.file() {
         Some(path) => say!("  everything is kept in {}", path.display()),
         None => say!("  everything is kept in {}", settings.database_url),
     }
     say!("  the mock provider takes {:.0} of 100 payments", settings.provider_success_rate.0 * 100.0);
+    if let Some((customer, admin)) = auth::tokens(settings, CUSTOMER) {
+        say!("  tokens for the HTTP API (/openapi.json), good for a week or until it stops:");
+        say!("    {CUSTOMER:<12} {}", paint::dim(&customer));
+        say!("    {:<12} {}", "admin", paint::dim(&admin));
+    }
     say!("  try, in another terminal:");
     for example in
         ["checkout submit config/example-checkout.json --wait", "checkout order list", "checkout audit"]

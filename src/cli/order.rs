@@ -1,5 +1,7 @@
 //! Orders: what they are, what became of them, and what may be done about them.
 
+mod story;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,8 +13,8 @@ use super::client::{Client, wait_for};
 use super::{paint, shop};
 use crate::app;
 use crate::config::Settings;
-use crate::store::{Filter, JournalRow, Store};
-use crate::view;
+use crate::store::{JournalRow, Store};
+use crate::view::{self, search};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -26,6 +28,15 @@ pub(super) enum Command {
         status: Option<String>,
         #[arg(long)]
         customer: Option<String>,
+        /// What the order's id begins with, or a customer's id
+        #[arg(long, value_name = "TEXT")]
+        find: Option<String>,
+        /// Those under way that stand at this step of their saga
+        #[arg(long)]
+        step: Option<String>,
+        /// Those under way of which nothing has been heard for so long
+        #[arg(long, value_name = "SECONDS")]
+        idle_s: Option<u64>,
         /// Created at or after this time
         #[arg(long, value_name = "TIME")]
         from: Option<Time>,
@@ -48,6 +59,17 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What happened, message by message: who said what to whom, what came of it, and what is waited for
+    #[command(after_help = "Example: checkout order story 01932b4a-1111-7000-8000-000000000001 --json")]
+    Story {
+        #[arg(value_parser = view::order_id)]
+        order_id: OrderId,
+        /// Addresses and telephone numbers in full; tokens are never shown
+        #[arg(long)]
+        personal: bool,
+        #[arg(long)]
+        json: bool,
+    },
     /// Cancel an order that is not on its way yet; what was paid goes back
     #[command(
         after_help = "Example: checkout order cancel 01932b4a-1111-7000-8000-000000000001 --reason 'changed my mind'"
@@ -60,6 +82,12 @@ pub(super) enum Command {
         /// As the shop, not as the customer
         #[arg(long)]
         admin: bool,
+        /// Who does it for the shop; stands in the audit trail
+        #[arg(long, requires = "admin")]
+        by: Option<String>,
+        /// Only show what it would cause
+        #[arg(long)]
+        preview: bool,
     },
     /// Take goods back after fulfilment, and give the money back
     #[command(
@@ -73,6 +101,12 @@ pub(super) enum Command {
         items: Vec<(String, u32)>,
         #[arg(long)]
         reason: Option<String>,
+        /// Stands in the audit trail
+        #[arg(long)]
+        by: Option<String>,
+        /// Only show what it would cause
+        #[arg(long)]
+        preview: bool,
     },
     /// Say that the cash for an order on delivery has come
     #[command(
@@ -83,12 +117,23 @@ pub(super) enum Command {
         order_id: OrderId,
         #[arg(long)]
         transaction: Option<String>,
+        /// Only show what it would cause
+        #[arg(long)]
+        preview: bool,
     },
     /// Put an order that has ended away
     #[command(after_help = "Example: checkout order archive 01932b4a-1111-7000-8000-000000000001")]
     Archive {
         #[arg(value_parser = view::order_id)]
         order_id: OrderId,
+        #[arg(long)]
+        reason: Option<String>,
+        /// Stands in the audit trail
+        #[arg(long)]
+        by: Option<String>,
+        /// Only show what it would cause
+        #[arg(long)]
+        preview: bool,
     },
     /// Follow one order until its end
     #[command(after_help = "Example: checkout order watch 01932b4a-1111-7000-8000-000000000001")]
@@ -103,37 +148,47 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
     let store = app::look(settings).await?;
     match command {
-        Command::List { status, customer, from, to, limit, json } => {
-            let filter =
-                Filter { status, customer_id: customer, from, to, before: None, limit: limit.into() };
-            list(&*store, &filter, json).await
+        Command::List { status, customer, find, step, idle_s, from, to, limit, json } => {
+            let wanted = search::Wanted {
+                q: find,
+                status,
+                step,
+                idle_s,
+                customer_id: customer,
+                from,
+                to,
+                before: None,
+                limit: limit.into(),
+            };
+            list(&*store, &wanted, json).await
         }
         Command::Show { order_id, messages, json } => show(&*store, order_id, messages, json).await,
-        Command::Cancel { order_id, reason, admin } => {
-            let by = if admin { "admin" } else { "customer" };
-            let body = json!({"order_id": order_id, "reason": reason, "by": by});
-            ask(&store, settings, order_id, "order.cancel", body).await
+        Command::Story { order_id, personal, json } => story::show(&*store, order_id, personal, json).await,
+        Command::Cancel { order_id, reason, admin, by, preview } => {
+            let wants = if admin { "admin" } else { "customer" };
+            let body = json!({"order_id": order_id, "reason": reason, "by": wants, "who": by});
+            ask(&store, settings, Ask { order_id, name: "order.cancel", body, preview }).await
         }
-        Command::Refund { order_id, items, reason } => {
+        Command::Refund { order_id, items, reason, by, preview } => {
             let items: Vec<_> = items.iter().map(|(sku, n)| json!({"sku": sku, "quantity": n})).collect();
             let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
-            let body = json!({"order_id": order_id, "items": items, "reason": reason});
-            ask(&store, settings, order_id, "order.refund", body).await
+            let body = json!({"order_id": order_id, "items": items, "reason": reason, "who": by});
+            ask(&store, settings, Ask { order_id, name: "order.refund", body, preview }).await
         }
-        Command::Pay { order_id, transaction } => {
+        Command::Pay { order_id, transaction, preview } => {
             let body = json!({"order_id": order_id, "transaction_id": transaction});
-            ask(&store, settings, order_id, "order.pay", body).await
+            ask(&store, settings, Ask { order_id, name: "order.pay", body, preview }).await
         }
-        Command::Archive { order_id } => {
-            ask(&store, settings, order_id, "order.archive", json!({"order_id": order_id})).await
+        Command::Archive { order_id, reason, by, preview } => {
+            let body = json!({"order_id": order_id, "reason": reason, "who": by});
+            ask(&store, settings, Ask { order_id, name: "order.archive", body, preview }).await
         }
         Command::Watch { order_id, wait_s } => watch(&*store, order_id, wait_s).await,
     }
 }
 
-async fn list(store: &dyn Store, filter: &Filter, as_json: bool) -> Result<ExitCode> {
-    let docs = store.list(Table::Orders, filter).await?;
-    let orders: Vec<Value> = docs.iter().map(|doc| serde_json::from_str(doc)).collect::<Result<_, _>>()?;
+async fn list(store: &dyn Store, wanted: &search::Wanted, as_json: bool) -> Result<ExitCode> {
+    let search::Found { items: orders, next } = search::orders(store, wanted).await?;
     if as_json {
         for order in &orders {
             let id = order["order_id"].as_str().unwrap_or_default();
@@ -153,7 +208,7 @@ async fn list(store: &dyn Store, filter: &Filter, as_json: bool) -> Result<ExitC
         ]
     });
     say!("{}", paint::table(&["order", "created", "status", "total", "customer"], rows.collect()));
-    if orders.len() == filter.limit {
+    if next.is_some() {
         say!("{}", paint::dim("there may be more; narrow it down, or raise --limit"));
     }
     Ok(ExitCode::SUCCESS)
@@ -219,15 +274,21 @@ fn print_messages(rows: &[JournalRow]) {
     say!("{}", paint::table(&["at", "role", "message", "outcome", "said"], rows.collect()));
 }
 
-/// Sends a command and waits until the order worker has dealt with it.
-async fn ask(
-    store: &Arc<dyn Store>,
-    settings: &Settings,
+/// What is asked of an order, or what would come of it.
+struct Ask {
     order_id: OrderId,
-    name: &str,
+    name: &'static str,
     body: Value,
-) -> Result<ExitCode> {
+    preview: bool,
+}
+
+/// Sends a command and waits until the order worker has dealt with it.
+async fn ask(store: &Arc<dyn Store>, settings: &Settings, asked: Ask) -> Result<ExitCode> {
+    let Ask { order_id, name, body, preview } = asked;
     known(&**store, order_id).await?;
+    if preview {
+        return super::preview::of(settings, &**store, name, &body).await;
+    }
     let id = shop::new_id();
     Client::open(settings, store).await?.send(name, Some(id.to_string()), &body).await?;
     let row = wait_for(30, name, async || row_of(&**store, order_id, Role::Order, &id).await).await?;

@@ -71,19 +71,27 @@ pub(super) struct Words {
     why: String,
     #[arg(long, default_value = "operator", value_parser = clean)]
     by: String,
+    /// Only show what it would cause
+    #[arg(long)]
+    preview: bool,
 }
 
 pub(super) async fn pause(command: Pause, settings: &Settings) -> Result<ExitCode> {
     let store = app::look(settings).await?;
     match command {
+        Pause::Role { role, words } if words.preview => waits(&*store, role).await?,
         Pause::Role { role, words } => {
             let who = Operator::new(words.by, words.why);
             Client::open(settings, &store).await?.pause(role, &who).await?;
             say!("{role} is paused everywhere within a second; `checkout resume role {role}` lets it go on");
         }
         Pause::Method { method, words } => {
-            let Words { why, by } = words;
-            turn(settings, &store, Body::MethodPause(MethodSwitch { method, why, by })).await?;
+            let Words { why, by, preview } = words;
+            let body = Body::MethodPause(MethodSwitch { method, why, by });
+            if preview {
+                return would_turn(settings, &*store, body).await;
+            }
+            turn(settings, &store, body).await?;
             say!("new checkouts by {} are refused; those under way go on", method.words());
         }
         Pause::List { json } => list(&*store, json).await?,
@@ -94,18 +102,38 @@ pub(super) async fn pause(command: Pause, settings: &Settings) -> Result<ExitCod
 pub(super) async fn resume(command: Resume, settings: &Settings) -> Result<ExitCode> {
     let store = app::look(settings).await?;
     match command {
+        Resume::Role { role, words } if words.preview => waits(&*store, role).await?,
         Resume::Role { role, words } => {
             let who = Operator::new(words.by, words.why);
             Client::open(settings, &store).await?.resume(role, &who).await?;
             say!("{role} goes on");
         }
         Resume::Method { method, words } => {
-            let Words { why, by } = words;
-            turn(settings, &store, Body::MethodResume(MethodSwitch { method, why, by })).await?;
+            let Words { why, by, preview } = words;
+            let body = Body::MethodResume(MethodSwitch { method, why, by });
+            if preview {
+                return would_turn(settings, &*store, body).await;
+            }
+            turn(settings, &store, body).await?;
             say!("new checkouts by {} are taken again", method.words());
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The steps that wait for a role while it rests.
+async fn waits(store: &dyn Store, role: Role) -> Result<()> {
+    say!("{}", paint::dim("nothing was changed; while it rests, these steps wait for it"));
+    let waits = crate::pause::waits(store, role).await?.into_iter();
+    let rows = waits.map(|one| vec![one.saga, one.step.into(), one.ask.into(), one.sagas.to_string()]);
+    say!("{}", paint::table(&["saga", "step", "asks it by", "sagas there now"], rows.collect()));
+    Ok(())
+}
+
+async fn would_turn(settings: &Settings, store: &dyn Store, body: Body) -> Result<ExitCode> {
+    let message = Message::new(shop::new_id(), store.now().await?, body);
+    let queues = message.body.queues().to_vec();
+    super::preview::at(settings, store, message, queues).await
 }
 
 /// Says it to the order worker, and waits until it has heard.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use contract::{OrderId, Role, Table};
+use contract::{OrderId, Role, Table, Time};
 use serde_json::{Value, json};
 
 use super::client::{Client, wait_for};
@@ -12,8 +12,9 @@ use super::order::row_of;
 use super::{paint, shop};
 use crate::app;
 use crate::config::Settings;
-use crate::store::{Filter, Store};
+use crate::store::Store;
 use crate::view;
+use crate::view::search::{self, public};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -22,6 +23,15 @@ pub(super) enum Command {
     List {
         #[arg(long, value_parser = ["awaited", "running", "unwinding", "needs_attention", "completed", "undone"])]
         status: Option<String>,
+        /// What the order's id begins with, or the customer's id
+        #[arg(long, value_name = "TEXT")]
+        find: Option<String>,
+        /// Those that stand at this step
+        #[arg(long)]
+        step: Option<String>,
+        /// Those under way of which nothing has been heard for so long
+        #[arg(long, value_name = "SECONDS")]
+        idle_s: Option<u64>,
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
         #[arg(long)]
@@ -40,8 +50,35 @@ pub(super) enum Command {
     Retry {
         #[command(flatten)]
         which: Which,
+        /// Stays with the saga
+        #[arg(long)]
+        why: Option<String>,
         #[arg(long, default_value = "operator")]
         by: String,
+        /// Only show what it would cause
+        #[arg(long)]
+        preview: bool,
+    },
+    /// Let the step's deadline come now, give it another time, or wait for the answer without one
+    #[command(
+        after_help = "Example: checkout saga deadline 01932b4a-1111-7000-8000-000000000001 move --due 2026-12-24T18:00:00Z --why 'the warehouse is closed'"
+    )]
+    Deadline {
+        #[command(flatten)]
+        which: Which,
+        #[arg(value_parser = ["fire", "move", "cancel"])]
+        change: String,
+        /// With move: its new time, within a year
+        #[arg(long, required_if_eq("change", "move"))]
+        due: Option<Time>,
+        /// Stays with the saga
+        #[arg(long)]
+        why: String,
+        #[arg(long, default_value = "operator")]
+        by: String,
+        /// Only show what it would cause
+        #[arg(long)]
+        preview: bool,
     },
     /// Say how the waiting step ended: done (the refund was made by hand), or give_up (undo what was done)
     #[command(
@@ -57,6 +94,9 @@ pub(super) enum Command {
         evidence: String,
         #[arg(long, default_value = "operator")]
         by: String,
+        /// Only show what it would cause
+        #[arg(long)]
+        preview: bool,
     },
 }
 
@@ -72,26 +112,36 @@ pub(super) struct Which {
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
     let store = app::look(settings).await?;
     match command {
-        Command::List { status, limit, json } => list(&*store, status, limit.into(), json).await,
-        Command::Show { which, json } => show(&*store, &which, json).await,
-        Command::Retry { which, by } => {
-            let body = json!({"order_id": which.order_id, "return_no": which.return_no, "by": by});
-            ask(&store, settings, &which, "saga.retry", body).await
+        Command::List { status, find, step, idle_s, limit, json } => {
+            let limit = limit.into();
+            let wanted = search::Wanted { q: find, status, step, idle_s, limit, ..search::Wanted::default() };
+            list(&*store, &wanted, json).await
         }
-        Command::Resolve { which, outcome, evidence, by } => {
+        Command::Show { which, json } => show(&*store, &which, json).await,
+        Command::Retry { which, why, by, preview } => {
+            let body =
+                json!({"order_id": which.order_id, "return_no": which.return_no, "by": by, "why": why});
+            ask(&store, settings, &which, Ask { name: "saga.retry", body, preview }).await
+        }
+        Command::Deadline { which, change, due, why, by, preview } => {
+            let body = json!({
+                "order_id": which.order_id, "return_no": which.return_no,
+                "change": change, "due": due, "why": why, "by": by,
+            });
+            ask(&store, settings, &which, Ask { name: "saga.deadline", body, preview }).await
+        }
+        Command::Resolve { which, outcome, evidence, by, preview } => {
             let body = json!({
                 "order_id": which.order_id, "return_no": which.return_no,
                 "outcome": outcome, "evidence": evidence, "by": by,
             });
-            ask(&store, settings, &which, "saga.resolve", body).await
+            ask(&store, settings, &which, Ask { name: "saga.resolve", body, preview }).await
         }
     }
 }
 
-async fn list(store: &dyn Store, status: Option<String>, limit: usize, as_json: bool) -> Result<ExitCode> {
-    let docs = store.list(Table::Sagas, &Filter { status, limit, ..Filter::default() }).await?;
-    let sagas: Vec<Value> =
-        docs.iter().map(|doc| serde_json::from_str(doc).map(public)).collect::<Result<_, _>>()?;
+async fn list(store: &dyn Store, wanted: &search::Wanted, as_json: bool) -> Result<ExitCode> {
+    let sagas = search::sagas(store, wanted).await?.items;
     if as_json {
         say!("{}", serde_json::to_string_pretty(&sagas)?);
         return Ok(ExitCode::SUCCESS);
@@ -147,14 +197,19 @@ async fn show(store: &dyn Store, which: &Which, as_json: bool) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ask(
-    store: &Arc<dyn Store>,
-    settings: &Settings,
-    which: &Which,
-    name: &str,
+/// What is asked of a saga, or what would come of it.
+struct Ask {
+    name: &'static str,
     body: Value,
-) -> Result<ExitCode> {
+    preview: bool,
+}
+
+async fn ask(store: &Arc<dyn Store>, settings: &Settings, which: &Which, asked: Ask) -> Result<ExitCode> {
+    let Ask { name, body, preview } = asked;
     known(&**store, which).await?;
+    if preview {
+        return super::preview::of(settings, &**store, name, &body).await;
+    }
     let id = shop::new_id();
     Client::open(settings, store).await?.send(name, Some(id.to_string()), &body).await?;
     let row = wait_for(30, name, async || row_of(&**store, which.order_id, Role::Saga, &id).await).await?;
@@ -171,12 +226,4 @@ async fn known(store: &dyn Store, which: &Which) -> Result<Value> {
         format!("no saga runs for order {}; `checkout saga list` shows them", which.order_id)
     })?;
     Ok(public(serde_json::from_str(&doc)?))
-}
-
-/// The token is for the provider alone.
-fn public(mut saga: Value) -> Value {
-    if let Some(payment) = saga.pointer_mut("/subject/payment").and_then(Value::as_object_mut) {
-        payment.remove("token");
-    }
-    saga
 }

@@ -1,9 +1,10 @@
 //! Goods for a shop to play with.
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use contract::{Message, MessageId, Raw};
+use contract::{Message, MessageId, Raw, Table};
 use serde_json::Value;
 
 use super::client::Client;
@@ -19,8 +20,29 @@ pub(super) async fn stock_up(system: &System) -> Result<()> {
     for (at, product) in CATALOGUE.lines().enumerate() {
         send(system, "product.upsert", &format!("sample-product-{at}"), product).await?;
     }
-    send(system, "discount.upsert", "sample-discount", DISCOUNT).await
+    send(system, "discount.upsert", "sample-discount", DISCOUNT).await?;
+    on_the_shelf(system).await
 }
+
+/// Whoever comes in when the shop opens finds the goods there.
+async fn on_the_shelf(system: &System) -> Result<()> {
+    let until = Instant::now() + SHELVED_WITHIN;
+    for product in CATALOGUE.lines() {
+        let product: Value = serde_json::from_str(product)?;
+        let sku = product["sku"].as_str().unwrap_or_default();
+        while system.store.get(Table::Stock, sku).await?.is_none() {
+            if Instant::now() > until {
+                // A role may rest, or have much to do first.
+                tracing::warn!("the sample catalogue is not on the shelf yet; it will be");
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    Ok(())
+}
+
+const SHELVED_WITHIN: Duration = Duration::from_secs(5);
 
 /// The same, from another process.
 pub(super) async fn sample(settings: &Settings) -> Result<ExitCode> {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::app;
 use crate::broker::rabbitmq;
-use crate::config::{AmqpUrl, DatabaseUrl, Listen, Prefix, Secret, Settings, Usage};
+use crate::config::{AmqpUrl, DatabaseUrl, Listen, Prefix, Secret, Settings, Usage, WebhookUrl};
 use crate::store::postgres::PostgresStore;
 
 pub(super) struct Stage {
@@ -24,6 +24,8 @@ impl Stage {
         tracing::info!("a stage of its own is set: {name}");
         let mut stage = Self { settings, folder: None, schema: None };
         stage.settings.listen = Listen::Nowhere;
+        // A shop that stands there would hear of orders that are none of its own.
+        stage.settings.provider_webhook_url = WebhookUrl::Nowhere;
         stage.settings.prefix = Prefix::try_from(name.clone()).map_err(anyhow::Error::msg)?;
         stage.settings.database_url = match &stage.settings.database_url {
             DatabaseUrl::Sqlite(_) => {

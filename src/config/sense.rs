@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 
-use super::{AmqpUrl, DatabaseUrl, Listen, Settings};
+use super::{AmqpUrl, DatabaseUrl, Listen, Settings, WebhookUrl};
+use crate::webhook::standard;
 
 /// What a command is about to do with the settings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +19,13 @@ pub enum Usage {
 impl Settings {
     /// `Ok` when this database and this broker make a system for that usage.
     pub fn must_fit(&self, usage: Usage) -> Result<()> {
+        let works = usage != Usage::Beside;
+        if works && self.provider_webhook_url != WebhookUrl::Nowhere && self.webhook_secret.is_empty() {
+            bail!(
+                "provider_webhook_url is set and webhook_secret is not: nobody would believe what is posted there. \
+                 Give both ends the same one: CHECKOUT_WEBHOOK_SECRET=whsec_$(head -c 32 /dev/urandom | base64)"
+            );
+        }
         match (usage, &self.database_url, &self.amqp_url) {
             (Usage::Whole, DatabaseUrl::Sqlite(_), AmqpUrl::Embedded | AmqpUrl::At(_)) => Ok(()),
             (Usage::Whole | Usage::Part, DatabaseUrl::Postgres(_), AmqpUrl::At(_)) => Ok(()),
@@ -34,6 +42,15 @@ impl Settings {
             // A file's system is asked over its listener, so that it matters not which broker it has.
             (Usage::Beside, DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_), _) => Ok(()),
         }
+    }
+
+    /// For a system in one process, which has nobody to share them with.
+    #[must_use]
+    pub fn with_secrets_made_up(mut self) -> Self {
+        if self.webhook_secret.is_empty() {
+            self.webhook_secret = standard::Secrets::made_up();
+        }
+        self
     }
 
     /// For a process whose only purpose is to be reached.

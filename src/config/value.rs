@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use hyper::Uri;
 use serde::Deserialize;
 
 /// Where everything is kept.
@@ -47,9 +48,32 @@ pub struct DelayMs {
     pub to: u64,
 }
 
+/// Where the mock provider posts its events, if it does.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub enum WebhookUrl {
+    Nowhere,
+    At(Uri),
+}
+
+/// How long to wait after each try in vain. After the last one there is no other.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Ladder(Vec<u64>);
+
 /// A URL that may hold a password. Printed, it has stars there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
+
+/// A key or a secret, if there is one. Printed, it is stars.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub struct Key(Option<String>);
+
+/// Web pages from these places may call the gateway: `https://shop.example`, without a path.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Origins(Vec<String>);
 
 /// A queue's name may have 255 bytes, and ours are added.
 const PREFIX_MAX: usize = 64;
@@ -67,7 +91,7 @@ impl Secret {
 
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&masked(&self.0))
+        f.write_str(&masked_url(&self.0))
     }
 }
 
@@ -77,8 +101,17 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What may be shown of the secret in that setting.
+pub(crate) fn masked(name: &str, value: &str) -> String {
+    match name {
+        _ if value.is_empty() => String::new(),
+        "database_url" | "amqp_url" => masked_url(value),
+        _ => "***".to_string(),
+    }
+}
+
 /// `postgres://anna:***@db/shop`: everything that could be a password is gone, in doubt a little more.
-pub(crate) fn masked(url: &str) -> String {
+fn masked_url(url: &str) -> String {
     let begin = url.find("://").map_or(0, |at| at + 3);
     // The last one: a password may hold an @ that should have been escaped.
     let end = url.rfind('@').filter(|end| *end >= begin).unwrap_or(begin);
@@ -93,6 +126,47 @@ pub(crate) fn masked(url: &str) -> String {
         _ => pair.to_string(),
     });
     format!("{}{who}{place}?{}", &url[..begin], query.collect::<Vec<_>>().join("&"))
+}
+
+impl Key {
+    /// For whoever signs or checks. Nothing else should want it.
+    pub fn reveal(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+impl From<String> for Key {
+    fn from(text: String) -> Self {
+        Self((!text.is_empty()).then_some(text))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_ref().map_or("none", |_| "***"))
+    }
+}
+
+impl Origins {
+    pub fn has(&self, origin: &str) -> bool {
+        self.0.iter().any(|known| known == origin)
+    }
+}
+
+impl TryFrom<String> for Origins {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let each = text.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        let place = |origin: &str| {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', '@', '?', '#', ' ']))
+        };
+        let origins: Vec<String> = each.map(str::to_string).collect();
+        match origins.iter().find(|origin| !place(origin)) {
+            None => Ok(Self(origins)),
+            Some(wrong) => Err(format!("{wrong:?} must look like https://shop.example, without a path")),
+        }
+    }
 }
 
 impl DatabaseUrl {
@@ -161,6 +235,44 @@ impl TryFrom<String> for Listen {
     }
 }
 
+impl TryFrom<String> for WebhookUrl {
+    type Error = String;
+    fn try_from(url: String) -> Result<Self, String> {
+        if url.is_empty() {
+            return Ok(Self::Nowhere);
+        }
+        if url.starts_with("https://") {
+            return Err("must begin with http://: the mock provider speaks no TLS".to_string());
+        }
+        let uri = url.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
+        let uri = uri.filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+        uri.map(Self::At).ok_or("must look like http://127.0.0.1:8080/webhooks/payments".to_string())
+    }
+}
+
+/// More tries, or longer waits, are a slip of the keys.
+const TRIES_MAX: usize = 20;
+const WAIT_S_MAX: u64 = 7 * 24 * 3600;
+
+impl Ladder {
+    /// The wait after a try that so many came before; `None` when it was the last.
+    pub fn wait_s(&self, tries: u32) -> Option<u64> {
+        self.0.get(usize::try_from(tries).ok()?).copied()
+    }
+}
+
+impl TryFrom<String> for Ladder {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let waits: Result<Vec<u64>, _> = text.split(',').map(|wait| wait.trim().parse()).collect();
+        let waits = waits.map_err(|_| "must look like 0,5,300: seconds with commas".to_string())?;
+        if waits.len() > TRIES_MAX || waits.iter().any(|wait| *wait > WAIT_S_MAX) {
+            return Err(format!("must be at most {TRIES_MAX} waits of at most {WAIT_S_MAX} s"));
+        }
+        Ok(Self(waits))
+    }
+}
+
 impl Prefix {
     pub fn as_str(&self) -> &str {
         &self.0
@@ -222,7 +334,7 @@ mod tests {
             ("postgres://db/shop", "postgres://db/shop"),
             ("", ""),
         ] {
-            assert_eq!(masked(url), shown);
+            assert_eq!(masked_url(url), shown);
             let secret = Secret::new(url);
             assert!(!format!("{secret} {secret:?}").contains("s3"), "{url}");
         }

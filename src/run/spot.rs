@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use contract::{Kind, Message, Queue, Role, Time};
 use tokio::sync::{Mutex, MutexGuard};
@@ -23,13 +24,15 @@ use crate::store::{Said, SavedRecord, Transaction};
 pub struct Neighbours {
     hands: Vec<Arc<dyn Hand>>,
     turn: Mutex<()>,
+    /// For now, everything goes by its queue.
+    apart: AtomicBool,
 }
 
 impl Neighbours {
     /// Those of them that decide; who reaches out keeps nobody waiting.
     pub fn of(hands: impl IntoIterator<Item = Arc<dyn Hand>>) -> Arc<Self> {
         let hands = hands.into_iter().filter(|hand| !hand.reaches_out()).collect();
-        Arc::new(Self { hands, turn: Mutex::default() })
+        Arc::new(Self { hands, ..Self::default() })
     }
 
     /// For a station whose messages all go by their queues.
@@ -37,11 +40,19 @@ impl Neighbours {
         Self::of([])
     }
 
+    /// From now on all that is said goes by its queue, or no more so.
+    pub(crate) fn apart(&self, apart: bool) {
+        self.apart.store(apart, Ordering::Relaxed);
+    }
+
     pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
     }
 
     fn at(&self, role: Role) -> Option<&dyn Hand> {
+        if self.apart.load(Ordering::Relaxed) {
+            return None;
+        }
         self.hands.iter().map(|hand| &**hand).find(|hand| hand.role() == role)
     }
 }

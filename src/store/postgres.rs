@@ -1,11 +1,14 @@
 //! Any number of processes on one database: what they write meets in row locks, versions and the journal's keys.
 
 mod batch;
+mod census;
 mod columns;
 pub(crate) mod connections;
+mod echoes;
 mod flight;
 mod keep;
 mod letters;
+mod list;
 mod look;
 mod own;
 mod pauses;
@@ -22,7 +25,12 @@ use contract::{Message, OrderId, Queue, Table, Time};
 use sqlx::Row;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
-use super::{DeadLetter, DeadStatus, Error, Filter, JournalRow, Pause, Store, Transaction, Vitals, json};
+use super::census::Census;
+use super::pending::Pending;
+use super::{
+    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Letters, Pause, Standing, Store,
+    Transaction, Vitals, json,
+};
 use connections::{Connections, Limits};
 
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
@@ -58,6 +66,7 @@ impl Options {
 
 pub struct PostgresStore {
     connections: Connections,
+    pending: Pending,
     /// The tests' clock; the database's, when there is none.
     clock: Option<Clock>,
     /// Where the last pruning stopped looking.
@@ -78,6 +87,7 @@ impl PostgresStore {
         };
         Ok(Self {
             connections: Connections::new(url::working(url, &options)?, limits),
+            pending: Pending::default(),
             clock: None,
             pruned_to: AtomicI64::new(0),
         })
@@ -108,7 +118,8 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
-        Ok(Box::new(batch::Batch::new(self.connections.take().await?, self.clock.clone())))
+        let held = self.connections.take().await?;
+        Ok(Box::new(batch::Batch::new(held, self.pending.clone(), self.clock.clone())))
     }
 
     async fn now(&self) -> Result<Time, Error> {
@@ -140,7 +151,11 @@ impl Store for PostgresStore {
     }
 
     async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
-        look::list(&self.connections, table, filter).await
+        list::list(&self.connections, table, filter).await
+    }
+
+    async fn history(&self, customer_id: &str, wanted: &History) -> Result<Vec<String>, Error> {
+        look::history(&self.connections, customer_id, wanted).await
     }
 
     async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
@@ -155,20 +170,53 @@ impl Store for PostgresStore {
         look::deadlines(&self.connections, limit).await
     }
 
-    async fn dead_letters(&self, status: Option<DeadStatus>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
-        look::dead_letters(&self.connections, status, limit).await
+    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<Standing>, Error> {
+        look::deadlines_of(&self.connections, order_id).await
+    }
+
+    async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
+        letters::some(&self.connections, wanted).await
+    }
+
+    async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {
+        letters::of(&self.connections, order_id).await
+    }
+
+    async fn add_echoes(&self, echoes: &[Echo]) -> Result<(), Error> {
+        self.write_echoes(echoes).await
+    }
+
+    async fn echoes_of(&self, order_id: OrderId) -> Result<Vec<Echo>, Error> {
+        self.find_echoes(order_id).await
+    }
+
+    async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error> {
+        letters::groups(&self.connections, limit).await
     }
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
-        look::dead_letter(&self.connections, id).await
+        letters::one(&self.connections, id).await
     }
 
     async fn pauses(&self) -> Result<Vec<Pause>, Error> {
         pauses::all(&self.connections).await
     }
 
+    async fn census(&self, from: Time, to: Time) -> Result<Census, Error> {
+        census::of(&self.connections, from, to).await
+    }
+
+    async fn census_under_way(&self) -> Result<Census, Error> {
+        census::under_way(&self.connections).await
+    }
+
     async fn vitals(&self) -> Result<Vitals, Error> {
-        self.take_vitals().await
+        let (vitals, behind) = self.take_vitals().await?;
+        // Whoever may only look goes by what is known.
+        if !behind || self.move_mark().await.is_err() {
+            return Ok(vitals);
+        }
+        Ok(self.take_vitals().await?.0)
     }
 }
 
@@ -182,9 +230,11 @@ macro_rules! in_table {
             contract::Table::Products => $text!("products", $($part),*),
             contract::Table::Discounts => $text!("discounts", $($part),*),
             contract::Table::Methods => $text!("methods", $($part),*),
+            contract::Table::Carts => $text!("carts", $($part),*),
             contract::Table::Stock => $text!("stock", $($part),*),
             contract::Table::Holds => $text!("holds", $($part),*),
             contract::Table::Payments => $text!("payments", $($part),*),
+            contract::Table::Wallets => $text!("wallets", $($part),*),
             contract::Table::Notices => $text!("notices", $($part),*),
             contract::Table::Sagas => $text!("sagas", $($part),*),
         }

@@ -2,10 +2,14 @@
 
 mod batch;
 mod block;
+mod census;
+mod checkpoint;
+mod echoes;
 pub(crate) mod file;
 mod flight;
+mod letters;
+mod list;
 mod look;
-mod pending;
 mod schema;
 mod writer;
 
@@ -22,8 +26,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, SqliteConnection};
 
+use super::census::Census;
 use super::{
-    DeadLetter, DeadStatus, Error, Filter, JournalRow, Pause, PauseChange, Store, Transaction, Vitals, json,
+    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Letters, Pause, PauseChange, Standing,
+    Store, Transaction, Vitals, json,
 };
 use writer::Writer;
 
@@ -171,7 +177,11 @@ impl Store for SqliteStore {
     }
 
     async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
-        look::list(&self.readers, table, filter).await
+        list::list(&self.readers, table, filter).await
+    }
+
+    async fn history(&self, customer_id: &str, wanted: &History) -> Result<Vec<String>, Error> {
+        look::history(&self.readers, customer_id, wanted).await
     }
 
     async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
@@ -186,20 +196,53 @@ impl Store for SqliteStore {
         look::deadlines(&self.readers, limit).await
     }
 
-    async fn dead_letters(&self, status: Option<DeadStatus>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
-        look::dead_letters(&self.readers, status, limit).await
+    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<Standing>, Error> {
+        look::deadlines_of(&self.readers, order_id).await
+    }
+
+    async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
+        letters::some(&self.readers, wanted).await
+    }
+
+    async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {
+        letters::of(&self.readers, order_id).await
+    }
+
+    async fn add_echoes(&self, echoes: &[Echo]) -> Result<(), Error> {
+        self.write_echoes(echoes).await
+    }
+
+    async fn echoes_of(&self, order_id: OrderId) -> Result<Vec<Echo>, Error> {
+        self.find_echoes(order_id).await
+    }
+
+    async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error> {
+        letters::groups(&self.readers, limit).await
     }
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
-        look::dead_letter(&self.readers, id).await
+        letters::one(&self.readers, id).await
     }
 
     async fn pauses(&self) -> Result<Vec<Pause>, Error> {
         look::pauses(&self.readers).await
     }
 
+    async fn census(&self, from: Time, to: Time) -> Result<Census, Error> {
+        census::of(&self.readers, from, to).await
+    }
+
+    async fn census_under_way(&self) -> Result<Census, Error> {
+        census::under_way(&self.readers).await
+    }
+
     async fn vitals(&self) -> Result<Vitals, Error> {
-        self.take_vitals().await
+        let (vitals, behind) = self.take_vitals().await?;
+        // Whoever may only look goes by what is known.
+        if !behind || self.move_mark().await.is_err() {
+            return Ok(vitals);
+        }
+        Ok(self.take_vitals().await?.0)
     }
 }
 
@@ -213,9 +256,11 @@ macro_rules! in_table {
             contract::Table::Products => $text!("products", $($part),*),
             contract::Table::Discounts => $text!("discounts", $($part),*),
             contract::Table::Methods => $text!("methods", $($part),*),
+            contract::Table::Carts => $text!("carts", $($part),*),
             contract::Table::Stock => $text!("stock", $($part),*),
             contract::Table::Holds => $text!("holds", $($part),*),
             contract::Table::Payments => $text!("payments", $($part),*),
+            contract::Table::Wallets => $text!("wallets", $($part),*),
             contract::Table::Notices => $text!("notices", $($part),*),
             contract::Table::Sagas => $text!("sagas", $($part),*),
         }

@@ -86,8 +86,16 @@ fn submit() -> Entry {
                 }),
             ),
             (
+                "a stored payment method, charged once it is confirmed",
+                json!({
+                    "customer_id": "customer-42",
+                    "items": [{"sku": "PEN-BLUE", "quantity": 1}],
+                    "payment": {"method": "card", "payment_method_id": "pm_abjd", "confirm": "manual"},
+                }),
+            ),
+            (
                 "the stored cart",
-                json!({"customer_id": "customer-42", "cart": true, "payment": {"method": "paypal"}}),
+                json!({"customer_id": "customer-42", "cart": true, "cart_version": 3, "payment": {"method": "paypal"}}),
             ),
         ],
     )
@@ -102,7 +110,10 @@ fn about_orders() -> Vec<Entry> {
              After that order.cancel_refused says why not.",
             vec![
                 ("by the customer", json!({"order_id": ORDER})),
-                ("by support", json!({"order_id": ORDER, "reason": "asked by telephone", "by": "admin"})),
+                (
+                    "by support",
+                    json!({"order_id": ORDER, "reason": "asked by telephone", "by": "admin", "who": "anna"}),
+                ),
             ],
         ),
         entry::<bodies::OrderRefund>(
@@ -114,7 +125,10 @@ fn about_orders() -> Vec<Entry> {
                 ("all of it", json!({"order_id": ORDER})),
                 (
                     "a part",
-                    json!({"order_id": ORDER, "items": [{"sku": "PEN-BLUE", "quantity": 1}], "reason": "wrong colour"}),
+                    json!({
+                        "order_id": ORDER, "items": [{"sku": "PEN-BLUE", "quantity": 1}],
+                        "reason": "wrong colour", "who": "anna",
+                    }),
                 ),
             ],
         ),
@@ -128,7 +142,7 @@ fn about_orders() -> Vec<Entry> {
             "order.archive",
             "An order that has ended is put away.",
             "order.archived follows, or order.refused.",
-            vec![("put away", json!({"order_id": ORDER}))],
+            vec![("put away", json!({"order_id": ORDER, "reason": "the year is over", "who": "anna"}))],
         ),
     ]
 }
@@ -146,6 +160,12 @@ fn about_goods() -> Vec<Entry> {
                     "sku": "BOOK-DUNE", "title": "Dune", "author": "Frank Herbert", "price": eur("14.99"), "on_hand": 25,
                 }),
             )],
+        ),
+        entry::<bodies::ProductRetire>(
+            "product.retire",
+            "A product is not sold any more.",
+            "Orders that exist keep their lines, titles and prices. product.upsert sells it again.",
+            vec![("a book", json!({"sku": "PEN-BLUE"}))],
         ),
         entry::<bodies::DiscountUpsert>(
             "discount.upsert",
@@ -290,6 +310,12 @@ fn order_facts() -> Vec<Entry> {
                 })),
             )],
         ),
+        entry::<bodies::OrderAccepted>(
+            "order.accepted",
+            "Cash on delivery: the goods are on their way.",
+            "The order stays created until the money has come.",
+            vec![("cash on delivery", of_customer(json!({})))],
+        ),
         entry::<bodies::OrderPaid>(
             "order.paid",
             "The order's money was captured.",
@@ -364,6 +390,18 @@ fn order_facts() -> Vec<Entry> {
                     "return_no": 1, "step": "refund", "why": "the provider refused it three times: account_closed",
                     "actions": ["retry", "resolve done"],
                 })),
+            )],
+        ),
+        entry::<bodies::WebhookSetAside>(
+            "webhook.set_aside",
+            "A webhook was believed, and nothing is done about it.",
+            "It is about no payment and no refund, or names no order.",
+            vec![(
+                "of another type",
+                json!({
+                    "source": "stripe", "event_id": "evt_1", "type": "customer.created", "at": AT,
+                    "why": "events of this type are not about payments or refunds",
+                }),
             )],
         ),
     ]

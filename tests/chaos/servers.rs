@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::support::fleet::Fleet;
+use crate::support::{rabbit, until};
 
 const TIMES: usize = 2;
 const ORDERS_BEFORE: usize = 40;
@@ -39,4 +40,34 @@ async fn dies_and_comes_back(kill: &str, noticed: &str) {
     let said = fleet.logged(noticed);
     assert!(said > 0, "nobody noticed");
     println!("killed {TIMES} times, and {said} times somebody waited: {}", fleet.prove(orders).await);
+}
+
+/// An alarm of the broker's: it takes nothing until its memory is enough again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it alarms the server: `scripts/services --own` starts one that may be alarmed"]
+async fn a_broker_that_is_short_of_memory_is_waited_for() {
+    let mut fleet = Fleet::new().await;
+    fleet.start_all();
+    fleet.open().await;
+    // They wait for stock meanwhile: who has nothing to publish is told of no alarm.
+    fleet.checkout(&["pause", "role", "stock", "--why", "an alarm"]).ok();
+    until("the pause", || (fleet.logged("\"paused\"") > 0).then_some(()));
+    let mut ids = fleet.orders(ORDERS_BEFORE, "tok_ok").await;
+    memory_may_be("absolute", "1");
+    fleet.checkout(&["resume", "role", "stock", "--why", "an alarm"]).ok();
+    until("that the alarm is noticed", || {
+        (fleet.logged("the broker accepts nothing for now") > 0).then_some(())
+    });
+    memory_may_be("0.4", "");
+    ids.extend(fleet.orders(ORDERS_AFTER, "tok_ok").await);
+    let orders = ids.len() as i64;
+    fleet.wait_for_rest(orders).await;
+    fleet.assert_ended(&ids, "fulfilled").await;
+    println!("alarmed once: {}", fleet.prove(orders).await);
+}
+
+fn memory_may_be(share: &str, bytes: &str) {
+    let words = [share, bytes].into_iter().filter(|word| !word.is_empty());
+    let done = rabbit::ctl().arg("set_vm_memory_high_watermark").args(words).status();
+    assert!(done.unwrap().success(), "rabbitmqctl");
 }

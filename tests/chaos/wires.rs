@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::fleet::Fleet;
 use crate::support::wire::{KEEP, PUBLISH, Proxy};
-use crate::support::{postgres, rabbit, until};
+use crate::support::{authority, postgres, rabbit, until};
 
 const TIMES: usize = 12;
 const ORDERS_FOR_EACH: usize = 8;
@@ -68,11 +68,4 @@ async fn disturb(fleet: &mut Fleet, proxy: &Proxy) -> i64 {
     fleet.assert_ended(&good, "fulfilled").await;
     fleet.assert_ended(&declined, "cancelled").await;
     orders
-}
-
-/// Host and port of an address.
-fn authority(url: &str) -> String {
-    let rest = url.split_once("://").unwrap().1;
-    let authority = rest.split(['/', '?']).next().unwrap();
-    authority.rsplit('@').next().unwrap().to_string()
 }

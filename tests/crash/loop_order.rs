@@ -7,6 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use checkout_saga::broker::embedded::EmbeddedBroker;
 use checkout_saga::broker::{Broker, Delivery, Depth, Mark, Unavailable};
+use checkout_saga::door::Crowd;
+use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
 use checkout_saga::run::{Decides, Neighbours, Station, Taught};
 use checkout_saga::store::sqlite::SqliteStore;
@@ -112,8 +114,10 @@ impl Watch {
             hand: Arc::new(Decides(OrderWorker)),
             queues: &[Queue::Order],
             batch_max: 10,
+            crowd: Crowd::default(),
             paused: Paused::never(),
             neighbours: Neighbours::none(),
+            echoes: Echoes::unheard(),
         }
     }
 

@@ -11,7 +11,7 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 
 use super::{numbers, publish, say, take};
-use crate::support::rabbit::{Corner, url};
+use crate::support::rabbit::{self, Corner, url};
 use crate::support::root;
 
 /// A virtual host and users of its own, gone in the end.
@@ -27,7 +27,7 @@ impl House {
             "vhosts": [{"name": name}],
             "permissions": [{"user": guest, "vhost": name, "configure": ".*", "write": ".*", "read": ".*"}],
         });
-        let mut import = ctl();
+        let mut import = rabbit::ctl();
         import.arg("import_definitions");
         let house = Self { name };
         fed(import, &definitions.to_string());
@@ -53,7 +53,7 @@ impl Drop for House {
             name = self.name,
             length = self.name.len() + 1,
         );
-        let forgotten = ctl().args(["eval", &forget]).output();
+        let forgotten = rabbit::ctl().args(["eval", &forget]).output();
         if !std::thread::panicking() {
             let forgotten = forgotten.unwrap();
             assert!(forgotten.status.success(), "{forgotten:?}");
@@ -117,7 +117,7 @@ async fn each_role_reads_its_own_queues_and_is_refused_the_others() {
 /// Users and passwords, as the script prints them.
 fn made(house: &str) -> BTreeMap<String, String> {
     let mut script = Command::new(root().join("scripts/rabbitmq-users.sh"));
-    script.args(["--vhost", house, "--prefix", house]).env("RABBITMQCTL", ctl_words().join(" "));
+    script.args(["--vhost", house, "--prefix", house]).env("RABBITMQCTL", rabbit::ctl_words().join(" "));
     let Output { stdout, stderr, status } = script.output().unwrap();
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
     let text = String::from_utf8(stdout).unwrap();
@@ -156,18 +156,6 @@ fn refused(answer: lapin::Result<()>) -> bool {
             false
         }
     }
-}
-
-fn ctl_words() -> Vec<String> {
-    let words = std::env::var("CHECKOUT_TEST_RABBITMQCTL").unwrap_or_else(|_| "rabbitmqctl".into());
-    words.split_whitespace().map(String::from).collect()
-}
-
-fn ctl() -> Command {
-    let words = ctl_words();
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).arg("-q");
-    command
 }
 
 fn fed(mut command: Command, input: &str) {

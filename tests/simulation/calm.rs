@@ -107,7 +107,7 @@ impl Shop {
     fn people_act(&mut self, round: u32) {
         for at in 0..self.plans.len() {
             match round {
-                1 if self.plans[at].method == "cod" && self.plans[at].pays => self.pay(at),
+                1 if self.plans[at].waits_to_be_paid() && self.plans[at].pays => self.pay(at),
                 2 if self.chance.happens(350) => self.refund(at),
                 3 => match self.chance.below(6) {
                     0 | 1 => self.archive(at),

@@ -17,9 +17,13 @@ pub(crate) struct Plan {
     pub(crate) phone: bool,
     pub(crate) discount: Option<&'static str>,
     pub(crate) flaw: Option<Flaw>,
+    /// The lines lie in a stored cart, whose customer wants nothing else.
+    pub(crate) from_cart: bool,
     /// Nobody but the customer's own submission touches it before everything is calm.
     pub(crate) left_alone: bool,
-    /// The cash for an order on delivery comes some day.
+    /// It is charged only once the customer confirms it.
+    pub(crate) later: bool,
+    /// The cash for an order on delivery comes some day, or the confirmation.
     pub(crate) pays: bool,
     // ---- what was done to it --------------------------------------------------------------------------
     pub(crate) submitted: bool,
@@ -151,6 +155,10 @@ impl Plan {
         }
         let flaw = chance.happens(80).then(|| chance.one_of(&Flaw::ALL));
         let discount = chance.happens(250).then(|| chance.one_of(&["ALL", "ALL", "THIRD", "SOME"]));
+        // What is wrong with the others is wrong with their lines.
+        let right_lines = matches!(flaw, None | Some(Flaw::DiscountExpired | Flaw::DiscountUnknown));
+        let from_cart = right_lines && chance.happens(250);
+        let later = method != "cod" && flaw.is_none() && chance.happens(150);
         let id = uuid(chance, at_ms + no as i64);
         let named = chance.happens(500);
         Self {
@@ -164,6 +172,8 @@ impl Plan {
             phone: chance.happens(400),
             discount,
             flaw,
+            from_cart,
+            later,
             left_alone: chance.happens(450),
             pays: chance.happens(700),
             submitted: false,
@@ -192,6 +202,9 @@ impl Plan {
         if let Some(token) = self.token {
             payment["token"] = token.into();
         }
+        if self.later {
+            payment["confirm"] = "manual".into();
+        }
         if self.flaw == Some(Flaw::NoToken) {
             payment = json!({"method": "card"});
         }
@@ -210,7 +223,11 @@ impl Plan {
             body["order_id"] = self.id.to_string().into();
         }
         if self.flaw != Some(Flaw::NoCustomer) {
-            body["customer_id"] = "somebody".into();
+            body["customer_id"] = self.customer_id().into();
+        }
+        if self.from_cart {
+            body["items"] = Value::Null;
+            body["cart"] = true.into();
         }
         let discount = match self.flaw {
             Some(Flaw::DiscountExpired) => Some("OLD"),
@@ -221,6 +238,23 @@ impl Plan {
             body["discount_code"] = code.into();
         }
         body
+    }
+
+    /// Nothing is charged before somebody says order.pay.
+    pub(crate) fn waits_to_be_paid(&self) -> bool {
+        self.method == "cod" || self.later
+    }
+
+    pub(crate) fn customer_id(&self) -> String {
+        if self.from_cart { format!("customer of {}", self.id) } else { "somebody".into() }
+    }
+
+    /// What lies in the stored cart before the first order.
+    pub(crate) fn cart(&self, goods: &Goods) -> Value {
+        let line =
+            |(item, quantity): &(usize, i64)| json!({"sku": goods.items[*item].0, "quantity": quantity});
+        let items: Vec<_> = self.lines.iter().map(line).collect();
+        json!({"customer_id": self.customer_id(), "items": items})
     }
 
     /// The total in minor units.

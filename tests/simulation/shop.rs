@@ -96,6 +96,14 @@ impl Shop {
         for (at, (name, body)) in wishes.iter().enumerate() {
             self.world.command(&format!("catalogue-{at}"), name, body);
         }
+        self.work_off();
+        for (at, plan) in self.plans.iter().enumerate().filter(|(_, plan)| plan.from_cart) {
+            self.world.command(&format!("cart-{at}"), "cart.put", &plan.cart(&self.goods));
+        }
+        self.work_off();
+    }
+
+    fn work_off(&mut self) {
         while let Some(delivery) = self.world.bags.first() {
             self.handle(delivery.queue, vec![delivery], false);
         }

@@ -82,3 +82,16 @@ pub(super) async fn two_queues_of_one_message_are_handled_apart(db: Db) {
     keep(&db, journal(row(Role::Saga, &refunded(2), vec![]))).await.unwrap();
     assert!(in_flight(&db).await.is_empty());
 }
+
+pub(super) async fn the_oldest_that_waits_is_known_however_much_was_done_before_it(db: Db) {
+    // Since the mark was moved last, more has been done than one look goes through.
+    let done = (0..1500).map(|n| row(Role::Order, &archive(n), vec![]));
+    keep(&db, Changes { journal: done.collect(), ..Changes::default() }).await.unwrap();
+    assert_eq!(db.store.vitals().await.unwrap().oldest_in_flight, None);
+    let waits = row(Role::Order, &archive(2000), vec![say(&fulfil(2001))]);
+    let since = waits.at;
+    let done = (2100..3500).map(|n| row(Role::Order, &archive(n), vec![]));
+    let journal = done.chain([waits]).collect();
+    keep(&db, Changes { journal, ..Changes::default() }).await.unwrap();
+    assert_eq!(db.store.vitals().await.unwrap().oldest_in_flight, Some(since));
+}

@@ -119,3 +119,27 @@ pub(super) async fn one_that_fails_among_many_keepers_fails_alone_in_the_end(db:
     assert_eq!(db.sql("select count(*) from journal").await.unwrap(), [KEEPERS as i64 - 1]);
     assert_eq!(db.sql("select count(*) from stock").await.unwrap(), [KEEPERS as i64 - 2]);
 }
+
+pub(super) async fn of_many_who_come_at_any_time_each_is_told_what_became_of_his_own(db: Db) {
+    const MESSAGES: u64 = 60;
+    // Each message is brought by three.
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..MESSAGES * 3 {
+        let store = db.store.clone();
+        tasks.spawn(async move {
+            tokio::time::sleep(Duration::from_micros(n * 300)).await;
+            let changes = journal(row(Role::Order, &archive(n % MESSAGES), vec![]));
+            (n % MESSAGES, store.begin().await.unwrap().keep(changes).await)
+        });
+    }
+    let mut kept = Vec::new();
+    while let Some(told) = tasks.join_next().await {
+        match told.unwrap() {
+            (n, Ok(())) => kept.push(n),
+            (n, Err(error)) => assert!(matches!(error, Error::Conflict(_)), "{n}: {error:?}"),
+        }
+    }
+    kept.sort_unstable();
+    assert_eq!(kept, (0..MESSAGES).collect::<Vec<_>>());
+    assert_eq!(db.store.journal_page(0, 1000).await.unwrap().len() as u64, MESSAGES);
+}

@@ -24,6 +24,55 @@ pub(super) async fn list_filters_and_pages_newest_first(db: Db) {
     assert!(matches!(db.store.list(Table::Stock, &any()).await, Err(Error::Refused(_))));
 }
 
+pub(super) async fn a_customer_finds_their_own_orders_and_the_failed_ones_when_asked(db: Db) {
+    let order_of = |n: u64, customer: &str, status: &str, reason: &str, title: &str| {
+        let (id, when) = (order(n), at(n / 2));
+        let json = format!(
+            r#"{{"number":{n},"customer_id":"{customer}","status":"{status}","reason":{reason},"created_at":"{when}",
+                "updated_at":"{when}","total":{{"amount":"1.00","currency":"EUR"}},
+                "items":[{{"sku":"S-{n}","title":"{title}","author":null}},{{"sku":"PEN","title":"Pen"}}]}}"#
+        );
+        save(Table::Orders, &id.to_string(), 0, &json)
+    };
+    let orders = vec![
+        order_of(2, "anna", "fulfilled", "null", "Dune"),
+        order_of(3, "anna", "cancelled", r#""payment_declined""#, "Dune"),
+        order_of(4, "anna", "cancelled", r#""cancelled_by_customer""#, "100% of the Moon_landing"),
+        order_of(5, "ben", "fulfilled", "null", "Dune"),
+        order_of(6, "anna", "archived", r#""insufficient_stock""#, "Dune"),
+        order_of(7, "anna", "created", "null", "The Sea"),
+    ];
+    keep(&db, records(orders)).await.unwrap();
+    let check = async |wanted: History, expected: &[u64]| {
+        let wanted = History { limit: wanted.limit.max(1), ..wanted };
+        let found = db.store.history("anna", &wanted).await.unwrap();
+        let found: Vec<u64> = found.iter().map(|json| number_of(json)).collect();
+        assert_eq!(found, expected, "{wanted:?}");
+    };
+    let any = || History { limit: 9, ..History::default() };
+    check(any(), &[7, 4, 2]).await;
+    check(History { failed_too: true, ..any() }, &[7, 6, 4, 3, 2]).await;
+    check(History { limit: 2, ..any() }, &[7, 4]).await;
+    check(History { before: Some((at(2), order(4).to_string())), ..any() }, &[2]).await;
+    check(History { before: Some((at(1), order(3).to_string())), ..any() }, &[2]).await;
+    check(History { status: Some("cancelled".into()), failed_too: true, ..any() }, &[4, 3]).await;
+    check(History { from: Some(at(2)), to: Some(at(3)), ..any() }, &[4]).await;
+    for (text, expected) in [
+        ("dUNE", vec![2]),
+        ("s-7", vec![7]),
+        ("pen", vec![7, 4, 2]),
+        ("100% of", vec![4]),
+        ("moon_l", vec![4]),
+        ("%", vec![4]),
+        ("moonxl", vec![]),
+        ("' or 1=1 --", vec![]),
+    ] {
+        check(History { holding: Some(text.into()), ..any() }, &expected).await;
+    }
+    check(History { holding: Some(order(7).to_string()), ..any() }, &[7]).await;
+    assert!(db.store.history("nobody", &any()).await.unwrap().is_empty());
+}
+
 pub(super) async fn pages_follow_each_other_without_gap_or_overlap(db: Db) {
     let all = ["A", "B", "C", "D", "E"];
     keep(&db, records(all.map(|sku| save(Table::Stock, sku, 0, STOCKED)).into())).await.unwrap();

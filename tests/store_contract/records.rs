@@ -147,3 +147,35 @@ pub(super) async fn who_loads_while_somebody_keeps_has_seen_it_or_is_told(db: Db
         }
     }
 }
+
+/// In one process, with or without a disk in between.
+pub(super) async fn what_is_on_its_way_is_seen_by_the_next_batch_and_if_it_fails_so_does_that_batch(db: Db) {
+    let store = &db.store;
+    for (id, on_hand, arrives) in [("good", "5", true), ("bad", "-5", false)] {
+        let product = Need::of(Table::Products, id);
+        let first = store.begin().await.unwrap();
+        let keeping = first.keep(records(vec![
+            save(Table::Products, id, 0, r#"{"title":"new"}"#),
+            save(Table::Stock, id, 0, &format!(r#"{{"on_hand":{on_hand},"reserved":0}}"#)),
+        ]));
+        // Nothing of it has been written yet.
+        assert_eq!(store.get(Table::Products, id).await.unwrap(), None);
+        let mut second = store.begin().await.unwrap();
+        let seen = second.load(std::slice::from_ref(&product)).await.unwrap();
+        assert_eq!((seen[0].version, seen[0].json.as_str()), (1, r#"{"title":"new"}"#));
+        let resting = second.keep(journal(row(Role::Order, &no_order(u64::from(arrives)), Vec::new())));
+        // The one behind may come first: they are kept in their order all the same.
+        let (second, first) = tokio::join!(resting, keeping);
+        match arrives {
+            true => assert_eq!((first.is_ok(), second.is_ok()), (true, true)),
+            false => {
+                assert!(matches!(first, Err(Error::Refused(_))));
+                assert!(matches!(second, Err(Error::Conflict(_))), "it rests on what was refused");
+            }
+        }
+        assert_eq!(store.get(Table::Products, id).await.unwrap().is_some(), arrives);
+        let found = store.begin().await.unwrap().load(&[product]).await.unwrap();
+        assert_eq!(found.len(), usize::from(arrives));
+    }
+    assert_eq!(store.journal_page(0, 10).await.unwrap().len(), 1);
+}

@@ -6,21 +6,24 @@ use sqlx::PgConnection;
 use super::*;
 use crate::support::postgres::{Schema, connect};
 
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 20] = [
     "orders",
     "submissions",
     "audit",
     "products",
     "discounts",
     "methods",
+    "carts",
     "stock",
     "holds",
     "payments",
+    "wallets",
     "notices",
     "sagas",
     "deadlines",
     "journal",
     "dead_letters",
+    "echoes",
     "meta",
     "pauses",
     "_sqlx_migrations",
@@ -91,14 +94,17 @@ async fn each_role_is_refused_the_others_tables() {
         products         SIU          .            .            .            .            .            .            .            S            S            .            S
         discounts        SIU          .            .            .            .            .            .            .            S            S            .            S
         methods          SIU          .            .            .            .            .            .            .            S            S            .            S
+        carts            SIU          .            .            .            .            .            .            .            S            S            .            S
         stock            .            .            SIU          .            .            .            .            .            S            S            .            S
         holds            .            .            SIU          .            .            .            .            .            S            S            .            S
         payments         .            SIU          .            .            .            .            .            .            S            S            .            S
+        wallets          .            SIU          .            .            .            .            .            .            S            S            .            S
         notices          .            .            .            SIU          .            .            .            .            S            S            .            S
         sagas            .            .            .            .            SIU          .            .            .            S            S            S            S
-        deadlines        .            SIUD         .            .            SIUD         .            .            .            .            S            SU           S
+        deadlines        .            SIUD         .            .            SIUD         .            .            .            S            S            SU           S
         journal          SI           SI           SI           SI           SI           SI           SI           SI           SI           SI           SID          S
         dead_letters     SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SU           SIU          S
+        echoes           SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          S            SIUD         S
         meta             S            S            S            S            S            S            S            S            S            S            SU           S
         pauses           S            S            S            S            S            S            S            S            S            SID          S            S
         _sqlx_migrations S            S            S            S            S            S            S            S            S            S            S            S"#]].assert_eq(&table.join("\n"));
@@ -165,6 +171,13 @@ async fn the_helpers_can_do_their_work_under_their_own_roles() {
         gateway.list(Table::Orders, &Filter { limit: 9, ..Filter::default() }).await.unwrap().len(),
         1
     );
+
+    // It shows an order's story, which is everybody's, and writes in nobody else's name.
+    assert_eq!(gateway.journal_of(order(1)).await.unwrap().len(), 1);
+    assert_eq!(gateway.letters_of(order(7)).await.unwrap().len(), 1);
+    gateway.deadlines_of(order(1)).await.unwrap();
+    let forged = gateway.begin().await.unwrap().keep(journal(row(Role::Order, &archive(6), vec![]))).await;
+    assert!(matches!(forged, Err(Error::Unavailable(_))), "{forged:?}");
 
     let operator = as_role(&schema, "operator").await;
     assert_eq!(operator.dead_letters(None, 9).await.unwrap().len(), 1);

@@ -18,7 +18,11 @@ pub(super) fn id(n: u64) -> MessageId {
 }
 
 pub(super) fn archive(n: u64) -> Message {
-    Message::new(id(n), at(1), Body::OrderArchive(bodies::OrderArchive { order_id: order(n) }))
+    Message::new(
+        id(n),
+        at(1),
+        Body::OrderArchive(bodies::OrderArchive { order_id: order(n), ..Default::default() }),
+    )
 }
 
 pub(super) fn fulfil(n: u64) -> Message {

@@ -1,5 +1,6 @@
 //! The real program in a folder of its own, and everything a user can do to it from outside.
 
+pub(crate) mod endpoint;
 pub(crate) mod fleet;
 pub(crate) mod http;
 pub(crate) mod postgres;
@@ -9,6 +10,7 @@ pub(crate) mod rabbit;
 pub(crate) mod served;
 pub(crate) mod shop;
 pub(crate) mod system;
+pub(crate) mod web;
 pub(crate) mod wire;
 
 use std::fs::File;
@@ -222,4 +224,11 @@ pub(crate) fn new_id() -> String {
 
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Host and port of an address.
+pub(crate) fn authority(url: &str) -> String {
+    let rest = url.split_once("://").unwrap().1;
+    let authority = rest.split(['/', '?']).next().unwrap();
+    authority.rsplit('@').next().unwrap().to_string()
 }

@@ -1,5 +1,6 @@
 //! A corner of a real RabbitMQ: everything in it has one prefix, and is deleted in the end.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use checkout_saga::broker::rabbitmq::topology::{Names, topology};
@@ -9,6 +10,19 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
 use super::PATIENCE;
+
+/// How the tools of the broker's node are called.
+pub(crate) fn ctl_words() -> Vec<String> {
+    let words = std::env::var("CHECKOUT_TEST_RABBITMQCTL").unwrap_or_else(|_| "rabbitmqctl".into());
+    words.split_whitespace().map(String::from).collect()
+}
+
+pub(crate) fn ctl() -> Command {
+    let words = ctl_words();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).arg("-q");
+    command
+}
 
 /// Where one is; a local one as the packages install it, unless told otherwise.
 pub(crate) fn url() -> String {

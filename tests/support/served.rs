@@ -11,6 +11,9 @@ use super::postgres::{self, Schema};
 use super::rabbit::{self, Corner};
 use super::{Folder, Run, block_on, ended, http, until};
 
+/// With it, tests sign their own tokens.
+pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes or more";
+
 pub(crate) struct Served {
     pub(crate) folder: Folder,
     pub(crate) corner: Corner,
@@ -38,6 +41,7 @@ impl Served {
             .env("CHECKOUT_DATABASE_URL", &self.database_url)
             .env("CHECKOUT_AMQP_URL", rabbit::url())
             .env("CHECKOUT_PREFIX", self.corner.options().prefix)
+            .env("CHECKOUT_JWT_SECRET", SECRET)
             .env("CHECKOUT_LOG_FORMAT", "text");
         command
     }

@@ -39,10 +39,19 @@ impl System {
         Self::start_with(folder, settings, &[])
     }
 
+    /// A shop that is no toy: `checkout all`.
+    pub(crate) fn at_work(folder: &Folder, settings: &[&str]) -> Self {
+        Self::started(folder, "all", settings, &[])
+    }
+
     pub(crate) fn start_with(folder: &Folder, settings: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::started(folder, "dev", settings, env)
+    }
+
+    fn started(folder: &Folder, command: &str, settings: &[&str], env: &[(&str, &str)]) -> Self {
         // What a killed one left says nothing about this one.
         std::fs::remove_file(folder.path("checkout.run")).ok();
-        let (mut child, out, log) = Self::spawn(folder, settings, env);
+        let (mut child, out, log) = Self::spawned(folder, command, settings, env);
         let run: Value = until("the system's start", || {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("it ended while it started: {status}\n{}", folder.read(&log));
@@ -57,10 +66,19 @@ impl System {
 
     /// Started, and nobody knows how far it is.
     pub(crate) fn spawn(folder: &Folder, settings: &[&str], env: &[(&str, &str)]) -> (Child, String, String) {
+        Self::spawned(folder, "dev", settings, env)
+    }
+
+    fn spawned(
+        folder: &Folder,
+        command: &str,
+        settings: &[&str],
+        env: &[(&str, &str)],
+    ) -> (Child, String, String) {
         static STARTS: AtomicU32 = AtomicU32::new(0);
         let number = STARTS.fetch_add(1, Ordering::Relaxed);
         let (out, log) = (format!("dev.{number}.out"), format!("dev.{number}.log"));
-        let mut command = folder.command(&["dev"]);
+        let mut command = folder.command(&[command]);
         command.args(settings).envs(env.iter().copied()).stdin(Stdio::null());
         command.stdout(File::create(folder.path(&out)).unwrap());
         command.stderr(File::create(folder.path(&log)).unwrap());

@@ -52,7 +52,13 @@ pub(crate) fn cases(world: &World) -> BTreeMap<String, Case> {
     for (need, (_, json)) in &tables.records {
         if matches!(
             need.table,
-            Table::Products | Table::Discounts | Table::Methods | Table::Stock | Table::Notices
+            Table::Products
+                | Table::Discounts
+                | Table::Methods
+                | Table::Carts
+                | Table::Wallets
+                | Table::Stock
+                | Table::Notices
         ) {
             continue;
         }
@@ -68,7 +74,13 @@ pub(crate) fn cases(world: &World) -> BTreeMap<String, Case> {
                 let no = need.id.rsplit_once("/return/").map_or(0, |(_, no)| no.parse().expect("a number"));
                 case.sagas.insert(no, doc);
             }
-            Table::Products | Table::Discounts | Table::Methods | Table::Stock | Table::Notices => {}
+            Table::Products
+            | Table::Discounts
+            | Table::Methods
+            | Table::Carts
+            | Table::Wallets
+            | Table::Stock
+            | Table::Notices => {}
         }
     }
     for row in &tables.journal {

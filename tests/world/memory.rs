@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use checkout_saga::store::census::Census;
 use checkout_saga::store::{
-    Changes, DeadChange, DeadLetter, DeadStatus, Error, Filter, Handled, JournalRow, Keeping, Loaded, Pause,
-    Store, Transaction, Vitals,
+    Changes, DeadChange, DeadGroup, DeadLetter, DeadStatus, Echo, Error, Filter, Handled, History,
+    JournalRow, Keeping, Letters, Loaded, Pause, Standing, Store, Transaction, Vitals,
 };
 use contract::{Message, MessageId, Need, OrderId, Queue, Role, Table, Time};
 
@@ -219,6 +220,10 @@ impl Store for Memory {
         nobody_looks()
     }
 
+    async fn history(&self, _: &str, _: &History) -> Result<Vec<String>, Error> {
+        nobody_looks()
+    }
+
     async fn journal_of(&self, _: OrderId) -> Result<Vec<JournalRow>, Error> {
         nobody_looks()
     }
@@ -231,7 +236,27 @@ impl Store for Memory {
         nobody_looks()
     }
 
-    async fn dead_letters(&self, _: Option<DeadStatus>, _: usize) -> Result<Vec<DeadLetter>, Error> {
+    async fn deadlines_of(&self, _: OrderId) -> Result<Vec<Standing>, Error> {
+        nobody_looks()
+    }
+
+    async fn letters(&self, _: &Letters) -> Result<Vec<DeadLetter>, Error> {
+        nobody_looks()
+    }
+
+    async fn letters_of(&self, _: OrderId) -> Result<Vec<DeadLetter>, Error> {
+        nobody_looks()
+    }
+
+    async fn add_echoes(&self, _: &[Echo]) -> Result<(), Error> {
+        nobody_looks()
+    }
+
+    async fn echoes_of(&self, _: OrderId) -> Result<Vec<Echo>, Error> {
+        nobody_looks()
+    }
+
+    async fn dead_groups(&self, _: usize) -> Result<Vec<DeadGroup>, Error> {
         nobody_looks()
     }
 
@@ -240,6 +265,14 @@ impl Store for Memory {
     }
 
     async fn pauses(&self) -> Result<Vec<Pause>, Error> {
+        nobody_looks()
+    }
+
+    async fn census(&self, _: Time, _: Time) -> Result<Census, Error> {
+        nobody_looks()
+    }
+
+    async fn census_under_way(&self) -> Result<Census, Error> {
         nobody_looks()
     }
 

@@ -7,18 +7,70 @@ use std::time::Duration;
 
 use contract::{ProviderEvent, Time};
 
+use super::draw::Draw;
 use super::{MockWorld, failure, lines};
 use crate::adapter::Failure;
 
+/// An event that is to be brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    pub event: ProviderEvent,
+    /// How often: one is scripted to come three times.
+    pub copies: u32,
+    /// How often it was posted in vain.
+    pub tries: u32,
+}
+
+/// An event that was posted in vain so far, or for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub event_id: String,
+    pub tries: u32,
+    /// The last one.
+    pub answer: String,
+    pub at: Time,
+    pub given_up: bool,
+}
+
+/// Waits are longer by up to a tenth, so that what failed together does not come again together.
+const JITTER: u64 = 10;
+
 impl MockWorld {
-    /// Up to `limit` events that are due, earliest first. One that is scripted to come three times stands
-    /// there three times, on top of the limit. What another courier has in hand is left to him for a while.
+    /// Up to `limit` events that are due, earliest first. What another courier has in hand is left to him for
+    /// a while.
+    pub async fn due_parcels(&self, now: Time, limit: usize) -> Result<Vec<Parcel>, Failure> {
+        let lines = self.shelf.take_due(now, limit).await.map_err(|error| failure(&error))?;
+        lines.iter().map(|line| lines::parcel(line).map_err(|error| failure(&error))).collect()
+    }
+
+    /// The same, each as often as it is to be brought, and that on top of the limit.
     pub async fn due_events(&self, now: Time, limit: usize) -> Result<Vec<ProviderEvent>, Failure> {
-        let mut events = Vec::new();
-        for line in self.shelf.take_due(now, limit).await.map_err(|error| failure(&error))? {
-            events.extend(lines::event(&line).map_err(|error| failure(&error))?);
-        }
-        Ok(events)
+        let parcels = self.due_parcels(now, limit).await?.into_iter();
+        Ok(parcels.flat_map(|parcel| std::iter::repeat_n(parcel.event, parcel.copies as usize)).collect())
+    }
+
+    /// It was posted in vain, and is due again after about `wait_s`, or never. Answers when.
+    pub async fn refused(
+        &self,
+        parcel: &Parcel,
+        answer: &str,
+        wait_s: Option<u64>,
+    ) -> Result<Option<Time>, Failure> {
+        let (id, now) = (&parcel.event.id, self.now());
+        let again = wait_s.map(|wait_s| {
+            let wait_ms = wait_s.saturating_mul(1000);
+            let mut draw = Draw::of(self.settings.seed, &format!("{id}/{}", parcel.tries));
+            now.plus_ms(wait_ms.saturating_add(draw.between(0, wait_ms / JITTER)))
+        });
+        self.shelf.refused(id, answer, now, again).await.map_err(|error| failure(&error))?;
+        Ok(again)
+    }
+
+    /// What waits for its next try, or was given up, in the order of ids, from just after the id `after`.
+    pub async fn refused_page(&self, after: &str, limit: usize) -> Result<Vec<Refused>, Failure> {
+        let page = self.shelf.refused_page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await;
+        let page = page.map_err(|error| failure(&error))?.into_iter().map(lines::refused);
+        page.collect::<Result<_, _>>().map_err(|error| failure(&error))
     }
 
     /// These arrived safely. Ids that are not known or were delivered before change nothing.

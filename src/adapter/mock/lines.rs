@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Currency, Money, ProviderEvent, Time};
+use contract::{Currency, Money, Time};
 
+use super::courier::{Parcel, Refused};
 use super::rules::{Charge, DueEvent, Ends, Refund, Refunds};
 use crate::store::Error;
 
@@ -18,8 +19,11 @@ pub(super) type RefundLine = (String, String, String, String, i64, String, Optio
 /// Id, when it is due, how many copies are brought, the event.
 pub(super) type EventLine = (String, i64, i64, String);
 
-/// How many copies are brought, and the event.
-pub(super) type DueLine = (i64, String);
+/// How many copies are brought, the event, and how often it was posted in vain.
+pub(super) type DueLine = (i64, String, i64);
+
+/// Id, how often it was posted in vain, the last answer, when that was, whether nobody tries again.
+pub(super) type RefusedLine = (String, i64, String, i64, bool);
 
 /// Key, address, subject, text.
 pub(super) type NoticeLine<'a> = (&'a str, &'a str, Option<&'a str>, &'a str);
@@ -137,11 +141,15 @@ pub(super) fn of_events(later: &[DueEvent]) -> Result<Vec<EventLine>, Error> {
     Ok(lines.into_values().collect())
 }
 
-/// As often as it is to be brought.
-pub(super) fn event(line: &DueLine) -> Result<impl Iterator<Item = ProviderEvent> + use<>, Error> {
-    let (copies, body) = line;
-    let event: ProviderEvent = serde_json::from_str(body).map_err(|_| unreadable("event"))?;
-    Ok(std::iter::repeat_n(event, counted(*copies)? as usize))
+pub(super) fn parcel(line: &DueLine) -> Result<Parcel, Error> {
+    let (copies, body, tries) = line;
+    let event = serde_json::from_str(body).map_err(|_| unreadable("event"))?;
+    Ok(Parcel { event, copies: counted(*copies)?, tries: counted(*tries)? })
+}
+
+pub(super) fn refused(line: RefusedLine) -> Result<Refused, Error> {
+    let (event_id, tries, answer, at_ms, given_up) = line;
+    Ok(Refused { event_id, tries: counted(tries)?, answer, at: Time::from_unix_ms(at_ms), given_up })
 }
 
 fn amount(minor: i64, currency: &str) -> Result<Money, Error> {

@@ -17,10 +17,10 @@ use tokio::sync::OnceCell;
 
 use super::books::{Books, Entries};
 use super::lines::{
-    self, ChargeLine, ChargePageLine, DueLine, EventLine, NoticeLine, RefundLine, SentPageLine,
+    self, ChargeLine, ChargePageLine, DueLine, EventLine, NoticeLine, RefundLine, RefusedLine, SentPageLine,
 };
 use super::rules::{Charge, Refund};
-use super::shelf::{Decide, Shelf, TAKEN_MS, Wanted};
+use super::shelf::{Decide, NEVER_MS, Shelf, TAKEN_MS, Wanted};
 use crate::retry::Delays;
 use crate::store::Error;
 use crate::store::postgres::connections::{Connections, Held, Statement};
@@ -123,7 +123,8 @@ impl Shelf for PostgresShelf {
                  update events set due_ms = $3 from due where events.id = due.id
                  returning due.due_ms, events.id, copies, body
              )
-             select copies, body from taken order by due_ms, id",
+             select copies, body, coalesce(tries, 0) from taken left join posts on event_id = id
+             order by due_ms, id",
         );
         let taken = taken.bind(now.unix_ms()).bind(i64::try_from(limit).unwrap_or(i64::MAX));
         self.rows(taken.bind(now.plus_ms(TAKEN_MS.unsigned_abs()).unix_ms())).await
@@ -136,6 +137,29 @@ impl Shelf for PostgresShelf {
              ) as brought where events.id = brought.id",
         );
         self.take().await?.execute(delivered.bind(ids)).await.map(drop)
+    }
+
+    async fn refused(&self, id: &str, answer: &str, now: Time, again: Option<Time>) -> Result<(), Error> {
+        let refused = sqlx::query(
+            "with refused as (
+                 insert into posts (event_id, tries, answer, at_ms, given_up) values ($1, 1, $2, $3, $4)
+                 on conflict (event_id) do update set
+                     tries = posts.tries + 1, answer = excluded.answer, at_ms = excluded.at_ms,
+                     given_up = excluded.given_up
+             )
+             update events set due_ms = $5 where id = $1",
+        );
+        let refused = refused.bind(id).bind(answer).bind(now.unix_ms()).bind(again.is_none());
+        let refused = refused.bind(again.map_or(NEVER_MS, Time::unix_ms));
+        self.take().await?.execute(refused).await.map(drop)
+    }
+
+    async fn refused_page(&self, after: &str, limit: i64) -> Result<Vec<RefusedLine>, Error> {
+        let page = sqlx::query(
+            "select event_id, tries, answer, at_ms, given_up from posts join events on id = event_id
+             where not delivered and event_id > $1 order by event_id limit $2",
+        );
+        self.rows(page.bind(after).bind(limit)).await
     }
 
     async fn next_due(&self) -> Result<Option<i64>, Error> {
@@ -287,11 +311,13 @@ fn insert_refunds(refunds: &[&Refund]) -> Statement {
     insert.bind(currencies).bind(codes).bind(told)
 }
 
+/// One that is told again, because it was asked for again, is on its way or has arrived.
 fn insert_events(later: &[EventLine]) -> Statement {
     let (ids, due, copies, bodies): (Vec<_>, Vec<_>, Vec<_>, Vec<_>) = later.iter().cloned().collect();
     sqlx::query(
         "insert into events (id, due_ms, copies, body)
-         select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[])",
+         select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[])
+         on conflict (id) do nothing",
     )
     .bind(ids)
     .bind(due)

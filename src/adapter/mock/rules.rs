@@ -20,12 +20,21 @@ pub struct Settings {
     /// How long `tok_late` takes. It should be beyond the buyer's patience with a payment.
     pub late_ms: u64,
     pub seed: u64,
+    /// Nothing is told in the answer itself: all of it is brought by a courier.
+    pub courier_brings_all: bool,
 }
 
 impl Default for Settings {
     /// Every charge succeeds at once; late is ten seconds beyond the default patience of 300 s.
     fn default() -> Self {
-        Self { success_rate: 1.0, delay_least_ms: 0, delay_most_ms: 0, late_ms: 310_000, seed: 0 }
+        Self {
+            success_rate: 1.0,
+            delay_least_ms: 0,
+            delay_most_ms: 0,
+            late_ms: 310_000,
+            seed: 0,
+            courier_brings_all: false,
+        }
     }
 }
 

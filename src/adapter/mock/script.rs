@@ -30,7 +30,7 @@ const EXPIRED: &str = "expired_card";
 const FRAUD: &str = "fraudulent";
 
 /// Ours, and the test payment methods that Stripe's front-end kits use.
-const TOKENS: [(&str, Script); 15] = [
+const TOKENS: [(&str, Script); 29] = [
     ("tok_ok", Script::Succeeds),
     ("tok_declined", Script::Fails(DECLINED)),
     ("tok_insufficient_funds", Script::Fails(NO_FUNDS)),
@@ -43,7 +43,21 @@ const TOKENS: [(&str, Script); 15] = [
     ("tok_refund_fails_once", Script::FirstRefundFails),
     ("tok_refund_fails", Script::EveryRefundFails),
     ("pm_card_visa", Script::Succeeds),
+    ("pm_card_visa_debit", Script::Succeeds),
+    ("pm_card_mastercard", Script::Succeeds),
+    ("pm_card_amex", Script::Succeeds),
+    ("tok_visa", Script::Succeeds),
+    ("tok_visa_debit", Script::Succeeds),
+    ("tok_mastercard", Script::Succeeds),
+    ("tok_amex", Script::Succeeds),
     ("pm_card_chargeDeclined", Script::Fails(DECLINED)),
+    ("pm_card_visa_chargeDeclined", Script::Fails(DECLINED)),
+    ("pm_card_visa_chargeDeclinedInsufficientFunds", Script::Fails(NO_FUNDS)),
+    ("pm_card_chargeDeclinedFraudulent", Script::Fails(FRAUD)),
+    ("tok_chargeDeclined", Script::Fails(DECLINED)),
+    ("tok_chargeDeclinedInsufficientFunds", Script::Fails(NO_FUNDS)),
+    ("tok_chargeDeclinedExpiredCard", Script::Fails(EXPIRED)),
+    ("tok_chargeDeclinedFraudulent", Script::Fails(FRAUD)),
     ("pm_card_chargeDeclinedInsufficientFunds", Script::Fails(NO_FUNDS)),
     ("pm_card_chargeDeclinedExpiredCard", Script::Fails(EXPIRED)),
 ];

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use contract::Time;
 
 use super::books::Books;
-use super::lines::{ChargePageLine, DueLine, NoticeLine, SentPageLine};
+use super::lines::{ChargePageLine, DueLine, NoticeLine, RefusedLine, SentPageLine};
 use super::rules::DueEvent;
 use crate::store::Error;
 
@@ -40,6 +40,12 @@ pub(super) trait Shelf: Send + Sync + 'static {
 
     async fn delivered(&self, ids: &[&str]) -> Result<(), Error>;
 
+    /// Whoever it was posted to answered this; it is due again at `again`, or never.
+    async fn refused(&self, id: &str, answer: &str, now: Time, again: Option<Time>) -> Result<(), Error>;
+
+    /// Events that were posted in vain and are not delivered yet, in the order of their ids.
+    async fn refused_page(&self, after: &str, limit: i64) -> Result<Vec<RefusedLine>, Error>;
+
     /// From when on there is something to take. It may be in the past.
     async fn next_due(&self) -> Result<Option<i64>, Error>;
 
@@ -55,6 +61,9 @@ pub(super) trait Shelf: Send + Sync + 'static {
 
 /// Whoever took an event has this long before somebody else may take it.
 pub(super) const TAKEN_MS: i64 = 5_000;
+
+/// When something is due that nobody waits for any more.
+pub(super) const NEVER_MS: i64 = i64::MAX;
 
 /// Which charges and refunds a batch is about.
 #[derive(Default)]

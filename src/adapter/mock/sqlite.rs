@@ -13,10 +13,10 @@ use sqlx::{ConnectOptions, Sqlite, SqliteConnection, Transaction};
 
 use super::books::{Books, Entries};
 use super::lines::{
-    self, ChargeLine, ChargePageLine, DueLine, EventLine, NoticeLine, RefundLine, SentPageLine,
+    self, ChargeLine, ChargePageLine, DueLine, EventLine, NoticeLine, RefundLine, RefusedLine, SentPageLine,
 };
 use super::rules::Charge;
-use super::shelf::{Decide, Shelf, Wanted};
+use super::shelf::{Decide, NEVER_MS, Shelf, Wanted};
 use crate::store::Error;
 use crate::store::sqlite::failed;
 
@@ -93,7 +93,8 @@ impl Shelf for SqliteShelf {
     /// Nobody else takes them: two processes on one file would be two systems.
     async fn take_due(&self, now: Time, limit: usize) -> Result<Vec<DueLine>, Error> {
         let due = sqlx::query_as(
-            "select copies, body from events where delivered = 0 and due_ms <= ?1 order by due_ms, id limit ?2",
+            "select copies, body, coalesce(tries, 0) from events left join posts on event_id = id
+             where delivered = 0 and due_ms <= ?1 order by due_ms, id limit ?2",
         );
         let due = due.bind(now.unix_ms()).bind(i64::try_from(limit).unwrap_or(i64::MAX));
         due.fetch_all(&self.reader).await.map_err(failed)
@@ -104,6 +105,35 @@ impl Shelf for SqliteShelf {
             sqlx::query("update events set delivered = 1 where id in (select value from json_each(?1))");
         delivered.bind(json(&ids).map_err(failed)?).execute(&self.writer).await.map_err(failed)?;
         Ok(())
+    }
+
+    async fn refused(&self, id: &str, answer: &str, now: Time, again: Option<Time>) -> Result<(), Error> {
+        let mut transaction = self.writer.begin_with(WRITE).await.map_err(failed)?;
+        sqlx::query(
+            "insert into posts (event_id, tries, answer, at_ms, given_up) values (?1, 1, ?2, ?3, ?4)
+             on conflict (event_id) do update set
+                 tries = tries + 1, answer = excluded.answer, at_ms = excluded.at_ms,
+                 given_up = excluded.given_up",
+        )
+        .bind(id)
+        .bind(answer)
+        .bind(now.unix_ms())
+        .bind(again.is_none())
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        let due = sqlx::query("update events set due_ms = ?2 where id = ?1");
+        let due = due.bind(id).bind(again.map_or(NEVER_MS, Time::unix_ms));
+        due.execute(&mut *transaction).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)
+    }
+
+    async fn refused_page(&self, after: &str, limit: i64) -> Result<Vec<RefusedLine>, Error> {
+        let page = sqlx::query_as(
+            "select event_id, tries, answer, at_ms, given_up from posts join events on id = event_id
+             where delivered = 0 and event_id > ?1 order by event_id limit ?2",
+        );
+        page.bind(after).bind(limit).fetch_all(&self.reader).await.map_err(failed)
     }
 
     async fn next_due(&self) -> Result<Option<i64>, Error> {
@@ -238,13 +268,15 @@ async fn insert_refunds(connection: &mut SqliteConnection, entries: &Entries<'_>
     Ok(())
 }
 
+/// One that is told again, because it was asked for again, is on its way or has arrived.
 async fn insert_events(connection: &mut SqliteConnection, later: &[EventLine]) -> Result<(), sqlx::Error> {
     if later.is_empty() {
         return Ok(());
     }
     sqlx::query(
         "insert into events (id, due_ms, copies, body)
-         select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?1)",
+         select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?1) where true
+         on conflict (id) do nothing",
     )
     .bind(json(&later)?)
     .execute(connection)

@@ -2,6 +2,7 @@ mod chance;
 mod memory;
 mod notices;
 pub(crate) mod place;
+mod posts;
 mod together;
 
 use std::fmt::Write as _;
@@ -82,7 +83,7 @@ fn eur(minor: i64) -> Money {
 }
 
 fn ask(no: u64, method: Method, token: Option<&str>) -> ProviderCharge {
-    let payment = PaymentChoice { method, token: token.map(|token| Token(token.into())) };
+    let payment = PaymentChoice::by(method, token.map(|token| Token(token.into())));
     ProviderCharge { key: format!("{}:charge", order(no)), order_id: order(no), amount: eur(1000), payment }
 }
 

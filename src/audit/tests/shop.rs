@@ -13,8 +13,10 @@ use uuid::Uuid;
 
 use crate::audit::{BookedCharge, Books, SentNotice};
 use crate::batch;
+use crate::store::census::Census;
 use crate::store::{
-    DeadLetter, DeadStatus, Error, Filter, JournalRow, Loaded, Pause, Store, Transaction, Vitals,
+    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Letters, Loaded, Pause, Standing, Store,
+    Transaction, Vitals,
 };
 
 #[derive(Default)]
@@ -269,6 +271,10 @@ impl Store for Shop {
         unreachable!("an auditor reads everything")
     }
 
+    async fn history(&self, _customer_id: &str, _wanted: &History) -> Result<Vec<String>, Error> {
+        unreachable!("an auditor reads everything")
+    }
+
     async fn journal_of(&self, _order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
         unreachable!("an auditor reads everything")
     }
@@ -283,12 +289,28 @@ impl Store for Shop {
         Ok(rows.map(|(key, due)| (key.clone(), *due, "saga.overdue".to_string())).collect())
     }
 
-    async fn dead_letters(
-        &self,
-        _status: Option<DeadStatus>,
-        _limit: usize,
-    ) -> Result<Vec<DeadLetter>, Error> {
+    async fn deadlines_of(&self, _order_id: OrderId) -> Result<Vec<Standing>, Error> {
+        unreachable!("an auditor reads everything")
+    }
+
+    async fn letters(&self, _wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
         Ok(Vec::new())
+    }
+
+    async fn letters_of(&self, _order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {
+        unreachable!("an auditor reads everything")
+    }
+
+    async fn add_echoes(&self, _echoes: &[Echo]) -> Result<(), Error> {
+        unreachable!("an auditor writes nothing")
+    }
+
+    async fn echoes_of(&self, _order_id: OrderId) -> Result<Vec<Echo>, Error> {
+        unreachable!("an auditor reads everything")
+    }
+
+    async fn dead_groups(&self, _limit: usize) -> Result<Vec<DeadGroup>, Error> {
+        unreachable!("an auditor reads everything")
     }
 
     async fn dead_letter(&self, _id: &str) -> Result<Option<DeadLetter>, Error> {
@@ -297,6 +319,14 @@ impl Store for Shop {
 
     async fn pauses(&self) -> Result<Vec<Pause>, Error> {
         Ok(Vec::new())
+    }
+
+    async fn census(&self, _from: Time, _to: Time) -> Result<Census, Error> {
+        unreachable!("an auditor counts by himself")
+    }
+
+    async fn census_under_way(&self) -> Result<Census, Error> {
+        unreachable!("an auditor counts by himself")
     }
 
     async fn vitals(&self) -> Result<Vitals, Error> {

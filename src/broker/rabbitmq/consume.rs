@@ -1,12 +1,15 @@
 //! Reads one queue on to its shelf. What cannot be read is safe in `Q.dead` before it is acknowledged here.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use contract::{Queue, Time};
 use futures_util::StreamExt;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{Acker, Connection, Consumer};
+use lapin::{Acker, Channel, Connection, Consumer};
 
 use super::generation::Reading;
 use super::incoming::{Incoming, Read, Unread, read};
@@ -27,26 +30,71 @@ pub(super) async fn consume(
         Reading::Ahead => shared.prefetch(queue),
         Reading::OneByOne => 1,
     };
-    let mut consumer = match start(&connection, name.clone(), prefetch).await {
-        Ok(consumer) => consumer,
+    let channel = match open(&connection, prefetch).await {
+        Ok(channel) => channel,
         Err(fault) => return fault.about(&format!("queue {name} cannot be read")),
     };
-    while let Some(delivery) = consumer.next().await {
-        match delivery {
-            Ok(delivery) => sort(&shared, queue, delivery).await,
-            Err(error) => return fault(error).about(&format!("queue {name} cannot be read any more")),
+    let mut wanted = shared.wanted.subscribe();
+    loop {
+        let mut consumer = match start(&channel, name.clone()).await {
+            Ok(consumer) => consumer,
+            Err(fault) => return fault.about(&format!("queue {name} cannot be read")),
+        };
+        shared.read.send_if_modified(|read| read.insert(queue));
+        if let Err(fault) = put_on_shelf(&shared, queue, &mut consumer).await {
+            return fault.about(&format!("queue {name} cannot be read any more"));
         }
+        if let Err(fault) = give_back(&shared, queue, &channel, consumer).await {
+            return fault.about(&format!("what was fetched from queue {name} cannot be given back"));
+        }
+        shared.read.send_if_modified(|read| read.remove(&queue));
+        // It cannot end: its sender is ours.
+        wanted.wait_for(|wanted| wanted.contains(&queue)).await.ok();
     }
-    Fault::Away(format!("the broker ended our reading of queue {name}; it may have been deleted"))
 }
 
-pub(super) async fn start(
-    connection: &Connection,
-    name: ShortString,
-    prefetch: u16,
-) -> Result<Consumer, Fault> {
+/// As long as somebody wants this queue.
+async fn put_on_shelf(shared: &Shared, queue: Queue, consumer: &mut Consumer) -> Result<(), Fault> {
+    let mut wanted = shared.wanted.subscribe();
+    let mut unwanted = pin!(async { wanted.wait_for(|wanted| !wanted.contains(&queue)).await.is_ok() });
+    loop {
+        let delivery = tokio::select! {
+            delivery = consumer.next() => delivery,
+            _ = &mut unwanted => return Ok(()),
+        };
+        match delivery {
+            Some(delivery) => sort(shared, queue, delivery.map_err(fault)?).await,
+            None => return Err(Fault::Away("the broker ended our reading; it may have been deleted".into())),
+        }
+    }
+}
+
+/// All but what is in somebody's hand, who will acknowledge it.
+async fn give_back(
+    shared: &Shared,
+    queue: Queue,
+    channel: &Channel,
+    mut consumer: Consumer,
+) -> Result<(), Fault> {
+    let cancel = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
+    soon("an end of reading", cancel).await?;
+    while let Some(delivery) = soon("what came until then", async { Ok(consumer.next().await) }).await? {
+        sort(shared, queue, delivery.map_err(fault)?).await;
+    }
+    for acker in shared.shelf(queue).give_back() {
+        let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        soon("giving a message back", acker.nack(again)).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn open(connection: &Connection, prefetch: u16) -> Result<Channel, Fault> {
     let channel = channel(connection).await?;
     soon("setting a prefetch", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+    Ok(channel)
+}
+
+pub(super) async fn start(channel: &Channel, name: ShortString) -> Result<Consumer, Fault> {
     let consume = channel.basic_consume(
         name,
         ShortString::default(),

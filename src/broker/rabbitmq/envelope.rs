@@ -233,7 +233,7 @@ mod tests {
 
     fn message(n: u128, id: &str) -> Message {
         let order_id = contract::OrderId::new(uuid::Uuid::from_u128(n));
-        let body = Body::OrderArchive(bodies::OrderArchive { order_id });
+        let body = Body::OrderArchive(bodies::OrderArchive { order_id, ..Default::default() });
         Message::with_cause(
             MessageId::new(id).unwrap(),
             MessageId::new("its \"cause\""),

@@ -92,11 +92,13 @@ impl Generation {
         tracing::info!(broker = %shared.address, "the broker is there");
         let mut tasks = JoinSet::new();
         tasks.spawn(listen(shared.clone(), self.consuming.clone()));
+        let mut wanted = shared.wanted.subscribe();
         let mut started = BTreeSet::new();
         let enough = tokio::time::sleep(LIVED);
         tokio::pin!(enough);
         let ended = loop {
-            self.start_wanted(shared, &mut started, &mut tasks);
+            let now = wanted.borrow_and_update().clone();
+            self.start_wanted(shared, now, &mut started, &mut tasks);
             tokio::select! {
                 () = stop.cancelled() => break Ok(()),
                 why = broken.recv() => break Err(Fault::Away(why.unwrap_or_default())),
@@ -109,19 +111,28 @@ impl Generation {
                 }
                 event = alarms.next() => if let Some(why) = noticed(shared, event) { break Err(why) },
                 event = ends.next() => if let Some(why) = noticed(shared, event) { break Err(why) },
-                () = shared.wanted_more.notified() => {}
+                // It cannot end: its sender is ours.
+                _ = wanted.changed() => {}
             }
         };
         // In this order: nobody publishes any more, nobody puts anything on a shelf any more, nothing lies there.
         shared.closed();
         tasks.shutdown().await;
         shared.shelves.iter().for_each(super::shelf::Shelf::clear);
+        shared.read.send_replace(BTreeSet::new());
         tokio::join!(close(&self.publishing), close(&self.consuming));
         ended
     }
 
-    fn start_wanted(&self, shared: &Arc<Shared>, started: &mut BTreeSet<Queue>, tasks: &mut JoinSet<Fault>) {
-        for queue in shared.wanted() {
+    /// Whoever was started once rests by himself when nobody wants his queue any more.
+    fn start_wanted(
+        &self,
+        shared: &Arc<Shared>,
+        wanted: BTreeSet<Queue>,
+        started: &mut BTreeSet<Queue>,
+        tasks: &mut JoinSet<Fault>,
+    ) {
+        for queue in wanted {
             if started.insert(queue) {
                 tasks.spawn(consume(shared.clone(), self.consuming.clone(), queue, self.reading));
             }

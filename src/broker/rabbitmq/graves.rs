@@ -9,12 +9,12 @@ use std::time::Instant;
 use contract::Queue;
 use futures_util::StreamExt;
 use lapin::types::ShortString;
-use lapin::{Connection, Event};
+use lapin::{Channel, Connection, Consumer, Event};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::consume::{incoming, start};
+use super::consume::{incoming, open, start};
 use super::dead::letters;
 use super::generation::LIVED;
 use super::link::{Fault, close, fault, short};
@@ -79,14 +79,20 @@ async fn once(shared: &Arc<Shared>, stop: &CancellationToken) -> Result<(), Faul
     ended
 }
 
+async fn opened(connection: &Connection, name: ShortString) -> Result<(Channel, Consumer), Fault> {
+    let channel = open(connection, PREFETCH).await?;
+    let consumer = start(&channel, name).await?;
+    Ok((channel, consumer))
+}
+
 async fn read(
     shared: Arc<Shared>,
     connection: Arc<Connection>,
     queue: Option<Queue>,
     name: ShortString,
 ) -> Fault {
-    let mut consumer = match start(&connection, name.clone(), PREFETCH).await {
-        Ok(consumer) => consumer,
+    let (_channel, mut consumer) = match opened(&connection, name.clone()).await {
+        Ok(opened) => opened,
         Err(fault) => return fault,
     };
     while let Some(delivery) = consumer.next().await {

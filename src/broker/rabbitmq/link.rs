@@ -18,6 +18,9 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// In seconds, unless the URL says `?heartbeat=`: a dead peer is noticed within twice of this.
 const HEARTBEAT_S: u16 = 10;
 
+/// Unless the URL says `?frame_max=`: what brokers ask for as well, but asked for by us it costs 16 MiB less.
+const FRAME_BYTES_MAX: u32 = 128 * 1024;
+
 /// Where the broker is and who we are there. Holds the password, and shows it to nobody.
 #[derive(Clone)]
 pub(super) struct Address {
@@ -52,6 +55,7 @@ impl Address {
             return Err(format!("the URL of the broker names no host; {FORM}"));
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
+        uri.query.frame_max.get_or_insert(FRAME_BYTES_MAX);
         Ok(Self { uri, name: name.to_string() })
     }
 

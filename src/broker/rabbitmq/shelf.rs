@@ -106,6 +106,18 @@ impl<T: Marked> Shelf<T> {
         self.arrived.notify_one();
     }
 
+    /// The pieces of which something lies ready: the broker should have them again. Whoever has the rest of one in hand
+    /// need not acknowledge it.
+    pub(super) fn give_back(&self) -> Vec<Acker> {
+        let mut inside = self.inside();
+        let ready = std::mem::take(&mut inside.ready);
+        ready
+            .into_iter()
+            .filter_map(|mut message| inside.pieces.remove(&message.mark().piece))
+            .map(|piece| piece.acker)
+            .collect()
+    }
+
     /// The connection is gone: the broker gives all of it to somebody again.
     pub(super) fn clear(&self) {
         let mut inside = self.inside();

@@ -17,13 +17,14 @@ use lapin::ExchangeKind;
 use crate::retry::LADDER;
 
 /// What outsiders may say. Everything else is between our own workers: it does not get in by `P.commands`.
-pub const OUTSIDE: [&str; 9] = [
+pub const OUTSIDE: [&str; 10] = [
     "checkout.submit",
     "order.cancel",
     "order.refund",
     "order.pay",
     "order.archive",
     "product.upsert",
+    "product.retire",
     "discount.upsert",
     "stock.adjust",
     "payment.webhook",

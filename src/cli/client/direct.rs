@@ -11,6 +11,7 @@ use crate::app;
 use crate::broker::Broker;
 use crate::config::{Settings, Usage};
 use crate::door::{Accepted, Door, Refused};
+use crate::echo::Echoes;
 use crate::gateway::Receipt;
 use crate::store::Store;
 
@@ -24,7 +25,8 @@ impl Direct {
     pub(super) async fn open(settings: &Settings, store: Arc<dyn Store>) -> Result<Self> {
         settings.must_fit(Usage::Part).map_err(super::super::wrong_usage)?;
         let broker = app::publisher(settings, &*store).await?;
-        let (door, keep_door) = Door::open(store.clone(), broker.clone(), CancellationToken::new());
+        let (door, keep_door) =
+            Door::open(store.clone(), broker.clone(), Echoes::unheard(), CancellationToken::new());
         // It ends with the command, which waits for each of its answers.
         tokio::spawn(keep_door);
         Ok(Self { store, broker, door })

@@ -2,6 +2,10 @@
 //!
 //! What is kept goes in one statement, which is its own transaction, unless rows were locked or something rare has
 //! to be kept: only then does a `begin` and a `commit` cost a round trip more each.
+//!
+//! While another batch of this process is being kept, the next one decides on what that one will have left behind,
+//! locks nothing, and is kept once the other is. Nobody holds a lock while he waits for a neighbour: the database
+//! would not see who waits for whom.
 
 use async_trait::async_trait;
 use contract::{Meeting, MessageId, Need, Role, Table, Time};
@@ -10,10 +14,13 @@ use sqlx::postgres::PgRow;
 
 use super::connections::{Held, Statement};
 use super::{Clock, Error, failed, in_table, json, keep};
+use crate::store::pending::{Pending, RestsOn};
 use crate::store::{Changes, Handled, Keeping, Loaded, Transaction};
 
 pub(super) struct Batch {
     held: Held,
+    pending: Pending,
+    rests_on: RestsOn,
     clock: Option<Clock>,
 }
 
@@ -22,8 +29,23 @@ pub(super) struct Batch {
 const CROWD: usize = 8;
 
 impl Batch {
-    pub(super) fn new(held: Held, clock: Option<Clock>) -> Self {
-        Self { held, clock }
+    pub(super) fn new(held: Held, pending: Pending, clock: Option<Clock>) -> Self {
+        Self { held, pending, rests_on: RestsOn::new(), clock }
+    }
+
+    async fn write(&mut self, changes: Changes) -> Result<(), Error> {
+        let mut statements = keep::statements(changes)?;
+        if !self.held.in_transaction() && statements.len() == 1 {
+            let alone = statements.remove(0);
+            return self.held.execute_and_commit(alone).await;
+        }
+        if !self.held.in_transaction() {
+            self.held.begin().await?;
+        }
+        for statement in statements {
+            self.held.execute(statement).await?;
+        }
+        self.held.commit().await
     }
 }
 
@@ -52,11 +74,12 @@ impl Transaction for Batch {
     }
 
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
-        let asked = Asked::of(needs);
+        let alone = self.pending.is_empty();
+        let (mut loaded, rest) = self.pending.find(needs, &mut self.rests_on);
+        let asked = Asked::of(&rest, alone);
         if asked.locks && !self.held.in_transaction() {
             self.held.begin().await?;
         }
-        let mut loaded = Vec::with_capacity(needs.len());
         for statement in asked.statements() {
             for row in self.held.rows(statement).await? {
                 loaded.push(found(&row)?);
@@ -66,19 +89,16 @@ impl Transaction for Batch {
     }
 
     fn keep(mut self: Box<Self>, changes: Changes) -> Keeping {
+        let way = self.pending.add(&changes.records);
         Box::pin(async move {
-            let mut statements = keep::statements(changes)?;
-            if !self.held.in_transaction() && statements.len() == 1 {
-                let alone = statements.remove(0);
-                return self.held.execute_and_commit(alone).await;
+            for batch in std::mem::take(&mut self.rests_on) {
+                if !batch.kept().await {
+                    return Err(Error::Conflict("what it had read was not kept".into()));
+                }
             }
-            if !self.held.in_transaction() {
-                self.held.begin().await?;
-            }
-            for statement in statements {
-                self.held.execute(statement).await?;
-            }
-            self.held.commit().await
+            self.write(changes).await?;
+            way.arrived();
+            Ok(())
         })
     }
 }
@@ -113,8 +133,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(needs: &[Need]) -> Self {
-        let mut sorted: Vec<&Need> = needs.iter().collect();
+    fn of(needs: &[&Need], may_lock: bool) -> Self {
+        let mut sorted = needs.to_vec();
         sorted.sort_unstable();
         let mut keys: Vec<(Table, Vec<String>)> = Vec::new();
         for need in sorted {
@@ -123,7 +143,7 @@ impl Asked {
                 _ => keys.push((need.table, vec![need.id.clone()])),
             }
         }
-        let locks = keys.iter().any(|(table, ids)| locked(*table, ids.len()));
+        let locks = may_lock && keys.iter().any(|(table, ids)| locked(*table, ids.len()));
         Self { keys, locks }
     }
 
@@ -143,10 +163,12 @@ impl Asked {
         }
         if several && all(&[Table::Stock, Table::Holds]) {
             let holds = self.take(Table::Holds);
-            return vec![sqlx::query(STOCK_LOCKED).bind(self.take(Table::Stock)).bind(holds)];
+            let sql = if self.locks { STOCK_LOCKED } else { STOCK };
+            return vec![sqlx::query(sql).bind(self.take(Table::Stock)).bind(holds)];
         }
+        let locks = self.locks;
         let alone = |(table, ids): (Table, Vec<String>)| {
-            let sql = match locked(table, ids.len()) {
+            let sql = match locks && locked(table, ids.len()) {
                 true => in_table!(table, one_locked, "$1"),
                 false => in_table!(table, one, "$1"),
             };
@@ -218,5 +240,7 @@ const ORDER_LOCKED: &str = concat!(
     " union all ",
     one!("discounts", "$4")
 );
+
+const STOCK: &str = concat!(one!("stock", "$1"), " union all ", one!("holds", "$2"));
 
 const STOCK_LOCKED: &str = concat!(one_locked!("stock", "$1"), " union all ", one_locked!("holds", "$2"));

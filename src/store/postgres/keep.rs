@@ -19,8 +19,10 @@ use crate::store::{Changes, JournalRow, SavedRecord};
 enum Group {
     Orders,
     Catalogue,
+    Carts,
     Stock,
     Payments,
+    Wallets,
     Notices,
     Sagas,
 }
@@ -29,8 +31,10 @@ fn group(table: Table) -> Group {
     match table {
         Table::Orders | Table::Audit => Group::Orders,
         Table::Submissions | Table::Products | Table::Discounts | Table::Methods => Group::Catalogue,
+        Table::Carts => Group::Carts,
         Table::Stock | Table::Holds => Group::Stock,
         Table::Payments => Group::Payments,
+        Table::Wallets => Group::Wallets,
         Table::Notices => Group::Notices,
         Table::Sagas => Group::Sagas,
     }
@@ -64,8 +68,10 @@ pub(super) fn statements(changes: Changes) -> Result<Vec<Statement>, Error> {
                 columns(Table::Discounts)?,
                 columns(Table::Methods)?,
             ),
+            Group::Carts => bind_plain(begun(CARTS), columns(Table::Carts)?),
             Group::Stock => bind_stock(begun(STOCK), columns(Table::Stock)?, columns(Table::Holds)?),
             Group::Payments => bind_payments(begun(PAYMENTS), columns(Table::Payments)?),
+            Group::Wallets => bind_plain(begun(WALLETS), columns(Table::Wallets)?),
             Group::Notices => bind_plain(begun(NOTICES), columns(Table::Notices)?),
             Group::Sagas => {
                 let statement = bind_sagas(begun(SAGAS), columns(Table::Sagas)?);
@@ -217,6 +223,15 @@ const CATALOGUE: &str = concat!(
     all_met!("methods", "$22")
 );
 
+const CARTS: &str = concat!(
+    "with ",
+    journal!(),
+    ", ",
+    records!("carts", "", "$11::text[], $12::bigint[], $13::text[]", ""),
+    " select ",
+    all_met!("carts", "$11")
+);
+
 const STOCK: &str = concat!(
     "with ",
     journal!(),
@@ -247,6 +262,15 @@ const PAYMENTS: &str = concat!(
     ),
     " select ",
     all_met!("payments", "$11")
+);
+
+const WALLETS: &str = concat!(
+    "with ",
+    journal!(),
+    ", ",
+    records!("wallets", "", "$11::text[], $12::bigint[], $13::text[]", ""),
+    " select ",
+    all_met!("wallets", "$11")
 );
 
 const NOTICES: &str = concat!(

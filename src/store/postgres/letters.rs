@@ -2,9 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use contract::OrderId;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
 use super::columns::plain;
-use super::connections::Statement;
-use crate::store::{DeadChange, DeadLetter, DeadStatus};
+use super::connections::{Connections, Statement};
+use super::json::{self, unreadable};
+use super::look::{maybe, order_id, rows, text, time};
+use super::{Error, failed};
+use crate::store::{DeadChange, DeadGroup, DeadLetter, DeadStatus, LETTERS_OF_MAX, Letters};
 
 /// Closing comes first: who closes a letter and finds that it died again wants to see it open.
 pub(super) fn statements(dead: Vec<DeadChange>) -> Vec<Statement> {
@@ -67,10 +74,105 @@ fn bind_letters(letters: &[(String, DeadLetter)]) -> Statement {
         .bind(letters.iter().map(|(_, letter)| letter.body.as_bytes().to_vec()).collect::<Vec<_>>())
 }
 
-pub(super) fn status_name(status: DeadStatus) -> &'static str {
+fn status_name(status: DeadStatus) -> &'static str {
     match status {
         DeadStatus::Open => "open",
         DeadStatus::Replayed => "replayed",
         DeadStatus::Discarded => "discarded",
     }
+}
+
+macro_rules! letters {
+    ($rest:literal) => {
+        concat!(
+            "select id, queue, message_id, name, order_id::text, cause, code, why, attempts,
+                    (extract(epoch from at) * 1000)::bigint as at_ms, body, status from dead_letters ",
+            $rest
+        )
+    };
+}
+
+/// Newest first. The status in so many words, or its index would not be used.
+macro_rules! page {
+    ($status:literal) => {
+        concat!(
+            letters!("where (at, id) < (timestamptz 'epoch' + $1::bigint * interval '1 millisecond', $2)"),
+            $status,
+            " and ($4::text is null or code = $4) and ($5::text is null or queue = $5)
+              and ($6::text is null or name = $6) and ($3::text is null or status = $3)
+              order by at desc, id desc limit $7"
+        )
+    };
+}
+
+pub(super) async fn some(pool: &Connections, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
+    let sql = match wanted.status {
+        None => page!(""),
+        Some(_) => page!(" and status = $3"),
+    };
+    let before = wanted.before.as_ref().map(|(at, id)| (at.unix_ms(), plain(id)));
+    let (before_ms, before_id) = before.unwrap_or((i64::from(u32::MAX) * 1000, String::new()));
+    let asked = sqlx::query(sql)
+        .bind(before_ms)
+        .bind(before_id)
+        .bind(wanted.status.map(status_name))
+        .bind(wanted.code.as_deref().map(plain))
+        .bind(wanted.queue.as_deref().map(plain))
+        .bind(wanted.name.as_deref().map(plain))
+        .bind(rows(wanted.limit));
+    pool.take().await?.rows(asked).await?.iter().map(letter).collect()
+}
+
+pub(super) async fn one(pool: &Connections, id: &str) -> Result<Option<DeadLetter>, Error> {
+    let asked = sqlx::query(letters!("where id = $1")).bind(plain(id));
+    pool.take().await?.rows(asked).await?.first().map(letter).transpose()
+}
+
+/// Oldest first.
+pub(super) async fn of(pool: &Connections, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {
+    let asked = sqlx::query(letters!("where order_id = $1::uuid order by at, id limit $2"));
+    let asked = asked.bind(order_id.to_string()).bind(rows(LETTERS_OF_MAX));
+    pool.take().await?.rows(asked).await?.iter().map(letter).collect()
+}
+
+pub(super) async fn groups(pool: &Connections, limit: usize) -> Result<Vec<DeadGroup>, Error> {
+    let asked = sqlx::query(
+        "select code, queue, name, count(*) as letters,
+                floor(extract(epoch from min(at)) * 1000)::bigint as oldest_ms,
+                floor(extract(epoch from max(at)) * 1000)::bigint as newest_ms
+         from dead_letters where status = 'open'
+         group by code, queue, name order by count(*) desc, code, queue, name limit $1",
+    );
+    let found = pool.take().await?.rows(asked.bind(rows(limit))).await?;
+    let group = |row: &PgRow| {
+        Ok(DeadGroup {
+            code: text(row, "code")?.to_string(),
+            queue: text(row, "queue")?.to_string(),
+            name: text(row, "name")?.to_string(),
+            letters: row.try_get::<i64, _>("letters").map(i64::unsigned_abs).map_err(failed)?,
+            oldest: time(row, "oldest_ms")?,
+            newest: time(row, "newest_ms")?,
+        })
+    };
+    found.iter().map(group).collect()
+}
+
+fn letter(row: &PgRow) -> Result<DeadLetter, Error> {
+    let owned = |column| text(row, column).map(str::to_string);
+    let attempts: i64 = row.try_get("attempts").map_err(failed)?;
+    let body: &[u8] = row.try_get("body").map_err(failed)?;
+    Ok(DeadLetter {
+        id: owned("id")?,
+        queue: owned("queue")?,
+        message_id: maybe(row, "message_id")?.map(str::to_string),
+        name: owned("name")?,
+        order_id: order_id(row)?,
+        cause: maybe(row, "cause")?.map(str::to_string),
+        code: owned("code")?,
+        why: owned("why")?,
+        attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+        at: time(row, "at_ms")?,
+        body: String::from_utf8_lossy(body).into_owned(),
+        status: json::plain(text(row, "status")?).map_err(|why| unreadable("a dead letter's status", why))?,
+    })
 }

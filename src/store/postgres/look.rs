@@ -5,10 +5,9 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::connections::Connections;
-use super::json::{self, plain, unreadable};
-use super::letters::status_name;
+use super::json::{self, unreadable};
 use super::{Error, around, failed, in_table};
-use crate::store::{DeadLetter, DeadStatus, Filter, JournalRow};
+use crate::store::{History, JournalRow, STANDING_MAX, Standing, until};
 
 pub(super) async fn get(pool: &Connections, table: Table, id: &str) -> Result<Option<String>, Error> {
     let sql = in_table!(table, around, "select doc from ", " where id = $1");
@@ -28,65 +27,40 @@ pub(super) async fn page(
     found.iter().map(|row| Ok((text(row, "id")?.to_string(), text(row, "doc")?.to_string()))).collect()
 }
 
-/// One statement for each combination of filters: with "or it was not asked for" no index would be used.
-macro_rules! listing {
-    ($table:literal, $($also:literal),*) => {
-        concat!(
-            "select doc from ", $table,
-            " where created_at >= $1 and created_at < $2 and (created_at, id) < ($3, $4)", $($also,)*
-            " order by created_at desc, id desc limit $7"
-        )
-    };
-}
-
 /// Later than every time there is, as text.
-const NEVER: &str = "~";
+pub(super) const NEVER: &str = "~";
 
-macro_rules! listings {
-    ($table:literal, $filter:expr, $waiting:literal) => {
-        match ($filter.status.is_some(), $filter.customer_id.is_some()) {
-            (true, false) if $filter.status.as_deref() == Some("needs_attention") => {
-                listing!($table, $waiting)
-            }
-            (false, false) => listing!($table,),
-            (true, false) => listing!($table, " and status = $5"),
-            (false, true) => listing!($table, " and customer_id = $6"),
-            (true, true) => listing!($table, " and status = $5 and customer_id = $6"),
-        }
-    };
-}
-
-fn listing(table: Table, filter: &Filter) -> Result<&'static str, Error> {
-    match table {
-        Table::Orders => Ok(listings!("orders", filter, " and status = $5")),
-        // The index of just these looks at this column.
-        Table::Sagas => Ok(listings!("sagas", filter, " and waiting")),
-        Table::Submissions
-        | Table::Audit
-        | Table::Products
-        | Table::Discounts
-        | Table::Methods
-        | Table::Stock
-        | Table::Holds
-        | Table::Payments
-        | Table::Notices => {
-            Err(Error::Refused(format!("{} cannot be listed by time; page it", table.name())))
-        }
-    }
-}
-
-pub(super) async fn list(pool: &Connections, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
-    let sql = listing(table, filter)?;
-    let before = filter.before.as_ref().map(|(at, id)| (at.to_string(), id.clone()));
+pub(super) async fn history(
+    pool: &Connections,
+    customer_id: &str,
+    wanted: &History,
+) -> Result<Vec<String>, Error> {
+    let before = wanted.before.as_ref().map(|(at, id)| (at.to_string(), id.clone()));
     let (before_at, before_id) = before.unwrap_or((NEVER.into(), String::new()));
-    let asked = sqlx::query(sql)
-        .bind(filter.from.map_or(String::new(), |at| at.to_string()))
-        .bind(filter.to.map_or(NEVER.into(), |at| at.to_string()))
-        .bind(before_at)
-        .bind(before_id)
-        .bind(filter.status.clone())
-        .bind(filter.customer_id.clone())
-        .bind(rows(filter.limit));
+    // Only ASCII is lowered, as SQLite does it.
+    let asked = sqlx::query(
+        r#"select doc from orders
+           where customer_id = $1 and created_at >= $2 and created_at < $3 and (created_at, id) < ($4, $5)
+             and ($6::text is null or status = $6)
+             and ($7 or status not in ('cancelled', 'archived')
+                  or coalesce(doc::jsonb ->> 'reason', '')
+                     not in ('insufficient_stock', 'payment_declined', 'payment_timeout'))
+             and ($8::text is null or starts_with(id, $8) or exists (
+                  select 1 from jsonb_array_elements(doc::jsonb -> 'items') as line
+                  where position($8 in lower((line ->> 'title') collate "C")) > 0
+                     or position($8 in lower((line ->> 'author') collate "C")) > 0
+                     or position($8 in lower((line ->> 'sku') collate "C")) > 0))
+           order by created_at desc, id desc limit $9"#,
+    )
+    .bind(customer_id.to_string())
+    .bind(wanted.from.map_or(String::new(), |at| at.to_string()))
+    .bind(until(wanted.to, wanted.before.as_ref()).map_or(NEVER.into(), |at| at.to_string()))
+    .bind(before_at)
+    .bind(before_id)
+    .bind(wanted.status.clone())
+    .bind(wanted.failed_too)
+    .bind(wanted.holding.as_ref().map(|text| text.to_ascii_lowercase()))
+    .bind(rows(wanted.limit));
     let found = pool.take().await?.rows(asked).await?;
     found.iter().map(|row| Ok(text(row, "doc")?.to_string())).collect()
 }
@@ -136,34 +110,24 @@ pub(super) async fn deadlines(
     kept.iter().map(deadline).collect()
 }
 
-macro_rules! letters {
-    ($rest:literal) => {
-        concat!(
-            "select id, queue, message_id, name, order_id::text, cause, code, why, attempts,
-                    (extract(epoch from at) * 1000)::bigint as at_ms, body, status from dead_letters ",
-            $rest
-        )
+/// A saga's key is its order's id, or that and "/return/n" ('0' comes after '/'); what is held for an order is under
+/// "held/", the order's id and more.
+pub(super) async fn deadlines_of(pool: &Connections, order_id: OrderId) -> Result<Vec<Standing>, Error> {
+    let asked = sqlx::query(
+        "select key, (extract(epoch from due) * 1000)::bigint as due_ms, message from deadlines
+         where key = $1 or (key > $1 || '/' and key < $1 || '0')
+            or (key > 'held/' || $1 || '/' and key < 'held/' || $1 || '0')
+         order by due, key limit $2",
+    );
+    let kept = pool.take().await?.rows(asked.bind(order_id.to_string()).bind(rows(STANDING_MAX))).await?;
+    let standing = |row: &PgRow| {
+        Ok(Standing {
+            key: text(row, "key")?.to_string(),
+            due: time(row, "due_ms")?,
+            message: json::read_message(text(row, "message")?)?,
+        })
     };
-}
-
-/// Newest first.
-pub(super) async fn dead_letters(
-    pool: &Connections,
-    status: Option<DeadStatus>,
-    limit: usize,
-) -> Result<Vec<DeadLetter>, Error> {
-    let asked = match status {
-        None => sqlx::query(letters!("order by at desc, id desc limit $1")).bind(rows(limit)),
-        Some(status) => sqlx::query(letters!("where status = $2 order by at desc, id desc limit $1"))
-            .bind(rows(limit))
-            .bind(status_name(status)),
-    };
-    pool.take().await?.rows(asked).await?.iter().map(letter).collect()
-}
-
-pub(super) async fn dead_letter(pool: &Connections, id: &str) -> Result<Option<DeadLetter>, Error> {
-    let asked = sqlx::query(letters!("where id = $1")).bind(super::columns::plain(id));
-    pool.take().await?.rows(asked).await?.first().map(letter).transpose()
+    kept.iter().map(standing).collect()
 }
 
 pub(super) fn rows(limit: usize) -> i64 {
@@ -185,38 +149,18 @@ fn journal_row(row: &PgRow) -> Result<JournalRow, Error> {
     })
 }
 
-fn letter(row: &PgRow) -> Result<DeadLetter, Error> {
-    let owned = |column| text(row, column).map(str::to_string);
-    let attempts: i64 = row.try_get("attempts").map_err(failed)?;
-    let body: &[u8] = row.try_get("body").map_err(failed)?;
-    Ok(DeadLetter {
-        id: owned("id")?,
-        queue: owned("queue")?,
-        message_id: maybe(row, "message_id")?.map(str::to_string),
-        name: owned("name")?,
-        order_id: order_id(row)?,
-        cause: maybe(row, "cause")?.map(str::to_string),
-        code: owned("code")?,
-        why: owned("why")?,
-        attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
-        at: time(row, "at_ms")?,
-        body: String::from_utf8_lossy(body).into_owned(),
-        status: plain(text(row, "status")?).map_err(|why| unreadable("a dead letter's status", why))?,
-    })
-}
-
 pub(super) fn text<'a>(row: &'a PgRow, column: &str) -> Result<&'a str, Error> {
     row.try_get(column).map_err(failed)
 }
 
-fn maybe<'a>(row: &'a PgRow, column: &str) -> Result<Option<&'a str>, Error> {
+pub(super) fn maybe<'a>(row: &'a PgRow, column: &str) -> Result<Option<&'a str>, Error> {
     row.try_get(column).map_err(failed)
 }
 
-fn time(row: &PgRow, column: &str) -> Result<Time, Error> {
+pub(super) fn time(row: &PgRow, column: &str) -> Result<Time, Error> {
     row.try_get(column).map(Time::from_unix_ms).map_err(failed)
 }
 
-fn order_id(row: &PgRow) -> Result<Option<OrderId>, Error> {
+pub(super) fn order_id(row: &PgRow) -> Result<Option<OrderId>, Error> {
     maybe(row, "order_id")?.map(str::parse).transpose().map_err(|why| unreadable("an order's id", why))
 }

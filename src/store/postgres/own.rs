@@ -14,6 +14,14 @@ impl PostgresStore {
         sqlx::raw_sql(MADE).execute(&mut connection).await.map_err(failed).map(drop)
     }
 
+    /// How much the server has written to its log since it was made, for whomever.
+    pub async fn wal_bytes(url: &str) -> Result<u64, Error> {
+        const SO_FAR: &str = "select (pg_current_wal_insert_lsn() - '0/0')::bigint";
+        let mut connection = connect(url).await?;
+        let bytes: i64 = sqlx::query_scalar(SO_FAR).fetch_one(&mut connection).await.map_err(failed)?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
     /// With all that lies in it, and in the mock world's beside it.
     pub async fn drop_schema(url: &str, name: &str) -> Result<(), Error> {
         let mut connection = connect(url).await?;

@@ -48,14 +48,16 @@ const LOOKS_AT_MOST: Duration = Duration::from_secs(2);
 
 impl PostgresStore {
     /// The mark never passes a message in flight, so that an old one is found in the first rows after it.
-    pub(super) async fn take_vitals(&self) -> Result<Vitals, Error> {
+    /// And whether the mark is too far behind to tell what has waited for longest.
+    pub(super) async fn take_vitals(&self) -> Result<(Vitals, bool), Error> {
         const SQL: &str = concat!(
             "select (select count(*) from dead_letters where status = 'open') as dead,
                     (select count(*) from deadlines
                      where due <= timestamptz 'epoch' + $4::bigint * interval '1 millisecond') as due,
                     (select floor(extract(epoch from j.at) * 1000)::bigint",
             in_flight!("j.seq > $3 and j.seq <= $3 + 1000"),
-            " order by j.seq limit 1) as oldest"
+            " order by j.seq limit 1) as oldest,
+                    exists (select 1 from journal where seq > $3 + 1000) as more"
         );
         let now = self.time().await?;
         let mut held = self.connections.take().await?;
@@ -69,11 +71,9 @@ impl PostgresStore {
         let row = found.first().ok_or_else(|| json::unreadable("the vitals", "there are none"))?;
         let count = |name| row.try_get::<i64, _>(name).map(i64::unsigned_abs).map_err(failed);
         let oldest: Option<i64> = row.try_get("oldest").map_err(failed)?;
-        Ok(Vitals {
-            now,
-            open_dead_letters: count("dead")?,
-            deadlines_due: count("due")?,
-            oldest_in_flight: oldest.map(Time::from_unix_ms),
-        })
+        let behind = oldest.is_none() && row.try_get("more").map_err(failed)?;
+        let (open_dead_letters, deadlines_due) = (count("dead")?, count("due")?);
+        let oldest_in_flight = oldest.map(Time::from_unix_ms);
+        Ok((Vitals { now, open_dead_letters, deadlines_due, oldest_in_flight }, behind))
     }
 }

@@ -89,7 +89,8 @@ impl PostgresStore {
                   and not exists (select 1",
             in_flight!("j.order_id = o.id::uuid"),
             ")),
-             gone as (delete from journal where order_id in (select order_id from ended))
+             gone as (delete from journal where order_id in (select order_id from ended)),
+             faded as (delete from echoes where order_id in (select order_id from ended))
              select count(*) from ended"
         );
         let (queues, readers) = readers();

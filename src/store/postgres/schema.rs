@@ -36,6 +36,11 @@ steps! {
     5 "notices" "0005_notices",
     6 "sagas" "0006_sagas",
     7 "pauses" "0007_pauses",
+    8 "carts" "0008_carts",
+    9 "wallets" "0009_wallets",
+    10 "story" "0010_story",
+    11 "ended" "0011_ended",
+    12 "echoes" "0012_echoes",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -9,9 +9,9 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
 use super::block::{Blocks, Query, blocks, eight, send, twice_named_blocks};
 use super::json::{self, Rows};
-use super::pending::RestsOn;
 use super::writer::Writer;
 use super::{Clock, Error, Pause, PauseChange, around, failed, in_table};
+use crate::store::pending::RestsOn;
 use crate::store::{Changes, DeadChange, Handled, JournalRow, Keeping, Loaded, SavedRecord, Transaction};
 
 /// Reads beside whoever writes, and takes its turn at writing only to keep. What changed in between is found
@@ -216,9 +216,11 @@ fn insert_into(table: Table) -> Blocks {
         | Table::Products
         | Table::Discounts
         | Table::Methods
+        | Table::Carts
         | Table::Stock
         | Table::Holds
         | Table::Payments
+        | Table::Wallets
         | Table::Notices => in_table!(
             table,
             blocks,

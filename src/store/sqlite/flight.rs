@@ -70,8 +70,9 @@ impl SqliteStore {
         open.commit().await
     }
 
-    /// The mark never passes a message in flight, so that an old one is found in the first rows after it.
-    pub(super) async fn take_vitals(&self) -> Result<Vitals, Error> {
+    /// The mark never passes a message in flight, so that an old one is found in the first rows after it. When it is not,
+    /// although there are more rows, the mark is behind and has to be moved first: true.
+    pub(super) async fn take_vitals(&self) -> Result<(Vitals, bool), Error> {
         const SQL: &str = concat!(
             "select (select count(*) from dead_letters where status = 'open'),
                     (select count(*) from deadlines where due <= ?2),
@@ -80,22 +81,21 @@ impl SqliteStore {
                 "j.seq > coalesce((select value from meta where key = 'mark'), 0)
                  and j.seq <= coalesce((select value from meta where key = 'mark'), 0) + 1000"
             ),
-            " order by j.seq limit 1)"
+            " order by j.seq limit 1),
+                    (select max(seq) from journal) > coalesce((select value from meta where key = 'mark'), 0) + 1000"
         );
         let now = (self.clock)();
-        let (dead, due, oldest): (i64, i64, Option<String>) = sqlx::query_as(SQL)
+        let (dead, due, oldest, more): (i64, i64, Option<String>, Option<bool>) = sqlx::query_as(SQL)
             .bind(readers())
             .bind(now.unix_ms())
             .fetch_one(&self.readers)
             .await
             .map_err(failed)?;
         let oldest = oldest.map(|at| at.parse()).transpose();
-        Ok(Vitals {
-            now,
-            open_dead_letters: dead.unsigned_abs(),
-            deadlines_due: due.unsigned_abs(),
-            oldest_in_flight: oldest.map_err(|why: String| json::unreadable("a time", why))?,
-        })
+        let oldest_in_flight = oldest.map_err(|why: String| json::unreadable("a time", why))?;
+        let behind = oldest_in_flight.is_none() && more == Some(true);
+        let (open_dead_letters, deadlines_due) = (dead.unsigned_abs(), due.unsigned_abs());
+        Ok((Vitals { now, open_dead_letters, deadlines_due, oldest_in_flight }, behind))
     }
 
     pub(super) async fn take_due(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
@@ -203,6 +203,11 @@ impl SqliteStore {
             .await
             .map_err(failed)?;
         sqlx::query("delete from journal where order_id in (select value from json_each(?1))")
+            .bind(json::written(&ended))
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
+        sqlx::query("delete from echoes where order_id in (select value from json_each(?1))")
             .bind(json::written(&ended))
             .execute(&mut *connection)
             .await

@@ -4,9 +4,9 @@ use contract::{OrderId, Role, Table, Time};
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use super::json::{self, plain, unreadable};
+use super::json::{self, unreadable};
 use super::{Error, around, failed, in_table};
-use crate::store::{DeadLetter, DeadStatus, Filter, JournalRow, Pause};
+use crate::store::{History, JournalRow, Pause, STANDING_MAX, Standing, until};
 
 pub(super) async fn get(pool: &SqlitePool, table: Table, id: &str) -> Result<Option<String>, Error> {
     let sql = in_table!(table, around, "select doc from ", " where id = ?1");
@@ -23,64 +23,42 @@ pub(super) async fn page(
     sqlx::query_as(sql).bind(after).bind(rows(limit)).fetch_all(pool).await.map_err(failed)
 }
 
-/// One statement for each combination of filters: with "or it was not asked for" no index would be used.
-macro_rules! listing {
-    ($table:literal, $($also:literal),*) => {
-        concat!(
-            "select doc from ", $table,
-            " where created_at >= ?1 and created_at < ?2 and (created_at, id) < (?3, ?4)", $($also,)*
-            " order by created_at desc, id desc limit ?7"
-        )
-    };
-}
-
-macro_rules! listings {
-    ($table:literal, $filter:expr) => {
-        match ($filter.status.is_some(), $filter.customer_id.is_some()) {
-            // In so many words, or the index of just these would not be used.
-            (true, false) if $filter.status.as_deref() == Some("needs_attention") => {
-                listing!($table, " and status = 'needs_attention'")
-            }
-            (false, false) => listing!($table,),
-            (true, false) => listing!($table, " and status = ?5"),
-            (false, true) => listing!($table, " and customer_id = ?6"),
-            (true, true) => listing!($table, " and status = ?5 and customer_id = ?6"),
-        }
-    };
-}
-
 /// Later than every time there is, as text.
-const NEVER: &str = "~";
+pub(super) const NEVER: &str = "~";
 
-pub(super) async fn list(pool: &SqlitePool, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
-    let sql = match table {
-        Table::Orders => listings!("orders", filter),
-        Table::Sagas => listings!("sagas", filter),
-        Table::Submissions
-        | Table::Audit
-        | Table::Products
-        | Table::Discounts
-        | Table::Methods
-        | Table::Stock
-        | Table::Holds
-        | Table::Payments
-        | Table::Notices => {
-            return Err(Error::Refused(format!("{} cannot be listed by time; page it", table.name())));
-        }
-    };
-    let before = filter.before.as_ref().map(|(at, id)| (at.to_string(), id.as_str()));
+pub(super) async fn history(
+    pool: &SqlitePool,
+    customer_id: &str,
+    wanted: &History,
+) -> Result<Vec<String>, Error> {
+    let before = wanted.before.as_ref().map(|(at, id)| (at.to_string(), id.as_str()));
     let (before_at, before_id) = before.unwrap_or((NEVER.into(), ""));
-    sqlx::query_scalar(sql)
-        .bind(filter.from.map_or(String::new(), |at| at.to_string()))
-        .bind(filter.to.map_or(NEVER.into(), |at| at.to_string()))
-        .bind(before_at)
-        .bind(before_id)
-        .bind(filter.status.as_deref())
-        .bind(filter.customer_id.as_deref())
-        .bind(rows(filter.limit))
-        .fetch_all(pool)
-        .await
-        .map_err(failed)
+    sqlx::query_scalar(
+        "select doc from orders
+         where customer_id = ?1 and created_at >= ?2 and created_at < ?3 and (created_at, id) < (?4, ?5)
+           and (?6 is null or status = ?6)
+           and (?7 or status not in ('cancelled', 'archived')
+                or coalesce(doc ->> 'reason', '')
+                   not in ('insufficient_stock', 'payment_declined', 'payment_timeout'))
+           and (?8 is null or instr(id, ?8) = 1 or exists (
+                select 1 from json_each(doc, '$.items') as line
+                where instr(lower(line.value ->> 'title'), ?8) > 0
+                   or instr(lower(line.value ->> 'author'), ?8) > 0
+                   or instr(lower(line.value ->> 'sku'), ?8) > 0))
+         order by created_at desc, id desc limit ?9",
+    )
+    .bind(customer_id)
+    .bind(wanted.from.map_or(String::new(), |at| at.to_string()))
+    .bind(until(wanted.to, wanted.before.as_ref()).map_or(NEVER.into(), |at| at.to_string()))
+    .bind(before_at)
+    .bind(before_id)
+    .bind(wanted.status.as_deref())
+    .bind(wanted.failed_too)
+    .bind(wanted.holding.as_ref().map(|text| text.to_ascii_lowercase()))
+    .bind(rows(wanted.limit))
+    .fetch_all(pool)
+    .await
+    .map_err(failed)
 }
 
 pub(super) async fn journal_of(pool: &SqlitePool, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
@@ -116,24 +94,24 @@ pub(super) async fn deadlines(pool: &SqlitePool, limit: usize) -> Result<Vec<(St
     Ok(kept.into_iter().map(|(key, due, name)| (key, Time::from_unix_ms(due), name)).collect())
 }
 
-/// Newest first.
-pub(super) async fn dead_letters(
-    pool: &SqlitePool,
-    status: Option<DeadStatus>,
-    limit: usize,
-) -> Result<Vec<DeadLetter>, Error> {
-    let all = "select * from dead_letters order by at desc, id desc limit ?1";
-    let some = "select * from dead_letters where status = ?2 order by at desc, id desc limit ?1";
-    let query = match status {
-        None => sqlx::query(all).bind(rows(limit)),
-        Some(status) => sqlx::query(some).bind(rows(limit)).bind(status_name(status)),
+/// A saga's key is its order's id, or that and "/return/n" ('0' comes after '/'); what is held for an order is under
+/// "held/", the order's id and more.
+pub(super) async fn deadlines_of(pool: &SqlitePool, order_id: OrderId) -> Result<Vec<Standing>, Error> {
+    let kept: Vec<(String, i64, String)> = sqlx::query_as(
+        "select key, due, message from deadlines
+         where key = ?1 or (key > ?1 || '/' and key < ?1 || '0')
+            or (key > 'held/' || ?1 || '/' and key < 'held/' || ?1 || '0')
+         order by due, key limit ?2",
+    )
+    .bind(order_id.to_string())
+    .bind(rows(STANDING_MAX))
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?;
+    let standing = |(key, due, message): (String, i64, String)| {
+        Ok(Standing { key, due: Time::from_unix_ms(due), message: json::read_message(&message)? })
     };
-    query.fetch_all(pool).await.map_err(failed)?.iter().map(letter).collect()
-}
-
-pub(super) async fn dead_letter(pool: &SqlitePool, id: &str) -> Result<Option<DeadLetter>, Error> {
-    let kept = sqlx::query("select * from dead_letters where id = ?1").bind(id).fetch_optional(pool).await;
-    kept.map_err(failed)?.as_ref().map(letter).transpose()
+    kept.into_iter().map(standing).collect()
 }
 
 pub(super) async fn pauses(pool: &SqlitePool) -> Result<Vec<Pause>, Error> {
@@ -154,14 +132,6 @@ pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn status_name(status: DeadStatus) -> &'static str {
-    match status {
-        DeadStatus::Open => "open",
-        DeadStatus::Replayed => "replayed",
-        DeadStatus::Discarded => "discarded",
-    }
-}
-
 fn journal_row(row: &SqliteRow) -> Result<JournalRow, Error> {
     Ok(JournalRow {
         role: Role::named(text(row, "role")?)
@@ -177,36 +147,18 @@ fn journal_row(row: &SqliteRow) -> Result<JournalRow, Error> {
     })
 }
 
-fn letter(row: &SqliteRow) -> Result<DeadLetter, Error> {
-    let owned = |column| text(row, column).map(str::to_string);
-    Ok(DeadLetter {
-        id: owned("id")?,
-        queue: owned("queue")?,
-        message_id: maybe(row, "message_id")?.map(str::to_string),
-        name: owned("name")?,
-        order_id: order_id(row)?,
-        cause: maybe(row, "cause")?.map(str::to_string),
-        code: owned("code")?,
-        why: owned("why")?,
-        attempts: row.try_get("attempts").map_err(failed)?,
-        at: time(row)?,
-        body: owned("body")?,
-        status: plain(text(row, "status")?).map_err(|why| unreadable("a dead letter's status", why))?,
-    })
-}
-
-fn text<'a>(row: &'a SqliteRow, column: &str) -> Result<&'a str, Error> {
+pub(super) fn text<'a>(row: &'a SqliteRow, column: &str) -> Result<&'a str, Error> {
     row.try_get(column).map_err(failed)
 }
 
-fn maybe<'a>(row: &'a SqliteRow, column: &str) -> Result<Option<&'a str>, Error> {
+pub(super) fn maybe<'a>(row: &'a SqliteRow, column: &str) -> Result<Option<&'a str>, Error> {
     row.try_get(column).map_err(failed)
 }
 
-fn time(row: &SqliteRow) -> Result<Time, Error> {
+pub(super) fn time(row: &SqliteRow) -> Result<Time, Error> {
     text(row, "at")?.parse().map_err(|why: String| unreadable("a time", why))
 }
 
-fn order_id(row: &SqliteRow) -> Result<Option<OrderId>, Error> {
+pub(super) fn order_id(row: &SqliteRow) -> Result<Option<OrderId>, Error> {
     maybe(row, "order_id")?.map(str::parse).transpose().map_err(|why| unreadable("an order's id", why))
 }

@@ -9,8 +9,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
-use super::pending::{OnItsWay, Pending, RestsOn};
+use super::checkpoint::Checkpoints;
 use super::{Error, batch, failed, is_busy};
+use crate::store::pending::{OnItsWay, Pending, RestsOn};
 use crate::store::{Changes, Keeping};
 
 /// SQLite lets one connection write at a time. Waiting for it here is fair; waiting in SQLite is by luck.
@@ -21,6 +22,7 @@ pub(super) struct Writer {
     /// What is to be kept when the place is free. As many as there are roles, each with one batch.
     waiting: Arc<Lock<Vec<Waiting>>>,
     pending: Pending,
+    checkpoints: Checkpoints,
     options: SqliteConnectOptions,
 }
 
@@ -31,6 +33,9 @@ struct Waiting {
     answer: Answer,
 }
 
+/// How often whoever writes looks for others before he commits, so that the first does not wait for ever.
+const ROUNDS_MAX: usize = 4;
+
 type Answer = oneshot::Sender<Result<(), Error>>;
 
 type Place = OwnedMutexGuard<Option<SqliteConnection>>;
@@ -40,6 +45,8 @@ pub(super) struct Open {
     guard: Option<Place>,
     /// Nothing is left to be undone.
     over: bool,
+    /// How much was written.
+    rows: usize,
 }
 
 impl Writer {
@@ -48,12 +55,13 @@ impl Writer {
             place: Arc::new(Mutex::new(connection)),
             waiting: Arc::default(),
             pending: Pending::default(),
+            checkpoints: Checkpoints::new(options.clone()),
             options,
         }
     }
 
     pub(super) async fn begin(&self) -> Result<Open, Error> {
-        let mut open = Open { guard: Some(self.place.clone().lock_owned().await), over: false };
+        let mut open = Open { guard: Some(self.place.clone().lock_owned().await), over: false, rows: 0 };
         open.begin(&self.options).await?;
         Ok(open)
     }
@@ -79,15 +87,72 @@ impl Writer {
                 }
                 Err(TryRecvError::Empty) => {}
             }
-            let open = Open { guard: Some(place), over: false };
-            let together = mem::take(&mut *self.waiting());
-            keep_all(open, &self.options, together).await;
+            let open = Open { guard: Some(place), over: false, rows: 0 };
+            self.keep_all(open).await;
             answered.try_recv().unwrap_or_else(|_| Err(Error::Unknown("nobody kept it".into())))
         })
     }
 
+    /// Whoever loads meanwhile counts on all of this, so `open` is let go last: before the next one begins, everybody
+    /// knows what became of what he rests on.
+    async fn keep_all(&self, mut open: Open) {
+        let mut together = self.take_waiting();
+        let mut written: Vec<(OnItsWay, Answer)> = Vec::with_capacity(together.len());
+        let mut kept = open.begin(&self.options).await;
+        if kept.is_ok()
+            && let Some(all) = open.write_all(together.as_slice()).await
+        {
+            kept = all;
+            written.extend(together.by_ref().map(|waiting| (waiting.way, waiting.answer)));
+        }
+        let mut rounds = 1;
+        while kept.is_ok() {
+            if together.len() == 0 && rounds < ROUNDS_MAX {
+                // Whoever came meanwhile need not wait for the next commit.
+                together = self.take_waiting();
+                rounds += 1;
+            }
+            let Some(Waiting { changes, rests_on, way, answer }) = together.next() else { break };
+            if rests_on.iter().any(|batch| batch.failed()) {
+                drop(way);
+                answer.send(Err(Error::Conflict("what it had read was not kept".into()))).ok();
+                continue;
+            }
+            match open.write_apart(&changes).await {
+                Ok(Ok(())) => written.push((way, answer)),
+                Ok(Err(refused)) => {
+                    drop(way);
+                    answer.send(Err(refused)).ok();
+                }
+                Err(lost) => {
+                    written.push((way, answer));
+                    kept = Err(lost);
+                }
+            }
+        }
+        if kept.is_ok() {
+            kept = open.commit().await;
+            self.checkpoints.written(open.rows);
+        }
+        for (way, answer) in written.into_iter().chain(together.map(|waiting| (waiting.way, waiting.answer)))
+        {
+            if kept.is_ok() {
+                way.arrived();
+            } else {
+                drop(way);
+            }
+            answer.send(kept.clone()).ok();
+        }
+        drop(open);
+    }
+
+    fn take_waiting(&self) -> std::vec::IntoIter<Waiting> {
+        mem::take(&mut *self.waiting()).into_iter()
+    }
+
     /// Waits for whoever writes. The next one would connect anew.
     pub(super) async fn close(&self) {
+        self.checkpoints.close().await;
         if let Some(connection) = self.place.lock().await.take()
             && let Err(why) = connection.close().await
         {
@@ -101,52 +166,6 @@ impl Writer {
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whoever loads meanwhile counts on all of this, so `open` is let go last: before the next one begins, everybody
-/// knows what became of what he rests on.
-async fn keep_all(mut open: Open, options: &SqliteConnectOptions, together: Vec<Waiting>) {
-    let mut together = together.into_iter();
-    let mut written: Vec<(OnItsWay, Answer)> = Vec::with_capacity(together.len());
-    let mut kept = open.begin(options).await;
-    if kept.is_ok()
-        && let Some(all) = open.write_all(together.as_slice()).await
-    {
-        kept = all;
-        written.extend(together.by_ref().map(|waiting| (waiting.way, waiting.answer)));
-    }
-    while kept.is_ok()
-        && let Some(Waiting { changes, rests_on, way, answer }) = together.next()
-    {
-        if rests_on.iter().any(|batch| batch.failed()) {
-            drop(way);
-            answer.send(Err(Error::Conflict("what it had read was not kept".into()))).ok();
-            continue;
-        }
-        match open.write_apart(&changes).await {
-            Ok(Ok(())) => written.push((way, answer)),
-            Ok(Err(refused)) => {
-                drop(way);
-                answer.send(Err(refused)).ok();
-            }
-            Err(lost) => {
-                written.push((way, answer));
-                kept = Err(lost);
-            }
-        }
-    }
-    if kept.is_ok() {
-        kept = open.commit().await;
-    }
-    for (way, answer) in written.into_iter().chain(together.map(|waiting| (waiting.way, waiting.answer))) {
-        if kept.is_ok() {
-            way.arrived();
-        } else {
-            drop(way);
-        }
-        answer.send(kept.clone()).ok();
-    }
-    drop(open);
 }
 
 impl Open {
@@ -181,6 +200,7 @@ impl Open {
             if batch::write(connection, &waiting.changes).await.is_err() {
                 return self.start_over().await.err().map(Err);
             }
+            self.rows += waiting.changes.rows();
         }
         Some(Ok(()))
     }
@@ -204,6 +224,7 @@ impl Open {
             sqlx::query("rollback to apart").execute(&mut *connection).await.map_err(lost)?;
         }
         sqlx::query("release apart").execute(connection).await.map_err(lost)?;
+        self.rows += changes.rows();
         Ok(written)
     }
 

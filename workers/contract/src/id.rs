@@ -23,6 +23,12 @@ impl OrderId {
         self.0
     }
 
+    /// The order that a customer's idempotency key stands for: the same one each time, and nobody else's.
+    pub fn of_key(customer_id: &str, key: &str) -> Self {
+        // Neither holds a control character, so that no two pairs run into one.
+        Self(Uuid::new_v5(&NAMESPACE, format!("{customer_id}\0{key}").as_bytes()))
+    }
+
     /// The order that a submission without `order_id` creates: the same one each time it is sent again.
     pub fn of_submission(message_id: &MessageId) -> Self {
         match Uuid::parse_str(message_id.as_str()) {

@@ -2,6 +2,9 @@
 //!
 //! Nothing in here decides anything, and nothing in here can reach the world.
 
+mod answer;
+mod card;
+mod hash;
 mod id;
 mod message;
 mod money;
@@ -16,14 +19,17 @@ mod text;
 mod time;
 mod worker;
 
+pub use answer::{Answer, Answers};
+pub use card::holds_card_number;
+pub use hash::BodyHash;
 pub use id::{MessageId, OrderId};
-pub use message::{BODY_BYTES_MAX, Body, BodyHash, Kind, MESSAGES, Message, Raw, Unreadable, bodies};
+pub use message::{BODY_BYTES_MAX, Body, Kind, MESSAGES, Message, Raw, Unreadable, bodies, without_values};
 pub use money::{Currency, Money, MoneyError};
 pub use payload::*;
 pub use queue::{Queue, Role};
 pub use record::{Holds, Meeting, Record, Records, Stored, Table};
 pub use reply::{Ending, Reply, ReplyTo};
-pub use submission::{Cart, Fault, Submit};
+pub use submission::{Cart, CartSeen, Fault, LINES_MAX, QUANTITY_MAX, Submit, token_fault};
 pub use text::{Sku, clean_text};
 pub use time::Time;
 pub use worker::{Deadline, Decision, Need, Outcome, Worker};

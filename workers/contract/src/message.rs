@@ -2,12 +2,9 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
 use crate::payload::*;
 use crate::reply::Reply;
-use crate::{MessageId, OrderId, Queue, ReplyTo, Role, Submit, Time};
+use crate::{BodyHash, MessageId, OrderId, Queue, ReplyTo, Role, Submit, Time};
 
 /// A command asks one worker to do something; a fact tells whoever listens what has happened; a reply goes to the
 /// one queue outside that its asker named.
@@ -79,6 +76,7 @@ messages! {
     OrderPay(OrderPay) = "order.pay" Command [Order];
     OrderArchive(OrderArchive) = "order.archive" Command [Order];
     ProductUpsert(ProductUpsert) = "product.upsert" Command [Order];
+    ProductRetire(ProductRetire) = "product.retire" Command [Order];
     DiscountUpsert(DiscountUpsert) = "discount.upsert" Command [Order];
     StockAdjust(StockAdjust) = "stock.adjust" Command [Stock];
     MethodPause(MethodSwitch) = "method.pause" Command [Order];
@@ -86,11 +84,19 @@ messages! {
     ProviderEvent(ProviderEvent) = "payment.webhook" Command [Payment];
     SagaRetry(SagaRetry) = "saga.retry" Command [Saga];
     SagaResolve(SagaResolve) = "saga.resolve" Command [Saga];
+    SagaDeadline(SagaDeadline) = "saga.deadline" Command [Saga];
     // Between our own workers.
     SagaStart(SagaStart) = "saga.start" Command [Saga];
     SagaCancel(SagaCancel) = "saga.cancel" Command [Saga];
     SagaReturn(SagaReturn) = "saga.return" Command [Saga];
     SagaOverdue(SagaOverdue) = "saga.overdue" Command [Saga];
+    CartPut(CartPut) = "cart.put" Command [Order];
+    CartItemPut(CartItemPut) = "cart.item_put" Command [Order];
+    CartItemRemove(CartItemRemove) = "cart.item_remove" Command [Order];
+    CartClear(CartClear) = "cart.clear" Command [Order];
+    CartOrder(CartOrder) = "cart.order" Command [Order];
+    CartSettle(CartSettle) = "cart.settle" Command [Order];
+    MarkAccepted(MarkAccepted) = "order.mark_accepted" Command [Order];
     MarkPaid(MarkPaid) = "order.mark_paid" Command [Order];
     MarkFulfilled(MarkFulfilled) = "order.mark_fulfilled" Command [Order];
     MarkUndone(MarkUndone) = "order.mark_undone" Command [Order];
@@ -106,6 +112,12 @@ messages! {
     PaymentRefund(PaymentRefund) = "payment.refund" Command [Payment];
     PaymentByHand(PaymentByHand) = "payment.refunded_by_hand" Command [Payment];
     PaymentSettle(PaymentSettle) = "payment.settle" Command [Payment];
+    PaymentIntend(PaymentIntend) = "payment.intend" Command [Payment];
+    PaymentConfirm(PaymentConfirm) = "payment.confirm" Command [Payment];
+    WalletAdd(WalletAdd) = "wallet.add" Command [Payment];
+    WalletChange(WalletChange) = "wallet.change" Command [Payment];
+    WalletRemove(WalletRemove) = "wallet.remove" Command [Payment];
+    PaymentHeld(PaymentHeld) = "payment.held" Command [Payment];
     ProviderAnswer(ProviderAnswer) = "provider.answer" Command [Payment];
     ProviderCharge(ProviderCharge) = "provider.charge" Command [Provider];
     ProviderRefund(ProviderRefund) = "provider.refund" Command [Provider];
@@ -116,6 +128,7 @@ messages! {
     // Facts: anyone may listen.
     OrderCreated(OrderCreated) = "order.created" Fact [];
     OrderRejected(OrderRejected) = "order.rejected" Fact [];
+    OrderAccepted(OrderAccepted) = "order.accepted" Fact [Saga];
     OrderPaid(OrderPaid) = "order.paid" Fact [Saga];
     OrderFulfilled(OrderFulfilled) = "order.fulfilled" Fact [Saga];
     OrderCancelled(OrderCancelled) = "order.cancelled" Fact [Saga];
@@ -136,6 +149,7 @@ messages! {
     PaymentRefundFailed(PaymentRefundFailed) = "payment.refund_failed" Fact [Saga];
     PaymentVoided(PaymentVoided) = "payment.voided" Fact [Saga];
     NeedsAttention(NeedsAttention) = "saga.needs_attention" Fact [];
+    WebhookSetAside(WebhookSetAside) = "webhook.set_aside" Fact [];
     // To the one who asked for it.
     Reply(Reply) = "checkout.reply" Reply [];
 }
@@ -309,49 +323,11 @@ impl fmt::Display for Unreadable {
 }
 
 /// The parser says `invalid type: string "…", expected …`: all but the string.
-fn without_values(error: &serde_json::Error) -> String {
+pub fn without_values(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match (text.starts_with("invalid "), text.rfind(", expected ")) {
         (true, Some(at)) => text[at + 2..].to_string(),
         _ => text,
-    }
-}
-
-/// Tells one body from another under the same id. The first 128 bits of SHA-256.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BodyHash(u128);
-
-impl BodyHash {
-    pub fn of(name: &str, json: &str) -> Self {
-        let digest = Sha256::new().chain_update(name).chain_update([0]).chain_update(json).finalize();
-        let mut first = [0; 16];
-        first.copy_from_slice(&digest[..16]);
-        Self(u128::from_be_bytes(first))
-    }
-}
-
-impl fmt::Display for BodyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for BodyHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for BodyHash {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for BodyHash {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        u128::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
@@ -371,7 +347,12 @@ impl Body {
             Body::ProductUpsert(_) | Body::DiscountUpsert(_) | Body::StockAdjust(_) | Body::StockCount(_) => {
                 return None;
             }
-            Body::MethodPause(_) | Body::MethodResume(_) => return None,
+            Body::MethodPause(_) | Body::MethodResume(_) | Body::WebhookSetAside(_) => return None,
+            Body::ProductRetire(_) => return None,
+            Body::CartPut(_) | Body::CartItemPut(_) | Body::CartItemRemove(_) | Body::CartClear(_) => {
+                return None;
+            }
+            Body::WalletAdd(_) | Body::WalletChange(_) | Body::WalletRemove(_) => return None,
             Body::Submit(b) => b.order_id,
             Body::OrderCancel(b) => b.order_id,
             Body::OrderRefund(b) => b.order_id,
@@ -380,10 +361,14 @@ impl Body {
             Body::ProviderEvent(b) => b.data.reference,
             Body::SagaRetry(b) => b.order_id,
             Body::SagaResolve(b) => b.order_id,
+            Body::SagaDeadline(b) => b.order_id,
             Body::SagaStart(b) => b.order_id,
             Body::SagaCancel(b) => b.order_id,
             Body::SagaReturn(b) => b.order_id,
             Body::SagaOverdue(b) => b.order_id,
+            Body::CartOrder(b) => b.submit.order_id,
+            Body::CartSettle(b) => b.order_id,
+            Body::MarkAccepted(b) => b.order_id,
             Body::MarkPaid(b) => b.order_id,
             Body::MarkFulfilled(b) => b.order_id,
             Body::MarkUndone(b) => b.order_id,
@@ -398,6 +383,9 @@ impl Body {
             Body::PaymentRefund(b) => b.order_id,
             Body::PaymentByHand(b) => b.order_id,
             Body::PaymentSettle(b) => b.order_id,
+            Body::PaymentIntend(b) => b.order_id,
+            Body::PaymentConfirm(b) => b.order_id,
+            Body::PaymentHeld(b) => b.event.data.reference,
             Body::ProviderAnswer(b) => b.order_id,
             Body::ProviderCharge(b) => b.order_id,
             Body::ProviderRefund(b) => b.order_id,
@@ -407,6 +395,7 @@ impl Body {
             Body::SmsSend(b) => b.order_id,
             Body::OrderCreated(b) => b.order_id,
             Body::OrderRejected(b) => b.order_id,
+            Body::OrderAccepted(b) => b.order_id,
             Body::OrderPaid(b) => b.order_id,
             Body::OrderFulfilled(b) => b.order_id,
             Body::OrderCancelled(b) => b.order_id,

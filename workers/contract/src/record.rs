@@ -13,24 +13,28 @@ pub enum Table {
     Products,
     Discounts,
     Methods,
+    Carts,
     Stock,
     Holds,
     Payments,
+    Wallets,
     Notices,
     Sagas,
 }
 
 impl Table {
-    pub const ALL: [Table; 11] = [
+    pub const ALL: [Table; 13] = [
         Table::Orders,
         Table::Submissions,
         Table::Audit,
         Table::Products,
         Table::Discounts,
         Table::Methods,
+        Table::Carts,
         Table::Stock,
         Table::Holds,
         Table::Payments,
+        Table::Wallets,
         Table::Notices,
         Table::Sagas,
     ];
@@ -43,9 +47,11 @@ impl Table {
             Table::Products => "products",
             Table::Discounts => "discounts",
             Table::Methods => "methods",
+            Table::Carts => "carts",
             Table::Stock => "stock",
             Table::Holds => "holds",
             Table::Payments => "payments",
+            Table::Wallets => "wallets",
             Table::Notices => "notices",
             Table::Sagas => "sagas",
         }
@@ -62,8 +68,10 @@ impl Table {
             Table::Orders
             | Table::Submissions
             | Table::Audit
+            | Table::Carts
             | Table::Holds
             | Table::Payments
+            | Table::Wallets
             | Table::Notices
             | Table::Sagas => Meeting::Seldom,
             Table::Stock => Meeting::Often,
@@ -77,9 +85,10 @@ impl Table {
             | Table::Audit
             | Table::Products
             | Table::Discounts
-            | Table::Methods => Role::Order,
+            | Table::Methods
+            | Table::Carts => Role::Order,
             Table::Stock | Table::Holds => Role::Stock,
-            Table::Payments => Role::Payment,
+            Table::Payments | Table::Wallets => Role::Payment,
             Table::Notices => Role::Notification,
             Table::Sagas => Role::Saga,
         }
@@ -92,7 +101,7 @@ impl Table {
 pub enum Meeting {
     /// Far more often read than written: readers who locked it would wait for each other and for nothing.
     Reading,
-    /// It is one order's: only replicas that work on the same order meet, so a lock pays in large batches alone.
+    /// It is one order's or one customer's: only replicas that work on the same order meet, so a lock pays in large batches alone.
     Seldom,
     /// Many orders change it: without a lock, the best-selling record would be one conflict after the other.
     Often,

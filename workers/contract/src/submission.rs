@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{
-    BodyHash, Contact, Line, MessageId, Method, OrderId, PaymentChoice, ReplyTo, Sku, Token, clean_text,
+    BodyHash, Confirm, Contact, Line, MessageId, Method, OrderId, PaymentChoice, ReplyTo, Sku, Token,
+    clean_text, holds_card_number,
 };
 
-const LINES_MAX: usize = 100;
-const QUANTITY_MAX: u64 = 1000;
+/// Of an order, and of a cart.
+pub const LINES_MAX: usize = 100;
+pub const QUANTITY_MAX: u64 = 1000;
 /// Longer lists of faults help nobody; the count of the rest is told instead.
 const FAULTS_MAX: usize = 20;
 
@@ -56,11 +58,19 @@ impl Fault {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cart {
     pub customer_id: String,
-    /// Merged by SKU, in SKU order.
+    /// Merged by SKU, in SKU order. None if it is the stored cart's that are wanted.
     pub lines: Vec<Line>,
+    pub stored: Option<CartSeen>,
     pub payment: PaymentChoice,
     pub contact: Contact,
     pub discount_code: Option<String>,
+}
+
+/// The customer's stored cart is checked out, if it is as it was seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CartSeen {
+    /// Without it, whatever is in it.
+    pub version: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -112,6 +122,24 @@ impl Submit {
     }
 }
 
+/// Inside another message it is the body as it came, with where its sender waits.
+impl Serialize for Submit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut raw = self.raw.clone();
+        if let (Some(fields), Some(reply_to)) = (raw.as_object_mut(), &self.reply_to) {
+            let kept = serde_json::to_value(reply_to).map_err(serde::ser::Error::custom)?;
+            fields.insert("reply_to".into(), kept);
+        }
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Submit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Submit::read(Value::deserialize(deserializer)?, None).map_err(serde::de::Error::custom)
+    }
+}
+
 struct Reader<'a> {
     raw: &'a Value,
     faults: Vec<Fault>,
@@ -120,13 +148,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn read(mut self) -> (Option<String>, Result<Cart, Vec<Fault>>) {
         let customer_id = self.customer_id();
-        let lines = self.lines();
+        let stored = self.stored();
+        let lines = if stored.is_some() { Vec::new() } else { self.lines() };
         let payment = self.payment();
         let contact = self.contact();
         let discount_code = self.discount_code();
         let cart = match (customer_id.clone(), payment, self.faults.is_empty()) {
             (Some(customer_id), Some(payment), true) => {
-                Ok(Cart { customer_id, lines, payment, contact, discount_code })
+                Ok(Cart { customer_id, lines, stored, payment, contact, discount_code })
             }
             _ => Err(Fault::first(self.faults)),
         };
@@ -149,14 +178,27 @@ impl Reader<'_> {
         None
     }
 
+    fn stored(&mut self) -> Option<CartSeen> {
+        let version = self.raw.get("cart_version").filter(|version| !version.is_null());
+        if self.raw.get("cart").and_then(Value::as_bool) != Some(true) {
+            if version.is_some() {
+                self.fault("cart_version", "invalid", "is the stored cart's: send cart: true with it");
+            }
+            return None;
+        }
+        if self.raw.get("items").is_some_and(|items| !items.is_null()) {
+            self.fault("items", "invalid", "send either items, or cart: true for the stored cart");
+        }
+        let number = version.and_then(Value::as_u64);
+        if version.is_some() && number.is_none() {
+            self.fault("cart_version", "invalid", "must be the number of the version that was seen");
+        }
+        Some(CartSeen { version: number })
+    }
+
     fn lines(&mut self) -> Vec<Line> {
         let raw = self.raw;
-        let stored_cart = raw.get("cart").and_then(Value::as_bool).unwrap_or(false);
         let items = match raw.get("items") {
-            None | Some(Value::Null) if stored_cart => {
-                self.fault("cart", "cart_empty", "the customer has no stored cart; send items instead");
-                return Vec::new();
-            }
             None | Some(Value::Null) => {
                 self.fault("items", "cart_empty", "there is nothing to check out: send at least one item");
                 return Vec::new();
@@ -237,39 +279,48 @@ impl Reader<'_> {
             self.fault("payment.method", "method_unknown", "one of card, debit_card, paypal, cod");
             return None;
         };
-        let token = match payment.get("token") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(token)) if is_card_number(token) => {
-                self.fault(
-                    "payment.token",
-                    "card_number_refused",
-                    "send the provider's token, never a card number",
-                );
-                return None;
-            }
-            Some(Value::String(token))
-                if (1..=100).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic()) =>
-            {
-                Some(Token(token.clone()))
-            }
-            Some(_) => {
-                self.fault(
-                    "payment.token",
-                    "invalid",
-                    "must be the provider's token: 1 to 100 visible ASCII characters",
-                );
-                return None;
-            }
+        let token = self.text_of_payment(payment, "token")?;
+        let payment_method_id = self.text_of_payment(payment, "payment_method_id")?;
+        let confirm = match payment.get("confirm") {
+            None | Some(Value::Null) => Confirm::Automatic,
+            Some(confirm) => match serde_json::from_value(confirm.clone()) {
+                Ok(confirm) => confirm,
+                Err(_) => {
+                    self.fault("payment.confirm", "invalid", "automatic or manual");
+                    return None;
+                }
+            },
         };
-        match (method, &token) {
-            (Method::Card | Method::DebitCard, None) => {
-                self.fault("payment.token", "required", "a card payment needs the provider's token");
-                None
+        let wrong = match (method, &token, &payment_method_id) {
+            (_, Some(_), Some(_)) => Some(("payment_method_id", "invalid", "send either a token or this")),
+            (Method::Cod, _, Some(_)) => Some(("payment_method_id", "invalid", "cash needs none")),
+            (Method::Cod, ..) if confirm == Confirm::Manual => {
+                Some(("confirm", "invalid", "cash is confirmed at the door"))
             }
-            (Method::Card | Method::DebitCard, Some(_)) | (Method::Paypal | Method::Cod, _) => {
-                Some(PaymentChoice { method, token })
+            (Method::Card | Method::DebitCard, None, None) if confirm == Confirm::Automatic => {
+                Some(("token", "required", "a card payment needs the provider's token"))
             }
+            (Method::Card | Method::DebitCard | Method::Paypal | Method::Cod, ..) => None,
+        };
+        if let Some((field, code, message)) = wrong {
+            self.fault(format!("payment.{field}"), code, message);
+            return None;
         }
+        Some(PaymentChoice { method, token: token.map(Token), payment_method_id, confirm })
+    }
+
+    /// `Some(None)` if it is not there, `None` if it is wrong.
+    fn text_of_payment(&mut self, payment: &Value, name: &str) -> Option<Option<String>> {
+        let fault = match payment.get(name) {
+            None | Some(Value::Null) => return Some(None),
+            Some(Value::String(text)) => match token_fault(text) {
+                None => return Some(Some(text.clone())),
+                Some(fault) => fault,
+            },
+            Some(_) => ("invalid", NO_TOKEN),
+        };
+        self.fault(format!("payment.{name}"), fault.0, fault.1);
+        None
     }
 
     fn contact(&mut self) -> Contact {
@@ -318,6 +369,17 @@ impl Reader<'_> {
     }
 }
 
+const NO_TOKEN: &str = "must be the provider's token: 1 to 100 visible ASCII characters";
+
+/// Why a text is no provider's token, as a code and in words.
+pub fn token_fault(text: &str) -> Option<(&'static str, &'static str)> {
+    if holds_card_number(text) {
+        return Some(("card_number_refused", "send the provider's token, never a card number"));
+    }
+    let fits = (1..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    (!fits).then_some(("invalid", NO_TOKEN))
+}
+
 fn looks_like_email(text: &str) -> bool {
     let plain = text.len() <= 254 && text.bytes().all(|b| b.is_ascii_graphic());
     plain
@@ -329,22 +391,4 @@ fn looks_like_email(text: &str) -> bool {
 fn looks_like_phone(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);
     (5..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// 12 to 19 digits that pass the Luhn check, however they are spaced.
-fn is_card_number(text: &str) -> bool {
-    let digits: Vec<u32> =
-        text.chars().filter(|c| !matches!(c, ' ' | '-')).map_while(|c| c.to_digit(10)).collect();
-    let all_digits = digits.len() == text.chars().filter(|c| !matches!(c, ' ' | '-')).count();
-    let luhn: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, digit)| match (at % 2, digit * 2) {
-            (0, _) => *digit,
-            (_, doubled) if doubled > 9 => doubled - 9,
-            (_, doubled) => doubled,
-        })
-        .sum();
-    all_digits && (12..=19).contains(&digits.len()) && luhn.is_multiple_of(10)
 }

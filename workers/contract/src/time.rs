@@ -25,6 +25,13 @@ impl Time {
         self.unix_ms
     }
 
+    /// Of the calendar in UTC: 2026 and 1.
+    pub fn year_and_month(self) -> (u16, u8) {
+        let moment = OffsetDateTime::from_unix_timestamp(self.unix_ms.div_euclid(1000))
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        (u16::try_from(moment.year()).unwrap_or(0), moment.month().into())
+    }
+
     pub fn plus_s(self, seconds: u64) -> Self {
         self.plus_ms(seconds.saturating_mul(1000))
     }

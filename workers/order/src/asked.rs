@@ -1,8 +1,8 @@
 //! What people ask of an order that exists is passed on or refused with a reason; none of it moves money here.
 
 use contract::{
-    Body, By, Decision, Fault, Method, OrderCancel, OrderId, OrderPay, PaymentSettle, Reason, SagaCancel,
-    Status, clean_text,
+    Body, By, Confirm, Decision, Fault, Method, OrderArchive, OrderCancel, OrderId, OrderPay, PaymentConfirm,
+    PaymentSettle, Reason, SagaCancel, Status, Wish, clean_text,
 };
 
 use crate::state::{self, Change};
@@ -19,7 +19,8 @@ pub(crate) fn cancel(order: &Order, asked: &OrderCancel, cause: Cause<'_>) -> De
                 By::Admin => Reason::CancelledByAdmin,
                 By::Customer | By::System => Reason::CancelledByCustomer,
             };
-            let cancel = SagaCancel { order_id: order.order_id, reason };
+            let wish = Wish::of(asked.reason.as_ref(), asked.who.as_ref());
+            let cancel = SagaCancel { order_id: order.order_id, reason, wish };
             Decision::done("passed on to the saga").say(Body::SagaCancel(cancel))
         }
         Status::Fulfilled | Status::Cancelled | Status::Refunded | Status::Archived => {
@@ -58,9 +59,16 @@ pub(crate) fn pay(order: &Order, asked: &OrderPay, cause: Cause<'_>) -> Decision
             let settle = PaymentSettle { order_id: order.order_id, transaction_id };
             Decision::done("passed on to payment").say(Body::PaymentSettle(settle))
         }
-        (Status::Created, Method::Card | Method::DebitCard | Method::Paypal) => {
-            refuse("not_cash_on_delivery")
-        }
+        (Status::Created, Method::Card | Method::DebitCard | Method::Paypal) => match order.confirm {
+            Confirm::Automatic => refuse("not_cash_on_delivery"),
+            Confirm::Manual => {
+                Decision::done("passed on to payment").say(Body::PaymentConfirm(PaymentConfirm {
+                    order_id: order.order_id,
+                    customer_id: order.customer_id.clone(),
+                    payment: None,
+                }))
+            }
+        },
         (Status::Paid | Status::Fulfilled, _) => refuse("already_paid"),
         (Status::Cancelled, _) => refuse("order_cancelled"),
         (Status::Refunded, _) => refuse("order_refunded"),
@@ -68,13 +76,14 @@ pub(crate) fn pay(order: &Order, asked: &OrderPay, cause: Cause<'_>) -> Decision
     }
 }
 
-pub(crate) fn archive(order: &Order, cause: Cause<'_>) -> Decision<Record> {
+pub(crate) fn archive(order: &Order, asked: &OrderArchive, cause: Cause<'_>) -> Decision<Record> {
     let refuse = |reason| refusals::refused(order, "order.archive", reason, cause.now);
     match order.status {
         Status::Created | Status::Paid => refuse("not_finished"),
         Status::Fulfilled if returns::under_way(order) => refuse("return_under_way"),
         Status::Fulfilled | Status::Cancelled | Status::Refunded => {
-            match state::change(order, Change::to(Status::Archived, By::Admin), cause) {
+            let wish = Wish::of(asked.reason.as_ref(), asked.who.as_ref());
+            match state::change(order, Change::to(Status::Archived, By::Admin).with(wish), cause) {
                 Ok((order, entry)) => {
                     Decision::done("archived").say(facts::archived(&order)).save(order).save(entry)
                 }

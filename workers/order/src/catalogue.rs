@@ -1,6 +1,8 @@
 //! The catalogue takes only what can be shown and charged; anything else is parked with what to change.
 
-use contract::{Body, Decision, DiscountUpsert, Need, ProductUpsert, StockCount, Table, clean_text};
+use contract::{
+    Body, Decision, DiscountUpsert, Need, ProductUpsert, Records, Sku, StockCount, Table, clean_text,
+};
 use rust_decimal::Decimal;
 
 use crate::{Discount, Product, Record};
@@ -19,10 +21,24 @@ pub(crate) fn product(upsert: &ProductUpsert) -> Decision<Record> {
         title: upsert.title.clone(),
         author: upsert.author.clone(),
         price: upsert.price,
+        retired: false,
     });
     match upsert.on_hand {
         Some(on_hand) => decision.say(Body::StockCount(StockCount { sku: upsert.sku.clone(), on_hand })),
         None => decision,
+    }
+}
+
+/// What may be ordered under that SKU today.
+pub(crate) fn on_sale<'a>(records: &'a Records<Record>, sku: &Sku) -> Option<&'a Product> {
+    records.get::<Product>(sku.as_str()).filter(|product| !product.retired)
+}
+
+pub(crate) fn retire(records: &Records<Record>, sku: &Sku) -> Decision<Record> {
+    match records.get::<Product>(sku.as_str()) {
+        None => Decision::parked("product_unknown", format!("there is no product {sku} to retire")),
+        Some(product) if product.retired => Decision::ignored("it was retired before"),
+        Some(product) => Decision::done("product retired").save(Product { retired: true, ..product.clone() }),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is said about an order comes from its record alone, so that saying it again says the same.
 
 use contract::{
-    Body, Decision, Ending, Notice, OrderArchived, OrderCancelled, OrderCreated, OrderFulfilled, OrderPaid,
-    OrderRefunded, OrderReturned, Reason, Reply, ReplyTo, Status, Tell, Time,
+    Body, Decision, Ending, Notice, OrderAccepted, OrderArchived, OrderCancelled, OrderCreated,
+    OrderFulfilled, OrderPaid, OrderRefunded, OrderReturned, Reason, Reply, ReplyTo, Status, Tell, Time,
 };
 
 use crate::{Order, Record, Return};
@@ -18,6 +18,14 @@ pub(crate) fn created(order: &Order) -> Body {
         discount: order.discount,
         total: order.total,
         payment_method: order.method,
+    })
+}
+
+pub(crate) fn accepted(order: &Order) -> Body {
+    Body::OrderAccepted(OrderAccepted {
+        order_id: order.order_id,
+        customer_id: order.customer_id.clone(),
+        at: order.accepted_at.unwrap_or(order.updated_at),
     })
 }
 

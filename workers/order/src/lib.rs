@@ -2,6 +2,8 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod asked;
+mod cart;
+mod cart_order;
 mod catalogue;
 mod facts;
 mod marked;
@@ -15,7 +17,9 @@ mod submit;
 
 use contract::{Decision, Message, MessageId, Need, OrderId, Records, Role, Table, Time, Worker};
 
-pub use records::{AuditEntry, Discount, MethodState, Order, Product, Record, Return, Submission};
+pub use records::{
+    AuditEntry, Discount, MethodState, Order, Ordered, Product, Record, Return, StoredCart, Submission,
+};
 pub use state::{TRANSITIONS, TransitionError, actions, allowed_next};
 
 pub struct OrderWorker;
@@ -23,9 +27,10 @@ pub struct OrderWorker;
 contract::inbox! {
     /// Everything that arrives on the order worker's two queues.
     enum Inbox {
-        Submit, OrderCancel, OrderRefund, OrderPay, OrderArchive, ProductUpsert, DiscountUpsert,
-        MethodPause, MethodResume,
-        MarkPaid, MarkFulfilled, MarkUndone, MarkReturned, RefuseCancel, PaymentRefunded,
+        Submit, OrderCancel, OrderRefund, OrderPay, OrderArchive, ProductUpsert, ProductRetire,
+        DiscountUpsert,        MethodPause, MethodResume,
+        CartPut, CartItemPut, CartItemRemove, CartClear, CartOrder, CartSettle,
+        MarkAccepted, MarkPaid, MarkFulfilled, MarkUndone, MarkReturned, RefuseCancel, PaymentRefunded,
     }
 }
 
@@ -50,10 +55,18 @@ impl Worker for OrderWorker {
             Inbox::OrderPay(asked) => known_or_rejected(asked.order_id),
             Inbox::OrderArchive(asked) => known_or_rejected(asked.order_id),
             Inbox::ProductUpsert(upsert) => vec![Need::of(Table::Products, &upsert.sku)],
+            Inbox::ProductRetire(retire) => vec![Need::of(Table::Products, &retire.sku)],
             Inbox::DiscountUpsert(upsert) => catalogue::discount_needs(upsert),
             Inbox::MethodPause(switch) => vec![methods::need(switch)],
             Inbox::MethodResume(switch) => vec![methods::need(switch)],
+            Inbox::CartPut(m) => cart::needs(&m.into()),
+            Inbox::CartItemPut(m) => cart::needs(&m.into()),
+            Inbox::CartItemRemove(m) => cart::needs(&m.into()),
+            Inbox::CartClear(m) => cart::needs(&m.into()),
+            Inbox::CartOrder(m) => cart_order::needs(m),
+            Inbox::CartSettle(m) => vec![Need::of(Table::Carts, &m.customer_id)],
             // A refused submission never had a saga, so that the saga only speaks of orders.
+            Inbox::MarkAccepted(mark) => vec![Need::of(Table::Orders, mark.order_id)],
             Inbox::MarkPaid(mark) => vec![Need::of(Table::Orders, mark.order_id)],
             Inbox::MarkFulfilled(mark) => vec![Need::of(Table::Orders, mark.order_id)],
             Inbox::MarkUndone(mark) => vec![Need::of(Table::Orders, mark.order_id)],
@@ -78,9 +91,17 @@ impl Worker for OrderWorker {
         match inbox {
             Inbox::Submit(submit) => submit::decide(records, submit, cause),
             Inbox::ProductUpsert(upsert) => catalogue::product(upsert),
+            Inbox::ProductRetire(retire) => catalogue::retire(records, &retire.sku),
             Inbox::DiscountUpsert(upsert) => catalogue::discount(upsert),
             Inbox::MethodPause(switch) => methods::pause(records, switch, cause),
             Inbox::MethodResume(switch) => methods::resume(records, switch, cause),
+
+            Inbox::CartPut(m) => cart::write(records, &m.into(), cause),
+            Inbox::CartItemPut(m) => cart::write(records, &m.into(), cause),
+            Inbox::CartItemRemove(m) => cart::write(records, &m.into(), cause),
+            Inbox::CartClear(m) => cart::write(records, &m.into(), cause),
+            Inbox::CartOrder(m) => cart_order::make(records, m, cause),
+            Inbox::CartSettle(m) => cart::settle(records, m, cause),
 
             Inbox::OrderCancel(asked) => match order(asked.order_id) {
                 Some(order) => asked::cancel(order, asked, cause),
@@ -95,10 +116,14 @@ impl Worker for OrderWorker {
                 None => refused(asked.order_id),
             },
             Inbox::OrderArchive(asked) => match order(asked.order_id) {
-                Some(order) => asked::archive(order, cause),
+                Some(order) => asked::archive(order, asked, cause),
                 None => refused(asked.order_id),
             },
 
+            Inbox::MarkAccepted(mark) => match order(mark.order_id) {
+                Some(order) => marked::accepted(order, cause),
+                None => unknown(mark.order_id),
+            },
             Inbox::MarkPaid(mark) => match order(mark.order_id) {
                 Some(order) => marked::paid(order, mark, cause),
                 None => unknown(mark.order_id),

@@ -1,9 +1,25 @@
 //! What the saga says has happened is entered once, and answered from the record when it is said again.
 
-use contract::{By, Decision, MarkPaid, MarkUndone, Notice, PaymentRefunded, Reason, Status, Tell};
+use contract::{
+    Body, By, CartEnd, CartSettle, Decision, MarkPaid, MarkUndone, Notice, PaymentRefunded, Reason, Status,
+    Tell,
+};
 
 use crate::state::{self, Change, TransitionError};
 use crate::{Cause, Order, Record, facts};
+
+/// Goods that are paid for at the door are bought once they are on their way.
+pub(crate) fn accepted(order: &Order, cause: Cause<'_>) -> Decision<Record> {
+    if order.accepted_at.is_some() {
+        return Decision::done("said again").say(facts::accepted(order));
+    }
+    if order.reached.contains_key(&Status::Cancelled) {
+        return Decision::ignored("undone before it was accepted");
+    }
+    let order = Order { accepted_at: Some(cause.now), updated_at: cause.now, ..order.clone() };
+    let decision = Decision::done("accepted").say(facts::accepted(&order));
+    settle_cart(decision, &order, CartEnd::Bought).save(order)
+}
 
 pub(crate) fn paid(order: &Order, mark: &MarkPaid, cause: Cause<'_>) -> Decision<Record> {
     match &order.transaction_id {
@@ -21,6 +37,7 @@ pub(crate) fn paid(order: &Order, mark: &MarkPaid, cause: Cause<'_>) -> Decision
             Ok((mut order, entry)) => {
                 order.transaction_id = Some(mark.transaction_id.clone());
                 let decision = Decision::done("paid").say(facts::paid(&order));
+                let decision = settle_cart(decision, &order, CartEnd::Bought);
                 facts::tell(decision, facts::notice(&order, Notice::Paid)).save(order).save(entry)
             }
             Err(error) => Decision::alarm(error.to_string()),
@@ -56,12 +73,14 @@ pub(crate) fn undone(order: &Order, mark: &MarkUndone, cause: Cause<'_>) -> Deci
             return Decision::alarm(format!("{error} (what has shipped comes back by order.refund)"));
         }
     };
-    let change = Change { reason: Some(mark.reason), ..Change::to(to, wanted_by(mark.reason)) };
+    let change = Change::to(to, wanted_by(mark.reason)).with(mark.wish.clone());
+    let change = Change { reason: Some(mark.reason), ..change };
     match state::change(order, change, cause) {
         Ok((mut order, entry)) => {
             order.short = mark.short.clone();
             let ending = facts::undone(&order, mark.reason);
             let decision = facts::ended(&mut order, to.name(), ending);
+            let decision = settle_cart(decision, &order, CartEnd::Kept);
             let tell = Tell { reason: Some(mark.reason), ..facts::notice(&order, event) };
             facts::tell(decision, tell).save(order).save(entry)
         }
@@ -76,6 +95,15 @@ pub(crate) fn late_payment_refunded(order: &Order, fact: &PaymentRefunded) -> De
     }
     let tell = Tell { amount: fact.amount, ..facts::notice(order, Notice::LatePaymentRefunded) };
     facts::tell(Decision::done("told the customer"), tell)
+}
+
+/// Said again, it finds the cart settled and changes nothing.
+fn settle_cart(decision: Decision<Record>, order: &Order, ended: CartEnd) -> Decision<Record> {
+    if !order.from_cart {
+        return decision;
+    }
+    let (customer_id, order_id) = (order.customer_id.clone(), order.order_id);
+    decision.say(Body::CartSettle(CartSettle { customer_id, order_id, ended }))
 }
 
 fn wanted_by(reason: Reason) -> By {

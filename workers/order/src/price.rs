@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use contract::{Cart, Currency, Fault, Item, Line, Money, MoneyError, Records, Sku, Submit, Time};
 use rust_decimal::Decimal;
 
-use crate::{Discount, Product, Record, methods};
+use crate::{Discount, Product, Record, catalogue, methods};
 
 pub(crate) struct Priced {
     pub(crate) items: Vec<Item>,
@@ -24,7 +24,7 @@ pub(crate) fn price(
     let mut items = Vec::with_capacity(cart.lines.len());
     let mut currencies: BTreeMap<&'static str, Currency> = BTreeMap::new();
     for line in &cart.lines {
-        let Some(product) = records.get::<Product>(line.sku.as_str()) else {
+        let Some(product) = catalogue::on_sale(records, &line.sku) else {
             let message = format!("there is no product {}", line.sku);
             faults.push(Fault::new(field_of(submit, &line.sku), "product_unknown", message));
             continue;

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    BodyHash, By, Contact, Fault, Item, Line, MessageId, Method, Money, OrderId, Reason, ReplyTo, Short, Sku,
-    Status, Stored, Table, Time,
+    Answers, BodyHash, By, Confirm, Contact, Fault, Item, Line, MessageId, Method, Money, OrderId, Reason,
+    ReplyTo, Short, Sku, Status, Stored, Table, Time,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 contract::records! {
     /// Any record of the order worker.
-    pub enum Record { Order, Submission, AuditEntry, Product, Discount, MethodState }
+    pub enum Record { Order, Submission, AuditEntry, Product, Discount, MethodState, StoredCart }
 }
 
 /// An order that was accepted, with its prices as they were at that moment.
@@ -27,6 +27,9 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub short: Vec<Short>,
     pub method: Method,
+    /// Manual: it waits to be paid until the customer says so.
+    #[serde(default, skip_serializing_if = "Confirm::is_automatic")]
+    pub confirm: Confirm,
     pub items: Vec<Item>,
     pub subtotal: Money,
     pub discount: Money,
@@ -34,10 +37,16 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount_code: Option<String>,
     pub contact: Contact,
+    /// It was made of the customer's stored cart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_cart: bool,
     /// Tells a submission sent again from another one under the same id.
     pub content: BodyHash,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
+    /// Since when goods that are paid for at the door have been on their way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Time>,
     /// How many audit entries there are so far: the number of the last one.
     pub entries: u32,
     /// When it entered each state it has been in: a fact asked for again is told with its own time.
@@ -68,6 +77,9 @@ pub struct Return {
     pub at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Who took it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
 }
 
 /// A submission that was refused, kept so that its sender can learn why.
@@ -95,8 +107,11 @@ pub struct AuditEntry {
     pub reason: Option<Reason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Who wanted it.
+    /// Who wanted it, …
     pub by: By,
+    /// … by name, if it was somebody of the shop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
     pub message_id: MessageId,
 }
 
@@ -107,6 +122,9 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     pub price: Money,
+    /// Not sold any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retired: bool,
 }
 
 /// Takes off a percentage or a fixed amount: exactly one of the two is set.
@@ -132,6 +150,38 @@ pub struct MethodState {
     pub why: String,
     pub by: String,
     pub at: Time,
+}
+
+/// What a customer has put aside, until it is bought.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StoredCart {
+    pub customer_id: String,
+    /// Goes up with each change of the lines.
+    pub version: u64,
+    /// In SKU order, each SKU once.
+    pub lines: Vec<Line>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<Ordered>,
+    /// What became of the last writes.
+    #[serde(default)]
+    pub answers: Answers,
+    pub updated_at: Time,
+}
+
+/// The one order that is being made of a cart.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ordered {
+    pub order_id: OrderId,
+    pub content: BodyHash,
+    /// What leaves the cart once it is bought: what was taken, and not taken out by the customer since.
+    pub lines: Vec<Line>,
+}
+
+impl Stored for StoredCart {
+    const TABLE: Table = Table::Carts;
+    fn id(&self) -> String {
+        self.customer_id.clone()
+    }
 }
 
 impl Stored for MethodState {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contract::{
     Body, By, Decision, Fault, Line, MarkReturned, Money, MoneyError, Notice, OrderRefund, Reason,
-    SagaReturn, Sku, Status, StockLine, Tell, clean_text,
+    SagaReturn, Sku, Status, StockLine, Tell, Wish, clean_text,
 };
 use rust_decimal::Decimal;
 
@@ -57,8 +57,8 @@ pub(crate) fn ask(order: &Order, asked: &OrderRefund, cause: Cause<'_>) -> Decis
         lines: with_titles(&order, &lines),
         amount,
     };
-    let note = asked.reason.clone();
-    order.returns.push(Return { no, lines, amount, done: false, at: cause.now, note });
+    let Wish { note, who } = Wish::of(asked.reason.as_ref(), asked.who.as_ref());
+    order.returns.push(Return { no, lines, amount, done: false, at: cause.now, note, who });
     order.updated_at = cause.now;
     Decision::done("return begun").say(Body::SagaReturn(start)).save(order)
 }
@@ -95,8 +95,9 @@ pub(crate) fn mark(order: &Order, mark: &MarkReturned, cause: Cause<'_>) -> Deci
         return facts::tell(Decision::done("partly returned").say(fact), tell).save(order);
     }
     order.refunded_by = Some(mark.return_no);
-    let note = order.returns[at].note.clone();
-    let change = Change { reason: Some(Reason::Returned), note, ..Change::to(Status::Refunded, By::Admin) };
+    let wish = Wish { note: order.returns[at].note.clone(), who: order.returns[at].who.clone() };
+    let change =
+        Change { reason: Some(Reason::Returned), ..Change::to(Status::Refunded, By::Admin).with(wish) };
     match state::change(&order, change, cause) {
         Ok((order, entry)) => {
             let fact = facts::returned(&order, &order.returns[at]);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use contract::{By, Method, OrderId, Reason, Status};
+use contract::{By, Confirm, Method, OrderId, Reason, Status, Wish};
 
 use crate::{AuditEntry, Cause, Order, returns};
 
@@ -26,7 +26,10 @@ pub fn allowed_next(status: Status) -> Vec<Status> {
 pub fn actions(order: &Order) -> Vec<&'static str> {
     match (order.status, order.method) {
         (Status::Created, Method::Cod) => vec!["cancel", "pay"],
-        (Status::Created, Method::Card | Method::DebitCard | Method::Paypal) => vec!["cancel"],
+        (Status::Created, Method::Card | Method::DebitCard | Method::Paypal) => match order.confirm {
+            Confirm::Manual => vec!["cancel", "pay"],
+            Confirm::Automatic => vec!["cancel"],
+        },
         (Status::Paid, _) => vec!["cancel"],
         (Status::Fulfilled, _) => {
             let refund = returns::something_left(order).then_some("refund");
@@ -67,13 +70,17 @@ impl std::error::Error for TransitionError {}
 pub(crate) struct Change {
     pub(crate) to: Status,
     pub(crate) reason: Option<Reason>,
-    pub(crate) note: Option<String>,
+    pub(crate) wish: Wish,
     pub(crate) by: By,
 }
 
 impl Change {
     pub(crate) fn to(to: Status, by: By) -> Self {
-        Self { to, reason: None, note: None, by }
+        Self { to, reason: None, wish: Wish::default(), by }
+    }
+
+    pub(crate) fn with(self, wish: Wish) -> Self {
+        Self { wish, ..self }
     }
 }
 
@@ -109,8 +116,9 @@ fn enter(order: &mut Order, from: Option<Status>, change: Change, cause: Cause<'
         from,
         to: change.to,
         reason: change.reason,
-        note: change.note,
+        note: change.wish.note,
         by: change.by,
+        who: change.wish.who,
         message_id: cause.id.clone(),
     }
 }

@@ -3,46 +3,76 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    Body, Cart, Decision, Ending, Fault, Money, Need, Notice, OrderRejected, Records, SagaStart, Status,
-    StockLine, Submit, Table,
+    Body, Cart, Decision, Ending, Fault, Money, Need, Notice, OrderId, OrderRejected, Records, SagaStart,
+    Status, StockLine, Submit, Table,
 };
 
 use crate::price::{self, Priced};
-use crate::{Cause, Order, Record, Submission, facts, known_or_rejected, state};
+use crate::{Cause, Order, Record, Submission, cart_order, facts, known_or_rejected, state};
 
 pub(crate) fn needs(submit: &Submit) -> Vec<Need> {
-    let mut needs = known_or_rejected(submit.order_id);
-    if let Ok(cart) = &submit.cart {
-        needs.extend(cart.lines.iter().map(|line| Need::of(Table::Products, &line.sku)));
-        needs.push(Need::of(Table::Methods, cart.payment.method.code()));
-        needs.extend(cart.discount_code.iter().map(|code| Need::of(Table::Discounts, code)));
+    match &submit.cart {
+        Err(_) => known_or_rejected(submit.order_id),
+        Ok(cart) if cart.stored.is_some() => {
+            let mut needs = known_or_rejected(submit.order_id);
+            needs.push(Need::of(Table::Carts, &cart.customer_id));
+            needs
+        }
+        Ok(cart) => needs_of(submit.order_id, cart),
     }
+}
+
+/// All that an order of these lines is made from.
+pub(crate) fn needs_of(order_id: OrderId, cart: &Cart) -> Vec<Need> {
+    let mut needs = known_or_rejected(order_id);
+    needs.extend(cart.lines.iter().map(|line| Need::of(Table::Products, &line.sku)));
+    needs.push(Need::of(Table::Methods, cart.payment.method.code()));
+    needs.extend(cart.discount_code.iter().map(|code| Need::of(Table::Discounts, code)));
     needs
 }
 
 pub(crate) fn decide(records: &Records<Record>, submit: &Submit, cause: Cause<'_>) -> Decision<Record> {
-    let id = submit.order_id.to_string();
-    let customer_id = submit.customer_id.as_deref();
-    if let Some(order) = records.get::<Order>(&id) {
-        let same = order.content == submit.content && customer_id == Some(order.customer_id.as_str());
-        return known(submit, same.then_some("the order exists already"));
-    }
-    if let Some(refused) = records.get::<Submission>(&id) {
-        let same = refused.content == submit.content && customer_id == refused.customer_id.as_deref();
-        return known(submit, same.then_some("it was rejected already"));
+    if let Some(known) = known(records, submit) {
+        return known;
     }
     match &submit.cart {
         Err(faults) => reject(submit, faults.clone(), cause),
-        Ok(cart) => match price::price(records, submit, cart, cause.now) {
-            Ok(priced) => create(submit, cart, priced, cause),
-            Err(faults) => reject(submit, faults, cause),
+        Ok(cart) => match cart.stored {
+            Some(seen) => cart_order::take(records, submit, cart, seen, cause),
+            None => order(records, submit, cart, cause).unwrap_or_else(|refused| *refused),
         },
     }
 }
 
+/// An order at the prices of this moment, or the refusal of all that is wrong.
+pub(crate) fn order(
+    records: &Records<Record>,
+    submit: &Submit,
+    cart: &Cart,
+    cause: Cause<'_>,
+) -> Result<Decision<Record>, Box<Decision<Record>>> {
+    match price::price(records, submit, cart, cause.now) {
+        Ok(priced) => Ok(create(submit, cart, priced, cause)),
+        Err(faults) => Err(Box::new(reject(submit, faults, cause))),
+    }
+}
+
+/// What was decided on this order id before, if anything was.
+pub(crate) fn known(records: &Records<Record>, submit: &Submit) -> Option<Decision<Record>> {
+    let id = submit.order_id.to_string();
+    let customer_id = submit.customer_id.as_deref();
+    if let Some(order) = records.get::<Order>(&id) {
+        let same = order.content == submit.content && customer_id == Some(order.customer_id.as_str());
+        return Some(absorbed(submit, same.then_some("the order exists already")));
+    }
+    let refused = records.get::<Submission>(&id)?;
+    let same = refused.content == submit.content && customer_id == refused.customer_id.as_deref();
+    Some(absorbed(submit, same.then_some("it was rejected already")))
+}
+
 /// Never `order.rejected`: its listeners would take it for a word on the order that exists.
-fn known(submit: &Submit, absorbed: Option<&'static str>) -> Decision<Record> {
-    match absorbed {
+pub(crate) fn absorbed(submit: &Submit, same: Option<&'static str>) -> Decision<Record> {
+    match same {
         Some(why) => Decision::ignored(why),
         None => {
             let why = format!(
@@ -62,6 +92,7 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
         reason: None,
         short: Vec::new(),
         method: cart.payment.method,
+        confirm: cart.payment.confirm,
         refunded: Money::zero(priced.total.currency()),
         items: priced.items,
         subtotal: priced.subtotal,
@@ -69,8 +100,10 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
         total: priced.total,
         discount_code: cart.discount_code.clone(),
         contact: cart.contact.clone(),
+        from_cart: cart.stored.is_some(),
         content: submit.content,
         transaction_id: None,
+        accepted_at: None,
         entries: 0,
         reached: BTreeMap::new(),
         returns: Vec::new(),
@@ -96,7 +129,7 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
     facts::tell(decision, facts::notice(&order, Notice::Created)).save(order).save(entry)
 }
 
-fn reject(submit: &Submit, faults: Vec<Fault>, cause: Cause<'_>) -> Decision<Record> {
+pub(crate) fn reject(submit: &Submit, faults: Vec<Fault>, cause: Cause<'_>) -> Decision<Record> {
     let code = faults.first().map_or("invalid", |fault| fault.code.as_str()).to_string();
     let message = Fault::in_words(&faults).unwrap_or_else(|| "the checkout cannot be read".into());
     let rejected = OrderRejected {

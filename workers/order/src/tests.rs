@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use contract::{
-    Body, By, Currency, Decision, DiscountUpsert, Fault, Line, MarkFulfilled, MarkPaid, MarkReturned,
-    MarkUndone, Message, MessageId, Method, MethodSwitch, Money, OrderArchive, OrderCancel, OrderId,
-    OrderPay, OrderRefund, OrderRejected, Outcome, PaymentRefunded, ProductUpsert, Reason, Record as _,
-    Records, RefuseCancel, Sku, Status, Submit, Table, Time, Worker,
+    Body, By, CartClear, CartEnd, CartItemPut, CartItemRemove, CartOrder, CartPut, CartSettle, Currency,
+    Decision, DiscountUpsert, Fault, Line, MarkAccepted, MarkFulfilled, MarkPaid, MarkReturned, MarkUndone,
+    Message, MessageId, Method, MethodSwitch, Money, OrderArchive, OrderCancel, OrderId, OrderPay,
+    OrderRefund, OrderRejected, Outcome, PaymentRefunded, ProductUpsert, Reason, Record as _, Records,
+    RefuseCancel, Sku, Status, Submit, Table, Time, Wish, Worker,
 };
 use expect_test::{Expect, expect, expect_file};
 use serde_json::{Value, json};
 
-use crate::{AuditEntry, Order, OrderWorker, Record, Submission, TRANSITIONS, actions, allowed_next};
+use crate::{
+    AuditEntry, Order, OrderWorker, Record, StoredCart, Submission, TRANSITIONS, actions, allowed_next,
+};
 
+mod carts;
 mod catalogue;
 mod marks;
 mod replies;
@@ -172,12 +176,16 @@ fn mark_paid(transaction_id: &str) -> Body {
     Body::MarkPaid(MarkPaid { order_id: order_id(), transaction_id: transaction_id.into() })
 }
 
+fn mark_accepted() -> Body {
+    Body::MarkAccepted(MarkAccepted { order_id: order_id() })
+}
+
 fn mark_fulfilled() -> Body {
     Body::MarkFulfilled(MarkFulfilled { order_id: order_id() })
 }
 
 fn mark_undone(reason: Reason) -> Body {
-    Body::MarkUndone(MarkUndone { order_id: order_id(), reason, short: Vec::new() })
+    Body::MarkUndone(MarkUndone { order_id: order_id(), reason, short: Vec::new(), wish: Wish::default() })
 }
 
 fn mark_returned(return_no: u32) -> Body {
@@ -185,11 +193,11 @@ fn mark_returned(return_no: u32) -> Body {
 }
 
 fn cancel(by: By) -> Body {
-    Body::OrderCancel(OrderCancel { order_id: order_id(), reason: None, by })
+    Body::OrderCancel(OrderCancel { order_id: order_id(), by, ..OrderCancel::default() })
 }
 
 fn refund(items: Option<Vec<Line>>) -> Body {
-    Body::OrderRefund(OrderRefund { order_id: order_id(), items, reason: None })
+    Body::OrderRefund(OrderRefund { order_id: order_id(), items, reason: None, who: None })
 }
 
 fn pay() -> Body {
@@ -197,7 +205,7 @@ fn pay() -> Body {
 }
 
 fn archive() -> Body {
-    Body::OrderArchive(OrderArchive { order_id: order_id() })
+    Body::OrderArchive(OrderArchive { order_id: order_id(), ..OrderArchive::default() })
 }
 
 fn payment_refunded(late: bool) -> Body {

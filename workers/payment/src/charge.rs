@@ -1,21 +1,32 @@
 //! Asking for the money, and asking what became of it. A second charge is never asked for.
 
 use contract::{
-    Body, Decision, PaymentCaptured, PaymentDeclined, ProviderCharge, ProviderQuery, Time, bodies,
+    Body, Confirm, Decision, PaymentCaptured, PaymentDeclined, ProviderCharge, ProviderQuery, Time, Token,
+    bodies,
 };
 
+use crate::confirm;
 use crate::method::{Collect, collect};
 use crate::record::{Charge, Payment, Record, Status};
+use crate::wallet::{self, Wallet};
 
 /// The code that tells the saga: nobody knew in time, so it was given up.
 pub(crate) const TIMEOUT: &str = "payment_timeout";
 const OVER_LIMIT: &str = "amount_over_limit";
 pub(crate) const MISMATCH: &str = "amount_mismatch";
 
-pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentCharge, now: Time) -> Decision<Record> {
-    let Some(payment) = known else { return first(m, None, now) };
+pub(crate) fn ask(
+    known: Option<Payment>,
+    wallet: Option<&Wallet>,
+    m: &bodies::PaymentCharge,
+    now: Time,
+) -> Decision<Record> {
+    let Some(payment) = known else { return first(m, wallet, Ahead::default(), now) };
     match payment.status {
-        Status::AwaitingCash if payment.charge.is_none() => first(m, payment.cash_ahead, now),
+        Status::AwaitingCash | Status::AwaitingConfirmation if payment.charge.is_none() => {
+            first(m, wallet, Ahead { cash: payment.cash_ahead, intent: payment.intent }, now)
+        }
+        Status::AwaitingConfirmation => Decision::ignored("it waits to be confirmed"),
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
         Status::Asked => {
             let again = provider_charge(&payment);
@@ -35,7 +46,14 @@ pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentCharge, now: Time) 
     }
 }
 
-fn first(m: &bodies::PaymentCharge, cash_ahead: Option<String>, now: Time) -> Decision<Record> {
+/// What came before the saga asked for the money.
+#[derive(Default)]
+struct Ahead {
+    cash: Option<String>,
+    intent: Option<Token>,
+}
+
+fn first(m: &bodies::PaymentCharge, wallet: Option<&Wallet>, ahead: Ahead, now: Time) -> Decision<Record> {
     if m.amount.is_negative() {
         return Decision::parked(
             "amount_negative",
@@ -48,30 +66,39 @@ fn first(m: &bodies::PaymentCharge, cash_ahead: Option<String>, now: Time) -> De
         method: m.payment.method,
         payment: m.payment.clone(),
         transaction_id: None,
-        receipt: cash_ahead.clone().filter(|receipt| !receipt.is_empty()),
+        receipt: ahead.cash.clone().filter(|receipt| !receipt.is_empty()),
         failure_code: None,
     };
-    if m.payment.method.over_limit(m.amount).is_some() {
-        let charge = Charge { failure_code: Some(OVER_LIMIT.into()), ..charge };
-        let payment = Payment::new(m.order_id, Status::Declined, Some(charge), now);
+    let begin = |status, charge| Payment {
+        intent: ahead.intent.clone(),
+        ..Payment::new(m.order_id, status, Some(charge), now)
+    };
+    // Whoever confirms it later may pay by something else.
+    let later = m.payment.confirm == Confirm::Manual;
+    let token = if later { Ok(m.payment.clone()) } else { wallet::resolve(wallet, &m.payment, now) };
+    let over_limit = m.payment.method.over_limit(m.amount).map(|_| OVER_LIMIT);
+    if let Some(code) = over_limit.or(token.as_ref().err().copied()) {
+        let charge = Charge { failure_code: Some(code.into()), ..charge };
+        let payment = begin(Status::Declined, charge);
         let fact = declined(&payment, now);
-        return Decision::done("more than this method may carry").save(payment).say(fact);
+        return Decision::done("it cannot be paid like that").save(payment).say(fact);
     }
     if m.amount.is_zero() {
         let charge = Charge { transaction_id: Some(format!("free_{}", m.order_id)), ..charge };
-        let payment = Payment::new(m.order_id, Status::Captured, Some(charge), now);
+        let payment = begin(Status::Captured, charge);
         let fact = captured(&payment, now);
         return Decision::done("there is nothing to pay").save(payment).say(fact);
     }
-    match (collect(m.payment.method), cash_ahead) {
-        (Collect::OnDelivery, None) => Decision::done("the cash comes on delivery").save(Payment::new(
-            m.order_id,
-            Status::AwaitingCash,
-            Some(charge),
-            now,
-        )),
+    match (collect(&m.payment), &ahead.cash) {
+        (Collect::OnDelivery, None) => {
+            Decision::done("the cash comes on delivery").save(begin(Status::AwaitingCash, charge))
+        }
+        (Collect::OnConfirmation, _) => {
+            Decision::done("it waits to be confirmed").save(begin(Status::AwaitingConfirmation, charge))
+        }
         (Collect::BeforeShipping, _) | (Collect::OnDelivery, Some(_)) => {
-            let payment = Payment::new(m.order_id, Status::Asked, Some(charge), now);
+            let payment =
+                begin(Status::Asked, Charge { payment: token.unwrap_or(m.payment.clone()), ..charge });
             let ask = provider_charge(&payment);
             let decision = Decision::done("asked the provider").save(payment);
             ask.into_iter().fold(decision, Decision::say)
@@ -88,6 +115,10 @@ pub(crate) fn check(known: Option<Payment>, m: &bodies::PaymentCheck, now: Time)
     };
     match payment.status {
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
+        Status::AwaitingConfirmation => {
+            let fact = timed_out(&payment, now);
+            confirm::given_up(payment, fact, now)
+        }
         Status::Asked => {
             let ask = query(&payment);
             Decision::done("asked the provider what became of it")
@@ -137,6 +168,7 @@ pub(crate) fn settle(known: Option<Payment>, m: &bodies::PaymentSettle, now: Tim
             let decision = Decision::done("the cash has come").save(payment.turn(Status::Asked, now));
             ask.into_iter().fold(decision, Decision::say)
         }
+        Status::AwaitingConfirmation => Decision::ignored("it is not paid in cash"),
         Status::Asked | Status::Checking | Status::Undoing => {
             Decision::ignored("a payment is under way already")
         }
@@ -151,7 +183,7 @@ pub(crate) fn query(payment: &Payment) -> Body {
     Body::ProviderQuery(ProviderQuery { key: payment.charge_key(), order_id: payment.order_id })
 }
 
-fn provider_charge(payment: &Payment) -> Option<Body> {
+pub(crate) fn provider_charge(payment: &Payment) -> Option<Body> {
     let charge = payment.charge.as_ref()?;
     Some(Body::ProviderCharge(ProviderCharge {
         key: payment.charge_key(),
@@ -179,7 +211,9 @@ pub(crate) fn declined(payment: &Payment, now: Time) -> Body {
         OVER_LIMIT => charge.and_then(|charge| charge.method.over_limit(charge.amount)).unwrap_or_default(),
         MISMATCH => "the provider captured another amount than was asked for, and gives it back".to_string(),
         "insufficient_funds" => "the account has too little money".to_string(),
-        "expired_card" => "the card has expired".to_string(),
+        "expired_card" | "payment_method_expired" => "the card has expired".to_string(),
+        "payment_method_unknown" => "this customer has no such stored payment method".to_string(),
+        "payment_method_mismatch" => "the stored payment method is of another kind".to_string(),
         other => format!("the provider declined: {other}"),
     };
     Body::PaymentDeclined(PaymentDeclined { order_id: payment.order_id, at: now, code, message })

@@ -5,17 +5,14 @@ use contract::{Body, ChargeStanding, Decision, Money, ProviderEventKind, Provide
 
 use crate::charge::{MISMATCH, captured, declined, query, timed_out};
 use crate::record::{Payment, Record, Status};
-use crate::{later, refund};
+use crate::{confirm, early, later, refund};
 
 pub(crate) fn heard(known: Option<Payment>, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
     if m.data.amount.is_negative() {
         return Decision::parked("amount_negative", "money moves one way; correct the sign of the amount");
     }
     let Some(payment) = known else {
-        return Decision::parked(
-            "payment_unknown",
-            "no payment was asked for this order; replay it once it was",
-        );
+        return early::hold(m, now);
     };
     match m.kind {
         ProviderEventKind::PaymentSucceeded => succeeded(payment, m, now),
@@ -33,13 +30,24 @@ fn succeeded(payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision
             Decision::alarm("the provider captured cash that nobody reported; it is asked")
                 .say(query(&payment))
         }
-        Status::Asked | Status::Checking | Status::Undoing | Status::Declined | Status::GivenUp if !fits => {
+        Status::AwaitingConfirmation
+        | Status::Asked
+        | Status::Checking
+        | Status::Undoing
+        | Status::Declined
+        | Status::GivenUp
+            if !fits =>
+        {
             Decision::alarm("an event does not fit what was asked for; the provider is asked")
                 .say(query(&payment))
         }
-        Status::Asked | Status::Checking | Status::Undoing | Status::Declined | Status::GivenUp => {
-            capture(payment, &m.data.transaction_id, now)
-        }
+        // A front end may have the provider confirm it, and then its event is the first we hear.
+        Status::AwaitingConfirmation
+        | Status::Asked
+        | Status::Checking
+        | Status::Undoing
+        | Status::Declined
+        | Status::GivenUp => capture(payment, &m.data.transaction_id, now),
     }
 }
 
@@ -53,7 +61,7 @@ fn capture(mut payment: Payment, transaction_id: &str, now: Time) -> Decision<Re
     }
     let payment = payment.turn(Status::Captured, now);
     match before {
-        Status::Asked | Status::Checking | Status::AwaitingCash => {
+        Status::AwaitingConfirmation | Status::Asked | Status::Checking | Status::AwaitingCash => {
             let fact = captured(&payment, now);
             Decision::done("captured").save(payment).say(fact)
         }
@@ -85,13 +93,18 @@ fn captured_again(payment: &Payment, m: &bodies::ProviderEvent) -> Decision<Reco
 
 fn failed(payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
     let fits = asked_for(&payment) == Some(m.data.amount);
+    if payment.is_of_an_older_try(&m.data.transaction_id) {
+        return Decision::ignored("it is known that this try was declined");
+    }
     match payment.status {
+        Status::AwaitingConfirmation => Decision::ignored("it is known that nothing was captured"),
         Status::Asked | Status::Checking | Status::Undoing if !fits => {
             Decision::alarm("an event does not fit what was asked for; the provider is asked")
                 .say(query(&payment))
         }
         Status::Asked | Status::Checking | Status::Undoing => {
-            decline(payment, m.data.failure_code.as_deref().unwrap_or("declined"), now)
+            let code = m.data.failure_code.as_deref().unwrap_or("declined");
+            decline(payment, code, &m.data.transaction_id, now)
         }
         Status::Captured => Decision::ignored("it was captured; an older failure changes nothing"),
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
@@ -99,7 +112,10 @@ fn failed(payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Re
     }
 }
 
-fn decline(mut payment: Payment, code: &str, now: Time) -> Decision<Record> {
+fn decline(mut payment: Payment, code: &str, transaction_id: &str, now: Time) -> Decision<Record> {
+    if payment.may_be_tried_again() {
+        return confirm::declined(payment, code, transaction_id, now);
+    }
     let undoing = payment.status == Status::Undoing;
     if let Some(charge) = payment.charge.as_mut() {
         charge.failure_code = Some(code.to_string());
@@ -114,7 +130,13 @@ pub(crate) fn answered(known: Option<Payment>, m: &bodies::ProviderAnswer, now: 
     let Some(payment) = known else {
         return Decision::parked("payment_unknown", "no payment was asked for this order");
     };
+    let of_the_last_try = m.key == payment.charge_key();
     match &m.charge {
+        ChargeStanding::Pending | ChargeStanding::NotFound | ChargeStanding::Failed { .. }
+            if !of_the_last_try =>
+        {
+            Decision::ignored("it is about a try that was declined before")
+        }
         ChargeStanding::Succeeded { transaction_id, amount } => {
             if payment.status == Status::Captured {
                 return Decision::ignored("it is known that this was captured");
@@ -127,8 +149,11 @@ pub(crate) fn answered(known: Option<Payment>, m: &bodies::ProviderAnswer, now: 
             }
             wrong_amount(payment, transaction_id, *amount, now)
         }
-        ChargeStanding::Failed { failure_code, .. } => match payment.status {
-            Status::Asked | Status::Checking | Status::Undoing => decline(payment, failure_code, now),
+        ChargeStanding::Failed { failure_code, transaction_id } => match payment.status {
+            Status::AwaitingConfirmation => Decision::ignored("it is known that nothing was captured"),
+            Status::Asked | Status::Checking | Status::Undoing => {
+                decline(payment, failure_code, transaction_id, now)
+            }
             Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
             Status::Captured => Decision::alarm("the provider says that what it captured had failed"),
             Status::Declined => Decision::ignored("it is known that nothing was captured"),
@@ -137,6 +162,7 @@ pub(crate) fn answered(known: Option<Payment>, m: &bodies::ProviderAnswer, now: 
             }
         },
         ChargeStanding::Pending | ChargeStanding::NotFound => match payment.status {
+            Status::AwaitingConfirmation => Decision::ignored("it waits to be confirmed"),
             Status::Asked => Decision::ignored("the provider has not decided yet"),
             Status::Checking => {
                 let fact = timed_out(&payment, now);
@@ -180,7 +206,9 @@ fn wrong_amount(mut payment: Payment, transaction_id: &str, amount: Money, now: 
     let decision = later::enough(refund::start(payment.clone(), 0, amount, !undoing, now), &payment);
     match before {
         Status::Undoing | Status::Declined | Status::GivenUp | Status::Captured => decision,
-        Status::AwaitingCash | Status::Asked | Status::Checking => decision.say(fact),
+        Status::AwaitingConfirmation | Status::AwaitingCash | Status::Asked | Status::Checking => {
+            decision.say(fact)
+        }
     }
 }
 

@@ -4,22 +4,29 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod charge;
+mod confirm;
+mod early;
 mod event;
 mod later;
 mod method;
 mod record;
 mod refund;
+mod wallet;
 
 use contract::{Decision, Message, Need, Records, Role, Table, Time, Worker, inbox};
 
-pub use record::{Charge, Payment, Record, Refund, RefundState, Status};
+pub use record::{Charge, Payment, Record, Refund, RefundState, Status, Try};
+pub use wallet::{StoredMethod, Wallet};
+
+use wallet::Write;
 
 pub struct PaymentWorker;
 
 inbox! {
     /// Everything that payment hears.
     enum Inbox {
-        PaymentCharge, PaymentCheck, PaymentRefund, PaymentByHand, PaymentSettle, ProviderEvent, ProviderAnswer,
+        PaymentCharge, PaymentCheck, PaymentRefund, PaymentByHand, PaymentSettle, PaymentHeld,
+        PaymentIntend, PaymentConfirm, WalletAdd, WalletChange, WalletRemove, ProviderEvent, ProviderAnswer,
     }
 }
 
@@ -28,24 +35,52 @@ impl Worker for PaymentWorker {
     type Record = Record;
 
     fn needs(&self, message: &Message) -> Vec<Need> {
-        match (Inbox::read(&message.body), message.order_id) {
-            (Some(_), Some(order_id)) => vec![Need::of(Table::Payments, order_id)],
-            (_, _) => Vec::new(),
-        }
+        let Some(inbox) = Inbox::read(&message.body) else { return Vec::new() };
+        let wallet = match inbox {
+            Inbox::WalletAdd(m) => wallet::need(&m.customer_id),
+            Inbox::WalletChange(m) => wallet::need(&m.customer_id),
+            Inbox::WalletRemove(m) => wallet::need(&m.customer_id),
+            Inbox::PaymentConfirm(m) => wallet::need(&m.customer_id),
+            Inbox::PaymentCharge(m) => {
+                m.payment.payment_method_id.as_ref().and_then(|_| wallet::need(&m.customer_id))
+            }
+            Inbox::PaymentCheck(_)
+            | Inbox::PaymentSettle(_)
+            | Inbox::PaymentRefund(_)
+            | Inbox::PaymentByHand(_)
+            | Inbox::PaymentIntend(_)
+            | Inbox::PaymentHeld(_)
+            | Inbox::ProviderEvent(_)
+            | Inbox::ProviderAnswer(_) => None,
+        };
+        let payment = message.order_id.map(|order_id| Need::of(Table::Payments, order_id));
+        payment.into_iter().chain(wallet).collect()
     }
 
     fn decide(&self, records: &Records<Record>, message: &Message, now: Time) -> Decision<Record> {
-        let (Some(inbox), Some(order_id)) = (Inbox::read(&message.body), message.order_id) else {
+        let Some(inbox) = Inbox::read(&message.body) else {
             return Decision::misrouted(Self::ROLE, message);
         };
-        let known = records.get::<Payment>(&order_id.to_string()).cloned();
+        let known = message.order_id.and_then(|id| records.get::<Payment>(&id.to_string()).cloned());
+        let wallet =
+            |customer_id: &str| wallet::need(customer_id).and_then(|need| records.get::<Wallet>(&need.id));
+        let write = |write: Write<'_>| wallet::write(wallet(write.customer_id()), write, &message.id, now);
         match inbox {
-            Inbox::PaymentCharge(m) => charge::ask(known, m, now),
+            Inbox::PaymentCharge(m) => {
+                let stored = m.payment.payment_method_id.as_ref().and_then(|_| wallet(&m.customer_id));
+                charge::ask(known, stored, m, now)
+            }
             Inbox::PaymentCheck(m) => charge::check(known, m, now),
             Inbox::PaymentSettle(m) => charge::settle(known, m, now),
+            Inbox::PaymentIntend(m) => confirm::intend(known, m, now),
+            Inbox::PaymentConfirm(m) => confirm::confirm(known, wallet(&m.customer_id), m, &message.id, now),
             Inbox::PaymentRefund(m) => refund::ask(known, m, now),
             Inbox::PaymentByHand(m) => refund::by_hand(known, m, now),
+            Inbox::WalletAdd(m) => write(Write::Add(m)),
+            Inbox::WalletChange(m) => write(Write::Change(m)),
+            Inbox::WalletRemove(m) => write(Write::Remove(m)),
             Inbox::ProviderEvent(m) => event::heard(known, m, now),
+            Inbox::PaymentHeld(m) => early::look_again(known, m, now),
             Inbox::ProviderAnswer(m) => event::answered(known, m, now),
         }
     }

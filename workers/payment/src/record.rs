@@ -1,10 +1,14 @@
 //! Our books on one order's money: what was asked, what the provider says became of it, what went back.
 
-use contract::{Currency, Method, Money, OrderId, PaymentChoice, Stored, Table, Time, records};
+use contract::{
+    Confirm, Currency, MessageId, Method, Money, OrderId, PaymentChoice, Stored, Table, Time, Token, records,
+};
 use serde::{Deserialize, Serialize};
 
+use crate::wallet::Wallet;
+
 records! {
-    pub enum Record { Payment }
+    pub enum Record { Payment, Wallet }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,6 +21,12 @@ pub struct Payment {
     /// Cash that came before the saga asked for it, with what whoever took it wrote down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cash_ahead: Option<String>,
+    /// By this secret a front end may confirm it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Token>,
+    /// Each time somebody confirmed it, if it is paid by confirmation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tries: Vec<Try>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
     pub captured_minor: i64,
@@ -44,9 +54,23 @@ pub struct Charge {
     pub failure_code: Option<String>,
 }
 
+/// A confirmation, and why it took no money. The last one's charge may still be out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Try {
+    pub confirmed_by: MessageId,
+    pub at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+    /// What the provider calls it: its event may come again when the next try is out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    /// Nothing is asked of the provider until the customer confirms it.
+    AwaitingConfirmation,
     /// Cash that nobody has reported yet.
     AwaitingCash,
     /// The provider was asked; what came of it is unknown.
@@ -107,6 +131,8 @@ impl Payment {
             currency: charge.as_ref().map(|charge| charge.amount.currency()),
             charge,
             cash_ahead: None,
+            intent: None,
+            tries: Vec::new(),
             captured_minor: 0,
             refunded_minor: 0,
             refunds: Vec::new(),
@@ -132,8 +158,23 @@ impl Payment {
         self.captured_minor - self.refunded_minor - asked
     }
 
+    /// Changes only with a new try, and there is none before the provider has declined the last one.
     pub(crate) fn charge_key(&self) -> String {
-        format!("charge/{}", self.order_id)
+        match self.tries.len() {
+            0 | 1 => format!("charge/{}", self.order_id),
+            no => format!("charge/{}/{no}", self.order_id),
+        }
+    }
+
+    /// A customer may try again after a decline, as long as nobody has lost patience.
+    pub(crate) fn may_be_tried_again(&self) -> bool {
+        let manual = self.charge.as_ref().is_some_and(|charge| charge.payment.confirm == Confirm::Manual);
+        manual && self.status == Status::Asked
+    }
+
+    /// It is about a try that was declined before the one that is out.
+    pub(crate) fn is_of_an_older_try(&self, transaction_id: &str) -> bool {
+        self.tries.iter().any(|one| one.transaction_id.as_deref() == Some(transaction_id))
     }
 
     pub(crate) fn refund_key(&self, refund: &Refund) -> String {

@@ -34,6 +34,12 @@ pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentRefund, now: Time) 
             let voided = voided(&payment, now);
             Decision::done("no cash is taken any more").save(payment.turn(Status::GivenUp, now)).say(voided)
         }
+        Status::AwaitingConfirmation => {
+            let voided = voided(&payment, now);
+            Decision::done("nobody can confirm it any more")
+                .save(payment.turn(Status::GivenUp, now))
+                .say(voided)
+        }
         Status::Asked | Status::Checking => {
             let ask = query(&payment);
             Decision::done("asked the provider what there is to undo")
@@ -144,6 +150,7 @@ pub(crate) fn succeeded(mut payment: Payment, m: &bodies::ProviderEvent, now: Ti
     let Some((at, current)) = find(&payment, m) else {
         return Decision::alarm("the provider gave back what was not asked for; look at its books");
     };
+    let names_try = names_a_try(&payment, &m.data.transaction_id);
     let refund = &mut payment.refunds[at];
     match refund.state {
         RefundState::Done if current && refund.by_hand.is_none() => {
@@ -159,7 +166,9 @@ pub(crate) fn succeeded(mut payment: Payment, m: &bodies::ProviderEvent, now: Ti
             Decision::alarm("the provider gave back another amount than was asked for; look at its books")
         }
         RefundState::Asked | RefundState::Failed => {
-            refund.transaction_id = Some(m.data.transaction_id.clone());
+            if names_try {
+                refund.transaction_id = Some(m.data.transaction_id.clone());
+            }
             book(payment, at, now)
         }
     }

@@ -2,13 +2,17 @@
 //! said here once.
 
 mod claims;
+mod confirmations;
+mod early;
 mod transitions;
 mod walk;
+mod wallets;
 
 use contract::{
-    Body, ChargeStanding, Currency, Deadline, Decision, Message, MessageId, Method, Money, OrderId, Outcome,
-    PaymentByHand, PaymentCharge, PaymentCheck, PaymentChoice, PaymentRefund, PaymentSettle, ProviderAnswer,
-    ProviderEvent, ProviderEventData, ProviderEventKind, Record as _, Records, Table, Time, Token, Worker,
+    Body, ChargeStanding, Confirm, Currency, Deadline, Decision, Message, MessageId, Method, Money, OrderId,
+    Outcome, PaymentByHand, PaymentCharge, PaymentCheck, PaymentChoice, PaymentConfirm, PaymentHeld,
+    PaymentIntend, PaymentRefund, PaymentSettle, ProviderAnswer, ProviderEvent, ProviderEventData,
+    ProviderEventKind, Record as _, Records, Table, Time, Token, Worker,
 };
 
 use crate::{Payment, PaymentWorker, Record, Status};
@@ -16,10 +20,11 @@ use crate::{Payment, PaymentWorker, Record, Status};
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 const TOTAL: &str = "50.00";
 
-/// A database with one payment in it. It passes through its JSON each time, as it would on disk.
+/// A database with one payment in it, and its customer's wallet. It passes through its JSON each time, as it would on disk.
 #[derive(Clone, Default)]
 struct Books {
     row: Option<String>,
+    wallet: Option<String>,
     messages: u64,
 }
 
@@ -42,13 +47,15 @@ impl Books {
         let message = Message::new(id, now, body);
         let mut records = Records::default();
         for need in PaymentWorker.needs(&message) {
-            let found = self.row.as_deref().map(|json| Record::from_json(Table::Payments, json).unwrap());
+            let row = if need.table == Table::Wallets { &self.wallet } else { &self.row };
+            let found = row.as_deref().map(|json| Record::from_json(need.table, json).unwrap());
             records.put(need, found.map(|record| (1, record)));
         }
         let decision = PaymentWorker.decide(&records, &message, now);
         for record in &decision.save {
             records.save(record.clone()); // panics on a record that needs() did not name
-            self.row = Some(record.to_json());
+            let row = if record.table() == Table::Wallets { &mut self.wallet } else { &mut self.row };
+            *row = Some(record.to_json());
         }
         decision
     }
@@ -122,12 +129,27 @@ fn eur(amount: &str) -> Money {
 }
 
 fn charge_of(method: Method, amount: Money) -> Body {
-    let payment = PaymentChoice { method, token: Some(Token("tok_ok".into())) };
+    let payment = PaymentChoice::by(method, Some(Token("tok_ok".into())));
     Body::PaymentCharge(PaymentCharge { order_id: order_id(), customer_id: "c1".into(), amount, payment })
 }
 
 fn charge() -> Body {
     charge_of(Method::Card, eur(TOTAL))
+}
+
+fn charge_later() -> Body {
+    let payment = PaymentChoice { confirm: Confirm::Manual, ..PaymentChoice::by(Method::Card, None) };
+    let (order_id, amount) = (order_id(), eur(TOTAL));
+    Body::PaymentCharge(PaymentCharge { order_id, customer_id: "c1".into(), amount, payment })
+}
+
+fn confirm(token: Option<&str>) -> Body {
+    let payment = token.map(|token| PaymentChoice::by(Method::Card, Some(Token(token.into()))));
+    Body::PaymentConfirm(PaymentConfirm { order_id: order_id(), customer_id: "c1".into(), payment })
+}
+
+fn intend(secret: &str) -> Body {
+    Body::PaymentIntend(PaymentIntend { order_id: order_id(), secret: Token(secret.into()) })
 }
 
 fn charge_on_delivery() -> Body {

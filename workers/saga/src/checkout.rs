@@ -4,8 +4,8 @@
 //! list as it was below it under its old version; delete the old one when no saga stands on it any more.
 
 use contract::{
-    Body, MarkFulfilled, MarkPaid, MarkReturned, PaymentByHand, PaymentCharge, PaymentCheck, PaymentRefund,
-    StockRelease, StockReserve, StockRestock, StockShip,
+    Body, MarkAccepted, MarkFulfilled, MarkPaid, MarkReturned, PaymentByHand, PaymentCharge, PaymentCheck,
+    PaymentRefund, StockRelease, StockReserve, StockRestock, StockShip,
 };
 
 use crate::Patience;
@@ -45,6 +45,16 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         steps: &[HOLD_STOCK, TAKE_PAYMENT, MARK_PAID, SHIP, MARK_FULFILLED],
     },
     Definition {
+        name: PAY_LATER,
+        version: 1,
+        steps: &[HOLD_STOCK, AWAIT_PAYMENT, MARK_PAID, SHIP, MARK_FULFILLED],
+    },
+    Definition {
+        name: CASH_ON_DELIVERY,
+        version: 2,
+        steps: &[HOLD_STOCK, SHIP_UNPAID, MARK_ACCEPTED, COLLECT_CASH, MARK_PAID, MARK_FULFILLED],
+    },
+    Definition {
         name: CASH_ON_DELIVERY,
         version: 1,
         steps: &[HOLD_STOCK, SHIP_UNPAID, COLLECT_CASH, MARK_PAID, MARK_FULFILLED],
@@ -53,6 +63,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
 ];
 
 pub(crate) const CHECKOUT: &str = "checkout";
+pub(crate) const PAY_LATER: &str = "pay_later";
 pub(crate) const CASH_ON_DELIVERY: &str = "cash_on_delivery";
 pub(crate) const RETURN: &str = "return";
 
@@ -75,6 +86,9 @@ const TAKE_PAYMENT: Step = Step {
     by_hand: Some(refunded_by_hand),
     ..PLAIN
 };
+
+/// The same, but payment charges nothing until the customer confirms it. Whoever does not loses the goods they held.
+const AWAIT_PAYMENT: Step = Step { name: "await_payment", ..TAKE_PAYMENT };
 
 const MARK_PAID: Step = Step {
     name: "mark_paid",
@@ -103,6 +117,13 @@ const SHIP_UNPAID: Step = Step {
         Body::StockRestock(StockRestock { order_id: s.order_id, return_no: 0, lines: s.lines.clone() })
     }),
     ..SHIP
+};
+
+const MARK_ACCEPTED: Step = Step {
+    name: "mark_accepted",
+    ask: |s| Body::MarkAccepted(MarkAccepted { order_id: s.order_id }),
+    undo: Way::Needless("the order ends as cancelled all the same"),
+    ..PLAIN
 };
 
 /// The money comes when somebody says so (`order.pay`), and after a long while only a person knows.
@@ -262,7 +283,7 @@ pub(crate) fn example() -> Subject {
         customer_id: String::new(),
         lines: Vec::new(),
         total: contract::Money::zero(euro),
-        payment: contract::PaymentChoice { method: contract::Method::Card, token: None },
+        payment: contract::PaymentChoice::by(contract::Method::Card, None),
         transaction_id: None,
     }
 }

@@ -88,6 +88,8 @@ pub(crate) enum Input {
     Retry,
     ResolveDone,
     GiveUp,
+    /// For the answer, and without a deadline.
+    Wait,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -126,6 +128,7 @@ impl Progress {
             Input::Retry => return self.retry(),
             Input::ResolveDone => return self.resolve_done(plan),
             Input::GiveUp => return self.give_up(plan),
+            Input::Wait => return self.wait(),
             Input::Cancel => return self.cancel(plan),
             Input::Done(_)
             | Input::Declined(_)
@@ -168,7 +171,7 @@ impl Progress {
                 (false, Overdue::AskAgain, true) => Move::Ask(at),
                 (false, Overdue::Check, true) => Move::Check(at),
             },
-            Input::Cancel | Input::Retry | Input::ResolveDone | Input::GiveUp => {
+            Input::Cancel | Input::Retry | Input::ResolveDone | Input::GiveUp | Input::Wait => {
                 Move::Nothing("an operator's inputs are handled before")
             }
         }
@@ -224,7 +227,7 @@ impl Progress {
                 (false, true) => Move::Undo(at),
                 (false, false) => self.stop("its undo was asked for again and again, and no answer came"),
             },
-            Input::Cancel | Input::Retry | Input::ResolveDone | Input::GiveUp => {
+            Input::Cancel | Input::Retry | Input::ResolveDone | Input::GiveUp | Input::Wait => {
                 Move::Nothing("an operator's inputs are handled before")
             }
         }
@@ -244,7 +247,7 @@ impl Progress {
             },
             Input::UndoFailed(step) => self.reopen(plan, step),
             Input::Done(_) | Input::Declined(_) | Input::Undone(_) => Move::Nothing("everything is undone"),
-            Input::Cancel | Input::Retry | Input::ResolveDone | Input::GiveUp => {
+            Input::Cancel | Input::Retry | Input::ResolveDone | Input::GiveUp | Input::Wait => {
                 Move::Nothing("an operator's inputs are handled before")
             }
         }
@@ -256,7 +259,7 @@ impl Progress {
             Input::Done(_) | Input::Declined(_) | Input::Undone(_) | Input::Closed | Input::Overdue => {
                 Move::Nothing("the saga has ended")
             }
-            Input::Cancel | Input::Retry | Input::ResolveDone | Input::GiveUp => {
+            Input::Cancel | Input::Retry | Input::ResolveDone | Input::GiveUp | Input::Wait => {
                 Move::Nothing("an operator's inputs are handled before")
             }
         }
@@ -340,6 +343,17 @@ impl Progress {
             }
             (true, Phase::Backward(_) | Phase::Closing | Phase::Completed | Phase::Undone, _) => {
                 Move::Refuse("it is being undone already; retry, or make the refund by hand")
+            }
+        }
+    }
+
+    /// The answer still counts when it comes; until then a person looks after it.
+    fn wait(&mut self) -> Move {
+        match (self.stuck.is_some(), self.phase) {
+            (true, _) => Move::Refuse("no deadline stands: it waits for an operator already"),
+            (false, Phase::Completed | Phase::Undone) => Move::Refuse("the saga has ended"),
+            (false, Phase::Forward(_) | Phase::Backward(_) | Phase::Closing) => {
+                self.stop("its deadline was cancelled: the answer is awaited, however long it takes")
             }
         }
     }

@@ -4,17 +4,20 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod checkout;
+mod deadline;
 mod interpreter;
 mod moves;
 mod record;
 mod reply;
+mod sketch;
 
 use contract::{
-    Decision, Message, Method, Need, Reason, Records, Resolution, Role, Table, Time, Worker, bodies,
+    Confirm, Decision, Message, Method, Need, Reason, Records, Resolution, Role, Table, Time, Worker, bodies,
 };
 
 pub use checkout::table;
 pub use record::{Attention, Intervention, Record, Saga, Status, saga_id};
+pub use sketch::{Flow, Sketch, SketchStep, Traffic, sketches};
 
 use checkout::Definition;
 use interpreter::{Input, Phase, Progress};
@@ -47,6 +50,7 @@ impl Worker for SagaWorker {
             Some(Heard::Overdue(m)) => (m.order_id, m.return_no),
             Some(Heard::Retry(m)) => (m.order_id, m.return_no),
             Some(Heard::Resolve(m)) => (m.order_id, m.return_no),
+            Some(Heard::Deadline(m)) => (m.order_id, m.return_no),
             Some(Heard::Answer(a)) => (a.order_id, a.return_no),
         };
         vec![Need::of(Table::Sagas, saga_id(order_id, return_no))]
@@ -63,8 +67,9 @@ impl Worker for SagaWorker {
             Some(Heard::Answer(a)) => self.answer(find(a.order_id, a.return_no), a, now),
             Some(Heard::Retry(m)) => {
                 let saga = find(m.order_id, m.return_no);
-                self.intervene(saga, message, Input::Retry, "retry", &m.by, None, now)
+                self.intervene(saga, message, Input::Retry, "retry", &m.by, m.why.as_deref(), now)
             }
+            Some(Heard::Deadline(m)) => self.change_deadline(find(m.order_id, m.return_no), message, m, now),
             Some(Heard::Resolve(m)) => {
                 let saga = find(m.order_id, m.return_no);
                 let (input, what) = match m.outcome {
@@ -80,14 +85,17 @@ impl Worker for SagaWorker {
 impl SagaWorker {
     fn start(&self, known: Option<&Saga>, m: &bodies::SagaStart, now: Time) -> Decision<Record> {
         let cancel_early = match known {
-            Some(saga) if saga.status == Status::Awaited => saga.cancel_early,
+            Some(saga) if saga.status == Status::Awaited => {
+                saga.cancel_early.map(|reason| (reason, saga.wish.clone()))
+            }
             Some(_) => return Decision::ignored("the saga was started before"),
             None => None,
         };
-        let definition = match m.payment.method {
-            Method::Card | Method::DebitCard | Method::Paypal => Definition::newest(checkout::CHECKOUT),
-            Method::Cod => Definition::newest(checkout::CASH_ON_DELIVERY),
-        };
+        let definition = Definition::newest(match (m.payment.method, m.payment.confirm) {
+            (Method::Cod, _) => checkout::CASH_ON_DELIVERY,
+            (Method::Card | Method::DebitCard | Method::Paypal, Confirm::Automatic) => checkout::CHECKOUT,
+            (Method::Card | Method::DebitCard | Method::Paypal, Confirm::Manual) => checkout::PAY_LATER,
+        });
         let subject = Subject {
             order_id: m.order_id,
             return_no: 0,
@@ -98,12 +106,13 @@ impl SagaWorker {
             transaction_id: None,
         };
         let mut saga = Saga::new(definition, subject, now);
-        let Some(reason) = cancel_early else {
+        let Some((reason, wish)) = cancel_early else {
             let (progress, first) = Progress::start(&definition.rules());
             return self.go(saga, definition, progress, first, now);
         };
         // Nothing was asked yet, so there is nothing to undo: only the order has to be told.
         saga.reason = Some(reason);
+        saga.wish = wish;
         let mut progress = Progress::start(&definition.rules()).0;
         progress.steps[0] = interpreter::Standing::Idle;
         let first = progress.advance(&definition.rules(), Input::Cancel);
@@ -121,7 +130,7 @@ impl SagaWorker {
             customer_id: m.customer_id.clone(),
             lines: m.lines.clone(),
             total: m.amount,
-            payment: contract::PaymentChoice { method: Method::Card, token: None },
+            payment: contract::PaymentChoice::by(Method::Card, None),
             transaction_id: None,
         };
         let (progress, first) = Progress::start(&definition.rules());
@@ -131,7 +140,7 @@ impl SagaWorker {
     fn cancel(&self, known: Option<&Saga>, m: &bodies::SagaCancel, now: Time) -> Decision<Record> {
         let Some(saga) = known else {
             return Decision::done("the cancellation is remembered until the saga starts")
-                .save(Saga::awaited(m.order_id, m.reason, now));
+                .save(Saga::awaited(m.order_id, m.reason, m.wish.clone(), now));
         };
         if saga.status == Status::Awaited {
             return Decision::ignored("a cancellation is remembered already");
@@ -143,6 +152,7 @@ impl SagaWorker {
             Some(Phase::Backward(_) | Phase::Closing | Phase::Undone)
         ) {
             saga.reason = Some(m.reason);
+            saga.wish = m.wish.clone();
         }
         self.advance(saga, Input::Cancel, now)
     }

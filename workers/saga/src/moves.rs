@@ -1,7 +1,7 @@
 //! Turns the interpreter's move into what is kept and said, and gives every asking its own deadline.
 
 use contract::{
-    Body, Deadline, Decision, MarkUndone, NeedsAttention, Reason, RefuseCancel, SagaOverdue, Time,
+    Body, Deadline, Decision, MarkUndone, NeedsAttention, Reason, RefuseCancel, SagaOverdue, Time, Wish,
 };
 
 use crate::SagaWorker;
@@ -37,6 +37,7 @@ impl SagaWorker {
                     order_id: saga.order_id,
                     reason: saga.reason.unwrap_or(Reason::CancelledByAdmin),
                     short: saga.short.clone(),
+                    wish: saga.wish.clone(),
                 });
                 (say("everything is undone", body), Some(self.patience.stock_s))
             }
@@ -53,11 +54,13 @@ impl SagaWorker {
             Move::RefuseCancelAndAsk(at) => {
                 let refuse = Body::RefuseCancel(RefuseCancel { order_id: saga.order_id });
                 saga.reason = None;
+                saga.wish = Wish::default();
                 let decision = say("too late to cancel; asked", (step(*at).ask)(&subject)).say(refuse);
                 (decision, Some((step(*at).patience_s)(&self.patience)))
             }
             Move::RefuseCancelAndComplete => {
                 saga.reason = None;
+                saga.wish = Wish::default();
                 let refuse = Body::RefuseCancel(RefuseCancel { order_id: saga.order_id });
                 (say("too late to cancel; completed", refuse), None)
             }

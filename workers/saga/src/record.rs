@@ -1,7 +1,9 @@
 //! What is remembered of a saga; readable as JSON by a person who wonders where an order stands.
 
 use contract::Money;
-use contract::{MessageId, OrderId, PaymentChoice, Reason, Short, StockLine, Stored, Table, Time, records};
+use contract::{
+    MessageId, OrderId, PaymentChoice, Reason, Short, StockLine, Stored, Table, Time, Wish, records,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::checkout::Definition;
@@ -38,6 +40,9 @@ pub struct Saga {
     /// A cancellation that came before the saga's own start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cancel_early: Option<Reason>,
+    /// What was said with the cancellation.
+    #[serde(default, skip_serializing_if = "Wish::is_silent")]
+    pub(crate) wish: Wish,
     pub created_at: Time,
     pub updated_at: Time,
 }
@@ -128,12 +133,13 @@ impl Saga {
             progress: None,
             subject: Some(subject),
             cancel_early: None,
+            wish: Wish::default(),
             created_at: now,
             updated_at: now,
         }
     }
 
-    pub(crate) fn awaited(order_id: OrderId, reason: Reason, now: Time) -> Self {
+    pub(crate) fn awaited(order_id: OrderId, reason: Reason, wish: Wish, now: Time) -> Self {
         Self {
             order_id,
             return_no: 0,
@@ -149,6 +155,7 @@ impl Saga {
             progress: None,
             subject: None,
             cancel_early: Some(reason),
+            wish,
             created_at: now,
             updated_at: now,
         }

@@ -8,10 +8,10 @@ use crate::interpreter::Input;
 inbox! {
     /// Everything the saga hears.
     enum Inbox {
-        SagaStart, SagaReturn, SagaCancel, SagaOverdue, SagaRetry, SagaResolve,
+        SagaStart, SagaReturn, SagaCancel, SagaOverdue, SagaRetry, SagaResolve, SagaDeadline,
         StockReserved, StockRefused, StockReleased, StockShipped, StockShipRefused, StockRestocked,
         PaymentCaptured, PaymentDeclined, PaymentRefunded, PaymentRefundFailed, PaymentVoided,
-        OrderPaid, OrderFulfilled, OrderCancelled, OrderRefunded, OrderReturned,
+        OrderAccepted, OrderPaid, OrderFulfilled, OrderCancelled, OrderRefunded, OrderReturned,
     }
 }
 
@@ -23,6 +23,7 @@ pub(crate) enum Heard<'a> {
     Overdue(&'a bodies::SagaOverdue),
     Retry(&'a bodies::SagaRetry),
     Resolve(&'a bodies::SagaResolve),
+    Deadline(&'a bodies::SagaDeadline),
     Answer(Answer),
 }
 
@@ -46,7 +47,7 @@ enum How {
     Closed,
 }
 
-const PAYMENT: &[&str] = &["take_payment", "collect_cash", "refund"];
+const PAYMENT: &[&str] = &["take_payment", "await_payment", "collect_cash", "refund"];
 
 pub(crate) fn read(body: &contract::Body) -> Option<Heard<'_>> {
     Some(match Inbox::read(body)? {
@@ -56,6 +57,7 @@ pub(crate) fn read(body: &contract::Body) -> Option<Heard<'_>> {
         Inbox::SagaOverdue(m) => Heard::Overdue(m),
         Inbox::SagaRetry(m) => Heard::Retry(m),
         Inbox::SagaResolve(m) => Heard::Resolve(m),
+        Inbox::SagaDeadline(m) => Heard::Deadline(m),
         Inbox::StockReserved(m) => answer(m.order_id, 0, &["hold_stock"], How::Done),
         Inbox::StockRefused(m) => Heard::Answer(Answer {
             short: m.short.clone(),
@@ -81,6 +83,7 @@ pub(crate) fn read(body: &contract::Body) -> Option<Heard<'_>> {
         Inbox::PaymentRefunded(m) => answer(m.order_id, m.return_no, PAYMENT, How::Done),
         Inbox::PaymentRefundFailed(m) => answer(m.order_id, m.return_no, PAYMENT, How::UndoFailed),
         Inbox::PaymentVoided(m) => answer(m.order_id, 0, PAYMENT, How::Undone),
+        Inbox::OrderAccepted(m) => answer(m.order_id, 0, &["mark_accepted"], How::Done),
         Inbox::OrderPaid(m) => answer(m.order_id, 0, &["mark_paid"], How::Done),
         Inbox::OrderFulfilled(m) => answer(m.order_id, 0, &["mark_fulfilled"], How::Done),
         Inbox::OrderCancelled(m) => answer(m.order_id, 0, &[], How::Closed),

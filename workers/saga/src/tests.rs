@@ -1,6 +1,7 @@
 //! One order's sagas, told one message after another by the message's name. A message that people say
 //! in words (`start`, `cancel`, `overdue`) is written as they say it; `#1` is about the first return.
 
+mod deadlines;
 mod definitions;
 mod interpreter;
 mod operators;
@@ -11,11 +12,12 @@ mod walk;
 use std::collections::BTreeMap;
 
 use contract::{
-    Body, Currency, Deadline, Decision, Message, MessageId, Method, Money, OrderCancelled, OrderFulfilled,
-    OrderId, OrderPaid, OrderRefunded, OrderReturned, Outcome, PaymentCaptured, PaymentChoice,
-    PaymentDeclined, PaymentRefundFailed, PaymentRefunded, PaymentVoided, Reason, Record as _, Records,
-    Resolution, SagaCancel, SagaOverdue, SagaResolve, SagaRetry, SagaReturn, SagaStart, Short, Sku,
-    StockFact, StockLine, StockRefused, StockRestocked, Table, Time, Worker,
+    Body, Confirm, Currency, Deadline, DeadlineChange, Decision, Message, MessageId, Method, Money,
+    OrderAccepted, OrderCancelled, OrderFulfilled, OrderId, OrderPaid, OrderRefunded, OrderReturned, Outcome,
+    PaymentCaptured, PaymentChoice, PaymentDeclined, PaymentRefundFailed, PaymentRefunded, PaymentVoided,
+    Reason, Record as _, Records, Resolution, SagaCancel, SagaDeadline, SagaOverdue, SagaResolve, SagaRetry,
+    SagaReturn, SagaStart, Short, Sku, StockFact, StockLine, StockRefused, StockRestocked, Table, Time, Wish,
+    Worker,
 };
 use expect_test::Expect;
 
@@ -29,7 +31,7 @@ const HELD: &[&str] = &["start", "stock.reserved"];
 const CAPTURED: &[&str] = &["start", "stock.reserved", "payment.captured"];
 const PAID: &[&str] = &["start", "stock.reserved", "payment.captured", "order.paid"];
 const SHIPPED: &[&str] = &["start", "stock.reserved", "payment.captured", "order.paid", "stock.shipped"];
-const DELIVERED: &[&str] = &["start cod", "stock.reserved", "stock.shipped"];
+const DELIVERED: &[&str] = &["start cod", "stock.reserved", "stock.shipped", "order.accepted"];
 const GIVEN_UP: &[&str] = &[
     "start",
     "stock.reserved",
@@ -175,8 +177,14 @@ fn start(method: Method) -> Body {
         customer_id: "c1".into(),
         lines: vec![line("CUP"), line("TEA")],
         total: eur("50.00"),
-        payment: PaymentChoice { method, token: None },
+        payment: PaymentChoice::by(method, None),
     })
+}
+
+fn start_later() -> Body {
+    let Body::SagaStart(mut start) = start(Method::Card) else { unreachable!() };
+    start.payment.confirm = Confirm::Manual;
+    Body::SagaStart(start)
 }
 
 fn body(message: &str, return_no: u32) -> Body {
@@ -186,7 +194,7 @@ fn body(message: &str, return_no: u32) -> Body {
         |sku: &str| Short { sku: Sku::new(sku).unwrap(), title: sku.into(), requested: 2, available: 0 };
     let refused = StockRefused { order_id, at, short: vec![short("CUP"), short("TEA")] };
     let refunded = |late| PaymentRefunded { order_id, at, amount: eur("50.00"), return_no, late };
-    let cancel = |reason| SagaCancel { order_id, reason };
+    let cancel = |reason| SagaCancel { order_id, reason, wish: Wish::default() };
     let declined = |code: &str| PaymentDeclined { order_id, at, code: code.into(), message: String::new() };
     let refund_failed = |late| {
         let (code, message) = ("refund_failed".to_string(), String::new());
@@ -196,9 +204,14 @@ fn body(message: &str, return_no: u32) -> Body {
         let (evidence, by) = ("wire 17".to_string(), "anna".to_string());
         SagaResolve { order_id, return_no, outcome, evidence, by }
     };
+    let deadline = |change| {
+        let (by, why) = ("anna".to_string(), "the warehouse is moving".to_string());
+        Body::SagaDeadline(SagaDeadline { order_id, return_no, change, by, why })
+    };
     match message {
         "start" => start(Method::Card),
         "start cod" => start(Method::Cod),
+        "start later" => start_later(),
         "return" => Body::SagaReturn(SagaReturn {
             order_id,
             customer_id,
@@ -208,7 +221,11 @@ fn body(message: &str, return_no: u32) -> Body {
         }),
         "cancel" => Body::SagaCancel(cancel(Reason::CancelledByCustomer)),
         "cancel by admin" => Body::SagaCancel(cancel(Reason::CancelledByAdmin)),
-        "retry" => Body::SagaRetry(SagaRetry { order_id, return_no, by: "anna".into() }),
+        "retry" => Body::SagaRetry(SagaRetry { order_id, return_no, by: "anna".into(), why: None }),
+        "fire" => deadline(DeadlineChange::Fire),
+        "move" => deadline(DeadlineChange::Move { due: Time::from_unix_ms(1_700_000_000_000).plus_s(5000) }),
+        "move back" => deadline(DeadlineChange::Move { due: Time::default() }),
+        "wait" => deadline(DeadlineChange::Cancel),
         "resolve done" => Body::SagaResolve(resolve(Resolution::Done)),
         "give up" => Body::SagaResolve(resolve(Resolution::GiveUp)),
         "stock.reserved" => Body::StockReserved(stock),
@@ -228,6 +245,7 @@ fn body(message: &str, return_no: u32) -> Body {
         "payment.refund_failed" => Body::PaymentRefundFailed(refund_failed(false)),
         "payment.refund_failed (late)" => Body::PaymentRefundFailed(refund_failed(true)),
         "payment.voided" => Body::PaymentVoided(PaymentVoided { order_id, at }),
+        "order.accepted" => Body::OrderAccepted(OrderAccepted { order_id, customer_id, at }),
         "order.paid" => {
             Body::OrderPaid(OrderPaid { order_id, customer_id, at, transaction_id: "ch_1".into() })
         }

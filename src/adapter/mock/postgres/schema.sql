@@ -43,7 +43,7 @@ create table if not exists events (
 
 create index if not exists events_due on events (due_ms, id) where not delivered;
 
--- Letter boxes and phones. The address stands here in full, as it would there. Made last: where it is, all is.
+-- Letter boxes and phones. The address stands here in full, as it would there.
 create table if not exists sent (
     no      bigint generated always as identity primary key,
     channel text not null check (channel in ('email', 'sms')),
@@ -53,4 +53,13 @@ create table if not exists sent (
     body    text not null,
     at_ms   bigint not null,
     unique (channel, key)
+);
+
+-- What became of posting an event to the shop's webhook, as long as it was in vain. Made last: where it is, all is.
+create table if not exists posts (
+    event_id text collate "C" primary key references events (id),
+    tries    bigint not null check (tries > 0),
+    answer   text not null,
+    at_ms    bigint not null,
+    given_up boolean not null
 );

@@ -37,6 +37,15 @@ create table if not exists events (
     delivered integer not null default 0 check (delivered in (0, 1))
 ) strict, without rowid;
 
+-- What became of posting an event to the shop's webhook, as long as it was in vain.
+create table if not exists posts (
+    event_id text primary key references events (id),
+    tries    integer not null check (tries > 0),
+    answer   text not null,
+    at_ms    integer not null,
+    given_up integer not null check (given_up in (0, 1))
+) strict, without rowid;
+
 create index if not exists events_due on events (due_ms) where delivered = 0;
 
 -- Letter boxes and phones. The address stands here in full, as it would there.

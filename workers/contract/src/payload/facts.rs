@@ -34,6 +34,15 @@ pub struct OrderRejected {
     pub details: Vec<Fault>,
 }
 
+/// Cash on delivery: the goods are on their way, and the money is still to come.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OrderAccepted {
+    pub order_id: OrderId,
+    pub customer_id: String,
+    pub at: Time,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderPaid {
@@ -230,4 +239,18 @@ pub struct NeedsAttention {
     pub why: String,
     /// What an operator can do now.
     pub actions: Vec<String>,
+}
+
+/// A webhook was believed and is none of our concern, or names no order of ours: nothing is done about it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WebhookSetAside {
+    /// `payments` or `stripe`: where it was posted to.
+    pub source: String,
+    /// The provider's own id for it.
+    pub event_id: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub at: Time,
+    pub why: String,
 }

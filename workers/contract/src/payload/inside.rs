@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Money, OrderId, Sku};
+use crate::{Money, OrderId, Sku, clean_text};
 
+use super::outside::ProviderEvent;
 use super::words::{Contact, PaymentChoice, Reason, Short, StockLine, is_zero};
 
 /// Everything the saga will ever have to tell the others.
@@ -22,6 +23,34 @@ pub struct SagaStart {
 pub struct SagaCancel {
     pub order_id: OrderId,
     pub reason: Reason,
+    #[serde(default, skip_serializing_if = "Wish::is_silent")]
+    pub wish: Wish,
+}
+
+/// What was said with a wish, and by whom; it goes along to the audit trail.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Wish {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+}
+
+/// A reason, not a correspondence.
+const NOTE_CHARS_MAX: usize = 500;
+const WHO_CHARS_MAX: usize = 100;
+
+impl Wish {
+    /// What cannot be shown to people is left out: nobody's wish fails for its wording.
+    pub fn of(note: Option<&String>, who: Option<&String>) -> Self {
+        let fit =
+            |text: Option<&String>, most| text.and_then(|text| clean_text(text, most).ok()).map(Into::into);
+        Self { note: fit(note, NOTE_CHARS_MAX), who: fit(who, WHO_CHARS_MAX) }
+    }
+
+    pub fn is_silent(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A return: pay back `amount` and take `lines` back into stock.
@@ -44,6 +73,12 @@ pub struct SagaOverdue {
     pub asked: u32,
 }
 
+/// The goods are on their way, and will be paid for at the door.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MarkAccepted {
+    pub order_id: OrderId,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MarkPaid {
     pub order_id: OrderId,
@@ -62,6 +97,9 @@ pub struct MarkUndone {
     pub reason: Reason,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub short: Vec<Short>,
+    /// Of whoever cancelled it, if somebody did.
+    #[serde(default, skip_serializing_if = "Wish::is_silent")]
+    pub wish: Wish,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -149,6 +187,12 @@ pub struct PaymentSettle {
     pub order_id: OrderId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
+}
+
+/// An event that was faster than its order is looked at again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PaymentHeld {
+    pub event: ProviderEvent,
 }
 
 /// `key` is the idempotency key: the same for every try of one charge.

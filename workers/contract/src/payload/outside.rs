@@ -7,15 +7,19 @@ use crate::{Money, OrderId, Sku, Time};
 
 use super::words::{By, Line, is_zero};
 
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderCancel {
     pub order_id: OrderId,
+    /// Up to 500 characters stand in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Who wants it: the order's audit trail says so for ever.
     #[serde(default)]
     pub by: By,
+    /// By name, if it was somebody of the shop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
 }
 
 /// A return after fulfilment. Without items: everything that has not come back yet.
@@ -28,6 +32,9 @@ pub struct OrderRefund {
     /// At most 500 characters; stands in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who takes it back, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
 }
 
 /// The money for an order that is paid on delivery has come.
@@ -40,10 +47,16 @@ pub struct OrderPay {
     pub transaction_id: Option<String>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderArchive {
     pub order_id: OrderId,
+    /// Up to 500 characters stand in the audit trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who puts it away, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -58,6 +71,13 @@ pub struct ProductUpsert {
     /// What was counted in the warehouse. Without it the stock stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_hand: Option<u32>,
+}
+
+/// It is not sold any more. Orders that exist keep their lines, and who upserts it sells it again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ProductRetire {
+    pub sku: Sku,
 }
 
 /// Exactly one of `percent` (a decimal string, more than 0 and at most 100) and `amount`.
@@ -146,6 +166,33 @@ pub struct SagaRetry {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub return_no: u32,
     pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// An operator has another idea of how long a saga should wait for an answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SagaDeadline {
+    pub order_id: OrderId,
+    /// 0 for the checkout itself, else which return.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub return_no: u32,
+    #[serde(flatten)]
+    pub change: DeadlineChange,
+    pub by: String,
+    pub why: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "change")]
+pub enum DeadlineChange {
+    /// As if its time had come.
+    Fire,
+    Move {
+        due: Time,
+    },
+    /// Wait for the answer however long it takes; the saga stands among those that an operator looks after.
+    Cancel,
 }
 
 /// An operator says, with evidence, how the waiting step ended in the world outside.
@@ -161,6 +208,7 @@ pub struct SagaResolve {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// The refund was made by hand: book it and go on.

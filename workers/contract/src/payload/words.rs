@@ -170,6 +170,36 @@ pub struct PaymentChoice {
     pub method: Method,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
+    /// One of the customer's stored payment methods, instead of a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_method_id: Option<String>,
+    /// `manual`: the order waits until its payment intent is confirmed.
+    #[serde(default, skip_serializing_if = "Confirm::is_automatic")]
+    pub confirm: Confirm,
+}
+
+impl PaymentChoice {
+    pub fn by(method: Method, token: Option<Token>) -> Self {
+        Self { method, token, payment_method_id: None, confirm: Confirm::Automatic }
+    }
+}
+
+/// When the money is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Confirm {
+    /// As soon as the goods are held.
+    #[default]
+    Automatic,
+    /// When the customer says so.
+    Manual,
+}
+
+impl Confirm {
+    pub fn is_automatic(&self) -> bool {
+        *self == Confirm::Automatic
+    }
 }
 
 /// So many of one thing.

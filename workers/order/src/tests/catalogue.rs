@@ -3,6 +3,21 @@
 use super::*;
 
 #[test]
+fn a_retired_product_is_ordered_by_nobody_until_it_is_offered_again() {
+    let retire = || Body::ProductRetire(contract::ProductRetire { sku: sku("TEA") });
+    let tea = || submit(json!({"items": [{"sku": "TEA", "quantity": 1}]}));
+    let mut shop = Shop::with_catalogue();
+    assert_eq!(outcome(&shop.hear(retire())), "done: product retired");
+    assert_eq!(outcome(&shop.hear(retire())), "ignored: it was retired before");
+    let refused = said(&shop.clone().hear(tea()));
+    assert!(refused.contains("order.rejected") && refused.contains("product_unknown"), "{refused}");
+    shop.hear(product("TEA", "Tea", eur("2.00")));
+    let sold = said(&shop.hear(tea()));
+    assert!(sold.contains("order.created"), "{sold}");
+    assert!(outcome(&Shop::default().hear(retire())).starts_with("PARKED product_unknown"));
+}
+
+#[test]
 fn what_the_catalogue_cannot_show_or_charge_is_parked() {
     let title = |title: &str| product("TEA", title, eur("1.00"));
     let bodies = [

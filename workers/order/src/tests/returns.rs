@@ -105,7 +105,7 @@ fn a_return_asks_back_only_what_was_bought_and_is_not_yet_on_its_way() {
         return 2 again: order.returned(return_no 2)
     "#]].assert_eq(&answers);
     let mut shop = Shop::fulfilled(json!([{"sku": "TEA", "quantity": 1}]), None);
-    let noted = OrderRefund { order_id: order_id(), items: None, reason: Some("a\u{7}b".into()) };
+    let noted = OrderRefund { order_id: order_id(), items: None, reason: Some("a\u{7}b".into()), who: None };
     assert!(said(&shop.hear(Body::OrderRefund(noted))).contains("reason_invalid"));
 }
 

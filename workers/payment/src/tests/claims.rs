@@ -491,6 +491,20 @@ fn cash_that_comes_before_it_is_asked_for_is_remembered() {
 }
 
 #[test]
+fn a_refund_that_is_told_of_by_its_charge_and_by_its_own_name_went_back_once() {
+    use ProviderEventKind::RefundSucceeded;
+    let by_charge = || event(RefundSucceeded, "ch_1", eur(TOTAL), None);
+    let by_itself = || event(RefundSucceeded, "re_1", eur(TOTAL), None);
+    for told in [[by_charge(), by_itself()], [by_itself(), by_charge()], [by_charge(), by_charge()]] {
+        let mut books = Books::after(&[charge(), succeeded(), refund_all()]);
+        assert_eq!(outcome(&books.hear(told[0].clone()).outcome), "done: the money went back");
+        let again = books.hear(told[1].clone());
+        assert!(matches!(again.outcome, Outcome::Ignored(_) | Outcome::Done(_)), "{:?}", again.outcome);
+        assert_eq!(books.standing(), "captured, 50.00/50.00, refund done");
+    }
+}
+
+#[test]
 fn an_event_without_a_key_belongs_to_the_try_that_its_transaction_names() {
     let refund = |kind, transaction| event(kind, transaction, eur(TOTAL), None);
     use ProviderEventKind::{RefundFailed, RefundSucceeded};

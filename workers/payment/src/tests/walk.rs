@@ -92,7 +92,14 @@ impl Heard {
             (refunded_before <= payment.refunded_minor, "a refund was unbooked"),
             (times_captured <= 1, "it was captured twice"),
             (before == 0 || before == payment.captured_minor, "another capture was booked"),
-            (self.charge_keys.len() <= 1, "the charge was asked under two keys"),
+            (
+                self.charge_keys.len() <= 1 + payment.tries.len().saturating_sub(1),
+                "the charge was asked under two keys",
+            ),
+            (
+                payment.tries.iter().filter(|one| one.failure_code.is_none()).count() <= 1,
+                "two tries are out at once",
+            ),
             (new_keys <= self.refusals, "a refund's key changed without a refusal"),
             (!(self.captured && self.declined), "the saga heard that it is paid, and that it is not"),
         ];
@@ -108,8 +115,11 @@ fn any(dice: &mut Dice) -> Body {
     let key = refund_key(return_no, 1 + dice.below(4) as u32);
     let key = dice.one_of(&[Some(key.as_str()), Some(key.as_str()), Some("stray/ch_2"), None]);
     let method = dice.one_of(&[Method::Card, Method::Paypal, Method::Cod]);
-    match dice.below(16) {
+    match dice.below(21) {
         0 | 1 => charge_of(method, amount),
+        16 | 17 => charge_later(),
+        18 | 19 => confirm(dice.one_of(&[Some("tok_ok"), None])),
+        20 => intend("s"),
         2 => check(),
         3 => refund_all(),
         4 => refund_share(1 + dice.below(2) as u32, amount),

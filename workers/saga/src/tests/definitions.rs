@@ -18,6 +18,17 @@ fn every_step_stands_beside_its_undo() {
         checkout v1 | mark_paid | order.mark_paid | needless: the order ends as refunded instead of cancelled |  | AskAgain, TurnAround
         checkout v1 | ship | stock.ship | none: the goods are on their way (a refused shipment left them where they were) | pivot | AskAgain, TurnAround
         checkout v1 | mark_fulfilled | order.mark_fulfilled | none: the goods are gone and paid for; a return is a saga of its own |  | AskAgain, CallOperator
+        pay_later v1 | hold_stock | stock.reserve | stock.release |  | AskAgain, TurnAround
+        pay_later v1 | await_payment | payment.charge | payment.refund |  | Check, TurnAround
+        pay_later v1 | mark_paid | order.mark_paid | needless: the order ends as refunded instead of cancelled |  | AskAgain, TurnAround
+        pay_later v1 | ship | stock.ship | none: the goods are on their way (a refused shipment left them where they were) | pivot | AskAgain, TurnAround
+        pay_later v1 | mark_fulfilled | order.mark_fulfilled | none: the goods are gone and paid for; a return is a saga of its own |  | AskAgain, CallOperator
+        cash_on_delivery v2 | hold_stock | stock.reserve | stock.release |  | AskAgain, TurnAround
+        cash_on_delivery v2 | ship | stock.ship | stock.restock | pivot | AskAgain, TurnAround
+        cash_on_delivery v2 | mark_accepted | order.mark_accepted | needless: the order ends as cancelled all the same |  | AskAgain, TurnAround
+        cash_on_delivery v2 | collect_cash | payment.charge | payment.refund |  | CallOperator, CallOperator
+        cash_on_delivery v2 | mark_paid | order.mark_paid | needless: the order ends as refunded instead of cancelled |  | AskAgain, TurnAround
+        cash_on_delivery v2 | mark_fulfilled | order.mark_fulfilled | none: the goods are gone and paid for; a return is a saga of its own |  | AskAgain, CallOperator
         cash_on_delivery v1 | hold_stock | stock.reserve | stock.release |  | AskAgain, TurnAround
         cash_on_delivery v1 | ship | stock.ship | stock.restock | pivot | AskAgain, TurnAround
         cash_on_delivery v1 | collect_cash | payment.charge | payment.refund |  | CallOperator, CallOperator

@@ -99,6 +99,7 @@ fn inputs(progress: &Progress, payment: usize) -> Vec<(&'static str, Input)> {
         ("retry", Input::Retry),
         ("resolve done", Input::ResolveDone),
         ("give up", Input::GiveUp),
+        ("wait", Input::Wait),
     ]
 }
 

@@ -21,6 +21,29 @@ fn a_card_order_is_held_paid_shipped_and_fulfilled() {
 }
 
 #[test]
+fn an_order_that_nobody_pays_is_given_up_and_its_goods_are_free_again() {
+    check(
+        &[],
+        &[
+            "start later",
+            "stock.reserved",
+            "overdue",
+            "payment.declined (timeout)",
+            "stock.released",
+            "order.cancelled",
+        ],
+        expect![[r#"
+            start later → stock.reserve | running, hold_stock, 30 s
+            stock.reserved → payment.charge | running, await_payment, 300 s
+            overdue → payment.check | running, await_payment, 30 s
+            payment.declined (timeout) → stock.release | unwinding, hold_stock, 30 s
+            stock.released → order.mark_undone(payment_timeout) | unwinding, close, 30 s
+            order.cancelled → (done: ended undone) | undone
+        "#]],
+    );
+}
+
+#[test]
 fn an_order_on_delivery_ships_before_the_money_comes() {
     check(
         &[],
@@ -28,6 +51,7 @@ fn an_order_on_delivery_ships_before_the_money_comes() {
             "start cod",
             "stock.reserved",
             "stock.shipped",
+            "order.accepted",
             "payment.captured",
             "order.paid",
             "order.fulfilled",
@@ -35,7 +59,8 @@ fn an_order_on_delivery_ships_before_the_money_comes() {
         expect![[r#"
             start cod → stock.reserve | running, hold_stock, 30 s
             stock.reserved → stock.ship | running, ship, 60 s
-            stock.shipped → payment.charge | running, collect_cash, 2592000 s
+            stock.shipped → order.mark_accepted | running, mark_accepted, 30 s
+            order.accepted → payment.charge | running, collect_cash, 2592000 s
             payment.captured → order.mark_paid(ch_1) | running, mark_paid, 30 s
             order.paid → order.mark_fulfilled | running, mark_fulfilled, 30 s
             order.fulfilled → (done: completed) | completed

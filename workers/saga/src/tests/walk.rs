@@ -22,6 +22,10 @@ const MESSAGES: &[&str] = &[
     "retry",
     "resolve done",
     "give up",
+    "fire",
+    "move",
+    "move back",
+    "wait",
     "stock.reserved",
     "stock.refused",
     "stock.released",
@@ -35,6 +39,7 @@ const MESSAGES: &[&str] = &[
     "payment.refund_failed",
     "payment.refund_failed (late)",
     "payment.voided",
+    "order.accepted",
     "order.paid",
     "order.fulfilled",
     "order.cancelled",
@@ -62,7 +67,7 @@ struct Path {
 #[test]
 fn whatever_is_heard_every_saga_moves_or_calls_somebody_and_ends_once_all_answer() {
     for seed in 0..WALKS {
-        for (first, prefix) in [("start", ""), ("start cod", ""), ("#1 return", "#1 ")] {
+        for (first, prefix) in [("start", ""), ("start later", ""), ("start cod", ""), ("#1 return", "#1 ")] {
             let mut dice = Dice(seed);
             let (mut desk, mut path, mut story) = (Desk::default(), Path::default(), Vec::new());
             for at in 0..STEPS + STEPS_TO_END {
@@ -139,7 +144,8 @@ fn expected(desk: &Desk, return_no: u32) -> Option<&'static str> {
     match saga.progress?.phase {
         Phase::Forward(_) => Some(match saga.step.as_str() {
             "hold_stock" => "stock.reserved",
-            "take_payment" | "collect_cash" => "payment.captured",
+            "take_payment" | "await_payment" | "collect_cash" => "payment.captured",
+            "mark_accepted" => "order.accepted",
             "mark_paid" => "order.paid",
             "ship" => "stock.shipped",
             "mark_fulfilled" => "order.fulfilled",
@@ -150,7 +156,7 @@ fn expected(desk: &Desk, return_no: u32) -> Option<&'static str> {
         }),
         Phase::Backward(_) => Some(match saga.step.as_str() {
             "hold_stock" => "stock.released",
-            "take_payment" | "collect_cash" => "payment.refunded",
+            "take_payment" | "await_payment" | "collect_cash" => "payment.refunded",
             "ship" => "stock.restocked",
             other => panic!("who undoes {other}?"),
         }),

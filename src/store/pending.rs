@@ -1,11 +1,11 @@
-//! What is on its way to the disk counts as kept for whoever loads next, so that deciding and writing go side by
-//! side. If it does not get there, whoever rested on it starts over.
+//! What is on its way to the database counts as kept for whoever loads next in this process, so that deciding and
+//! writing go side by side. If it does not get there, whoever rested on it starts over.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use contract::Need;
+use tokio::sync::watch;
 
 use crate::store::{Loaded, SavedRecord};
 
@@ -19,13 +19,11 @@ struct Entry {
     batch: Arc<Fate>,
 }
 
-/// What became of one batch.
+/// What became of one batch: nothing yet, kept, or not.
 #[derive(Default)]
-pub(super) struct Fate {
-    failed: AtomicBool,
-}
+pub(super) struct Fate(watch::Sender<Option<bool>>);
 
-/// The batches that somebody has read from before they were on the disk.
+/// The batches that somebody has read from before they were kept.
 pub(super) type RestsOn = Vec<Arc<Fate>>;
 
 /// One batch's records. They are taken out when this goes, whatever the reason.
@@ -54,6 +52,10 @@ impl Pending {
         (found, rest)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries().is_empty()
+    }
+
     pub(super) fn add(&self, records: &[SavedRecord]) -> OnItsWay {
         let fate = Arc::<Fate>::default();
         let mut entries = self.entries();
@@ -75,12 +77,19 @@ impl Pending {
 
 impl Fate {
     pub(super) fn failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
+        *self.0.borrow() == Some(false)
+    }
+
+    /// Waits until it is known.
+    pub(super) async fn kept(&self) -> bool {
+        let mut told = self.0.subscribe();
+        // The sender is here, so somebody will tell.
+        told.wait_for(Option::is_some).await.is_ok_and(|fate| *fate == Some(true))
     }
 }
 
 impl OnItsWay {
-    /// It is on the disk.
+    /// It is there.
     pub(super) fn arrived(mut self) {
         self.kept = true;
     }
@@ -89,7 +98,7 @@ impl OnItsWay {
 impl Drop for OnItsWay {
     fn drop(&mut self) {
         // First: whoever does not find it here any more must find it in the database, or be told.
-        self.fate.failed.store(!self.kept, Ordering::Release);
+        self.fate.0.send_replace(Some(self.kept));
         self.pending.entries().retain(|_, entry| !Arc::ptr_eq(&entry.batch, &self.fate));
     }
 }

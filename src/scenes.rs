@@ -2,29 +2,31 @@
 
 use serde_json::{Value, json};
 
-pub(super) struct Scene {
-    pub(super) title: &'static str,
-    pub(super) plot: &'static str,
+pub(crate) struct Scene {
+    pub(crate) title: &'static str,
+    pub(crate) plot: &'static str,
     items: &'static [(&'static str, u32)],
     method: &'static str,
-    token: &'static str,
-    pub(super) sent_times: u32,
-    pub(super) cues: &'static [Cue],
-    pub(super) ends: &'static str,
-    pub(super) charged: &'static str,
-    pub(super) refunded: &'static str,
+    pub(crate) token: &'static str,
+    pub(crate) sent_times: u32,
+    /// The provider charges it before the order is there, as far as whoever plays it can make it do so.
+    pub(crate) event_first: bool,
+    pub(crate) cues: &'static [Cue],
+    pub(crate) ends: &'static str,
+    pub(crate) charged: &'static str,
+    pub(crate) refunded: &'static str,
 }
 
 /// Once this fact is heard, that is sent.
 #[derive(Clone, Copy)]
-pub(super) struct Cue {
-    pub(super) after: &'static str,
-    pub(super) kind: &'static str,
-    pub(super) body: fn(&str) -> Value,
+pub(crate) struct Cue {
+    pub(crate) after: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) body: fn(&str) -> Value,
 }
 
 impl Scene {
-    pub(super) fn checkout(&self, order_id: &str) -> Value {
+    pub(crate) fn checkout(&self, order_id: &str) -> Value {
         let items: Vec<_> = self.items.iter().map(|(sku, n)| json!({"sku": sku, "quantity": n})).collect();
         json!({
             "order_id": order_id, "customer_id": "customer-42", "items": items,
@@ -42,13 +44,14 @@ const PLAIN: Scene = Scene {
     method: "card",
     token: "tok_ok",
     sent_times: 1,
+    event_first: false,
     cues: &[],
     ends: "fulfilled",
     charged: "12.99",
     refunded: "0.00",
 };
 
-pub(super) const SCENES: &[Scene] = &[
+pub(crate) const SCENES: &[Scene] = &[
     Scene {
         title: "An order goes through",
         plot: "Two books and a pen: held, paid, shipped.",
@@ -179,6 +182,35 @@ pub(super) const SCENES: &[Scene] = &[
         title: "The payment comes too late",
         plot: "The order was given up a while ago. The money goes back.",
         token: "tok_late",
+        ends: "cancelled",
+        refunded: "12.99",
+        ..PLAIN
+    },
+];
+
+/// For a shop in which things go wrong all the time.
+pub(crate) const MORE: [Scene; 3] = [
+    Scene {
+        title: "The provider says it three times",
+        plot: "It is heard once.",
+        token: "tok_duplicate_event",
+        ..PLAIN
+    },
+    Scene {
+        title: "The webhook comes first",
+        plot: "The provider tells of a payment whose order is not there yet: it is held until the order comes.",
+        event_first: true,
+        ..PLAIN
+    },
+    Scene {
+        title: "The first refund fails",
+        plot: "The customer cancels while the provider thinks; the refund is tried again.",
+        token: "tok_refund_fails_once",
+        cues: &[Cue {
+            after: "stock.reserved",
+            kind: "order.cancel",
+            body: |order_id| json!({"order_id": order_id, "reason": "changed my mind"}),
+        }],
         ends: "cancelled",
         refunded: "12.99",
         ..PLAIN

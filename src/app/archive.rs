@@ -1,0 +1,70 @@
+//! Orders that ended long ago are put away: nobody changes them here, each is told so by a message.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use contract::{Body, Message, MessageId, OrderArchive, Status, Table, Time};
+use tokio_util::sync::CancellationToken;
+
+use crate::door::Door;
+use crate::store::{Filter, Store};
+
+const EVERY: Duration = Duration::from_secs(30);
+const AT_ONCE: usize = 200;
+const DAY_MS: u64 = 24 * 3600 * 1000;
+/// What may be put away.
+const ENDED: [Status; 3] = [Status::Fulfilled, Status::Cancelled, Status::Refunded];
+
+pub(super) async fn keep_archive(
+    store: Arc<dyn Store>,
+    door: Door,
+    after_days: u64,
+    stop: CancellationToken,
+) {
+    let after_ms = i64::try_from(after_days.saturating_mul(DAY_MS)).unwrap_or(i64::MAX);
+    // Where the last look at each ended: what cannot be put away yet stands in nobody's way.
+    let mut places: [Option<(Time, String)>; ENDED.len()] = Default::default();
+    loop {
+        for (status, place) in ENDED.into_iter().zip(&mut places) {
+            match put_away(&*store, &door, status, after_ms, place).await {
+                Ok(0) => {}
+                Ok(orders) => tracing::info!(orders, "ended orders are asked to be put away"),
+                Err(why) => tracing::warn!("ended orders wait to be put away: {why:#}"),
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+/// Looks at the next few, from the newest to the oldest and then anew.
+async fn put_away(
+    store: &dyn Store,
+    door: &Door,
+    status: Status,
+    after_ms: i64,
+    place: &mut Option<(Time, String)>,
+) -> Result<usize> {
+    let now = store.now().await?;
+    let last = Time::from_unix_ms(now.unix_ms().saturating_sub(after_ms));
+    let status = Some(status.name().to_string());
+    let filter = Filter { status, to: Some(last), before: place.take(), limit: AT_ONCE, ..Filter::default() };
+    let mut asked = 0;
+    for doc in store.list(Table::Orders, &filter).await? {
+        let order: order::Order = serde_json::from_str(&doc)?;
+        *place = Some((order.created_at, order.order_id.to_string()));
+        if order.updated_at >= last {
+            continue;
+        }
+        // Asked again the next day, if it could not be done.
+        let day = now.unix_ms().unsigned_abs() / DAY_MS;
+        let id = MessageId::new(&format!("archive/{}/{day}", order.order_id)).context("our ids are short")?;
+        let body = Body::OrderArchive(OrderArchive { order_id: order.order_id, ..Default::default() });
+        door.accept(Message::new(id, now, body)).await?;
+        asked += 1;
+    }
+    Ok(asked)
+}

@@ -1,0 +1,25 @@
+//! An audit reads everything; one that nobody waits for leaves most of the time to others.
+
+use std::time::Instant;
+
+tokio::task_local! {
+    /// For so many times as long as a page was read, nothing is.
+    static RESTS: u32;
+}
+
+/// Everybody else gets nineteen twentieths of the time.
+const GENTLE: u32 = 19;
+
+pub(super) async fn gently<T>(work: impl Future<Output = T>) -> T {
+    RESTS.scope(GENTLE, work).await
+}
+
+/// Reads a page, and rests if there is time.
+pub(super) async fn paced<T>(page: impl Future<Output = T>) -> T {
+    let started = Instant::now();
+    let read = page.await;
+    if let Ok(rests) = RESTS.try_with(|rests| *rests) {
+        tokio::time::sleep(started.elapsed() * rests).await;
+    }
+    read
+}

@@ -1,0 +1,182 @@
+//! Sends orders at a rate or as many at once as asked for, and hears how they end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use contract::{Body, Message, OrderId};
+use hdrhistogram::Histogram;
+use indicatif::ProgressBar;
+use tokio::sync::{Semaphore, broadcast, mpsc};
+
+use super::orders::{self, Fate, Mix};
+use crate::app::System;
+
+/// How orders are sent.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    pub(super) orders: u64,
+    /// Open loop: so many a second, whatever the system does.
+    pub(super) rate: Option<u64>,
+    /// Closed loop: so many under way at any time.
+    pub(super) in_flight: u32,
+}
+
+/// How long one slice of the time line is.
+pub(super) const SLICE: Duration = Duration::from_millis(250);
+
+pub(super) struct Outcome {
+    pub(super) fulfilled: u64,
+    pub(super) cancelled: u64,
+    pub(super) rejected: u64,
+    /// Those that ended otherwise than they were meant to.
+    pub(super) otherwise: u64,
+    pub(super) latency_us: Histogram<u64>,
+    /// Orders that ended in each slice.
+    pub(super) ended: Vec<u64>,
+    pub(super) took: Duration,
+}
+
+/// What an order comes to.
+const ENDS: [&str; 4] = ["order.fulfilled", "order.cancelled", "order.refunded", "order.rejected"];
+
+#[derive(Clone, Copy)]
+enum End {
+    Fulfilled,
+    Cancelled,
+    Rejected,
+}
+
+impl End {
+    fn of(fact: &Body) -> Option<Self> {
+        match fact {
+            Body::OrderFulfilled(_) => Some(End::Fulfilled),
+            Body::OrderCancelled(_) | Body::OrderRefunded(_) => Some(End::Cancelled),
+            Body::OrderRejected(_) => Some(End::Rejected),
+            _ => None,
+        }
+    }
+}
+
+struct Sent {
+    id: OrderId,
+    /// The clock starts when an order was due, however late it got sent.
+    due: Instant,
+    fate: Fate,
+}
+
+/// Sends all orders and waits for the last to come to its end.
+pub(super) async fn drive(mix: &Mix, pace: Pace, system: &System, progress: &ProgressBar) -> Result<Outcome> {
+    let facts = system.broker.facts(&ENDS).await;
+    let (sent, sending) = mpsc::unbounded_channel();
+    let room = Arc::new(Semaphore::new(pace.in_flight as usize));
+    let started = Instant::now();
+    let listener = Listener { sending, room: room.clone(), progress: progress.clone(), started };
+    let listener = tokio::spawn(listener.listen(facts, pace.orders));
+    for number in 0..pace.orders {
+        let due = match pace.rate {
+            Some(rate) => {
+                let due = started + Duration::from_secs_f64(number as f64 / rate as f64);
+                tokio::time::sleep_until(due.into()).await;
+                due
+            }
+            None => {
+                room.acquire().await?.forget();
+                Instant::now()
+            }
+        };
+        let now = system.store.now().await?;
+        let (message, fate) = (mix.order(number, now)?, mix.fate(number));
+        let id = message.order_id.context("a checkout has an order id")?;
+        let cancel = (fate == Fate::Cancelled).then(|| orders::cancel(&message, now)).transpose()?;
+        sent.send(Sent { id, due, fate }).context("the listener has given up")?;
+        let door = system.door.clone();
+        tokio::spawn(async move {
+            for message in [Some(message), cancel].into_iter().flatten() {
+                if let Err(why) = door.bring(message).await {
+                    tracing::error!("a message was not let in: {why}");
+                }
+            }
+        });
+    }
+    drop(sent);
+    listener.await?
+}
+
+struct Listener {
+    sending: mpsc::UnboundedReceiver<Sent>,
+    room: Arc<Semaphore>,
+    progress: ProgressBar,
+    started: Instant,
+}
+
+impl Listener {
+    async fn listen(mut self, mut facts: broadcast::Receiver<Arc<Message>>, orders: u64) -> Result<Outcome> {
+        const QUIET_TOO_LONG: Duration = Duration::from_secs(30);
+        let mut under_way: HashMap<OrderId, Sent> = HashMap::new();
+        let mut outcome = Outcome::new()?;
+        while outcome.count() < orders {
+            let fact = match tokio::time::timeout(QUIET_TOO_LONG, facts.recv()).await {
+                Err(_) => {
+                    let open = under_way.len();
+                    bail!("nothing has happened for {QUIET_TOO_LONG:?}; {open} orders are under way")
+                }
+                Ok(Err(broadcast::error::RecvError::Lagged(missed))) => {
+                    bail!("{missed} facts were missed; use less --in-flight")
+                }
+                Ok(Err(broadcast::error::RecvError::Closed)) => bail!("the system has stopped"),
+                Ok(Ok(fact)) => fact,
+            };
+            while let Ok(sent) = self.sending.try_recv() {
+                under_way.insert(sent.id, sent);
+            }
+            // An order may be heard of twice: cancelled, and refunded after that.
+            if let Some(end) = End::of(&fact.body)
+                && let Some(id) = fact.order_id
+                && let Some(sent) = under_way.remove(&id)
+            {
+                outcome.count_in(end, &sent, self.started);
+                self.room.add_permits(1);
+                self.progress.inc(1);
+            }
+        }
+        outcome.took = self.started.elapsed();
+        Ok(outcome)
+    }
+}
+
+impl Outcome {
+    pub(super) fn new() -> Result<Self> {
+        let latency_us = Histogram::new(3)?;
+        Ok(Self {
+            fulfilled: 0,
+            cancelled: 0,
+            rejected: 0,
+            otherwise: 0,
+            latency_us,
+            ended: Vec::new(),
+            took: Duration::ZERO,
+        })
+    }
+
+    fn count(&self) -> u64 {
+        self.fulfilled + self.cancelled + self.rejected
+    }
+
+    fn count_in(&mut self, end: End, sent: &Sent, started: Instant) {
+        let (count, fits) = match end {
+            End::Fulfilled => (&mut self.fulfilled, matches!(sent.fate, Fate::Fulfilled | Fate::Cancelled)),
+            End::Cancelled => (&mut self.cancelled, sent.fate != Fate::Fulfilled),
+            End::Rejected => (&mut self.rejected, false),
+        };
+        *count += 1;
+        self.otherwise += u64::from(!fits);
+        self.latency_us.record(sent.due.elapsed().as_micros() as u64).ok();
+        let slice = (started.elapsed().as_millis() / SLICE.as_millis()) as usize;
+        if self.ended.len() <= slice {
+            self.ended.resize(slice + 1, 0);
+        }
+        self.ended[slice] += 1;
+    }
+}

@@ -1,0 +1,93 @@
+//! Messages that could not be handled: to look at one by one, by what they died of, and to deal with a group of them.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::sagas::must_say;
+use crate::dead::{self, Deed};
+use crate::gateway::call::Call;
+use crate::gateway::operator::Operator;
+use crate::gateway::orders::limit_of;
+use crate::gateway::problem::Problem;
+use crate::store::{DeadStatus, Letters};
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Wanted {
+    /// Those that wait for a decision, if it is left out.
+    #[serde(default)]
+    status: Option<DeadStatus>,
+    /// Those that died of this.
+    #[serde(default)]
+    code: Option<String>,
+    /// Those that were meant for this queue.
+    #[serde(default)]
+    queue: Option<String>,
+    /// Those of this type.
+    #[serde(default, rename = "type")]
+    name: Option<String>,
+    /// At most 100; 20 if it is left out.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    limit: Option<u32>,
+}
+
+/// Open letters that have these in common; nothing here means all of them.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(extend("examples" = [{"code": "failed", "queue": "payment", "why": "the provider is back"}]))]
+pub(super) struct Group {
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    queue: Option<String>,
+    #[serde(default, rename = "type")]
+    name: Option<String>,
+    /// At most 500 characters; it stays in the journal.
+    why: String,
+    /// At most 100 in one request; `left` says whether to ask again.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    limit: Option<u32>,
+}
+
+pub(super) async fn list(call: Call) -> Result<Response, Problem> {
+    let Wanted { status, code, queue, name, limit } = call.query()?;
+    let status = Some(status.unwrap_or(DeadStatus::Open));
+    let wanted = Letters { status, code, queue, name, limit: limit_of(limit)?, before: None };
+    let letters = call.gateway.store.letters(&wanted).await?;
+    Ok(Json(json!({"items": letters, "next": null})).into_response())
+}
+
+pub(super) async fn groups(call: Call) -> Result<Response, Problem> {
+    const GROUPS_MAX: usize = 100;
+    let groups = call.gateway.store.dead_groups(GROUPS_MAX).await?;
+    Ok(Json(json!({"items": groups, "next": null})).into_response())
+}
+
+pub(super) async fn show(call: Call) -> Result<Response, Problem> {
+    let letter = call.gateway.store.dead_letter(call.param("id")).await?;
+    let letter =
+        letter.ok_or_else(|| Problem::not_found("DEAD_LETTER_NOT_FOUND", "there is no such dead letter"))?;
+    Ok(Json(letter).into_response())
+}
+
+pub(super) async fn replay_group(call: Call) -> Result<Response, Problem> {
+    each(call, Deed::Replay).await
+}
+
+pub(super) async fn discard_group(call: Call) -> Result<Response, Problem> {
+    each(call, Deed::Discard).await
+}
+
+async fn each(call: Call, deed: Deed) -> Result<Response, Problem> {
+    let Group { code, queue, name, why, limit } = call.json()?;
+    must_say("why", &why)?;
+    let who = Operator::new(&*call.caller()?.id, why);
+    let status = Some(DeadStatus::Open);
+    let wanted = Letters { status, code, queue, name, limit: limit_of(limit)?, before: None };
+    let (store, broker) = (&*call.gateway.store, &*call.gateway.broker);
+    let dealt = dead::deal_with(store, broker, &wanted, deed, &who).await?;
+    Ok(Json(dealt).into_response())
+}

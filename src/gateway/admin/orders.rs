@@ -1,0 +1,204 @@
+//! Any order, and where it should go. Every move is a message, and the order worker's table says which there are.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use contract::{
+    Body, By, Line, Method, OrderArchive, OrderCancel, OrderId, OrderPay, OrderRefund, Resolution, Role,
+    SagaResolve, Status, Table, Time,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::sagas::must_say;
+use crate::gateway::call::Call;
+use crate::gateway::orders::{self, Asked, cursor, limit_of, read_cursor};
+use crate::gateway::problem::Problem;
+use crate::view::mask::Sight;
+use crate::view::{search, story};
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Wanted {
+    /// What the id begins with, or the customer's id.
+    #[serde(default)]
+    q: Option<String>,
+    #[serde(default)]
+    status: Option<Status>,
+    /// Those that stand at this step of their saga.
+    #[serde(default)]
+    step: Option<String>,
+    /// Those under way of which nothing has been heard for so many seconds.
+    #[serde(default)]
+    idle_s: Option<u64>,
+    /// Of this customer alone.
+    #[serde(default)]
+    customer_id: Option<String>,
+    /// Created at this time or later, …
+    #[serde(default)]
+    from: Option<Time>,
+    /// … and before this one.
+    #[serde(default)]
+    to: Option<Time>,
+    /// At most 100; 20 if it is left out.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    limit: Option<u32>,
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Sees {
+    /// Addresses and telephone numbers in full. Tokens are never shown.
+    #[serde(default)]
+    personal: Option<bool>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(extend("examples" = [{"status": "cancelled"}]))]
+pub(super) struct NewStatus {
+    status: Status,
+    /// At most 500 characters.
+    #[serde(default)]
+    reason: Option<String>,
+    /// Where a step waits for an operator: what proves that it was settled outside.
+    #[serde(default)]
+    evidence: Option<String>,
+    /// Where it becomes paid on delivery: the receipt's number.
+    #[serde(default)]
+    transaction_id: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Refund {
+    /// Nothing here: everything that has not come back yet.
+    #[serde(default)]
+    items: Option<Vec<Line>>,
+    /// At most 500 characters; it stands in the audit trail.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+pub(super) async fn list(call: Call) -> Result<Response, Problem> {
+    let Wanted { q, status, step, idle_s, customer_id, from, to, limit, cursor: before } = call.query()?;
+    let wanted = search::Wanted {
+        q,
+        status: status.map(|status| status.name().to_string()),
+        step,
+        idle_s,
+        customer_id,
+        from,
+        to,
+        before: before.as_deref().map(read_cursor).transpose()?,
+        limit: limit_of(limit)?,
+    };
+    let found = search::orders(&*call.gateway.store, &wanted).await?;
+    Ok(Json(json!({"items": found.items, "next": next_of(found.next)})).into_response())
+}
+
+/// For whoever asks for the page after this one.
+pub(super) fn next_of(next: Option<(Time, String)>) -> Option<String> {
+    next.and_then(|(at, id)| Some(cursor(at, id.get(..36)?.parse().ok()?)))
+}
+
+pub(super) async fn story(call: Call) -> Result<Response, Problem> {
+    let (order_id, Sees { personal }) = (call.order_id()?, call.query()?);
+    let sight = if personal.unwrap_or(false) { Sight::Personal } else { Sight::Masked };
+    let story = story::story(&*call.gateway.store, order_id, sight).await?;
+    Ok(Json(story.ok_or_else(Problem::order_not_found)?).into_response())
+}
+
+pub(super) async fn set_status(call: Call) -> Result<Response, Problem> {
+    let (order_id, wanted) = (call.order_id()?, call.json::<NewStatus>()?);
+    let doc = call.gateway.store.get(Table::Orders, &order_id.to_string()).await?;
+    let order: order::Order =
+        serde_json::from_str(&doc.ok_or_else(Problem::order_not_found)?).map_err(Problem::internal)?;
+    let allowed = order::allowed_next(order.status);
+    if !allowed.contains(&wanted.status) {
+        let (is, asked) = (order.status.name(), wanted.status.name());
+        return Err(invalid(&order, format!("order {order_id} is {is} and cannot become {asked}")));
+    }
+    let (body, answers) = match settled_outside(&call, order_id, &wanted).await? {
+        Some(resolve) => (resolve, Role::Saga),
+        None => (message(&order, &wanted, &call.caller()?.id)?, Role::Order),
+    };
+    let done = match wanted.status {
+        Status::Created => |_: &Value| false,
+        Status::Paid => |order: &Value| matches!(order["status"].as_str(), Some("paid" | "fulfilled")),
+        Status::Fulfilled => |order: &Value| order["status"] == "fulfilled",
+        Status::Cancelled => |order: &Value| order["status"] == "cancelled",
+        Status::Refunded => |order: &Value| order["status"] == "refunded",
+        Status::Archived => |order: &Value| order["status"] == "archived",
+    };
+    let asked = Asked { body, answers, refusal: "ORDER_INVALID_TRANSITION", done };
+    Ok(orders::ask(&call, order_id, &asked).await?.into_response())
+}
+
+pub(super) async fn refund(call: Call) -> Result<Response, Problem> {
+    let (order_id, Refund { items, reason }) = (call.order_id()?, call.json_if_any()?);
+    let who = Some(call.caller()?.id.to_string());
+    let asked = Asked {
+        body: Body::OrderRefund(OrderRefund { order_id, items, reason, who }),
+        answers: Role::Order,
+        refusal: "ORDER_NOT_REFUNDABLE",
+        done: |order| {
+            let returns = order["returns"].as_array();
+            returns.is_some_and(|returns| returns.iter().all(|one| one["done"] == json!(true)))
+        },
+    };
+    Ok(orders::ask(&call, order_id, &asked).await?.into_response())
+}
+
+/// The message that stands for the change; most changes only the saga makes, when their time has come.
+fn message(order: &order::Order, wanted: &NewStatus, who: &str) -> Result<Body, Problem> {
+    let (order_id, reason, who) = (order.order_id, wanted.reason.clone(), Some(who.to_string()));
+    match (wanted.status, order.status, order.method) {
+        (Status::Cancelled, _, _) | (Status::Refunded, Status::Paid, _) => {
+            Ok(Body::OrderCancel(OrderCancel { order_id, reason, by: By::Admin, who }))
+        }
+        (Status::Refunded, _, _) => Ok(Body::OrderRefund(OrderRefund { order_id, items: None, reason, who })),
+        (Status::Archived, _, _) => Ok(Body::OrderArchive(OrderArchive { order_id, reason, who })),
+        (Status::Paid, _, Method::Cod) => {
+            Ok(Body::OrderPay(OrderPay { order_id, transaction_id: wanted.transaction_id.clone() }))
+        }
+        (Status::Created | Status::Paid | Status::Fulfilled, _, _) => {
+            let why = format!(
+                "order {order_id} becomes {} by itself; if a step of it waits for an operator, say with `evidence` \
+                 how that ended",
+                wanted.status.name()
+            );
+            Err(invalid(order, why))
+        }
+    }
+}
+
+/// `None`: nothing waits for an operator, or there is no evidence that it was settled.
+async fn settled_outside(
+    call: &Call,
+    order_id: OrderId,
+    wanted: &NewStatus,
+) -> Result<Option<Body>, Problem> {
+    let Some(evidence) = wanted.evidence.clone() else { return Ok(None) };
+    must_say("evidence", &evidence)?;
+    let Some(doc) = call.gateway.store.get(Table::Sagas, &saga::saga_id(order_id, 0)).await? else {
+        return Ok(None);
+    };
+    let saga: saga::Saga = serde_json::from_str(&doc).map_err(Problem::internal)?;
+    let Some(attention) = saga.attention.filter(|_| saga.status == saga::Status::NeedsAttention) else {
+        return Ok(None);
+    };
+    let back = matches!(wanted.status, Status::Cancelled | Status::Refunded);
+    let outcome = match back && attention.actions.iter().any(|action| action == "resolve give_up") {
+        true => Resolution::GiveUp,
+        false => Resolution::Done,
+    };
+    let by = call.caller()?.id.to_string();
+    Ok(Some(Body::SagaResolve(SagaResolve { order_id, return_no: 0, outcome, evidence, by })))
+}
+
+fn invalid(order: &order::Order, why: String) -> Problem {
+    let allowed: Vec<_> = order::allowed_next(order.status).into_iter().map(|status| status.name()).collect();
+    Problem::conflict("ORDER_INVALID_TRANSITION", why)
+        .with("order_status", order.status.name())
+        .with("allowed", json!(allowed))
+}

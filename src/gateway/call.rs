@@ -1,0 +1,118 @@
+//! What a handler is given: who calls, what was asked, and where to look; limits and tokens were checked before.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::Query;
+use axum::http::{HeaderMap, Uri};
+use contract::{MessageId, OrderId};
+use serde::de::DeserializeOwned;
+
+use super::Gateway;
+use super::auth::Caller;
+use super::dashboard::session::Session;
+use super::problem::Problem;
+
+pub(crate) struct Call {
+    pub(crate) gateway: Arc<Gateway>,
+    /// `None` on open routes alone.
+    pub(crate) caller: Option<Caller>,
+    /// On pages alone.
+    pub(crate) session: Option<Session>,
+    pub(crate) params: Vec<(String, String)>,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    /// The table has seen to it that there is one, except on routes that are open.
+    pub(crate) fn caller(&self) -> Result<&Caller, Problem> {
+        self.caller.as_ref().ok_or_else(Problem::unauthorized)
+    }
+
+    /// The part of the path that stands for `{name}`.
+    pub(crate) fn param(&self, name: &str) -> &str {
+        let found = self.params.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value.as_str())
+    }
+
+    /// `{id}` where that is an order. What is no UUID is no order of anybody's.
+    pub(crate) fn order_id(&self) -> Result<OrderId, Problem> {
+        self.param("id").parse().map_err(|_| Problem::order_not_found())
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(crate) fn customer_id(&self) -> Result<String, Problem> {
+        Ok(self.caller()?.id.to_string())
+    }
+
+    /// The key's, so that a request that is sent again is the same message; or a new one.
+    pub(crate) fn message_id(&self, customer_id: &str) -> Result<MessageId, Problem> {
+        Ok(super::orders::key_of(self, customer_id)?.unwrap_or_else(|| uuid::Uuid::now_v7().into()))
+    }
+
+    pub(crate) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        Query::try_from_uri(&self.uri)
+            .map(|Query(query)| query)
+            .map_err(|why| Problem::bad_request("QUERY_INVALID", why.body_text()))
+    }
+
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.body).map_err(|why| Problem::body_invalid(&why))
+    }
+
+    /// What a page's form has sent.
+    pub(crate) fn form<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_urlencoded::from_bytes(&self.body)
+            .map_err(|why| Problem::unprocessable("FORM_INVALID", format!("the form cannot be read: {why}")))
+    }
+
+    /// Where a route may be called without a body, none is an empty object.
+    pub(crate) fn json_if_any<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        serde_json::from_slice(body).map_err(|why| Problem::body_invalid(&why))
+    }
+
+    /// Up to how long the caller would rather wait for the outcome (RFC 7240): `Prefer: wait=10`.
+    pub(crate) fn would_wait(&self) -> Option<std::time::Duration> {
+        let preferences = self.headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+        let mut each = preferences.flat_map(|value| value.split([',', ';'])).map(str::trim);
+        let seconds: u64 = each.find_map(|one| one.strip_prefix("wait=")?.trim().parse().ok())?;
+        Some(std::time::Duration::from_secs(seconds.min(WAIT_S_MAX)))
+    }
+}
+
+/// Longer waits look like hanging to whatever stands between us and the caller.
+const WAIT_S_MAX: u64 = 30;
+
+impl Problem {
+    /// The same for what there is not and for what is somebody else's.
+    pub(crate) fn order_not_found() -> Self {
+        Self::not_found("ORDER_NOT_FOUND", "you have no order of that id")
+    }
+
+    /// `why` is what `clean_text` says of the field's text.
+    pub(crate) fn field_invalid(field: &str, why: &str) -> Self {
+        Self::unprocessable("BODY_INVALID", format!("{field} {why}"))
+    }
+
+    pub(crate) fn key_reused() -> Self {
+        let why = "this Idempotency-Key was used before, for something else; give every request its own";
+        Self::unprocessable("IDEMPOTENCY_KEY_REUSED", why)
+    }
+
+    /// The parser's words without the values: they may be personal.
+    pub(crate) fn body_invalid(why: &serde_json::Error) -> Self {
+        use serde_json::error::Category;
+        match why.classify() {
+            Category::Data => Self::unprocessable("BODY_INVALID", contract::without_values(why)),
+            Category::Syntax | Category::Eof | Category::Io => {
+                Self::bad_request("BODY_MALFORMED", format!("the body is not JSON: {why}"))
+            }
+        }
+    }
+}

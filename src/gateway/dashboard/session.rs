@@ -1,0 +1,178 @@
+//! An admin before a browser: by a token, by the cookie that one was changed for, or, in a shop to play with, by sitting
+//! at this very machine. The cookie is good for the dashboard's routes and for no others.
+//!
+//! Nothing is kept here: the cookie is the token, so that every gateway knows it, and a form's token is made from it.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use contract::BodyHash;
+use serde::Deserialize;
+
+use crate::gateway::Gateway;
+use crate::gateway::auth::{Caller, Role};
+use crate::gateway::call::Call;
+use crate::gateway::front::Peer;
+use crate::gateway::problem::Problem;
+
+const COOKIE: &str = "checkout_admin";
+/// What is open in a browser looks again after that, like whatever else a token has opened.
+const LOCAL_UNTIL: Duration = Duration::from_secs(3600);
+
+/// What a form has to bring, besides what it is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) form_token: String,
+}
+
+/// Who sits there. Somebody else's page is told nothing, whoever its reader is signed in as.
+pub(crate) async fn seated(gateway: &Gateway, parts: &Parts) -> Result<(Caller, Session), Problem> {
+    must_be_our_page(&parts.method, &parts.headers)?;
+    if parts.headers.contains_key(header::AUTHORIZATION) {
+        let caller = gateway.porter.caller(&parts.headers).await?.ok_or_else(Problem::unauthorized)?;
+        return Ok((caller, Session::of(&parts.headers[header::AUTHORIZATION])));
+    }
+    if let Some(token) = cookie(&parts.headers) {
+        let caller = gateway.porter.known(token).await?;
+        return Ok((caller, Session::made_from(token)));
+    }
+    if gateway.chaos.is_some() && sits_here(parts) {
+        let until = Instant::now() + LOCAL_UNTIL;
+        let caller = Caller { id: "dev".into(), role: Role::Admin, until };
+        return Ok((caller, Session::made_from(&gateway.page_secret)));
+    }
+    Err(Problem::unauthorized())
+}
+
+impl Session {
+    fn of(value: &HeaderValue) -> Self {
+        Self::made_from(value.to_str().unwrap_or_default())
+    }
+
+    fn made_from(secret: &str) -> Self {
+        Self { form_token: BodyHash::of("a form of the dashboard", secret).to_string() }
+    }
+
+    /// The form is one of ours: nobody else's page can know its token.
+    pub(crate) fn must_have_sent(&self, call: &Call) -> Result<(), Problem> {
+        #[derive(Deserialize)]
+        struct Given {
+            #[serde(default)]
+            form_token: String,
+        }
+        let Given { form_token } = call.form()?;
+        match BodyHash::of("", &form_token) == BodyHash::of("", &self.form_token) {
+            true => Ok(()),
+            false => Err(Problem::forbidden(
+                "this form is out of date; go back, load the page again and repeat it",
+            )),
+        }
+    }
+}
+
+/// The cookie for a token that has just been looked at. It ends with the browser's session, or with the token.
+pub(super) fn cookie_of(token: &str, headers: &HeaderMap) -> Option<HeaderValue> {
+    let plain = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let value = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{}", secure(headers));
+    HeaderValue::from_str(&value).ok().filter(|_| plain)
+}
+
+pub(super) fn no_cookie(headers: &HeaderMap) -> HeaderValue {
+    let value = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{}", secure(headers));
+    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("checkout_admin=; Path=/; Max-Age=0"))
+}
+
+/// Behind TLS, which ends before us, the browser says so itself: it names its page's origin.
+fn secure(headers: &HeaderMap) -> &'static str {
+    let says =
+        |name: &str, how: fn(&str) -> bool| headers.get(name).and_then(|v| v.to_str().ok()).is_some_and(how);
+    let https = says("origin", |origin| origin.starts_with("https://"))
+        || says("x-forwarded-proto", |proto| proto.eq_ignore_ascii_case("https"));
+    if https { "; Secure" } else { "" }
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let each = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = each.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, token)| token).filter(|token| !token.is_empty())
+}
+
+/// A link may lead here from anywhere; nothing else that another site's page does is answered.
+pub(super) fn must_be_our_page(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    let said = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let host = said("host").unwrap_or_default();
+    let ours = match (said("sec-fetch-site"), said("origin")) {
+        (_, Some(origin)) => origin.split_once("://").is_some_and(|(_, at)| at.eq_ignore_ascii_case(host)),
+        (Some("same-origin" | "none") | None, None) => true,
+        (Some(_), None) => *method == Method::GET && said("sec-fetch-mode") == Some("navigate"),
+    };
+    match ours {
+        true => Ok(()),
+        false => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "FORBIDDEN", "another site's page may not ask this"))
+        }
+    }
+}
+
+/// At this machine, by an address of this machine: a name that somebody lets point here is not one of them.
+fn sits_here(parts: &Parts) -> bool {
+    let near = parts.extensions.get::<Peer>().is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
+    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
+        .iter()
+        .any(|name| parts.headers.contains_key(*name));
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    near && !forwarded && is_loopback(host)
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_this_machine_are_this_machine() {
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.9.9.9", "[::1]:80"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example:8080",
+            "localhost.evil.example",
+            "192.168.0.1",
+            "127.0.0.1.evil.example",
+            "[::2]",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn another_sites_page_may_link_here_and_do_nothing_else() {
+        let asked = |method: Method, headers: &[(&'static str, &'static str)]| {
+            let mut all = HeaderMap::new();
+            all.insert("host", HeaderValue::from_static("shop.example:8080"));
+            for (name, value) in headers {
+                all.insert(*name, HeaderValue::from_static(value));
+            }
+            must_be_our_page(&method, &all).is_ok()
+        };
+        let (cross, same) = (("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-origin"));
+        assert!(asked(Method::GET, &[]));
+        assert!(asked(Method::POST, &[same, ("origin", "https://shop.example:8080")]));
+        assert!(asked(Method::GET, &[cross, ("sec-fetch-mode", "navigate")]));
+        assert!(!asked(Method::GET, &[cross, ("sec-fetch-mode", "cors")]));
+        assert!(!asked(Method::POST, &[cross, ("sec-fetch-mode", "navigate")]));
+        assert!(!asked(Method::POST, &[("origin", "https://evil.example")]));
+        assert!(!asked(Method::POST, &[("origin", "null")]));
+        assert!(!asked(Method::GET, &[("origin", "http://shop.example")]), "another port is another origin");
+    }
+}

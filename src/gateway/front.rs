@@ -1,0 +1,100 @@
+//! Every answer leaves with the same headers, every request has an id that the log knows, and web pages from elsewhere
+//! may call only if a setting names them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Gateway;
+
+/// Where a request came from.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Its id, for our log and the caller's.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub(crate) Arc<str>);
+
+/// The route that was taken, for the log: a path would hold ids.
+#[derive(Clone, Copy)]
+pub(crate) struct Taken(pub(crate) &'static str);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_MAX: usize = 100;
+
+/// JSON is no page: nothing in it is run, framed, guessed at or kept.
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+];
+
+const CORS_HEADERS: &str =
+    "authorization, content-type, idempotency-key, last-event-id, prefer, x-request-id";
+const CORS_METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
+const CORS_SHOWN: &str = "location, retry-after, x-request-id";
+/// A browser need not ask again for an hour.
+const CORS_KEPT_S: &str = "3600";
+
+pub(crate) async fn pass(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let (method, id) = (request.method().clone(), request_id(request.headers()));
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let origin = origin.filter(|origin| origin.to_str().is_ok_and(|origin| gateway.cors_origins.has(origin)));
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let asks_first =
+        method == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = match (&origin, asks_first) {
+        (Some(_), true) => StatusCode::NO_CONTENT.into_response(),
+        _ => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(value);
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let shown = [
+            (header::ACCESS_CONTROL_EXPOSE_HEADERS, CORS_SHOWN),
+            (header::ACCESS_CONTROL_ALLOW_METHODS, CORS_METHODS),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, CORS_HEADERS),
+            (header::ACCESS_CONTROL_MAX_AGE, CORS_KEPT_S),
+        ];
+        let count = if asks_first { shown.len() } else { 1 };
+        for (name, value) in shown.into_iter().take(count) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    let route = response.extensions().get::<Taken>().map_or("none", |taken| taken.0);
+    let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis() as u64);
+    match response.status().is_server_error() {
+        true => tracing::warn!(request_id = &*id, %method, route, status, ms, "answered"),
+        false => tracing::debug!(request_id = &*id, %method, route, status, ms, "answered"),
+    }
+    response
+}
+
+/// The caller's own, if it can stand in a log, so that both logs can be laid side by side.
+fn request_id(headers: &HeaderMap) -> Arc<str> {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let plain = |id: &&str| {
+        (1..=REQUEST_ID_MAX).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            && !contract::holds_card_number(id)
+    };
+    match given.filter(plain) {
+        Some(id) => id.into(),
+        None => uuid::Uuid::now_v7().to_string().into(),
+    }
+}

@@ -1,0 +1,75 @@
+//! How a submission ended, for whoever waited: taken, or refused with everything that its sender can do something about.
+
+use axum::http::StatusCode;
+use contract::{Fault, OrderId};
+use serde_json::{Value, json};
+
+use super::{place, show};
+use crate::gateway::Gateway;
+use crate::gateway::auth::Caller;
+use crate::gateway::hub::Waiter;
+use crate::gateway::problem::Problem;
+use crate::view;
+
+pub(super) enum Outcome {
+    Taken(Value),
+    Refused(Box<Problem>),
+}
+
+/// Looks at each piece of news until there is an outcome. Whoever asked says how long.
+pub(super) async fn of(
+    gateway: &Gateway,
+    caller: &Caller,
+    order_id: OrderId,
+    waiter: &mut Waiter,
+) -> Result<Outcome, Problem> {
+    loop {
+        if let Some(order) = view::order(&*gateway.store, &order_id.to_string()).await? {
+            if !show::is_own(&order, caller) {
+                return Ok(Outcome::Refused(Box::new(place::id_reused())));
+            }
+            if let Some(outcome) = seen(order, caller) {
+                return Ok(outcome);
+            }
+        }
+        waiter.news().await;
+    }
+}
+
+fn seen(order: Value, caller: &Caller) -> Option<Outcome> {
+    let refused = |problem: Problem| Some(Outcome::Refused(Box::new(problem)));
+    let id = order["order_id"].clone();
+    match order["status"].as_str().unwrap_or_default() {
+        "rejected" => {
+            let faults: Vec<Fault> = serde_json::from_value(order["faults"].clone()).unwrap_or_default();
+            refused(place::refusal(&faults).with("order_id", id))
+        }
+        "paid" | "fulfilled" | "archived" => Some(Outcome::Taken(show::for_caller(order, caller))),
+        // On the road: nothing more is waited for until somebody opens the door.
+        "created" if order["saga"]["step"] == "collect_cash" => {
+            Some(Outcome::Taken(show::for_caller(order, caller)))
+        }
+        "cancelled" | "refunded" => {
+            let reason = order["reason"].as_str().unwrap_or_default().to_string();
+            let (status, code, why) = match reason.as_str() {
+                "payment_declined" | "payment_timeout" => {
+                    (StatusCode::PAYMENT_REQUIRED, "ORDER_PAYMENT_FAILED", "the payment was not taken")
+                }
+                "insufficient_stock" | "stock_unavailable" => (
+                    StatusCode::CONFLICT,
+                    "ORDER_INSUFFICIENT_STOCK",
+                    "there is not enough of it; whatever was paid goes back",
+                ),
+                _ => (StatusCode::CONFLICT, "ORDER_CANCELLED", "it was cancelled meanwhile"),
+            };
+            let problem = Problem::new(status, code, why).with("order_id", id).with("reason", reason);
+            let short = order["short"].as_array().cloned().unwrap_or_default();
+            refused(if code == "ORDER_INSUFFICIENT_STOCK" {
+                problem.with("items", json!(short))
+            } else {
+                problem
+            })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,170 @@
+//! An order is placed once, however often it is sent: its journal row is the record of that, for every replica.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use contract::{Body, Fault, Message, MessageId, OrderId, Raw, Submit, Table, Unreadable};
+use serde_json::{Map, Value, json};
+
+use super::outcome::{self, Outcome};
+use super::show;
+use crate::door::Refused;
+use crate::gateway::Gateway;
+use crate::gateway::auth::Caller;
+use crate::gateway::call::Call;
+use crate::gateway::problem::Problem;
+
+pub(super) async fn place(call: Call) -> Result<Response, Problem> {
+    submit(call, |_| {}).await
+}
+
+/// The same, with what lies in the customer's stored cart.
+pub(super) async fn check_out(call: Call) -> Result<Response, Problem> {
+    let of_cart = |fields: &mut Map<String, Value>| {
+        fields.remove("items");
+        fields.insert("cart".into(), json!(true));
+    };
+    submit(call, of_cart).await
+}
+
+async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Response, Problem> {
+    let (gateway, caller) = (&call.gateway, call.caller()?);
+    let message = read(&call, caller, meant).await?;
+    let Body::Submit(submit) = &message.body else {
+        return Err(Problem::internal("a checkout became another"));
+    };
+    let order_id = submit.order_id;
+    must_be_whole(gateway, submit).await?;
+    gateway.admission.open(&*gateway.store).await?;
+    if message.id.as_str() != order_id.to_string() {
+        must_be_new(gateway, submit).await?;
+    }
+    // News that come while it is let in are not missed.
+    let place = call.would_wait().and_then(|time| Some((time, gateway.hub.place(&caller.id)?)));
+    let mut waiter = gateway.hub.wait_for(order_id);
+    gateway.door.accept(message).await.map_err(|refused| match refused {
+        Refused::IdReused => reused(&call),
+        Refused::Unavailable(_) => Problem::unavailable(refused),
+    })?;
+    let answered = match place {
+        Some((time, _place)) => {
+            tokio::time::timeout(time, outcome::of(gateway, caller, order_id, &mut waiter)).await
+        }
+        None => return Ok(under_way(order_id, &submitted(caller, order_id))),
+    };
+    match answered {
+        Ok(outcome) => ended(order_id, outcome?),
+        Err(_) => Ok(under_way(order_id, &show::of(gateway, caller, order_id).await?)),
+    }
+}
+
+/// From the body and the token; which of the two says who the customer is needs no asking.
+async fn read(call: &Call, caller: &Caller, meant: fn(&mut Map<String, Value>)) -> Result<Message, Problem> {
+    let mut body: Value = call.json()?;
+    let Some(fields) = body.as_object_mut() else {
+        return Err(Problem::unprocessable("ORDER_INVALID", "the body must be a JSON object"));
+    };
+    fields.insert("customer_id".into(), json!(&*caller.id));
+    meant(fields);
+    let named = fields.get("order_id").is_some_and(|id| !id.is_null());
+    let message_id = match key_of(call, &caller.id)? {
+        Some(key) => Some(key),
+        None if named => None,
+        None => {
+            let why = "send an Idempotency-Key, or an order_id in the body: without one a repeat cannot be recognised";
+            return Err(Problem::bad_request("IDEMPOTENCY_KEY_REQUIRED", why));
+        }
+    };
+    if named && body["order_id"].as_str().is_none_or(|id| id.parse::<OrderId>().is_err()) {
+        return Err(refusal(&[Fault::new("order_id", "invalid", "must be a UUID")]));
+    }
+    let raw = Raw {
+        message_id: message_id.map(|id| id.to_string()),
+        name: "checkout.submit".into(),
+        body: body.to_string().into_bytes(),
+        ..Raw::default()
+    };
+    Message::accept(&raw, call.gateway.store.now().await?).map_err(|Unreadable { code, why }| match code {
+        "body_too_large" => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", why),
+        _ => Problem::unprocessable("ORDER_INVALID", why),
+    })
+}
+
+/// The same customer's same key gives the same id everywhere and for ever.
+pub(crate) fn key_of(call: &Call, customer_id: &str) -> Result<Option<MessageId>, Problem> {
+    const KEY_MAX: usize = 255;
+    let Some(key) = call.headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().map(str::trim);
+    let key = key
+        .filter(|key| (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()));
+    let key = key.ok_or_else(|| {
+        let why = format!("an Idempotency-Key has 1 to {KEY_MAX} visible ASCII characters");
+        Problem::bad_request("IDEMPOTENCY_KEY_INVALID", why)
+    })?;
+    Ok(Some(OrderId::of_key(customer_id, key).uuid().into()))
+}
+
+/// The faults that anybody can see are told at once; whether it can be had at all is the order worker's to say.
+async fn must_be_whole(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
+    let cart = submit.cart.as_ref().map_err(|faults| refusal(faults))?;
+    let unknown = gateway.shelf.unknown(&*gateway.store, &cart.lines).await?;
+    if unknown.is_empty() { Ok(()) } else { Err(refusal(&Fault::first(unknown))) }
+}
+
+/// An order id that came with a key may belong to another order, which the key does not know.
+async fn must_be_new(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
+    let Some(doc) = gateway.store.get(Table::Orders, &submit.order_id.to_string()).await? else {
+        return Ok(());
+    };
+    let order: order::Order = serde_json::from_str(&doc).map_err(Problem::internal)?;
+    let same = order.content == submit.content && submit.customer_id.as_ref() == Some(&order.customer_id);
+    if same { Ok(()) } else { Err(id_reused()) }
+}
+
+fn reused(call: &Call) -> Problem {
+    if call.header("idempotency-key").is_none() {
+        return id_reused();
+    }
+    Problem::key_reused()
+}
+
+pub(super) fn id_reused() -> Problem {
+    let why = "this order_id was used before, with another content; give every order its own";
+    Problem::unprocessable("ORDER_ID_REUSED", why)
+}
+
+/// The first fault's code is what programs branch on; all faults go along.
+pub(super) fn refusal(faults: &[Fault]) -> Problem {
+    let (status, code) = match faults.first().map(|fault| fault.code.as_str()) {
+        Some("cart_empty") => (StatusCode::UNPROCESSABLE_ENTITY, "ORDER_CART_EMPTY"),
+        Some("product_unknown") => (StatusCode::UNPROCESSABLE_ENTITY, "PRODUCT_UNKNOWN"),
+        Some("cart_changed") => (StatusCode::CONFLICT, "CART_CHANGED"),
+        Some("cart_in_checkout") => (StatusCode::CONFLICT, "CART_IN_CHECKOUT"),
+        _ => (StatusCode::UNPROCESSABLE_ENTITY, "ORDER_INVALID"),
+    };
+    let why = Fault::in_words(faults).unwrap_or_else(|| "the order cannot be read".into());
+    Problem::new(status, code, why).with("errors", json!(faults))
+}
+
+fn ended(order_id: OrderId, outcome: Outcome) -> Result<Response, Problem> {
+    match outcome {
+        Outcome::Taken(order) => Ok(with_place(order_id, StatusCode::CREATED, &order)),
+        Outcome::Refused(problem) => Err(*problem),
+    }
+}
+
+fn submitted(caller: &Caller, order_id: OrderId) -> Value {
+    json!({"order_id": order_id, "customer_id": &*caller.id, "status": "submitted", "actions": []})
+}
+
+fn under_way(order_id: OrderId, order: &Value) -> Response {
+    with_place(order_id, StatusCode::ACCEPTED, order)
+}
+
+fn with_place(order_id: OrderId, status: StatusCode, order: &Value) -> Response {
+    let mut response = (status, Json(order)).into_response();
+    if let Ok(place) = HeaderValue::from_str(&format!("/orders/{order_id}")) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
+}

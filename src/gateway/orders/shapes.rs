@@ -1,0 +1,207 @@
+//! What orders look like from outside, for the document. The order itself is put together in `src/view.rs`, and a new
+//! one is read in `workers/contract/src/submission.rs`; the tests hold both to what is described here.
+
+use contract::{
+    By, Contact, Fault, Item, Line, Method, Money, OrderId, PaymentChoice, Reason, Short, Status, Time,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A checkout. Prices are looked up, never taken from the sender.
+#[derive(JsonSchema)]
+#[schemars(extend("examples" = [{
+    "items": [{"sku": "BOOK-DUNE", "quantity": 1}],
+    "payment": {"method": "card", "token": "tok_ok"},
+    "contact": {"email": "reader@example.org"},
+}]))]
+#[allow(dead_code)]
+pub(crate) struct NewOrder {
+    /// Instead of an Idempotency-Key, or beside it.
+    #[serde(default)]
+    order_id: Option<OrderId>,
+    /// 1 to 100 lines, at most 1000 of one thing.
+    items: Vec<Line>,
+    /// Card payments need the provider's token.
+    payment: PaymentChoice,
+    /// Where you want to hear of it.
+    #[serde(default)]
+    contact: Option<Contact>,
+    /// 1 to 40 visible ASCII characters.
+    #[serde(default)]
+    discount_code: Option<String>,
+}
+
+/// A checkout of the stored cart.
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+pub(crate) struct CartCheckout {
+    /// Instead of an Idempotency-Key, or beside it.
+    #[serde(default)]
+    order_id: Option<OrderId>,
+    /// The version of the cart that you saw: another one is refused. Without it, whatever is in it is ordered.
+    #[serde(default)]
+    cart_version: Option<u64>,
+    /// Card payments need the provider's token, or one of your stored payment methods.
+    payment: PaymentChoice,
+    /// Where you want to hear of it.
+    #[serde(default)]
+    contact: Option<Contact>,
+    /// 1 to 40 visible ASCII characters.
+    #[serde(default)]
+    discount_code: Option<String>,
+}
+
+/// Submitted or rejected, it has little more than its id and status.
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+pub(crate) struct Order {
+    order_id: OrderId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    customer_id: Option<String>,
+    status: Standing,
+    /// Why it was cancelled or refunded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    /// The lines that could not be had, if that is the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    short: Vec<Short>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    items: Vec<Item>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subtotal: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    discount: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    total: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    payment: Option<Payment>,
+    /// Goods that came back, or are on their way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    returns: Vec<Return>,
+    /// What you may do with it now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    actions: Vec<String>,
+    /// Each change of its status, oldest first. Left out in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    audit: Vec<Entry>,
+    /// What was wrong, when it was rejected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<Fault>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    updated_at: Option<Time>,
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(dead_code)]
+pub(crate) enum Standing {
+    /// It is safe, and nobody has looked at it yet.
+    Submitted,
+    /// It was refused as it came; `faults` say why.
+    Rejected,
+    #[serde(untagged)]
+    Known(Status),
+}
+
+/// In lists, without what only the payment's own record knows.
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+pub(crate) struct Payment {
+    method: Method,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    transaction_id: Option<String>,
+    /// Of cash on delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    receipt: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    charged: Option<Money>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refunded: Option<Money>,
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+pub(crate) struct Return {
+    /// 1, 2, … within the order.
+    no: u32,
+    lines: Vec<Line>,
+    amount: Money,
+    done: bool,
+    at: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    /// Who took it back; for admins alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    who: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+pub(crate) struct Entry {
+    at: Time,
+    /// None: this is how it began.
+    from: Option<Status>,
+    to: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    by: By,
+    /// By name, for admins alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    who: Option<String>,
+    message_id: String,
+}
+
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+pub(crate) struct Page {
+    items: Vec<Order>,
+    /// What `cursor` takes for the page after this one.
+    next: Option<String>,
+}
+
+/// Which of your orders.
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Wanted {
+    #[serde(default)]
+    pub(super) status: Option<Status>,
+    /// Those that failed as well: payment declined or timed out, too little stock.
+    #[serde(default)]
+    pub(super) failed: Option<bool>,
+    /// Created at this time or later, …
+    #[serde(default)]
+    pub(super) from: Option<Time>,
+    /// … and before this one.
+    #[serde(default)]
+    pub(super) to: Option<Time>,
+    /// What the order's id begins with, or what a title, an author or a sku of it holds: at most 100 characters.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    pub(super) q: Option<String>,
+    /// At most 100; 20 if it is left out.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
+    pub(super) limit: Option<u32>,
+    /// The `next` of the page before.
+    #[serde(default)]
+    pub(super) cursor: Option<String>,
+}
+
+#[derive(Deserialize, Serialize, JsonSchema)]
+pub(crate) struct Cancel {
+    /// In your own words; at most 500 characters.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Deserialize, Serialize, JsonSchema)]
+pub(crate) struct Pay {
+    /// A receipt's number, at most 100 characters.
+    #[serde(default)]
+    pub(super) transaction_id: Option<String>,
+}

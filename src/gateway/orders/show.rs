@@ -1,0 +1,74 @@
+//! One order, as its customer may see it: what is inside of us is left out, and what is not theirs to do is not offered.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use contract::{Body, OrderId, Role};
+use serde_json::{Value, json};
+
+use crate::gateway::Gateway;
+use crate::gateway::auth::Caller;
+use crate::gateway::call::Call;
+use crate::gateway::problem::Problem;
+use crate::view;
+
+/// Everything else that may be done with an order is an admin's to do.
+const CUSTOMERS_MAY: [&str; 1] = ["cancel"];
+
+pub(super) async fn show(call: Call) -> Result<Response, Problem> {
+    let order = of(&call.gateway, call.caller()?, call.order_id()?).await?;
+    Ok(Json(order).into_response())
+}
+
+/// As the caller may see it; what is not theirs is not found.
+pub(crate) async fn of(gateway: &Gateway, caller: &Caller, order_id: OrderId) -> Result<Value, Problem> {
+    let known = view::order(&*gateway.store, &order_id.to_string()).await?;
+    let order = match known {
+        Some(order) => Some(order),
+        None => submitted(gateway, order_id).await?,
+    };
+    let own = order.filter(|order| is_own(order, caller)).ok_or_else(Problem::order_not_found)?;
+    Ok(for_caller(own, caller))
+}
+
+pub(crate) fn is_own(order: &Value, caller: &Caller) -> bool {
+    caller.is_admin() || order["customer_id"].as_str() == Some(&*caller.id)
+}
+
+pub(crate) fn for_caller(mut order: Value, caller: &Caller) -> Value {
+    if caller.is_admin() {
+        return order;
+    }
+    if let Some(fields) = order.as_object_mut() {
+        fields.remove("saga");
+    }
+    // Who of the shop did something is the shop's affair.
+    for list in ["audit", "returns"] {
+        for entry in order[list].as_array_mut().into_iter().flatten() {
+            entry.as_object_mut().map(|fields| fields.remove("who"));
+        }
+    }
+    // Cash is booked by whoever takes it; what waits to be confirmed is confirmed by its customer.
+    let by_customer = order["payment"]["method"] != "cod";
+    if let Some(actions) = order["actions"].as_array_mut() {
+        let theirs = |action: &str| may(caller, action) || (action == "pay" && by_customer);
+        actions.retain(|action| action.as_str().is_some_and(theirs));
+    }
+    order
+}
+
+pub(super) fn may(caller: &Caller, action: &str) -> bool {
+    caller.is_admin() || CUSTOMERS_MAY.contains(&action)
+}
+
+/// The order worker has not seen it yet, but the journal knows who sent it.
+async fn submitted(gateway: &Gateway, order_id: OrderId) -> Result<Option<Value>, Problem> {
+    let rows = gateway.store.journal_of(order_id).await?;
+    let accepted = rows.iter().filter(|row| row.role == Role::Gateway).flat_map(|row| &row.said);
+    let mut customer = accepted.filter_map(|said| match &said.message.body {
+        Body::Submit(submit) => submit.customer_id.clone(),
+        _ => None,
+    });
+    Ok(customer.next().map(|customer_id| {
+        json!({"order_id": order_id, "customer_id": customer_id, "status": "submitted", "actions": []})
+    }))
+}

@@ -1,0 +1,137 @@
+//! What an order's owner is shown of its money: what was asked, what became of it, and since when. No token, no secret.
+
+use contract::{Confirm, Currency, Method, Money, OrderId, Time};
+use payment::{Payment, RefundState, Status};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+#[derive(Serialize, JsonSchema)]
+pub struct PaymentView {
+    pub id: String,
+    pub order_id: OrderId,
+    pub customer_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    #[schemars(with = "String")]
+    pub status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<Money>,
+    /// What the provider calls the charge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+    /// Why the last try took no money.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+    /// If it is paid by confirmation: each of them.
+    pub tries: Vec<Try>,
+    pub refunds: Vec<Refund>,
+    /// Each status it has had, oldest first.
+    pub history: Vec<Since>,
+    pub created_at: Time,
+    pub updated_at: Time,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Try {
+    pub at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Refund {
+    /// The return it is for; 0 if the order was given up.
+    pub return_no: u32,
+    pub amount: Money,
+    #[schemars(with = "String")]
+    pub state: RefundState,
+    /// The money came after the order had been given up.
+    pub late: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub struct Since {
+    #[schemars(with = "String")]
+    pub status: Status,
+    pub at: Time,
+}
+
+pub fn payment_view(id: String, customer_id: String, record: Payment) -> PaymentView {
+    let money =
+        |minor| record.currency.and_then(|currency: Currency| Money::from_minor(minor, currency).ok());
+    let (captured, refunded) = (money(record.captured_minor), money(record.refunded_minor));
+    let charge = record.charge.as_ref();
+    let refund = |refund: &payment::Refund| Refund {
+        return_no: refund.return_no,
+        amount: refund.amount,
+        state: refund.state,
+        late: refund.late,
+        transaction_id: refund.transaction_id.clone(),
+    };
+    let one = |one: &payment::Try| Try {
+        at: one.at,
+        failure_code: one.failure_code.clone(),
+        transaction_id: one.transaction_id.clone(),
+    };
+    PaymentView {
+        id,
+        order_id: record.order_id,
+        customer_id,
+        method: charge.map(|charge| charge.method),
+        status: record.status,
+        amount: charge.map(|charge| charge.amount),
+        captured,
+        refunded,
+        transaction_id: charge.and_then(|charge| charge.transaction_id.clone()),
+        failure_code: charge.and_then(|charge| charge.failure_code.clone()),
+        tries: record.tries.iter().map(one).collect(),
+        refunds: record.refunds.iter().map(refund).collect(),
+        history: record.history.iter().map(|(at, status)| Since { status: *status, at: *at }).collect(),
+        created_at: record.created_at,
+        updated_at: record.updated_at,
+    }
+}
+
+/// Where a payment by confirmation stands, in the words that front ends know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IntentStatus {
+    /// Nothing to charge is known, or what was known has been declined.
+    RequiresPaymentMethod,
+    RequiresConfirmation,
+    Processing,
+    Succeeded,
+    Canceled,
+}
+
+impl IntentStatus {
+    pub fn of(record: &Payment) -> Self {
+        match record.status {
+            Status::AwaitingConfirmation if record.charge.as_ref().is_some_and(is_chargeable) => {
+                IntentStatus::RequiresConfirmation
+            }
+            Status::AwaitingConfirmation => IntentStatus::RequiresPaymentMethod,
+            Status::AwaitingCash | Status::Asked | Status::Checking => IntentStatus::Processing,
+            // What goes back whole has paid for nothing.
+            Status::Captured if record.refunds.iter().any(|refund| refund.return_no == 0) => {
+                IntentStatus::Canceled
+            }
+            Status::Captured => IntentStatus::Succeeded,
+            Status::Undoing | Status::Declined | Status::GivenUp => IntentStatus::Canceled,
+        }
+    }
+}
+
+fn is_chargeable(charge: &payment::Charge) -> bool {
+    let known = charge.payment.token.is_some() || charge.payment.payment_method_id.is_some();
+    debug_assert!(charge.payment.confirm == Confirm::Manual, "nothing else waits to be confirmed");
+    charge.failure_code.is_none() && (known || charge.method == Method::Paypal)
+}

@@ -1,0 +1,75 @@
+//! What a believed webhook says, in our own words: an event about a payment, or something that is none of our concern.
+
+use contract::{ProviderEvent, ProviderEventKind, clean_text};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as Unknown, StrDeserializer};
+
+/// Providers' own ids have about 30 characters.
+const ID_CHARS_MAX: usize = 200;
+const KIND_CHARS_MAX: usize = 100;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    Event(Box<ProviderEvent>),
+    /// It is kept, and nothing is done about it.
+    SetAside {
+        event_id: String,
+        kind: String,
+        why: &'static str,
+    },
+}
+
+/// It is believed, and cannot be understood. `event_id` as far as it could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    pub event_id: Option<String>,
+    pub why: String,
+}
+
+/// What every provider's event has.
+#[derive(Deserialize)]
+pub(super) struct Envelope {
+    pub(super) id: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+}
+
+impl Envelope {
+    pub(super) fn read(body: &[u8]) -> Result<Self, Unreadable> {
+        let nameless = |why: String| Unreadable { event_id: None, why };
+        let envelope: Self = serde_json::from_slice(body).map_err(|why| nameless(plain(&why)))?;
+        clean_text(&envelope.id, ID_CHARS_MAX).map_err(|why| nameless(format!("its id {why}")))?;
+        clean_text(&envelope.kind, KIND_CHARS_MAX)
+            .map_err(|why| envelope.unreadable(format!("its type {why}")))?;
+        Ok(envelope)
+    }
+
+    pub(super) fn unreadable(&self, why: impl Into<String>) -> Unreadable {
+        Unreadable { event_id: Some(self.id.clone()), why: why.into() }
+    }
+
+    pub(super) fn set_aside(self, why: &'static str) -> Heard {
+        Heard::SetAside { event_id: self.id, kind: self.kind, why }
+    }
+}
+
+/// In the form that our own queue knows, `docs/asyncapi.yaml`.
+pub fn read(body: &[u8]) -> Result<Heard, Unreadable> {
+    let envelope = Envelope::read(body)?;
+    let kind: StrDeserializer<'_, Unknown> = envelope.kind.as_str().into_deserializer();
+    if ProviderEventKind::deserialize(kind).is_err() {
+        return Ok(envelope.set_aside("events of this type are not about payments or refunds"));
+    }
+    let event = serde_json::from_slice(body).map_err(|why| envelope.unreadable(plain(&why)))?;
+    Ok(Heard::Event(Box::new(event)))
+}
+
+/// Where it fails, and not at what: that may be personal.
+pub(super) fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match (error.is_data() && text.starts_with("invalid "), text.rfind(", expected ")) {
+        (true, Some(at)) => text[at + 2..].to_string(),
+        _ => text,
+    }
+}

@@ -1,0 +1,79 @@
+//! The chaos shop: what it breaks is broken, what it promises holds all the same, and nobody else has it.
+
+use checkout_saga::store::Store;
+use contract::Time;
+
+use super::{Browser, Office};
+use crate::gateway::Gate;
+use crate::support::{at_rest, block_on, until};
+
+const PATH: &str = "/dashboard/chaos";
+
+fn in_the_shop() -> (Gate, Browser, String) {
+    // Who looks again and again is no customer of theirs.
+    let gate = Gate::open_with(&["--rate-per-customer=0", "--rate-per-address=0"]);
+    let browser = Browser { web: gate.stranger(), cookie: String::new() };
+    let token = browser.form_token(PATH);
+    (gate, browser, token)
+}
+
+#[test]
+fn a_shop_at_work_has_no_chaos_and_gives_no_token_away() {
+    let office = Office::open();
+    let admin = office.admin();
+    let token = admin.form_token("/");
+    admin.get(PATH).problem(404, "NOT_FOUND");
+    for (path, name, value) in [
+        ("order", "scene", "round"),
+        ("fault", "fault", "away"),
+        ("crash", "role", "order"),
+        ("heal", "x", "y"),
+    ] {
+        let fields = [("form_token", token.as_str()), (name, value)];
+        admin.post(&format!("{PATH}/{path}"), &fields).problem(404, "NOT_FOUND");
+    }
+    for path in ["/dashboard/shop", "/dashboard/shop.js"] {
+        admin.get(path).problem(404, "NOT_FOUND");
+    }
+    let page = admin.get("/").text;
+    assert!(!page.contains(PATH) && !page.contains("/dashboard/shop"), "nor a way there");
+}
+
+/// Workers die, each of them several times, and the broker does all that it can do wrong.
+#[test]
+fn a_hundred_orders_of_all_kinds_end_well_while_everything_breaks() {
+    let (gate, browser, token) = in_the_shop();
+    let post = |path: &str, name: &str, value: &str| {
+        browser.post(&format!("{PATH}/{path}"), &[("form_token", &token), (name, value)]).is(303)
+    };
+    for fault in ["twice", "slow", "answer-lost"] {
+        post("fault", "fault", fault);
+    }
+    post("order", "scene", "round");
+    for _ in 0..3 {
+        post("heal", "so that the deaths are the newest", "");
+        for fault in ["twice", "slow", "answer-lost"] {
+            post("fault", "fault", fault);
+        }
+        for role in ["order", "payment", "saga", "stock", "provider"] {
+            post("crash", "role", role);
+        }
+        until("five deaths", || (browser.get(PATH).text.matches(" died ").count() >= 5).then_some(()));
+    }
+    post("fault", "fault", "away");
+    until("the broker's absence", || {
+        let ready = browser.get("/health/ready");
+        (ready.status == 503 && ready.text.contains("it was sent away")).then_some(())
+    });
+    post("heal", "now", "");
+    assert!(browser.get(PATH).text.contains("Nothing is wrong at the moment"));
+    let store = block_on(gate.shop.folder.store());
+    until("an end of all orders", || {
+        let (from, to) = (Time::from_unix_ms(0), block_on(store.now()).unwrap().plus_s(60));
+        let orders: u64 =
+            block_on(store.census(from, to)).unwrap().orders.iter().map(|(_, count)| count).sum();
+        let open = block_on(store.census_under_way()).unwrap();
+        (orders == 100 && open.sagas.is_empty() && block_on(at_rest(&store))).then_some(())
+    });
+    gate.shop.close();
+}

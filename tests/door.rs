@@ -1,0 +1,126 @@
+//! Whoever waits at the door for an answer goes before what has time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use checkout_saga::broker::embedded::EmbeddedBroker;
+use checkout_saga::broker::{Broker, Delivery, Depth, Unavailable};
+use checkout_saga::door::{Crowd, Door};
+use checkout_saga::echo::Echoes;
+use checkout_saga::pause::Paused;
+use checkout_saga::run::{Decides, Neighbours, Station};
+use checkout_saga::store::Said;
+use checkout_saga::store::sqlite::SqliteStore;
+use contract::{Message, Queue, Raw, Time};
+use order::OrderWorker;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+const CROWD: usize = 16;
+
+#[tokio::test]
+async fn while_a_crowd_waits_at_the_door_batches_are_small() {
+    let store = Arc::new(SqliteStore::in_memory().await.unwrap());
+    // Nobody keeps this door: whoever comes waits.
+    let (door, _keeper) = Door::open(
+        store.clone(),
+        Arc::new(EmbeddedBroker::refilled(Vec::new())),
+        Echoes::unheard(),
+        CancellationToken::new(),
+    );
+    let (asked, mut portions) = mpsc::unbounded_channel();
+    let station = Station {
+        store,
+        broker: Arc::new(Counter(asked)),
+        hand: Arc::new(Decides(OrderWorker)),
+        queues: &[Queue::Order],
+        batch_max: 256,
+        crowd: door.crowd(),
+        paused: Paused::never(),
+        neighbours: Neighbours::of([]),
+        echoes: Echoes::unheard(),
+    };
+
+    let waiting: Vec<_> = (0..CROWD).map(|number| come(&door, number)).collect();
+    crowded(&door.crowd(), true).await;
+    let stop = CancellationToken::new();
+    let runs = tokio::spawn(station.run(stop.clone()));
+    assert_eq!(portions.recv().await.unwrap(), 32);
+
+    waiting.iter().for_each(|one| one.abort());
+    crowded(&door.crowd(), false).await;
+    while portions.recv().await.unwrap() != 256 {}
+    stop.cancel();
+    runs.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_comes_as_from_a_queue_is_no_crowd() {
+    let store = Arc::new(SqliteStore::in_memory().await.unwrap());
+    let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
+    let (door, _keeper) = Door::open(store, broker, Echoes::unheard(), CancellationToken::new());
+    for number in 0..CROWD * 2 {
+        let door = door.clone();
+        tokio::spawn(async move { door.bring(message(number)).await });
+    }
+    tokio::task::yield_now().await;
+    assert!(!door.crowd().is_here());
+}
+
+fn come(door: &Door, number: usize) -> tokio::task::JoinHandle<()> {
+    let door = door.clone();
+    tokio::spawn(async move { door.accept(message(number)).await.map(drop).unwrap() })
+}
+
+async fn crowded(crowd: &Crowd, expected: bool) {
+    for _ in 0..1000 {
+        if crowd.is_here() == expected {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("the crowd is not as it should be: {expected}");
+}
+
+fn message(number: usize) -> Message {
+    let raw = Raw {
+        message_id: Some(format!("discount-{number}")),
+        name: "order.cancel".into(),
+        body: format!(r#"{{"order_id":"01932b4a-1111-7000-8000-{number:012}"}}"#).into(),
+        ..Raw::default()
+    };
+    Message::accept(&raw, Time::default()).unwrap()
+}
+
+/// Tells how much it was asked for, has nothing, and is asked again.
+struct Counter(mpsc::UnboundedSender<usize>);
+
+#[async_trait::async_trait]
+impl Broker for Counter {
+    async fn take(&self, _: Queue, max: usize) -> Result<Vec<Delivery>, Unavailable> {
+        self.0.send(max).unwrap();
+        Err(Unavailable("there is nothing".into()))
+    }
+
+    async fn publish(&self, _: &[Said]) -> Result<(), Unavailable> {
+        unreachable!("nothing was taken")
+    }
+
+    async fn ack(&self, _: &[Delivery]) -> Result<(), Unavailable> {
+        unreachable!("nothing was taken")
+    }
+
+    async fn hand_back(&self, _: &[Delivery]) {}
+
+    async fn retry(&self, _: &Delivery, _: Duration) -> Result<(), Unavailable> {
+        unreachable!("nothing was taken")
+    }
+
+    async fn depth(&self, _: Queue) -> Result<Depth, Unavailable> {
+        Err(Unavailable("nobody asks".into()))
+    }
+
+    async fn facts(&self, _: &[&'static str]) -> broadcast::Receiver<Arc<Message>> {
+        broadcast::channel(1).1
+    }
+}

@@ -1,0 +1,55 @@
+//! The gateway, seen by customers, admins and strangers. Each test has a system of its own; what they send is HTTP.
+
+mod admin;
+mod admission;
+mod away;
+mod carts;
+mod document;
+mod frame;
+mod intents;
+mod keys;
+mod methods;
+mod orders;
+mod payments;
+mod preview;
+mod replicas;
+mod secrets;
+mod sold;
+mod story;
+mod tokens;
+
+use crate::support::shop::Shop;
+use crate::support::web::Web;
+
+/// An open shop whose tokens the tests can sign, and who is at its gateway.
+pub(crate) struct Gate {
+    pub(crate) shop: Shop,
+}
+
+impl Gate {
+    pub(crate) fn open() -> Self {
+        Self::open_with(&[])
+    }
+
+    pub(crate) fn open_with(settings: &[&str]) -> Self {
+        let secret = format!("--jwt-secret={}", crate::support::served::SECRET);
+        let settings: Vec<&str> = [secret.as_str()].into_iter().chain(settings.iter().copied()).collect();
+        Self { shop: Shop::open_with(&settings) }
+    }
+
+    pub(crate) fn stranger(&self) -> Web {
+        Web::stranger(self.shop.system.door().address())
+    }
+
+    pub(crate) fn customer(&self, id: &str) -> Web {
+        Web::customer(self.shop.system.door().address(), id)
+    }
+
+    pub(crate) fn admin(&self) -> Web {
+        Web::admin(self.shop.system.door().address())
+    }
+
+    pub(crate) fn with_token(&self, token: &str) -> Web {
+        Web::with_token(self.shop.system.door().address(), token)
+    }
+}

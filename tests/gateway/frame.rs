@@ -1,0 +1,124 @@
+//! What every route has in common: methods, headers, limits, and a listener that nobody can keep busy.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::Gate;
+use crate::support::web::Answer;
+
+#[test]
+fn what_there_is_not_and_what_is_not_allowed_are_problems_that_say_what_there_is() {
+    let gate = Gate::open();
+    let web = gate.stranger();
+    web.get("/nowhere").problem(404, "NOT_FOUND");
+    let other = web.send("DELETE", "/openapi.json", &[], b"");
+    other.problem(405, "METHOD_NOT_ALLOWED");
+    assert_eq!(other.headers["allow"], "GET, HEAD, OPTIONS");
+    assert_eq!(web.send("OPTIONS", "/openapi.json", &[], b"").is(204).headers["allow"], "GET, HEAD, OPTIONS");
+    let head = web.send("HEAD", "/health", &[], b"").is(200);
+    assert_eq!((head.text.as_str(), head.headers["content-length"].as_str()), ("", "3"));
+    let admin = gate.admin();
+    admin.send("POST", "/admin/roles/%ff/pause", &[], b"{}").problem(400, "PATH_INVALID");
+    admin.post("/admin/roles/cook/pause", &json!({"by": "anna"})).problem(404, "ROLE_UNKNOWN");
+    let form = [("content-type", "text/plain")];
+    admin.send("POST", "/admin/messages", &form, b"").problem(415, "CONTENT_TYPE_UNSUPPORTED");
+    gate.shop.close();
+}
+
+#[test]
+fn every_answer_forbids_guessing_framing_and_keeping_and_names_its_request() {
+    let gate = Gate::open();
+    for path in ["/health", "/nowhere", "/openapi.json"] {
+        let answer = gate.stranger().send("GET", path, &[("x-request-id", "mine-7")], b"");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+            ("x-request-id", "mine-7"),
+        ] {
+            assert_eq!(answer.headers.get(name).map(String::as_str), Some(value), "{path}");
+        }
+        assert!(answer.headers["content-security-policy"].contains("default-src 'none'"), "{path}");
+    }
+    let odd = gate.stranger().send("GET", "/health", &[("x-request-id", "a b")], b"");
+    assert_eq!(odd.headers["x-request-id"].len(), 36, "an id that cannot stand in a log is replaced");
+    gate.shop.close();
+}
+
+#[test]
+fn web_pages_from_elsewhere_may_call_only_if_a_setting_names_them() {
+    let gate = Gate::open_with(&["--cors-origins=https://shop.example"]);
+    let from = |origin: &str, method: &str| {
+        let asks = [("origin", origin), ("access-control-request-method", "POST")];
+        gate.stranger().send(method, "/admin/messages", &asks, b"")
+    };
+    let asked = from("https://shop.example", "OPTIONS").is(204);
+    assert_eq!(asked.headers["access-control-allow-origin"], "https://shop.example");
+    assert!(asked.headers["access-control-allow-headers"].contains("idempotency-key"));
+    let called = from("https://shop.example", "GET");
+    assert_eq!(called.headers["access-control-allow-origin"], "https://shop.example");
+    for stranger in ["https://shop.example.evil", "http://shop.example", "null"] {
+        assert!(!from(stranger, "OPTIONS").headers.contains_key("access-control-allow-origin"), "{stranger}");
+    }
+    gate.shop.close();
+}
+
+#[test]
+fn who_asks_too_often_is_told_when_to_come_again_and_the_command_line_is_not_held_up() {
+    let gate = Gate::open_with(&["--rate-per-customer=1"]);
+    let many = |web: &crate::support::web::Web| (0..10).map(|_| web.get("/admin/messages").status).max();
+    let admin = gate.admin();
+    let start = Instant::now();
+    while admin.post("/admin/roles/cook/pause", &json!({"by": "anna"})).status != 429 {
+        assert!(start.elapsed() < Duration::from_secs(20), "nobody was held up");
+    }
+    let answer = admin.post("/admin/roles/cook/pause", &json!({"by": "anna"}));
+    answer.problem(429, "TOO_MANY_REQUESTS");
+    assert!(answer.headers["retry-after"].parse::<u64>().unwrap() >= 1);
+    assert_eq!(many(&gate.stranger()), Some(405), "strangers are counted by their address");
+    gate.shop.close();
+}
+
+#[test]
+fn a_head_that_never_ends_and_a_line_that_says_nothing_are_hung_up_on() {
+    let gate = Gate::open();
+    let address = gate.shop.system.door().address();
+    let begun = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(25))).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream
+    };
+    let silent = begun(b"");
+    let slow = begun(b"GET /health HTTP/1.1\r\nhost: x\r\nx-slow: ");
+    let kept = begun(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n");
+    let half = begun(b"POST /admin/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{");
+    for (what, mut stream) in [("silent", silent), ("slow", slow), ("kept", kept), ("half", half)] {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap_or_else(|why| panic!("{what} was kept: {why}"));
+    }
+    let large = format!("GET /health HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", "x".repeat(64 << 10));
+    let mut stream = begun(large.as_bytes());
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok();
+    if !answer.is_empty() {
+        assert_eq!(Answer::read(&String::from_utf8_lossy(&answer)).unwrap().status, 431);
+    }
+    gate.shop.close();
+}
+
+#[test]
+fn a_body_that_dawdles_is_given_up() {
+    let gate = Gate::open();
+    let admin = gate.admin();
+    let mut stream = admin.begin("POST", "/admin/messages", &[("content-length", "9")], b"").unwrap();
+    stream.write_all(b"{").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    Answer::read(&answer).unwrap().problem(408, "BODY_TOO_SLOW");
+    gate.shop.close();
+}

@@ -1,0 +1,128 @@
+//! What customers see of their money, and the payments that do not go as planned.
+
+use checkout_saga::store::Store;
+use serde_json::{Value, json};
+
+use super::Gate;
+use crate::support::until;
+use crate::support::web::{Answer, Web};
+
+fn order(web: &Web, key: &str, payment: &Value, contact: &Value) -> Answer {
+    let body =
+        json!({"items": [{"sku": "BOOK-DUNE", "quantity": 1}], "payment": payment, "contact": contact});
+    until("the catalogue", || {
+        let answer = web.send("POST", "/orders", &[("idempotency-key", key)], body.to_string().as_bytes());
+        (answer.status != 422).then_some(answer)
+    })
+}
+
+fn by_card(web: &Web, key: &str, token: &str) -> String {
+    let placed = order(web, key, &json!({"method": "card", "token": token}), &json!({})).is(202).json();
+    placed["order_id"].as_str().unwrap().to_string()
+}
+
+#[track_caller]
+fn becomes(web: &Web, order_id: &str, status: &str) -> Value {
+    until(&format!("{order_id} to be {status}"), || {
+        let order = web.get(&format!("/orders/{order_id}")).json();
+        (order["status"] == status).then_some(order)
+    })
+}
+
+#[track_caller]
+fn payment(web: &Web, order_id: &str, is: impl Fn(&Value) -> bool) -> Value {
+    until("the payment", || {
+        let payment = web.get(&format!("/payments?order_id={order_id}")).is(200).json()["items"][0].clone();
+        is(&payment).then_some(payment)
+    })
+}
+
+/// `asked, captured`
+fn history(payment: &Value) -> String {
+    let each = payment["history"].as_array().unwrap().iter().map(|since| since["status"].as_str().unwrap());
+    each.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_payment_is_shown_with_its_transactions_and_every_status_it_had() {
+    let gate = Gate::open();
+    let (anna, berta) = (gate.customer("anna"), gate.customer("berta"));
+    let paid = by_card(&anna, "k1", "tok_ok");
+    becomes(&anna, &paid, "fulfilled");
+    let declined = by_card(&anna, "k2", "tok_declined");
+    becomes(&anna, &declined, "cancelled");
+    let (yes, no) = (payment(&anna, &paid, |_| true), payment(&anna, &declined, |_| true));
+    assert_eq!((history(&yes), history(&no)), ("asked, captured".into(), "asked, declined".into()));
+    assert!(yes["transaction_id"].as_str().unwrap().starts_with("ch_"), "{yes}");
+    assert_eq!((&yes["captured"]["amount"], &no["failure_code"]), (&json!("12.99"), &json!("card_declined")));
+    assert!(!yes.to_string().contains("tok_ok"), "{yes}");
+
+    let path = format!("/payments/{}", yes["id"].as_str().unwrap());
+    assert_eq!(anna.get(&path).is(200).json(), yes);
+    assert_eq!(gate.admin().get(&path).is(200).json(), yes);
+    berta.get(&path).problem(404, "PAYMENT_NOT_FOUND");
+    berta.get(&format!("/payments?order_id={paid}")).problem(404, "ORDER_NOT_FOUND");
+    anna.get("/payments/pay_unknown").problem(404, "PAYMENT_NOT_FOUND");
+    assert_eq!(berta.get("/payments").is(200).json(), json!({"items": [], "next": null}));
+
+    let first = anna.get("/payments?limit=1").is(200).json();
+    assert_eq!(first["items"][0]["order_id"], declined.as_str(), "newest first");
+    let next =
+        anna.get(&format!("/payments?limit=1&cursor={}", first["next"].as_str().unwrap())).is(200).json();
+    assert_eq!((&next["items"][0], &next["next"]), (&yes, &json!(null)));
+    gate.shop.close();
+}
+
+#[test]
+fn a_cancellation_while_the_charge_is_under_way_gives_back_whatever_it_takes() {
+    let gate = Gate::open_with(&["--provider-delay-ms=1500-1600"]);
+    let anna = gate.customer("anna");
+    let order = by_card(&anna, "k", "tok_ok");
+    payment(&anna, &order, |payment| payment["status"] == "asked");
+    anna.post(&format!("/orders/{order}/cancel"), &json!({})).is(200);
+    assert_eq!(becomes(&anna, &order, "cancelled")["reason"], "cancelled_by_customer");
+    // By then the charge is through, and the money on its way back.
+    let settled = payment(&anna, &order, |payment| payment["refunds"][0]["state"] == "done");
+    assert_eq!((&settled["captured"], &settled["refunds"][0]["late"]), (&settled["refunded"], &json!(true)));
+    gate.shop.close();
+}
+
+#[test]
+fn a_late_payment_is_refunded_and_the_customer_told() {
+    let gate = Gate::open_with(&["--payment-patience-s=1", "--provider-late-ms=2500"]);
+    let anna = gate.customer("anna");
+    let contact = json!({"email": "anna@example.org"});
+    let placed = order(&anna, "k", &json!({"method": "card", "token": "tok_late"}), &contact).is(202).json();
+    let id = placed["order_id"].as_str().unwrap();
+    assert_eq!(becomes(&anna, id, "cancelled")["reason"], "payment_timeout");
+    let back = payment(&anna, id, |payment| payment["refunds"][0]["state"] == "done");
+    assert_eq!((&back["refunds"][0]["late"], &back["refunded"]["amount"]), (&json!(true), &json!("12.99")));
+    let told = format!("{id}/late_payment_refunded");
+    until("the customer to be told", || {
+        crate::support::block_on(async {
+            let store = gate.shop.folder.store().await;
+            let notices = store.page(contract::Table::Notices, id, 20).await.unwrap();
+            notices.iter().any(|(key, _)| key.starts_with(&told)).then_some(())
+        })
+    });
+    gate.shop.close();
+}
+
+#[test]
+fn cash_on_delivery_is_paid_when_it_is_delivered() {
+    let gate = Gate::open();
+    let (anna, admin) = (gate.customer("anna"), gate.admin());
+    let placed = order(&anna, "k", &json!({"method": "cod"}), &json!({})).is(202).json();
+    let id = placed["order_id"].as_str().unwrap();
+    let awaited = payment(&anna, id, |payment| payment["status"] == "awaiting_cash");
+    assert_eq!(awaited["captured"]["amount"], "0.00");
+    admin.post(&format!("/orders/{id}/pay"), &json!({"transaction_id": "receipt 7"})).is(200);
+    becomes(&anna, id, "fulfilled");
+    let paid = payment(&anna, id, |payment| payment["status"] == "captured");
+    assert_eq!(
+        (history(&paid).as_str(), &paid["captured"]["amount"]),
+        ("awaiting_cash, asked, captured", &json!("12.99"))
+    );
+    admin.post(&format!("/orders/{id}/pay"), &json!({})).problem(409, "ORDER_NOT_PAYABLE");
+    gate.shop.close();
+}

@@ -1,0 +1,41 @@
+//! Several gateways are one: what one of them let in, all of them know, and each hears what becomes of it.
+
+use serde_json::json;
+
+use super::orders::{body, id_of, place, place_and_wait};
+use crate::support::served::Served;
+use crate::support::until;
+use crate::support::web::Web;
+
+#[test]
+fn a_key_stands_for_one_order_at_whichever_gateway_and_each_of_them_hears_its_outcome() {
+    let served = Served::new();
+    let mut workers = served.spawn(&["all"]);
+    let mut gateway = served.spawn(&["gateway"]);
+    let (one, other) = (served.ready(&mut workers), served.ready(&mut gateway));
+    served.run(&["sample"]).ok();
+    let (here, there) = (Web::customer(one, "anna"), Web::customer(other, "anna"));
+    let order = body("BOOK-DUNE", 1, "tok_ok");
+    let first = until("the goods", || {
+        let answer = place(&here, "k", &order);
+        (answer.status == 202).then(|| id_of(&answer))
+    });
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let sent: Vec<_> = (0..20)
+            .map(|number| if number % 2 == 0 { &here } else { &there })
+            .map(|web| scope.spawn(|| place_and_wait(web, "k", &order).is(201)))
+            .collect();
+        sent.into_iter().map(|sent| sent.join().unwrap()).collect()
+    });
+    assert!(answers.iter().all(|answer| id_of(answer) == first), "{answers:?}");
+    place(&there, "k", &body("BOOK-DUNE", 2, "tok_ok")).problem(422, "IDEMPOTENCY_KEY_REUSED");
+    let declined = place_and_wait(&there, "d", &body("BOOK-DUNE", 1, "tok_declined"));
+    declined.problem(402, "ORDER_PAYMENT_FAILED");
+    assert_eq!(there.get("/orders").is(200).json()["items"].as_array().unwrap().len(), 1);
+    let watched = there.get(&format!("/orders/{first}/events")).is(200);
+    assert!(watched.text.contains("event: end"), "{watched:?}");
+    let shown = there.send("GET", &format!("/orders/{first}"), &[], b"").is(200).json();
+    assert_eq!(shown["payment"]["charged"], json!({"amount": "12.99", "currency": "EUR"}));
+    assert_eq!((gateway.terminate(), workers.terminate()), (0, 0));
+    served.assert_clean_at_rest();
+}

@@ -1,0 +1,65 @@
+//! A token is good if our key signed it, by the key's own algorithm, and it has not run out. Every other one is refused
+//! in the same words.
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+
+use super::Gate;
+use crate::support::served::SECRET;
+use crate::support::web::{in_an_hour, now_s, signed, token};
+
+/// As an admin, in a form that the signature has yet to prove.
+fn claims() -> Value {
+    json!({"sub": "anna", "role": "admin", "exp": in_an_hour()})
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[name] = value;
+    claims
+}
+
+#[test]
+fn every_way_in_which_a_token_can_be_wrong_has_the_same_answer() {
+    let gate = Gate::open();
+    let ours = EncodingKey::from_secret(SECRET.as_bytes());
+    let theirs = EncodingKey::from_secret(b"another secret, which is just as long as ours");
+    let good = token(&claims());
+    let (head, rest) = good.split_once('.').unwrap();
+    let (body, signature) = rest.split_once('.').unwrap();
+    let mut without_exp = claims();
+    without_exp.as_object_mut().unwrap().remove("exp");
+    let mut without_sub = claims();
+    without_sub.as_object_mut().unwrap().remove("sub");
+    // {"alg":"none","typ":"JWT"}
+    let none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
+    let mut refused = None;
+    for (what, bad) in [
+        ("nothing", String::new()),
+        ("no token", "hello".into()),
+        ("no signature", format!("{head}.{body}.")),
+        ("alg none", format!("{none}.{body}.")),
+        ("alg none, signed", format!("{none}.{body}.{signature}")),
+        ("another key", signed(&Header::default(), &claims(), &theirs)),
+        ("another algorithm", signed(&Header::new(Algorithm::HS512), &claims(), &ours)),
+        ("run out", token(&with("exp", json!(now_s() - 60)))),
+        ("not yet good", token(&with("nbf", json!(now_s() + 600)))),
+        ("no end", token(&without_exp)),
+        ("an end that is no number", token(&with("exp", json!("tomorrow")))),
+        ("nobody", token(&without_sub)),
+        ("a name that moves the cursor", token(&with("sub", json!("a\u{202e}b")))),
+        ("a role that there is not", token(&with("role", json!("operator")))),
+        ("tampered with", good.replace(body, &body.replace(&body[4..8], "AAAA"))),
+    ] {
+        let answer = gate.with_token(&bad).post("/admin/messages", &json!({}));
+        let problem = answer.problem(401, "UNAUTHORIZED");
+        assert_eq!(answer.headers["www-authenticate"], "Bearer", "{what}");
+        assert_eq!(refused.get_or_insert(problem.clone()), &problem, "{what}");
+    }
+    gate.with_token(&good).post("/admin/messages", &json!({})).problem(400, "ENVELOPE_INVALID");
+    gate.customer("customer-7").post("/admin/messages", &json!({})).problem(403, "FORBIDDEN");
+    let mut plain = claims();
+    plain.as_object_mut().unwrap().remove("role");
+    gate.with_token(&token(&plain)).post("/admin/messages", &json!({})).problem(403, "FORBIDDEN");
+    gate.shop.close();
+}

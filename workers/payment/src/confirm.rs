@@ -1,0 +1,128 @@
+//! A payment by confirmation is charged when the customer says so, and after a decline again, until patience is over.
+//! However often it is confirmed, one charge is out at a time, and none after one was captured.
+
+use contract::{
+    Body, Confirm, Decision, MessageId, Method, PaymentChoice, PaymentConfirm, PaymentIntend, Time,
+};
+
+use crate::charge::provider_charge;
+use crate::record::{Payment, Record, Status, Try};
+use crate::wallet::{self, Wallet};
+
+/// Whoever was declined so often is guessing.
+const TRIES_MAX: usize = 10;
+
+/// It may come before the saga has asked for the money.
+pub(crate) fn intend(known: Option<Payment>, m: &PaymentIntend, now: Time) -> Decision<Record> {
+    let payment = known.unwrap_or_else(|| Payment::new(m.order_id, Status::AwaitingConfirmation, None, now));
+    match (payment.status, &payment.intent) {
+        (_, Some(_)) => Decision::ignored("it has a secret already"),
+        (Status::AwaitingConfirmation, None) => {
+            let secret = Some(m.secret.clone());
+            Decision::done("it may be confirmed by its secret").save(Payment { intent: secret, ..payment })
+        }
+        (
+            Status::AwaitingCash
+            | Status::Asked
+            | Status::Checking
+            | Status::Undoing
+            | Status::Captured
+            | Status::Declined
+            | Status::GivenUp,
+            None,
+        ) => Decision::ignored("it does not wait to be confirmed"),
+    }
+}
+
+pub(crate) fn confirm(
+    known: Option<Payment>,
+    wallet: Option<&Wallet>,
+    m: &PaymentConfirm,
+    id: &MessageId,
+    now: Time,
+) -> Decision<Record> {
+    let Some(payment) = known.filter(|payment| payment.charge.is_some()) else {
+        return Decision::parked(
+            "payment_unknown",
+            "no payment was asked for this order; replay it once it was",
+        );
+    };
+    match payment.status {
+        Status::AwaitingConfirmation if payment.tries.len() >= TRIES_MAX => {
+            Decision::ignored("it was declined too often; nothing more is charged")
+        }
+        Status::AwaitingConfirmation => charge(payment, wallet, m, id, now),
+        Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
+        Status::Asked | Status::Checking | Status::Undoing => {
+            Decision::ignored("a payment is under way already")
+        }
+        Status::Captured => Decision::ignored("it is paid already; nothing is charged twice"),
+        Status::Declined | Status::GivenUp => Decision::ignored("it was given up; nothing is charged"),
+    }
+}
+
+fn charge(
+    mut payment: Payment,
+    wallet: Option<&Wallet>,
+    m: &PaymentConfirm,
+    id: &MessageId,
+    now: Time,
+) -> Decision<Record> {
+    let by = (id.clone(), now);
+    let one = |failure_code: Option<&str>| Try {
+        confirmed_by: by.0.clone(),
+        at: by.1,
+        failure_code: failure_code.map(Into::into),
+        transaction_id: None,
+    };
+    let Some(charge) = payment.charge.as_mut() else {
+        return Decision::ignored("there is nothing to charge");
+    };
+    let wanted =
+        PaymentChoice { confirm: Confirm::Manual, ..m.payment.as_ref().unwrap_or(&charge.payment).clone() };
+    let wanted = match (wanted.method, &wanted.token, &wanted.payment_method_id) {
+        (Method::Cod, ..) => Err("payment_method_mismatch"),
+        (Method::Card | Method::DebitCard, None, None) => Err("payment_method_required"),
+        (Method::Card | Method::DebitCard | Method::Paypal, ..) => wallet::resolve(wallet, &wanted, now),
+    };
+    match wanted {
+        Ok(wanted) if wanted.method.over_limit(charge.amount).is_none() => {
+            charge.method = wanted.method;
+            charge.payment = wanted;
+            charge.failure_code = None;
+            payment.tries.push(one(None));
+            let payment = payment.turn(Status::Asked, now);
+            let ask = provider_charge(&payment);
+            ask.into_iter().fold(Decision::done("confirmed").save(payment), Decision::say)
+        }
+        refused => {
+            let code = refused.err().unwrap_or("amount_over_limit");
+            charge.failure_code = Some(code.into());
+            payment.tries.push(one(Some(code)));
+            payment.updated_at = now;
+            Decision::done("it cannot be paid like that").save(payment)
+        }
+    }
+}
+
+/// The provider took nothing for the try that is out: the customer may try another way.
+pub(crate) fn declined(
+    mut payment: Payment,
+    code: &str,
+    transaction_id: &str,
+    now: Time,
+) -> Decision<Record> {
+    if let Some(charge) = payment.charge.as_mut() {
+        charge.failure_code = Some(code.into());
+    }
+    if let Some(last) = payment.tries.last_mut() {
+        last.failure_code = Some(code.into());
+        last.transaction_id = Some(transaction_id.into());
+    }
+    Decision::done("declined; it may be tried again").save(payment.turn(Status::AwaitingConfirmation, now))
+}
+
+/// Nobody has paid, and nobody is waited for any more.
+pub(crate) fn given_up(payment: Payment, fact: Body, now: Time) -> Decision<Record> {
+    Decision::done("nobody confirmed it in time").save(payment.turn(Status::GivenUp, now)).say(fact)
+}

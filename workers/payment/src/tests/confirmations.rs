@@ -1,0 +1,135 @@
+//! A payment by confirmation: charged when the customer says so, tried again after a decline, and paid once.
+
+use contract::ChargeStanding;
+
+use super::*;
+
+fn no(transaction_id: &str) -> Body {
+    event(ProviderEventKind::PaymentFailed, transaction_id, eur(TOTAL), None)
+}
+
+fn paid(transaction_id: &str) -> Body {
+    event(ProviderEventKind::PaymentSucceeded, transaction_id, eur(TOTAL), None)
+}
+
+/// The story's messages with what is said to each.
+fn says(story: &[Body]) -> Vec<String> {
+    let mut books = Books::default();
+    story.iter().map(|body| books.says(body.clone())).collect()
+}
+
+#[test]
+fn nothing_is_charged_before_it_is_confirmed() {
+    let told = says(&[charge_later(), charge_later(), confirm(Some("tok_ok")), paid("ch_1")]);
+    assert_eq!(told[..2], ["nothing", "nothing"]);
+    assert_eq!(told[2], "provider.charge(charge/O, 50.00 EUR)");
+    assert_eq!(told[3], "payment.captured(ch_1, 50.00 EUR)");
+}
+
+#[test]
+fn confirming_and_the_providers_word_race_in_every_order_and_one_charge_is_paid() {
+    let (yes, word) = (confirm(Some("tok_ok")), paid("ch_1"));
+    for story in [
+        [&yes, &word, &yes, &word],
+        [&yes, &yes, &word, &word],
+        [&word, &yes, &word, &yes],
+        [&word, &word, &yes, &yes],
+        [&yes, &word, &word, &yes],
+        [&word, &yes, &yes, &word],
+    ] {
+        let story: Vec<Body> = story.into_iter().cloned().collect();
+        let told = says(&[&[charge_later()], &story[..]].concat());
+        let count = |what: &str| told.iter().filter(|said| said.contains(what)).count();
+        assert!(count("provider.charge") <= 1 && count("provider.refund") == 0, "{told:?}");
+        assert_eq!(count("payment.captured"), 1, "{told:?}");
+        let books = Books::after(&[&[charge_later()], &story[..]].concat());
+        assert_eq!(books.standing(), "captured, 50.00/0.00");
+    }
+}
+
+#[test]
+fn a_declined_confirmation_may_be_tried_again_under_a_new_key() {
+    let told = says(&[
+        charge_later(),
+        confirm(Some("tok_declined")),
+        no("ch_1"),
+        // The same word once more: it is not about what comes next.
+        no("ch_1"),
+        confirm(Some("tok_ok")),
+        no("ch_1"),
+        answer(ChargeStanding::Failed { transaction_id: "ch_1".into(), failure_code: "x".into() }),
+        paid("ch_2"),
+    ]);
+    let asked = "provider.charge(charge/O, 50.00 EUR)";
+    let anew = "provider.charge(charge/O/2, 50.00 EUR)";
+    let nothing = "nothing";
+    let captured = "payment.captured(ch_2, 50.00 EUR)";
+    assert_eq!(told, [nothing, asked, nothing, nothing, anew, nothing, nothing, captured]);
+    let out =
+        [charge_later(), confirm(Some("tok_declined")), no("ch_1"), confirm(Some("tok_ok")), no("ch_1")];
+    assert_eq!(Books::after(&out).payment().status, Status::Asked, "the second try is still out");
+}
+
+#[test]
+fn what_a_declined_try_captures_after_all_pays_or_goes_back() {
+    let tried = [charge_later(), confirm(Some("tok_ok")), no("ch_1")];
+    let told = says(&[&tried[..], &[paid("ch_1"), confirm(Some("tok_ok"))]].concat());
+    assert_eq!(told[3..], ["payment.captured(ch_1, 50.00 EUR)", "nothing"]);
+    let told = says(&[&tried[..], &[confirm(Some("tok_ok")), paid("ch_2"), paid("ch_1")]].concat());
+    assert_eq!(
+        told[4..],
+        ["payment.captured(ch_2, 50.00 EUR)", "provider.refund(stray/ch_1, 50.00 EUR of ch_1)"]
+    );
+}
+
+#[test]
+fn who_does_not_confirm_in_time_is_not_charged_any_more() {
+    let told = says(&[charge_later(), check(), confirm(Some("tok_ok")), paid("ch_1")]);
+    assert_eq!(told[1..3], ["payment.declined(payment_timeout)", "nothing"]);
+    assert_eq!(told[3], "provider.refund(refund/O/0/1, 50.00 EUR of ch_1)", "what comes after all goes back");
+    let told = says(&[charge_later(), refund_all(), confirm(Some("tok_ok"))]);
+    assert_eq!(told[1..], ["payment.voided()", "nothing"]);
+}
+
+#[test]
+fn patience_that_ends_while_a_try_is_out_asks_the_provider() {
+    let out = [charge_later(), confirm(Some("tok_ok")), check()];
+    let told = says(&[&out[..], &[no("ch_1"), confirm(Some("tok_ok"))]].concat());
+    assert_eq!(told[2..], ["provider.query(charge/O)", "payment.declined(insufficient_funds)", "nothing"]);
+    let told = says(&[&out[..], &[paid("ch_1")]].concat());
+    assert_eq!(told[3], "payment.captured(ch_1, 50.00 EUR)");
+}
+
+#[test]
+fn what_cannot_be_charged_is_a_try_that_asks_nobody() {
+    let mut books = Books::after(&[charge_later()]);
+    let unknown =
+        PaymentChoice { payment_method_id: Some("pm_x".into()), ..PaymentChoice::by(Method::Card, None) };
+    for (payment, code) in [
+        (None, "payment_method_required"),
+        (Some(unknown), "payment_method_unknown"),
+        (Some(PaymentChoice::by(Method::Cod, None)), "payment_method_mismatch"),
+    ] {
+        let (order_id, customer_id) = (order_id(), "c1".to_string());
+        let confirm = Body::PaymentConfirm(PaymentConfirm { order_id, customer_id, payment });
+        assert_eq!(books.says(confirm), "nothing");
+        let payment = books.payment();
+        assert_eq!(payment.tries.last().unwrap().failure_code.as_deref(), Some(code));
+        assert_eq!(payment.status, Status::AwaitingConfirmation);
+    }
+    for _ in 0..7 {
+        books.hear(confirm(None));
+    }
+    assert_eq!(books.says(confirm(Some("tok_ok"))), "nothing", "after ten tries it is enough");
+}
+
+#[test]
+fn the_secret_is_the_first_one_and_may_come_before_the_money_is_asked_for() {
+    let mut books = Books::after(&[intend("one"), charge_later(), intend("two")]);
+    assert_eq!(books.payment().intent, Some(Token("one".into())));
+    assert_eq!(books.says(confirm(Some("tok_ok"))), "provider.charge(charge/O, 50.00 EUR)");
+    let early = Books::default().hear(confirm(Some("tok_ok")));
+    assert!(outcome(&early.outcome).starts_with("PARKED payment_unknown"));
+    let given_up = Books::after(&[intend("one"), check(), charge_later()]);
+    assert_eq!(given_up.standing(), "given_up");
+}

@@ -1,0 +1,78 @@
+//! What is known of a payment before its order is.
+
+use super::*;
+
+/// What the deadline says when it is time to look again.
+pub(super) fn held(event: Body) -> Body {
+    let Body::ProviderEvent(event) = event else { panic!("only the provider's events are held") };
+    Body::PaymentHeld(PaymentHeld { event })
+}
+
+fn at(s: u64) -> Time {
+    Time::default().plus_s(s)
+}
+
+/// Its key, when it is due, and what is said then.
+#[track_caller]
+fn set(decision: &Decision<Record>) -> (String, Time, Body) {
+    let [Deadline::Set { key, due, body }] = decision.deadlines.as_slice() else {
+        panic!("{:?}", decision.deadlines)
+    };
+    (key.clone(), *due, (**body).clone())
+}
+
+#[test]
+fn an_event_before_its_order_is_held_and_then_believed_once() {
+    let mut books = Books::default();
+    let (key, due, held) = set(&books.hear_at(succeeded(), at(2)));
+    assert_eq!((books.standing().as_str(), due), ("absent", at(4)));
+    // It is not there yet: later and later.
+    let again = set(&books.hear_at(held.clone(), due));
+    assert_eq!(again, (key.clone(), at(8), held.clone()));
+
+    books.hear_at(charge(), at(5));
+    let matched = books.hear_at(held, at(8));
+    assert_eq!(said(&matched.send), "payment.captured(ch_1, 50.00 EUR)");
+    assert!(matches!(matched.deadlines.as_slice(), [Deadline::Clear { key: cleared }] if *cleared == key));
+    assert_eq!(
+        outcome(&books.hear_at(succeeded(), at(9)).outcome),
+        "ignored: it is known that this was captured"
+    );
+}
+
+#[test]
+fn an_event_of_an_order_that_never_comes_ends_where_a_person_sees_it() {
+    let mut books = Books::default();
+    let (mut now, mut event, mut looks) = (at(0), succeeded(), 0);
+    let decision = loop {
+        let decision = books.hear_at(event, now);
+        if matches!(decision.outcome, Outcome::Parked { .. }) {
+            break decision;
+        }
+        (_, now, event) = set(&decision);
+        looks += 1;
+        assert!(looks < 100, "it never ends");
+    };
+    assert!(outcome(&decision.outcome).starts_with("PARKED payment_unknown"));
+    assert!(matches!(decision.deadlines.as_slice(), [Deadline::Clear { .. }]));
+    assert!((at(3600)..at(3660)).contains(&now), "after an hour, not {now}");
+}
+
+#[test]
+fn nobody_waits_for_what_is_old_or_comes_from_the_future() {
+    let from_the_future = {
+        let Body::ProviderEvent(event) = succeeded() else { panic!() };
+        Body::ProviderEvent(ProviderEvent { created: at(10_000), ..event })
+    };
+    for (event, now) in [(succeeded(), at(3600)), (from_the_future, at(6400))] {
+        let decision = Books::default().hear_at(event, now);
+        assert!(outcome(&decision.outcome).starts_with("PARKED payment_unknown"), "{decision:?}");
+    }
+}
+
+#[test]
+fn two_early_events_of_one_order_are_both_held() {
+    let of = |body| set(&Books::default().hear_at(body, at(1))).0;
+    assert_ne!(of(succeeded()), of(failed()));
+    assert_eq!(of(succeeded()), of(succeeded()));
+}

@@ -1,0 +1,60 @@
+//! An operator may have another idea of how long an answer is waited for. No saga that goes on is left without a deadline:
+//! one whose deadline is cancelled stands among those that wait for a person.
+
+use contract::{
+    Body, Deadline, DeadlineChange, Decision, Message, SagaDeadline, SagaOverdue, Time, clean_text,
+};
+
+use crate::SagaWorker;
+use crate::interpreter::Input;
+use crate::record::{Intervention, Record, Saga, Status, saga_id};
+
+const WORDS_MAX: usize = 500;
+/// Who waits longer has forgotten it.
+const MOVED_S_MAX: u64 = 366 * 24 * 3600;
+
+impl SagaWorker {
+    pub(crate) fn change_deadline(
+        &self,
+        known: Option<&Saga>,
+        message: &Message,
+        m: &SagaDeadline,
+        now: Time,
+    ) -> Decision<Record> {
+        for (name, text) in [("why", &m.why), ("by", &m.by)] {
+            if let Err(why) = clean_text(text, WORDS_MAX) {
+                return Decision::parked("reason_invalid", format!("{name} {why}"));
+            }
+        }
+        let intervene = |input, what| self.intervene(known, message, input, what, &m.by, Some(&m.why), now);
+        let going = known.filter(|saga| matches!(saga.status, Status::Running | Status::Unwinding));
+        let Some(saga) = going else {
+            // None of these has a deadline, and each is refused in its own words.
+            return intervene(Input::Wait, "cancelled its deadline");
+        };
+        match m.change {
+            DeadlineChange::Fire => intervene(Input::Overdue, "let its deadline come"),
+            DeadlineChange::Cancel => intervene(Input::Wait, "cancelled its deadline"),
+            DeadlineChange::Move { due } => moved(saga, message, m, due, now),
+        }
+    }
+}
+
+/// The asking that it is about stays the same: an answer clears it as ever.
+fn moved(saga: &Saga, message: &Message, m: &SagaDeadline, due: Time, now: Time) -> Decision<Record> {
+    if due <= now || due > now.plus_s(MOVED_S_MAX) {
+        return Decision::ignored("a deadline is moved to a time to come, and no further than a year ahead");
+    }
+    let mut saga = saga.clone();
+    saga.interventions.push(Intervention {
+        at: now,
+        by: m.by.clone(),
+        what: format!("moved its deadline to {due}"),
+        evidence: Some(m.why.clone()),
+        message_id: message.id.clone(),
+    });
+    let key = saga_id(saga.order_id, saga.return_no);
+    let overdue = SagaOverdue { order_id: saga.order_id, return_no: saga.return_no, asked: saga.asked };
+    let body = Box::new(Body::SagaOverdue(overdue));
+    Decision::done("its deadline is moved").deadline(Deadline::Set { key, due, body }).save(saga)
+}

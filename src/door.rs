@@ -5,7 +5,7 @@
 //! Requests that come close together share one commit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use contract::{Message, Role};
@@ -44,25 +44,50 @@ pub struct Door {
 
 /// Who waits at the door for an answer. While they are many, batches are small, so that what these bring is kept in
 /// between: it may wait in a queue afterwards, but nobody likes to wait at a door.
-#[derive(Clone, Default)]
-pub struct Crowd(Arc<AtomicUsize>);
+#[derive(Clone)]
+pub struct Crowd(Arc<Seen>);
+
+struct Seen {
+    waiting: AtomicUsize,
+    since: Instant,
+    /// In milliseconds since then: how long the last crowd counts as being here.
+    here_until: AtomicU64,
+}
 
 const MANY: usize = 16;
 
+/// They are answered together, and for a moment nobody waits: who takes a large batch then is in the way of the next.
+const LINGERS_MS: u64 = 100;
+
+impl Default for Crowd {
+    fn default() -> Self {
+        let since = Instant::now();
+        Self(Arc::new(Seen { waiting: AtomicUsize::new(0), since, here_until: AtomicU64::new(0) }))
+    }
+}
+
 impl Crowd {
     pub fn is_here(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= MANY
+        self.0.now_ms() < self.0.here_until.load(Ordering::Relaxed)
     }
 
     fn join(&self) -> impl Drop + use<> {
-        struct Member(Arc<AtomicUsize>);
+        struct Member(Arc<Seen>);
         impl Drop for Member {
             fn drop(&mut self) {
-                self.0.fetch_sub(1, Ordering::Relaxed);
+                self.0.waiting.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        self.0.fetch_add(1, Ordering::Relaxed);
+        if self.0.waiting.fetch_add(1, Ordering::Relaxed) + 1 >= MANY {
+            self.0.here_until.store(self.0.now_ms() + LINGERS_MS, Ordering::Relaxed);
+        }
         Member(self.0.clone())
+    }
+}
+
+impl Seen {
+    fn now_ms(&self) -> u64 {
+        self.since.elapsed().as_millis() as u64
     }
 }
 

@@ -175,7 +175,7 @@ impl Station {
 
     fn portion(&self) -> usize {
         match self.crowd.is_here() {
-            true => (self.batch_max / 8).max(1),
+            true => (self.batch_max / 16).max(1),
             false => self.batch_max,
         }
     }

@@ -45,13 +45,32 @@ async fn while_a_crowd_waits_at_the_door_batches_are_small() {
     crowded(&door.crowd(), true).await;
     let stop = CancellationToken::new();
     let runs = tokio::spawn(station.run(stop.clone()));
-    assert_eq!(portions.recv().await.unwrap(), 32);
+    assert_eq!(portions.recv().await.unwrap(), 16);
 
     waiting.iter().for_each(|one| one.abort());
     crowded(&door.crowd(), false).await;
     while portions.recv().await.unwrap() != 256 {}
     stop.cancel();
     runs.await.unwrap();
+}
+
+/// They are answered together, and come again together.
+#[tokio::test]
+async fn a_crowd_that_was_answered_counts_a_moment_longer() {
+    let store = Arc::new(SqliteStore::in_memory().await.unwrap());
+    let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
+    let (door, _keeper) = Door::open(store, broker, Echoes::unheard(), CancellationToken::new());
+    tokio::time::pause();
+    let waiting: Vec<_> = (0..CROWD).map(|number| come(&door, number)).collect();
+    tokio::task::yield_now().await;
+    for one in waiting {
+        one.abort();
+        one.await.unwrap_err();
+    }
+    tokio::time::advance(Duration::from_millis(90)).await;
+    assert!(door.crowd().is_here());
+    tokio::time::advance(Duration::from_millis(20)).await;
+    assert!(!door.crowd().is_here());
 }
 
 #[tokio::test]

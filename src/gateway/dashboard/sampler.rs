@@ -76,7 +76,7 @@ const SHARE: u32 = 100;
 /// Five minutes, as long as a look is quick.
 const HISTORY_MAX: usize = 150;
 /// A page that is asked for does not wait longer for what takes long to count.
-const FIRST_WITHIN: Duration = Duration::from_millis(150);
+const FIRST_WITHIN: Duration = Duration::from_millis(50);
 /// Whoever would wait for longer sees what was known last.
 const LOOK_WITHIN: Duration = Duration::from_secs(2);
 

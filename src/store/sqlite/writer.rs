@@ -33,9 +33,6 @@ struct Waiting {
     answer: Answer,
 }
 
-/// How often whoever writes looks for others before he commits, so that the first does not wait for ever.
-const ROUNDS_MAX: usize = 4;
-
 type Answer = oneshot::Sender<Result<(), Error>>;
 
 type Place = OwnedMutexGuard<Option<SqliteConnection>>;
@@ -96,7 +93,7 @@ impl Writer {
     /// Whoever loads meanwhile counts on all of this, so `open` is let go last: before the next one begins, everybody
     /// knows what became of what he rests on.
     async fn keep_all(&self, mut open: Open) {
-        let mut together = self.take_waiting();
+        let mut together = mem::take(&mut *self.waiting()).into_iter();
         let mut written: Vec<(OnItsWay, Answer)> = Vec::with_capacity(together.len());
         let mut kept = open.begin(&self.options).await;
         if kept.is_ok()
@@ -105,13 +102,7 @@ impl Writer {
             kept = all;
             written.extend(together.by_ref().map(|waiting| (waiting.way, waiting.answer)));
         }
-        let mut rounds = 1;
         while kept.is_ok() {
-            if together.len() == 0 && rounds < ROUNDS_MAX {
-                // Whoever came meanwhile need not wait for the next commit.
-                together = self.take_waiting();
-                rounds += 1;
-            }
             let Some(Waiting { changes, rests_on, way, answer }) = together.next() else { break };
             if rests_on.iter().any(|batch| batch.failed()) {
                 drop(way);
@@ -144,10 +135,6 @@ impl Writer {
             answer.send(kept.clone()).ok();
         }
         drop(open);
-    }
-
-    fn take_waiting(&self) -> std::vec::IntoIter<Waiting> {
-        mem::take(&mut *self.waiting()).into_iter()
     }
 
     /// Waits for whoever writes. The next one would connect anew.

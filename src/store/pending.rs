@@ -56,6 +56,16 @@ impl Pending {
         self.entries().is_empty()
     }
 
+    /// Waits until it is known what became of all of it.
+    pub(super) async fn settled(&self) {
+        loop {
+            let Some(batch) = self.entries().values().next().map(|entry| entry.batch.clone()) else { return };
+            batch.kept().await;
+            // It takes its entries out right after it has told.
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(super) fn add(&self, records: &[SavedRecord]) -> OnItsWay {
         let fate = Arc::<Fate>::default();
         let mut entries = self.entries();

@@ -67,6 +67,7 @@ impl Options {
 pub struct PostgresStore {
     connections: Connections,
     pending: Pending,
+    met: batch::Met,
     /// The tests' clock; the database's, when there is none.
     clock: Option<Clock>,
     /// Where the last pruning stopped looking.
@@ -88,6 +89,7 @@ impl PostgresStore {
         Ok(Self {
             connections: Connections::new(url::working(url, &options)?, limits),
             pending: Pending::default(),
+            met: batch::Met::default(),
             clock: None,
             pruned_to: AtomicI64::new(0),
         })
@@ -119,7 +121,7 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
         let held = self.connections.take().await?;
-        Ok(Box::new(batch::Batch::new(held, self.pending.clone(), self.clock.clone())))
+        Ok(Box::new(batch::Batch::new(held, self.pending.clone(), self.met.clone(), self.clock.clone())))
     }
 
     async fn now(&self) -> Result<Time, Error> {

@@ -5,7 +5,11 @@
 //!
 //! While another batch of this process is being kept, the next one decides on what that one will have left behind,
 //! locks nothing, and is kept once the other is. Nobody holds a lock while he waits for a neighbour: the database
-//! would not see who waits for whom.
+//! would not see who waits for whom. Where another process wants the same rows, that is given up for a while: what is
+//! decided without a lock would fall again and again, and with it whatever was decided on it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use contract::{Meeting, MessageId, Need, Role, Table, Time};
@@ -21,7 +25,29 @@ pub(super) struct Batch {
     held: Held,
     pending: Pending,
     rests_on: RestsOn,
+    met: Met,
     clock: Option<Clock>,
+}
+
+/// When another process was last faster with a row that many want.
+#[derive(Clone, Default)]
+pub(super) struct Met(Arc<Mutex<Option<Instant>>>);
+
+/// It will meet us again within that, if it still works.
+const MEETS_AGAIN: Duration = Duration::from_secs(5);
+
+impl Met {
+    fn lately(&self) -> bool {
+        self.last().is_some_and(|last| last.elapsed() < MEETS_AGAIN)
+    }
+
+    fn now(&self) {
+        *self.last() = Some(Instant::now());
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// From so many records on, two replicas at one queue are likely enough to have one in common: then it is cheaper
@@ -29,8 +55,8 @@ pub(super) struct Batch {
 const CROWD: usize = 8;
 
 impl Batch {
-    pub(super) fn new(held: Held, pending: Pending, clock: Option<Clock>) -> Self {
-        Self { held, pending, rests_on: RestsOn::new(), clock }
+    pub(super) fn new(held: Held, pending: Pending, met: Met, clock: Option<Clock>) -> Self {
+        Self { held, pending, rests_on: RestsOn::new(), met, clock }
     }
 
     async fn write(&mut self, changes: Changes) -> Result<(), Error> {
@@ -74,6 +100,9 @@ impl Transaction for Batch {
     }
 
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
+        if !self.held.in_transaction() && self.met.lately() {
+            self.pending.settled().await;
+        }
         let alone = self.pending.is_empty();
         let (mut loaded, rest) = self.pending.find(needs, &mut self.rests_on);
         let asked = Asked::of(&rest, alone);
@@ -96,9 +125,14 @@ impl Transaction for Batch {
                     return Err(Error::Conflict("what it had read was not kept".into()));
                 }
             }
-            self.write(changes).await?;
-            way.arrived();
-            Ok(())
+            let wanted = changes.records.iter().any(|one| one.need.table.meeting() == Meeting::Often);
+            let kept = self.write(changes).await;
+            match &kept {
+                Ok(()) => way.arrived(),
+                Err(Error::Conflict(_)) if wanted => self.met.now(),
+                Err(_) => {}
+            }
+            kept
         })
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::{Error, failed, not_committed};
+use crate::metrics::METRICS;
 
 /// A statement as the program holds it, with its values.
 pub(crate) type Statement = Query<'static, Postgres, PgArguments>;
@@ -169,6 +170,7 @@ impl Held {
 
     fn connection(&mut self) -> Result<&mut PgConnection, Error> {
         self.waiting = true;
+        METRICS.round_trip();
         self.connection.as_mut().ok_or_else(|| Error::Unavailable("the connection was closed".into()))
     }
 

@@ -170,7 +170,7 @@ macro_rules! records {
 }
 
 /// The records that a batch needs, as they stand after the decisions so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Records<R> {
     slots: HashMap<Need, Slot<R>>,
 }

@@ -57,6 +57,7 @@ use admission::Admission;
 use auth::keys::Keys;
 use auth::{Caller, Porter, Role};
 use call::Call;
+pub(crate) use dashboard::overview::EVENTS as OVERVIEW_EVENTS;
 pub(crate) use dashboard::shop::CUSTOMER;
 use dashboard::{Board, session};
 use front::{Peer, RequestId, Taken};

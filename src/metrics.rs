@@ -53,6 +53,7 @@ pub static METRICS: Metrics = Metrics::new();
 pub struct Metrics {
     roles: [OfRole; Role::ALL.len()],
     deadlines: AtomicU64,
+    round_trips: AtomicU64,
     posts: [AtomicU64; POSTS.len()],
 }
 
@@ -115,6 +116,7 @@ impl Metrics {
         Self {
             roles: [const { OfRole::new() }; Role::ALL.len()],
             deadlines: AtomicU64::new(0),
+            round_trips: AtomicU64::new(0),
             posts: [const { AtomicU64::new(0) }; POSTS.len()],
         }
     }
@@ -147,6 +149,15 @@ impl Metrics {
 
     pub fn deadlines(&self, count: usize) {
         self.deadlines.fetch_add(count as u64, Relaxed);
+    }
+
+    /// A database server was asked, and its answer waited for.
+    pub fn round_trip(&self) {
+        self.round_trips.fetch_add(1, Relaxed);
+    }
+
+    pub fn round_trips(&self) -> u64 {
+        self.round_trips.load(Relaxed)
     }
 
     /// The mock provider posted an event to the shop's webhook, and it came to this.
@@ -191,6 +202,9 @@ impl Metrics {
         }
         head(&mut page, "checkout_deadlines_total", "counter", "deadlines that came due and were published");
         line(&mut page, "checkout_deadlines_total", &[], self.deadlines.load(Relaxed));
+        let help = "questions to the database server whose answer was waited for";
+        head(&mut page, "checkout_database_round_trips_total", "counter", help);
+        line(&mut page, "checkout_database_round_trips_total", &[], self.round_trips());
         let help = "tries of the mock provider to post an event to the shop's webhook";
         head(&mut page, "checkout_webhook_posts_total", "counter", help);
         for (post, name) in POSTS {
@@ -337,6 +351,7 @@ mod tests {
         metrics.batch(Role::Stock, 5000);
         metrics.ended(Role::Stock, Ending::Alarm);
         metrics.took(Role::Stock, Stage::Keep, Duration::from_millis(2));
+        metrics.round_trip();
         let page = metrics.text();
         for line in [
             "checkout_messages_total{role=\"stock\",outcome=\"alarm\"} 1",
@@ -349,6 +364,7 @@ mod tests {
             "checkout_stage_seconds_bucket{role=\"stock\",stage=\"keep\",le=\"0.0025\"} 1",
             "checkout_stage_seconds_sum{role=\"stock\",stage=\"keep\"} 0.002",
             "checkout_deadlines_total 0",
+            "checkout_database_round_trips_total 1",
         ] {
             assert!(page.lines().any(|is| is == line), "{line}\n{page}");
         }

@@ -213,6 +213,15 @@ fn a_load_and_a_demo_keep_every_promise() {
             assert!(report["per_order"]["messages"].as_f64().unwrap() > 5.0, "{report}");
             assert!(folder.read("r.svg").contains("<polyline"));
             folder.checkout(&["load", "--declined", "60", "--cancelled", "50"]).fails(2, &["110 of 100"]);
+            // By the gateway, in the way of which somebody watches; some are cancelled as soon as they are placed.
+            let http = ["load", "--orders", "100", "--entry", "http", "--watched", "--cancelled", "20"];
+            folder.checkout(&[&http[..], &files].concat()).ok();
+            let report: Value = serde_json::from_str(&folder.read("r.json")).unwrap();
+            let count = |end: &str| report[end].as_u64().unwrap();
+            assert_eq!(count("fulfilled") + count("cancelled"), 100, "{report}");
+            assert_eq!(count("otherwise") + count("refused"), 0, "{report}");
+            folder.checkout(&["load", "--entry", "amqp"]).fails(2, &["--amqp-url"]);
+            folder.checkout(&["load", "--replicas", "2"]).fails(2, &["--database-url"]);
         });
         let told = Folder::new().checkout(&["demo", "--json"]).json();
         let scenes = told["scenes"].as_array().unwrap();

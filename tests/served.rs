@@ -303,6 +303,21 @@ fn the_story_holds_on_servers_and_nothing_of_it_is_left_behind() {
     });
 }
 
+#[test]
+fn a_load_as_from_a_shop_keeps_every_promise_with_two_of_each_worker() {
+    let served = Served::new();
+    let load =
+        ["load", "--orders", "200", "--entry", "amqp", "--replicas", "2", "--cancelled", "10", "--audit"];
+    served.run(&[&load[..], &["--report", "r.json"]].concat()).ok();
+    let report: Value = serde_json::from_str(&served.folder.read("r.json")).unwrap();
+    let count = |end: &str| report[end].as_u64().unwrap();
+    assert_eq!(count("fulfilled") + count("cancelled"), 200, "{report}");
+    assert_eq!(count("otherwise"), 0, "{report}");
+    // Every batch asks at least once.
+    let each = |what: &str| report["per_order"][what].as_f64().unwrap();
+    assert!(each("database_round_trips") >= each("batches") && each("wal_bytes") > 0.0, "{report}");
+}
+
 /// What `docker-compose.yml` runs all the time, and what it runs once.
 fn services() -> (Vec<Vec<String>>, Vec<Vec<String>>) {
     let compose = std::fs::read_to_string(root().join("docker-compose.yml")).unwrap();

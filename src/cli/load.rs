@@ -1,12 +1,16 @@
 //! Load on a system of its own, measured from the moment an order was meant to be sent.
 
 mod drive;
+mod entry;
 mod machine;
 mod orders;
+mod others;
 mod plot;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -19,8 +23,10 @@ use crate::config::{DatabaseUrl, Settings};
 use crate::metrics::METRICS;
 use crate::store::postgres::PostgresStore;
 use drive::{Outcome, Pace, drive};
+use entry::{Entry, Way};
 use machine::{Usage, between, usage};
 use orders::Mix;
+use others::Others;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -35,6 +41,15 @@ pub(super) struct Args {
     /// Without --rate: this many orders are under way at any time (closed loop)
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     in_flight: u32,
+    /// How orders come in
+    #[arg(long, value_enum, default_value_t)]
+    entry: Entry,
+    /// So many of each worker, on a database server and a broker
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=16))]
+    replicas: u8,
+    /// Somebody looks at the dashboard meanwhile
+    #[arg(long)]
+    watched: bool,
     #[command(flatten)]
     mix: Mix,
     /// The report as JSON
@@ -50,7 +65,16 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, settings: Settings) -> Result<ExitCode> {
     args.mix.must_fit().map_err(WrongUsage)?;
-    let stage = Stage::set(settings, "load").await?;
+    entry::must_fit(args.entry, &settings).map_err(WrongUsage)?;
+    if args.replicas > 1 && settings.database_url.file().is_some() {
+        let why =
+            "--replicas needs a database server: a file belongs to one system; name one with --database-url";
+        return Err(WrongUsage(why.into()).into());
+    }
+    let mut stage = Stage::set(settings, "load").await?;
+    if args.watched || args.entry == Entry::Http {
+        stage.opens_for_one();
+    }
     let result = measure(&args, &stage.settings).await;
     stage.strike().await?;
     result
@@ -58,18 +82,26 @@ pub(super) async fn run(args: Args, settings: Settings) -> Result<ExitCode> {
 
 async fn measure(args: &Args, settings: &Settings) -> Result<ExitCode> {
     let system = System::start(settings, &Part::all()).await?;
+    let others = Others::start(args.replicas, settings).await?;
     args.mix.stock_up(&system).await?;
+    let way = Arc::new(Way::open(args.entry, &system, settings).await?);
+    let watcher = match args.watched {
+        true => Some(watch::watch(&system, settings).await?),
+        false => None,
+    };
     let pace = Pace { orders: args.orders, rate: args.rate, in_flight: args.in_flight };
     if args.warm_up > 0 {
         let progress = progress::bar(args.warm_up, "orders to warm up");
-        drive(&args.mix, Pace { orders: args.warm_up, ..pace }, &system, &progress).await?;
+        drive(&args.mix, Pace { orders: args.warm_up, ..pace }, &way, &system, &progress).await?;
         progress.finish_and_clear();
     }
     let progress = progress::bar(args.orders, "orders");
     let before = Cost::now(settings).await?;
-    let outcome = drive(&args.mix, pace, &system, &progress).await?;
+    let outcome = drive(&args.mix, pace, &way, &system, &progress).await?;
     let cost = Cost::now(settings).await?.since(&before);
     progress.finish_and_clear();
+    drop(watcher);
+    way.close().await;
     let report = report(args, settings, &outcome, &cost);
     let text = serde_json::to_string_pretty(&report)?;
     say!("{text}");
@@ -80,6 +112,7 @@ async fn measure(args: &Args, settings: &Settings) -> Result<ExitCode> {
         write(file, &plot::svg(&outcome))?;
     }
     let clean = !args.audit || checked(&system).await?;
+    others.stop().await?;
     system.stop().await?;
     Ok(if clean && outcome.otherwise == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -93,6 +126,7 @@ struct Cost {
     usage: Usage,
     messages: u64,
     batches: u64,
+    round_trips: u64,
     /// Of Postgres, whoever else may have written to it.
     wal_bytes: Option<u64>,
 }
@@ -104,7 +138,8 @@ impl Cost {
             DatabaseUrl::Sqlite(_) => (None, false),
         };
         let (batches, messages) = METRICS.handled();
-        Ok(Self { usage: usage(servers), messages, batches, wal_bytes })
+        let round_trips = METRICS.round_trips();
+        Ok(Self { usage: usage(servers), messages, batches, round_trips, wal_bytes })
     }
 
     fn since(&self, before: &Self) -> Self {
@@ -112,6 +147,7 @@ impl Cost {
             usage: between(&before.usage, &self.usage),
             messages: self.messages - before.messages,
             batches: self.batches - before.batches,
+            round_trips: self.round_trips - before.round_trips,
             wal_bytes: self
                 .wal_bytes
                 .zip(before.wal_bytes)
@@ -122,21 +158,23 @@ impl Cost {
 
 fn report(args: &Args, settings: &Settings, outcome: &Outcome, cost: &Cost) -> Value {
     let ms = |quantile: f64| outcome.latency_us.value_at_quantile(quantile) as f64 / 1000.0;
-    let each = |all: u64| round(all as f64 / args.orders as f64);
+    let done = (args.orders - outcome.refused).max(1);
+    let each = |all: u64| round(all as f64 / done as f64);
     let (seconds, cpu) = (outcome.took.as_secs_f64(), cost.usage.values().map(|used| used.cpu_ms).sum());
     let written = cost.usage.get("checkout").and_then(|own| own.written_bytes);
     json!({
         "orders": args.orders, "fulfilled": outcome.fulfilled, "cancelled": outcome.cancelled,
-        "rejected": outcome.rejected, "otherwise": outcome.otherwise,
-        "seconds": round(seconds), "orders_per_second": round(args.orders as f64 / seconds),
+        "rejected": outcome.rejected, "refused": outcome.refused, "otherwise": outcome.otherwise,
+        "seconds": round(seconds), "orders_per_second": round(done as f64 / seconds),
         "latency_ms": {"p50": ms(0.5), "p90": ms(0.9), "p99": ms(0.99), "p999": ms(0.999),
             "max": outcome.latency_us.max() as f64 / 1000.0},
         "per_order": {"cpu_ms": each(cpu), "messages": each(cost.messages), "batches": each(cost.batches),
+            "database_round_trips": each(cost.round_trips),
             "written_bytes": written.map(each), "wal_bytes": cost.wal_bytes.map(each)},
         "processes": cost.usage, "seconds_spent": METRICS.time_spent(),
         "durability": format!("{:?}", settings.durability), "batch_max": settings.batch_max,
         "in_flight": args.rate.is_none().then_some(args.in_flight), "rate": args.rate, "mix": args.mix,
-        "warm_up": args.warm_up,
+        "warm_up": args.warm_up, "entry": args.entry, "replicas": args.replicas, "watched": args.watched,
     })
 }
 

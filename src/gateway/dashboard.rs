@@ -12,7 +12,7 @@ pub(crate) mod html;
 mod letters;
 mod live;
 mod order;
-mod overview;
+pub(crate) mod overview;
 pub(crate) mod page;
 pub(crate) mod parts;
 mod promises;

@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use indicatif::ProgressBar;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
+use super::entry::{Let, Way};
 use super::orders::{self, Fate, Mix};
 use crate::app::System;
 
@@ -30,6 +31,8 @@ pub(super) struct Outcome {
     pub(super) fulfilled: u64,
     pub(super) cancelled: u64,
     pub(super) rejected: u64,
+    /// Those that were told at the door to come again later, and did not.
+    pub(super) refused: u64,
     /// Those that ended otherwise than they were meant to.
     pub(super) otherwise: u64,
     pub(super) latency_us: Histogram<u64>,
@@ -67,12 +70,19 @@ struct Sent {
 }
 
 /// Sends all orders and waits for the last to come to its end.
-pub(super) async fn drive(mix: &Mix, pace: Pace, system: &System, progress: &ProgressBar) -> Result<Outcome> {
+pub(super) async fn drive(
+    mix: &Mix,
+    pace: Pace,
+    way: &Arc<Way>,
+    system: &System,
+    progress: &ProgressBar,
+) -> Result<Outcome> {
     let facts = system.broker.facts(&ENDS).await;
     let (sent, sending) = mpsc::unbounded_channel();
+    let (turned_away, refusals) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(pace.in_flight as usize));
     let started = Instant::now();
-    let listener = Listener { sending, room: room.clone(), progress: progress.clone(), started };
+    let listener = Listener { sending, refusals, room: room.clone(), progress: progress.clone(), started };
     let listener = tokio::spawn(listener.listen(facts, pace.orders));
     for number in 0..pace.orders {
         let due = match pace.rate {
@@ -86,17 +96,20 @@ pub(super) async fn drive(mix: &Mix, pace: Pace, system: &System, progress: &Pro
                 Instant::now()
             }
         };
-        let now = system.store.now().await?;
-        let (message, fate) = (mix.order(number, now)?, mix.fate(number));
-        let id = message.order_id.context("a checkout has an order id")?;
-        let cancel = (fate == Fate::Cancelled).then(|| orders::cancel(&message, now)).transpose()?;
+        let (id, fate) = (OrderId::new(uuid::Uuid::now_v7()), mix.fate(number));
+        let order = mix.order(number, id);
         sent.send(Sent { id, due, fate }).context("the listener has given up")?;
-        let door = system.door.clone();
+        let (way, turned_away) = (way.clone(), turned_away.clone());
         tokio::spawn(async move {
-            for message in [Some(message), cancel].into_iter().flatten() {
-                if let Err(why) = door.bring(message).await {
-                    tracing::error!("a message was not let in: {why}");
-                }
+            let mut brought = way.bring(order).await;
+            if fate == Fate::Cancelled && matches!(brought, Ok(Let::In)) {
+                brought = way.bring(orders::cancel(id)).await.map(|_| Let::In);
+            }
+            match brought {
+                Ok(Let::In) => {}
+                // Whoever listens has gone only if there is nothing more to count.
+                Ok(Let::Away) => drop(turned_away.send(id)),
+                Err(why) => tracing::error!("an order was not brought: {why:#}"),
             }
         });
     }
@@ -106,9 +119,15 @@ pub(super) async fn drive(mix: &Mix, pace: Pace, system: &System, progress: &Pro
 
 struct Listener {
     sending: mpsc::UnboundedReceiver<Sent>,
+    refusals: mpsc::UnboundedReceiver<OrderId>,
     room: Arc<Semaphore>,
     progress: ProgressBar,
     started: Instant,
+}
+
+enum Heard {
+    Fact(Arc<Message>),
+    Refusal(OrderId),
 }
 
 impl Listener {
@@ -117,29 +136,36 @@ impl Listener {
         let mut under_way: HashMap<OrderId, Sent> = HashMap::new();
         let mut outcome = Outcome::new()?;
         while outcome.count() < orders {
-            let fact = match tokio::time::timeout(QUIET_TOO_LONG, facts.recv()).await {
-                Err(_) => {
+            let quiet = tokio::time::sleep(QUIET_TOO_LONG);
+            let heard = tokio::select! {
+                fact = facts.recv() => fact.map(Heard::Fact),
+                Some(id) = self.refusals.recv() => Ok(Heard::Refusal(id)),
+                () = quiet => {
                     let open = under_way.len();
                     bail!("nothing has happened for {QUIET_TOO_LONG:?}; {open} orders are under way")
                 }
-                Ok(Err(broadcast::error::RecvError::Lagged(missed))) => {
-                    bail!("{missed} facts were missed; use less --in-flight")
-                }
-                Ok(Err(broadcast::error::RecvError::Closed)) => bail!("the system has stopped"),
-                Ok(Ok(fact)) => fact,
             };
             while let Ok(sent) = self.sending.try_recv() {
                 under_way.insert(sent.id, sent);
             }
-            // An order may be heard of twice: cancelled, and refunded after that.
-            if let Some(end) = End::of(&fact.body)
-                && let Some(id) = fact.order_id
-                && let Some(sent) = under_way.remove(&id)
-            {
-                outcome.count_in(end, &sent, self.started);
-                self.room.add_permits(1);
-                self.progress.inc(1);
+            match heard {
+                // An order may be heard of twice: cancelled, and refunded after that.
+                Ok(Heard::Fact(fact)) => {
+                    let Some(end) = End::of(&fact.body) else { continue };
+                    let Some(sent) = fact.order_id.and_then(|id| under_way.remove(&id)) else { continue };
+                    outcome.count_in(end, &sent, self.started);
+                }
+                Ok(Heard::Refusal(id)) => {
+                    under_way.remove(&id);
+                    outcome.refused += 1;
+                }
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    bail!("{missed} facts were missed; use less --in-flight")
+                }
+                Err(broadcast::error::RecvError::Closed) => bail!("the system has stopped"),
             }
+            self.room.add_permits(1);
+            self.progress.inc(1);
         }
         outcome.took = self.started.elapsed();
         Ok(outcome)
@@ -153,6 +179,7 @@ impl Outcome {
             fulfilled: 0,
             cancelled: 0,
             rejected: 0,
+            refused: 0,
             otherwise: 0,
             latency_us,
             ended: Vec::new(),
@@ -161,7 +188,7 @@ impl Outcome {
     }
 
     fn count(&self) -> u64 {
-        self.fulfilled + self.cancelled + self.rejected
+        self.fulfilled + self.cancelled + self.rejected + self.refused
     }
 
     fn count_in(&mut self, end: End, sent: &Sent, started: Instant) {

@@ -1,9 +1,10 @@
 //! Which orders a load consists of: for which products, and how each of them is meant to end.
 
 use anyhow::Result;
-use contract::{Message, Raw, Time};
+use contract::OrderId;
 use serde_json::{Value, json};
 
+use super::entry::Command;
 use crate::app::System;
 use crate::cli::shop;
 
@@ -77,17 +78,17 @@ impl Mix {
         Ok(())
     }
 
-    pub(super) fn order(&self, number: u64, now: Time) -> Result<Message> {
+    pub(super) fn order(&self, number: u64, order_id: OrderId) -> Command {
         let fate = self.fate(number);
         let token = if fate == Fate::Declined { "tok_declined" } else { "tok_ok" };
         let mut body = json!({
-            "order_id": uuid::Uuid::now_v7(), "customer_id": format!("customer-{}", number % 10_000),
+            "order_id": order_id, "customer_id": format!("customer-{}", number % 10_000),
             "items": self.items(number, fate), "payment": {"method": "card", "token": token},
         });
         if self.notices {
             body["contact"] = json!({"email": "load@example.org"});
         }
-        message("checkout.submit", &body, now)
+        Command { name: "checkout.submit", order_id, body: body.to_string() }
     }
 
     fn items(&self, number: u64, fate: Fate) -> Value {
@@ -103,18 +104,12 @@ impl Mix {
     }
 }
 
-pub(super) fn cancel(order: &Message, now: Time) -> Result<Message> {
-    message("order.cancel", &json!({"order_id": order.order_id}), now)
+pub(super) fn cancel(order_id: OrderId) -> Command {
+    Command { name: "order.cancel", order_id, body: json!({"order_id": order_id}).to_string() }
 }
 
 fn sku(number: u64) -> String {
     format!("SKU-{number}")
-}
-
-fn message(name: &str, body: &Value, now: Time) -> Result<Message> {
-    let body = body.to_string().into();
-    let raw = Raw { message_id: None, name: name.to_string(), body, ..Raw::default() };
-    Message::accept(&raw, now).map_err(|why| anyhow::anyhow!("{why}"))
 }
 
 #[cfg(test)]

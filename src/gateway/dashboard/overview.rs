@@ -15,7 +15,7 @@ use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
 
 pub(super) const PATH: &str = "/";
-pub(super) const EVENTS: &str = "/dashboard/events/overview";
+pub(crate) const EVENTS: &str = "/dashboard/events/overview";
 
 pub(super) async fn show(call: Call) -> Result<Response, Problem> {
     let picture = call.gateway.board.sampler.look().await?;

@@ -1,0 +1,150 @@
+//! The ways in which an order comes to us.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use contract::{Message, OrderId, Raw};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use crate::app::{System, rabbit_options};
+use crate::broker::rabbitmq::Outsider;
+use crate::config::{AmqpUrl, Settings};
+use crate::door::{Door, Refused};
+use crate::gateway::auth;
+use crate::store::Store;
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Entry {
+    /// Journalled by this process, without a request
+    #[default]
+    Door,
+    /// `POST /orders` of a gateway, which refuses when it is too much
+    Http,
+    /// Published to RabbitMQ, as a shop does
+    Amqp,
+}
+
+/// One thing said by a customer.
+pub(super) struct Command {
+    pub(super) name: &'static str,
+    pub(super) order_id: OrderId,
+    pub(super) body: String,
+}
+
+/// What became of it at the door.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Let {
+    In,
+    /// Told to come again later.
+    Away,
+}
+
+pub(super) enum Way {
+    Door(Door, Arc<dyn Store>),
+    Http(Http),
+    Amqp(Outsider),
+}
+
+impl Way {
+    pub(super) async fn open(entry: Entry, system: &System, settings: &Settings) -> Result<Self> {
+        Ok(match entry {
+            Entry::Door => Way::Door(system.door.clone(), system.store.clone()),
+            Entry::Http => Way::Http(Http::open(system, settings)?),
+            Entry::Amqp => {
+                let options =
+                    rabbit_options(settings, "orders").context("--entry amqp needs an --amqp-url")?;
+                Way::Amqp(Outsider::connect(&options).await?)
+            }
+        })
+    }
+
+    pub(super) async fn bring(&self, command: Command) -> Result<Let> {
+        match self {
+            Way::Door(door, store) => {
+                let body = command.body.into_bytes();
+                let raw = Raw { message_id: None, name: command.name.into(), body, ..Raw::default() };
+                let message =
+                    Message::accept(&raw, store.now().await?).map_err(|why| anyhow::anyhow!("{why}"))?;
+                match door.bring(message).await {
+                    Ok(_) => Ok(Let::In),
+                    Err(Refused::Unavailable(why)) => {
+                        tracing::debug!("a message was not let in: {why}");
+                        Ok(Let::Away)
+                    }
+                    Err(why @ Refused::IdReused) => bail!("{why}"),
+                }
+            }
+            Way::Http(http) => http.post(command).await,
+            Way::Amqp(outsider) => {
+                let id = format!("{}-{}", command.name, command.order_id);
+                outsider.say(command.name, &id, command.body).await?;
+                Ok(Let::In)
+            }
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        if let Way::Amqp(outsider) = self {
+            outsider.close().await;
+        }
+    }
+}
+
+/// `--entry amqp` without a broker cannot be.
+pub(super) fn must_fit(entry: Entry, settings: &Settings) -> Result<(), String> {
+    match (entry, &settings.amqp_url) {
+        (Entry::Amqp, AmqpUrl::Embedded) => {
+            Err("--entry amqp needs a RabbitMQ: name one with --amqp-url, and a Postgres with --database-url"
+                .into())
+        }
+        (Entry::Door | Entry::Http | Entry::Amqp, _) => Ok(()),
+    }
+}
+
+/// A customer's application, on connections that stay open.
+pub(super) struct Http {
+    client: Client<HttpConnector, Full<Bytes>>,
+    url: String,
+    bearer: String,
+}
+
+/// Every order of a load that comes over HTTP is this one's.
+const CUSTOMER: &str = "load";
+
+impl Http {
+    fn open(system: &System, settings: &Settings) -> Result<Self> {
+        let address = system.address().context("nothing listens")?;
+        let (token, _) = auth::tokens(settings, CUSTOMER).context("no secret of ours signs tokens")?;
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { client, url: format!("http://{address}"), bearer: format!("Bearer {token}") })
+    }
+
+    async fn post(&self, command: Command) -> Result<Let> {
+        let Command { name, order_id, body } = command;
+        let path = match name {
+            "checkout.submit" => "/orders".to_string(),
+            _ => format!("/orders/{order_id}/cancel"),
+        };
+        let request = Request::post(format!("{}{path}", self.url))
+            .header("authorization", &self.bearer)
+            .header("content-type", "application/json")
+            .header("idempotency-key", format!("{name}-{order_id}"))
+            .body(Full::new(Bytes::from(body)))?;
+        let response = self.client.request(request).await?;
+        let status = response.status();
+        let answer = response.into_body().collect().await?.to_bytes();
+        match status {
+            _ if status.is_success() => Ok(Let::In),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Ok(Let::Away),
+            _ => bail!("{path} answers {status}: {}", String::from_utf8_lossy(&answer)),
+        }
+    }
+}

@@ -5,6 +5,7 @@
 
 mod brokers;
 mod decisions;
+mod history;
 mod pipeline;
 mod stores;
 mod words;

@@ -25,7 +25,6 @@ mod pages;
 mod parked;
 mod payments;
 mod problem;
-#[allow(dead_code)]
 mod route;
 mod run_file;
 mod wallet;

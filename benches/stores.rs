@@ -36,8 +36,9 @@ pub(crate) struct File {
 impl File {
     pub(crate) fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let opened = SqliteStore::open(&folder.path().join("checkout.db"), Durability::PowerLoss);
-        Self { store: runtime().block_on(opened).unwrap(), _folder: folder }
+        let file = folder.path().join("checkout.db");
+        let store = runtime().block_on(SqliteStore::open(&file, Durability::PowerLoss)).unwrap();
+        Self { store, _folder: folder }
     }
 
     pub(crate) fn gone(self) {

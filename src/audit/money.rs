@@ -65,8 +65,7 @@ fn same_books(case: &Case, charged: &Charged, world: &World) -> Result<(), Strin
     let ours = number(payment, "captured_minor").unwrap_or(-1);
     let untold = match text(payment, "status") {
         "asked" | "checking" | "undoing" => true,
-        // Its event may be on its way.
-        "given_up" | "declined" => !world.at_rest || world.buried(&case.id),
+        "given_up" | "declined" => world.may_be_told(&case.id),
         _ => false,
     };
     if ours != theirs && !(untold && ours == 0) {
@@ -89,7 +88,7 @@ fn owed(case: &Case, order: &Value, bill: &Bill, world: &World) -> RangeInclusiv
     // What comes after the order was given up goes back: until it has, it is there.
     let late = payment.is_some_and(|payment| {
         let untold = number(payment, "captured_minor") == Some(0);
-        refunds(payment, "asked").next().is_some() || (untold && (!world.at_rest || world.buried(&case.id)))
+        refunds(payment, "asked").next().is_some() || (untold && world.may_be_told(&case.id))
     });
     if has(order, "reached", "fulfilled") {
         // A return's money may be back before the order hears of it.

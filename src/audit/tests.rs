@@ -174,6 +174,19 @@ async fn what_is_still_in_flight_is_told_at_rest() {
     assert!(red(&look(&shop).await).contains(&"B1"));
 }
 
+/// Whoever gave up waiting for the provider asks him once more, much later. Until then he may have taken money unheard.
+#[tokio::test]
+async fn what_was_given_up_may_differ_as_long_as_the_provider_will_be_asked_again() {
+    let mut shop = clean();
+    shop.charge("declined", 1000, true, 0);
+    shop.edit(Table::Payments, "declined", |payment| payment["status"] = json!("given_up"));
+    let again = format!("payment/{}", shop::id("declined"));
+    shop.deadlines.insert(again.clone(), contract::Time::from_unix_ms(0));
+    assert_eq!(red(&look(&shop).await), [""; 0]);
+    shop.deadlines.remove(&again);
+    assert_eq!(red(&look(&shop).await), ["M1", "M2"]);
+}
+
 #[tokio::test]
 async fn many_orders_are_read_page_by_page() {
     let mut shop = Shop::open();

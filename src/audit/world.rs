@@ -67,6 +67,12 @@ impl World {
         Uuid::parse_str(id).is_ok_and(|id| self.buried.contains(&id))
     }
 
+    /// What the provider took of an order that was given up may be told yet: its event is on its way, a person sees
+    /// what became of it, or he will be asked once more.
+    pub(super) fn may_be_told(&self, id: &str) -> bool {
+        !self.at_rest || self.buried(id) || self.waiting.contains(&format!("payment/{id}"))
+    }
+
     /// Once: what is left at the end belongs to nobody.
     pub(super) fn take_charges(&mut self, id: &str) -> Charged {
         Uuid::parse_str(id).ok().and_then(|id| self.charges.remove(&id)).unwrap_or_default()

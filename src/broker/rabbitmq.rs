@@ -34,7 +34,7 @@ use super::{Broker, DeadDelivery, Delivery, Depth, State, Unavailable};
 use crate::store::Said;
 pub use declare::Difference;
 pub use inspect::{QueueSeen, Shut, knock, queues, version};
-use link::{Address, close, short, soon};
+use link::{Address, Frames, close, short, soon};
 pub use outsider::Outsider;
 use publisher::{Failed, Outgoing, Publisher};
 pub use remove::remove;
@@ -152,7 +152,7 @@ pub async fn apply(options: &Options) -> Result<(), Unavailable> {
 async fn by_hand(options: &Options) -> Result<(lapin::Connection, Names), Unavailable> {
     let names = Names::new(&options.prefix).map_err(Unavailable)?;
     let address = Address::new(&options.url, &options.connection_name).map_err(Unavailable)?;
-    let connection = address.connect("topology").await;
+    let connection = address.connect("topology", Frames::Small).await;
     Ok((connection.map_err(|fault| Unavailable(fault.to_string()))?, names))
 }
 

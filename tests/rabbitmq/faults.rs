@@ -10,12 +10,13 @@ use checkout_saga::broker::rabbitmq::RabbitBroker;
 use checkout_saga::door::Crowd;
 use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Neighbours, Station};
+use checkout_saga::run::{Decides, Neighbours, Pace, Station};
 use checkout_saga::store::Said;
 use checkout_saga::store::Store;
 use checkout_saga::store::sqlite::SqliteStore;
 use contract::{Message, Queue, Raw, Time};
 use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
 use order::OrderWorker;
 use tokio_util::sync::CancellationToken;
 
@@ -126,10 +127,16 @@ async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the
         paused: Paused::never(),
         neighbours: Neighbours::none(),
         echoes: Echoes::unheard(),
+        pace: Pace::default(),
     };
     let working = tokio::spawn(station.run(stop.clone()));
+    until_stored("its handling", async || !store.journal_page(0, 10).await.unwrap().is_empty()).await;
+    // What is on the wire to us is in no queue any more, and not here yet: seen empty once is not empty.
+    let mut empty = 0;
     until_stored("an empty queue", async || {
-        broker.depth(Queue::Order).await.is_ok_and(|depth| depth.messages == 0)
+        let now = broker.depth(Queue::Order).await.is_ok_and(|depth| depth.messages == 0);
+        empty = if now { empty + 1 } else { 0 };
+        empty == 10
     })
     .await;
     stop.cancel();
@@ -138,6 +145,9 @@ async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the
     // What it said, it said once: the second was no redelivery to us, only a repeat.
     assert_eq!(take(&*broker, Queue::Stock).await.len(), 1);
     assert_eq!(broker.depth(Queue::Stock).await.unwrap().messages, 1);
+    // Whatever was not acknowledged would be there again.
+    broker.close().await;
+    assert_eq!(outsider.ready_in(&name).await, 0);
 }
 
 #[tokio::test]
@@ -217,6 +227,29 @@ async fn a_message_that_no_client_can_parse_takes_no_good_one_with_it_and_ends_w
     // It is read by nobody in this test; in a system, the importer fails at it in the same way, alone.
     publish(&*broker, &[say(99, Queue::Saga)]).await;
     assert_eq!(numbers(&take(&*broker, Queue::Saga).await), [99]);
+}
+
+/// A frame has to hold all of somebody's headers. The first of them makes room for the others.
+#[tokio::test]
+async fn headers_that_fill_the_largest_frame_take_no_good_one_with_them() {
+    let far = Far::new().await;
+    let broker = far.corner.broker().await;
+    let outsider = far.corner.outsider().await;
+    let cancel = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
+    for bytes in [7_000, 20_000, 100_000] {
+        let mut headers = FieldTable::default();
+        headers.insert("baggage".into(), AMQPValue::LongString("x".repeat(bytes).into()));
+        let properties =
+            BasicProperties::default().with_message_id(format!("of {bytes} bytes").try_into().unwrap());
+        outsider.sends("order.cancel", properties.with_headers(headers), cancel).await;
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < 3 {
+        let taken = take(&*broker, Queue::Order).await;
+        seen.extend(taken.iter().map(|delivery| delivery.message.id.to_string()));
+        broker.ack(&taken).await.unwrap();
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["of 100000 bytes", "of 20000 bytes", "of 7000 bytes"]);
 }
 
 fn product() -> Said {

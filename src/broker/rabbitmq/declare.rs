@@ -115,7 +115,9 @@ fn compared(name: &str, declared: Result<(), Fault>) -> Result<Option<Difference
         Ok(()) => Ok(None),
         Err(Fault::Differs(why)) => Ok(Some(Difference::Differs { name: name.to_string(), why })),
         Err(Fault::Forbidden(_)) => Ok(Some(Difference::Unseen(name.to_string()))),
-        Err(fault @ (Fault::Missing(_) | Fault::Away(_) | Fault::Garbled(_))) => Err(fault),
+        Err(fault @ (Fault::Missing(_) | Fault::Away(_) | Fault::Garbled(_) | Fault::TooLarge(_))) => {
+            Err(fault)
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::consume::consume;
-use super::link::{Fault, close, fault};
+use super::link::{Fault, Frames, close, fault};
 use super::listen::listen;
 use super::publisher::Publisher;
 use super::topology::topology;
@@ -39,11 +39,12 @@ pub(super) enum Reading {
 pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
     let mut delays = Delays::new();
     let mut reading = Reading::Ahead;
+    let mut frames = Frames::Small;
     loop {
         let begun = Instant::now();
         let opened = tokio::select! {
             () = stop.cancelled() => return,
-            opened = Generation::open(&shared, reading) => opened,
+            opened = Generation::open(&shared, reading, frames) => opened,
         };
         let ended = match opened {
             Ok(generation) => generation.live(&shared, &stop).await,
@@ -52,7 +53,12 @@ pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
         let Err(why) = ended else { return };
         let garbled = matches!(why, Fault::Garbled(_));
         reading = if garbled { Reading::OneByOne } else { Reading::Ahead };
-        if begun.elapsed() > LIVED || garbled {
+        // Somebody has headers that do not fit: from now on there is room for the largest.
+        let too_large = matches!(why, Fault::TooLarge(_));
+        if too_large {
+            frames = Frames::Large;
+        }
+        if begun.elapsed() > LIVED || garbled || too_large {
             delays = Delays::new();
         }
         let (why, delay) = (why.to_string(), delays.next_delay());
@@ -76,9 +82,9 @@ struct Generation {
 }
 
 impl Generation {
-    async fn open(shared: &Shared, reading: Reading) -> Result<Self, Fault> {
-        let publishing = Arc::new(shared.address.connect("publishes").await?);
-        let consuming = Arc::new(shared.address.connect("consumes").await?);
+    async fn open(shared: &Shared, reading: Reading, frames: Frames) -> Result<Self, Fault> {
+        let publishing = Arc::new(shared.address.connect("publishes", Frames::Small).await?);
+        let consuming = Arc::new(shared.address.connect("consumes", frames).await?);
         // Who reads one by one had it a moment ago, and comes back fifty times: each of them keeps the queue waiting.
         if reading == Reading::Ahead {
             settle_topology(shared, &publishing).await?;
@@ -163,7 +169,9 @@ async fn settle_topology(shared: &Shared, connection: &Connection) -> Result<(),
             "an exchange or queue of ours is there with other arguments, which cannot be changed: {why}; `checkout \
              topology plan` shows all of them"
         ))),
-        Err(fault @ (Fault::Missing(_) | Fault::Away(_) | Fault::Garbled(_))) => Err(fault),
+        Err(fault @ (Fault::Missing(_) | Fault::Away(_) | Fault::Garbled(_) | Fault::TooLarge(_))) => {
+            Err(fault)
+        }
     }
 }
 

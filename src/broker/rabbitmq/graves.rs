@@ -17,7 +17,7 @@ use super::Shared;
 use super::consume::{incoming, open, start};
 use super::dead::letters;
 use super::generation::LIVED;
-use super::link::{Fault, close, fault, short};
+use super::link::{Fault, Frames, close, fault, short};
 use crate::retry::Delays;
 
 /// For each dead-letter queue. Dead letters are few, and may be as large as a broker allows.
@@ -50,7 +50,7 @@ pub(super) async fn bring_in(shared: Arc<Shared>, stop: CancellationToken) {
 async fn once(shared: &Arc<Shared>, stop: &CancellationToken) -> Result<(), Fault> {
     // The other connections see to it that there is something to read.
     shared.up().await;
-    let connection = Arc::new(shared.address.connect("imports").await?);
+    let connection = Arc::new(shared.address.connect("imports", Frames::Large).await?);
     let mut events = connection.events_listener();
     let mut tasks = JoinSet::new();
     for queue in Queue::ALL {

@@ -8,7 +8,7 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::link::{ANSWER, Address, Fault, channel, close, short, soon};
+use super::link::{ANSWER, Address, Fault, Frames, channel, close, short, soon};
 use super::topology::topology;
 use super::{Options, Unavailable, by_hand};
 
@@ -36,7 +36,7 @@ const FRAME_BYTES_MAX: usize = 16 * 1024;
 /// Connects once, and goes again.
 pub async fn knock(options: &Options) -> Result<(), Shut> {
     let address = Address::new(&options.url, &options.connection_name).map_err(Shut::Refused)?;
-    match address.connect("knocks").await {
+    match address.connect("knocks", Frames::Small).await {
         Ok(connection) => {
             close(&connection).await;
             Ok(())
@@ -44,7 +44,7 @@ pub async fn knock(options: &Options) -> Result<(), Shut> {
         Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => Err(Shut::Refused(why)),
         // 530, which is how a virtual host is refused.
         Err(Fault::Away(why)) if why.contains("NOT_ALLOWED") => Err(Shut::Refused(why)),
-        Err(Fault::Away(why) | Fault::Garbled(why)) => Err(Shut::Away(why)),
+        Err(Fault::Away(why) | Fault::Garbled(why) | Fault::TooLarge(why)) => Err(Shut::Away(why)),
     }
 }
 
@@ -67,7 +67,7 @@ pub async fn queues(options: &Options) -> Result<Vec<QueueSeen>, Unavailable> {
                 name: queue.name,
             }),
             Err(Fault::Missing(_) | Fault::Forbidden(_)) => {}
-            Err(fault @ (Fault::Differs(_) | Fault::Away(_) | Fault::Garbled(_))) => {
+            Err(fault @ (Fault::Differs(_) | Fault::Away(_) | Fault::Garbled(_) | Fault::TooLarge(_))) => {
                 return Err(Unavailable(fault.to_string()));
             }
         }

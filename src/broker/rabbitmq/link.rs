@@ -18,9 +18,24 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// In seconds, unless the URL says `?heartbeat=`: a dead peer is noticed within twice of this.
 const HEARTBEAT_S: u16 = 10;
 
-/// Unless the URL says `?frame_max=`. The client sets aside 64 times this for a connection, and in the end has
-/// touched all of it; a bundle takes a few frames more.
-const FRAME_BYTES_MAX: u32 = 16 * 1024;
+/// How large a frame may be, unless the URL says `?frame_max=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Frames {
+    /// The client sets aside 64 times this for a connection, and in the end has touched all of it; a bundle takes a
+    /// few frames more.
+    Small,
+    /// As large as the broker takes them by itself. Somebody's headers go in one frame, and may fill it.
+    Large,
+}
+
+impl Frames {
+    fn bytes_max(self) -> u32 {
+        match self {
+            Frames::Small => 16 * 1024,
+            Frames::Large => 128 * 1024,
+        }
+    }
+}
 
 /// Where the broker is and who we are there. Holds the password, and shows it to nobody.
 #[derive(Clone)]
@@ -43,6 +58,8 @@ pub(super) enum Fault {
     Away(String),
     /// Something came that our client cannot parse, and it gave the connection up for that.
     Garbled(String),
+    /// Something came in a frame that was larger than this connection takes.
+    TooLarge(String),
 }
 
 impl Address {
@@ -56,20 +73,17 @@ impl Address {
             return Err(format!("the URL of the broker names no host; {FORM}"));
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        uri.query.frame_max.get_or_insert(FRAME_BYTES_MAX);
         Ok(Self { uri, name: name.to_string() })
     }
 
-    pub(super) async fn connect(&self, purpose: &str) -> Result<Connection, Fault> {
+    pub(super) async fn connect(&self, purpose: &str, frames: Frames) -> Result<Connection, Fault> {
+        let mut uri = self.uri.clone();
+        uri.query.frame_max.get_or_insert(frames.bytes_max());
         let properties =
             ConnectionProperties::default().with_connection_name(format!("{} {purpose}", self.name).into());
         let runtime = lapin::runtime::default_runtime().map_err(fault)?;
-        let connect = Connection::connect_uri_with_config(
-            self.uri.clone(),
-            properties,
-            OwnedTLSConfig::default(),
-            runtime,
-        );
+        let connect =
+            Connection::connect_uri_with_config(uri, properties, OwnedTLSConfig::default(), runtime);
         soon("connecting", connect).await.map_err(|fault| fault.about(&self.to_string()))
     }
 }
@@ -89,6 +103,7 @@ impl Fault {
             Fault::Differs(why) => Fault::Differs(format!("{what}: {why}")),
             Fault::Away(why) => Fault::Away(format!("{what}: {why}")),
             Fault::Garbled(why) => Fault::Garbled(format!("{what}: {why}")),
+            Fault::TooLarge(why) => Fault::TooLarge(format!("{what}: {why}")),
         }
     }
 }
@@ -100,7 +115,8 @@ impl fmt::Display for Fault {
             | Fault::Missing(why)
             | Fault::Differs(why)
             | Fault::Away(why)
-            | Fault::Garbled(why) => f.write_str(why),
+            | Fault::Garbled(why)
+            | Fault::TooLarge(why) => f.write_str(why),
         }
     }
 }
@@ -136,6 +152,7 @@ pub(super) fn fault(error: lapin::Error) -> Fault {
             403 => Fault::Forbidden(why),
             404 => Fault::Missing(why),
             406 => Fault::Differs(why),
+            501 => Fault::TooLarge(why),
             _ => Fault::Away(why),
         },
         _ => Fault::Away(why),

@@ -41,7 +41,13 @@ pub(super) async fn listen(shared: Arc<Shared>, connection: Arc<Connection>) -> 
                 tracing::error!("facts cannot be heard, because this user may not: {why}");
                 return std::future::pending().await;
             }
-            Err(fault @ (Fault::Missing(_) | Fault::Differs(_) | Fault::Away(_) | Fault::Garbled(_))) => {
+            Err(
+                fault @ (Fault::Missing(_)
+                | Fault::Differs(_)
+                | Fault::Away(_)
+                | Fault::Garbled(_)
+                | Fault::TooLarge(_)),
+            ) => {
                 return fault;
             }
         }

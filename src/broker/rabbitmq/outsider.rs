@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lapin::{BasicProperties, Connection};
 
-use super::link::{Address, close, short};
+use super::link::{Address, Frames, close, short};
 use super::publisher::{Arrival, Failed, Outgoing, Publisher};
 use super::topology::Names;
 use super::{Options, Unavailable};
@@ -20,7 +20,7 @@ impl Outsider {
         let why = |fault: super::link::Fault| Unavailable(fault.to_string());
         let names = Names::new(&options.prefix).map_err(Unavailable)?;
         let address = Address::new(&options.url, &options.connection_name).map_err(Unavailable)?;
-        let connection = Arc::new(address.connect("says commands").await.map_err(why)?);
+        let connection = Arc::new(address.connect("says commands", Frames::Small).await.map_err(why)?);
         let publisher = Publisher::open(connection.clone()).await.map_err(why)?;
         Ok(Self { connection, publisher, names })
     }

@@ -132,7 +132,9 @@ impl Publisher {
             {
                 why
             }
-            Err(Fault::Away(why) | Fault::Garbled(why)) => return Err(Failed::Broken(why)),
+            Err(Fault::Away(why) | Fault::Garbled(why) | Fault::TooLarge(why)) => {
+                return Err(Failed::Broken(why));
+            }
         };
         tracing::warn!(queue = asker, "an outcome that was asked for is not sent there: {why}");
         Ok(())

@@ -13,6 +13,7 @@ mod pruning;
 mod records;
 mod roles;
 mod searching;
+mod side_by_side;
 mod waiting;
 mod words;
 
@@ -69,6 +70,7 @@ every_store!(
         loaded_records_come_back_as_saved_with_versions,
         records_of_several_tables_come_back_together,
         a_stale_version_is_a_conflict,
+    a_stale_record_of_any_worker_undoes_the_sitting_of_all,
         a_record_that_somebody_saved_meanwhile_is_a_conflict,
         who_loads_while_somebody_keeps_has_seen_it_or_is_told,
         what_is_on_its_way_is_seen_by_the_next_batch_and_if_it_fails_so_does_that_batch,

@@ -86,6 +86,11 @@ impl Pending {
 }
 
 impl Fate {
+    /// Nobody knows yet.
+    pub(super) fn is_open(&self) -> bool {
+        self.0.borrow().is_none()
+    }
+
     pub(super) fn failed(&self) -> bool {
         *self.0.borrow() == Some(false)
     }

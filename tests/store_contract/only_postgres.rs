@@ -38,7 +38,7 @@ async fn execute(connection: &mut PgConnection, sql: &'static str) {
 }
 
 /// Asks until the answer is yes.
-async fn until(connection: &mut PgConnection, question: &'static str) {
+pub(super) async fn until(connection: &mut PgConnection, question: &'static str) {
     let start = std::time::Instant::now();
     while !sqlx::query_scalar::<_, bool>(question).fetch_one(&mut *connection).await.unwrap() {
         assert!(start.elapsed() < PATIENCE, "it never came true: {question}");
@@ -125,35 +125,6 @@ async fn who_finds_no_free_connection_is_told_how_many_there_are() {
     assert!(why.contains("all 1 connections were in use"), "{why}");
     drop(batch);
     store.now().await.unwrap();
-    schema.gone().await;
-}
-
-/// Deciding ahead of what is being kept pays only for who is alone with a row.
-#[tokio::test]
-async fn who_was_beaten_by_another_process_waits_for_his_turn_from_then_on() {
-    let schema = Schema::fresh().await;
-    let (ours, theirs) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
-    let wanted = [Need::of(Table::Stock, "A")];
-    let change = |version| records(vec![save(Table::Stock, "A", version, STOCKED)]);
-    ours.begin().await.unwrap().keep(change(0)).await.unwrap();
-
-    // Ahead of one that is not kept yet, so without a lock: the other process is faster.
-    let ahead_of = ours.begin().await.unwrap().keep(records(vec![save(Table::Stock, "B", 0, STOCKED)]));
-    let mut beaten = ours.begin().await.unwrap();
-    beaten.load(&wanted).await.unwrap();
-    theirs.begin().await.unwrap().keep(change(1)).await.unwrap();
-    ahead_of.await.unwrap();
-    assert!(matches!(beaten.keep(change(1)).await, Err(Error::Conflict(_))));
-
-    let ahead_of = ours.begin().await.unwrap().keep(records(vec![save(Table::Stock, "C", 0, STOCKED)]));
-    let mut next = ours.begin().await.unwrap();
-    let short = Duration::from_millis(200);
-    tokio::time::timeout(short, next.load(&wanted)).await.expect_err("it does not look ahead any more");
-    ahead_of.await.unwrap();
-    assert_eq!(next.load(&wanted).await.unwrap()[0].version, 2);
-    let mut other = theirs.begin().await.unwrap();
-    tokio::time::timeout(short, other.load(&wanted)).await.expect_err("the row is locked");
-    next.keep(change(2)).await.unwrap();
     schema.gone().await;
 }
 

@@ -31,6 +31,41 @@ pub(super) async fn a_stale_version_is_a_conflict(db: Db) {
     }
 }
 
+/// What five workers change together is kept together, whichever of them was too late.
+pub(super) async fn a_stale_record_of_any_worker_undoes_the_sitting_of_all(db: Db) {
+    let paid = r#"{"status":"captured","captured_minor":5,"refunded_minor":0}"#;
+    let all = |version| {
+        vec![
+            save(Table::Submissions, "s", version, "{}"),
+            save(Table::Stock, "A", version, STOCKED),
+            save(Table::Holds, "h", version, "{}"),
+            save(Table::Payments, "p", version, paid),
+            save(Table::Notices, "n", version, "{}"),
+            save(Table::Sagas, "g", version, "{}"),
+            SavedRecord { version, ..ordered(7, "paid", 10) },
+        ]
+    };
+    keep(&db, records(all(0))).await.unwrap();
+    for late in 0..all(1).len() {
+        let mut sitting = everything(1);
+        sitting.dead.clear();
+        sitting.records.extend(all(1));
+        let at = sitting.records.len() - all(1).len() + late;
+        sitting.records[at].version = 2;
+        let table = sitting.records[at].need.table;
+        assert!(matches!(keep(&db, sitting).await, Err(Error::Conflict(_))), "{}", table.name());
+        assert_nothing_of(&db, 1).await;
+    }
+    let mut sitting = everything(1);
+    sitting.records.extend(all(1));
+    keep(&db, sitting).await.unwrap();
+    for record in all(1) {
+        let found = db.store.begin().await.unwrap().load(std::slice::from_ref(&record.need)).await.unwrap();
+        assert_eq!((found[0].version, &found[0].json), (2, &record.json), "{}", record.need.table.name());
+    }
+    assert_eq!(db.store.journal_of(order(1)).await.unwrap().len(), 1);
+}
+
 pub(super) async fn a_record_that_is_not_there_cannot_be_changed(db: Db) {
     let changed = keep(&db, records(vec![save(Table::Stock, "A", 4, STOCKED)])).await;
     assert!(matches!(changed, Err(Error::Conflict(_))));

@@ -4,9 +4,11 @@
 //! to be kept: only then does a `begin` and a `commit` cost a round trip more each.
 //!
 //! While another batch of this process is being kept, the next one decides on what that one will have left behind,
-//! locks nothing, and is kept once the other is. Nobody holds a lock while he waits for a neighbour: the database
-//! would not see who waits for whom. Where another process wants the same rows, that is given up for a while: what is
-//! decided without a lock would fall again and again, and with it whatever was decided on it.
+//! locks nothing, and is kept once the other is. If all that they share is what many orders want, like the stock of
+//! a product, the rest of a large batch is written while the other is still at it, and only that waits. Meanwhile it
+//! locks nothing that the other wants: rows that both change would have been read from there. Where another process
+//! wants the same rows, that is given up for a while: what is decided without a lock would fall again and again, and
+//! with it whatever was decided on it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,6 +27,8 @@ pub(super) struct Batch {
     held: Held,
     pending: Pending,
     rests_on: RestsOn,
+    /// What it has read of theirs are records that many want, and nothing else.
+    shares_little: bool,
     met: Met,
     clock: Option<Clock>,
 }
@@ -54,9 +58,37 @@ impl Met {
 /// to wait for the other's lock than to be told of a conflict. For fewer, two round trips of five are saved.
 const CROWD: usize = 8;
 
+/// From so many journal rows on, writing them takes longer than the round trips of a transaction in several parts.
+const MANY: usize = 64;
+
 impl Batch {
     pub(super) fn new(held: Held, pending: Pending, met: Met, clock: Option<Clock>) -> Self {
-        Self { held, pending, rests_on: RestsOn::new(), met, clock }
+        Self { held, pending, rests_on: RestsOn::new(), shares_little: true, met, clock }
+    }
+
+    /// Once all that it rests on is there.
+    async fn write_in_turn(&mut self, mut changes: Changes) -> Result<(), Error> {
+        let rests_on = std::mem::take(&mut self.rests_on);
+        let waits = rests_on.iter().any(|batch| batch.is_open());
+        if waits && self.shares_little && changes.journal.len() >= MANY && !self.held.in_transaction() {
+            let shared = changes.records.extract_if(.., |one| one.need.table.meeting() == Meeting::Often);
+            let last = Changes { records: shared.collect(), ..Changes::default() };
+            self.held.begin().await?;
+            for statement in keep::statements(std::mem::replace(&mut changes, last))? {
+                self.held.execute(statement).await?;
+            }
+        }
+        for batch in rests_on {
+            if !batch.kept().await {
+                return Err(Error::Conflict("what it had read was not kept".into()));
+            }
+        }
+        let wanted = changes.records.iter().any(|one| one.need.table.meeting() == Meeting::Often);
+        let written = self.write(changes).await;
+        if wanted && matches!(written, Err(Error::Conflict(_))) {
+            self.met.now();
+        }
+        written
     }
 
     async fn write(&mut self, changes: Changes) -> Result<(), Error> {
@@ -105,6 +137,7 @@ impl Transaction for Batch {
         }
         let alone = self.pending.is_empty();
         let (mut loaded, rest) = self.pending.find(needs, &mut self.rests_on);
+        self.shares_little &= loaded.iter().all(|one| one.need.table.meeting() == Meeting::Often);
         let asked = Asked::of(&rest, alone);
         if asked.locks && !self.held.in_transaction() {
             self.held.begin().await?;
@@ -120,19 +153,9 @@ impl Transaction for Batch {
     fn keep(mut self: Box<Self>, changes: Changes) -> Keeping {
         let way = self.pending.add(&changes.records);
         Box::pin(async move {
-            for batch in std::mem::take(&mut self.rests_on) {
-                if !batch.kept().await {
-                    return Err(Error::Conflict("what it had read was not kept".into()));
-                }
-            }
-            let wanted = changes.records.iter().any(|one| one.need.table.meeting() == Meeting::Often);
-            let kept = self.write(changes).await;
-            match &kept {
-                Ok(()) => way.arrived(),
-                Err(Error::Conflict(_)) if wanted => self.met.now(),
-                Err(_) => {}
-            }
-            kept
+            self.write_in_turn(changes).await?;
+            way.arrived();
+            Ok(())
         })
     }
 }

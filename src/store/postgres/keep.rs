@@ -1,4 +1,5 @@
-//! All that a batch changes goes in one statement for each worker's tables: in nearly every batch, in one.
+//! All that a batch changes goes in one statement, whether it is one worker's or that of a whole sitting. Only with
+//! what a checkout never touches, there is one for each worker's tables.
 //!
 //! Each is written out below, with its arrays' numbers: $1 to $10 are the journal's, its tables' begin at $11. A
 //! statement with empty arrays for one of its tables does nothing there. Measured for a batch of one, three tables
@@ -42,7 +43,7 @@ fn group(table: Table) -> Group {
 
 /// In the order in which they must be sent, each with all its values.
 pub(super) fn statements(changes: Changes) -> Result<Vec<Statement>, Error> {
-    let Changes { journal, records, deadlines, dead, pauses } = changes;
+    let Changes { mut journal, records, mut deadlines, dead, pauses } = changes;
     let mut groups: BTreeMap<Group, BTreeMap<Table, Vec<SavedRecord>>> = BTreeMap::new();
     for record in records {
         if record.need.table.append_only() && record.version != 0 {
@@ -53,6 +54,12 @@ pub(super) fn statements(changes: Changes) -> Result<Vec<Statement>, Error> {
         tables.entry(record.need.table).or_default().push(record);
     }
     let mut statements = Vec::new();
+    let several = groups.len() > 1;
+    if several && groups.values().flat_map(BTreeMap::keys).all(|table| sitting::TABLES.contains(table)) {
+        let tables = std::mem::take(&mut groups).into_values().flatten().collect();
+        let (journal, deadlines) = (std::mem::take(&mut journal), std::mem::take(&mut deadlines));
+        statements.push(sitting::statement(journal, tables, Deadlines::of(deadlines))?);
+    }
     // The journal goes with the first of them.
     let mut journal = Some(journal).filter(|rows| !rows.is_empty());
     let mut deadlines = Some(Deadlines::of(deadlines)).filter(|deadlines| !deadlines.is_empty());
@@ -178,6 +185,22 @@ macro_rules! deadlines {
     };
 }
 
+macro_rules! audit {
+    ($ids:literal, $docs:literal) => {
+        concat!(
+            "kept_audit as (
+                insert into audit (id, version, doc)
+                select id, 1, doc from unnest(",
+            $ids,
+            "::text[], ",
+            $docs,
+            "::text[]) as sent (id, doc))"
+        )
+    };
+}
+
+mod sitting;
+
 const JOURNAL: &str = concat!("with ", journal!(), " select 1");
 
 const ORDERS: &str = concat!(
@@ -190,10 +213,9 @@ const ORDERS: &str = concat!(
         "$11::text[], $12::bigint[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bigint[], $18::text[], $19::text[]",
         ", status = excluded.status, total_minor = excluded.total_minor, currency = excluded.currency, updated_at = excluded.updated_at"
     ),
-    ", kept_audit as (
-        insert into audit (id, version, doc)
-        select id, 1, doc from unnest($20::text[], $21::text[]) as sent (id, doc))
-    select ",
+    ", ",
+    audit!("$20", "$21"),
+    " select ",
     all_met!("orders", "$11")
 );
 

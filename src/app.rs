@@ -174,11 +174,11 @@ impl System {
         for (hand, queues) in hands {
             let (store, broker, paused) = (self.store.clone(), self.broker.clone(), paused.clone());
             let (batch_max, crowd, neighbours) = (settings.batch_max, self.door.crowd(), neighbours.clone());
-            let echoes = self.echoes.clone();
+            let (echoes, pace) = (self.echoes.clone(), open::pace(&settings.database_url));
             let name = hand.role().name();
             let station =
-                Station { store, broker, hand, queues, batch_max, crowd, paused, neighbours, echoes };
-            for _ in 0..open::seats(&settings.database_url) {
+                Station { store, broker, hand, queues, batch_max, crowd, paused, neighbours, echoes, pace };
+            for _ in 0..open::seats(&settings.database_url, &self.parts) {
                 let (station, stop) = (station.clone(), self.stop.clone());
                 match self.chaos.clone() {
                     None => self.spawn(name, station.run(stop)),

@@ -4,6 +4,7 @@
 
 mod hands;
 mod owed;
+mod pace;
 mod sort;
 mod spot;
 
@@ -17,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use hands::{Decides, Reaches};
 pub(crate) use owed::still_owed;
+pub use pace::Pace;
+use pace::Turn;
 use sort::sort;
 pub use spot::Neighbours;
 use spot::{Entry, Sat, Sitting};
@@ -46,6 +49,7 @@ pub struct Station {
     pub neighbours: Arc<Neighbours>,
     /// Who counts what comes again.
     pub echoes: Echoes,
+    pub pace: Pace,
 }
 
 /// What earlier tries at the same batch have taught.
@@ -133,8 +137,13 @@ impl Station {
     /// Runs until told to stop, and finishes the batch in hand.
     pub async fn run(self, stop: CancellationToken) {
         METRICS.runs(self.hand.role());
-        while let Some(deliveries) = self.take(&stop).await {
-            self.see_through(deliveries, &stop).await;
+        loop {
+            let turn = self.pace.turn().await;
+            let Some(deliveries) = self.take(&stop).await else { return };
+            let turn = turn.took(deliveries.len(), self.portion());
+            // Somebody outside may take his time.
+            let turn = turn.filter(|_| !self.hand.reaches_out());
+            self.see_through(deliveries, turn, &stop).await;
         }
     }
 
@@ -181,11 +190,13 @@ impl Station {
     }
 
     /// Handles a batch to its end, waiting for what is away. When told to stop meanwhile, hands it back.
-    async fn see_through(&self, deliveries: Vec<Delivery>, stop: &CancellationToken) {
+    /// Nobody waits for his turn until trouble is over.
+    async fn see_through(&self, deliveries: Vec<Delivery>, mut turn: Option<Turn>, stop: &CancellationToken) {
         let mut delays = Delays::new();
         let mut taught = Taught::default();
         loop {
             let Err(trouble) = self.handle(&deliveries, taught).await else { return };
+            drop(turn.take());
             let learned = taught.learn(&trouble);
             match trouble {
                 Trouble::Unavailable(why) => {
@@ -203,7 +214,7 @@ impl Station {
                     several => {
                         tracing::debug!(role = %self.hand.role(), "a batch failed, handling it one by one: {why}");
                         for delivery in several.iter().cloned() {
-                            Box::pin(self.see_through(vec![delivery], stop)).await;
+                            Box::pin(self.see_through(vec![delivery], None, stop)).await;
                         }
                         return;
                     }

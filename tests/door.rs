@@ -8,7 +8,7 @@ use checkout_saga::broker::{Broker, Delivery, Depth, Unavailable};
 use checkout_saga::door::{Crowd, Door};
 use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Neighbours, Station};
+use checkout_saga::run::{Decides, Neighbours, Pace, Station};
 use checkout_saga::store::Said;
 use checkout_saga::store::sqlite::SqliteStore;
 use contract::{Message, Queue, Raw, Time};
@@ -39,6 +39,7 @@ async fn while_a_crowd_waits_at_the_door_batches_are_small() {
         paused: Paused::never(),
         neighbours: Neighbours::of([]),
         echoes: Echoes::unheard(),
+        pace: Pace::default(),
     };
 
     let waiting: Vec<_> = (0..CROWD).map(|number| come(&door, number)).collect();

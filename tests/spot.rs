@@ -9,7 +9,7 @@ use checkout_saga::broker::{Broker, Delivery};
 use checkout_saga::door::Crowd;
 use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Desk, Hand, Neighbours, Reached, Station, Taught, Trouble};
+use checkout_saga::run::{Decides, Desk, Hand, Neighbours, Pace, Reached, Station, Taught, Trouble};
 use checkout_saga::store::sqlite::SqliteStore;
 use checkout_saga::store::{Said, SavedRecord, Store, Transaction};
 use contract::{Message, Queue, Raw, Role, Time};
@@ -145,6 +145,7 @@ impl House {
             paused: Paused::never(),
             neighbours: self.neighbours.clone(),
             echoes: Echoes::unheard(),
+            pace: Pace::default(),
         }
     }
 

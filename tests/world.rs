@@ -23,7 +23,7 @@ use checkout_saga::broker::Delivery;
 use checkout_saga::door::Crowd;
 use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Hand, Neighbours, Reaches, Station, Taught, Trouble};
+use checkout_saga::run::{Decides, Hand, Neighbours, Pace, Reaches, Station, Taught, Trouble};
 use checkout_saga::store::{DeadLetter, DeadStatus, Said};
 use checkout_saga::timers;
 use contract::{Message, MessageId, ProviderEvent, Queue, Raw, Role, Time};
@@ -109,6 +109,7 @@ impl World {
                         paused,
                         neighbours,
                         echoes: Echoes::unheard(),
+                        pace: Pace::default(),
                     },
                 )
             };

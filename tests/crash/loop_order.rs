@@ -10,7 +10,7 @@ use checkout_saga::broker::{Broker, Delivery, Depth, Mark, Unavailable};
 use checkout_saga::door::Crowd;
 use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Neighbours, Station, Taught};
+use checkout_saga::run::{Decides, Neighbours, Pace, Station, Taught};
 use checkout_saga::store::sqlite::SqliteStore;
 use checkout_saga::store::{Said, Store};
 use contract::{Message, Queue, Raw, Time};
@@ -118,6 +118,7 @@ impl Watch {
             paused: Paused::never(),
             neighbours: Neighbours::none(),
             echoes: Echoes::unheard(),
+            pace: Pace::default(),
         }
     }
 

@@ -1,0 +1,97 @@
+//! The seats of a role take turns at its queues while there is little, and work side by side while there is much.
+//!
+//! A batch of one costs as many round trips and commits as a batch of a hundred. So nobody grabs the message that
+//! another seat would take along in a moment; and while messages come one after the other, one waits for some more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// Shared by the seats of one role in one process.
+#[derive(Clone, Default)]
+pub struct Pace {
+    last: Arc<Mutex<Last>>,
+    moment: Duration,
+}
+
+/// The batch that was taken last.
+#[derive(Default)]
+struct Last {
+    messages: usize,
+    /// It was all that there was.
+    emptied: bool,
+}
+
+/// Whoever holds it is the only one who takes from the queues.
+pub(super) struct Turn(OwnedMutexGuard<Last>);
+
+/// Two at once are no accident: more will come.
+const SEVERAL: usize = 2;
+
+/// So many messages are worth a seat of their own, and nobody needs to wait for more.
+const MANY: usize = 64;
+
+impl Pace {
+    /// Waits for so long when there were several messages, but not many.
+    pub fn waiting(moment: Duration) -> Self {
+        Self { last: Arc::default(), moment }
+    }
+
+    pub(super) async fn turn(&self) -> Turn {
+        let last = self.last.clone().lock_owned().await;
+        if last.emptied && (SEVERAL..MANY).contains(&last.messages) && !self.moment.is_zero() {
+            tokio::time::sleep(self.moment).await;
+        }
+        Turn(last)
+    }
+}
+
+impl Turn {
+    /// `None` when the next one may take already: this batch was as large as they get, or large enough.
+    pub(super) fn took(mut self, messages: usize, portion: usize) -> Option<Self> {
+        *self.0 = Last { messages, emptied: messages < portion };
+        (messages < portion.min(MANY)).then_some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MANY, Pace};
+
+    const PORTION: usize = 256;
+
+    #[tokio::test]
+    async fn a_small_batch_is_seen_through_before_the_next_one_takes() {
+        let pace = Pace::default();
+        let first = pace.turn().await.took(3, PORTION);
+        let second = pace.clone();
+        let mut waiting = tokio::spawn(async move { drop(second.turn().await) });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished(), "two seats at a queue with hardly anything in it");
+        drop(first);
+        (&mut waiting).await.expect("its turn came");
+    }
+
+    #[tokio::test]
+    async fn large_batches_and_full_portions_go_side_by_side() {
+        let pace = Pace::default();
+        assert!(pace.turn().await.took(MANY, PORTION).is_none());
+        assert!(pace.turn().await.took(16, 16).is_none(), "there is more, and nobody may take it");
+        assert!(pace.turn().await.took(15, 16).is_some());
+    }
+
+    #[tokio::test]
+    async fn it_waits_for_more_only_where_messages_flow() {
+        let moment = std::time::Duration::from_millis(30);
+        let pace = Pace::waiting(moment);
+        for (taken, portion, waits) in
+            [(1, 256, false), (2, 256, true), (63, 256, true), (64, 256, false), (16, 16, false)]
+        {
+            drop(pace.turn().await.took(taken, portion));
+            let asked = std::time::Instant::now();
+            drop(pace.turn().await);
+            assert_eq!(asked.elapsed() >= moment, waits, "after {taken} of at most {portion}");
+        }
+    }
+}

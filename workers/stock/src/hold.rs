@@ -14,7 +14,7 @@ pub struct Hold {
     pub status: HoldStatus,
     /// One line for each sku, in the order of their names.
     pub lines: Vec<StockLine>,
-    /// What was missing when it was refused; while held: when its shipment was refused.
+    /// What was missing when it was refused; where goods were held: when their shipment was refused.
     #[serde(default)]
     pub short: Vec<Short>,
     /// The numbers of the returns that are back on the shelf.
@@ -88,8 +88,8 @@ impl<'a> State<'a> {
             return State::Absent;
         };
         match hold.status {
-            HoldStatus::Held if hold.short.is_empty() => State::Held(hold),
-            HoldStatus::Held => State::Stuck(hold),
+            HoldStatus::Held if hold.shipment_was_refused() => State::Stuck(hold),
+            HoldStatus::Held => State::Held(hold),
             HoldStatus::Refused => State::Refused(hold),
             HoldStatus::Released => State::Released(hold),
             HoldStatus::Shipped => State::Shipped(hold),
@@ -98,6 +98,10 @@ impl<'a> State<'a> {
 }
 
 impl Hold {
+    pub(crate) fn shipment_was_refused(&self) -> bool {
+        self.status != HoldStatus::Refused && !self.short.is_empty()
+    }
+
     /// A title may have changed since; what and how many may not.
     pub(crate) fn is_for(&self, lines: &[StockLine]) -> bool {
         let same = |(a, b): (&StockLine, &StockLine)| a.sku == b.sku && a.quantity == b.quantity;

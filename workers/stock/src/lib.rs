@@ -80,6 +80,10 @@ impl Worker for StockWorker {
                     State::Held(hold) => order.ship(hold),
                     State::Stuck(hold) => order.ship_refused_again(hold),
                     State::Shipped(_) => order.shipped_again(),
+                    // The saga may have asked twice, and the other asking was answered.
+                    State::Released(hold) if hold.shipment_was_refused() => {
+                        Decision::ignored("its shipment was refused, and its goods were released since")
+                    }
                     State::Absent => order.alarm("ship", None),
                     State::Refused(hold) | State::Released(hold) => order.alarm("ship", Some(hold)),
                     State::OtherLines(hold) => order.lines_differ(hold),

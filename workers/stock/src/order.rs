@@ -56,7 +56,7 @@ impl<'a> Order<'a> {
 
     /// Nothing was held, so nothing goes back.
     pub(crate) fn close(&self, hold: &Hold) -> Decision<StockRecord> {
-        let hold = Hold { status: HoldStatus::Released, at: self.now, ..hold.clone() };
+        let hold = Hold { status: HoldStatus::Released, short: Vec::new(), at: self.now, ..hold.clone() };
         Decision::done("released").save(hold).say(Body::StockReleased(self.fact()))
     }
 

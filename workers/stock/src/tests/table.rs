@@ -14,9 +14,11 @@ fn states() -> Vec<(&'static str, Vec<Body>)> {
     vec![
         ("absent", vec![]),
         ("held", vec![hold.clone()]),
-        ("held, not shippable", refused_shipment),
+        ("held, not shippable", refused_shipment.clone()),
         ("refused", vec![count("A", 1), hold.clone()]),
         ("released", vec![hold.clone(), release(1, &two())]),
+        ("refused, released", vec![count("A", 1), hold.clone(), release(1, &two())]),
+        ("not shippable, released", [refused_shipment.clone(), vec![release(1, &two())]].concat()),
         ("shipped", vec![hold.clone(), shipped.clone()]),
         ("shipped, one back", vec![hold, shipped, restock(1, 1, &[("A", 1)])]),
     ]
@@ -96,6 +98,16 @@ fn what_an_order_is_answered() {
         released × release → released before | released, 5/0 | says stock.released
         released × ship → ALARM: asked to ship an order that is released: nothing was changed; look at its saga | released, 5/0 | says nothing
         released × restock one → ALARM: asked to restock an order that is released: nothing was changed; look at its saga | released, 5/0 | says nothing
+        -- released, 5/0
+        refused, released × reserve → ignored: released before, so nothing is reserved any more | released, 5/0 | says nothing
+        refused, released × release → released before | released, 5/0 | says stock.released
+        refused, released × ship → ALARM: asked to ship an order that is released: nothing was changed; look at its saga | released, 5/0 | says nothing
+        refused, released × restock one → ALARM: asked to restock an order that is released: nothing was changed; look at its saga | released, 5/0 | says nothing
+        -- released, 5/0
+        not shippable, released × reserve → ignored: released before, so nothing is reserved any more | released, 5/0 | says nothing
+        not shippable, released × release → released before | released, 5/0 | says stock.released
+        not shippable, released × ship → ignored: its shipment was refused, and its goods were released since | released, 5/0 | says nothing
+        not shippable, released × restock one → ALARM: asked to restock an order that is released: nothing was changed; look at its saga | released, 5/0 | says nothing
         -- shipped, 5/0
         shipped × reserve → reserved before | shipped, 5/0 | says stock.reserved
         shipped × release → ALARM: asked to release an order that is shipped: nothing was changed; look at its saga | shipped, 5/0 | says nothing
@@ -133,6 +145,16 @@ fn what_an_order_is_answered() {
         released × release → released before | released, 1/0 | says stock.released
         released × ship → ALARM: asked to ship an order that is released: nothing was changed; look at its saga | released, 1/0 | says nothing
         released × restock one → ALARM: asked to restock an order that is released: nothing was changed; look at its saga | released, 1/0 | says nothing
+        -- released, 1/0
+        refused, released × reserve → ignored: released before, so nothing is reserved any more | released, 1/0 | says nothing
+        refused, released × release → released before | released, 1/0 | says stock.released
+        refused, released × ship → ALARM: asked to ship an order that is released: nothing was changed; look at its saga | released, 1/0 | says nothing
+        refused, released × restock one → ALARM: asked to restock an order that is released: nothing was changed; look at its saga | released, 1/0 | says nothing
+        -- released, 1/0
+        not shippable, released × reserve → ignored: released before, so nothing is reserved any more | released, 1/0 | says nothing
+        not shippable, released × release → released before | released, 1/0 | says stock.released
+        not shippable, released × ship → ignored: its shipment was refused, and its goods were released since | released, 1/0 | says nothing
+        not shippable, released × restock one → ALARM: asked to restock an order that is released: nothing was changed; look at its saga | released, 1/0 | says nothing
         -- shipped, 1/0
         shipped × reserve → reserved before | shipped, 1/0 | says stock.reserved
         shipped × release → ALARM: asked to release an order that is shipped: nothing was changed; look at its saga | shipped, 1/0 | says nothing
@@ -170,6 +192,16 @@ fn what_an_order_is_answered() {
         released × release → released before | released, 2/3 | says stock.released
         released × ship → ALARM: asked to ship an order that is released: nothing was changed; look at its saga | released, 2/3 | says nothing
         released × restock one → ALARM: asked to restock an order that is released: nothing was changed; look at its saga | released, 2/3 | says nothing
+        -- released, 2/3
+        refused, released × reserve → ignored: released before, so nothing is reserved any more | released, 2/3 | says nothing
+        refused, released × release → released before | released, 2/3 | says stock.released
+        refused, released × ship → ALARM: asked to ship an order that is released: nothing was changed; look at its saga | released, 2/3 | says nothing
+        refused, released × restock one → ALARM: asked to restock an order that is released: nothing was changed; look at its saga | released, 2/3 | says nothing
+        -- released, 2/3
+        not shippable, released × reserve → ignored: released before, so nothing is reserved any more | released, 2/3 | says nothing
+        not shippable, released × release → released before | released, 2/3 | says stock.released
+        not shippable, released × ship → ignored: its shipment was refused, and its goods were released since | released, 2/3 | says nothing
+        not shippable, released × restock one → ALARM: asked to restock an order that is released: nothing was changed; look at its saga | released, 2/3 | says nothing
         -- shipped, 2/3
         shipped × reserve → reserved before | shipped, 2/3 | says stock.reserved
         shipped × release → ALARM: asked to release an order that is shipped: nothing was changed; look at its saga | shipped, 2/3 | says nothing

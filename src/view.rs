@@ -84,7 +84,7 @@ async fn payment(store: &dyn Store, id: &str, view: &mut Value) -> Result<()> {
         view["status"] = json!(record.status);
         view["charged"] = json!(money(record.captured_minor));
         view["refunded"] = json!(money(record.refunded_minor));
-        if let Some(id) = record.charge.as_ref().and_then(|charge| charge.transaction_id.as_ref()) {
+        if let Some(id) = record.capture_name() {
             view["transaction_id"] = json!(id);
         }
         if let Some(receipt) = record.charge.and_then(|charge| charge.receipt) {

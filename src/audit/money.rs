@@ -59,6 +59,7 @@ fn same_books(case: &Case, charged: &Charged, world: &World) -> Result<(), Strin
     let Some(payment) = &case.payment else {
         return match theirs {
             0 => Ok(()),
+            _ if world.was_told_early(&case.id) => Ok(()),
             _ => Err(format!("the provider captured {theirs} minor units, and we have no payment for it")),
         };
     };
@@ -86,7 +87,7 @@ fn owed(case: &Case, order: &Value, bill: &Bill, world: &World) -> RangeInclusiv
     // The provider may have taken another amount than it was asked for; that goes back whole.
     let most = bill.total.max(payment.and_then(|payment| number(payment, "captured_minor")).unwrap_or(0));
     // What comes after the order was given up goes back: until it has, it is there.
-    let late = payment.is_some_and(|payment| {
+    let late = payment.map_or(world.was_told_early(&case.id), |payment| {
         let untold = number(payment, "captured_minor") == Some(0);
         refunds(payment, "asked").next().is_some() || (untold && world.may_be_told(&case.id))
     });

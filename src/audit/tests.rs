@@ -187,6 +187,19 @@ async fn what_was_given_up_may_differ_as_long_as_the_provider_will_be_asked_agai
     assert_eq!(red(&look(&shop).await), ["M1", "M2"]);
 }
 
+/// The provider told of the money before anybody had asked for it: that is looked at again.
+#[tokio::test]
+async fn what_was_told_early_may_differ_as_long_as_it_is_held() {
+    let mut shop = clean();
+    shop.charge("declined", 1000, true, 0);
+    shop.edit(Table::Payments, "declined", |payment| payment["status"] = json!("given_up"));
+    let held = format!("held/{}/evt_1", shop::id("declined"));
+    shop.deadlines.insert(held.clone(), contract::Time::from_unix_ms(0));
+    assert_eq!(red(&look(&shop).await), [""; 0]);
+    shop.deadlines.remove(&held);
+    assert_eq!(red(&look(&shop).await), ["M1", "M2"]);
+}
+
 #[tokio::test]
 async fn many_orders_are_read_page_by_page() {
     let mut shop = Shop::open();

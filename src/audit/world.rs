@@ -13,6 +13,8 @@ pub(super) struct World {
     pub(super) at_rest: bool,
     /// Deadlines, by key.
     pub(super) waiting: HashSet<String>,
+    /// The provider has told of them what nothing was asked for yet: it will be looked at again.
+    held: HashSet<Uuid>,
     moving: HashSet<Uuid>,
     buried: HashSet<Uuid>,
     charges: HashMap<Uuid, Charged>,
@@ -45,8 +47,10 @@ impl World {
         let deadlines = store.deadlines(DEADLINES_MAX).await?;
         let dead = store.dead_letters(Some(DeadStatus::Open), DEAD_MAX).await?;
         let flying = store.in_flight().await?;
+        let held = |key: &str| Uuid::parse_str(key.strip_prefix("held/")?.split('/').next()?).ok();
         Ok(Self {
             at_rest,
+            held: deadlines.iter().filter_map(|(key, ..)| held(key)).collect(),
             cut_off: deadlines.len() == DEADLINES_MAX || dead.len() == DEAD_MAX,
             open_dead_letters: dead.len() as u64,
             waiting: deadlines.into_iter().map(|(key, ..)| key).collect(),
@@ -67,10 +71,17 @@ impl World {
         Uuid::parse_str(id).is_ok_and(|id| self.buried.contains(&id))
     }
 
-    /// What the provider took of an order that was given up may be told yet: its event is on its way, a person sees
-    /// what became of it, or he will be asked once more.
+    /// What the provider took of an order that was given up may be told yet: its event is on its way or held, a person
+    /// sees what became of it, or he will be asked once more.
     pub(super) fn may_be_told(&self, id: &str) -> bool {
-        !self.at_rest || self.buried(id) || self.waiting.contains(&format!("payment/{id}"))
+        !self.at_rest
+            || self.buried(id)
+            || self.was_told_early(id)
+            || self.waiting.contains(&format!("payment/{id}"))
+    }
+
+    pub(super) fn was_told_early(&self, id: &str) -> bool {
+        Uuid::parse_str(id).is_ok_and(|id| self.held.contains(&id))
     }
 
     /// Once: what is left at the end belongs to nobody.

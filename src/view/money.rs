@@ -90,7 +90,7 @@ pub fn payment_view(id: String, customer_id: String, record: Payment) -> Payment
         amount: charge.map(|charge| charge.amount),
         captured,
         refunded,
-        transaction_id: charge.and_then(|charge| charge.transaction_id.clone()),
+        transaction_id: record.capture_name().map(str::to_string),
         failure_code: charge.and_then(|charge| charge.failure_code.clone()),
         tries: record.tries.iter().map(one).collect(),
         refunds: record.refunds.iter().map(refund).collect(),

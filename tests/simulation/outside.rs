@@ -1,7 +1,7 @@
 //! What people and the provider do to a shop at any moment: also twice, too late, or to an order that is not there.
 
 use checkout_saga::broker::{Delivery, Mark};
-use contract::{OrderId, ProviderEvent};
+use contract::{OrderId, PaymentChoice, ProviderCharge, ProviderEvent, Token};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -34,8 +34,29 @@ impl Shop {
         let Some(at) = self.plans.iter().position(|plan| !plan.submitted) else { return };
         self.plans[at].submitted = true;
         let (id, body) = (self.plans[at].message_id.clone(), self.plans[at].body(&self.goods));
+        if self.plans[at].may_be_paid_early(&self.goods) && self.chance.happens(400) {
+            self.pay_early(at);
+        }
         self.note(|_| format!("submit {id}: {body}"));
         self.world.command(&id, "checkout.submit", &body);
+    }
+
+    /// A front end has the provider take the money, and he may tell of it before the order is there.
+    fn pay_early(&mut self, at: usize) {
+        self.evidence.saw("paid early");
+        let plan = &self.plans[at];
+        let amount = serde_json::from_value(self.goods.money(plan.total(&self.goods))).expect("an amount");
+        let method = serde_json::from_value(plan.method.into()).expect("a method");
+        let payment = PaymentChoice::by(method, plan.token.map(|token| Token(token.into())));
+        let ask = ProviderCharge { key: format!("charge/{}", plan.id), order_id: plan.id, amount, payment };
+        self.note(|_| format!("paid early: {} {amount}", ask.key));
+        let (told, now) = (self.world.outside.charge_now(&ask), self.world.clock.provider_now());
+        for due in told {
+            if due.due <= now && self.chance.happens(700) {
+                self.bring(&due.event);
+            }
+            self.world.outside.due().push(due);
+        }
     }
 
     fn submit_again(&mut self, at: usize) {

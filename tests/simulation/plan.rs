@@ -245,6 +245,12 @@ impl Plan {
         self.method == "cod" || self.later
     }
 
+    /// Nothing but patience keeps it from being paid, so that what is taken early is matched sooner or later.
+    pub(crate) fn may_be_paid_early(&self, goods: &Goods) -> bool {
+        let sure = self.left_alone && !self.wants_scarce() && !self.waits_to_be_paid();
+        sure && self.token == Some("tok_ok") && self.refusal(goods).is_none() && self.total(goods) > 0
+    }
+
     pub(crate) fn customer_id(&self) -> String {
         if self.from_cart { format!("customer of {}", self.id) } else { "somebody".into() }
     }

@@ -103,6 +103,7 @@ const TRIALS: &[&str] = &[
     "delivered out of order",
     "held back",
     "lost and redelivered",
+    "paid early",
     "provider away",
     "mail away",
     "event again",

@@ -120,6 +120,12 @@ impl Outside {
         })
     }
 
+    /// By somebody else than payment, who tells nobody but the provider.
+    pub(crate) fn charge_now(&self, ask: &ProviderCharge) -> Vec<DueEvent> {
+        let told = self.books().charge(&self.settings, ask, self.clock.provider_now());
+        told.expect("he takes what payment would ask of him")
+    }
+
     async fn reach<T>(
         &self,
         count: usize,

@@ -1,8 +1,8 @@
 //! Asking for the money, and asking what became of it. A second charge is never asked for.
 
 use contract::{
-    Body, Confirm, Decision, PaymentCaptured, PaymentDeclined, ProviderCharge, ProviderQuery, Time, Token,
-    bodies,
+    Body, Confirm, Decision, Method, PaymentCaptured, PaymentDeclined, ProviderCharge, ProviderQuery, Time,
+    Token, bodies,
 };
 
 use crate::confirm;
@@ -66,7 +66,7 @@ fn first(m: &bodies::PaymentCharge, wallet: Option<&Wallet>, ahead: Ahead, now: 
         method: m.payment.method,
         payment: m.payment.clone(),
         transaction_id: None,
-        receipt: ahead.cash.clone().filter(|receipt| !receipt.is_empty()),
+        receipt: ahead.cash.clone().filter(|receipt| !receipt.is_empty() && m.payment.method == Method::Cod),
         failure_code: None,
     };
     let begin = |status, charge| Payment {

@@ -41,7 +41,7 @@ pub(crate) fn confirm(
     id: &MessageId,
     now: Time,
 ) -> Decision<Record> {
-    let Some(payment) = known.filter(|payment| payment.charge.is_some()) else {
+    let Some(payment) = known.filter(Payment::is_asked_or_over) else {
         return Decision::parked(
             "payment_unknown",
             "no payment was asked for this order; replay it once it was",

@@ -17,7 +17,7 @@ pub(crate) fn hold(m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
     if age_ms.abs() >= HELD_MS {
         return Decision::parked(
             "payment_unknown",
-            "no payment was asked for this order; replay it once it was",
+            "no payment was asked for this order in an hour; replay it once it was, or have the provider give the money back",
         )
         .deadline(Deadline::Clear { key: key(m) });
     }

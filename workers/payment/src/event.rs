@@ -11,7 +11,7 @@ pub(crate) fn heard(known: Option<Payment>, m: &bodies::ProviderEvent, now: Time
     if m.data.amount.is_negative() {
         return Decision::parked("amount_negative", "money moves one way; correct the sign of the amount");
     }
-    let Some(payment) = known else {
+    let Some(payment) = known.filter(Payment::is_asked_or_over) else {
         return early::hold(m, now);
     };
     match m.kind {
@@ -26,6 +26,9 @@ fn succeeded(payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision
     let fits = asked_for(&payment) == Some(m.data.amount);
     match payment.status {
         Status::Captured => captured_again(&payment, m),
+        Status::GivenUp if payment.charge.is_none() => {
+            Decision::done("nothing was asked for; the provider is asked what it took").say(query(&payment))
+        }
         Status::AwaitingCash => {
             Decision::alarm("the provider captured cash that nobody reported; it is asked")
                 .say(query(&payment))
@@ -56,9 +59,7 @@ fn capture(mut payment: Payment, transaction_id: &str, now: Time) -> Decision<Re
     let before = payment.status;
     let amount = asked_for(&payment).expect("callers compared it with what was asked for");
     payment.captured_minor = amount.minor();
-    if let Some(charge) = payment.charge.as_mut() {
-        charge.transaction_id = Some(transaction_id.to_string());
-    }
+    payment.name_capture(transaction_id);
     let payment = payment.turn(Status::Captured, now);
     match before {
         Status::AwaitingConfirmation | Status::Asked | Status::Checking | Status::AwaitingCash => {
@@ -74,8 +75,7 @@ fn capture(mut payment: Payment, transaction_id: &str, now: Time) -> Decision<Re
 
 /// The same money, or other money for the same order: that goes back, if the provider really has it.
 fn captured_again(payment: &Payment, m: &bodies::ProviderEvent) -> Decision<Record> {
-    let charge = payment.charge.as_ref();
-    if charge.is_some_and(|charge| charge.transaction_id.as_deref() == Some(&m.data.transaction_id)) {
+    if payment.capture_name() == Some(&m.data.transaction_id) {
         return Decision::ignored("it is known that this was captured");
     }
     if m.data.amount.is_zero() {
@@ -188,17 +188,18 @@ fn give_up(what: &'static str, payment: Payment, fact: Body, now: Time) -> Decis
     later::look_again(Decision::done(what).save(payment.clone()).say(fact), &payment, now)
 }
 
-/// The provider took another amount than it was asked for: it goes back whole, and the order is not paid.
+/// The provider took another amount than it was asked for, or what nobody asks for any more: it goes back whole, and
+/// the order is not paid.
 fn wrong_amount(mut payment: Payment, transaction_id: &str, amount: Money, now: Time) -> Decision<Record> {
+    if !payment.is_asked_or_over() {
+        return Decision::alarm("the provider captured what was not asked for so far; look at its books");
+    }
     let before = payment.status;
     payment.captured_minor = amount.minor();
     payment.currency = Some(amount.currency());
-    match payment.charge.as_mut() {
-        Some(charge) => {
-            charge.transaction_id = Some(transaction_id.to_string());
-            charge.failure_code = Some(MISMATCH.to_string());
-        }
-        None => return Decision::alarm("the provider captured what was never asked for; look at its books"),
+    payment.name_capture(transaction_id);
+    if let Some(charge) = payment.charge.as_mut() {
+        charge.failure_code = Some(MISMATCH.to_string());
     }
     let payment = payment.turn(Status::Captured, now);
     let undoing = before == Status::Undoing;

@@ -21,6 +21,9 @@ pub struct Payment {
     /// Cash that came before the saga asked for it, with what whoever took it wrote down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cash_ahead: Option<String>,
+    /// What the provider calls a capture that came although the payment was given up before it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unasked: Option<String>,
     /// By this secret a front end may confirm it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Token>,
@@ -131,6 +134,7 @@ impl Payment {
             currency: charge.as_ref().map(|charge| charge.amount.currency()),
             charge,
             cash_ahead: None,
+            unasked: None,
             intent: None,
             tries: Vec::new(),
             captured_minor: 0,
@@ -149,6 +153,21 @@ impl Payment {
         }
         self.updated_at = now;
         self
+    }
+
+    /// The saga has asked for the money, or never will: an event can be matched with it.
+    pub(crate) fn is_asked_or_over(&self) -> bool {
+        self.charge.is_some() || matches!(self.status, Status::GivenUp | Status::Captured)
+    }
+
+    /// What the provider calls what it captured.
+    pub fn capture_name(&self) -> Option<&str> {
+        self.charge.as_ref().map_or(&self.unasked, |charge| &charge.transaction_id).as_deref()
+    }
+
+    pub(crate) fn name_capture(&mut self, transaction_id: &str) {
+        let name = self.charge.as_mut().map_or(&mut self.unasked, |charge| &mut charge.transaction_id);
+        *name = Some(transaction_id.to_string());
     }
 
     /// What was captured and is neither given back nor on its way back.

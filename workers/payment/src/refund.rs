@@ -263,16 +263,14 @@ fn find_without_key(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usi
 
 /// Some providers name the charge in events about its refunds: that says nothing about the try.
 fn names_a_try(payment: &Payment, transaction_id: &str) -> bool {
-    let charge = payment.charge.as_ref().and_then(|charge| charge.transaction_id.as_deref());
-    charge != Some(transaction_id)
+    payment.capture_name() != Some(transaction_id)
 }
 
 fn provider_refund(payment: &Payment, refund: &Refund) -> Body {
-    let charge = payment.charge.as_ref();
     Body::ProviderRefund(ProviderRefund {
         key: payment.refund_key(refund),
         order_id: payment.order_id,
-        transaction_id: charge.and_then(|charge| charge.transaction_id.clone()).unwrap_or_default(),
+        transaction_id: payment.capture_name().unwrap_or_default().to_string(),
         amount: refund.amount,
     })
 }

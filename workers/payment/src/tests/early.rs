@@ -40,6 +40,44 @@ fn an_event_before_its_order_is_held_and_then_believed_once() {
     );
 }
 
+/// Patience was over before the saga's wish for money arrived, and a front end had paid before both.
+#[test]
+fn what_was_paid_early_for_an_order_that_was_given_up_unasked_goes_back_once() {
+    for (over, of) in [(check(), eur(TOTAL)), (refund_all(), eur("49.99"))] {
+        for charge_comes in 1..=5 {
+            let mut books = Books::default();
+            let (_, due, held) = set(&books.hear_at(succeeded(), at(2)));
+            let mut story = vec![over.clone(), held, found(of), refund_all(), found(of), succeeded()];
+            story.insert(charge_comes, charge());
+            let mut refunds = Vec::new();
+            for body in story {
+                for said in books.hear_at(body, due).send {
+                    assert!(!matches!(said, Body::ProviderCharge(_) | Body::PaymentCaptured(_)), "{said:?}");
+                    refunds.extend(if let Body::ProviderRefund(refund) = said { Some(refund) } else { None });
+                }
+            }
+            let [first, again @ ..] = refunds.as_slice() else { panic!("nothing goes back") };
+            assert_eq!((first.amount, first.transaction_id.as_str()), (of, "ch_1"));
+            assert!(again.iter().all(|refund| refund.key == first.key), "{refunds:?}");
+            books.hear_at(event(ProviderEventKind::RefundSucceeded, "re_1", of, Some(&first.key)), due);
+            assert_eq!(
+                (books.payment().captured_minor, books.payment().refunded_minor),
+                (of.minor(), of.minor())
+            );
+        }
+    }
+}
+
+#[test]
+fn what_waits_to_be_asked_for_is_held_as_well() {
+    for ahead in [settle(), intend("s")] {
+        let mut books = Books::after(&[ahead]);
+        let (_, due, held) = set(&books.hear_at(succeeded(), at(2)));
+        books.hear_at(charge_later(), at(3));
+        assert_eq!(said(&books.hear_at(held, due).send), "payment.captured(ch_1, 50.00 EUR)");
+    }
+}
+
 #[test]
 fn an_event_of_an_order_that_never_comes_ends_where_a_person_sees_it() {
     let mut books = Books::default();

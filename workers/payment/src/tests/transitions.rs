@@ -31,6 +31,9 @@ fn states() -> Vec<(&'static str, Books)> {
     vec![
         ("absent", Books::default()),
         ("given up unasked", Books::after(&[refund_all()])),
+        ("given up unasked, captured", Books::after(&[check(), found(eur(TOTAL))])),
+        ("cash came ahead", Books::after(&[settle()])),
+        ("intended ahead", Books::after(&[intend("s")])),
         ("awaiting cash", Books::after(&[charge_on_delivery()])),
         ("awaiting confirmation", Books::after(&[charge_later()])),
         ("confirmed", Books::after(&[charge_later(), confirm(Some("tok_ok"))])),

@@ -40,11 +40,10 @@ struct DecidesDesk<'a, W: Worker> {
 
 #[async_trait]
 impl<W: Worker> Desk for DecidesDesk<'_, W> {
-    /// Locks on what many want are taken in one go: two who came back for more could wait for each other.
+    /// What many want is looked at once: later records could tell of changes that those looked at before do not have.
     fn takes(&self, message: &Message) -> bool {
-        let came_before =
-            |need: &contract::Need| need.table.meeting() != Meeting::Often || self.records.contains(need);
-        self.records.is_empty() || self.worker.needs(message).iter().all(came_before)
+        let often = |need: &contract::Need| need.table.meeting() == Meeting::Often;
+        self.records.is_empty() || !self.worker.needs(message).iter().any(often)
     }
 
     async fn settle(

@@ -37,6 +37,15 @@ async fn execute(connection: &mut PgConnection, sql: &'static str) {
     sqlx::raw_sql(sql).execute(connection).await.unwrap();
 }
 
+/// So many records of one table that reading them for deciding locks them.
+fn crowd(name: &str) -> Vec<Need> {
+    (0..8).map(|n| Need::of(Table::Holds, format!("{name}{n}"))).collect()
+}
+
+fn kept(crowd: &[Need], version: i64) -> Changes {
+    records(crowd.iter().map(|need| save(Table::Holds, &need.id, version, "{}")).collect())
+}
+
 /// Asks until the answer is yes.
 pub(super) async fn until(connection: &mut PgConnection, question: &'static str) {
     let start = std::time::Instant::now();
@@ -62,7 +71,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_the_journal_knows() {
         let mut batch = store.begin().await.unwrap();
         batch.handled(Role::Order, &[archive(1).id]).await.unwrap();
         if locking {
-            batch.load(&[Need::of(Table::Stock, "A")]).await.unwrap();
+            batch.load(&crowd("A")).await.unwrap();
         }
         let keeping = tokio::spawn(batch.keep(journal(row(Role::Order, &archive(1), vec![say(&fulfil(2))]))));
         let blocked = "select exists (select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))";
@@ -132,19 +141,20 @@ async fn who_finds_no_free_connection_is_told_how_many_there_are() {
 async fn two_who_lock_in_opposite_order_do_not_wait_for_ever() {
     let schema = Schema::fresh().await;
     let store = open_postgres(schema.url()).await;
-    let both = ["A", "B"].map(|sku| save(Table::Stock, sku, 0, STOCKED));
-    store.begin().await.unwrap().keep(records(both.into())).await.unwrap();
+    for name in ["A", "B"] {
+        store.begin().await.unwrap().keep(kept(&crowd(name), 0)).await.unwrap();
+    }
     let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
-    one.load(&[Need::of(Table::Stock, "A")]).await.unwrap();
-    two.load(&[Need::of(Table::Stock, "B")]).await.unwrap();
-    let cross = async |mut batch: Box<dyn checkout_saga::store::Transaction>, sku: &str| {
-        let seen = batch.load(&[Need::of(Table::Stock, sku)]).await?;
-        batch.keep(records(vec![save(Table::Stock, sku, seen[0].version, STOCKED)])).await
+    one.load(&crowd("A")).await.unwrap();
+    two.load(&crowd("B")).await.unwrap();
+    let cross = async |mut batch: Box<dyn checkout_saga::store::Transaction>, name: &str| {
+        let seen = batch.load(&crowd(name)).await?;
+        batch.keep(kept(&crowd(name), seen[0].version)).await
     };
     let (one, two) = tokio::join!(cross(one, "B"), cross(two, "A"));
     let conflicts = [&one, &two].into_iter().filter(|kept| matches!(kept, Err(Error::Conflict(_)))).count();
-    let kept = [&one, &two].into_iter().filter(|kept| kept.is_ok()).count();
-    assert_eq!((conflicts, kept), (1, 1), "{one:?} {two:?}");
+    let done = [&one, &two].into_iter().filter(|kept| kept.is_ok()).count();
+    assert_eq!((conflicts, done), (1, 1), "{one:?} {two:?}");
     schema.gone().await;
 }
 
@@ -158,17 +168,17 @@ async fn who_waits_too_long_for_a_lock_starts_over_and_a_slow_statement_waits_fo
         PostgresStore::open(schema.url(), patient).await.unwrap(),
         PostgresStore::open(schema.url(), slow).await.unwrap(),
     );
-    patient.begin().await.unwrap().keep(records(vec![save(Table::Stock, "A", 0, STOCKED)])).await.unwrap();
+    let need = crowd("A");
+    patient.begin().await.unwrap().keep(kept(&need, 0)).await.unwrap();
     let mut holder = connect(schema.url()).await;
-    execute(&mut holder, "begin; select * from stock for update").await;
-    let need = [Need::of(Table::Stock, "A")];
+    execute(&mut holder, "begin; select * from holds for update").await;
     let waited = patient.begin().await.unwrap().load(&need).await;
     assert!(matches!(waited, Err(Error::Conflict(_))), "{waited:?}");
     let broken_off = slow.begin().await.unwrap().load(&need).await;
     assert!(matches!(broken_off, Err(Error::Unavailable(_))), "{broken_off:?}");
     execute(&mut holder, "rollback").await;
-    assert_eq!(patient.begin().await.unwrap().load(&need).await.unwrap().len(), 1);
-    assert_eq!(slow.begin().await.unwrap().load(&need).await.unwrap().len(), 1);
+    assert_eq!(patient.begin().await.unwrap().load(&need).await.unwrap().len(), need.len());
+    assert_eq!(slow.begin().await.unwrap().load(&need).await.unwrap().len(), need.len());
     schema.gone().await;
 }
 

@@ -6,32 +6,98 @@ use super::only_postgres::until;
 use super::*;
 use crate::support::postgres::{Schema, connect};
 
-/// Deciding ahead of what is being kept pays only for who is alone with a row.
-#[tokio::test]
-async fn who_was_beaten_by_another_process_waits_for_his_turn_from_then_on() {
+fn stocked(on_hand: i64, reserved: i64, received: i64) -> String {
+    format!(r#"{{"sku":"A","on_hand":{on_hand},"reserved":{reserved},"received":{received}}}"#)
+}
+
+/// What is there of A, column by column and by its document, when two processes have found `before` and one was faster;
+/// and whether the other was kept.
+async fn after_both(before: &str, faster: &str, slower: &str) -> ([i64; 3], String, Result<(), Error>) {
     let schema = Schema::fresh().await;
     let (ours, theirs) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
     let wanted = [Need::of(Table::Stock, "A")];
-    let change = |version| records(vec![save(Table::Stock, "A", version, STOCKED)]);
-    ours.begin().await.unwrap().keep(change(0)).await.unwrap();
+    ours.begin().await.unwrap().keep(records(vec![save(Table::Stock, "A", 0, before)])).await.unwrap();
+    let (mut first, mut second) = (theirs.begin().await.unwrap(), ours.begin().await.unwrap());
+    for batch in [&mut first, &mut second] {
+        assert_eq!(batch.load(&wanted).await.unwrap()[0].version, 1, "nobody waits for deciding");
+    }
+    first.keep(records(vec![save(Table::Stock, "A", 1, faster)])).await.unwrap();
+    let hold = save(Table::Holds, "1", 0, "{}");
+    let kept = second.keep(records(vec![save(Table::Stock, "A", 1, slower), hold])).await;
+    let doc = ours.get(Table::Stock, "A").await.unwrap().unwrap();
+    let db = Db { store: ours, raw: Raw::Postgres(schema.url().to_string()) };
+    let numbers = db.sql("select unnest(array[on_hand, reserved, version]) from stock").await.unwrap();
+    let holds = db.sql("select count(*) from holds").await.unwrap();
+    assert_eq!(holds, [i64::from(kept.is_ok())], "all of the batch is kept or nothing");
+    schema.gone().await;
+    (numbers.try_into().unwrap(), doc, kept)
+}
 
-    // Ahead of one that is not kept yet, so without a lock: the other process is faster.
-    let ahead_of = ours.begin().await.unwrap().keep(records(vec![save(Table::Stock, "B", 0, STOCKED)]));
-    let mut beaten = ours.begin().await.unwrap();
-    beaten.load(&wanted).await.unwrap();
-    theirs.begin().await.unwrap().keep(change(1)).await.unwrap();
-    ahead_of.await.unwrap();
-    assert!(matches!(beaten.keep(change(1)).await, Err(Error::Conflict(_))));
+#[tokio::test]
+async fn what_two_processes_change_of_one_product_is_added_up() {
+    let before = stocked(10, 4, 12);
+    for (faster, slower, sum) in [
+        // Both promise. One ships what was promised while the other counts. One takes back what never arrived while the
+        // other promises.
+        (stocked(10, 6, 12), stocked(10, 8, 12), (10, 10, 12)),
+        (stocked(7, 1, 12), stocked(20, 4, 22), (17, 1, 22)),
+        (stocked(13, 4, 12), stocked(10, 9, 12), (13, 9, 12)),
+    ] {
+        let (numbers, doc, kept) = after_both(&before, &faster, &slower).await;
+        kept.unwrap();
+        let (on_hand, reserved, received) = sum;
+        assert_eq!(numbers, [on_hand, reserved, 3]);
+        let doc: serde_json::Value = serde_json::from_str(&doc).unwrap();
+        let sum = stocked(on_hand, reserved, received);
+        assert_eq!(doc, serde_json::from_str::<serde_json::Value>(&sum).unwrap());
+    }
+}
 
-    let ahead_of = ours.begin().await.unwrap().keep(records(vec![save(Table::Stock, "C", 0, STOCKED)]));
+#[tokio::test]
+async fn what_is_left_once_is_promised_once() {
+    for (before, faster, slower) in [
+        // Three of five for each. The same four leave twice. More is promised than there is since a stock-take: then
+        // nothing is added to what changed meanwhile.
+        (stocked(5, 0, 5), stocked(5, 3, 5), stocked(5, 3, 5)),
+        (stocked(10, 4, 10), stocked(6, 0, 10), stocked(6, 0, 10)),
+        (stocked(5, 3, 5), stocked(5, 2, 5), stocked(1, 3, 1)),
+    ] {
+        let (numbers, doc, kept) = after_both(&before, &faster, &slower).await;
+        assert!(matches!(kept, Err(Error::Conflict(_))), "{before} {faster} {slower}: {kept:?}");
+        assert_eq!((doc, numbers[2]), (faster, 2));
+    }
+}
+
+/// Deciding ahead of what is being kept pays only for who is alone with a row.
+#[tokio::test]
+async fn what_rested_on_numbers_that_came_to_be_others_starts_over() {
+    let schema = Schema::fresh().await;
+    let (ours, theirs) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
+    let wanted = [Need::of(Table::Stock, "A")];
+    let promised =
+        |reserved, version| records(vec![save(Table::Stock, "A", version, &stocked(10, reserved, 10))]);
+    ours.begin().await.unwrap().keep(promised(0, 0)).await.unwrap();
+
+    let (mut first, mut ahead) = (ours.begin().await.unwrap(), ours.begin().await.unwrap());
+    first.load(&wanted).await.unwrap();
+    let first = first.keep(promised(1, 1));
+    assert_eq!(ahead.load(&wanted).await.unwrap()[0].json, stocked(10, 1, 10), "what is on its way counts");
+    let mut other = theirs.begin().await.unwrap();
+    other.load(&wanted).await.unwrap();
+    other.keep(promised(4, 1)).await.unwrap();
+    first.await.unwrap();
+    // It changes nothing itself: even a refusal may have been wrong.
+    assert!(matches!(ahead.keep(Changes::default()).await, Err(Error::Conflict(_))));
+
+    let mut second = ours.begin().await.unwrap();
+    second.load(&wanted).await.unwrap();
+    let second = second.keep(promised(6, 3));
     let mut next = ours.begin().await.unwrap();
     let short = Duration::from_millis(200);
-    tokio::time::timeout(short, next.load(&wanted)).await.expect_err("it does not look ahead any more");
-    ahead_of.await.unwrap();
-    assert_eq!(next.load(&wanted).await.unwrap()[0].version, 2);
-    let mut other = theirs.begin().await.unwrap();
-    tokio::time::timeout(short, other.load(&wanted)).await.expect_err("the row is locked");
-    next.keep(change(2)).await.unwrap();
+    tokio::time::timeout(short, next.load(&wanted)).await.expect_err("nobody decides ahead any more");
+    second.await.unwrap();
+    let found: serde_json::Value = serde_json::from_str(&next.load(&wanted).await.unwrap()[0].json).unwrap();
+    assert_eq!(found["reserved"], 6);
     schema.gone().await;
 }
 

@@ -6,9 +6,9 @@
 //! While another batch of this process is being kept, the next one decides on what that one will have left behind,
 //! locks nothing, and is kept once the other is. If all that they share is what many orders want, like the stock of
 //! a product, the rest of a large batch is written while the other is still at it, and only that waits. Meanwhile it
-//! locks nothing that the other wants: rows that both change would have been read from there. Where another process
-//! wants the same rows, that is given up for a while: what is decided without a lock would fall again and again, and
-//! with it whatever was decided on it.
+//! locks nothing that the other wants: rows that both change would have been read from there. Where other processes
+//! change the same rows, nobody decides ahead for a while: what had rested on such a decision would start over again
+//! and again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,11 +29,12 @@ pub(super) struct Batch {
     rests_on: RestsOn,
     /// What it has read of theirs are records that many want, and nothing else.
     shares_little: bool,
+    found: keep::Found,
     met: Met,
     clock: Option<Clock>,
 }
 
-/// When another process was last faster with a row that many want.
+/// When another process last changed a row that many want between our reading and our writing.
 #[derive(Clone, Default)]
 pub(super) struct Met(Arc<Mutex<Option<Instant>>>);
 
@@ -63,18 +64,19 @@ const MANY: usize = 64;
 
 impl Batch {
     pub(super) fn new(held: Held, pending: Pending, met: Met, clock: Option<Clock>) -> Self {
-        Self { held, pending, rests_on: RestsOn::new(), shares_little: true, met, clock }
+        let (rests_on, found) = (RestsOn::new(), keep::Found::default());
+        Self { held, pending, rests_on, shares_little: true, found, met, clock }
     }
 
-    /// Once all that it rests on is there.
-    async fn write_in_turn(&mut self, mut changes: Changes) -> Result<(), Error> {
+    /// Once all that it rests on is there. Says whether it is there as it was decided.
+    async fn write_in_turn(&mut self, mut changes: Changes) -> Result<bool, Error> {
         let rests_on = std::mem::take(&mut self.rests_on);
         let waits = rests_on.iter().any(|batch| batch.is_open());
         if waits && self.shares_little && changes.journal.len() >= MANY && !self.held.in_transaction() {
             let shared = changes.records.extract_if(.., |one| one.need.table.meeting() == Meeting::Often);
             let last = Changes { records: shared.collect(), ..Changes::default() };
             self.held.begin().await?;
-            for statement in keep::statements(std::mem::replace(&mut changes, last))? {
+            for statement in keep::statements(std::mem::replace(&mut changes, last), &self.found)? {
                 self.held.execute(statement).await?;
             }
         }
@@ -85,25 +87,27 @@ impl Batch {
         }
         let wanted = changes.records.iter().any(|one| one.need.table.meeting() == Meeting::Often);
         let written = self.write(changes).await;
-        if wanted && matches!(written, Err(Error::Conflict(_))) {
+        if wanted && matches!(written, Err(Error::Conflict(_)) | Ok(false)) {
             self.met.now();
         }
         written
     }
 
-    async fn write(&mut self, changes: Changes) -> Result<(), Error> {
-        let mut statements = keep::statements(changes)?;
+    async fn write(&mut self, changes: Changes) -> Result<bool, Error> {
+        let mut statements = keep::statements(changes, &self.found)?;
         if !self.held.in_transaction() && statements.len() == 1 {
             let alone = statements.remove(0);
-            return self.held.execute_and_commit(alone).await;
+            return Ok(!keep::is_otherwise(&self.held.rows_and_commit(alone).await?));
         }
         if !self.held.in_transaction() {
             self.held.begin().await?;
         }
+        let mut as_decided = true;
         for statement in statements {
-            self.held.execute(statement).await?;
+            as_decided &= !keep::is_otherwise(&self.held.rows(statement).await?);
         }
-        self.held.commit().await
+        self.held.commit().await?;
+        Ok(as_decided)
     }
 }
 
@@ -147,14 +151,17 @@ impl Transaction for Batch {
                 loaded.push(found(&row)?);
             }
         }
+        self.found.note(&loaded);
         Ok(loaded)
     }
 
     fn keep(mut self: Box<Self>, changes: Changes) -> Keeping {
         let way = self.pending.add(&changes.records);
         Box::pin(async move {
-            self.write_in_turn(changes).await?;
-            way.arrived();
+            // What rests on numbers that came to be others starts over.
+            if self.write_in_turn(changes).await? {
+                way.arrived();
+            }
             Ok(())
         })
     }
@@ -242,9 +249,8 @@ impl Asked {
 
 fn locked(table: Table, records: usize) -> bool {
     match table.meeting() {
-        Meeting::Reading => false,
+        Meeting::Reading | Meeting::Often => false,
         Meeting::Seldom => records >= CROWD,
-        Meeting::Often => true,
     }
 }
 
@@ -300,4 +306,4 @@ const ORDER_LOCKED: &str = concat!(
 
 const STOCK: &str = concat!(one!("stock", "$1"), " union all ", one!("holds", "$2"));
 
-const STOCK_LOCKED: &str = concat!(one_locked!("stock", "$1"), " union all ", one_locked!("holds", "$2"));
+const STOCK_LOCKED: &str = concat!(one!("stock", "$1"), " union all ", one_locked!("holds", "$2"));

@@ -24,6 +24,7 @@ pub(super) struct Columns {
     pub(super) amounts_minor: Vec<Option<i64>>,
     pub(super) on_hand: Vec<Option<i64>>,
     pub(super) reserved: Vec<Option<i64>>,
+    pub(super) received: Vec<Option<i64>>,
     pub(super) captured_minor: Vec<Option<i64>>,
     pub(super) refunded_minor: Vec<Option<i64>>,
 }
@@ -46,6 +47,7 @@ struct Seen<'a> {
     total: Option<Amount<'a>>,
     on_hand: Option<i64>,
     reserved: Option<i64>,
+    received: Option<i64>,
     captured_minor: Option<i64>,
     refunded_minor: Option<i64>,
     /// Of a saga.
@@ -101,6 +103,7 @@ impl Columns {
         self.currencies.push(owned(currency));
         self.on_hand.push(seen.on_hand);
         self.reserved.push(seen.reserved);
+        self.received.push(seen.received);
         self.captured_minor.push(seen.captured_minor);
         self.refunded_minor.push(seen.refunded_minor);
         self.ids.push(need.id);

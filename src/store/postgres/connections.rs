@@ -130,9 +130,9 @@ impl Held {
     }
 
     /// A statement that is a transaction of its own. Only the server's plain word says that it was not committed.
-    pub(crate) async fn execute_and_commit(&mut self, statement: Statement) -> Result<(), Error> {
+    pub(crate) async fn rows_and_commit(&mut self, statement: Statement) -> Result<Vec<PgRow>, Error> {
         let at_most = self.answer;
-        let asked = statement.execute(self.connection()?);
+        let asked = statement.fetch_all(self.connection()?);
         let answered = timeout(at_most, asked).await;
         self.judge_commit(answered)
     }
@@ -161,7 +161,7 @@ impl Held {
         let asked = sqlx::raw_sql("commit").execute(self.connection()?);
         let answered = timeout(at_most, asked).await;
         self.open = false;
-        self.judge_commit(answered)
+        self.judge_commit(answered).map(drop)
     }
 
     pub(super) fn in_transaction(&self) -> bool {
@@ -190,10 +190,10 @@ impl Held {
         Err(error)
     }
 
-    fn judge_commit<T>(&mut self, answered: Answered<T>) -> Result<(), Error> {
+    fn judge_commit<T>(&mut self, answered: Answered<T>) -> Result<T, Error> {
         let sure = matches!(&answered, Ok(Err(error)) if not_committed(error));
         match (self.judge(answered), sure) {
-            (Ok(_), _) => Ok(()),
+            (Ok(answer), _) => Ok(answer),
             (Err(error), true) => Err(error),
             (Err(Error::Conflict(why) | Error::Refused(why)), false)
             | (Err(Error::Unavailable(why) | Error::Unknown(why)), false) => {

@@ -30,7 +30,7 @@ impl PostgresStore {
             .bind(count(|echo| echo.repeats))
             .bind(count(|echo| echo.failures))
             .bind(each(|echo| plain(&echo.why)));
-        self.connections.take().await?.execute_and_commit(asked).await
+        self.connections.take().await?.rows_and_commit(asked).await.map(drop)
     }
 
     pub(super) async fn find_echoes(&self, of: OrderId) -> Result<Vec<Echo>, Error> {

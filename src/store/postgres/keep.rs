@@ -42,7 +42,7 @@ fn group(table: Table) -> Group {
 }
 
 /// In the order in which they must be sent, each with all its values.
-pub(super) fn statements(changes: Changes) -> Result<Vec<Statement>, Error> {
+pub(super) fn statements(changes: Changes, found: &Found) -> Result<Vec<Statement>, Error> {
     let Changes { mut journal, records, mut deadlines, dead, pauses } = changes;
     let mut groups: BTreeMap<Group, BTreeMap<Table, Vec<SavedRecord>>> = BTreeMap::new();
     for record in records {
@@ -58,7 +58,7 @@ pub(super) fn statements(changes: Changes) -> Result<Vec<Statement>, Error> {
     if several && groups.values().flat_map(BTreeMap::keys).all(|table| sitting::TABLES.contains(table)) {
         let tables = std::mem::take(&mut groups).into_values().flatten().collect();
         let (journal, deadlines) = (std::mem::take(&mut journal), std::mem::take(&mut deadlines));
-        statements.push(sitting::statement(journal, tables, Deadlines::of(deadlines))?);
+        statements.push(sitting::statement(journal, tables, Deadlines::of(deadlines), found)?);
     }
     // The journal goes with the first of them.
     let mut journal = Some(journal).filter(|rows| !rows.is_empty());
@@ -76,7 +76,10 @@ pub(super) fn statements(changes: Changes) -> Result<Vec<Statement>, Error> {
                 columns(Table::Methods)?,
             ),
             Group::Carts => bind_plain(begun(CARTS), columns(Table::Carts)?),
-            Group::Stock => bind_stock(begun(STOCK), columns(Table::Stock)?, columns(Table::Holds)?),
+            Group::Stock => {
+                let statement = stock::bind(begun(stock::STATEMENT), columns(Table::Stock)?, found);
+                bind_plain(statement, columns(Table::Holds)?)
+            }
             Group::Payments => bind_payments(begun(PAYMENTS), columns(Table::Payments)?),
             Group::Wallets => bind_plain(begun(WALLETS), columns(Table::Wallets)?),
             Group::Notices => bind_plain(begun(NOTICES), columns(Table::Notices)?),
@@ -200,6 +203,9 @@ macro_rules! audit {
 }
 
 mod sitting;
+mod stock;
+
+pub(super) use stock::{Found, is_otherwise};
 
 const JOURNAL: &str = concat!("with ", journal!(), " select 1");
 
@@ -252,24 +258,6 @@ const CARTS: &str = concat!(
     records!("carts", "", "$11::text[], $12::bigint[], $13::text[]", ""),
     " select ",
     all_met!("carts", "$11")
-);
-
-const STOCK: &str = concat!(
-    "with ",
-    journal!(),
-    ", ",
-    records!(
-        "stock",
-        ", on_hand, reserved",
-        "$11::text[], $12::bigint[], $13::text[], $14::bigint[], $15::bigint[]",
-        ", on_hand = excluded.on_hand, reserved = excluded.reserved"
-    ),
-    ", ",
-    records!("holds", "", "$16::text[], $17::bigint[], $18::text[]", ""),
-    " select ",
-    all_met!("stock", "$11"),
-    ", ",
-    all_met!("holds", "$16")
 );
 
 const PAYMENTS: &str = concat!(
@@ -383,11 +371,6 @@ fn bind_catalogue(
     let (amounts, currencies) = (products.amounts_minor.clone(), products.currencies.clone());
     let statement = bind_plain(bind_plain(statement, submissions), products).bind(amounts).bind(currencies);
     bind_plain(bind_plain(statement, discounts), methods)
-}
-
-fn bind_stock(statement: Statement, stock: Columns, holds: Columns) -> Statement {
-    let (on_hand, reserved) = (stock.on_hand.clone(), stock.reserved.clone());
-    bind_plain(bind_plain(statement, stock).bind(on_hand).bind(reserved), holds)
 }
 
 fn bind_payments(statement: Statement, payments: Columns) -> Statement {

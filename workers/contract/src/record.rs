@@ -95,15 +95,16 @@ impl Table {
     }
 }
 
-/// How two batches come to meet at one record of a table, and so how a store should read it for deciding. The
-/// version is checked whatever it does: a record that changed in between is a conflict.
+/// How two batches come to meet at one record of a table, and so how a store should read it for deciding. Where it
+/// neither locks nor adds up, a record that changed in between is a conflict.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Meeting {
     /// Far more often read than written: readers who locked it would wait for each other and for nothing.
     Reading,
     /// It is one order's or one customer's: only replicas that work on the same order meet, so a lock pays in large batches alone.
     Seldom,
-    /// Many orders change it: without a lock, the best-selling record would be one conflict after the other.
+    /// Many orders change it: locked, it would let one process work at a time; without more, the best-selling record
+    /// would be one conflict after the other. A store adds up what its processes change of it.
     Often,
 }
 

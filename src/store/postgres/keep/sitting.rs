@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use contract::Table;
 
+use super::stock::{added, otherwise};
 use super::{
-    Columns, Deadlines, Error, JournalRow, Statement, bind_deadlines, bind_journal, bind_orders,
-    bind_payments, bind_plain, bind_sagas, bind_stock,
+    Columns, Deadlines, Error, Found, JournalRow, Statement, bind_deadlines, bind_journal, bind_orders,
+    bind_payments, bind_plain, bind_sagas, stock,
 };
 use crate::store::SavedRecord;
 
@@ -40,32 +41,27 @@ const SITTING: &str = concat!(
     ", ",
     records!("submissions", "", "$22::text[], $23::bigint[], $24::text[]", ""),
     ", ",
-    records!(
-        "stock",
-        ", on_hand, reserved",
-        "$25::text[], $26::bigint[], $27::text[], $28::bigint[], $29::bigint[]",
-        ", on_hand = excluded.on_hand, reserved = excluded.reserved"
-    ),
+    added!("$25", "$26", "$27", "$28", "$29", "$30", "$31", "$32", "$33"),
     ", ",
-    records!("holds", "", "$30::text[], $31::bigint[], $32::text[]", ""),
+    records!("holds", "", "$34::text[], $35::bigint[], $36::text[]", ""),
     ", ",
     records!(
         "payments",
         ", status, currency, captured_minor, refunded_minor",
-        "$33::text[], $34::bigint[], $35::text[], $36::text[], $37::text[], $38::bigint[], $39::bigint[]",
+        "$37::text[], $38::bigint[], $39::text[], $40::text[], $41::text[], $42::bigint[], $43::bigint[]",
         ", status = excluded.status, currency = excluded.currency, captured_minor = excluded.captured_minor, refunded_minor = excluded.refunded_minor"
     ),
     ", ",
-    records!("notices", "", "$40::text[], $41::bigint[], $42::text[]", ""),
+    records!("notices", "", "$44::text[], $45::bigint[], $46::text[]", ""),
     ", ",
     records!(
         "sagas",
         ", created_at, status, customer_id",
-        "$43::text[], $44::bigint[], $45::text[], $46::text[], $47::text[], $48::text[]",
+        "$47::text[], $48::bigint[], $49::text[], $50::text[], $51::text[], $52::text[]",
         ", status = excluded.status, customer_id = excluded.customer_id"
     ),
     ", ",
-    deadlines!("$49", "$50", "$51", "$52"),
+    deadlines!("$53", "$54", "$55", "$56"),
     " select ",
     all_met!("orders", "$11"),
     ", ",
@@ -73,13 +69,15 @@ const SITTING: &str = concat!(
     ", ",
     all_met!("stock", "$25"),
     ", ",
-    all_met!("holds", "$30"),
+    all_met!("holds", "$34"),
     ", ",
-    all_met!("payments", "$33"),
+    all_met!("payments", "$37"),
     ", ",
-    all_met!("notices", "$40"),
+    all_met!("notices", "$44"),
     ", ",
-    all_met!("sagas", "$43")
+    all_met!("sagas", "$47"),
+    ", ",
+    otherwise!()
 );
 
 /// `tables` has no other ones than [`TABLES`].
@@ -87,12 +85,14 @@ pub(super) fn statement(
     journal: Vec<JournalRow>,
     mut tables: BTreeMap<Table, Vec<SavedRecord>>,
     deadlines: Deadlines,
+    found: &Found,
 ) -> Result<Statement, Error> {
     let mut columns = |table| Columns::of(tables.remove(&table).unwrap_or_default());
     let statement = bind_journal(sqlx::query(SITTING), journal);
     let statement = bind_orders(statement, columns(Table::Orders)?, columns(Table::Audit)?);
     let statement = bind_plain(statement, columns(Table::Submissions)?);
-    let statement = bind_stock(statement, columns(Table::Stock)?, columns(Table::Holds)?);
+    let statement = stock::bind(statement, columns(Table::Stock)?, found);
+    let statement = bind_plain(statement, columns(Table::Holds)?);
     let statement = bind_payments(statement, columns(Table::Payments)?);
     let statement = bind_plain(statement, columns(Table::Notices)?);
     let statement = bind_sagas(statement, columns(Table::Sagas)?);

@@ -10,6 +10,7 @@
 //! * `keep` answers [`Error::Unknown`] when the commit may or may not have happened: look again.
 
 pub mod census;
+mod columns;
 mod json;
 mod pending;
 pub mod postgres;
@@ -200,7 +201,7 @@ pub struct Vitals {
     pub oldest_in_flight: Option<Time>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SavedRecord {
     pub need: Need,
     /// The version that was loaded; 0 for a new record.

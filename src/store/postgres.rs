@@ -2,8 +2,8 @@
 
 mod batch;
 mod census;
-mod columns;
 pub(crate) mod connections;
+mod copy;
 mod echoes;
 mod flight;
 mod keep;
@@ -15,6 +15,7 @@ mod pauses;
 mod prune;
 mod schema;
 mod url;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -32,6 +33,7 @@ use super::{
     Transaction, Vitals, json,
 };
 use connections::{Connections, Limits};
+use watch::Watch;
 
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
@@ -68,8 +70,7 @@ pub struct PostgresStore {
     connections: Connections,
     pending: Pending,
     met: batch::Met,
-    /// The tests' clock; the database's, when there is none.
-    clock: Option<Clock>,
+    watch: Watch,
     /// Where the last pruning stopped looking.
     pruned_to: AtomicI64,
 }
@@ -90,30 +91,30 @@ impl PostgresStore {
             connections: Connections::new(url::working(url, &options)?, limits),
             pending: Pending::default(),
             met: batch::Met::default(),
-            clock: None,
+            watch: Watch::default(),
             pruned_to: AtomicI64::new(0),
         })
     }
 
     /// Tells the time by another clock than the database's.
     pub fn with_clock(mut self, clock: Clock) -> Self {
-        self.clock = Some(clock);
+        self.watch = Watch::of(clock);
         self
     }
 
     async fn time(&self) -> Result<Time, Error> {
-        if let Some(clock) = &self.clock {
-            return Ok(clock());
+        if let Some(now) = self.watch.now() {
+            return Ok(now);
         }
         let asked = sqlx::query("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint");
         let answer = self.connections.take().await?.rows(asked).await?;
         let now = answer.first().ok_or_else(|| Error::Unavailable("the clock did not answer".into()))?;
-        Ok(Time::from_unix_ms(now.try_get(0).map_err(failed)?))
+        Ok(self.watch.set(Time::from_unix_ms(now.try_get(0).map_err(failed)?)))
     }
 
     /// What stands in for the database's clock, for statements that look at it themselves.
     fn own_time_ms(&self) -> Option<i64> {
-        self.clock.as_ref().map(|clock| clock().unix_ms())
+        self.watch.own().map(Time::unix_ms)
     }
 }
 
@@ -121,7 +122,7 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
         let held = self.connections.take().await?;
-        Ok(Box::new(batch::Batch::new(held, self.pending.clone(), self.met.clone(), self.clock.clone())))
+        Ok(Box::new(batch::Batch::new(held, self.pending.clone(), self.met.clone(), self.watch.clone())))
     }
 
     async fn now(&self) -> Result<Time, Error> {

@@ -1,11 +1,12 @@
 //! A batch is asked about, loaded and kept in one round trip each, however large it is.
 //!
-//! What is kept goes in one statement, which is its own transaction, unless rows were locked or something rare has
-//! to be kept: only then does a `begin` and a `commit` cost a round trip more each.
+//! What is kept goes in one statement, which is its own transaction, unless rows were locked, something rare has to be
+//! kept, or the batch is large: only then does a `begin` and a `commit` cost a round trip more each. A large batch's
+//! journal is copied in, and what many orders want is written last, so that others wait for it no longer than they must.
 //!
 //! While another batch of this process is being kept, the next one decides on what that one will have left behind,
 //! locks nothing, and is kept once the other is. If all that they share is what many orders want, like the stock of
-//! a product, the rest of a large batch is written while the other is still at it, and only that waits. Meanwhile it
+//! a product, the rest of a large batch is written while the other is still at it. Meanwhile it
 //! locks nothing that the other wants: rows that both change would have been read from there. Where other processes
 //! change the same rows, nobody decides ahead for a while: what had rested on such a decision would start over again
 //! and again.
@@ -19,7 +20,8 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::connections::{Held, Statement};
-use super::{Clock, Error, failed, in_table, json, keep};
+use super::watch::Watch;
+use super::{Error, failed, in_table, json, keep};
 use crate::store::pending::{Pending, RestsOn};
 use crate::store::{Changes, Handled, Keeping, Loaded, Transaction};
 
@@ -31,7 +33,7 @@ pub(super) struct Batch {
     shares_little: bool,
     found: keep::Found,
     met: Met,
-    clock: Option<Clock>,
+    watch: Watch,
 }
 
 /// When another process last changed a row that many want between our reading and our writing.
@@ -59,38 +61,53 @@ impl Met {
 /// to wait for the other's lock than to be told of a conflict. For fewer, two round trips of five are saved.
 const CROWD: usize = 8;
 
-/// From so many journal rows on, writing them takes longer than the round trips of a transaction in several parts.
+/// From so many journal rows on, copying them in saves more than the round trips of a transaction in several parts cost.
 const MANY: usize = 64;
 
 impl Batch {
-    pub(super) fn new(held: Held, pending: Pending, met: Met, clock: Option<Clock>) -> Self {
+    pub(super) fn new(held: Held, pending: Pending, met: Met, watch: Watch) -> Self {
         let (rests_on, found) = (RestsOn::new(), keep::Found::default());
-        Self { held, pending, rests_on, shares_little: true, found, met, clock }
+        Self { held, pending, rests_on, shares_little: true, found, met, watch }
     }
 
     /// Once all that it rests on is there. Says whether it is there as it was decided.
     async fn write_in_turn(&mut self, mut changes: Changes) -> Result<bool, Error> {
         let rests_on = std::mem::take(&mut self.rests_on);
+        let wanted = changes.records.iter().any(|one| one.need.table.meeting() == Meeting::Often);
         let waits = rests_on.iter().any(|batch| batch.is_open());
-        if waits && self.shares_little && changes.journal.len() >= MANY && !self.held.in_transaction() {
-            let shared = changes.records.extract_if(.., |one| one.need.table.meeting() == Meeting::Often);
-            let last = Changes { records: shared.collect(), ..Changes::default() };
-            self.held.begin().await?;
-            for statement in keep::statements(std::mem::replace(&mut changes, last), &self.found)? {
-                self.held.execute(statement).await?;
-            }
+        let large = changes.journal.len() >= MANY;
+        let ahead = large && (!waits || self.shares_little && !self.held.in_transaction());
+        if ahead {
+            self.write_own(&mut changes).await?;
         }
         for batch in rests_on {
             if !batch.kept().await {
                 return Err(Error::Conflict("what it had read was not kept".into()));
             }
         }
-        let wanted = changes.records.iter().any(|one| one.need.table.meeting() == Meeting::Often);
+        if large && !ahead {
+            self.write_own(&mut changes).await?;
+        }
         let written = self.write(changes).await;
         if wanted && matches!(written, Err(Error::Conflict(_)) | Ok(false)) {
             self.met.now();
         }
         written
+    }
+
+    /// All but what many want, which is left: that others then wait for as shortly as can be.
+    async fn write_own(&mut self, changes: &mut Changes) -> Result<(), Error> {
+        if !self.held.in_transaction() {
+            self.held.begin().await?;
+        }
+        let shared = changes.records.extract_if(.., |one| one.need.table.meeting() == Meeting::Often);
+        let shared = Changes { records: shared.collect(), ..Changes::default() };
+        let mut own = std::mem::replace(changes, shared);
+        keep::copied(&mut self.held, &std::mem::take(&mut own.journal)).await?;
+        for statement in keep::statements(own, &self.found)? {
+            self.held.execute(statement).await?;
+        }
+        Ok(())
     }
 
     async fn write(&mut self, changes: Changes) -> Result<bool, Error> {
@@ -129,8 +146,7 @@ impl Transaction for Batch {
             )
             .await?;
         let first = rows.first().ok_or_else(|| Error::Unavailable("the clock did not answer".into()))?;
-        let now = Time::from_unix_ms(first.try_get(0).map_err(failed)?);
-        let now = self.clock.as_ref().map_or(now, |clock| clock());
+        let now = self.watch.set(Time::from_unix_ms(first.try_get(0).map_err(failed)?));
         let handled = rows.iter().map(handled).filter_map(Result::transpose);
         Ok((now, handled.collect::<Result<_, _>>()?))
     }

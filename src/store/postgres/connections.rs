@@ -129,6 +129,21 @@ impl Held {
         Ok(self.judge(answered)?.rows_affected())
     }
 
+    /// `rows` as `copy … from stdin` wants them. What fails in here fails the transaction that is open.
+    pub(super) async fn copy(&mut self, statement: &'static str, rows: Vec<u8>) -> Result<(), Error> {
+        let at_most = self.answer;
+        let connection = self.connection()?;
+        // The server says that it is ready, and then that it has all of them.
+        METRICS.round_trip();
+        let copied = async {
+            let mut copy = connection.copy_in_raw(statement).await?;
+            copy.send(rows).await?;
+            copy.finish().await
+        };
+        let answered = timeout(at_most, copied).await;
+        self.judge(answered).map(drop)
+    }
+
     /// A statement that is a transaction of its own. Only the server's plain word says that it was not committed.
     pub(crate) async fn rows_and_commit(&mut self, statement: Statement) -> Result<Vec<PgRow>, Error> {
         let at_most = self.answer;

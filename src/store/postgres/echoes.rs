@@ -4,10 +4,10 @@ use contract::{OrderId, Role};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::columns::plain;
 use super::json::{self, unreadable};
 use super::look::{order_id, rows, text};
 use super::{Error, PostgresStore, failed};
+use crate::store::columns::plain;
 use crate::store::{ECHOES_OF_MAX, Echo};
 
 impl PostgresStore {

@@ -10,10 +10,13 @@ use std::sync::Arc;
 
 use contract::{Message, Table, Time};
 
-use super::columns::{Columns, plain};
 use super::connections::Statement;
 use super::{Error, json, letters, pauses};
-use crate::store::{Changes, JournalRow, SavedRecord};
+use crate::store::columns::Columns;
+use crate::store::{Changes, SavedRecord};
+use journal::{bind_journal, journal};
+
+mod journal;
 
 /// The tables that are kept together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +93,7 @@ pub(super) fn statements(changes: Changes, found: &Found) -> Result<Vec<Statemen
         });
     }
     if let Some(journal) = journal {
-        statements.push(bind_journal(sqlx::query(JOURNAL), journal));
+        statements.push(journal::alone(journal));
     }
     if let Some(deadlines) = deadlines {
         statements.push(bind_deadlines(sqlx::query(DEADLINES), deadlines));
@@ -98,24 +101,6 @@ pub(super) fn statements(changes: Changes, found: &Found) -> Result<Vec<Statemen
     statements.extend(letters::statements(dead));
     statements.extend(pauses::statements(pauses));
     Ok(statements)
-}
-
-/// Numbered in the order in which they were handled, written in the order of their ids: two replicas that were
-/// handed the same messages wait for each other and do not embrace. Why the transaction's id is asked for before
-/// a number is taken says `flight.rs`.
-macro_rules! journal {
-    () => {
-        "journalled as (
-            insert into journal (seq, role, message_id, name, hash, order_id, cause, at, outcome, said, says)
-            select numbers.taken[place], role, message_id, name, hash::uuid, order_id::uuid, cause,
-                   timestamptz 'epoch' + at_ms * interval '1 millisecond', outcome, said, says
-            from (select array_agg(case when pg_current_xact_id() is not null then nextval('journal_seq') end) as taken
-                  from generate_series(1, cardinality($1::text[]))) as numbers,
-                 unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-                        $8::text[], $9::text[], $10::text[]) with ordinality
-                as sent (role, message_id, name, hash, order_id, cause, at_ms, outcome, said, says, place)
-            order by role collate \"C\", message_id collate \"C\")"
-    };
 }
 
 /// New rows and rows at their next version, in one go. What is there though it should be new, or is not as it was,
@@ -205,9 +190,8 @@ macro_rules! audit {
 mod sitting;
 mod stock;
 
+pub(super) use journal::copied;
 pub(super) use stock::{Found, is_otherwise};
-
-const JOURNAL: &str = concat!("with ", journal!(), " select 1");
 
 const ORDERS: &str = concat!(
     "with ",
@@ -309,38 +293,6 @@ const SAGAS: &str = concat!(
 );
 
 const DEADLINES: &str = concat!("with ", deadlines!("$1", "$2", "$3", "$4"), " select 1");
-
-fn bind_journal(statement: Statement, rows: Vec<JournalRow>) -> Statement {
-    let texts = |text: fn(&JournalRow) -> String| rows.iter().map(text).collect::<Vec<_>>();
-    let maybe = |text: fn(&JournalRow) -> Option<String>| rows.iter().map(text).collect::<Vec<_>>();
-    statement
-        .bind(texts(|row| row.role.name().to_string()))
-        .bind(texts(|row| row.id.to_string()))
-        .bind(texts(|row| plain(&row.name)))
-        .bind(texts(|row| row.hash.to_string()))
-        .bind(maybe(|row| row.order_id.map(|id| id.to_string())))
-        .bind(maybe(|row| row.cause.as_ref().map(ToString::to_string)))
-        .bind(rows.iter().map(|row| row.at.unix_ms()).collect::<Vec<_>>())
-        .bind(texts(|row| plain(&row.outcome)))
-        .bind(texts(|row| json::said(&row.said)))
-        .bind(texts(says))
-}
-
-/// A line for each message and queue. No id has a line break in it, nor the name of a queue a space.
-fn says(row: &JournalRow) -> String {
-    let mut lines = String::new();
-    for said in &row.said {
-        for queue in &said.queues {
-            if !lines.is_empty() {
-                lines.push('\n');
-            }
-            lines.push_str(queue.name());
-            lines.push(' ');
-            lines.push_str(said.message.id.as_str());
-        }
-    }
-    lines
-}
 
 fn bind_plain(statement: Statement, records: Columns) -> Statement {
     statement.bind(records.ids).bind(records.versions).bind(records.docs)

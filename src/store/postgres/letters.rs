@@ -6,11 +6,11 @@ use contract::OrderId;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::columns::plain;
 use super::connections::{Connections, Statement};
 use super::json::{self, unreadable};
 use super::look::{maybe, order_id, rows, text, time};
 use super::{Error, failed};
+use crate::store::columns::plain;
 use crate::store::{DeadChange, DeadGroup, DeadLetter, DeadStatus, LETTERS_OF_MAX, Letters};
 
 /// Closing comes first: who closes a letter and finds that it died again wants to see it open.

@@ -11,7 +11,7 @@ use crate::store::{History, JournalRow, STANDING_MAX, Standing, until};
 
 pub(super) async fn get(pool: &Connections, table: Table, id: &str) -> Result<Option<String>, Error> {
     let sql = in_table!(table, around, "select doc from ", " where id = $1");
-    let found = pool.take().await?.rows(sqlx::query(sql).bind(super::columns::plain(id))).await?;
+    let found = pool.take().await?.rows(sqlx::query(sql).bind(crate::store::columns::plain(id))).await?;
     found.first().map(|row| row.try_get(0).map_err(failed)).transpose()
 }
 

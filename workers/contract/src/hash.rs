@@ -16,6 +16,10 @@ impl BodyHash {
         first.copy_from_slice(&digest[..16]);
         Self(u128::from_be_bytes(first))
     }
+
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
 }
 
 impl fmt::Display for BodyHash {

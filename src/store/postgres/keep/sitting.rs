@@ -8,10 +8,10 @@ use contract::Table;
 
 use super::stock::{added, otherwise};
 use super::{
-    Columns, Deadlines, Error, Found, JournalRow, Statement, bind_deadlines, bind_journal, bind_orders,
-    bind_payments, bind_plain, bind_sagas, stock,
+    Columns, Deadlines, Error, Found, Statement, bind_deadlines, bind_journal, bind_orders, bind_payments,
+    bind_plain, bind_sagas, journal, stock,
 };
-use crate::store::SavedRecord;
+use crate::store::{JournalRow, SavedRecord};
 
 /// What a checkout changes. The others are seldom changed, and never by its steps.
 pub(super) const TABLES: [Table; 8] = [

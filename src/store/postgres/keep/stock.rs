@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::{Columns, Statement};
+use super::{Columns, Statement, journal};
 use crate::store::Loaded;
 
 /// The numbers on which a batch has decided.

@@ -1,0 +1,99 @@
+//! The journal's rows: from arrays in the one statement that keeps a batch, or copied before it when they are many.
+//!
+//! Either way they are numbered in the order in which they were handled, and written in the order of their ids: two
+//! replicas that were handed the same messages wait for each other and do not embrace. Why the transaction's id is
+//! asked for before a number is taken says `flight.rs`.
+
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::super::connections::{Held, Statement};
+use super::super::{Error, copy, failed, json};
+use crate::store::JournalRow;
+use crate::store::columns::plain;
+
+macro_rules! journal {
+    () => {
+        "journalled as (
+            insert into journal (seq, role, message_id, name, hash, order_id, cause, at, outcome, said, says)
+            select numbers.taken[place], role, message_id, name, hash::uuid, order_id::uuid, cause,
+                   timestamptz 'epoch' + at_ms * interval '1 millisecond', outcome, said, says
+            from (select array_agg(case when pg_current_xact_id() is not null then nextval('journal_seq') end) as taken
+                  from generate_series(1, cardinality($1::text[]))) as numbers,
+                 unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+                        $8::text[], $9::text[], $10::text[]) with ordinality
+                as sent (role, message_id, name, hash, order_id, cause, at_ms, outcome, said, says, place)
+            order by role collate \"C\", message_id collate \"C\")"
+    };
+}
+pub(super) use journal;
+
+const ALONE: &str = concat!("with ", journal!(), " select 1");
+
+const NUMBERS: &str = "select case when pg_current_xact_id() is not null then nextval('journal_seq') end
+    from generate_series(1, $1)";
+
+const COPY: &str =
+    "copy journal (seq, role, message_id, name, hash, order_id, cause, at, outcome, said, says)
+    from stdin (format binary)";
+
+pub(super) fn alone(rows: Vec<JournalRow>) -> Statement {
+    bind_journal(sqlx::query(ALONE), rows)
+}
+
+pub(super) fn bind_journal(statement: Statement, rows: Vec<JournalRow>) -> Statement {
+    let texts = |text: fn(&JournalRow) -> String| rows.iter().map(text).collect::<Vec<_>>();
+    let maybe = |text: fn(&JournalRow) -> Option<String>| rows.iter().map(text).collect::<Vec<_>>();
+    statement
+        .bind(texts(|row| row.role.name().to_string()))
+        .bind(texts(|row| row.id.to_string()))
+        .bind(texts(|row| plain(&row.name)))
+        .bind(texts(|row| row.hash.to_string()))
+        .bind(maybe(|row| row.order_id.map(|id| id.to_string())))
+        .bind(maybe(|row| row.cause.as_ref().map(ToString::to_string)))
+        .bind(rows.iter().map(|row| row.at.unix_ms()).collect::<Vec<_>>())
+        .bind(texts(|row| plain(&row.outcome)))
+        .bind(texts(|row| json::said(&row.said)))
+        .bind(texts(says))
+}
+
+/// In the transaction that is open.
+pub(in crate::store::postgres) async fn copied(held: &mut Held, rows: &[JournalRow]) -> Result<(), Error> {
+    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let numbers = held.rows(sqlx::query(NUMBERS).bind(count)).await?;
+    let numbers: Vec<i64> =
+        numbers.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
+    let mut numbered: Vec<(i64, &JournalRow)> = numbers.into_iter().zip(rows).collect();
+    numbered.sort_unstable_by_key(|(_, row)| (row.role.name(), &row.id));
+    let mut copy = copy::Rows::<11>::new();
+    for (seq, row) in numbered {
+        copy.row().bigint(seq).text(row.role.name()).text(row.id.as_str()).text(&plain(&row.name));
+        copy.uuid(Uuid::from_bytes(row.hash.to_bytes()));
+        match row.order_id {
+            Some(id) => copy.uuid(id.uuid()),
+            None => copy.null(),
+        };
+        match &row.cause {
+            Some(cause) => copy.text(cause.as_str()),
+            None => copy.null(),
+        };
+        copy.time(row.at).text(&plain(&row.outcome)).text(&json::said(&row.said)).text(&says(row));
+    }
+    held.copy(COPY, copy.finish()).await
+}
+
+/// A line for each message and queue. No id has a line break in it, nor the name of a queue a space.
+fn says(row: &JournalRow) -> String {
+    let mut lines = String::new();
+    for said in &row.said {
+        for queue in &said.queues {
+            if !lines.is_empty() {
+                lines.push('\n');
+            }
+            lines.push_str(queue.name());
+            lines.push(' ');
+            lines.push_str(said.message.id.as_str());
+        }
+    }
+    lines
+}

@@ -10,6 +10,7 @@ mod flight;
 mod letters;
 mod list;
 mod look;
+mod records;
 mod schema;
 mod writer;
 

@@ -7,12 +7,13 @@ use contract::{MessageId, Need, Role, Table, Time};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
-use super::block::{Blocks, Query, blocks, eight, send, twice_named_blocks};
+use super::block::{Blocks, Query, Step, blocks, eight, in_blocks};
 use super::json::{self, Rows};
+use super::records::keep_records;
 use super::writer::Writer;
 use super::{Clock, Error, Pause, PauseChange, around, failed, in_table};
 use crate::store::pending::RestsOn;
-use crate::store::{Changes, DeadChange, Handled, JournalRow, Keeping, Loaded, SavedRecord, Transaction};
+use crate::store::{Changes, DeadChange, Handled, JournalRow, Keeping, Loaded, Transaction};
 
 /// Reads beside whoever writes, and takes its turn at writing only to keep. What changed in between is found
 /// then: by the journal's unique key, and by the versions of the records that are saved. (Records that are only
@@ -106,11 +107,12 @@ fn by_table(needs: &[&Need]) -> BTreeMap<Table, Rows> {
     tables
 }
 
-/// All of a batch, by as few statements as there are tables and blocks.
-pub(super) async fn write(connection: &mut SqliteConnection, changes: &Changes) -> Result<(), Error> {
+/// All of a batch, by as few statements as there are tables and blocks. They are made ready before its turn at writing
+/// comes, so that the one who writes only has to send them.
+pub(super) fn steps(changes: &Changes) -> Result<Vec<Step>, Error> {
     let Changes { journal, records, deadlines, dead, pauses } = changes;
-    send(connection, &INSERT_JOURNAL, journal, bind_journal).await?;
-    write_records(connection, records).await?;
+    let mut steps = in_blocks(&INSERT_JOURNAL, journal, None, bind_journal)?;
+    steps.extend(keep_records(records)?);
     let mut set = Vec::new();
     let mut clear = Rows::new();
     for (key, deadline) in deadlines {
@@ -119,15 +121,17 @@ pub(super) async fn write(connection: &mut SqliteConnection, changes: &Changes) 
             None => clear.push_text(key),
         }
     }
-    send(connection, &SET_DEADLINES, &set, |query, (key, due, message)| {
+    steps.extend(in_blocks(&SET_DEADLINES, &set, None, |query, (key, due, message)| {
         let mut kept = String::new();
         json::message(&mut kept, message, &[]);
         query.bind((*key).clone()).bind(due.unix_ms()).bind(kept)
-    })
-    .await?;
-    run(connection, CLEAR_DEADLINES, clear).await?;
-    write_dead(connection, dead).await?;
-    write_pauses(connection, pauses).await
+    })?);
+    steps.extend(whole(CLEAR_DEADLINES, None, clear)?);
+    steps.extend(keep_letters(dead)?);
+    for change in pauses {
+        steps.push(keep_pause(change)?);
+    }
+    Ok(steps)
 }
 
 const INSERT_JOURNAL: Blocks = blocks!(
@@ -162,78 +166,8 @@ fn bind_journal(query: Query, row: &JournalRow) -> Query {
         .bind(json::said(&row.said))
 }
 
-async fn write_records(connection: &mut SqliteConnection, records: &[SavedRecord]) -> Result<(), Error> {
-    let mut tables: BTreeMap<Table, (Vec<&SavedRecord>, Vec<&SavedRecord>)> = BTreeMap::new();
-    for record in records {
-        let (new, old) = tables.entry(record.need.table).or_default();
-        if record.version == 0 { new.push(record) } else { old.push(record) }
-    }
-    for (table, (new, old)) in tables {
-        send(connection, &insert_into(table), &new, |query, record| {
-            query.bind(record.need.id.clone()).bind(record.json.clone())
-        })
-        .await?;
-        // As an update: what is not there stays away. (`update … from` builds a table in memory for every block.)
-        let update = in_table!(
-            table,
-            twice_named_blocks,
-            "insert into ",
-            " as kept (id, version, doc) select column1, column2, column3 from (values ",
-            "(?,?,?)",
-            ") where exists (select 1 from ",
-            " where id = column1) on conflict (id) do update
-              set version = kept.version + 1, doc = excluded.doc where kept.version = excluded.version"
-        );
-        let sent = old.len() as u64;
-        let met = send(connection, &update, &old, |query, record| {
-            query.bind(record.need.id.clone()).bind(record.version).bind(record.json.clone())
-        });
-        all_met(met.await?, sent, table.name())?;
-    }
-    Ok(())
-}
-
-/// Two tables have columns that are set once, from the first document.
-fn insert_into(table: Table) -> Blocks {
-    match table {
-        Table::Orders => blocks!(
-            "orders",
-            "insert into ",
-            " (id, version, doc, customer_id, created_at)
-              select column1, 1, column2, column2 ->> 'customer_id', column2 ->> 'created_at' from (values ",
-            "(?,?)",
-            ") where column1 is not null"
-        ),
-        Table::Sagas => blocks!(
-            "sagas",
-            "insert into ",
-            " (id, version, doc, created_at) select column1, 1, column2, column2 ->> 'created_at' from (values ",
-            "(?,?)",
-            ") where column1 is not null"
-        ),
-        Table::Submissions
-        | Table::Audit
-        | Table::Products
-        | Table::Discounts
-        | Table::Methods
-        | Table::Carts
-        | Table::Stock
-        | Table::Holds
-        | Table::Payments
-        | Table::Wallets
-        | Table::Notices => in_table!(
-            table,
-            blocks,
-            "insert into ",
-            " (id, version, doc) select column1, 1, column2 from (values ",
-            "(?,?)",
-            ") where column1 is not null"
-        ),
-    }
-}
-
 /// Closing comes first: who closes a letter and finds that it died again wants to see it open.
-async fn write_dead(connection: &mut SqliteConnection, dead: &[DeadChange]) -> Result<(), Error> {
+fn keep_letters(dead: &[DeadChange]) -> Result<Vec<Step>, Error> {
     let mut bury = Rows::new();
     let mut close = Rows::new();
     for change in dead {
@@ -242,33 +176,25 @@ async fn write_dead(connection: &mut SqliteConnection, dead: &[DeadChange]) -> R
             DeadChange::Close { id, status } => close.push_json(&json::written(&(id, status))),
         }
     }
-    let sent = close.count() as u64;
-    all_met(run(connection, CLOSE_LETTERS, close).await?, sent, "dead_letters")?;
-    run(connection, BURY_LETTERS, bury).await?;
-    Ok(())
+    let mut steps = Vec::new();
+    steps.extend(whole(CLOSE_LETTERS, Some("dead_letters"), close)?);
+    steps.extend(whole(BURY_LETTERS, None, bury)?);
+    Ok(steps)
 }
 
 /// There are at most as many as roles.
-async fn write_pauses(connection: &mut SqliteConnection, pauses: &[PauseChange]) -> Result<(), Error> {
-    for change in pauses {
-        let done = match change {
-            PauseChange::Pause(Pause { role, by, why, at }) => {
-                sqlx::query("insert into pauses (role, paused_by, why, at) values (?1, ?2, ?3, ?4)")
-                    .bind(role.name())
-                    .bind(by.clone())
-                    .bind(why.clone())
-                    .bind(at.to_string())
-                    .execute(&mut *connection)
-                    .await
-            }
-            PauseChange::Resume(role) => {
-                let resume = sqlx::query("delete from pauses where role = ?1").bind(role.name());
-                resume.execute(&mut *connection).await
-            }
-        };
-        all_met(done.map_err(failed)?.rows_affected(), 1, "pauses")?;
+fn keep_pause(change: &PauseChange) -> Result<Step, Error> {
+    let one = Some((1, "pauses"));
+    match change {
+        PauseChange::Pause(Pause { role, by, why, at }) => {
+            Step::new("insert into pauses (role, paused_by, why, at) values (?1, ?2, ?3, ?4)", one, |query| {
+                query.bind(role.name()).bind(by.clone()).bind(why.clone()).bind(at.to_string())
+            })
+        }
+        PauseChange::Resume(role) => {
+            Step::new("delete from pauses where role = ?1", one, |query| query.bind(role.name()))
+        }
     }
-    Ok(())
 }
 
 const CLOSE_LETTERS: &str = "
@@ -286,18 +212,11 @@ const BURY_LETTERS: &str = "
         name = excluded.name, cause = excluded.cause, code = excluded.code, why = excluded.why,
         attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open'";
 
-/// Sends one batch in one statement. Returns how many rows it touched.
-async fn run(connection: &mut SqliteConnection, sql: &'static str, rows: Rows) -> Result<u64, Error> {
+/// All rows in one statement. With `meets`, each must touch one of that table.
+fn whole(sql: &'static str, meets: Option<&'static str>, rows: Rows) -> Result<Option<Step>, Error> {
     if rows.count() == 0 {
-        return Ok(0);
+        return Ok(None);
     }
-    let done = sqlx::query(sql).bind(rows.finish()).execute(connection).await.map_err(failed)?;
-    Ok(done.rows_affected())
-}
-
-fn all_met(met: u64, sent: u64, table: &str) -> Result<(), Error> {
-    if met == sent {
-        return Ok(());
-    }
-    Err(Error::Conflict(format!("{} of {sent} rows in {table} are not as they were", sent - met)))
+    let sent = rows.count() as u64;
+    Step::new(sql, meets.map(|table| (sent, table)), |query| query.bind(rows.finish())).map(Some)
 }

@@ -4,7 +4,7 @@
 //! because documents are bound as they are and not parsed and printed again on their way into the row.
 
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, SqliteConnection};
+use sqlx::{Execute, Sqlite, SqliteConnection};
 
 use super::{Error, failed};
 
@@ -16,7 +16,7 @@ pub(super) type Blocks = [(usize, &'static str); 3];
 /// `$before $name $between (row), (row), … $after`. Rows that a block has no use for are all NULL: `$after`
 /// must leave them out.
 macro_rules! blocks {
-    ($name:literal, $before:literal, $between:literal, $row:literal, $after:literal) => {
+    ($name:literal, $before:literal, $between:expr, $row:literal, $after:literal) => {
         [
             (1, concat!($before, $name, $between, $row, $after)),
             (8, concat!($before, $name, $between, eight!($row), $after)),
@@ -27,7 +27,7 @@ macro_rules! blocks {
 
 /// The same, with the table's name once more between `$after` and `$last`.
 macro_rules! twice_named_blocks {
-    ($name:literal, $before:literal, $between:literal, $row:literal, $after:literal, $last:literal) => {
+    ($name:literal, $before:literal, $between:expr, $row:literal, $after:literal, $last:expr) => {
         [
             (1, concat!($before, $name, $between, $row, $after, $name, $last)),
             (8, concat!($before, $name, $between, eight!($row), $after, $name, $last)),
@@ -46,20 +46,56 @@ macro_rules! eight {
 }
 pub(super) use {blocks, eight, twice_named_blocks};
 
-/// Sends every row, `bind` giving its values to the statement. Returns how many rows were touched.
-pub(super) async fn send<R>(
-    connection: &mut SqliteConnection,
+/// A statement with its values, ready to be sent.
+pub(super) struct Step {
+    sql: &'static str,
+    values: SqliteArguments,
+    /// So many rows of that table it must touch: else somebody changed them first.
+    meets: Option<(u64, &'static str)>,
+}
+
+impl Step {
+    /// `bind` gives the values to the statement.
+    pub(super) fn new(
+        sql: &'static str,
+        meets: Option<(u64, &'static str)>,
+        bind: impl FnOnce(Query) -> Query,
+    ) -> Result<Self, Error> {
+        let values =
+            bind(sqlx::query(sql)).take_arguments().map_err(|why| failed(sqlx::Error::Encode(why)))?;
+        Ok(Self { sql, values: values.unwrap_or_default(), meets })
+    }
+
+    /// The values stay with us: they are let go where they were made, and not by the thread that writes.
+    pub(super) async fn run(&self, connection: &mut SqliteConnection) -> Result<(), Error> {
+        let query = sqlx::query_with(self.sql, self.values.clone());
+        let touched = query.execute(connection).await.map_err(failed)?.rows_affected();
+        match self.meets {
+            Some((sent, table)) if touched != sent => Err(Error::Conflict(format!(
+                "{} of {sent} rows in {table} are not as they were",
+                sent - touched
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The steps that send every row, `bind` giving its values to the statement. With `meets`, each row must touch one of
+/// that table.
+pub(super) fn in_blocks<R>(
     blocks: &Blocks,
     rows: &[R],
+    meets: Option<&'static str>,
     bind: impl Fn(Query, &R) -> Query,
-) -> Result<u64, Error> {
+) -> Result<Vec<Step>, Error> {
     let [.., largest] = blocks;
     let mut rows = rows.iter();
-    let mut touched = 0;
+    let mut steps = Vec::new();
     while rows.len() > 0 {
         let (size, sql) = blocks.iter().find(|(size, _)| *size >= rows.len()).unwrap_or(largest);
-        let query = rows.by_ref().take(*size).fold(sqlx::query(*sql), &bind);
-        touched += query.execute(&mut *connection).await.map_err(failed)?.rows_affected();
+        let sent = rows.len().min(*size) as u64;
+        let rows = rows.by_ref().take(*size);
+        steps.push(Step::new(sql, meets.map(|table| (sent, table)), |query| rows.fold(query, &bind))?);
     }
-    Ok(touched)
+    Ok(steps)
 }

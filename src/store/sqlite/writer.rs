@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
+use super::block::Step;
 use super::checkpoint::Checkpoints;
 use super::{Error, batch, failed, is_busy};
 use crate::store::pending::{OnItsWay, Pending, RestsOn};
@@ -27,7 +28,8 @@ pub(super) struct Writer {
 }
 
 struct Waiting {
-    changes: Changes,
+    steps: Vec<Step>,
+    rows: usize,
     rests_on: RestsOn,
     way: OnItsWay,
     answer: Answer,
@@ -44,6 +46,21 @@ pub(super) struct Open {
     over: bool,
     /// How much was written.
     rows: usize,
+}
+
+impl Waiting {
+    async fn write(&self, connection: &mut SqliteConnection) -> Result<(), Error> {
+        for step in &self.steps {
+            step.run(connection).await?;
+        }
+        Ok(())
+    }
+
+    fn failed(self, why: Error) {
+        // First: whoever rests on it must know before its sender does.
+        drop(self.way);
+        self.answer.send(Err(why)).ok();
+    }
 }
 
 impl Writer {
@@ -71,9 +88,13 @@ impl Writer {
     /// brought it: they share one commit, and with it one wait for the disk. What fails, fails alone.
     pub(super) fn keep(self, changes: Changes, rests_on: RestsOn) -> Keeping {
         let (answer, mut answered) = oneshot::channel();
+        let steps = match batch::steps(&changes) {
+            Ok(steps) => steps,
+            Err(why) => return Box::pin(std::future::ready(Err(why))),
+        };
         let mut waiting = self.waiting();
         let way = self.pending.add(&changes.records);
-        waiting.push(Waiting { changes, rests_on, way, answer });
+        waiting.push(Waiting { steps, rows: changes.rows(), rests_on, way, answer });
         drop(waiting);
         Box::pin(async move {
             let place = self.place.clone().lock_owned().await;
@@ -94,29 +115,25 @@ impl Writer {
     /// knows what became of what he rests on.
     async fn keep_all(&self, mut open: Open) {
         let mut together = mem::take(&mut *self.waiting()).into_iter();
-        let mut written: Vec<(OnItsWay, Answer)> = Vec::with_capacity(together.len());
+        let mut written: Vec<Waiting> = Vec::with_capacity(together.len());
         let mut kept = open.begin(&self.options).await;
         if kept.is_ok()
             && let Some(all) = open.write_all(together.as_slice()).await
         {
             kept = all;
-            written.extend(together.by_ref().map(|waiting| (waiting.way, waiting.answer)));
+            written.extend(together.by_ref());
         }
         while kept.is_ok() {
-            let Some(Waiting { changes, rests_on, way, answer }) = together.next() else { break };
-            if rests_on.iter().any(|batch| batch.failed()) {
-                drop(way);
-                answer.send(Err(Error::Conflict("what it had read was not kept".into()))).ok();
+            let Some(waiting) = together.next() else { break };
+            if waiting.rests_on.iter().any(|batch| batch.failed()) {
+                waiting.failed(Error::Conflict("what it had read was not kept".into()));
                 continue;
             }
-            match open.write_apart(&changes).await {
-                Ok(Ok(())) => written.push((way, answer)),
-                Ok(Err(refused)) => {
-                    drop(way);
-                    answer.send(Err(refused)).ok();
-                }
+            match open.write_apart(&waiting).await {
+                Ok(Ok(())) => written.push(waiting),
+                Ok(Err(refused)) => waiting.failed(refused),
                 Err(lost) => {
-                    written.push((way, answer));
+                    written.push(waiting);
                     kept = Err(lost);
                 }
             }
@@ -125,16 +142,18 @@ impl Writer {
             kept = open.commit().await;
             self.checkpoints.written(open.rows);
         }
-        for (way, answer) in written.into_iter().chain(together.map(|waiting| (waiting.way, waiting.answer)))
-        {
-            if kept.is_ok() {
-                way.arrived();
-            } else {
-                drop(way);
+        let mut done = Vec::with_capacity(written.len());
+        for Waiting { steps, way, answer, .. } in written.into_iter().chain(together) {
+            match kept {
+                Ok(()) => way.arrived(),
+                Err(_) => drop(way),
             }
             answer.send(kept.clone()).ok();
+            done.push(steps);
         }
         drop(open);
+        // Somebody may write already while we tidy up.
+        drop(done);
     }
 
     /// Waits for whoever writes. The next one would connect anew.
@@ -184,10 +203,10 @@ impl Open {
                 Ok(connection) => connection,
                 Err(lost) => return Some(Err(lost)),
             };
-            if batch::write(connection, &waiting.changes).await.is_err() {
+            if waiting.write(connection).await.is_err() {
                 return self.start_over().await.err().map(Err);
             }
-            self.rows += waiting.changes.rows();
+            self.rows += waiting.rows;
         }
         Some(Ok(()))
     }
@@ -200,18 +219,18 @@ impl Open {
         Ok(())
     }
 
-    /// All of these changes, or none of them and why. An error outside means that the whole transaction is lost.
-    async fn write_apart(&mut self, changes: &Changes) -> Result<Result<(), Error>, Error> {
+    /// All of it, or nothing and why. An error outside means that the whole transaction is lost.
+    async fn write_apart(&mut self, waiting: &Waiting) -> Result<Result<(), Error>, Error> {
         let lost = |error: sqlx::Error| Error::Unavailable(error.to_string());
         let connection = self.connection()?;
         sqlx::query("savepoint apart").execute(&mut *connection).await.map_err(lost)?;
-        let written = batch::write(connection, changes).await;
+        let written = waiting.write(connection).await;
         if written.is_err() {
             // Fails where SQLite has rolled everything back by itself: on a full disk, for one.
             sqlx::query("rollback to apart").execute(&mut *connection).await.map_err(lost)?;
         }
         sqlx::query("release apart").execute(connection).await.map_err(lost)?;
-        self.rows += changes.rows();
+        self.rows += waiting.rows;
         Ok(written)
     }
 

@@ -15,6 +15,7 @@ mod roles;
 mod searching;
 mod side_by_side;
 mod waiting;
+mod wire;
 mod words;
 
 use std::path::Path;
@@ -59,6 +60,7 @@ every_store!(
     keeping:
         what_was_kept_is_handled_next_time,
         a_second_keeper_of_the_same_message_gets_a_conflict_and_nothing_is_kept,
+        a_large_batch_is_kept_as_small_ones_are,
         a_message_is_handled_once_by_each_role,
         a_dropped_transaction_leaves_nothing,
         audit_and_journal_refuse_update_and_delete,

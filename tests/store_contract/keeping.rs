@@ -27,6 +27,35 @@ pub(super) async fn a_second_keeper_of_the_same_message_gets_a_conflict_and_noth
     assert_nothing_of(&db, 2).await;
 }
 
+/// However a store writes many rows at once: they are the same, in the order in which they were handled.
+pub(super) async fn a_large_batch_is_kept_as_small_ones_are(db: Db) {
+    let one = |n: u64| match n % 4 {
+        0 => row(Role::Order, &archive(n), vec![say(&fulfil(n + 1000)), say(&refunded(n + 2000))]),
+        1 => row(Role::Saga, &fulfil(n), vec![]),
+        2 => row(Role::Stock, &no_order(n), vec![say(&archive(n + 1000))]),
+        _ => {
+            JournalRow { outcome: "ignored: \"ü\"\n\\N".into(), ..row(Role::Payment, &refunded(n), vec![]) }
+        }
+    };
+    // Not in the order of their ids.
+    let all: Vec<JournalRow> = (0..100).map(|n| one(n * 37 % 100)).collect();
+    keep(&db, journal(all[0].clone())).await.unwrap();
+    let beside = vec![ordered(300, "created", 10), save(Table::Stock, "A", 0, STOCKED)];
+    keep(&db, Changes { journal: all[1..].to_vec(), ..records(beside) }).await.unwrap();
+    let page = db.store.journal_page(0, 200).await.unwrap();
+    let page: Vec<_> = page.into_iter().map(|(_, row)| format!("{row:?}")).collect();
+    assert_eq!(page, all.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>());
+    assert!(db.store.get(Table::Orders, &order(300).to_string()).await.unwrap().is_some());
+    assert!(db.store.get(Table::Stock, "A").await.unwrap().is_some());
+
+    let mut again = Changes { journal: (500..600).map(one).collect(), ..Changes::default() };
+    again.journal.push(all[7].clone());
+    let known = keep(&db, again).await;
+    assert!(matches!(known, Err(Error::Conflict(_))), "{known:?}");
+    assert_eq!(db.store.journal_page(0, 200).await.unwrap().len(), all.len());
+    keep(&db, journal(one(700))).await.unwrap();
+}
+
 pub(super) async fn a_message_is_handled_once_by_each_role(db: Db) {
     keep(&db, journal(row(Role::Order, &refunded(1), vec![]))).await.unwrap();
     keep(&db, journal(row(Role::Saga, &refunded(1), vec![]))).await.unwrap();

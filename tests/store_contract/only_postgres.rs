@@ -1,30 +1,14 @@
-//! What holds where any number of processes share one server, over a wire that may break.
+//! What holds where any number of processes share one server.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 
 use super::*;
 use crate::support::PATIENCE;
 use crate::support::postgres::{Schema, connect};
-use crate::support::proxy::{Mode, Proxy};
 
-/// A store behind a wire, and its options.
-async fn behind(schema: &Schema, options: Options) -> (Proxy, Arc<dyn Store>) {
-    let direct = PgConnectOptions::from_str(schema.url()).unwrap();
-    let server =
-        tokio::net::lookup_host((direct.get_host(), direct.get_port())).await.unwrap().next().unwrap();
-    let proxy = Proxy::before(server, None).await;
-    // Parameters count more than what stands before them.
-    let address = proxy.address();
-    let parameter = format!("host={}&port={}", address.ip(), address.port());
-    let url = crate::support::postgres::with_parameter(schema.url(), &parameter);
-    (proxy, Arc::new(PostgresStore::open(&url, options).await.unwrap()))
-}
-
-fn hasty() -> Options {
+pub(super) fn hasty() -> Options {
     Options {
         connections: 2,
         connect_timeout: Duration::from_secs(1),
@@ -33,16 +17,16 @@ fn hasty() -> Options {
     }
 }
 
-async fn execute(connection: &mut PgConnection, sql: &'static str) {
+pub(super) async fn execute(connection: &mut PgConnection, sql: &'static str) {
     sqlx::raw_sql(sql).execute(connection).await.unwrap();
 }
 
 /// So many records of one table that reading them for deciding locks them.
-fn crowd(name: &str) -> Vec<Need> {
+pub(super) fn crowd(name: &str) -> Vec<Need> {
     (0..8).map(|n| Need::of(Table::Holds, format!("{name}{n}"))).collect()
 }
 
-fn kept(crowd: &[Need], version: i64) -> Changes {
+pub(super) fn kept(crowd: &[Need], version: i64) -> Changes {
     records(crowd.iter().map(|need| save(Table::Holds, &need.id, version, "{}")).collect())
 }
 
@@ -52,76 +36,6 @@ pub(super) async fn until(connection: &mut PgConnection, question: &'static str)
     while !sqlx::query_scalar::<_, bool>(question).fetch_one(&mut *connection).await.unwrap() {
         assert!(start.elapsed() < PATIENCE, "it never came true: {question}");
     }
-}
-
-#[tokio::test]
-async fn a_commit_whose_answer_is_lost_is_unknown_and_the_journal_knows() {
-    const COMMIT_WAITS: &str = "
-        create function wait_here() returns trigger language plpgsql as
-            $$ begin perform pg_advisory_xact_lock(hashtext(current_schema())); return null; end $$;
-        create constraint trigger wait_here after insert on journal deferrable initially deferred
-            for each row execute function wait_here();
-        select pg_advisory_lock(hashtext(current_schema()))";
-    // One statement is its own transaction; after locking, the commit is a question of its own.
-    for locking in [false, true] {
-        let schema = Schema::fresh().await;
-        let (proxy, store) = behind(&schema, hasty()).await;
-        let mut direct = connect(schema.url()).await;
-        execute(&mut direct, COMMIT_WAITS).await;
-        let mut batch = store.begin().await.unwrap();
-        batch.handled(Role::Order, &[archive(1).id]).await.unwrap();
-        if locking {
-            batch.load(&crowd("A")).await.unwrap();
-        }
-        let keeping = tokio::spawn(batch.keep(journal(row(Role::Order, &archive(1), vec![say(&fulfil(2))]))));
-        let blocked = "select exists (select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))";
-        until(&mut direct, blocked).await;
-        proxy.set(Mode::DeafToServer);
-        execute(&mut direct, "select pg_advisory_unlock(hashtext(current_schema()))").await;
-        until(&mut direct, "select count(*) = 1 from journal").await;
-        proxy.cut();
-        let kept = keeping.await.unwrap();
-        assert!(matches!(kept, Err(Error::Unknown(_))), "{kept:?}");
-        proxy.set(Mode::Pass);
-        let mut look = store.begin().await.unwrap();
-        let (_, handled) = look.handled(Role::Order, &[archive(1).id]).await.unwrap();
-        assert_eq!(handled.len(), 1);
-        assert_eq!(handled[0].said, [say(&fulfil(2))]);
-        schema.gone().await;
-    }
-}
-
-#[tokio::test]
-async fn a_server_that_does_not_answer_is_unavailable_until_it_does() {
-    let schema = Schema::fresh().await;
-    let options = Options { statement_timeout: Duration::from_millis(10), ..hasty() };
-    let (proxy, store) = behind(&schema, options).await;
-    store.now().await.unwrap();
-    proxy.set(Mode::Stall);
-    let silent = store.now().await;
-    assert!(matches!(silent, Err(Error::Unavailable(_))), "{silent:?}");
-    // Nor does a new connection come about.
-    let silent = store.now().await;
-    assert!(matches!(silent, Err(Error::Unavailable(_))), "{silent:?}");
-    proxy.set(Mode::Pass);
-    store.now().await.unwrap();
-    schema.gone().await;
-}
-
-#[tokio::test]
-async fn a_wire_that_was_cut_costs_one_failure_and_no_more() {
-    let schema = Schema::fresh().await;
-    let (proxy, store) = behind(&schema, hasty()).await;
-    // Both connections are open, and idle when it happens.
-    let (one, two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
-    drop((one, two));
-    proxy.cut();
-    let cut = store.now().await;
-    assert!(matches!(cut, Err(Error::Unavailable(_))), "{cut:?}");
-    proxy.set(Mode::Pass);
-    store.now().await.unwrap();
-    store.now().await.unwrap();
-    schema.gone().await;
 }
 
 #[tokio::test]

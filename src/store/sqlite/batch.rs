@@ -7,7 +7,7 @@ use contract::{MessageId, Need, Role, Table, Time};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
-use super::block::{Blocks, Query, Step, blocks, eight, in_blocks};
+use super::block::{Blocks, Query, Step, blocks, eight, four, in_blocks};
 use super::json::{self, Rows};
 use super::records::keep_records;
 use super::writer::Writer;

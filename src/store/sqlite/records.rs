@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use contract::Table;
 
-use super::block::{Blocks, Query, Step, blocks, eight, in_blocks, twice_named_blocks};
+use super::block::{Blocks, Query, Step, blocks, eight, four, in_blocks, twice_named_blocks};
 use super::{Error, in_table};
 use crate::store::SavedRecord;
 use crate::store::columns::Columns;

@@ -12,6 +12,7 @@
 pub mod census;
 mod columns;
 mod json;
+mod owed;
 mod pending;
 pub mod postgres;
 pub mod sqlite;

@@ -82,6 +82,7 @@ every_store!(
         money_is_kept_in_minor_units_for_people_to_query;
     flight:
         in_flight_is_said_minus_handled_minus_open_dead_letters,
+        what_a_batch_says_and_handles_itself_is_never_in_flight,
         a_replay_is_in_flight_again_wherever_the_mark_is,
         the_mark_never_passes_an_unhandled_message,
         the_oldest_that_waits_is_known_however_much_was_done_before_it,

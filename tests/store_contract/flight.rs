@@ -23,6 +23,24 @@ pub(super) async fn in_flight_is_said_minus_handled_minus_open_dead_letters(db: 
     assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
 }
 
+/// A sitting handles most of what it says: of that nothing is looked for afterwards, and all the rest is.
+pub(super) async fn what_a_batch_says_and_handles_itself_is_never_in_flight(db: Db) {
+    let both = Said { queues: vec![Queue::Saga, Queue::Order], ..say(&fulfil(2)) };
+    let mut sitting = journal(row(Role::Order, &archive(1), vec![both, say(&fulfil(3)), say(&fulfil(4))]));
+    sitting.journal.push(row(Role::Saga, &fulfil(2), vec![say(&fulfil(5))]));
+    sitting.journal.push(row(Role::Order, &fulfil(3), vec![]));
+    // Handled by somebody who does not read that queue.
+    sitting.journal.push(row(Role::Stock, &fulfil(5), vec![]));
+    keep(&db, sitting).await.unwrap();
+    assert_eq!(in_flight(&db).await, ["order 2", "order 4", "order 5"]);
+    let first = db.store.in_flight().await.unwrap().remove(0).1;
+    assert_eq!((first.name(), first.json()), (fulfil(2).name(), fulfil(2).json()));
+    db.store.advance_mark().await.unwrap();
+    keep(&db, journal(row(Role::Order, &fulfil(2), vec![]))).await.unwrap();
+    db.store.advance_mark().await.unwrap();
+    assert_eq!(in_flight(&db).await, ["order 4", "order 5"]);
+}
+
 pub(super) async fn a_replay_is_in_flight_again_wherever_the_mark_is(db: Db) {
     keep(&db, journal(row(Role::Saga, &archive(1), vec![say(&fulfil(2))]))).await.unwrap();
     keep(&db, dead(DeadChange::Bury(letter("order", &fulfil(2))))).await.unwrap();

@@ -31,6 +31,43 @@ async fn nobody_else_can_read_the_files() {
     }
 }
 
+/// What was written by the program before: with columns read out of documents, and without `says`.
+#[tokio::test]
+async fn what_is_there_goes_along_with_the_migrations() {
+    let SqliteDb { store, path, folder: _folder } = SqliteDb::fresh().await;
+    let before = Db { store, raw: Raw::Sqlite(path.clone()) };
+    let paid = r#"{"status":"captured","captured_minor":5,"refunded_minor":2}"#;
+    let mut changes = journal(row(Role::Saga, &archive(1), vec![say(&fulfil(2)), say(&refunded(3))]));
+    changes.records = vec![
+        ordered(1, "cancelled", 10),
+        save(Table::Stock, "A", 0, STOCKED),
+        save(Table::Payments, "P", 0, paid),
+        save(Table::Sagas, "S", 0, r#"{"status":"needs_attention"}"#),
+    ];
+    keep(&before, changes).await.unwrap();
+    let flying = in_flight(&before).await;
+    assert!(flying.contains(&"order 2".to_string()), "{flying:?}");
+    drop(before);
+    SqliteStore::migrate_down(&path, 12).await.unwrap();
+    assert_eq!(SqliteStore::migrate_up(&path).await.unwrap().len(), 2);
+    let after = Db { store: open_sqlite(&path).await, raw: Raw::Sqlite(path) };
+    assert_eq!(in_flight(&after).await, flying);
+    for (sql, found) in [
+        ("select count(*) from journal where says is null", 1),
+        ("select count(*) from orders where status = 'cancelled'", 1),
+        ("select on_hand from stock", 5),
+        ("select captured_minor from payments", 5),
+        ("select refunded_minor from payments", 2),
+        ("select count(*) from sagas where status = 'needs_attention'", 1),
+    ] {
+        assert_eq!(after.sql(sql).await.unwrap(), [found], "{sql}");
+    }
+    keep(&after, records(vec![save(Table::Stock, "A", 1, r#"{"on_hand":4,"reserved":1}"#)])).await.unwrap();
+    assert_eq!(after.sql("select on_hand + reserved from stock").await.unwrap(), [5]);
+    let negative = records(vec![save(Table::Stock, "A", 2, r#"{"on_hand":-1,"reserved":0}"#)]);
+    assert!(matches!(keep(&after, negative).await, Err(Error::Refused(_))));
+}
+
 #[tokio::test]
 async fn migrations_go_down_and_up_again() {
     let folder = tempfile::tempdir().unwrap();

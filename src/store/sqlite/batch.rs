@@ -12,6 +12,7 @@ use super::json::{self, Rows};
 use super::records::keep_records;
 use super::writer::Writer;
 use super::{Clock, Error, Pause, PauseChange, around, failed, in_table};
+use crate::store::owed::Handles;
 use crate::store::pending::RestsOn;
 use crate::store::{Changes, DeadChange, Handled, JournalRow, Keeping, Loaded, Transaction};
 
@@ -111,7 +112,9 @@ fn by_table(needs: &[&Need]) -> BTreeMap<Table, Rows> {
 /// comes, so that the one who writes only has to send them.
 pub(super) fn steps(changes: &Changes) -> Result<Vec<Step>, Error> {
     let Changes { journal, records, deadlines, dead, pauses } = changes;
-    let mut steps = in_blocks(&INSERT_JOURNAL, journal, None, bind_journal)?;
+    let handles = Handles::of(journal);
+    let bind_row = |query, row: &JournalRow| bind_journal(query, row, &handles);
+    let mut steps = in_blocks(&INSERT_JOURNAL, journal, None, bind_row)?;
     steps.extend(keep_records(records)?);
     let mut set = Vec::new();
     let mut clear = Rows::new();
@@ -137,8 +140,8 @@ pub(super) fn steps(changes: &Changes) -> Result<Vec<Step>, Error> {
 const INSERT_JOURNAL: Blocks = blocks!(
     "journal",
     "insert into ",
-    " (role, message_id, name, hash, order_id, cause, at, outcome, said) select * from (values ",
-    "(?,?,?,?,?,?,?,?,?)",
+    " (role, message_id, name, hash, order_id, cause, at, outcome, said, says) select * from (values ",
+    "(?,?,?,?,?,?,?,?,?,?)",
     ") where column1 is not null"
 );
 
@@ -153,7 +156,9 @@ const SET_DEADLINES: Blocks = blocks!(
 
 const CLEAR_DEADLINES: &str = "delete from deadlines where key in (select value from json_each(?1))";
 
-fn bind_journal(query: Query, row: &JournalRow) -> Query {
+fn bind_journal(query: Query, row: &JournalRow, handles: &Handles<'_>) -> Query {
+    let mut says = Rows::new();
+    handles.leaves(row).for_each(|left| says.push_text(&left));
     query
         .bind(row.role.name())
         .bind(row.id.to_string())
@@ -164,6 +169,7 @@ fn bind_journal(query: Query, row: &JournalRow) -> Query {
         .bind(row.at.to_string())
         .bind(row.outcome.clone())
         .bind(json::said(&row.said))
+        .bind(says.finish())
 }
 
 /// Closing comes first: who closes a letter and finds that it died again wants to see it open.

@@ -8,21 +8,26 @@ use super::json::{self, Rows};
 use super::look::rows;
 use super::{Error, SqliteStore, Vitals, failed};
 
-/// What follows the `select`: the says of the journal rows that `$rows` picks, without those that were handled
-/// and those that lie as open dead letters. ?1 names each queue's reader ([`readers`]).
+/// What follows the `select`: what is left to be handled of the journal rows that `$rows` picks ("queue id" in `q.value`),
+/// without what was handled since and what lies as an open dead letter. ?1 names each queue's reader ([`readers`]).
 /// `cross join` keeps SQLite from turning the order of the loops around.
 macro_rules! in_flight {
     ($rows:literal) => {
         concat!(
-            " from journal j cross join json_each(j.said) s cross join json_each(s.value, '$.to') q
+            " from journal j cross join json_each(coalesce(j.says, (
+                select json_group_array(t.value || ' ' || (s.value ->> 'id'))
+                from json_each(j.said) s cross join json_each(s.value, '$.to') t))) q
               where ",
             $rows,
-            " and j.said <> '[]'
+            " and j.says is not '[]' and j.said <> '[]'
               and not exists (
-                select 1 from journal h where h.role = ?1 ->> q.value and h.message_id = s.value ->> 'id')
+                select 1 from journal h
+                where h.role = ?1 ->> substr(q.value, 1, instr(q.value, ' ') - 1)
+                  and h.message_id = substr(q.value, instr(q.value, ' ') + 1))
               and not exists (
                 select 1 from dead_letters d
-                where d.status = 'open' and d.message_id = s.value ->> 'id' and d.queue = q.value)"
+                where d.status = 'open' and d.message_id = substr(q.value, instr(q.value, ' ') + 1)
+                  and d.queue = substr(q.value, 1, instr(q.value, ' ') - 1))"
         )
     };
 }
@@ -37,9 +42,14 @@ impl SqliteStore {
     pub(super) async fn find_in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
         // What was said twice (a replay says again) is in flight once, from when it was said first.
         const SQL: &str = concat!(
-            "select q.value, s.value, min(j.seq) as first",
+            "with found as (select q.value as line, min(j.seq) as first, q.key as place",
             in_flight!("j.seq > coalesce((select value from meta where key = 'mark'), 0)"),
-            " group by q.value, s.value ->> 'id' order by first, s.key, q.key"
+            " group by q.value)
+             select substr(line, 1, instr(line, ' ') - 1),
+                    (select s.value from journal j cross join json_each(j.said) s
+                     where j.seq = first and s.value ->> 'id' = substr(line, instr(line, ' ') + 1)),
+                    first
+             from found order by first, place"
         );
         let found: Vec<(String, String, i64)> =
             sqlx::query_as(SQL).bind(readers()).fetch_all(&self.readers).await.map_err(failed)?;

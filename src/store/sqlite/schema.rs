@@ -36,6 +36,7 @@ steps! {
     11 "ended" "0011_ended",
     12 "echoes" "0012_echoes",
     13 "columns" "0013_columns",
+    14 "says" "0014_says",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -11,6 +11,7 @@ use super::super::connections::{Held, Statement};
 use super::super::{Error, copy, failed, json};
 use crate::store::JournalRow;
 use crate::store::columns::plain;
+use crate::store::owed::Handles;
 
 macro_rules! journal {
     () => {
@@ -43,6 +44,7 @@ pub(super) fn alone(rows: Vec<JournalRow>) -> Statement {
 
 pub(super) fn bind_journal(statement: Statement, rows: Vec<JournalRow>) -> Statement {
     let texts = |text: fn(&JournalRow) -> String| rows.iter().map(text).collect::<Vec<_>>();
+    let handles = Handles::of(&rows);
     let maybe = |text: fn(&JournalRow) -> Option<String>| rows.iter().map(text).collect::<Vec<_>>();
     statement
         .bind(texts(|row| row.role.name().to_string()))
@@ -54,7 +56,7 @@ pub(super) fn bind_journal(statement: Statement, rows: Vec<JournalRow>) -> State
         .bind(rows.iter().map(|row| row.at.unix_ms()).collect::<Vec<_>>())
         .bind(texts(|row| plain(&row.outcome)))
         .bind(texts(|row| json::said(&row.said)))
-        .bind(texts(says))
+        .bind(rows.iter().map(|row| says(row, &handles)).collect::<Vec<_>>())
 }
 
 /// In the transaction that is open.
@@ -65,6 +67,7 @@ pub(in crate::store::postgres) async fn copied(held: &mut Held, rows: &[JournalR
         numbers.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
     let mut numbered: Vec<(i64, &JournalRow)> = numbers.into_iter().zip(rows).collect();
     numbered.sort_unstable_by_key(|(_, row)| (row.role.name(), &row.id));
+    let handles = Handles::of(rows);
     let mut copy = copy::Rows::<11>::new();
     for (seq, row) in numbered {
         copy.row().bigint(seq).text(row.role.name()).text(row.id.as_str()).text(&plain(&row.name));
@@ -77,23 +80,12 @@ pub(in crate::store::postgres) async fn copied(held: &mut Held, rows: &[JournalR
             Some(cause) => copy.text(cause.as_str()),
             None => copy.null(),
         };
-        copy.time(row.at).text(&plain(&row.outcome)).text(&json::said(&row.said)).text(&says(row));
+        copy.time(row.at).text(&plain(&row.outcome)).text(&json::said(&row.said)).text(&says(row, &handles));
     }
     held.copy(COPY, copy.finish()).await
 }
 
-/// A line for each message and queue. No id has a line break in it, nor the name of a queue a space.
-fn says(row: &JournalRow) -> String {
-    let mut lines = String::new();
-    for said in &row.said {
-        for queue in &said.queues {
-            if !lines.is_empty() {
-                lines.push('\n');
-            }
-            lines.push_str(queue.name());
-            lines.push(' ');
-            lines.push_str(said.message.id.as_str());
-        }
-    }
-    lines
+/// A line for each message that is left to be handled, and queue. No id has a line break in it.
+fn says(row: &JournalRow, handles: &Handles<'_>) -> String {
+    handles.leaves(row).collect::<Vec<_>>().join("\n")
 }

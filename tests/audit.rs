@@ -56,7 +56,7 @@ const BREAKAGES: &[Breakage] = &[
     (
         "B2",
         Ours,
-        "insert into journal select 1000000 + seq, role, message_id, name, hash, order_id, cause, at, outcome, said from journal where role = 'saga' limit 1",
+        "insert into journal select 1000000 + seq, role, message_id, name, hash, order_id, cause, at, outcome, said, says from journal where role = 'saga' limit 1",
     ),
     (
         "B3",

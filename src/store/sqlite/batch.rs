@@ -1,4 +1,4 @@
-//! A batch of up to 64 costs the same few statements as a batch of one, and every 64 more cost one for each table.
+//! A batch of up to 256 costs the same few statements as a batch of one, and every 256 more cost one for each table.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! What is true of RabbitMQ alone. What is true of every broker is in `broker_contract.rs`.
 
 mod dead;
+mod facts;
 mod faults;
 mod users;
 

@@ -8,6 +8,7 @@ mod consume;
 mod dead;
 mod declare;
 mod envelope;
+mod facts;
 mod generation;
 mod graves;
 mod incoming;
@@ -159,7 +160,10 @@ async fn by_hand(options: &Options) -> Result<(lapin::Connection, Names), Unavai
 #[async_trait]
 impl Broker for RabbitBroker {
     async fn publish(&self, said: &[Said]) -> Result<(), Unavailable> {
-        self.shared.publish(envelope::outgoing(&self.shared.names, said)).await?;
+        let facts = envelope::facts(said);
+        let queues = self.shared.publish(envelope::to_queues(&self.shared.names, said));
+        let (published, told) = tokio::join!(queues, self.shared.tell(&facts));
+        published.and(told)?;
         self.shared.answer(envelope::answers(said)).await
     }
 
@@ -243,24 +247,32 @@ impl Broker for RabbitBroker {
 
 impl Shared {
     async fn publish(&self, outgoing: Vec<Outgoing>) -> Result<(), Unavailable> {
-        if let State::Blocked(why) = &*self.state.borrow() {
-            // It would only wait in our own memory.
-            return Err(Unavailable(format!("it accepts nothing for now: {why}")));
-        }
-        let Some((publisher, _)) = self.publisher().clone() else {
-            return Err(Unavailable("there is no connection to it".into()));
-        };
-        self.judge(publisher.publish(outgoing).await)
+        self.judge(self.speaker()?.publish(outgoing).await)
+    }
+
+    async fn tell(&self, facts: &[&Message]) -> Result<(), Unavailable> {
+        self.judge(self.speaker()?.tell(&self.names, facts).await)
     }
 
     async fn answer(&self, answers: Vec<Outgoing>) -> Result<(), Unavailable> {
         if answers.is_empty() {
             return Ok(());
         }
-        let Some((publisher, _)) = self.publisher().clone() else {
-            return Err(Unavailable("there is no connection to it".into()));
-        };
-        self.judge(publisher.answer(answers).await)
+        self.judge(self.speaker()?.answer(answers).await)
+    }
+
+    /// Whoever can publish now.
+    fn speaker(&self) -> Result<Arc<Publisher>, Unavailable> {
+        if let State::Blocked(why) = &*self.state.borrow() {
+            // It would only wait in our own memory.
+            return Err(Unavailable(format!("it accepts nothing for now: {why}")));
+        }
+        self.connected()
+    }
+
+    fn connected(&self) -> Result<Arc<Publisher>, Unavailable> {
+        let publisher = self.publisher().as_ref().map(|(publisher, _)| publisher.clone());
+        publisher.ok_or_else(|| Unavailable("there is no connection to it".into()))
     }
 
     fn judge(&self, published: Result<(), Failed>) -> Result<(), Unavailable> {
@@ -279,13 +291,8 @@ impl Shared {
     }
 
     async fn ready_in(&self, queue: Queue) -> Result<usize, Unavailable> {
-        let Some((publisher, _)) = self.publisher().clone() else {
-            return Err(Unavailable("there is no connection to it".into()));
-        };
-        publisher
-            .ready_in(short(self.names.queue(queue)))
-            .await
-            .map_err(|fault| Unavailable(fault.to_string()))
+        let ready = self.connected()?.ready_in(short(self.names.queue(queue))).await;
+        ready.map_err(|fault| Unavailable(fault.to_string()))
     }
 
     fn shelf(&self, queue: Queue) -> &Shelf<Delivery> {

@@ -26,13 +26,13 @@ use crate::support::rabbit::{Corner, url};
 use crate::support::{PATIENCE, pause, until_stored};
 
 /// A broker that can only be reached through a proxy.
-struct Far {
-    corner: Corner,
-    proxy: Proxy,
+pub(super) struct Far {
+    pub(super) corner: Corner,
+    pub(super) proxy: Proxy,
 }
 
 impl Far {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::forging(None).await
     }
 
@@ -50,7 +50,7 @@ impl Far {
         uri.to_string()
     }
 
-    async fn broker(&self) -> Arc<RabbitBroker> {
+    pub(super) async fn broker(&self) -> Arc<RabbitBroker> {
         let options = checkout_saga::broker::rabbitmq::Options { url: self.url(), ..self.corner.options() };
         self.corner.broker_with(options).await
     }

@@ -24,6 +24,7 @@ pub(crate) struct Proxy {
     mode: watch::Sender<Mode>,
     cuts: watch::Sender<u64>,
     connections: Arc<AtomicU64>,
+    bytes_up: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
 
@@ -43,16 +44,18 @@ impl Proxy {
         let (mode, cuts) = (watch::Sender::new(Mode::Pass), watch::Sender::new(0));
         let connections = Arc::new(AtomicU64::new(0));
         let (modes, cut, count) = (mode.subscribe(), cuts.subscribe(), connections.clone());
+        let bytes_up = Arc::<AtomicU64>::default();
+        let up = bytes_up.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(server) = TcpStream::connect(server).await else { continue };
                 count.fetch_add(1, Ordering::Relaxed);
                 client.set_nodelay(true).unwrap();
                 server.set_nodelay(true).unwrap();
-                tokio::spawn(stand_between(client, server, modes.clone(), cut.clone(), forgery));
+                tokio::spawn(stand_between(client, server, modes.clone(), cut.clone(), forgery, up.clone()));
             }
         });
-        Self { address, mode, cuts, connections, accepting }
+        Self { address, mode, cuts, connections, bytes_up, accepting }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -71,6 +74,11 @@ impl Proxy {
     pub(crate) fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
     }
+
+    /// What was said to the server.
+    pub(crate) fn bytes_up(&self) -> u64 {
+        self.bytes_up.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Proxy {
@@ -85,13 +93,14 @@ async fn stand_between(
     mode: watch::Receiver<Mode>,
     mut cut: watch::Receiver<u64>,
     forgery: Forgery,
+    up: Arc<AtomicU64>,
 ) {
     cut.mark_unchanged();
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     tokio::select! {
         _ = cut.changed() => {}
-        () = carry(from_client, to_server, mode.clone(), Way::Up, forgery) => {}
-        () = carry(from_server, to_client, mode, Way::Down, None) => {}
+        () = carry(from_client, to_server, mode.clone(), Way::Up, forgery, up) => {}
+        () = carry(from_server, to_client, mode, Way::Down, None, Arc::default()) => {}
     }
 }
 
@@ -101,6 +110,7 @@ async fn carry(
     mut mode: watch::Receiver<Mode>,
     way: Way,
     forgery: Forgery,
+    bytes: Arc<AtomicU64>,
 ) {
     let passes = |mode: &Mode| match mode {
         Mode::Pass => true,
@@ -116,6 +126,7 @@ async fn carry(
         if mode.wait_for(passes).await.is_err() {
             return;
         }
+        bytes.fetch_add(count as u64, Ordering::Relaxed);
         if let Some((real, forged)) = forgery {
             forge(&mut buffer[..count], real, forged);
         }

@@ -48,9 +48,8 @@ struct Envelope<'a> {
     body: &'a RawValue,
 }
 
-/// Everything that has to be published for `said`: for each queue in the order in which it was said, then
-/// each fact for whoever listens outside.
-pub(super) fn outgoing(names: &Names, said: &[Said]) -> Vec<Outgoing> {
+/// What has to be published to our own queues for `said`: for each queue in the order in which it was said.
+pub(super) fn to_queues(names: &Names, said: &[Said]) -> Vec<Outgoing> {
     let mut by_queue: BTreeMap<Queue, Vec<&Message>> = BTreeMap::new();
     for Said { message, queues } in said {
         for queue in queues {
@@ -66,19 +65,18 @@ pub(super) fn outgoing(names: &Names, said: &[Said]) -> Vec<Outgoing> {
             outgoing.push(Outgoing { exchange, key, arrival: Arrival::InAQueue, properties, body });
         }
     }
-    let events = short(names.events());
-    for message in said.iter().map(|one| &one.message) {
-        match message.body.kind() {
-            Kind::Fact => {
-                let (exchange, key) = (events.clone(), short(message.name()));
-                let (properties, body) = alone(message, 0);
-                outgoing.push(Outgoing { exchange, key, arrival: Arrival::Anywhere, properties, body });
-            }
-            // Replies go by a channel of their own: `answers`.
-            Kind::Command | Kind::Reply => {}
-        }
-    }
     outgoing
+}
+
+/// What was said for whoever listens outside. (Replies go by a channel of their own: `answers`.)
+pub(super) fn facts(said: &[Said]) -> Vec<&Message> {
+    said.iter().map(|one| &*one.message).filter(|message| message.body.kind() == Kind::Fact).collect()
+}
+
+pub(super) fn fact(names: &Names, message: &Message) -> Outgoing {
+    let (properties, body) = alone(message, 0);
+    let (exchange, key) = (short(names.events()), short(message.name()));
+    Outgoing { exchange, key, arrival: Arrival::Anywhere, properties, body }
 }
 
 /// What was said to askers alone, unwrapped: to them it is the event, with their own correlation id.

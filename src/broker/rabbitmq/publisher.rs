@@ -11,6 +11,7 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::facts::Listeners;
 use super::link::{ANSWER, Fault, channel, short, soon};
 
 /// One AMQP message to be published.
@@ -54,13 +55,18 @@ pub(super) struct Publisher {
     connection: Arc<Connection>,
     channel: Channel,
     room: Arc<Semaphore>,
+    pub(super) listeners: Listeners,
 }
 
 impl Publisher {
     pub(super) async fn open(connection: Arc<Connection>) -> Result<Self, Fault> {
-        let channel = channel(&connection).await?;
-        soon("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        Ok(Self { connection, channel, room: Arc::new(Semaphore::new(OUTSTANDING_KIB as usize)) })
+        let channel = confirming(&connection).await?;
+        let room = Arc::new(Semaphore::new(OUTSTANDING_KIB as usize));
+        Ok(Self { connection, channel, room, listeners: Listeners::default() })
+    }
+
+    pub(super) async fn confirming(&self) -> Result<Channel, Failed> {
+        confirming(&self.connection).await.map_err(|fault| Failed::Broken(fault.to_string()))
     }
 
     /// In this order, confirms awaited together.
@@ -122,9 +128,7 @@ impl Publisher {
             Ok(Confirmation::Ack(None)) => return Ok(()),
             Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => "it is gone".to_string(),
             Ok(Confirmation::Nack(None)) => "it takes nothing".to_string(),
-            Ok(Confirmation::NotRequested) => {
-                return Err(Failed::Broken("the broker confirms nothing on this channel".into()));
-            }
+            Ok(Confirmation::NotRequested) => return Err(Failed::unconfirmed()),
             Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => why,
             // The broker closed the channel because of one of them: none of the others would fare better.
             Err(Fault::Away(why))
@@ -173,19 +177,31 @@ impl Publisher {
                 "no queue is bound to exchange {exchange} for {key:?}; `checkout topology apply` puts it right",
                 key = key.as_str(),
             ))),
-            Ok(Confirmation::Nack(None)) => {
-                Err(Failed::Refused(format!("the broker did not accept a message for {exchange}")))
-            }
-            Ok(Confirmation::NotRequested) => {
-                Err(Failed::Broken("the broker confirms nothing on this channel".into()))
-            }
+            Ok(Confirmation::Nack(None)) => Err(Failed::not_accepted(&exchange)),
+            Ok(Confirmation::NotRequested) => Err(Failed::unconfirmed()),
             Err(fault) => Err(Failed::Broken(fault.to_string())),
         }
     }
 }
 
+impl Failed {
+    pub(super) fn not_accepted(exchange: &ShortString) -> Self {
+        Failed::Refused(format!("the broker did not accept a message for {exchange}"))
+    }
+
+    pub(super) fn unconfirmed() -> Self {
+        Failed::Broken("the broker confirms nothing on this channel".into())
+    }
+}
+
+async fn confirming(connection: &Connection) -> Result<Channel, Fault> {
+    let channel = channel(connection).await?;
+    soon("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    Ok(channel)
+}
+
 /// The first failure counts, except that a broken connection counts more.
-fn first(result: &mut Result<(), Failed>, confirmed: Option<Result<(), Failed>>) {
+pub(super) fn first(result: &mut Result<(), Failed>, confirmed: Option<Result<(), Failed>>) {
     let worse = match (&*result, &confirmed) {
         (_, None | Some(Ok(()))) | (Err(Failed::Broken(_)), _) => false,
         (Ok(()), Some(Err(_))) => true,

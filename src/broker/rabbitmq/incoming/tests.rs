@@ -2,7 +2,7 @@ use contract::{Body, bodies};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::*;
-use crate::broker::rabbitmq::envelope::{outgoing, text};
+use crate::broker::rabbitmq::envelope::{text, to_queues};
 use crate::store::Said;
 
 const CANCEL: &str =
@@ -108,7 +108,7 @@ fn what_cannot_be_read_is_refused_with_a_code_and_a_reason() {
 fn what_we_say_alone_or_in_a_bundle_is_read_as_it_was_said() {
     let said: Vec<_> = (0..3u128).map(said).collect();
     for count in [1, 3] {
-        let outgoing = outgoing(&names(), &said[..count]);
+        let outgoing = to_queues(&names(), &said[..count]);
         let [one] = outgoing.as_slice() else { panic!("one message for one queue: {outgoing:?}") };
         let (exchange, key) = (one.exchange.as_str(), one.key.as_str());
         let incoming = Incoming { exchange, key, properties: &one.properties, body: &one.body };

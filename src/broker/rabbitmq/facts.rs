@@ -1,0 +1,154 @@
+//! Facts are for whoever listens, and to most of them nobody does. Of many facts of one name the first is published so that
+//! it comes back if no queue is bound to that name. If it does, the others are not sent: while they were being published,
+//! nobody was there who could have heard them. Whoever binds a queue later hears all that is published later.
+//!
+//! Measured with one of six names heard, as fast as it goes: a quarter more orders, half of the broker's processor time.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use contract::Message;
+use lapin::options::BasicPublishOptions;
+use lapin::types::ShortString;
+use lapin::{Channel, Confirmation};
+
+use super::envelope;
+use super::link::soon;
+use super::publisher::{Failed, Outgoing, Publisher, first};
+use super::topology::Names;
+
+/// From so many facts of a name on, asking for the first costs less than sending the others in vain.
+const MANY: usize = 4;
+
+/// Whoever was there counts as being there for so long: then the others need not wait for an answer. The other way round
+/// it would not do: somebody may come at any moment.
+const STAYS: Duration = Duration::from_secs(1);
+
+/// Who listens to our facts, as far as one connection has found out.
+#[derive(Default)]
+pub(super) struct Listeners {
+    /// Where it is asked, by one batch at a time: what comes back is known by its name alone. Empty until somebody asks,
+    /// and after one who did not wait for his answer.
+    asking: tokio::sync::Mutex<Option<Channel>>,
+    /// When somebody was found to listen to a name.
+    found: Mutex<HashMap<&'static str, Instant>>,
+}
+
+/// The facts of a batch, each in the order in which it was said.
+#[derive(Default, Debug, PartialEq)]
+struct Sorted<'m> {
+    /// Somebody listens, or they are too few to ask.
+    at_once: Vec<&'m Message>,
+    /// The first of its name.
+    asked: Vec<&'m Message>,
+    /// The others of these names.
+    then: Vec<&'m Message>,
+}
+
+fn sort<'m>(facts: &[&'m Message], heard: impl Fn(&str) -> bool) -> Sorted<'m> {
+    let mut of_name: HashMap<&str, usize> = HashMap::new();
+    facts.iter().for_each(|fact| *of_name.entry(fact.name()).or_default() += 1);
+    let mut asked: HashSet<&str> = HashSet::new();
+    let mut sorted = Sorted::default();
+    for fact in facts {
+        let name = fact.name();
+        let place = match of_name[name] < MANY || heard(name) {
+            true => &mut sorted.at_once,
+            false if asked.insert(name) => &mut sorted.asked,
+            false => &mut sorted.then,
+        };
+        place.push(fact);
+    }
+    sorted
+}
+
+impl Publisher {
+    /// Ends when everybody who was there has them.
+    pub(super) async fn tell(&self, names: &Names, facts: &[&Message]) -> Result<(), Failed> {
+        let known = self.listeners.known();
+        let Sorted { at_once, asked, mut then } = sort(facts, |name| known.contains(name));
+        let outgoing = |facts: &[&Message]| facts.iter().map(|fact| envelope::fact(names, fact)).collect();
+        let (mut told, unheard) =
+            tokio::join!(self.publish(outgoing(&at_once)), self.unheard(outgoing(&asked)));
+        match unheard {
+            Ok(unheard) => {
+                then.retain(|fact| unheard.iter().all(|name| name.as_str() != fact.name()));
+                self.listeners.found(then.iter().map(|fact| fact.name()));
+                first(&mut told, Some(self.publish(outgoing(&then)).await));
+            }
+            Err(failed) => first(&mut told, Some(Err(failed))),
+        }
+        told
+    }
+
+    /// The names of those that came back.
+    async fn unheard(&self, asked: Vec<Outgoing>) -> Result<Vec<ShortString>, Failed> {
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let broken = |fault: super::link::Fault| Failed::Broken(fault.to_string());
+        let mut place = self.listeners.asking.lock().await;
+        let channel = match place.take() {
+            Some(channel) => channel,
+            None => self.confirming().await?,
+        };
+        let options = BasicPublishOptions { mandatory: true, immediate: false };
+        let mut sent = Vec::with_capacity(asked.len());
+        for Outgoing { exchange, key, properties, body, .. } in asked {
+            let sends = channel.basic_publish(exchange.clone(), key, options, &body, properties);
+            sent.push((exchange, soon("a publish", sends).await.map_err(broken)?));
+        }
+        let mut unheard = Vec::new();
+        for (exchange, confirmed) in sent {
+            match soon("a publish", confirmed).await.map_err(broken)? {
+                Confirmation::Ack(back) => unheard.extend(back.map(|back| back.delivery.routing_key)),
+                Confirmation::Nack(_) => return Err(Failed::not_accepted(&exchange)),
+                Confirmation::NotRequested => return Err(Failed::unconfirmed()),
+            }
+        }
+        *place = Some(channel);
+        Ok(unheard)
+    }
+}
+
+impl Listeners {
+    fn known(&self) -> HashSet<&'static str> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.retain(|_, when| when.elapsed() < STAYS);
+        found.keys().copied().collect()
+    }
+
+    fn found(&self, names: impl Iterator<Item = &'static str>) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.extend(names.map(|name| (name, Instant::now())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contract::{MessageId, OrderId, Time};
+
+    fn fact(n: u128, name: &str) -> Message {
+        let json = format!(
+            r#"{{"order_id":"{}","customer_id":"c1","at":"2026-11-20T18:53:00Z"}}"#,
+            OrderId::default()
+        );
+        Message::restore(MessageId::from(uuid::Uuid::from_u128(n)), None, Time::default(), name, &json)
+            .unwrap()
+    }
+
+    #[test]
+    fn one_of_many_is_asked_for_and_few_or_heard_ones_go_at_once() {
+        let archived: Vec<_> = (0..5).map(|n| fact(n, "order.archived")).collect();
+        let reserved: Vec<_> = (5..8).map(|n| fact(n, "stock.reserved")).collect();
+        let facts: Vec<_> = archived.iter().chain(&reserved).collect();
+        let sorted = sort(&facts, |_| false);
+        assert_eq!(sorted.asked, facts[..1]);
+        assert_eq!(sorted.then, facts[1..5]);
+        assert_eq!(sorted.at_once, facts[5..], "three are too few to ask");
+        let sorted = sort(&facts, |name| name == "order.archived");
+        assert_eq!(sorted, Sorted { at_once: facts.clone(), ..Sorted::default() });
+    }
+}

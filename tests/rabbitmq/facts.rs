@@ -1,0 +1,113 @@
+//! Facts that nobody could hear need not be carried, and everybody who could hears all of them.
+
+use std::sync::Arc;
+
+use checkout_saga::broker::Broker;
+use checkout_saga::store::Said;
+use contract::{Message, MessageId, Time};
+use lapin::Channel;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use uuid::Uuid;
+
+use super::faults::Far;
+use crate::support::rabbit::Corner;
+
+const MANY: u64 = 200;
+
+fn fact(n: u64, name: &str) -> Said {
+    let json = format!(r#"{{"order_id":"{}","customer_id":"c1","at":"2026-11-20T18:53:00Z"}}"#, Uuid::nil());
+    let id = MessageId::new(&format!("{name} {n}")).unwrap();
+    let message = Message::restore(id, None, Time::default(), name, &json).unwrap();
+    Said { message: Arc::new(message), queues: Vec::new() }
+}
+
+fn fulfilled(numbers: std::ops::Range<u64>) -> Vec<Said> {
+    numbers.map(|n| fact(n, "order.fulfilled")).collect()
+}
+
+fn ids(facts: &[Said]) -> Vec<String> {
+    facts.iter().map(|one| one.message.id.to_string()).collect()
+}
+
+async fn bind(channel: &Channel, corner: &Corner, key: &str) -> String {
+    let queue = format!("{}.{}", corner.names().listener(), key);
+    let options = QueueDeclareOptions::exclusive();
+    channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await.unwrap();
+    let (events, none) = (corner.names().events(), FieldTable::default());
+    let binding =
+        channel.queue_bind(queue.as_str().into(), events.into(), key.into(), Default::default(), none);
+    binding.await.unwrap();
+    queue
+}
+
+/// The ids of all that lies there.
+async fn heard(channel: &Channel, queue: &str) -> Vec<String> {
+    let mut heard = Vec::new();
+    while let Some(one) = channel.basic_get(queue.into(), Default::default()).await.unwrap() {
+        heard.push(one.properties.message_id().as_ref().unwrap().to_string());
+    }
+    heard
+}
+
+#[tokio::test]
+async fn facts_that_nobody_could_hear_are_not_carried_and_whoever_comes_hears_all_from_then_on() {
+    let far = Far::new().await;
+    let broker = far.broker().await;
+    let outsider = far.corner.outsider().await;
+    // Whatever is said when a connection is new.
+    broker.publish(&fulfilled(0..MANY)).await.unwrap();
+    let before = far.proxy.bytes_up();
+    broker.publish(&fulfilled(0..MANY)).await.unwrap();
+    let unheard = far.proxy.bytes_up() - before;
+    assert!(unheard < 5_000, "{unheard} bytes went to a broker at which nobody listens");
+
+    let queue = bind(&outsider.channel, &far.corner, "order.*").await;
+    for numbers in [0..MANY, MANY..2 * MANY, 2 * MANY..2 * MANY + 1] {
+        let facts = fulfilled(numbers);
+        broker.publish(&facts).await.unwrap();
+        assert_eq!(heard(&outsider.channel, &queue).await, ids(&facts));
+    }
+}
+
+#[tokio::test]
+async fn whoever_listens_to_one_name_hears_all_of_it_among_others_whoever_says_them_at_once() {
+    let corner = Corner::new().await;
+    let broker = corner.broker().await;
+    let outsider = corner.outsider().await;
+    let queue = bind(&outsider.channel, &corner, "order.fulfilled").await;
+    let batch = |b: u64| -> Vec<Said> {
+        let numbers = b * MANY..(b + 1) * MANY;
+        numbers.flat_map(|n| ["order.fulfilled", "order.archived"].map(|name| fact(n, name))).collect()
+    };
+    let mut publishing = tokio::task::JoinSet::new();
+    for b in 0..8 {
+        let (broker, facts) = (broker.clone(), batch(b));
+        publishing.spawn(async move { broker.publish(&facts).await.unwrap() });
+    }
+    publishing.join_all().await;
+    let mut heard = heard(&outsider.channel, &queue).await;
+    let mut expected = ids(&fulfilled(0..8 * MANY));
+    heard.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(heard, expected);
+}
+
+/// Who gives up waiting for the answer must not leave it to the next one who asks.
+#[tokio::test]
+async fn an_answer_that_nobody_waited_for_deceives_nobody() {
+    let corner = Corner::new().await;
+    let broker = corner.broker().await;
+    let outsider = corner.outsider().await;
+    for round in 0..20 {
+        let facts = fulfilled(0..MANY);
+        let given_up =
+            tokio::time::timeout(std::time::Duration::from_micros(50 * round), broker.publish(&facts));
+        given_up.await.ok();
+        let queue = bind(&outsider.channel, &corner, "order.fulfilled").await;
+        broker.publish(&facts).await.unwrap();
+        let heard = heard(&outsider.channel, &queue).await;
+        assert!(heard.ends_with(&ids(&facts)), "round {round}: {} were heard", heard.len());
+        outsider.channel.queue_delete(queue.as_str().into(), Default::default()).await.unwrap();
+    }
+}

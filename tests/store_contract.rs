@@ -59,6 +59,7 @@ macro_rules! stamp {
 every_store!(
     keeping:
         what_was_kept_is_handled_next_time,
+        what_was_said_comes_back_with_its_cause_and_time,
         a_second_keeper_of_the_same_message_gets_a_conflict_and_nothing_is_kept,
         a_large_batch_is_kept_as_small_ones_are,
         a_message_is_handled_once_by_each_role,

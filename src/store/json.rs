@@ -1,7 +1,7 @@
 //! Messages are kept as JSON that a person can read, put together from bodies that are JSON already.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use contract::{BodyHash, Message, MessageId, Queue, Time};
@@ -9,7 +9,7 @@ use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Error, Said};
+use super::{Error, JournalRow, Said};
 
 /// A JSON array for `json_each`: keys to look up, or what is too rare to be worth a block.
 pub(super) struct Rows {
@@ -50,31 +50,44 @@ impl Rows {
     }
 }
 
-/// What was said while one message was handled, as the journal keeps it.
-pub(super) fn said(all: &[Said]) -> String {
-    let mut out = String::with_capacity(2 + all.iter().map(|s| s.message.json().len() + 200).sum::<usize>());
+/// What was said while one message was handled, as the journal keeps it. What nearly all of it has from its row, the cause
+/// and the time, is not written once more: a seventh of a row.
+pub(super) fn said(row: &JournalRow) -> String {
+    let bytes: usize = row.said.iter().map(|said| said.message.json().len() + 200).sum();
+    let mut out = String::with_capacity(2 + bytes);
     out.push('[');
-    for (index, said) in all.iter().enumerate() {
+    for (index, Said { message, queues }) in row.said.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
-        message(&mut out, &said.message, &said.queues);
+        let told_by_row = message.at == row.at && message.cause.as_ref() == Some(&row.id);
+        write(&mut out, message, queues, !told_by_row);
     }
     out.push(']');
     out
 }
 
-/// A message with the queues it goes to. Its order is not kept: the body tells.
-pub(super) fn message(out: &mut String, message: &Message, to: &[Queue]) {
+/// A message that is kept by itself.
+pub(super) fn message(message: &Message) -> String {
+    let mut out = String::with_capacity(message.json().len() + 200);
+    write(&mut out, message, &[], true);
+    out
+}
+
+/// With the queues it goes to. Its order is not kept: the body tells.
+fn write(out: &mut String, message: &Message, to: &[Queue], with_origin: bool) {
     out.push_str("{\"id\":");
     text(out, message.id.as_str());
     out.push_str(",\"name\":");
     text(out, message.name());
-    if let Some(cause) = &message.cause {
-        out.push_str(",\"cause\":");
-        text(out, cause.as_str());
+    if with_origin {
+        if let Some(cause) = &message.cause {
+            out.push_str(",\"cause\":");
+            text(out, cause.as_str());
+        }
+        write!(out, ",\"at\":\"{}\"", message.at).expect("a String takes all that is written");
     }
-    write!(out, ",\"at\":\"{}\",\"to\":[", message.at).expect("a String takes all that is written");
+    out.push_str(",\"to\":[");
     for (index, queue) in to.iter().enumerate() {
         if index > 0 {
             out.push(',');
@@ -86,32 +99,42 @@ pub(super) fn message(out: &mut String, message: &Message, to: &[Queue]) {
     out.push('}');
 }
 
-/// What [`message`] wrote, as it is read back.
+/// What [`write`] wrote, as it is read back.
 #[derive(Deserialize)]
 struct Kept<'a> {
     id: MessageId,
     #[serde(borrow)]
     name: Cow<'a, str>,
     cause: Option<MessageId>,
-    at: Time,
+    /// Without it, the row tells this and the cause.
+    at: Option<Time>,
     #[serde(borrow)]
     to: Vec<Cow<'a, str>>,
     #[serde(borrow)]
     body: &'a RawValue,
 }
 
-pub(super) fn read_said(json: &str) -> Result<Vec<Said>, Error> {
+/// By the row of the message `id`, which was handled at `at`.
+pub(super) fn read_said(json: &str, id: &MessageId, at: Time) -> Result<Vec<Said>, Error> {
     let kept: Vec<Kept<'_>> = serde_json::from_str(json).map_err(|e| unreadable("what was said", e))?;
     kept.into_iter()
         .map(|kept| {
             let queues = kept.to.iter().map(|name| queue(name)).collect::<Result<_, _>>()?;
-            Ok(Said { message: Arc::new(restore(kept)?), queues })
+            Ok(Said { message: Arc::new(restore(kept, Some((id, at)))?), queues })
         })
         .collect()
 }
 
+/// The one of these that is called `wanted`.
+pub(super) fn find_said(json: &str, id: &MessageId, at: Time, wanted: &str) -> Result<Message, Error> {
+    let mut said = read_said(json, id, at)?.into_iter().map(|said| said.message);
+    let found = said.find(|message| message.id.as_str() == wanted);
+    let found = found.ok_or_else(|| unreadable("what was said", format!("{wanted} is not in it")))?;
+    Ok(Arc::unwrap_or_clone(found))
+}
+
 pub(super) fn read_message(json: &str) -> Result<Message, Error> {
-    restore(serde_json::from_str(json).map_err(|e| unreadable("a message", e))?)
+    restore(serde_json::from_str(json).map_err(|e| unreadable("a message", e))?, None)
 }
 
 pub(super) fn queue(name: &str) -> Result<Queue, Error> {
@@ -120,6 +143,10 @@ pub(super) fn queue(name: &str) -> Result<Queue, Error> {
 
 pub(super) fn id(text: &str) -> Result<MessageId, Error> {
     MessageId::new(text).ok_or_else(|| unreadable("a message id", format!("{text:?}")))
+}
+
+pub(super) fn time(text: &str) -> Result<Time, Error> {
+    text.parse().map_err(|why: String| unreadable("a time", why))
 }
 
 pub(super) fn hash(text: &str) -> Result<BodyHash, Error> {
@@ -139,9 +166,14 @@ pub(super) fn unreadable(what: &str, why: impl std::fmt::Display) -> Error {
     Error::Refused(format!("this program cannot read {what} that is kept here: {why}"))
 }
 
-fn restore(kept: Kept<'_>) -> Result<Message, Error> {
-    let id = kept.id.clone();
-    Message::restore(kept.id, kept.cause, kept.at, &kept.name, kept.body.get())
+fn restore(kept: Kept<'_>, row: Option<(&MessageId, Time)>) -> Result<Message, Error> {
+    let Kept { id, name, cause, at, body, .. } = kept;
+    let (cause, at) = match (at, row) {
+        (Some(at), _) => (cause, at),
+        (None, Some((id, at))) => (Some(id.clone()), at),
+        (None, None) => return Err(unreadable(&format!("message {id}"), "it does not say when it was said")),
+    };
+    Message::restore(id.clone(), cause, at, &name, body.get())
         .map_err(|why| unreadable(&format!("message {id}"), why))
 }
 

@@ -19,6 +19,26 @@ pub(super) async fn what_was_kept_is_handled_next_time(db: Db) {
     assert!(look.handled(Role::Saga, &[cause.id]).await.unwrap().1.is_empty());
 }
 
+/// Its row tells most of it where it comes from; whatever came otherwise says so itself.
+pub(super) async fn what_was_said_comes_back_with_its_cause_and_time(db: Db) {
+    let said: Vec<Said> =
+        [promptly(2), fulfil(3), refunded(4), archive(1), promptly(5)].iter().map(say).collect();
+    keep(&db, journal(row(Role::Gateway, &archive(1), said.clone()))).await.unwrap();
+    let mut look = db.store.begin().await.unwrap();
+    assert_eq!(look.handled(Role::Gateway, &[id(1)]).await.unwrap().1[0].said, said);
+    drop(look);
+    assert_eq!(db.store.journal_of(order(1)).await.unwrap()[0].said, said);
+    let expected: Vec<_> =
+        said.iter().flat_map(|one| one.queues.iter().map(|queue| (*queue, (*one.message).clone()))).collect();
+    assert_eq!(db.store.in_flight().await.unwrap(), expected);
+    let twice = "select count(*) from journal where said like '%\"cause\":\"m1\"%\"cause\":\"m1\"%'";
+    assert_eq!(
+        db.sql(twice).await.unwrap(),
+        [0],
+        "what the row tells is kept once more only for what came at another time"
+    );
+}
+
 pub(super) async fn a_second_keeper_of_the_same_message_gets_a_conflict_and_nothing_is_kept(db: Db) {
     keep(&db, journal(row(Role::Order, &archive(1), vec![]))).await.unwrap();
     let mut second = everything(2);

@@ -329,6 +329,28 @@ async fn migrations_go_down_and_up_again_and_mind_who_comes_from_another_time() 
     schema.gone().await;
 }
 
+#[tokio::test]
+async fn a_program_from_before_can_read_what_was_said_once_the_migrations_are_undone() {
+    let schema = Schema::fresh().await;
+    let store = open_postgres(schema.url()).await;
+    let said = vec![say(&fulfil(2)), say(&promptly(3)), say(&promptly(4))];
+    let odd = Message::with_cause(MessageId::new("\"o\\d\"").unwrap(), None, at(1), archive(5).body);
+    let of_odd = Message::with_cause(id(6), Some(odd.id.clone()), at(3), promptly(6).body);
+    let mut changes = journal(row(Role::Order, &archive(1), said.clone()));
+    changes.journal.push(row(Role::Order, &odd, vec![say(&of_odd)]));
+    store.begin().await.unwrap().keep(changes).await.unwrap();
+    drop(store);
+    PostgresStore::migrate_down(schema.url(), 12).await.unwrap();
+    let sql = "select count(*) from journal, json_array_elements(said::json) one where one ->> 'at' is null";
+    let untold: i64 = sqlx::query_scalar(sql).fetch_one(&mut connect(schema.url()).await).await.unwrap();
+    assert_eq!(untold, 0);
+    PostgresStore::migrate_up(schema.url()).await.unwrap();
+    let store = open_postgres(schema.url()).await;
+    assert_eq!(store.journal_of(order(1)).await.unwrap()[0].said, said);
+    assert_eq!(store.journal_of(order(5)).await.unwrap()[0].said, [say(&of_odd)]);
+    schema.gone().await;
+}
+
 async fn relations(url: &str) -> Vec<String> {
     let sql =
         "select relname::text from pg_class where relnamespace = current_schema()::regnamespace order by 1";

@@ -31,13 +31,14 @@ async fn nobody_else_can_read_the_files() {
     }
 }
 
-/// What was written by the program before: with columns read out of documents, and without `says`.
+/// What was written by the program before: with columns read out of documents, without `says`, and with everything in `said`.
 #[tokio::test]
 async fn what_is_there_goes_along_with_the_migrations() {
     let SqliteDb { store, path, folder: _folder } = SqliteDb::fresh().await;
     let before = Db { store, raw: Raw::Sqlite(path.clone()) };
     let paid = r#"{"status":"captured","captured_minor":5,"refunded_minor":2}"#;
-    let mut changes = journal(row(Role::Saga, &archive(1), vec![say(&fulfil(2)), say(&refunded(3))]));
+    let said = vec![say(&fulfil(2)), say(&refunded(3)), say(&promptly(4))];
+    let mut changes = journal(row(Role::Saga, &archive(1), said.clone()));
     changes.records = vec![
         ordered(1, "cancelled", 10),
         save(Table::Stock, "A", 0, STOCKED),
@@ -49,9 +50,14 @@ async fn what_is_there_goes_along_with_the_migrations() {
     assert!(flying.contains(&"order 2".to_string()), "{flying:?}");
     drop(before);
     SqliteStore::migrate_down(&path, 12).await.unwrap();
-    assert_eq!(SqliteStore::migrate_up(&path).await.unwrap().len(), 2);
+    let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    let untold = "select count(*) from journal, json_each(said) s where s.value ->> 'at' is null";
+    assert_eq!(sqlx::query_scalar::<_, i64>(untold).fetch_one(&mut raw).await.unwrap(), 0);
+    drop(raw);
+    assert_eq!(SqliteStore::migrate_up(&path).await.unwrap().len(), 3);
     let after = Db { store: open_sqlite(&path).await, raw: Raw::Sqlite(path) };
     assert_eq!(in_flight(&after).await, flying);
+    assert_eq!(after.store.journal_of(order(1)).await.unwrap()[0].said, said);
     for (sql, found) in [
         ("select count(*) from journal where says is null", 1),
         ("select count(*) from orders where status = 'cancelled'", 1),

@@ -30,6 +30,12 @@ pub(super) fn fulfil(n: u64) -> Message {
     Message::with_cause(id(n), Some(id(1)), at(2), body)
 }
 
+/// Said because of message 1, and at the time at which that was handled: as nearly all that is said.
+pub(super) fn promptly(n: u64) -> Message {
+    let body = Body::MarkFulfilled(bodies::MarkFulfilled { order_id: order(n) });
+    Message::with_cause(id(n), Some(id(1)), at(3), body)
+}
+
 /// Goes to two queues, and to none of them alone.
 pub(super) fn refunded(n: u64) -> Message {
     let json = format!(

@@ -137,7 +137,8 @@ impl Transaction for Batch {
             .rows(
                 sqlx::query(
                     "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint,
-                            message_id, name, replace(hash::text, '-', ''), said
+                            message_id, name, replace(hash::text, '-', ''),
+                            (extract(epoch from at) * 1000)::bigint, said
                      from (select) as always
                      left join journal on role = $1 and message_id = any($2::text[])",
                 )
@@ -187,12 +188,10 @@ impl Transaction for Batch {
 fn handled(row: &PgRow) -> Result<Option<Handled>, Error> {
     let Some(id) = row.try_get::<Option<&str>, _>(1).map_err(failed)? else { return Ok(None) };
     let text = |at| row.try_get::<&str, _>(at).map_err(failed);
-    Ok(Some(Handled {
-        id: json::id(id)?,
-        name: text(2)?.to_string(),
-        hash: json::hash(text(3)?)?,
-        said: json::read_said(text(4)?)?,
-    }))
+    let id = json::id(id)?;
+    let at = Time::from_unix_ms(row.try_get(4).map_err(failed)?);
+    let said = json::read_said(text(5)?, &id, at)?;
+    Ok(Some(Handled { id, name: text(2)?.to_string(), hash: json::hash(text(3)?)?, said }))
 }
 
 fn found(row: &PgRow) -> Result<Loaded, Error> {

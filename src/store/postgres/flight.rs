@@ -19,9 +19,8 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::connections::Held;
-use super::look::{rows, text};
+use super::look::{rows, text, time};
 use super::{Error, PostgresStore, failed, json};
-use crate::store::Said;
 
 /// The lines of the journal rows that `$rows` picks, without those that were handled and those that lie as open
 /// dead letters. $1 are queues, $2 the role that reads each. The `limit 1` makes Postgres look each of them up by
@@ -55,7 +54,8 @@ impl PostgresStore {
     pub(super) async fn find_in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
         // What was said twice (a replay says again) is in flight once, from when it was said first.
         const SQL: &str = concat!(
-            "select found.queue, found.id, kept.said from (
+            "select found.queue, found.id, kept.said, kept.message_id,
+                    (extract(epoch from kept.at) * 1000)::bigint as at_ms from (
                 select distinct on (pair.queue, pair.id) pair.queue, pair.id, j.seq, place",
             in_flight!("j.seq > $3"),
             " order by pair.queue, pair.id, j.seq, place) as found
@@ -180,12 +180,9 @@ async fn settled(held: &mut Held, last: i64) -> Result<i64, Error> {
 }
 
 fn flying(row: &PgRow) -> Result<(Queue, Message), Error> {
-    let id = text(row, "id")?;
-    let said = json::read_said(text(row, "said")?)?;
-    let message =
-        said.into_iter().map(|Said { message, .. }| message).find(|message| message.id.as_str() == id);
-    let message = message.ok_or_else(|| json::unreadable("what was said", format!("{id} is not in it")))?;
-    Ok((json::queue(text(row, "queue")?)?, std::sync::Arc::unwrap_or_clone(message)))
+    let (by, at) = (json::id(text(row, "message_id")?)?, time(row, "at_ms")?);
+    let message = json::find_said(text(row, "said")?, &by, at, text(row, "id")?)?;
+    Ok((json::queue(text(row, "queue")?)?, message))
 }
 
 pub(super) fn number(rows: &[PgRow]) -> Result<i64, Error> {

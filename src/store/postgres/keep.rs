@@ -361,11 +361,9 @@ impl Deadlines {
             match deadline {
                 None => deadlines.cleared.push(key),
                 Some((due, message)) => {
-                    let mut kept = String::new();
-                    json::message(&mut kept, &message, &[]);
                     deadlines.keys.push(key);
                     deadlines.due_ms.push(due.unix_ms());
-                    deadlines.messages.push(kept);
+                    deadlines.messages.push(json::message(&message));
                 }
             }
         }

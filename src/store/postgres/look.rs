@@ -135,17 +135,18 @@ pub(super) fn rows(limit: usize) -> i64 {
 }
 
 fn journal_row(row: &PgRow) -> Result<JournalRow, Error> {
+    let (id, at) = (json::id(text(row, "message_id")?)?, time(row, "at_ms")?);
     Ok(JournalRow {
         role: Role::named(text(row, "role")?)
             .ok_or_else(|| unreadable("a journal row", "nobody has its role"))?,
-        id: json::id(text(row, "message_id")?)?,
+        said: json::read_said(text(row, "said")?, &id, at)?,
+        id,
         name: text(row, "name")?.to_string(),
         hash: json::hash(text(row, "hash")?)?,
         order_id: order_id(row)?,
         cause: maybe(row, "cause")?.map(json::id).transpose()?,
-        at: time(row, "at_ms")?,
+        at,
         outcome: text(row, "outcome")?.to_string(),
-        said: json::read_said(text(row, "said")?)?,
     })
 }
 

@@ -41,6 +41,7 @@ steps! {
     10 "story" "0010_story",
     11 "ended" "0011_ended",
     12 "echoes" "0012_echoes",
+    13 "said" "0013_said",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

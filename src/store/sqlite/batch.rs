@@ -48,8 +48,8 @@ impl Transaction for Batch {
         let now = (self.clock)();
         let mut keys = Rows::new();
         ids.iter().for_each(|id| keys.push_text(id.as_str()));
-        let found: Vec<(String, String, String, String)> = sqlx::query_as(
-            "select message_id, name, hash, said from journal
+        let found: Vec<(String, String, String, String, String)> = sqlx::query_as(
+            "select message_id, name, hash, at, said from journal
              where role = ?1 and message_id in (select value from json_each(?2))",
         )
         .bind(role.name())
@@ -57,8 +57,10 @@ impl Transaction for Batch {
         .fetch_all(self.reader().await?)
         .await
         .map_err(failed)?;
-        let handled = found.into_iter().map(|(id, name, hash, said)| {
-            Ok(Handled { id: json::id(&id)?, name, hash: json::hash(&hash)?, said: json::read_said(&said)? })
+        let handled = found.into_iter().map(|(id, name, hash, at, said)| {
+            let id = json::id(&id)?;
+            let said = json::read_said(&said, &id, json::time(&at)?)?;
+            Ok(Handled { id, name, hash: json::hash(&hash)?, said })
         });
         Ok((now, handled.collect::<Result<_, Error>>()?))
     }
@@ -125,9 +127,7 @@ pub(super) fn steps(changes: &Changes) -> Result<Vec<Step>, Error> {
         }
     }
     steps.extend(in_blocks(&SET_DEADLINES, &set, None, |query, (key, due, message)| {
-        let mut kept = String::new();
-        json::message(&mut kept, message, &[]);
-        query.bind((*key).clone()).bind(due.unix_ms()).bind(kept)
+        query.bind((*key).clone()).bind(due.unix_ms()).bind(json::message(message))
     })?);
     steps.extend(whole(CLEAR_DEADLINES, None, clear)?);
     steps.extend(keep_letters(dead)?);
@@ -168,7 +168,7 @@ fn bind_journal(query: Query, row: &JournalRow, handles: &Handles<'_>) -> Query 
         .bind(row.cause.as_ref().map(ToString::to_string))
         .bind(row.at.to_string())
         .bind(row.outcome.clone())
-        .bind(json::said(&row.said))
+        .bind(json::said(row))
         .bind(says.finish())
 }
 

@@ -45,18 +45,17 @@ impl SqliteStore {
             "with found as (select q.value as line, min(j.seq) as first, q.key as place",
             in_flight!("j.seq > coalesce((select value from meta where key = 'mark'), 0)"),
             " group by q.value)
-             select substr(line, 1, instr(line, ' ') - 1),
-                    (select s.value from journal j cross join json_each(j.said) s
-                     where j.seq = first and s.value ->> 'id' = substr(line, instr(line, ' ') + 1)),
-                    first
-             from found order by first, place"
+             select substr(line, 1, instr(line, ' ') - 1), substr(line, instr(line, ' ') + 1),
+                    said, message_id, at
+             from found join journal on seq = first order by first, place"
         );
-        let found: Vec<(String, String, i64)> =
+        let found: Vec<(String, String, String, String, String)> =
             sqlx::query_as(SQL).bind(readers()).fetch_all(&self.readers).await.map_err(failed)?;
-        found
-            .iter()
-            .map(|(queue, message, _)| Ok((json::queue(queue)?, json::read_message(message)?)))
-            .collect()
+        let flying = |(queue, id, said, by, at): &(String, String, String, String, String)| {
+            let message = json::find_said(said, &json::id(by)?, json::time(at)?, id)?;
+            Ok((json::queue(queue)?, message))
+        };
+        found.iter().map(flying).collect()
     }
 
     pub(super) async fn move_mark(&self) -> Result<(), Error> {
@@ -168,7 +167,7 @@ impl SqliteStore {
              select coalesce(max(seq), 0), min(at), (
                  select json_group_array(o.id) from orders o
                  where o.id in (select order_id from piece)
-                   and o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.updated_at < ?3)
+                   and o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.doc ->> 'updated_at' < ?3)
              from piece",
         )
         .bind(from)
@@ -186,7 +185,7 @@ impl SqliteStore {
         // A saga's id is its order's, or that and "/return/n" ('0' comes after '/').
         const ENDED: &str = concat!(
             "select o.id from json_each(?2) c cross join orders o on o.id = c.value
-             where o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.updated_at < ?3
+             where o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.doc ->> 'updated_at' < ?3
                and not exists (
                  select 1 from sagas g
                  where (g.id = o.id or (g.id > o.id || '/' and g.id < o.id || '0'))

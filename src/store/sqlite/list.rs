@@ -20,7 +20,7 @@ macro_rules! listing {
 }
 
 macro_rules! listings {
-    ($table:literal, $filter:expr) => {
+    ($table:literal, $customer:literal, $filter:expr) => {
         match ($filter.status.is_some(), $filter.customer_id.is_some()) {
             // In so many words, or the index of just these would not be used.
             (true, false) if $filter.status.as_deref() == Some("needs_attention") => {
@@ -28,15 +28,15 @@ macro_rules! listings {
             }
             (false, false) => listing!($table,),
             (true, false) => listing!($table, " and status = ?5"),
-            (false, true) => listing!($table, " and customer_id = ?6"),
-            (true, true) => listing!($table, " and status = ?5 and customer_id = ?6"),
+            (false, true) => listing!($table, " and ", $customer, " = ?6"),
+            (true, true) => listing!($table, " and status = ?5 and ", $customer, " = ?6"),
         }
     };
 }
 
 /// Everything that could have not ended, looked up one by one (`cross join` keeps SQLite from turning that around).
 macro_rules! under_way {
-    ($table:literal, $also_waits:literal, $step:literal, $not_ended:literal) => {
+    ($table:literal, $customer:literal, $step:literal, $not_ended:literal) => {
         concat!(
             "select o.doc from (
                  select key as id from (select key from deadlines order by due limit ?10)
@@ -49,10 +49,12 @@ macro_rules! under_way {
             $table,
             " o on o.id = c.id
              where o.created_at >= ?1 and o.created_at < ?2 and (o.created_at, o.id) < (?3, ?4)
-               and (?5 is null or o.status = ?5) and (?6 is null or o.customer_id = ?6)
+               and (?5 is null or o.status = ?5) and (?6 is null or o.",
+            $customer,
+            " = ?6)
                and (?8 is null or ",
             $step,
-            " = ?8) and (?9 is null or o.updated_at < ?9) and ",
+            " = ?8) and (?9 is null or o.doc ->> 'updated_at' < ?9) and ",
             $not_ended,
             " order by o.created_at desc, o.id desc limit ?7"
         )
@@ -61,14 +63,14 @@ macro_rules! under_way {
 
 const ORDERS_UNDER_WAY: &str = under_way!(
     "orders",
-    " union select order_id from dead_letters where status = 'open' and order_id is not null",
+    "customer_id",
     "(select g.doc ->> 'step' from sagas g where g.id = o.id)",
     "o.status in ('created', 'paid')"
 );
 
 const SAGAS_UNDER_WAY: &str = under_way!(
     "sagas",
-    " union select order_id from dead_letters where status = 'open' and order_id is not null",
+    "doc ->> '$.subject.customer_id'",
     "o.doc ->> 'step'",
     "o.status not in ('completed', 'undone')"
 );
@@ -81,8 +83,8 @@ pub(super) async fn list(pool: &SqlitePool, table: Table, filter: &Filter) -> Re
         (Table::Orders, false) if filter.of_those_that_ended_so() && filter.customer_id.is_none() => {
             listing!("orders", " and status in ('cancelled', 'refunded', 'archived') and status = ?5")
         }
-        (Table::Orders, false) => listings!("orders", filter),
-        (Table::Sagas, false) => listings!("sagas", filter),
+        (Table::Orders, false) => listings!("orders", "customer_id", filter),
+        (Table::Sagas, false) => listings!("sagas", "doc ->> '$.subject.customer_id'", filter),
         (other, _) => {
             return Err(Error::Refused(format!("{} cannot be listed by time; page it", other.name())));
         }

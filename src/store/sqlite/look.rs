@@ -133,17 +133,18 @@ pub(super) fn rows(limit: usize) -> i64 {
 }
 
 fn journal_row(row: &SqliteRow) -> Result<JournalRow, Error> {
+    let (id, at) = (json::id(text(row, "message_id")?)?, time(row)?);
     Ok(JournalRow {
         role: Role::named(text(row, "role")?)
             .ok_or_else(|| unreadable("a journal row", "nobody has its role"))?,
-        id: json::id(text(row, "message_id")?)?,
+        said: json::read_said(text(row, "said")?, &id, at)?,
+        id,
         name: text(row, "name")?.to_string(),
         hash: json::hash(text(row, "hash")?)?,
         order_id: order_id(row)?,
         cause: maybe(row, "cause")?.map(json::id).transpose()?,
-        at: time(row)?,
+        at,
         outcome: text(row, "outcome")?.to_string(),
-        said: json::read_said(text(row, "said")?)?,
     })
 }
 
@@ -156,7 +157,7 @@ pub(super) fn maybe<'a>(row: &'a SqliteRow, column: &str) -> Result<Option<&'a s
 }
 
 pub(super) fn time(row: &SqliteRow) -> Result<Time, Error> {
-    text(row, "at")?.parse().map_err(|why: String| unreadable("a time", why))
+    json::time(text(row, "at")?)
 }
 
 pub(super) fn order_id(row: &SqliteRow) -> Result<Option<OrderId>, Error> {

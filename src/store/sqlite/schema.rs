@@ -37,6 +37,7 @@ steps! {
     12 "echoes" "0012_echoes",
     13 "columns" "0013_columns",
     14 "says" "0014_says",
+    15 "lean" "0015_lean",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

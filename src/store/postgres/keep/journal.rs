@@ -55,7 +55,7 @@ pub(super) fn bind_journal(statement: Statement, rows: Vec<JournalRow>) -> State
         .bind(maybe(|row| row.cause.as_ref().map(ToString::to_string)))
         .bind(rows.iter().map(|row| row.at.unix_ms()).collect::<Vec<_>>())
         .bind(texts(|row| plain(&row.outcome)))
-        .bind(texts(|row| json::said(&row.said)))
+        .bind(texts(|row| json::said(row)))
         .bind(rows.iter().map(|row| says(row, &handles)).collect::<Vec<_>>())
 }
 
@@ -80,7 +80,7 @@ pub(in crate::store::postgres) async fn copied(held: &mut Held, rows: &[JournalR
             Some(cause) => copy.text(cause.as_str()),
             None => copy.null(),
         };
-        copy.time(row.at).text(&plain(&row.outcome)).text(&json::said(&row.said)).text(&says(row, &handles));
+        copy.time(row.at).text(&plain(&row.outcome)).text(&json::said(row)).text(&says(row, &handles));
     }
     held.copy(COPY, copy.finish()).await
 }

@@ -178,12 +178,13 @@ impl System {
             let name = hand.role().name();
             let station =
                 Station { store, broker, hand, queues, batch_max, crowd, paused, neighbours, echoes, pace };
-            for _ in 0..open::seats(&settings.database_url, &self.parts) {
-                let (station, stop) = (station.clone(), self.stop.clone());
-                match self.chaos.clone() {
-                    None => self.spawn(name, station.run(stop)),
-                    Some(chaos) => self.spawn(name, chaos.keep_alive(station, stop)),
-                }
+            let seats = open::seats(&settings.database_url, &self.parts);
+            if let Some(chaos) = self.chaos.clone() {
+                self.spawn(name, chaos.keep_alive(station, seats, self.stop.clone()));
+                continue;
+            }
+            for _ in 0..seats {
+                self.spawn(name, station.clone().run(self.stop.clone()));
             }
         }
         self.spawn("pauses", keep_looking);

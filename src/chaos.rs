@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use contract::Role;
+use futures_util::future::join_all;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -108,17 +109,18 @@ impl Chaos {
         *lock(&self.neighbours) = Some(neighbours);
     }
 
-    /// A station that dies when it is told to, and begins anew.
-    pub(crate) async fn keep_alive(self: Arc<Self>, station: Station, stop: CancellationToken) {
+    /// A station that dies when it is told to, with all who sit there, and begins anew.
+    pub(crate) async fn keep_alive(self: Arc<Self>, station: Station, seats: u32, stop: CancellationToken) {
         let role = station.hand.role();
         let seat = self.seat(Some(role));
         let station = Station { broker: seat.clone(), ..station };
         loop {
             let death = self.deaths[role as usize].notified();
+            let works = join_all((0..seats).map(|_| station.clone().run(stop.clone())));
             tokio::select! {
                 biased;
                 () = death => {}
-                () = station.clone().run(stop.clone()) => return,
+                _ = works => return,
             }
             // All that it had in hand is gone. What it had taken is somebody's again.
             seat.give_back().await;

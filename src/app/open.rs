@@ -53,13 +53,13 @@ pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn 
     }
 }
 
-/// How many batches a role has in hand at once, while there is much to do. On a server the next one is decided and
-/// mostly written while the last one is kept: a quarter more orders with two. Where a batch is that of several roles,
-/// a third gives a tenth more. A file has one writer, who never rests anyway.
+/// How many batches a role has in hand at once, while there is much to do: the next one is decided while the last one is
+/// kept. In a file that gives an eighth more orders, and a third gives nothing. On a server the next one is mostly written
+/// meanwhile, too: a quarter more orders with two, and where a batch is that of several roles, a tenth more with a third.
 pub(super) fn seats(database: &DatabaseUrl, parts: &Parts) -> u32 {
     let roles = parts.iter().filter(|part| matches!(part, Part::Worker(_))).count();
     match (database, roles) {
-        (DatabaseUrl::Sqlite(_), _) => 1,
+        (DatabaseUrl::Sqlite(_), _) => 2,
         (DatabaseUrl::Postgres(_), ..=1) => 2,
         (DatabaseUrl::Postgres(_), _) => 3,
     }

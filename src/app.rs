@@ -88,7 +88,9 @@ impl System {
         let broker = chaos.as_ref().map_or(broker, |chaos| chaos.seat(None));
         let stop = CancellationToken::new();
         let (echoes, keep_echoes) = Echoes::kept(store.clone(), stop.clone());
-        let (door, keep_door) = Door::open(store.clone(), broker.clone(), echoes.clone(), stop.clone());
+        let apart = open::apart(&settings.database_url);
+        let (door, keep_door) =
+            Door::open(store.clone(), broker.clone(), echoes.clone(), apart, stop.clone());
         let mut system = Self {
             store,
             broker,

@@ -29,9 +29,13 @@ const BATCH_MAX: usize = 500;
 /// While one batch waits for the disk, others get ready to go with the next wait for it.
 const IN_HAND_MAX: usize = 16;
 
-/// When nothing is in hand, a request does not wait for company; else it waits this long for it, because every batch
-/// costs something, whatever its size.
+/// How far apart batches begin, at the least. Every batch costs something, whatever its size: while one is in hand, the
+/// next waits this long for company.
 const APART: Duration = Duration::from_millis(2);
+
+/// So many at once are a flow, in which it may pay to wait for company even when nothing is in hand. A request that comes
+/// alone never waits.
+const FLOW: usize = 3;
 
 /// What is away may come back within this; whoever waits longer is told so.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -113,15 +117,16 @@ pub enum Refused {
 }
 
 impl Door {
-    /// The door, and the task that keeps it.
+    /// The door, and the task that keeps it. In a flow of requests batches begin `apart`.
     pub fn open(
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
         echoes: Echoes,
+        apart: Duration,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        (Self { requests, crowd: Crowd::default() }, keep_door(store, broker, echoes, waiting, stop))
+        (Self { requests, crowd: Crowd::default() }, keep_door(store, broker, echoes, waiting, apart, stop))
     }
 
     /// Who is refused because something is away may send the same again: it is done once.
@@ -154,29 +159,33 @@ async fn keep_door(
     broker: Arc<dyn Broker>,
     echoes: Echoes,
     mut waiting: mpsc::Receiver<Request>,
+    apart: Duration,
     stop: CancellationToken,
 ) {
     let mut in_hand = FuturesUnordered::new();
-    let mut next = Instant::now();
+    let (mut began, mut requests) = (Instant::now(), 0);
     loop {
+        let next = began + wait_after(requests, !in_hand.is_empty(), apart);
         let batch = tokio::select! {
             biased;
-            Some(()) = in_hand.next() => {
-                if in_hand.is_empty() {
-                    next = Instant::now();
-                }
-                continue;
-            }
+            Some(()) = in_hand.next() => continue,
             batch = gather(&mut waiting, next), if in_hand.len() < IN_HAND_MAX => batch,
             () = stop.cancelled() => break,
         };
         if batch.is_empty() {
             break;
         }
-        next = Instant::now() + APART;
+        (began, requests) = (Instant::now(), batch.len());
         in_hand.push(see_through(&*store, &*broker, &echoes, batch));
     }
     while in_hand.next().await.is_some() {}
+}
+
+/// How long after a batch of so many requests the next one begins.
+fn wait_after(requests: usize, still_in_hand: bool, apart: Duration) -> Duration {
+    let in_a_flow = if requests >= FLOW { apart } else { Duration::ZERO };
+    let beside_another = if still_in_hand { APART } else { Duration::ZERO };
+    in_a_flow.max(beside_another)
 }
 
 /// Nothing is lost when this is dropped while it waits.
@@ -274,4 +283,22 @@ async fn journal(
 
 fn goes_to(message: &Arc<Message>) -> Said {
     Said { message: message.clone(), queues: message.body.queues().to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_comes_in_a_flow_waits_longer_and_nobody_who_comes_alone() {
+        let apart = Duration::from_millis(10);
+        for (requests, in_hand, waits) in
+            [(0, false, 0), (1, false, 0), (2, true, 2), (3, false, 10), (3, true, 10), (500, false, 10)]
+        {
+            let found = wait_after(requests, in_hand, apart);
+            assert_eq!(found.as_millis(), waits, "after {requests}, still in hand: {in_hand}");
+        }
+        assert_eq!(wait_after(500, false, Duration::ZERO), Duration::ZERO, "where a batch costs little");
+        assert_eq!(wait_after(500, true, Duration::ZERO), APART);
+    }
 }

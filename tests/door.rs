@@ -26,6 +26,7 @@ async fn while_a_crowd_waits_at_the_door_batches_are_small() {
         store.clone(),
         Arc::new(EmbeddedBroker::refilled(Vec::new())),
         Echoes::unheard(),
+        Duration::ZERO,
         CancellationToken::new(),
     );
     let (asked, mut portions) = mpsc::unbounded_channel();
@@ -60,7 +61,8 @@ async fn while_a_crowd_waits_at_the_door_batches_are_small() {
 async fn a_crowd_that_was_answered_counts_a_moment_longer() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
-    let (door, _keeper) = Door::open(store, broker, Echoes::unheard(), CancellationToken::new());
+    let (door, _keeper) =
+        Door::open(store, broker, Echoes::unheard(), Duration::ZERO, CancellationToken::new());
     // On a busy machine the moment may be over before it is looked for: then it is looked for again.
     loop {
         let came = Instant::now();
@@ -83,7 +85,8 @@ async fn a_crowd_that_was_answered_counts_a_moment_longer() {
 async fn what_comes_as_from_a_queue_is_no_crowd() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
-    let (door, _keeper) = Door::open(store, broker, Echoes::unheard(), CancellationToken::new());
+    let (door, _keeper) =
+        Door::open(store, broker, Echoes::unheard(), Duration::ZERO, CancellationToken::new());
     for number in 0..CROWD * 2 {
         let door = door.clone();
         tokio::spawn(async move { door.bring(message(number)).await });

@@ -29,21 +29,36 @@ pub(super) struct Turn(OwnedMutexGuard<Last>);
 /// Two at once are no accident: more will come.
 const SEVERAL: usize = 2;
 
+/// So many flow: who waits twice as long takes twice as many along.
+const FLOW: usize = 8;
+
 /// So many messages are worth a seat of their own, and nobody needs to wait for more.
 const MANY: usize = 64;
 
 impl Pace {
-    /// Waits for so long when there were several messages, but not many.
+    /// Waits for so long, or twice that, when there were several messages, but not many.
     pub fn waiting(moment: Duration) -> Self {
         Self { last: Arc::default(), moment }
     }
 
     pub(super) async fn turn(&self) -> Turn {
         let last = self.last.clone().lock_owned().await;
-        if last.emptied && (SEVERAL..MANY).contains(&last.messages) && !self.moment.is_zero() {
-            tokio::time::sleep(self.moment).await;
+        let waits = last.waits(self.moment);
+        if !waits.is_zero() {
+            tokio::time::sleep(waits).await;
         }
         Turn(last)
+    }
+}
+
+impl Last {
+    /// How long the next one waits for company.
+    fn waits(&self, moment: Duration) -> Duration {
+        match self.messages {
+            SEVERAL..FLOW if self.emptied => moment,
+            FLOW..MANY if self.emptied => moment * 2,
+            _ => Duration::ZERO,
+        }
     }
 }
 
@@ -57,7 +72,7 @@ impl Turn {
 
 #[cfg(test)]
 mod tests {
-    use super::{MANY, Pace};
+    use super::{Duration, MANY, Pace};
 
     const PORTION: usize = 256;
 
@@ -83,15 +98,20 @@ mod tests {
 
     #[tokio::test]
     async fn it_waits_for_more_only_where_messages_flow() {
-        let moment = std::time::Duration::from_millis(30);
+        let moment = Duration::from_millis(5);
         let pace = Pace::waiting(moment);
-        for (taken, portion, waits) in
-            [(1, 256, false), (2, 256, true), (63, 256, true), (64, 256, false), (16, 16, false)]
+        for (taken, portion, moments) in
+            [(1, 256, 0), (2, 256, 1), (7, 256, 1), (8, 256, 2), (63, 256, 2), (64, 256, 0), (16, 16, 0)]
         {
             drop(pace.turn().await.took(taken, portion));
-            let asked = std::time::Instant::now();
+            assert_eq!(
+                pace.last.lock().await.waits(moment),
+                moment * moments,
+                "after {taken} of at most {portion}"
+            );
+            let (asked, waits) = (std::time::Instant::now(), moment * moments);
             drop(pace.turn().await);
-            assert_eq!(asked.elapsed() >= moment, waits, "after {taken} of at most {portion}");
+            assert!(asked.elapsed() >= waits, "after {taken} of at most {portion}");
         }
     }
 }

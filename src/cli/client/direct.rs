@@ -1,6 +1,7 @@
 //! With a database server and a broker a command needs nobody in between: it journals what it says, and publishes it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use contract::{Message, Raw};
@@ -25,8 +26,8 @@ impl Direct {
     pub(super) async fn open(settings: &Settings, store: Arc<dyn Store>) -> Result<Self> {
         settings.must_fit(Usage::Part).map_err(super::super::wrong_usage)?;
         let broker = app::publisher(settings, &*store).await?;
-        let (door, keep_door) =
-            Door::open(store.clone(), broker.clone(), Echoes::unheard(), CancellationToken::new());
+        let (echoes, never) = (Echoes::unheard(), CancellationToken::new());
+        let (door, keep_door) = Door::open(store.clone(), broker.clone(), echoes, Duration::ZERO, never);
         // It ends with the command, which waits for each of its answers.
         tokio::spawn(keep_door);
         Ok(Self { store, broker, door })

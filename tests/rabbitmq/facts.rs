@@ -92,22 +92,3 @@ async fn whoever_listens_to_one_name_hears_all_of_it_among_others_whoever_says_t
     expected.sort_unstable();
     assert_eq!(heard, expected);
 }
-
-/// Who gives up waiting for the answer must not leave it to the next one who asks.
-#[tokio::test]
-async fn an_answer_that_nobody_waited_for_deceives_nobody() {
-    let corner = Corner::new().await;
-    let broker = corner.broker().await;
-    let outsider = corner.outsider().await;
-    for round in 0..20 {
-        let facts = fulfilled(0..MANY);
-        let given_up =
-            tokio::time::timeout(std::time::Duration::from_micros(50 * round), broker.publish(&facts));
-        given_up.await.ok();
-        let queue = bind(&outsider.channel, &corner, "order.fulfilled").await;
-        broker.publish(&facts).await.unwrap();
-        let heard = heard(&outsider.channel, &queue).await;
-        assert!(heard.ends_with(&ids(&facts)), "round {round}: {} were heard", heard.len());
-        outsider.channel.queue_delete(queue.as_str().into(), Default::default()).await.unwrap();
-    }
-}

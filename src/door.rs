@@ -33,8 +33,8 @@ const IN_HAND_MAX: usize = 16;
 /// next waits this long for company.
 const APART: Duration = Duration::from_millis(2);
 
-/// So many at once are a flow, in which it may pay to wait for company even when nothing is in hand. A request that comes
-/// alone never waits.
+/// So many at once are a flow, in which it may pay to wait for company even when nothing is in hand. Who comes when nothing
+/// flows never waits.
 const FLOW: usize = 3;
 
 /// What is away may come back within this; whoever waits longer is told so.

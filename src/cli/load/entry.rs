@@ -48,7 +48,7 @@ pub(super) enum Let {
 pub(super) enum Way {
     Door(Door, Arc<dyn Store>),
     Http(Http),
-    Amqp(Outsider),
+    Amqp(Box<Outsider>),
 }
 
 impl Way {
@@ -59,7 +59,7 @@ impl Way {
             Entry::Amqp => {
                 let options =
                     rabbit_options(settings, "orders").context("--entry amqp needs an --amqp-url")?;
-                Way::Amqp(Outsider::connect(&options).await?)
+                Way::Amqp(Box::new(Outsider::connect(&options).await?))
             }
         })
     }

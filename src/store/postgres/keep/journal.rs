@@ -55,7 +55,7 @@ pub(super) fn bind_journal(statement: Statement, rows: Vec<JournalRow>) -> State
         .bind(maybe(|row| row.cause.as_ref().map(ToString::to_string)))
         .bind(rows.iter().map(|row| row.at.unix_ms()).collect::<Vec<_>>())
         .bind(texts(|row| plain(&row.outcome)))
-        .bind(texts(|row| json::said(row)))
+        .bind(texts(json::said))
         .bind(rows.iter().map(|row| says(row, &handles)).collect::<Vec<_>>())
 }
 

@@ -18,7 +18,7 @@ use crate::store::{Changes, DeadChange, Handled, JournalRow, Keeping, Loaded, Tr
 
 /// Reads beside whoever writes, and takes its turn at writing only to keep. What changed in between is found
 /// then: by the journal's unique key, and by the versions of the records that are saved. (Records that are only
-/// read are written by the same role, and each role has one station in the one process that has the file.)
+/// read are written in this one process that has the file, where batches decide one after the other: `Neighbours`.)
 pub(super) struct Batch {
     readers: SqlitePool,
     /// One for the whole batch, from the first look on.

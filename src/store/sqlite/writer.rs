@@ -20,7 +20,7 @@ use crate::store::{Changes, Keeping};
 pub(super) struct Writer {
     /// Empty until it is first needed, and after a failure: the next one connects anew.
     place: Arc<Mutex<Option<SqliteConnection>>>,
-    /// What is to be kept when the place is free. As many as there are roles, each with one batch.
+    /// What is to be kept when the place is free. As many as there are seats, each with one batch.
     waiting: Arc<Lock<Vec<Waiting>>>,
     pending: Pending,
     checkpoints: Checkpoints,

@@ -35,7 +35,7 @@ use super::{Broker, DeadDelivery, Delivery, Depth, State, Unavailable};
 use crate::store::Said;
 pub use declare::Difference;
 pub use inspect::{QueueSeen, Shut, knock, queues, version};
-use link::{Address, Frames, close, short, soon};
+use link::{Address, Fault, Frames, close, short, soon};
 pub use outsider::Outsider;
 use publisher::{Failed, Outgoing, Publisher};
 pub use remove::remove;
@@ -86,7 +86,7 @@ struct Shared {
     /// … and those that are read for it.
     read: watch::Sender<BTreeSet<Queue>>,
     /// There while there is a connection; with the way to say that it broke.
-    publisher: Mutex<Option<(Arc<Publisher>, mpsc::Sender<String>)>>,
+    publisher: Mutex<Option<(Arc<Publisher>, mpsc::Sender<Fault>)>>,
     state: watch::Sender<State>,
     facts: broadcast::Sender<Arc<Message>>,
     listens: Notify,
@@ -283,7 +283,7 @@ impl Shared {
                 let blocked = matches!(&*self.state.borrow(), State::Blocked(_));
                 // A broker that accepts nothing confirms nothing; its connection is still good.
                 if !blocked {
-                    self.broke(&why);
+                    self.broke(Fault::Away(why.clone()));
                 }
                 Err(Unavailable(why))
             }
@@ -339,7 +339,7 @@ impl Shared {
         self.state.subscribe().wait_for(up).await.ok();
     }
 
-    fn came_up(&self, publisher: Arc<Publisher>, breaks: mpsc::Sender<String>) {
+    fn came_up(&self, publisher: Arc<Publisher>, breaks: mpsc::Sender<Fault>) {
         *self.publisher() = Some((publisher, breaks));
         self.set_state(State::Up);
     }
@@ -360,14 +360,14 @@ impl Shared {
     }
 
     /// Gives the connections up. The first reason counts.
-    fn broke(&self, why: &str) {
+    fn broke(&self, why: Fault) {
         if let Some((_, breaks)) = &*self.publisher() {
-            breaks.try_send(why.to_string()).ok();
+            breaks.try_send(why).ok();
         }
     }
 
     /// Nothing that could panic runs under this lock.
-    fn publisher(&self) -> MutexGuard<'_, Option<(Arc<Publisher>, mpsc::Sender<String>)>> {
+    fn publisher(&self) -> MutexGuard<'_, Option<(Arc<Publisher>, mpsc::Sender<Fault>)>> {
         self.publisher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -157,8 +157,8 @@ async fn bury(shared: &Shared, queue: Queue, unread: &[Unread]) {
 pub(super) async fn acknowledge(shared: &Shared, acker: Acker) {
     match soon("an acknowledgement", acker.ack(BasicAckOptions::default())).await {
         Ok(true) => {}
-        Ok(false) => shared.broke("an acknowledgement found its channel gone"),
-        Err(fault) => shared.broke(&fault.to_string()),
+        Ok(false) => shared.broke(Fault::Away("an acknowledgement found its channel gone".into())),
+        Err(fault) => shared.broke(fault),
     }
 }
 

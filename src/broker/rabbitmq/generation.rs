@@ -108,18 +108,21 @@ impl Generation {
         let ended = loop {
             let now = wanted.borrow_and_update().clone();
             self.start_wanted(shared, now, &mut started, &mut tasks);
+            // A connection says best itself why it ended, before those who find it gone.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break Ok(()),
-                why = broken.recv() => break Err(Fault::Away(why.unwrap_or_default())),
+                event = ends.next() => if let Some(why) = noticed(shared, event) { break Err(why) },
+                event = alarms.next() => if let Some(why) = noticed(shared, event) { break Err(why) },
                 Some(ended) = tasks.join_next() => {
                     let panicked = |panic| Fault::Away(format!("a consumer panicked: {panic}"));
                     break Err(ended.unwrap_or_else(panicked));
                 }
+                // It cannot be closed: its sender is with our publisher until we end.
+                Some(why) = broken.recv() => break Err(why),
                 () = &mut enough, if self.reading == Reading::OneByOne => {
                     break Err(Fault::Away("it is well again, and may be read ahead".into()));
                 }
-                event = alarms.next() => if let Some(why) = noticed(shared, event) { break Err(why) },
-                event = ends.next() => if let Some(why) = noticed(shared, event) { break Err(why) },
                 // It cannot end: its sender is ours.
                 _ = wanted.changed() => {}
             }

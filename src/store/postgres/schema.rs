@@ -42,6 +42,7 @@ steps! {
     11 "ended" "0011_ended",
     12 "echoes" "0012_echoes",
     13 "said" "0013_said",
+    14 "room" "0014_room",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

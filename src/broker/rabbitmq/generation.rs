@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contract::Queue;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use lapin::{Connection, Event};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -108,18 +108,17 @@ impl Generation {
         let ended = loop {
             let now = wanted.borrow_and_update().clone();
             self.start_wanted(shared, now, &mut started, &mut tasks);
-            // A connection says best itself why it ended, before those who find it gone.
             tokio::select! {
-                biased;
                 () = stop.cancelled() => break Ok(()),
-                event = ends.next() => if let Some(why) = noticed(shared, event) { break Err(why) },
-                event = alarms.next() => if let Some(why) = noticed(shared, event) { break Err(why) },
-                Some(ended) = tasks.join_next() => {
-                    let panicked = |panic| Fault::Away(format!("a consumer panicked: {panic}"));
-                    break Err(ended.unwrap_or_else(panicked));
+                word = next_word(&mut ends, &mut alarms, &mut tasks, &mut broken) => {
+                    let over = match word {
+                        Word::OfTheConnection(event) => noticed(shared, event),
+                        Word::OfItsUsers(why) => Some(why),
+                    };
+                    if let Some(why) = over {
+                        break Err(why);
+                    }
                 }
-                // It cannot be closed: its sender is with our publisher until we end.
-                Some(why) = broken.recv() => break Err(why),
                 () = &mut enough, if self.reading == Reading::OneByOne => {
                     break Err(Fault::Away("it is well again, and may be read ahead".into()));
                 }
@@ -149,6 +148,30 @@ impl Generation {
                 tasks.spawn(consume(shared.clone(), self.consuming.clone(), queue, self.reading));
             }
         }
+    }
+}
+
+enum Word {
+    OfTheConnection(Option<Event>),
+    OfItsUsers(Fault),
+}
+
+/// A connection says best itself why it ended, before those who find it gone.
+async fn next_word(
+    ends: &mut (impl Stream<Item = Event> + Unpin),
+    alarms: &mut (impl Stream<Item = Event> + Unpin),
+    tasks: &mut JoinSet<Fault>,
+    broken: &mut mpsc::Receiver<Fault>,
+) -> Word {
+    tokio::select! {
+        biased;
+        event = ends.next() => Word::OfTheConnection(event),
+        event = alarms.next() => Word::OfTheConnection(event),
+        Some(ended) = tasks.join_next() => {
+            Word::OfItsUsers(ended.unwrap_or_else(|panic| Fault::Away(format!("a consumer panicked: {panic}"))))
+        }
+        // It cannot be closed: its sender is with our publisher until we end.
+        Some(why) = broken.recv() => Word::OfItsUsers(why),
     }
 }
 
@@ -195,5 +218,34 @@ fn noticed(shared: &Shared, event: Option<Event>) -> Option<Fault> {
         None => Some(Fault::Away("the connection ended".into())),
         // Connected, and flow control, which newer brokers do not use.
         Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use lapin::ErrorKind;
+
+    use super::*;
+
+    /// Otherwise nobody would learn that it was a message that our client cannot parse.
+    #[tokio::test]
+    async fn a_connection_is_asked_before_its_users_why_it_ended() {
+        // What is ready at the same time would be taken in any order.
+        for _ in 0..32 {
+            let gone = || Fault::Away("its channel is gone".into());
+            let (breaks, mut broken) = mpsc::channel(1);
+            breaks.try_send(gone()).unwrap();
+            let mut tasks = JoinSet::new();
+            tasks.spawn(async move { gone() });
+            tokio::task::yield_now().await;
+            let mut ends =
+                stream::iter([Event::Error(ErrorKind::ChannelsLimitReached.into())]).chain(stream::pending());
+            let mut word =
+                async || next_word(&mut ends, &mut stream::pending(), &mut tasks, &mut broken).await;
+            assert!(matches!(word().await, Word::OfTheConnection(Some(Event::Error(_)))));
+            assert!(matches!(word().await, Word::OfItsUsers(Fault::Away(_))), "a consumer's, then");
+            assert!(matches!(word().await, Word::OfItsUsers(Fault::Away(_))), "and who acknowledged");
+        }
     }
 }

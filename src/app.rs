@@ -175,11 +175,11 @@ impl System {
         }
         for (hand, queues) in hands {
             let (store, broker, paused) = (self.store.clone(), self.broker.clone(), paused.clone());
-            let (batch_max, crowd, neighbours) = (settings.batch_max, self.door.crowd(), neighbours.clone());
+            let portions = open::portions(settings, self.door.crowd());
+            let neighbours = neighbours.clone();
             let (echoes, pace) = (self.echoes.clone(), open::pace(&settings.database_url));
             let name = hand.role().name();
-            let station =
-                Station { store, broker, hand, queues, batch_max, crowd, paused, neighbours, echoes, pace };
+            let station = Station { store, broker, hand, queues, portions, paused, neighbours, echoes, pace };
             let seats = open::seats(&settings.database_url, &self.parts);
             if let Some(chaos) = self.chaos.clone() {
                 self.spawn(name, chaos.keep_alive(station, seats, self.stop.clone()));

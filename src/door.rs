@@ -46,7 +46,7 @@ pub struct Door {
     crowd: Crowd,
 }
 
-/// Who waits at the door for an answer. While they are many, batches are small, so that what these bring is kept in
+/// Who waits at the door for an answer. While they are many, batches are smaller, so that what these bring is kept in
 /// between: it may wait in a queue afterwards, but nobody likes to wait at a door.
 #[derive(Clone)]
 pub struct Crowd(Arc<Seen>);
@@ -54,7 +54,9 @@ pub struct Crowd(Arc<Seen>);
 struct Seen {
     waiting: AtomicUsize,
     since: Instant,
-    /// In milliseconds since then: how long the last crowd counts as being here.
+    /// In milliseconds since then: when the last crowd came, …
+    came: AtomicU64,
+    /// … and how long it counts as being here when it is answered.
     here_until: AtomicU64,
 }
 
@@ -66,26 +68,38 @@ const LINGERS_MS: u64 = 100;
 impl Default for Crowd {
     fn default() -> Self {
         let since = Instant::now();
-        Self(Arc::new(Seen { waiting: AtomicUsize::new(0), since, here_until: AtomicU64::new(0) }))
+        let (waiting, came, here_until) = Default::default();
+        Self(Arc::new(Seen { waiting, since, came, here_until }))
     }
 }
 
 impl Crowd {
-    pub fn is_here(&self) -> bool {
-        self.0.now_ms() < self.0.here_until.load(Ordering::Relaxed)
+    /// How long it has been here.
+    pub fn here_for(&self) -> Option<Duration> {
+        let now = self.0.now_ms();
+        let many = self.0.waiting.load(Ordering::Relaxed) >= MANY;
+        let here = many || now < self.0.here_until.load(Ordering::Relaxed);
+        here.then(|| Duration::from_millis(now.saturating_sub(self.0.came.load(Ordering::Relaxed))))
     }
 
-    fn join(&self) -> impl Drop + use<> {
-        struct Member(Arc<Seen>);
-        impl Drop for Member {
-            fn drop(&mut self) {
-                self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
-        if self.0.waiting.fetch_add(1, Ordering::Relaxed) + 1 >= MANY {
-            self.0.here_until.store(self.0.now_ms() + LINGERS_MS, Ordering::Relaxed);
+    fn join(&self) -> Member {
+        let before = self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        let now = self.0.now_ms();
+        if before + 1 == MANY && now >= self.0.here_until.load(Ordering::Relaxed) {
+            self.0.came.store(now, Ordering::Relaxed);
         }
         Member(self.0.clone())
+    }
+}
+
+/// One of those who wait.
+struct Member(Arc<Seen>);
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if self.0.waiting.fetch_sub(1, Ordering::Relaxed) >= MANY {
+            self.0.here_until.store(self.0.now_ms() + LINGERS_MS, Ordering::Relaxed);
+        }
     }
 }
 

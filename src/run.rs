@@ -5,6 +5,7 @@
 mod hands;
 mod owed;
 mod pace;
+mod portions;
 mod sort;
 mod spot;
 
@@ -20,13 +21,13 @@ pub use hands::{Decides, Reaches};
 pub(crate) use owed::still_owed;
 pub use pace::Pace;
 use pace::Turn;
+pub use portions::Portions;
 use sort::sort;
 pub use spot::Neighbours;
 use spot::{Entry, Sat, Sitting};
 
 use crate::batch::{self, Settled};
 use crate::broker::{Broker, Delivery};
-use crate::door::Crowd;
 use crate::echo::Echoes;
 use crate::fail;
 use crate::metrics::{Ending, METRICS, Stage, Watch};
@@ -42,8 +43,7 @@ pub struct Station {
     pub hand: Arc<dyn Hand>,
     /// Drained in this order: a later queue only while the earlier ones are empty.
     pub queues: &'static [Queue],
-    pub batch_max: usize,
-    pub crowd: Crowd,
+    pub portions: Portions,
     pub paused: Paused,
     /// Who handles on the spot what is said here.
     pub neighbours: Arc<Neighbours>,
@@ -140,7 +140,7 @@ impl Station {
         loop {
             let turn = self.pace.turn().await;
             let Some(deliveries) = self.take(&stop).await else { return };
-            let turn = turn.took(deliveries.len(), self.portion());
+            let turn = turn.took(deliveries.len(), self.portions.next());
             // Somebody outside may take his time.
             let turn = turn.filter(|_| !self.hand.reaches_out());
             self.see_through(deliveries, turn, &stop).await;
@@ -157,7 +157,7 @@ impl Station {
                 () = stop.cancelled() => return None,
                 () = self.paused.over(role) => {}
             }
-            let takes = self.queues.iter().map(|queue| self.broker.take(*queue, self.portion()));
+            let takes = self.queues.iter().map(|queue| self.broker.take(*queue, self.portions.next()));
             // Polled in order, so that accepted work goes before new work.
             let first = first_ready(takes.collect());
             let taken = tokio::select! {
@@ -179,13 +179,6 @@ impl Station {
                     tokio::time::sleep(delays.next_delay()).await;
                 }
             }
-        }
-    }
-
-    fn portion(&self) -> usize {
-        match self.crowd.is_here() {
-            true => (self.batch_max / 16).max(1),
-            false => self.batch_max,
         }
     }
 

@@ -8,7 +8,7 @@ use checkout_saga::broker::{Broker, Delivery, Depth, Unavailable};
 use checkout_saga::door::{Crowd, Door};
 use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Neighbours, Pace, Station};
+use checkout_saga::run::{Decides, Neighbours, Pace, Portions, Station};
 use checkout_saga::store::Said;
 use checkout_saga::store::sqlite::SqliteStore;
 use contract::{Message, Queue, Raw, Time};
@@ -17,6 +17,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 const CROWD: usize = 16;
+const A_WHILE: Duration = Duration::from_millis(20);
 
 #[tokio::test]
 async fn while_a_crowd_waits_at_the_door_batches_are_small() {
@@ -35,8 +36,7 @@ async fn while_a_crowd_waits_at_the_door_batches_are_small() {
         broker: Arc::new(Counter(asked)),
         hand: Arc::new(Decides(OrderWorker)),
         queues: &[Queue::Order],
-        batch_max: 256,
-        crowd: door.crowd(),
+        portions: Portions::beside(door.crowd(), 256, 16),
         paused: Paused::never(),
         neighbours: Neighbours::of([]),
         echoes: Echoes::unheard(),
@@ -67,18 +67,40 @@ async fn a_crowd_that_was_answered_counts_a_moment_longer() {
     loop {
         let came = Instant::now();
         let waiting: Vec<_> = (0..CROWD).map(|number| come(&door, number)).collect();
-        tokio::task::yield_now().await;
+        tokio::time::sleep(A_WHILE).await;
         for one in waiting {
             one.abort();
             one.await.unwrap_err();
         }
-        let still_here = door.crowd().is_here();
+        let still_here = door.crowd().here_for();
+        let again: Vec<_> = (0..CROWD).map(|number| come(&door, number)).collect();
+        tokio::task::yield_now().await;
+        let here_again = door.crowd().here_for();
+        again.iter().for_each(|one| one.abort());
         if came.elapsed() < Duration::from_millis(100) {
-            assert!(still_here);
+            assert!(still_here.unwrap() >= A_WHILE / 2, "{still_here:?}");
+            assert!(here_again.unwrap() >= still_here.unwrap(), "it is the same crowd: {here_again:?}");
             break;
         }
+        crowded(&door.crowd(), false).await;
     }
     crowded(&door.crowd(), false).await;
+}
+
+/// Otherwise it would be a rush for ever.
+#[tokio::test]
+async fn a_crowd_that_nobody_answers_stays_the_same_crowd() {
+    let store = Arc::new(SqliteStore::in_memory().await.unwrap());
+    let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
+    let (door, _keeper) =
+        Door::open(store, broker, Echoes::unheard(), Duration::ZERO, CancellationToken::new());
+    let _waiting: Vec<_> = (0..CROWD).map(|number| come(&door, number)).collect();
+    crowded(&door.crowd(), true).await;
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let _another = come(&door, CROWD);
+    tokio::task::yield_now().await;
+    let here_for = door.crowd().here_for().expect("they still wait");
+    assert!(here_for >= Duration::from_millis(250), "{here_for:?}");
 }
 
 #[tokio::test]
@@ -92,7 +114,7 @@ async fn what_comes_as_from_a_queue_is_no_crowd() {
         tokio::spawn(async move { door.bring(message(number)).await });
     }
     tokio::task::yield_now().await;
-    assert!(!door.crowd().is_here());
+    assert!(!door.crowd().here_for().is_some());
 }
 
 fn come(door: &Door, number: usize) -> tokio::task::JoinHandle<()> {
@@ -102,7 +124,7 @@ fn come(door: &Door, number: usize) -> tokio::task::JoinHandle<()> {
 
 async fn crowded(crowd: &Crowd, expected: bool) {
     for _ in 0..1000 {
-        if crowd.is_here() == expected {
+        if crowd.here_for().is_some() == expected {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use checkout_saga::batch::Settled;
 use checkout_saga::broker::embedded::EmbeddedBroker;
 use checkout_saga::broker::{Broker, Delivery};
-use checkout_saga::door::Crowd;
 use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Desk, Hand, Neighbours, Pace, Reached, Station, Taught, Trouble};
+use checkout_saga::run::{
+    Decides, Desk, Hand, Neighbours, Pace, Portions, Reached, Station, Taught, Trouble,
+};
 use checkout_saga::store::sqlite::SqliteStore;
 use checkout_saga::store::{Said, SavedRecord, Store, Transaction};
 use contract::{Message, Queue, Raw, Role, Time};
@@ -140,8 +141,7 @@ impl House {
             broker: self.broker.clone(),
             hand: self.hands.iter().find(|hand| hand.role() == role).unwrap().clone(),
             queues: &[Queue::Order, Queue::Intake],
-            batch_max: 10,
-            crowd: Crowd::default(),
+            portions: Portions::up_to(10),
             paused: Paused::never(),
             neighbours: self.neighbours.clone(),
             echoes: Echoes::unheard(),

@@ -20,10 +20,9 @@ use checkout_saga::adapter::provider::ProviderAdapter;
 use checkout_saga::adapter::sms::SmsAdapter;
 use checkout_saga::batch;
 use checkout_saga::broker::Delivery;
-use checkout_saga::door::Crowd;
 use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Hand, Neighbours, Pace, Reaches, Station, Taught, Trouble};
+use checkout_saga::run::{Decides, Hand, Neighbours, Pace, Portions, Reaches, Station, Taught, Trouble};
 use checkout_saga::store::{DeadLetter, DeadStatus, Said};
 use checkout_saga::timers;
 use contract::{Message, MessageId, ProviderEvent, Queue, Raw, Role, Time};
@@ -104,8 +103,7 @@ impl World {
                         broker,
                         hand,
                         queues: &[],
-                        batch_max: 0,
-                        crowd: Crowd::default(),
+                        portions: Portions::up_to(1),
                         paused,
                         neighbours,
                         echoes: Echoes::unheard(),

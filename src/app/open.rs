@@ -13,8 +13,9 @@ use crate::broker::Broker;
 use crate::broker::embedded::EmbeddedBroker;
 use crate::broker::rabbitmq::{self, RabbitBroker};
 use crate::config::{AmqpUrl, DatabaseUrl, Settings, WebhookUrl};
+use crate::door::Crowd;
 use crate::retry::Delays;
-use crate::run::Pace;
+use crate::run::{Pace, Portions};
 use crate::store::postgres::{Options as PostgresOptions, PostgresStore};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{self, Store};
@@ -72,6 +73,17 @@ pub(super) fn pace(database: &DatabaseUrl) -> Pace {
         DatabaseUrl::Sqlite(_) => Pace::default(),
         DatabaseUrl::Postgres(_) => Pace::waiting(Duration::from_millis(5)),
     }
+}
+
+/// How much a role takes at once. A file has one writer, and in a rush whoever waits at the door goes first: 64 connections
+/// are answered in three fifths of the time. On a server the door does not wait for the roles' batches, and smaller ones
+/// leave more undone than they let in.
+pub(super) fn portions(settings: &Settings, crowd: Crowd) -> Portions {
+    let in_a_rush = match &settings.database_url {
+        DatabaseUrl::Sqlite(_) => 16,
+        DatabaseUrl::Postgres(_) => 4,
+    };
+    Portions::beside(crowd, settings.batch_max, in_a_rush)
 }
 
 /// How far apart batches begin at the door while requests flow. At 500 orders/s on servers: a fifth less processor time

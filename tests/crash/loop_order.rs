@@ -7,10 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use checkout_saga::broker::embedded::EmbeddedBroker;
 use checkout_saga::broker::{Broker, Delivery, Depth, Mark, Unavailable};
-use checkout_saga::door::Crowd;
 use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Neighbours, Pace, Station, Taught};
+use checkout_saga::run::{Decides, Neighbours, Pace, Portions, Station, Taught};
 use checkout_saga::store::sqlite::SqliteStore;
 use checkout_saga::store::{Said, Store};
 use contract::{Message, Queue, Raw, Time};
@@ -113,8 +112,7 @@ impl Watch {
             broker,
             hand: Arc::new(Decides(OrderWorker)),
             queues: &[Queue::Order],
-            batch_max: 10,
-            crowd: Crowd::default(),
+            portions: Portions::up_to(10),
             paused: Paused::never(),
             neighbours: Neighbours::none(),
             echoes: Echoes::unheard(),

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use checkout_saga::broker::Broker;
 use checkout_saga::broker::rabbitmq::RabbitBroker;
-use checkout_saga::door::Crowd;
 use checkout_saga::echo::Echoes;
 use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Neighbours, Pace, Station};
+use checkout_saga::run::{Decides, Neighbours, Pace, Portions, Station};
 use checkout_saga::store::Said;
 use checkout_saga::store::Store;
 use checkout_saga::store::sqlite::SqliteStore;
@@ -122,8 +121,7 @@ async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the
         broker: broker.clone(),
         hand: Arc::new(Decides(OrderWorker)),
         queues: &[Queue::Order],
-        batch_max: 1,
-        crowd: Crowd::default(),
+        portions: Portions::up_to(1),
         paused: Paused::never(),
         neighbours: Neighbours::none(),
         echoes: Echoes::unheard(),

@@ -114,7 +114,7 @@ async fn what_comes_as_from_a_queue_is_no_crowd() {
         tokio::spawn(async move { door.bring(message(number)).await });
     }
     tokio::task::yield_now().await;
-    assert!(!door.crowd().here_for().is_some());
+    assert!(door.crowd().here_for().is_none());
 }
 
 fn come(door: &Door, number: usize) -> tokio::task::JoinHandle<()> {

@@ -149,7 +149,7 @@ impl Door {
         self.bring(message).await
     }
 
-    /// As from a queue: nobody waits for the answer.
+    /// Brought by a program, as from a queue: it may wait, and is none of the crowd.
     pub async fn bring(&self, message: Message) -> Result<Accepted, Refused> {
         let late = || Refused::Unavailable(format!("no answer within {} s", ANSWER_WITHIN.as_secs()));
         timeout(ANSWER_WITHIN, self.pass(message)).await.map_err(|_| late())?

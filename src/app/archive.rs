@@ -63,7 +63,7 @@ async fn put_away(
         let day = now.unix_ms().unsigned_abs() / DAY_MS;
         let id = MessageId::new(&format!("archive/{}/{day}", order.order_id)).context("our ids are short")?;
         let body = Body::OrderArchive(OrderArchive { order_id: order.order_id, ..Default::default() });
-        door.accept(Message::new(id, now, body)).await?;
+        door.bring(Message::new(id, now, body)).await?;
         asked += 1;
     }
     Ok(asked)

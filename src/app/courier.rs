@@ -67,7 +67,7 @@ async fn carry_in(world: &MockWorld, door: &Door) -> Result<()> {
         let id = MessageId::new(&event.id).context("the provider's event has no usable id")?;
         let name = event.id.clone();
         // A reused id is the provider's mistake and is said once; trying again would not mend it.
-        match door.accept(Message::new(id, now, Body::ProviderEvent(event))).await {
+        match door.bring(Message::new(id, now, Body::ProviderEvent(event))).await {
             Ok(_) => Ok(name),
             Err(Refused::IdReused) => {
                 tracing::error!(event = name, "the provider used an event id twice");

@@ -141,7 +141,7 @@ async fn take_in(
         }
     };
     let id = message.id.clone();
-    let what = match (call.gateway.door.accept(message).await, what) {
+    let what = match (call.gateway.door.bring(message).await, what) {
         (Ok(Accepted::New), what) => what,
         (Ok(Accepted::Repeat), _) => What::Repeat,
         // A fact says when: told again it differs, and is the same.

@@ -143,7 +143,7 @@ impl Gateway {
 pub async fn serve(gateway: Gateway, listener: TcpListener) {
     let stop = gateway.stop.clone();
     let gateway = Arc::new(gateway);
-    let hub = gateway.hub.clone().listen(gateway.broker.clone(), stop.clone());
+    let hub = gateway.hub.clone().listen(|| gateway.broker.facts(&hub::NEWS), stop.clone());
     tokio::join!(listener::serve(listener, router(gateway.clone()), stop), hub);
 }
 

@@ -148,6 +148,23 @@ fn a_key_stands_for_one_request_of_one_customer() {
 }
 
 #[test]
+fn a_key_that_has_a_time_lends_it_to_the_order() {
+    let gate = Gate::open();
+    let (anna, ben) = (gate.customer("anna"), gate.customer("ben"));
+    let (key, good) = ("01932b4a-1111-7222-8000-000000000001", body("BOOK-DUNE", 1, "tok_ok"));
+    let first = id_of(&place(&anna, key, &good).is(202));
+    assert!(first.starts_with("01932b4a-1111-"), "{first}");
+    assert_eq!(id_of(&place_and_wait(&anna, key, &good).is(201)), first);
+    place(&anna, key, &body("BOOK-DUNE", 2, "tok_ok")).problem(422, "IDEMPOTENCY_KEY_REUSED");
+    assert_ne!(id_of(&place(&ben, key, &good).is(202)), first);
+    let mut named = good;
+    named["order_id"] = json!(first);
+    place(&ben, "another", &named).problem(422, "ORDER_ID_REUSED");
+    assert_eq!(anna.get("/orders").is(200).json()["items"].as_array().unwrap().len(), 1);
+    gate.shop.close();
+}
+
+#[test]
 fn the_same_request_sent_a_hundred_times_at_once_is_one_order() {
     let gate = Gate::open();
     let anna = gate.customer("anna");

@@ -96,14 +96,15 @@ pub(super) async fn drive(
                 Instant::now()
             }
         };
-        let (id, fate) = (OrderId::new(uuid::Uuid::now_v7()), mix.fate(number));
-        let order = mix.order(number, id);
+        let (key, fate) = (uuid::Uuid::now_v7(), mix.fate(number));
+        let id = way.order_of(key);
+        let order = mix.order(number, id, key);
         sent.send(Sent { id, due, fate }).context("the listener has given up")?;
         let (way, turned_away) = (way.clone(), turned_away.clone());
         tokio::spawn(async move {
             let mut brought = way.bring(order).await;
             if fate == Fate::Cancelled && matches!(brought, Ok(Let::In)) {
-                brought = way.bring(orders::cancel(id)).await.map(|_| Let::In);
+                brought = way.bring(orders::cancel(id, key)).await.map(|_| Let::In);
             }
             match brought {
                 Ok(Let::In) => {}

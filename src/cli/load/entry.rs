@@ -1,6 +1,7 @@
 //! The ways in which an order comes to us.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use contract::{Message, OrderId, Raw};
@@ -9,7 +10,9 @@ use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::app::{System, rabbit_options};
 use crate::broker::rabbitmq::Outsider;
@@ -34,7 +37,18 @@ pub(super) enum Entry {
 pub(super) struct Command {
     pub(super) name: &'static str,
     pub(super) order_id: OrderId,
-    pub(super) body: String,
+    pub(super) key: Uuid,
+    pub(super) body: Value,
+}
+
+pub(super) const SUBMIT: &str = "checkout.submit";
+
+impl Command {
+    fn naming_its_order(&self) -> String {
+        let mut body = self.body.clone();
+        body["order_id"] = json!(self.order_id);
+        body.to_string()
+    }
 }
 
 /// What became of it at the door.
@@ -64,10 +78,18 @@ impl Way {
         })
     }
 
+    /// The order that is placed with this key: what comes by HTTP names none, as a shop's front end does.
+    pub(super) fn order_of(&self, key: Uuid) -> OrderId {
+        match self {
+            Way::Door(..) | Way::Amqp(_) => OrderId::new(key),
+            Way::Http(_) => OrderId::of_key(CUSTOMER, &key.to_string()),
+        }
+    }
+
     pub(super) async fn bring(&self, command: Command) -> Result<Let> {
         match self {
             Way::Door(door, store) => {
-                let body = command.body.into_bytes();
+                let body = command.naming_its_order().into_bytes();
                 let raw = Raw { message_id: None, name: command.name.into(), body, ..Raw::default() };
                 let message =
                     Message::accept(&raw, store.now().await?).map_err(|why| anyhow::anyhow!("{why}"))?;
@@ -83,7 +105,7 @@ impl Way {
             Way::Http(http) => http.post(command).await,
             Way::Amqp(outsider) => {
                 let id = format!("{}-{}", command.name, command.order_id);
-                outsider.say(command.name, &id, command.body).await?;
+                outsider.say(command.name, &id, command.naming_its_order()).await?;
                 Ok(Let::In)
             }
         }
@@ -114,6 +136,9 @@ pub(super) struct Http {
     bearer: String,
 }
 
+/// A connection that was idle for longer is not used again: the gateway gives it up soon after.
+const IDLE_FOR: Duration = Duration::from_secs(5);
+
 /// Every order of a load that comes over HTTP is this one's.
 const CUSTOMER: &str = "load";
 
@@ -123,21 +148,24 @@ impl Http {
         let (token, _) = auth::tokens(settings, CUSTOMER).context("no secret of ours signs tokens")?;
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_FOR)
+            .build(connector);
         Ok(Self { client, url: format!("http://{address}"), bearer: format!("Bearer {token}") })
     }
 
     async fn post(&self, command: Command) -> Result<Let> {
-        let Command { name, order_id, body } = command;
-        let path = match name {
-            "checkout.submit" => "/orders".to_string(),
-            _ => format!("/orders/{order_id}/cancel"),
+        let Command { name, order_id, key, body } = command;
+        let (path, key) = match name {
+            SUBMIT => ("/orders".to_string(), key.to_string()),
+            _ => (format!("/orders/{order_id}/cancel"), format!("{name}-{key}")),
         };
         let request = Request::post(format!("{}{path}", self.url))
             .header("authorization", &self.bearer)
             .header("content-type", "application/json")
-            .header("idempotency-key", format!("{name}-{order_id}"))
-            .body(Full::new(Bytes::from(body)))?;
+            .header("idempotency-key", key)
+            .body(Full::new(Bytes::from(body.to_string())))?;
         let response = self.client.request(request).await?;
         let status = response.status();
         let answer = response.into_body().collect().await?.to_bytes();

@@ -3,8 +3,9 @@
 use anyhow::Result;
 use contract::OrderId;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::entry::Command;
+use super::entry::{Command, SUBMIT};
 use crate::app::System;
 use crate::cli::shop;
 
@@ -78,17 +79,17 @@ impl Mix {
         Ok(())
     }
 
-    pub(super) fn order(&self, number: u64, order_id: OrderId) -> Command {
+    pub(super) fn order(&self, number: u64, order_id: OrderId, key: Uuid) -> Command {
         let fate = self.fate(number);
         let token = if fate == Fate::Declined { "tok_declined" } else { "tok_ok" };
         let mut body = json!({
-            "order_id": order_id, "customer_id": format!("customer-{}", number % 10_000),
+            "customer_id": format!("customer-{}", number % 10_000),
             "items": self.items(number, fate), "payment": {"method": "card", "token": token},
         });
         if self.notices {
             body["contact"] = json!({"email": "load@example.org"});
         }
-        Command { name: "checkout.submit", order_id, body: body.to_string() }
+        Command { name: SUBMIT, order_id, key, body }
     }
 
     fn items(&self, number: u64, fate: Fate) -> Value {
@@ -104,8 +105,8 @@ impl Mix {
     }
 }
 
-pub(super) fn cancel(order_id: OrderId) -> Command {
-    Command { name: "order.cancel", order_id, body: json!({"order_id": order_id}).to_string() }
+pub(super) fn cancel(order_id: OrderId, key: Uuid) -> Command {
+    Command { name: "order.cancel", order_id, key, body: json!({}) }
 }
 
 fn sku(number: u64) -> String {

@@ -29,25 +29,27 @@ pub(super) async fn check_out(call: Call) -> Result<Response, Problem> {
 
 async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Response, Problem> {
     let (gateway, caller) = (&call.gateway, call.caller()?);
-    let message = read(&call, caller, meant).await?;
+    let of_key = key(&call)?.map(|key| OrderId::of_key(&caller.id, key));
+    let message = read(&call, caller, of_key, meant).await?;
     let Body::Submit(submit) = &message.body else {
         return Err(Problem::internal("a checkout became another"));
     };
     let order_id = submit.order_id;
     must_be_whole(gateway, submit).await?;
     gateway.admission.open(&*gateway.store).await?;
-    if message.id.as_str() != order_id.to_string() {
+    if of_key.is_some_and(|of_key| of_key != order_id) {
         must_be_new(gateway, submit).await?;
     }
     // News that come while it is let in are not missed.
-    let place = call.would_wait().and_then(|time| Some((time, gateway.hub.place(&caller.id)?)));
-    let mut waiter = gateway.hub.wait_for(order_id);
+    let waits = call
+        .would_wait()
+        .and_then(|time| Some((time, gateway.hub.place(&caller.id)?, gateway.hub.wait_for(order_id))));
     gateway.door.accept(message).await.map_err(|refused| match refused {
         Refused::IdReused => reused(&call),
         Refused::Unavailable(_) => Problem::unavailable(refused),
     })?;
-    let answered = match place {
-        Some((time, _place)) => {
+    let answered = match waits {
+        Some((time, _place, mut waiter)) => {
             tokio::time::timeout(time, outcome::of(gateway, caller, order_id, &mut waiter)).await
         }
         None => return Ok(under_way(order_id, &submitted(caller, order_id))),
@@ -59,27 +61,31 @@ async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Respon
 }
 
 /// From the body and the token; which of the two says who the customer is needs no asking.
-async fn read(call: &Call, caller: &Caller, meant: fn(&mut Map<String, Value>)) -> Result<Message, Problem> {
+async fn read(
+    call: &Call,
+    caller: &Caller,
+    of_key: Option<OrderId>,
+    meant: fn(&mut Map<String, Value>),
+) -> Result<Message, Problem> {
     let mut body: Value = call.json()?;
     let Some(fields) = body.as_object_mut() else {
         return Err(Problem::unprocessable("ORDER_INVALID", "the body must be a JSON object"));
     };
     fields.insert("customer_id".into(), json!(&*caller.id));
     meant(fields);
-    let named = fields.get("order_id").is_some_and(|id| !id.is_null());
-    let message_id = match key_of(call, &caller.id)? {
-        Some(key) => Some(key),
-        None if named => None,
-        None => {
+    match (fields.get("order_id").filter(|id| !id.is_null()), of_key) {
+        (Some(named), _) if named.as_str().is_none_or(|id| id.parse::<OrderId>().is_err()) => {
+            return Err(refusal(&[Fault::new("order_id", "invalid", "must be a UUID")]));
+        }
+        (Some(_), _) => {}
+        (None, Some(of_key)) => drop(fields.insert("order_id".into(), json!(of_key))),
+        (None, None) => {
             let why = "send an Idempotency-Key, or an order_id in the body: without one a repeat cannot be recognised";
             return Err(Problem::bad_request("IDEMPOTENCY_KEY_REQUIRED", why));
         }
-    };
-    if named && body["order_id"].as_str().is_none_or(|id| id.parse::<OrderId>().is_err()) {
-        return Err(refusal(&[Fault::new("order_id", "invalid", "must be a UUID")]));
     }
     let raw = Raw {
-        message_id: message_id.map(|id| id.to_string()),
+        message_id: key_of(call, &caller.id)?.map(|id| id.to_string()),
         name: "checkout.submit".into(),
         body: body.to_string().into_bytes(),
         ..Raw::default()
@@ -92,16 +98,19 @@ async fn read(call: &Call, caller: &Caller, meant: fn(&mut Map<String, Value>)) 
 
 /// The same customer's same key gives the same id everywhere and for ever.
 pub(crate) fn key_of(call: &Call, customer_id: &str) -> Result<Option<MessageId>, Problem> {
+    Ok(key(call)?.map(|key| MessageId::of_key(customer_id, key)))
+}
+
+fn key(call: &Call) -> Result<Option<&str>, Problem> {
     const KEY_MAX: usize = 255;
     let Some(key) = call.headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().map(str::trim);
     let key = key
         .filter(|key| (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()));
-    let key = key.ok_or_else(|| {
+    key.map(Some).ok_or_else(|| {
         let why = format!("an Idempotency-Key has 1 to {KEY_MAX} visible ASCII characters");
         Problem::bad_request("IDEMPOTENCY_KEY_INVALID", why)
-    })?;
-    Ok(Some(OrderId::of_key(customer_id, key).uuid().into()))
+    })
 }
 
 /// The faults that anybody can see are told at once; whether it can be had at all is the order worker's to say.

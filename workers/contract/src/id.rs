@@ -23,10 +23,11 @@ impl OrderId {
         self.0
     }
 
-    /// The order that a customer's idempotency key stands for: the same one each time, and nobody else's.
+    /// The order that a customer's idempotency key stands for: the same one each time, and nobody else's. A key that is
+    /// a UUIDv7 lends it its time.
     pub fn of_key(customer_id: &str, key: &str) -> Self {
-        // Neither holds a control character, so that no two pairs run into one.
-        Self(Uuid::new_v5(&NAMESPACE, format!("{customer_id}\0{key}").as_bytes()))
+        let time = Uuid::parse_str(key).ok().filter(|key| key.get_version_num() == 7);
+        Self(beside(time, id_of_key(customer_id, key)))
     }
 
     /// The order that a submission without `order_id` creates: the same one each time it is sent again.
@@ -75,26 +76,39 @@ impl MessageId {
         fits.then(|| Self(text.into()))
     }
 
-    /// The id of the `position`-th message that `role` said because of `cause` (a fact may have several readers). It keeps the first 48 bits of the
-    /// order's id (its time, for a UUIDv7), so that an order's rows lie side by side in every index.
+    /// The message that a customer's idempotency key stands for.
+    pub fn of_key(customer_id: &str, key: &str) -> Self {
+        id_of_key(customer_id, key).into()
+    }
+
+    /// The id of the `position`-th message that `role` said because of `cause` (a fact may have several readers). It
+    /// begins as the order's id does, so that an order's rows lie side by side in every index.
     pub fn derived(order: Option<OrderId>, role: Role, cause: &MessageId, position: usize) -> Self {
         let mut name = Vec::with_capacity(cause.0.len() + 24);
         name.extend_from_slice(cause.0.as_bytes());
         name.push(0);
         name.extend_from_slice(role.name().as_bytes());
         name.extend_from_slice(&(position as u64).to_be_bytes());
-        let mut bytes = Uuid::new_v5(&NAMESPACE, &name).into_bytes();
         let first = order.map(OrderId::uuid).or_else(|| Uuid::parse_str(&cause.0).ok());
-        if let Some(first) = first {
-            bytes[..6].copy_from_slice(&first.as_bytes()[..6]);
-        }
-        let id = uuid::Builder::from_custom_bytes(bytes).into_uuid();
-        Self(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).into())
+        beside(first, Uuid::new_v5(&NAMESPACE, &name)).into()
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn id_of_key(customer_id: &str, key: &str) -> Uuid {
+    // Neither holds a control character, so that no two pairs run into one.
+    Uuid::new_v5(&NAMESPACE, format!("{customer_id}\0{key}").as_bytes())
+}
+
+/// With the first 48 bits of another id, which are the time of a UUIDv7.
+fn beside(first: Option<Uuid>, id: Uuid) -> Uuid {
+    let Some(first) = first else { return id };
+    let mut bytes = id.into_bytes();
+    bytes[..6].copy_from_slice(&first.as_bytes()[..6]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 impl From<Uuid> for MessageId {

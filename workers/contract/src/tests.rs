@@ -37,6 +37,21 @@ fn the_same_cause_says_the_same_ids_again_and_they_keep_the_orders_time() {
 }
 
 #[test]
+fn a_key_stands_for_one_order_of_one_customer_and_may_lend_it_its_time() {
+    let now = "01932b4a-1111-7222-8000-000000000001";
+    let order = OrderId::of_key("anna", now);
+    assert_eq!(order, OrderId::of_key("anna", now));
+    assert_ne!(order, OrderId::of_key("ben", now));
+    assert_ne!(order, OrderId::of_key("anna", "01932b4a-1111-7222-8000-000000000002"));
+    assert!(order.to_string().starts_with("01932b4a-1111-8"), "{order}");
+    for timeless in ["mine", "01932b4a-1111-4222-8000-000000000001"] {
+        let order = OrderId::of_key("anna", timeless);
+        assert_eq!(order.uuid().get_version_num(), 5, "{timeless}");
+        assert_eq!(MessageId::of_key("anna", timeless).as_str(), order.to_string(), "it stays what it was");
+    }
+}
+
+#[test]
 fn time_is_written_and_read_as_rfc_3339() {
     let time: Time = "2026-11-20T18:53:00.123Z".parse().unwrap();
     assert_eq!(time.to_string(), "2026-11-20T18:53:00.123Z");

@@ -174,3 +174,22 @@ async fn what_was_written_is_copied_out_of_the_log_while_others_write() {
         (std::fs::metadata(&db.path).unwrap().len() > before).then_some(())
     });
 }
+
+/// What others brought before may take a while to write, and a customer does not wait for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_in_at_the_door_is_kept_before_what_waited_longer() {
+    let db = SqliteDb::fresh().await;
+    let rows = (0..10_000).map(|n| row(Role::Order, &archive(n), vec![]));
+    let many = Changes { journal: rows.collect(), ..Changes::default() };
+    // Both wait from here on, whoever of the two will come to the place first.
+    let many = db.store.begin().await.unwrap().keep(many);
+    let one = db.store.begin().await.unwrap().keep(journal(row(Role::Gateway, &archive(20_000), vec![])));
+    let many = tokio::spawn(many);
+    one.await.unwrap();
+    let last = [archive(9_999).id];
+    let mut look = db.store.begin().await.unwrap();
+    assert!(look.handled(Role::Order, &last).await.unwrap().1.is_empty(), "it waited for all of them");
+    drop(look);
+    many.await.unwrap().unwrap();
+    assert_eq!(db.store.begin().await.unwrap().handled(Role::Order, &last).await.unwrap().1.len(), 1);
+}

@@ -1,6 +1,5 @@
 //! There is one writing connection, and whoever holds it is in a transaction.
 
-use std::mem;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 
 use sqlx::sqlite::SqliteConnectOptions;
@@ -30,6 +29,8 @@ pub(super) struct Writer {
 struct Waiting {
     steps: Vec<Step>,
     rows: usize,
+    /// Somebody outside waits for it, at the door.
+    first: bool,
     rests_on: RestsOn,
     way: OnItsWay,
     answer: Answer,
@@ -85,36 +86,52 @@ impl Writer {
     }
 
     /// Whoever comes to the place first keeps what all the others brought as well, in the order in which they
-    /// brought it: they share one commit, and with it one wait for the disk. What fails, fails alone.
+    /// brought it: they share one commit, and with it one wait for the disk. What fails, fails alone. What came in at
+    /// the door goes before all else, in a commit of its own: it is little, and nothing there rests on anything.
     pub(super) fn keep(self, changes: Changes, rests_on: RestsOn) -> Keeping {
         let (answer, mut answered) = oneshot::channel();
+        let first = changes.are_let_in();
         let steps = match batch::steps(&changes) {
             Ok(steps) => steps,
             Err(why) => return Box::pin(std::future::ready(Err(why))),
         };
         let mut waiting = self.waiting();
         let way = self.pending.add(&changes.records);
-        waiting.push(Waiting { steps, rows: changes.rows(), rests_on, way, answer });
+        waiting.push(Waiting { steps, rows: changes.rows(), first, rests_on, way, answer });
         drop(waiting);
         Box::pin(async move {
-            let place = self.place.clone().lock_owned().await;
+            let gone = || Error::Unknown("whoever was to keep it has gone".into());
+            let place = tokio::select! {
+                biased;
+                kept = &mut answered => return kept.unwrap_or_else(|_| Err(gone())),
+                place = self.place.clone().lock_owned() => place,
+            };
             match answered.try_recv() {
                 Ok(kept) => return kept,
-                Err(TryRecvError::Closed) => {
-                    return Err(Error::Unknown("whoever was to keep it has gone".into()));
-                }
+                Err(TryRecvError::Closed) => return Err(gone()),
                 Err(TryRecvError::Empty) => {}
             }
-            let open = Open { guard: Some(place), over: false, rows: 0 };
-            self.keep_all(open).await;
+            let mut open = Open { guard: Some(place), over: false, rows: 0 };
+            let mut done = Vec::new();
+            self.keep_all(&mut open, self.take(true), &mut done).await;
+            // Who came in at the door goes; one of the others comes to the place next.
+            if !first {
+                self.keep_all(&mut open, self.take(false), &mut done).await;
+            }
+            drop(open);
+            // Somebody may write already while we tidy up.
+            drop(done);
             answered.try_recv().unwrap_or_else(|_| Err(Error::Unknown("nobody kept it".into())))
         })
     }
 
-    /// Whoever loads meanwhile counts on all of this, so `open` is let go last: before the next one begins, everybody
-    /// knows what became of what he rests on.
-    async fn keep_all(&self, mut open: Open) {
-        let mut together = mem::take(&mut *self.waiting()).into_iter();
+    /// Whoever loads meanwhile counts on all of this: before the place is let go, everybody knows what became of what he
+    /// rests on. What nobody needs any more is `done` with.
+    async fn keep_all(&self, open: &mut Open, together: Vec<Waiting>, done: &mut Vec<Vec<Step>>) {
+        if together.is_empty() {
+            return;
+        }
+        let mut together = together.into_iter();
         let mut written: Vec<Waiting> = Vec::with_capacity(together.len());
         let mut kept = open.begin(&self.options).await;
         if kept.is_ok()
@@ -142,7 +159,6 @@ impl Writer {
             kept = open.commit().await;
             self.checkpoints.written(open.rows);
         }
-        let mut done = Vec::with_capacity(written.len());
         for Waiting { steps, way, answer, .. } in written.into_iter().chain(together) {
             match kept {
                 Ok(()) => way.arrived(),
@@ -151,9 +167,10 @@ impl Writer {
             answer.send(kept.clone()).ok();
             done.push(steps);
         }
-        drop(open);
-        // Somebody may write already while we tidy up.
-        drop(done);
+    }
+
+    fn take(&self, first: bool) -> Vec<Waiting> {
+        self.waiting().extract_if(.., |one| one.first == first).collect()
     }
 
     /// Waits for whoever writes. The next one would connect anew.
@@ -177,6 +194,7 @@ impl Writer {
 impl Open {
     /// Whoever gives up waiting from here on leaves through `Drop`.
     async fn begin(&mut self, options: &SqliteConnectOptions) -> Result<(), Error> {
+        (self.over, self.rows) = (false, 0);
         if let Some(place) = self.guard.as_mut().filter(|place| place.is_none()) {
             **place = Some(options.connect().await.map_err(failed)?);
         }

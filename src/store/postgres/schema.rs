@@ -43,6 +43,7 @@ steps! {
     12 "echoes" "0012_echoes",
     13 "said" "0013_said",
     14 "room" "0014_room",
+    15 "customer" "0015_customer",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -175,7 +175,8 @@ impl Transaction for Batch {
     fn keep(mut self: Box<Self>, changes: Changes) -> Keeping {
         let way = self.pending.add(&changes.records);
         Box::pin(async move {
-            // What rests on numbers that came to be others starts over.
+            // What rests on numbers that came to be others starts over. Adding it up would not do: what we are told to ship
+            // may have been reserved by the others meanwhile, and by our numbers it never was.
             if self.write_in_turn(changes).await? {
                 way.arrived();
             }

@@ -26,7 +26,7 @@ use checkout_saga::store::postgres::{Options, PostgresStore};
 use checkout_saga::store::sqlite::{Durability, SqliteStore};
 use checkout_saga::store::{
     Changes, DeadChange, DeadLetter, DeadStatus, Echo, Error, Filter, History, JournalRow, Letters, Said,
-    SavedRecord, Store,
+    SavedRecord, Store, Transaction,
 };
 use contract::{Body, Message, MessageId, Need, OrderId, Queue, Role, Table, Time, bodies};
 use db::*;

@@ -35,10 +35,14 @@ pub(super) struct OnItsWay {
 
 impl Pending {
     /// What is found here, and what remains to be looked for in the database.
-    pub(super) fn find<'a>(&self, needs: &'a [Need], rests_on: &mut RestsOn) -> (Vec<Loaded>, Vec<&'a Need>) {
+    pub(super) fn find<'a>(
+        &self,
+        needs: impl IntoIterator<Item = &'a Need>,
+        rests_on: &mut RestsOn,
+    ) -> (Vec<Loaded>, Vec<&'a Need>) {
         let entries = self.entries();
         let mut found = Vec::new();
-        let mut rest = Vec::with_capacity(needs.len());
+        let mut rest = Vec::new();
         for need in needs {
             let Some(Entry { version, json, batch }) = entries.get(need) else {
                 rest.push(need);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sqlx::Connection;
+
 use super::only_postgres::until;
 use super::*;
 use crate::support::postgres::{Schema, connect};
@@ -68,36 +70,90 @@ async fn what_is_left_once_is_promised_once() {
     }
 }
 
+fn promised(reserved: i64, version: i64) -> Changes {
+    records(vec![save(Table::Stock, "A", version, &stocked(10, reserved, 10))])
+}
+
+/// Begins a batch that has found A, and says how many of it are promised by what it has found.
+async fn found(store: &Arc<dyn Store>) -> (Box<dyn Transaction>, i64) {
+    let mut batch = store.begin().await.unwrap();
+    let loaded = batch.load(&[Need::of(Table::Stock, "A")]).await.unwrap();
+    let doc: serde_json::Value = serde_json::from_str(&loaded[0].json).unwrap();
+    (batch, doc["reserved"].as_i64().unwrap())
+}
+
+/// Two processes of which the first has noticed that the other changes A as well. Five of it are promised, at version 3.
+async fn after_they_met(schema: &Schema) -> (Arc<dyn Store>, Arc<dyn Store>) {
+    let (ours, theirs) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
+    ours.begin().await.unwrap().keep(promised(0, 0)).await.unwrap();
+    let (first, _) = found(&ours).await;
+    let first = first.keep(promised(1, 1));
+    let (ahead, reserved) = found(&ours).await;
+    assert_eq!(reserved, 1, "what is on its way counts");
+    found(&theirs).await.0.keep(promised(4, 1)).await.unwrap();
+    first.await.unwrap();
+    // It changes nothing itself: even a refusal may have been wrong.
+    assert!(matches!(ahead.keep(Changes::default()).await, Err(Error::Conflict(_))));
+    (ours, theirs)
+}
+
 /// Deciding ahead of what is being kept pays only for who is alone with a row.
 #[tokio::test]
 async fn what_rested_on_numbers_that_came_to_be_others_starts_over() {
     let schema = Schema::fresh().await;
-    let (ours, theirs) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
-    let wanted = [Need::of(Table::Stock, "A")];
-    let promised =
-        |reserved, version| records(vec![save(Table::Stock, "A", version, &stocked(10, reserved, 10))]);
-    ours.begin().await.unwrap().keep(promised(0, 0)).await.unwrap();
-
-    let (mut first, mut ahead) = (ours.begin().await.unwrap(), ours.begin().await.unwrap());
-    first.load(&wanted).await.unwrap();
-    let first = first.keep(promised(1, 1));
-    assert_eq!(ahead.load(&wanted).await.unwrap()[0].json, stocked(10, 1, 10), "what is on its way counts");
-    let mut other = theirs.begin().await.unwrap();
-    other.load(&wanted).await.unwrap();
-    other.keep(promised(4, 1)).await.unwrap();
-    first.await.unwrap();
-    // It changes nothing itself: even a refusal may have been wrong.
-    assert!(matches!(ahead.keep(Changes::default()).await, Err(Error::Conflict(_))));
-
-    let mut second = ours.begin().await.unwrap();
-    second.load(&wanted).await.unwrap();
+    let (ours, theirs) = after_they_met(&schema).await;
+    let (second, _) = found(&ours).await;
     let second = second.keep(promised(6, 3));
-    let mut next = ours.begin().await.unwrap();
-    let short = Duration::from_millis(200);
-    tokio::time::timeout(short, next.load(&wanted)).await.expect_err("nobody decides ahead any more");
+    let (next, reserved) = found(&ours).await;
+    assert_eq!(reserved, 5, "what is on its way is added up, as what the others change is");
     second.await.unwrap();
-    let found: serde_json::Value = serde_json::from_str(&next.load(&wanted).await.unwrap()[0].json).unwrap();
-    assert_eq!(found["reserved"], 6);
+    next.keep(promised(7, 3)).await.unwrap();
+    assert_eq!(found(&theirs).await.1, 8);
+    schema.gone().await;
+}
+
+/// Whoever waits then decides on what is left; else two would go on promising the last one to each other's orders.
+#[tokio::test]
+async fn once_too_little_was_left_nobody_decides_before_it_is_known_what_is() {
+    let schema = Schema::fresh().await;
+    let (ours, _theirs) = after_they_met(&schema).await;
+    let (first, _) = found(&ours).await;
+    let (second, _) = found(&ours).await;
+    first.keep(promised(9, 3)).await.unwrap();
+    let refused = second.keep(promised(8, 3)).await;
+    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+
+    let (third, reserved) = found(&ours).await;
+    assert_eq!(reserved, 9);
+    let third = third.keep(promised(10, 4));
+    let short = Duration::from_millis(200);
+    assert!(tokio::time::timeout(short, found(&ours)).await.is_err(), "it decides ahead");
+    third.await.unwrap();
+    assert_eq!(found(&ours).await.1, 10);
+    schema.gone().await;
+}
+
+/// Row by row, each who waits for one would keep others waiting for those that he has.
+#[tokio::test]
+async fn large_batches_of_several_processes_take_turns_at_what_they_share() {
+    let schema = Schema::fresh().await;
+    let (ours, _theirs) = after_they_met(&schema).await;
+    let mut direct = connect(schema.url()).await;
+    let mut turn = direct.begin().await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock('stock'::regclass::oid::integer, 0)")
+        .execute(&mut *turn)
+        .await
+        .unwrap();
+    let journal = (1..=64).map(|n| row(Role::Order, &archive(n), vec![])).collect();
+    let (large, _) = found(&ours).await;
+    let (small, _) = found(&ours).await;
+    let mut large = large.keep(Changes { journal, ..promised(6, 3) });
+    let short = Duration::from_millis(200);
+    tokio::time::timeout(short, &mut large).await.expect_err("it waits for its turn");
+    small.keep(promised(7, 3)).await.unwrap();
+    turn.rollback().await.unwrap();
+    large.await.unwrap();
+    assert_eq!(found(&ours).await.1, 8);
     schema.gone().await;
 }
 

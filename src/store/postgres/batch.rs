@@ -36,23 +36,47 @@ pub(super) struct Batch {
     watch: Watch,
 }
 
-/// When another process last changed a row that many want between our reading and our writing.
+/// What this process has noticed of others that change what many want.
 #[derive(Clone, Default)]
-pub(super) struct Met(Arc<Mutex<Option<Instant>>>);
+pub(super) struct Met(Arc<Mutex<Noticed>>);
 
-/// It will meet us again within that, if it still works.
-const MEETS_AGAIN: Duration = Duration::from_secs(5);
+#[derive(Default)]
+struct Noticed {
+    /// When somebody had changed a row between our reading and our writing.
+    others: Option<Instant>,
+    /// When too little was left for what we had decided.
+    short: Option<Instant>,
+}
+
+/// So long we take it that they are still there; then a few batches may have to start over to find out.
+const OTHERS_STAY: Duration = Duration::from_secs(30);
+
+/// What runs short goes on doing so for that long.
+const SHORT_FOR: Duration = Duration::from_secs(5);
 
 impl Met {
-    fn lately(&self) -> bool {
-        self.last().is_some_and(|last| last.elapsed() < MEETS_AGAIN)
+    /// Then what is on its way from here is for us what theirs is: nothing that counts before it is there.
+    fn others(&self) -> bool {
+        self.noticed().others.is_some_and(|since| since.elapsed() < OTHERS_STAY)
     }
 
-    fn now(&self) {
-        *self.last() = Some(Instant::now());
+    /// Then nobody decides before it is known what is left.
+    fn short(&self) -> bool {
+        self.noticed().short.is_some_and(|since| since.elapsed() < SHORT_FOR)
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<Instant>> {
+    /// Nothing is learnt from a batch that counted on being changed.
+    fn otherwise(&self) {
+        if !self.others() {
+            self.noticed().others = Some(Instant::now());
+        }
+    }
+
+    fn too_little(&self) {
+        self.noticed().short = Some(Instant::now());
+    }
+
+    fn noticed(&self) -> MutexGuard<'_, Noticed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,9 +112,14 @@ impl Batch {
         if large && !ahead {
             self.write_own(&mut changes).await?;
         }
+        if large && wanted && self.met.others() {
+            self.held.execute(sqlx::query(keep::TURN)).await?;
+        }
         let written = self.write(changes).await;
-        if wanted && matches!(written, Err(Error::Conflict(_)) | Ok(false)) {
-            self.met.now();
+        match written {
+            Ok(false) => self.met.otherwise(),
+            Err(Error::Conflict(_)) if wanted => self.met.too_little(),
+            _ => {}
         }
         written
     }
@@ -153,11 +182,15 @@ impl Transaction for Batch {
     }
 
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
-        if !self.held.in_transaction() && self.met.lately() {
+        if !self.held.in_transaction() && self.met.short() {
             self.pending.settled().await;
         }
         let alone = self.pending.is_empty();
-        let (mut loaded, rest) = self.pending.find(needs, &mut self.rests_on);
+        let others = self.met.others();
+        let (added_up, ahead): (Vec<_>, Vec<_>) =
+            needs.iter().partition(|need| others && need.table.meeting() == Meeting::Often);
+        let (mut loaded, mut rest) = self.pending.find(ahead, &mut self.rests_on);
+        rest.extend(added_up);
         self.shares_little &= loaded.iter().all(|one| one.need.table.meeting() == Meeting::Often);
         let asked = Asked::of(&rest, alone);
         if asked.locks && !self.held.in_transaction() {

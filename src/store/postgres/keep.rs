@@ -191,7 +191,7 @@ mod sitting;
 mod stock;
 
 pub(super) use journal::copied;
-pub(super) use stock::{Found, is_otherwise};
+pub(super) use stock::{Found, TURN, is_otherwise};
 
 const ORDERS: &str = concat!(
     "with ",

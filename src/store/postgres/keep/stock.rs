@@ -35,6 +35,11 @@ impl Found {
     }
 }
 
+/// Who changes many rows where others do so too waits once, for its turn, and not for one row after the other while it
+/// keeps the others waiting for those before. Whoever changes a few waits for rows alone. Each schema has a turn of its own.
+pub(in crate::store::postgres) const TURN: &str =
+    "select pg_advisory_xact_lock('stock'::regclass::oid::integer, 0)";
+
 /// Locked in key order, and read once it is: two who want the same rows wait for each other and do not embrace, and
 /// each adds to what the other has left. A row that is as it was found is written as it was decided.
 macro_rules! added {

@@ -10,6 +10,7 @@ mod keep;
 mod letters;
 mod list;
 mod look;
+mod nodelay;
 mod own;
 mod pauses;
 mod prune;

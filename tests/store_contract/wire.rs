@@ -110,3 +110,22 @@ async fn a_wire_that_was_cut_costs_one_failure_and_no_more() {
     store.now().await.unwrap();
     schema.gone().await;
 }
+
+/// A server acknowledges after 40 ms what it has nothing to say to yet, and whoever has Nagle's algorithm on sends no more
+/// until then. Ten times, because a disk has slow moments, and a server is quicker with a connection's first words.
+#[tokio::test]
+async fn what_goes_out_in_two_pieces_waits_for_no_acknowledgement() {
+    let schema = Schema::fresh().await;
+    let store = open_postgres(schema.url()).await;
+    let mut took = Vec::new();
+    for round in 0..10 {
+        let rows = (0..100).map(|n| row(Role::Saga, &fulfil(round * 100 + n), vec![]));
+        let changes = Changes { journal: rows.collect(), ..Changes::default() };
+        let begun = std::time::Instant::now();
+        store.begin().await.unwrap().keep(changes).await.unwrap();
+        took.push(begun.elapsed());
+    }
+    took.sort();
+    assert!(took[2] < Duration::from_millis(38), "{took:?}");
+    schema.gone().await;
+}

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::{Error, failed, not_committed};
+use super::{Error, failed, nodelay, not_committed};
 use crate::metrics::METRICS;
 
 /// A statement as the program holds it, with its values.
@@ -93,7 +93,10 @@ impl Home {
     /// Whatever goes wrong here is no message's fault.
     async fn connect(&self) -> Result<PgConnection, Error> {
         match timeout(self.limits.connect, self.options.connect()).await {
-            Ok(Ok(connection)) => Ok(connection),
+            Ok(Ok(connection)) => {
+                nodelay::to_the_server(&self.options).await;
+                Ok(connection)
+            }
             Ok(Err(error)) => Err(Error::Unavailable(error.to_string())),
             Err(_) => Err(Error::Unavailable(format!(
                 "nobody answered at {}:{} within {} s",

@@ -14,9 +14,7 @@ pub(super) fn connecting(url: &str) -> Result<PgConnectOptions, Error> {
         .map_err(|why| Error::Refused(format!("the database's URL cannot be read: {why}")))?;
     let asked = url.contains("sslmode=") || url.contains("ssl-mode=");
     let options = match options.get_ssl_mode() {
-        // On the way to this very machine nobody listens who could not listen here. And it costs: sqlx writes the
-        // 16 kB records of TLS one by one without TCP_NODELAY, so that a larger batch waits 40 ms for an
-        // acknowledgement (measured: 47 ms instead of 2 for 50 messages).
+        // On the way to this very machine nobody listens who could not listen here, and encrypting costs both ends.
         PgSslMode::Prefer if !asked && stays_here(&options) => options.ssl_mode(PgSslMode::Disable),
         _ => options,
     };

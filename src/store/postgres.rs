@@ -1,5 +1,6 @@
 //! Any number of processes on one database: what they write meets in row locks, versions and the journal's keys.
 
+mod ask;
 mod batch;
 mod census;
 pub(crate) mod connections;

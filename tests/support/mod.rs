@@ -194,9 +194,9 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Between two looks. Nothing depends on how long it is.
+/// Between two looks. Nothing depends on how long it is, but that a customer may look a hundred times a second.
 pub(crate) fn pause() {
-    std::thread::sleep(Duration::from_millis(5));
+    std::thread::sleep(Duration::from_millis(15));
 }
 
 /// As `until`, for what only a store can tell.

@@ -32,6 +32,10 @@ impl Entries<'_> {
 }
 
 impl Books {
+    pub(super) fn is_empty(&self) -> bool {
+        self.charges.is_empty() && self.refunds.is_empty()
+    }
+
     /// Books what is new and answers what is told when. The same ask again books nothing.
     pub fn charge(
         &mut self,

@@ -60,17 +60,17 @@ impl PostgresShelf {
         lines_of(&self.take().await?.rows(statement).await?)
     }
 
+    /// What is not there yet cannot be locked: whoever books new charges alone needs no transaction to look in.
     async fn change_once(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), Error> {
         let mut held = self.take().await?;
-        held.begin().await?;
-        let before = load(&mut held, LOCK_CHARGES, wanted).await?;
+        let mut before = load(&mut held, LOOK_AT_CHARGES, wanted).await?;
+        if !before.is_empty() {
+            held.begin().await?;
+            before = load(&mut held, LOCK_CHARGES, wanted).await?;
+        }
         let mut books = before.clone();
         let later = lines::of_events(&decide(&mut books))?;
-        let entries = books.since(&before);
-        match entries.is_empty() && later.is_empty() {
-            true => Ok(()),
-            false => keep(held, &entries, &later).await,
-        }
+        keep(held, &books.since(&before), &later).await
     }
 }
 
@@ -255,17 +255,30 @@ type RefundColumns = (Texts, Texts, Texts, Texts, Numbers, Texts, Vec<Option<Str
 
 /// No line takes the place of another: a key that was booked meanwhile is an error, and we look again.
 async fn keep(mut held: Held, entries: &Entries<'_>, later: &[EventLine]) -> Result<(), Error> {
+    let mut statements = Vec::new();
     if !entries.charges.is_empty() {
-        held.execute(insert_charges(&entries.charges)).await?;
+        statements.push(insert_charges(&entries.charges));
     }
     if !entries.changed.is_empty() {
-        held.execute(update_charges(&entries.changed)).await?;
+        statements.push(update_charges(&entries.changed));
     }
     if !entries.refunds.is_empty() {
-        held.execute(insert_refunds(&entries.refunds)).await?;
+        statements.push(insert_refunds(&entries.refunds));
     }
     if !later.is_empty() {
-        held.execute(insert_events(later)).await?;
+        statements.push(insert_events(later));
+    }
+    if !held.in_transaction() && statements.len() == 1 {
+        return held.rows_and_commit(statements.remove(0)).await.map(drop);
+    }
+    if statements.is_empty() {
+        return Ok(());
+    }
+    if !held.in_transaction() {
+        held.begin().await?;
+    }
+    for statement in statements {
+        held.execute(statement).await?;
     }
     held.commit().await
 }

@@ -15,13 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use contract::{Meeting, MessageId, Need, Role, Table, Time};
+use contract::{Meeting, MessageId, Need, Role, Time};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::connections::{Held, Statement};
+use super::ask::{Asked, Early, found};
+use super::connections::Held;
 use super::watch::Watch;
-use super::{Error, failed, in_table, json, keep};
+use super::{Error, failed, json, keep};
 use crate::store::pending::{Pending, RestsOn};
 use crate::store::{Changes, Handled, Keeping, Loaded, Transaction};
 
@@ -31,6 +32,7 @@ pub(super) struct Batch {
     rests_on: RestsOn,
     /// What it has read of theirs are records that many want, and nothing else.
     shares_little: bool,
+    early: Early,
     found: keep::Found,
     met: Met,
     watch: Watch,
@@ -81,17 +83,13 @@ impl Met {
     }
 }
 
-/// From so many records on, two replicas at one queue are likely enough to have one in common: then it is cheaper
-/// to wait for the other's lock than to be told of a conflict. For fewer, two round trips of five are saved.
-const CROWD: usize = 8;
-
 /// From so many journal rows on, copying them in saves more than the round trips of a transaction in several parts cost.
 const MANY: usize = 64;
 
 impl Batch {
     pub(super) fn new(held: Held, pending: Pending, met: Met, watch: Watch) -> Self {
         let (rests_on, found) = (RestsOn::new(), keep::Found::default());
-        Self { held, pending, rests_on, shares_little: true, found, met, watch }
+        Self { held, pending, rests_on, shares_little: true, early: Early::default(), found, met, watch }
     }
 
     /// Once all that it rests on is there. Says whether it is there as it was decided.
@@ -192,15 +190,24 @@ impl Transaction for Batch {
         let (mut loaded, mut rest) = self.pending.find(ahead, &mut self.rests_on);
         rest.extend(added_up);
         self.shares_little &= loaded.iter().all(|one| one.need.table.meeting() == Meeting::Often);
-        let asked = Asked::of(&rest, alone);
-        if asked.locks && !self.held.in_transaction() {
+        let rest = self.early.take(rest, &mut loaded);
+        let mut asked = Asked::of(rest.iter().copied(), alone);
+        let mut beside = Vec::new();
+        if self.held.in_transaction() {
+            // It has locked what it needs, and reads the rest when it needs it.
+        } else if asked.locks {
             self.held.begin().await?;
+        } else {
+            beside = Early::beside(&rest, &self.pending);
+            asked = Asked::of(rest.into_iter().chain(&beside), false);
         }
+        let mut read = Vec::new();
         for statement in asked.statements() {
             for row in self.held.rows(statement).await? {
-                loaded.push(found(&row)?);
+                read.push(found(&row)?);
             }
         }
+        loaded.extend(self.early.sort_out(beside, read));
         self.found.note(&loaded);
         Ok(loaded)
     }
@@ -227,132 +234,3 @@ fn handled(row: &PgRow) -> Result<Option<Handled>, Error> {
     let said = json::read_said(text(5)?, &id, at)?;
     Ok(Some(Handled { id, name: text(2)?.to_string(), hash: json::hash(text(3)?)?, said }))
 }
-
-fn found(row: &PgRow) -> Result<Loaded, Error> {
-    let name: &str = row.try_get(0).map_err(failed)?;
-    let table = Table::ALL.into_iter().find(|table| table.name() == name);
-    let table = table.ok_or_else(|| json::unreadable("a record", format!("no table is called {name}")))?;
-    Ok(Loaded {
-        need: Need { table, id: row.try_get(1).map_err(failed)? },
-        version: row.try_get(2).map_err(failed)?,
-        json: row.try_get(3).map_err(failed)?,
-    })
-}
-
-/// The keys of each table, and whether their rows are locked.
-struct Asked {
-    keys: Vec<(Table, Vec<String>)>,
-    locks: bool,
-}
-
-impl Asked {
-    fn of(needs: &[&Need], may_lock: bool) -> Self {
-        let mut sorted = needs.to_vec();
-        sorted.sort_unstable();
-        let mut keys: Vec<(Table, Vec<String>)> = Vec::new();
-        for need in sorted {
-            match keys.last_mut() {
-                Some((table, ids)) if *table == need.table => ids.push(need.id.clone()),
-                _ => keys.push((need.table, vec![need.id.clone()])),
-            }
-        }
-        let locks = may_lock && keys.iter().any(|(table, ids)| locked(*table, ids.len()));
-        Self { keys, locks }
-    }
-
-    /// One statement for the tables of one worker; one for each table of any other company.
-    fn statements(mut self) -> Vec<Statement> {
-        let all = |tables: &[Table]| self.keys.iter().all(|(table, _)| tables.contains(table));
-        let several = self.keys.len() > 1;
-        if several && all(&[Table::Orders, Table::Submissions, Table::Products, Table::Discounts]) {
-            let sql = if self.locks { ORDER_LOCKED } else { ORDER };
-            return vec![
-                sqlx::query(sql)
-                    .bind(self.take(Table::Orders))
-                    .bind(self.take(Table::Submissions))
-                    .bind(self.take(Table::Products))
-                    .bind(self.take(Table::Discounts)),
-            ];
-        }
-        if several && all(&[Table::Stock, Table::Holds]) {
-            let holds = self.take(Table::Holds);
-            let sql = if self.locks { STOCK_LOCKED } else { STOCK };
-            return vec![sqlx::query(sql).bind(self.take(Table::Stock)).bind(holds)];
-        }
-        let locks = self.locks;
-        let alone = |(table, ids): (Table, Vec<String>)| {
-            let sql = match locks && locked(table, ids.len()) {
-                true => in_table!(table, one_locked, "$1"),
-                false => in_table!(table, one, "$1"),
-            };
-            sqlx::query(sql).bind(ids)
-        };
-        self.keys.into_iter().map(alone).collect()
-    }
-
-    fn take(&mut self, table: Table) -> Vec<String> {
-        let found = self.keys.iter_mut().find(|(named, _)| *named == table);
-        found.map(|(_, ids)| std::mem::take(ids)).unwrap_or_default()
-    }
-}
-
-fn locked(table: Table, records: usize) -> bool {
-    match table.meeting() {
-        Meeting::Reading | Meeting::Often => false,
-        Meeting::Seldom => records >= CROWD,
-    }
-}
-
-macro_rules! one {
-    ($name:literal, $keys:literal) => {
-        concat!(
-            "select '",
-            $name,
-            "'::text, id, version, doc from ",
-            $name,
-            " where id = any(",
-            $keys,
-            "::text[])"
-        )
-    };
-}
-
-/// In key order, so that two who want the same rows wait for each other and do not embrace.
-macro_rules! one_locked {
-    ($name:literal, $keys:literal) => {
-        concat!(
-            "select * from (select '",
-            $name,
-            "'::text, id, version, doc from ",
-            $name,
-            " where id = any(",
-            $keys,
-            "::text[]) order by id for update) as locked"
-        )
-    };
-}
-use {one, one_locked};
-
-const ORDER: &str = concat!(
-    one!("orders", "$1"),
-    " union all ",
-    one!("submissions", "$2"),
-    " union all ",
-    one!("products", "$3"),
-    " union all ",
-    one!("discounts", "$4")
-);
-
-const ORDER_LOCKED: &str = concat!(
-    one_locked!("orders", "$1"),
-    " union all ",
-    one_locked!("submissions", "$2"),
-    " union all ",
-    one!("products", "$3"),
-    " union all ",
-    one!("discounts", "$4")
-);
-
-const STOCK: &str = concat!(one!("stock", "$1"), " union all ", one!("holds", "$2"));
-
-const STOCK_LOCKED: &str = concat!(one!("stock", "$1"), " union all ", one_locked!("holds", "$2"));

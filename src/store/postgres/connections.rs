@@ -182,7 +182,7 @@ impl Held {
         self.judge_commit(answered).map(drop)
     }
 
-    pub(super) fn in_transaction(&self) -> bool {
+    pub(crate) fn in_transaction(&self) -> bool {
         self.open
     }
 

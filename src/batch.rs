@@ -30,6 +30,7 @@ pub fn needs<W: Worker>(worker: &W, batch: &[Arc<Message>]) -> Vec<Need> {
 
 /// Adds what was needed and found, and what was needed and is not there.
 pub fn put<R: Record>(records: &mut Records<R>, needs: Vec<Need>, found: &[Loaded]) -> Result<(), String> {
+    records.reserve(needs.len());
     for need in needs {
         records.put(need, None);
     }

@@ -13,11 +13,13 @@ pub(super) struct Rows<const COLUMNS: i16> {
 }
 
 impl<const COLUMNS: i16> Rows<COLUMNS> {
-    pub(super) fn new() -> Self {
-        let mut bytes = b"PGCOPY\n\xff\r\n\0".to_vec();
+    /// With room for so many bytes, or more if it takes more.
+    pub(super) fn with_room(bytes: usize) -> Self {
+        let mut rows = Self { bytes: Vec::with_capacity(bytes) };
+        rows.bytes.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
         // No flags, and no more of a header.
-        bytes.extend_from_slice(&[0; 8]);
-        Self { bytes }
+        rows.bytes.extend_from_slice(&[0; 8]);
+        rows
     }
 
     /// Its values follow, in the order of the columns.

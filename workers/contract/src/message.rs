@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::payload::*;
 use crate::reply::Reply;
-use crate::{BodyHash, MessageId, OrderId, Queue, ReplyTo, Role, Submit, Time};
+use crate::{BodyHash, MessageId, OrderId, Queue, ReplyTo, Role, Submit, Time, json_of};
 
 /// A command asks one worker to do something; a fact tells whoever listens what has happened; a reply goes to the
 /// one queue outside that its asker named.
@@ -46,12 +46,11 @@ macro_rules! messages {
                 match self { Body::Submit(_) => &[Queue::Intake], $(Body::$variant(_) => &[$(Queue::$queue),*],)* }
             }
 
-            fn to_json(&self) -> String {
-                let json = match self {
-                    Body::Submit(submit) => serde_json::to_string(submit.raw()),
-                    $(Body::$variant(payload) => serde_json::to_string(payload),)*
-                };
-                json.expect("our payloads have string keys and no failing serializers")
+            fn to_json(&self) -> Box<str> {
+                match self {
+                    Body::Submit(submit) => json_of(submit.raw()),
+                    $(Body::$variant(payload) => json_of(payload),)*
+                }
             }
 
             fn from_json(name: &str, json: &str, id: Option<&MessageId>) -> Result<Body, Unreadable> {
@@ -209,9 +208,9 @@ impl Message {
         let mut json = body.to_json();
         let hash = BodyHash::of(body.name(), &json);
         if let Body::Submit(Submit { reply_to: Some(reply_to), .. }) = &body {
-            add_reply_to(&mut json, reply_to);
+            json = with_reply_to(json, reply_to);
         }
-        Self { id, order_id: body.order_id(), cause, at, body, json: json.into(), hash }
+        Self { id, order_id: body.order_id(), cause, at, body, json, hash }
     }
 
     /// Makes sense of what came in from outside, at the door.
@@ -287,13 +286,14 @@ fn reply_to(raw: &Raw) -> Result<Option<ReplyTo>, Unreadable> {
 
 /// It is kept in the body, so that it goes wherever the body goes: journal, retries, dead letters. The hash is without
 /// it: a client that died and sends its checkout again from another queue sends the same checkout.
-fn add_reply_to(json: &mut String, reply_to: &ReplyTo) {
-    let kept = serde_json::to_string(reply_to).expect("two strings are always JSON");
+fn with_reply_to(json: Box<str>, reply_to: &ReplyTo) -> Box<str> {
+    let mut json = String::from(json);
     // A submission is an object and has an order id.
     json.pop();
     json.push_str(",\"reply_to\":");
-    json.push_str(&kept);
+    json.push_str(&json_of(reply_to));
     json.push('}');
+    json.into()
 }
 
 impl Unreadable {

@@ -145,8 +145,7 @@ macro_rules! records {
                 match self { $($name::$kind(record) => $crate::Stored::id(record)),* }
             }
             fn to_json(&self) -> String {
-                let json = match self { $($name::$kind(record) => ::serde_json::to_string(record)),* };
-                json.expect("our records have string keys and no failing serializers")
+                match self { $($name::$kind(record) => $crate::json_of(record).into()),* }
             }
             fn from_json(table: $crate::Table, json: &str) -> Result<Self, String> {
                 $(if table == <$kind as $crate::Stored>::TABLE {
@@ -191,6 +190,10 @@ impl<R> Default for Records<R> {
 }
 
 impl<R: Record> Records<R> {
+    pub fn reserve(&mut self, more: usize) {
+        self.slots.reserve(more);
+    }
+
     /// Takes in what was found (`None`: looked for and absent).
     pub fn put(&mut self, need: Need, found: Option<(i64, R)>) {
         let (version, record) = found.map_or((0, None), |(version, record)| (version, Some(record)));

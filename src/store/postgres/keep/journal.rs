@@ -68,7 +68,8 @@ pub(in crate::store::postgres) async fn copied(held: &mut Held, rows: &[JournalR
     let mut numbered: Vec<(i64, &JournalRow)> = numbers.into_iter().zip(rows).collect();
     numbered.sort_unstable_by_key(|(_, row)| (row.role.name(), &row.id));
     let handles = Handles::of(rows);
-    let mut copy = copy::Rows::<11>::new();
+    let said = rows.iter().flat_map(|row| &row.said).map(|said| said.message.json().len() + 200);
+    let mut copy = copy::Rows::<11>::with_room(rows.len() * 300 + said.sum::<usize>());
     for (seq, row) in numbered {
         copy.row().bigint(seq).text(row.role.name()).text(row.id.as_str()).text(&plain(&row.name));
         copy.uuid(Uuid::from_bytes(row.hash.to_bytes()));

@@ -3,7 +3,7 @@
 //! What a small batch of one order's messages will want next is read along. A round trip costs as much as all that it
 //! asks for, and between an order's arrival and its charge four workers ask one after the other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use contract::{Meeting, Need, Table};
 use sqlx::Row;
@@ -64,7 +64,7 @@ impl Early {
 
 /// The keys of each table, and whether their rows are locked.
 pub(super) struct Asked {
-    keys: Vec<(Table, Vec<String>)>,
+    keys: BTreeMap<Table, Vec<String>>,
     pub(super) locks: bool,
 }
 
@@ -72,32 +72,26 @@ impl Asked {
     pub(super) fn of<'a>(needs: impl IntoIterator<Item = &'a Need>, may_lock: bool) -> Self {
         let mut sorted: Vec<&Need> = needs.into_iter().collect();
         sorted.sort_unstable();
-        let mut keys: Vec<(Table, Vec<String>)> = Vec::new();
+        let mut keys: BTreeMap<Table, Vec<String>> = BTreeMap::new();
         for need in sorted {
-            match keys.last_mut() {
-                Some((table, ids)) if *table == need.table => ids.push(need.id.clone()),
-                _ => keys.push((need.table, vec![need.id.clone()])),
-            }
+            keys.entry(need.table).or_default().push(need.id.clone());
         }
         let locks = may_lock && keys.iter().any(|(table, ids)| locked(*table, ids.len()));
         Self { keys, locks }
     }
 
     /// One statement for all tables that a checkout reads; one for each table of any other company.
-    pub(super) fn statements(mut self) -> Vec<Statement> {
-        let all = |tables: &[Table]| self.keys.iter().all(|(table, _)| tables.contains(table));
+    pub(super) fn statements(self) -> Vec<Statement> {
+        let all = |tables: &[Table]| self.keys.keys().all(|table| tables.contains(table));
         let several = self.keys.len() > 1;
         if several && !self.locks && all(&TOGETHER_TABLES) {
-            let bind = |statement: Statement, table| statement.bind(self.take(table));
-            return vec![TOGETHER_TABLES.into_iter().fold(sqlx::query(TOGETHER), bind)];
+            return self.in_one(TOGETHER, &TOGETHER_TABLES);
         }
         if several && all(&ORDER_TABLES) {
-            let bind = |statement: Statement, table| statement.bind(self.take(table));
-            return vec![ORDER_TABLES.into_iter().fold(sqlx::query(ORDER_LOCKED), bind)];
+            return self.in_one(ORDER_LOCKED, &ORDER_TABLES);
         }
         if several && all(&STOCK_TABLES) {
-            let bind = |statement: Statement, table| statement.bind(self.take(table));
-            return vec![STOCK_TABLES.into_iter().fold(sqlx::query(STOCK_LOCKED), bind)];
+            return self.in_one(STOCK_LOCKED, &STOCK_TABLES);
         }
         let locks = self.locks;
         let alone = |(table, ids): (Table, Vec<String>)| {
@@ -110,9 +104,9 @@ impl Asked {
         self.keys.into_iter().map(alone).collect()
     }
 
-    fn take(&mut self, table: Table) -> Vec<String> {
-        let found = self.keys.iter_mut().find(|(named, _)| *named == table);
-        found.map(|(_, ids)| std::mem::take(ids)).unwrap_or_default()
+    fn in_one(mut self, sql: &'static str, tables: &[Table]) -> Vec<Statement> {
+        let bind = |sql: Statement, table| sql.bind(self.keys.remove(table).unwrap_or_default());
+        vec![tables.iter().fold(sqlx::query(sql), bind)]
     }
 }
 

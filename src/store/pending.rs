@@ -56,10 +56,6 @@ impl Pending {
         (found, rest)
     }
 
-    pub(super) fn has(&self, need: &Need) -> bool {
-        self.entries().contains_key(need)
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }

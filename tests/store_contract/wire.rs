@@ -111,36 +111,6 @@ async fn a_wire_that_was_cut_costs_one_failure_and_no_more() {
     schema.gone().await;
 }
 
-/// Everybody between an order's arrival and its charge asks for something of that order.
-#[tokio::test]
-async fn what_a_small_batch_wants_next_of_an_order_was_read_along_and_is_compared_when_it_is_kept() {
-    let schema = Schema::fresh().await;
-    let (proxy, ours) = behind(&schema, hasty()).await;
-    let theirs = open_postgres(schema.url()).await;
-    let order = Need::of(Table::Orders, order(1).to_string());
-    let [saga, payment] = [Table::Sagas, Table::Payments].map(|table| Need::of(table, order.id.clone()));
-    let saved = |need: &Need, version| {
-        save(need.table, &need.id, version, r#"{"captured_minor":0,"refunded_minor":0}"#)
-    };
-    let keep = async |store: &Arc<dyn Store>, record| {
-        store.begin().await.unwrap().keep(records(vec![record])).await.unwrap();
-    };
-    keep(&theirs, ordered(1, "created", 1)).await;
-    keep(&theirs, saved(&saga, 0)).await;
-    for (need, version) in [(&saga, 1), (&payment, 0)] {
-        let mut batch = ours.begin().await.unwrap();
-        assert_eq!(batch.load(std::slice::from_ref(&order)).await.unwrap().len(), 1);
-        proxy.set(Mode::Stall);
-        let loaded = batch.load(&[saga.clone(), payment.clone()]).await.unwrap();
-        proxy.set(Mode::Pass);
-        assert_eq!(loaded.iter().find(|one| one.need == *need).map_or(0, |one| one.version), version);
-        keep(&theirs, saved(need, version)).await;
-        let kept = batch.keep(records(vec![saved(need, version)])).await;
-        assert!(matches!(kept, Err(Error::Conflict(_))), "{kept:?}");
-    }
-    schema.gone().await;
-}
-
 /// A server acknowledges after 40 ms what it has nothing to say to yet, and whoever has Nagle's algorithm on sends no more
 /// until then. Ten times, because a disk has slow moments, and a server is quicker with a connection's first words.
 #[tokio::test]

@@ -19,7 +19,7 @@ use contract::{Meeting, MessageId, Need, Role, Time};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::ask::{Asked, Early, found};
+use super::ask::{Asked, found};
 use super::connections::Held;
 use super::watch::Watch;
 use super::{Error, failed, json, keep};
@@ -32,7 +32,6 @@ pub(super) struct Batch {
     rests_on: RestsOn,
     /// What it has read of theirs are records that many want, and nothing else.
     shares_little: bool,
-    early: Early,
     found: keep::Found,
     met: Met,
     watch: Watch,
@@ -89,7 +88,7 @@ const MANY: usize = 64;
 impl Batch {
     pub(super) fn new(held: Held, pending: Pending, met: Met, watch: Watch) -> Self {
         let (rests_on, found) = (RestsOn::new(), keep::Found::default());
-        Self { held, pending, rests_on, shares_little: true, early: Early::default(), found, met, watch }
+        Self { held, pending, rests_on, shares_little: true, found, met, watch }
     }
 
     /// Once all that it rests on is there. Says whether it is there as it was decided.
@@ -190,24 +189,15 @@ impl Transaction for Batch {
         let (mut loaded, mut rest) = self.pending.find(ahead, &mut self.rests_on);
         rest.extend(added_up);
         self.shares_little &= loaded.iter().all(|one| one.need.table.meeting() == Meeting::Often);
-        let rest = self.early.take(rest, &mut loaded);
-        let mut asked = Asked::of(rest.iter().copied(), alone);
-        let mut beside = Vec::new();
-        if self.held.in_transaction() {
-            // It has locked what it needs, and reads the rest when it needs it.
-        } else if asked.locks {
+        let asked = Asked::of(&rest, alone);
+        if asked.locks && !self.held.in_transaction() {
             self.held.begin().await?;
-        } else {
-            beside = Early::beside(&rest, &self.pending);
-            asked = Asked::of(rest.into_iter().chain(&beside), false);
         }
-        let mut read = Vec::new();
         for statement in asked.statements() {
             for row in self.held.rows(statement).await? {
-                read.push(found(&row)?);
+                loaded.push(found(&row)?);
             }
         }
-        loaded.extend(self.early.sort_out(beside, read));
         self.found.note(&loaded);
         Ok(loaded)
     }

@@ -4,8 +4,9 @@
 const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 /// E.164: what follows a `+` is a telephone number up to here.
 const PHONE_DIGITS_MAX: usize = 15;
-/// Cards print three digits or more together; dates, addresses and amounts have shorter groups.
-const GROUP_DIGITS_MIN: usize = 3;
+/// Cards print so many digits together, and hasty people eight. Dates, addresses and amounts have shorter groups, and a
+/// longer one beside another is a counter or a moment in seconds, as in `web-4821-1796500000`.
+const GROUP_DIGITS: std::ops::RangeInclusive<usize> = 3..=8;
 /// More groups than this in a row are looked at in parts: a page of numbers is still read in no time.
 const GROUPS_MAX: usize = 16;
 /// Text that is nothing but hex digits, this many or more, is an id or a digest.
@@ -44,10 +45,10 @@ fn groups(bytes: &[u8], at: usize) -> (Vec<&[u8]>, usize) {
     };
     let mut groups = vec![group(at)];
     let mut end = at + groups[0].len();
-    while groups[groups.len() - 1].len() >= GROUP_DIGITS_MIN
+    while GROUP_DIGITS.contains(&groups[groups.len() - 1].len())
         && groups.len() < GROUPS_MAX
         && bytes.get(end).is_some_and(|byte| b" -.".contains(byte))
-        && group(end + 1).len() >= GROUP_DIGITS_MIN
+        && GROUP_DIGITS.contains(&group(end + 1).len())
     {
         groups.push(group(end + 1));
         end += 1 + groups[groups.len() - 1].len();
@@ -55,9 +56,11 @@ fn groups(bytes: &[u8], at: usize) -> (Vec<&[u8]>, usize) {
     (groups, end)
 }
 
-/// No issuer's numbers begin with 0; and those with 1 are an airline's own, while today's time in milliseconds does.
+/// No issuer's numbers begin with 0 or 20, and those with 1 are an airline's own; while today's time in milliseconds
+/// begins with 1, and today's date with 20.
 fn is_card_number(digits: &[u8]) -> bool {
-    DIGITS.contains(&digits.len()) && !b"01".contains(&digits[0]) && passes_luhn(digits)
+    let nobodys = matches!(digits, [b'0' | b'1', ..] | [b'2', b'0', ..]);
+    DIGITS.contains(&digits.len()) && !nobodys && passes_luhn(digits)
 }
 
 fn passes_luhn(digits: &[u8]) -> bool {
@@ -91,7 +94,9 @@ mod tests {
             "378282246310005",
             "3782 822463 10005",
             "tok_4111111111111111",
+            "42424242 42424242",
             "pay 2026 with 5555 5555 5555 4444 123 please",
+            "1796500000-4242424242424242-1796500000",
             "6304000000000000000",
         ] {
             assert!(holds_card_number(text), "{text}");
@@ -104,6 +109,10 @@ mod tests {
             "4242424242424241",
             "+4917012345678",
             "1732201234567",
+            "curl-852-1796593488",
+            "web-48213-1796593481",
+            "ORD-20261129-215509",
+            "20261129215503128-7",
             "01932b4a-1111-7000-8000-000000000001",
             "2026-11-21 2026-11-22",
             "192.168.100.200 192.168.100.200",

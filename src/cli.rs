@@ -194,7 +194,8 @@ fn run(cli: Cli, flags: &BTreeMap<String, String>) -> Result<ExitCode> {
     let Loaded { settings, shown, warnings } = loaded;
     let log = match &command {
         _ if shown.iter().any(|setting| setting.name == "log" && setting.from != "default") => &settings.log,
-        Command::Demo(_) | Command::Load(_) => "error",
+        // Its progress is what is looked at; but whoever waits for a server has none, and should be told so.
+        Command::Demo(_) | Command::Load(_) => "error,checkout_saga::app::open=warn",
         Command::Dev | Command::Worker { .. } | Command::Gateway | Command::Timers | Command::All => {
             &settings.log
         }

@@ -1,6 +1,8 @@
 //! A user at the command line: every command does what its help says, and every error says what to do next.
 
+use std::fs::File;
 use std::net::TcpListener;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -290,6 +292,20 @@ fn what_cannot_be_done_says_what_to_do_instead() {
     folder.checkout(&["load", "--orders", "0"]).fails(2, &["--orders"]);
     system.kill_9();
     folder.checkout_reading("{}", &["submit", "-"]).fails(1, &["does not answer", "checkout dev"]);
+}
+
+#[test]
+fn a_load_that_waits_for_a_server_says_so() {
+    let folder = Folder::new();
+    let mut load = folder.command(&["load", "--orders=1", "--amqp-url=amqp://127.0.0.1:1/%2f"]);
+    load.env("TMPDIR", folder.path(".")).stdout(Stdio::null());
+    load.stderr(File::create(folder.path("load.log")).unwrap());
+    let mut load = load.spawn().unwrap();
+    until("waiting for the broker", || {
+        folder.read("load.log").contains("waiting for the broker").then_some(())
+    });
+    load.kill().unwrap();
+    load.wait().unwrap();
 }
 
 #[test]

@@ -121,6 +121,37 @@ async fn what_one_had_fetched_ahead_when_it_was_paused_goes_to_another() {
 }
 
 #[tokio::test]
+async fn what_comes_lies_in_one_processs_hand_until_it_has_its_share_and_then_in_the_others() {
+    const FEW: u64 = 12;
+    let corner = Corner::new().await;
+    let (one, other) = (corner.broker().await, corner.broker().await);
+    // Both read the queue before anything comes.
+    for reader in [&one, &other] {
+        let nothing = tokio::time::timeout(Duration::from_millis(300), reader.take(Queue::Saga, 1)).await;
+        assert!(nothing.is_err(), "something came");
+    }
+    let mut expected = Vec::new();
+    for n in 0..FEW {
+        one.publish(&[say(n, Queue::Saga)]).await.unwrap();
+        expected.push(n);
+    }
+    let (first, second, mut held) = tokio::select! {
+        held = take(&*one, Queue::Saga) => (&one, &other, held),
+        held = take(&*other, Queue::Saga) => (&other, &one, held),
+    };
+    while held.len() < expected.len() {
+        held.extend(take(&**first, Queue::Saga).await);
+    }
+    assert_eq!(numbers(&held), expected, "the other got some of these few");
+    // Whoever has its share and has done nothing of it yet gets no more than the others.
+    for n in FEW..FEW + 4 {
+        one.publish(&[say(n, Queue::Saga)]).await.unwrap();
+    }
+    let rest = take(&**second, Queue::Saga).await;
+    assert!(numbers(&rest).iter().all(|n| *n >= FEW), "{:?}", numbers(&rest));
+}
+
+#[tokio::test]
 async fn of_a_bundle_that_was_not_done_with_all_comes_again() {
     let corner = Corner::new().await;
     let broker = corner.broker().await;

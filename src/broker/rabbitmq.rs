@@ -79,6 +79,8 @@ struct Shared {
     address: Address,
     names: Names,
     batch_max: usize,
+    /// Among all processes that read the same queues: whose is highest is served first.
+    rank: i32,
     shelves: [Shelf<Delivery>; Queue::ALL.len()],
     graves: Shelf<DeadDelivery>,
     /// The queues that somebody takes from, …
@@ -104,6 +106,7 @@ impl RabbitBroker {
             address: Address::new(&url, &connection_name).map_err(Unavailable)?,
             names: Names::new(&prefix).map_err(Unavailable)?,
             batch_max,
+            rank: rank(),
             shelves: Default::default(),
             graves: Shelf::default(),
             wanted: watch::Sender::new(consume.into_iter().collect()),
@@ -132,6 +135,12 @@ impl RabbitBroker {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+/// By lot: no two processes have the same, and nobody has to hand them out.
+fn rank() -> i32 {
+    let [a, b, c, d, ..] = uuid::Uuid::new_v4().into_bytes();
+    i32::from_be_bytes([a, b, c, d]) & i32::MAX
 }
 
 /// What differs from the topology on the broker.

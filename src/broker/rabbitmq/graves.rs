@@ -14,10 +14,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::consume::{incoming, open, start};
+use super::consume::{Share, incoming, start};
 use super::dead::letters;
 use super::generation::LIVED;
-use super::link::{Fault, Frames, close, fault, short};
+use super::link::{Fault, Frames, channel, close, fault, short};
 use crate::retry::Delays;
 
 /// For each dead-letter queue. Dead letters are few, and may be as large as a broker allows.
@@ -80,8 +80,8 @@ async fn once(shared: &Arc<Shared>, stop: &CancellationToken) -> Result<(), Faul
 }
 
 async fn opened(connection: &Connection, name: ShortString) -> Result<(Channel, Consumer), Fault> {
-    let channel = open(connection, PREFETCH).await?;
-    let consumer = start(&channel, name).await?;
+    let channel = channel(connection).await?;
+    let consumer = start(&channel, name, &Share { prefetch: PREFETCH, priority: 0 }).await?;
     Ok((channel, consumer))
 }
 

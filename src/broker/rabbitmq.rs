@@ -27,17 +27,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::{Message, Queue};
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::{Broker, DeadDelivery, Delivery, Depth, State, Unavailable};
 use crate::store::Said;
 pub use declare::Difference;
+use generation::Line;
 pub use inspect::{QueueSeen, Shut, knock, queues, version};
 use link::{Address, Fault, Frames, close, short, soon};
 pub use outsider::Outsider;
-use publisher::{Failed, Outgoing, Publisher};
+use publisher::{Failed, Outgoing};
 pub use remove::remove;
 use shelf::Shelf;
 use topology::Names;
@@ -87,8 +88,8 @@ struct Shared {
     wanted: watch::Sender<BTreeSet<Queue>>,
     /// … and those that are read for it.
     read: watch::Sender<BTreeSet<Queue>>,
-    /// There while there is a connection; with the way to say that it broke.
-    publisher: Mutex<Option<(Arc<Publisher>, mpsc::Sender<Fault>)>>,
+    /// There while there is a connection.
+    line: Mutex<Option<Line>>,
     state: watch::Sender<State>,
     facts: broadcast::Sender<Arc<Message>>,
     listens: Notify,
@@ -111,7 +112,7 @@ impl RabbitBroker {
             graves: Shelf::default(),
             wanted: watch::Sender::new(consume.into_iter().collect()),
             read: watch::Sender::default(),
-            publisher: Mutex::new(None),
+            line: Mutex::new(None),
             state: watch::Sender::new(State::Down("no connection was made yet".into())),
             facts: broadcast::Sender::new(FACTS_MAX),
             listens: Notify::new(),
@@ -184,10 +185,11 @@ impl Broker for RabbitBroker {
 
     /// Always `Ok`: what came by a connection that is gone comes again, flagged, and the journal knows it.
     async fn ack(&self, deliveries: &[Delivery]) -> Result<(), Unavailable> {
+        let Ok(Line { life, .. }) = self.shared.open_line() else { return Ok(()) };
         for queue in Queue::ALL {
             let of_it = deliveries.iter().filter(|delivery| delivery.queue == queue);
             for acker in self.shared.shelf(queue).settle(of_it.map(|delivery| delivery.mark)) {
-                consume::acknowledge(&self.shared, acker).await;
+                consume::acknowledge(&life, acker).await;
             }
         }
         Ok(())
@@ -256,35 +258,37 @@ impl Broker for RabbitBroker {
 
 impl Shared {
     async fn publish(&self, outgoing: Vec<Outgoing>) -> Result<(), Unavailable> {
-        self.judge(self.speaker()?.publish(outgoing).await)
+        let line = self.free_line()?;
+        self.judge(&line, line.publisher.publish(outgoing).await)
     }
 
     async fn tell(&self, facts: &[&Message]) -> Result<(), Unavailable> {
-        self.judge(self.speaker()?.tell(&self.names, facts).await)
+        let line = self.free_line()?;
+        self.judge(&line, line.publisher.tell(&self.names, facts).await)
     }
 
     async fn answer(&self, answers: Vec<Outgoing>) -> Result<(), Unavailable> {
         if answers.is_empty() {
             return Ok(());
         }
-        self.judge(self.speaker()?.answer(answers).await)
+        let line = self.free_line()?;
+        self.judge(&line, line.publisher.answer(answers).await)
     }
 
-    /// Whoever can publish now.
-    fn speaker(&self) -> Result<Arc<Publisher>, Unavailable> {
+    /// By which one can publish now.
+    fn free_line(&self) -> Result<Line, Unavailable> {
         if let State::Blocked(why) = &*self.state.borrow() {
             // It would only wait in our own memory.
             return Err(Unavailable(format!("it accepts nothing for now: {why}")));
         }
-        self.connected()
+        self.open_line()
     }
 
-    fn connected(&self) -> Result<Arc<Publisher>, Unavailable> {
-        let publisher = self.publisher().as_ref().map(|(publisher, _)| publisher.clone());
-        publisher.ok_or_else(|| Unavailable("there is no connection to it".into()))
+    fn open_line(&self) -> Result<Line, Unavailable> {
+        self.line().clone().ok_or_else(|| Unavailable("there is no connection to it".into()))
     }
 
-    fn judge(&self, published: Result<(), Failed>) -> Result<(), Unavailable> {
+    fn judge(&self, line: &Line, published: Result<(), Failed>) -> Result<(), Unavailable> {
         match published {
             Ok(()) => Ok(()),
             Err(Failed::Refused(why)) => Err(Unavailable(why)),
@@ -292,7 +296,7 @@ impl Shared {
                 let blocked = matches!(&*self.state.borrow(), State::Blocked(_));
                 // A broker that accepts nothing confirms nothing; its connection is still good.
                 if !blocked {
-                    self.broke(Fault::Away(why.clone()));
+                    line.life.broke(Fault::Away(why.clone()));
                 }
                 Err(Unavailable(why))
             }
@@ -300,7 +304,7 @@ impl Shared {
     }
 
     async fn ready_in(&self, queue: Queue) -> Result<usize, Unavailable> {
-        let ready = self.connected()?.ready_in(short(self.names.queue(queue))).await;
+        let ready = self.open_line()?.publisher.ready_in(short(self.names.queue(queue))).await;
         ready.map_err(|fault| Unavailable(fault.to_string()))
     }
 
@@ -313,6 +317,7 @@ impl Shared {
     fn prefetch(&self, queue: Queue) -> u16 {
         let batch = u16::try_from(self.batch_max).unwrap_or(u16::MAX);
         match queue {
+            // More than what each process reads first (`consume.rs`).
             Queue::Intake => batch.clamp(16, 512),
             Queue::Order
             | Queue::Payment
@@ -348,8 +353,8 @@ impl Shared {
         self.state.subscribe().wait_for(up).await.ok();
     }
 
-    fn came_up(&self, publisher: Arc<Publisher>, breaks: mpsc::Sender<Fault>) {
-        *self.publisher() = Some((publisher, breaks));
+    fn came_up(&self, line: Line) {
+        *self.line() = Some(line);
         self.set_state(State::Up);
     }
 
@@ -361,22 +366,15 @@ impl Shared {
     }
 
     fn closed(&self) {
-        *self.publisher() = None;
+        *self.line() = None;
     }
 
     fn set_state(&self, state: State) {
         self.state.send_replace(state);
     }
 
-    /// Gives the connections up. The first reason counts.
-    fn broke(&self, why: Fault) {
-        if let Some((_, breaks)) = &*self.publisher() {
-            breaks.try_send(why).ok();
-        }
-    }
-
     /// Nothing that could panic runs under this lock.
-    fn publisher(&self) -> MutexGuard<'_, Option<(Arc<Publisher>, mpsc::Sender<Fault>)>> {
-        self.publisher.lock().unwrap_or_else(PoisonError::into_inner)
+    fn line(&self) -> MutexGuard<'_, Option<Line>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,7 +12,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Acker, Channel, Connection, Consumer};
 
-use super::generation::Reading;
+use super::generation::{Life, Reading};
 use super::incoming::{Incoming, Read, Unread, read};
 use super::link::{Fault, channel, fault, short, soon};
 use super::{Shared, dead};
@@ -159,7 +159,10 @@ async fn sort(shared: &Shared, queue: Queue, delivery: lapin::message::Delivery)
     }
     bury(shared, queue, &unread).await;
     if messages.is_empty() {
-        acknowledge(shared, delivery.acker).await;
+        // Without a line we are just being ended.
+        if let Ok(line) = shared.open_line() {
+            acknowledge(&line.life, delivery.acker).await;
+        }
     } else {
         shared.shelf(queue).put(delivery.acker, messages);
     }
@@ -182,12 +185,13 @@ async fn bury(shared: &Shared, queue: Queue, unread: &[Unread]) {
     }
 }
 
-/// `Ok(false)` is no acknowledgement: the channel is gone, and the message comes again.
-pub(super) async fn acknowledge(shared: &Shared, acker: Acker) {
-    match soon("an acknowledgement", acker.ack(BasicAckOptions::default())).await {
-        Ok(true) => {}
-        Ok(false) => shared.broke(Fault::Away("an acknowledgement found its channel gone".into())),
-        Err(fault) => shared.broke(fault),
+/// What came by a connection that has ended comes again, and need not be acknowledged.
+pub(super) async fn acknowledge(life: &Life, acker: Acker) {
+    let acknowledged = soon("an acknowledgement", acker.ack(BasicAckOptions::default()));
+    match life.within(acknowledged).await {
+        None | Some(Ok(true)) => {}
+        Some(Ok(false)) => life.broke(Fault::Away("an acknowledgement found its channel gone".into())),
+        Some(Err(fault)) => life.broke(fault),
     }
 }
 

@@ -74,6 +74,38 @@ pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
+/// What its users have of a generation.
+#[derive(Clone)]
+pub(super) struct Line {
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) life: Life,
+}
+
+/// Of one generation: what its users find broken ends it, and no other.
+#[derive(Clone)]
+pub(super) struct Life(mpsc::Sender<Fault>);
+
+impl Life {
+    fn new() -> (Self, mpsc::Receiver<Fault>) {
+        let (breaks, broken) = mpsc::channel(1);
+        (Self(breaks), broken)
+    }
+
+    /// Gives the connections up. The first reason counts.
+    pub(super) fn broke(&self, why: Fault) {
+        self.0.try_send(why).ok();
+    }
+
+    /// `None` once it has ended: our client may then never answer.
+    pub(super) async fn within<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            answer = asked => Some(answer),
+            () = self.0.closed() => None,
+        }
+    }
+}
+
 struct Generation {
     publishing: Arc<Connection>,
     consuming: Arc<Connection>,
@@ -95,9 +127,9 @@ impl Generation {
 
     /// `Err` says what went wrong.
     async fn live(self, shared: &Arc<Shared>, stop: &CancellationToken) -> Result<(), Fault> {
-        let (breaks, mut broken) = mpsc::channel(1);
+        let (life, mut broken) = Life::new();
         let (mut alarms, mut ends) = (self.publishing.events_listener(), self.consuming.events_listener());
-        shared.came_up(self.publisher.clone(), breaks);
+        shared.came_up(Line { publisher: self.publisher.clone(), life });
         tracing::info!(broker = %shared.address, "the broker is there");
         let mut tasks = JoinSet::new();
         tasks.spawn(listen(shared.clone(), self.consuming.clone()));
@@ -126,8 +158,10 @@ impl Generation {
                 _ = wanted.changed() => {}
             }
         };
-        // In this order: nobody publishes any more, nobody puts anything on a shelf any more, nothing lies there.
+        // In this order: nobody publishes or acknowledges any more, nobody puts anything on a shelf any more, nothing
+        // lies there.
         shared.closed();
+        drop(broken);
         tasks.shutdown().await;
         shared.shelves.iter().for_each(super::shelf::Shelf::clear);
         shared.read.send_replace(BTreeSet::new());
@@ -234,8 +268,8 @@ mod tests {
         // What is ready at the same time would be taken in any order.
         for _ in 0..32 {
             let gone = || Fault::Away("its channel is gone".into());
-            let (breaks, mut broken) = mpsc::channel(1);
-            breaks.try_send(gone()).unwrap();
+            let (life, mut broken) = Life::new();
+            life.broke(gone());
             let mut tasks = JoinSet::new();
             tasks.spawn(async move { gone() });
             tokio::task::yield_now().await;
@@ -247,5 +281,19 @@ mod tests {
             assert!(matches!(word().await, Word::OfItsUsers(Fault::Away(_))), "a consumer's, then");
             assert!(matches!(word().await, Word::OfItsUsers(Fault::Away(_))), "and who acknowledged");
         }
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_an_answer_of_a_connection_that_has_ended() {
+        let (life, broken) = Life::new();
+        assert_eq!(life.within(async { 1 }).await, Some(1));
+        let unanswered = life.within(std::future::pending::<()>());
+        let ended = async {
+            tokio::task::yield_now().await;
+            drop(broken);
+        };
+        let both = async { tokio::join!(unanswered, ended).0 };
+        let waited = tokio::time::timeout(Duration::from_secs(5), both).await;
+        assert_eq!(waited.expect("it waits on"), None);
     }
 }

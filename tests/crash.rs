@@ -247,7 +247,7 @@ fn it_is_not_announced_before_there_is_something_to_order() {
     let folder = Folder::new();
     // A shop that opens lets its products and a discount in; it dies at the first of them.
     let (mut child, ..) = System::spawn(&folder, QUICK, &[("CHECKOUT_FAIL_POINT", "published:gateway:1")]);
-    assert_eq!(support::ended(&mut child, "the system").signal(), Some(SIGABRT));
+    assert_eq!(child.ended("the system").signal(), Some(SIGABRT));
     assert!(!folder.path("checkout.run").exists(), "customers would find an empty shop");
     let system = System::start(&folder, QUICK);
     wait_for_rest(&folder);
@@ -290,8 +290,7 @@ fn under_load_and_killed_again_and_again_no_order_that_was_answered_for_is_lost(
                 let (mut child, ..) = System::spawn(&folder, QUICK, &[]);
                 let looks = dice.below(20);
                 (0..looks).for_each(|_| pause());
-                child.kill().unwrap();
-                child.wait().unwrap();
+                child.kill_9();
             }
             let system = System::start(&folder, QUICK);
             crowd.open(Some(system.door().clone()));

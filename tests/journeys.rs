@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::support::running::Running;
 use crate::support::shop::{EXAMPLE, Shop, checkout};
 use crate::support::system::{QUICK, System};
 use crate::support::{Folder, new_id, root, until};
@@ -300,12 +301,10 @@ fn a_load_that_waits_for_a_server_says_so() {
     let mut load = folder.command(&["load", "--orders=1", "--amqp-url=amqp://127.0.0.1:1/%2f"]);
     load.env("TMPDIR", folder.path(".")).stdout(Stdio::null());
     load.stderr(File::create(folder.path("load.log")).unwrap());
-    let mut load = load.spawn().unwrap();
+    let _running = Running::spawn(&mut load);
     until("waiting for the broker", || {
         folder.read("load.log").contains("waiting for the broker").then_some(())
     });
-    load.kill().unwrap();
-    load.wait().unwrap();
 }
 
 #[test]

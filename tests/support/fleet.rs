@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use checkout_saga::broker::rabbitmq::topology::topology;
@@ -14,7 +14,8 @@ use sqlx::PgConnection;
 use super::postgres::{self, Schema};
 use super::postman::Postman;
 use super::rabbit::{self, Corner, Outsider};
-use super::{Folder, PATIENCE, ended, http, new_id, pause, until};
+use super::running::Running;
+use super::{Folder, PATIENCE, http, new_id, pause, until};
 use crate::crash::Dice;
 
 /// Every role that sits at a queue.
@@ -51,7 +52,7 @@ pub(crate) struct Fleet {
 
 struct Member {
     args: Vec<String>,
-    child: Child,
+    child: Running,
     log: String,
 }
 
@@ -143,20 +144,18 @@ impl Fleet {
     }
 
     pub(crate) fn kill_9(&mut self, number: usize) {
-        let child = &mut self.members[number].child;
-        child.kill().unwrap();
-        child.wait().unwrap();
+        self.members[number].child.kill_9();
     }
 
     /// In order: what it has in hand is finished, published and acknowledged.
     pub(crate) fn stop(&mut self, number: usize) {
-        self.members[number].ask_to_stop();
+        self.members[number].child.ask_to_stop();
         self.wait_until_stopped(number);
     }
 
     fn wait_until_stopped(&mut self, number: usize) {
         let name = self.name(number);
-        let status = ended(&mut self.members[number].child, &name);
+        let status = self.members[number].child.ended(&name);
         assert_eq!(status.code(), Some(0), "{name}: {}", self.log(number));
     }
 
@@ -173,7 +172,7 @@ impl Fleet {
 
     /// The signal that it has died of by itself; `None` while it runs.
     pub(crate) fn died_of(&mut self, number: usize) -> Option<i32> {
-        let status = self.members[number].child.try_wait().unwrap()?;
+        let status = self.members[number].child.status()?;
         Some(
             status
                 .signal()
@@ -206,7 +205,7 @@ impl Fleet {
     }
 
     fn all_stop(&mut self) {
-        self.members.iter().for_each(Member::ask_to_stop);
+        self.members.iter().for_each(|member| member.child.ask_to_stop());
         (0..self.members.len()).for_each(|number| self.wait_until_stopped(number));
     }
 
@@ -402,7 +401,7 @@ impl Fleet {
         let mut command = self.command(&args.iter().map(String::as_str).collect::<Vec<_>>(), env);
         command.args(QUICK).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(File::create(self.folder.path(&log)).unwrap());
-        Member { args, child: command.spawn().unwrap(), log }
+        Member { args, child: Running::spawn(&mut command), log }
     }
 
     fn command(&self, args: &[&str], env: &[(&str, &str)]) -> Command {
@@ -422,21 +421,6 @@ impl std::fmt::Display for Proof {
             "{orders} orders, {handled} messages handled, {absorbed} duplicates absorbed, {dead_letters} dead \
              letters, {needs_attention} wait for an operator, 0 violations"
         )
-    }
-}
-
-impl Member {
-    fn ask_to_stop(&self) {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        // Only a test that failed leaves one running.
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod postgres;
 pub(crate) mod postman;
 pub(crate) mod proxy;
 pub(crate) mod rabbit;
+pub(crate) mod running;
 pub(crate) mod served;
 pub(crate) mod shop;
 pub(crate) mod system;
@@ -162,7 +163,7 @@ impl Run {
 }
 
 /// Waits for a program's end; one that does not come is an error, and is not left behind.
-pub(crate) fn ended(child: &mut Child, what: &str) -> ExitStatus {
+fn ended(child: &mut Child, what: &str) -> ExitStatus {
     ended_within(child, what, PATIENCE)
 }
 

@@ -2,14 +2,15 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use checkout_saga::store::postgres::PostgresStore;
 use serde_json::Value;
 
 use super::postgres::{self, Schema};
 use super::rabbit::{self, Corner};
-use super::{Folder, Run, block_on, ended, http, until};
+use super::running::Running;
+use super::{Folder, Run, block_on, http, until};
 
 /// With it, tests sign their own tokens.
 pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes or more";
@@ -23,7 +24,7 @@ pub(crate) struct Served {
 
 /// One process of it.
 pub(crate) struct Process {
-    child: Child,
+    child: Running,
     pub(crate) name: String,
     log: String,
 }
@@ -66,13 +67,13 @@ impl Served {
         let mut command = self.command(args);
         command.env("CHECKOUT_LISTEN", "127.0.0.1:0").envs(env.iter().copied()).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(File::create(self.folder.path(&log)).unwrap());
-        Process { child: command.spawn().unwrap(), name, log }
+        Process { child: Running::spawn(&mut command), name, log }
     }
 
     /// Once it says so itself. Where it listens.
     pub(crate) fn ready(&self, process: &mut Process) -> SocketAddr {
         until(&format!("the start of {}", process.name), || {
-            if let Some(status) = process.child.try_wait().unwrap() {
+            if let Some(status) = process.child.status() {
                 panic!("{} ended while it started: {status}\n{}", process.name, self.log(process));
             }
             let log = self.log(process);
@@ -110,23 +111,11 @@ impl Served {
 impl Process {
     /// As a supervisor does it. Its exit code.
     pub(crate) fn terminate(mut self) -> i32 {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
-        let status = ended(&mut self.child, &format!("{} after SIGTERM", self.name));
-        status.code().unwrap_or_else(|| panic!("SIGTERM is for ending in order, not for dying: {status}"))
+        self.child.terminate(&self.name)
     }
 
     pub(crate) fn kill_9(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Only a test that failed leaves one running.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.child.kill_9();
     }
 }
 

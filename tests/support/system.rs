@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::Result;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use super::{Folder, ended, http, until};
+use super::running::Running;
+use super::{Folder, http, until};
 
 /// Quick answers by the courier's way, and nothing left to chance.
 pub(crate) const QUICK: &[&str] = &[
@@ -20,7 +21,7 @@ pub(crate) const QUICK: &[&str] = &[
 ];
 
 pub(crate) struct System {
-    child: Child,
+    child: Running,
     door: Door,
     pub(crate) log: String,
     pub(crate) out: String,
@@ -53,7 +54,7 @@ impl System {
         std::fs::remove_file(folder.path("checkout.run")).ok();
         let (mut child, out, log) = Self::spawned(folder, command, settings, env);
         let run: Value = until("the system's start", || {
-            if let Some(status) = child.try_wait().unwrap() {
+            if let Some(status) = child.status() {
                 panic!("it ended while it started: {status}\n{}", folder.read(&log));
             }
             serde_json::from_str(&folder.read("checkout.run")).ok()
@@ -65,7 +66,11 @@ impl System {
     }
 
     /// Started, and nobody knows how far it is.
-    pub(crate) fn spawn(folder: &Folder, settings: &[&str], env: &[(&str, &str)]) -> (Child, String, String) {
+    pub(crate) fn spawn(
+        folder: &Folder,
+        settings: &[&str],
+        env: &[(&str, &str)],
+    ) -> (Running, String, String) {
         Self::spawned(folder, "dev", settings, env)
     }
 
@@ -74,7 +79,7 @@ impl System {
         command: &str,
         settings: &[&str],
         env: &[(&str, &str)],
-    ) -> (Child, String, String) {
+    ) -> (Running, String, String) {
         static STARTS: AtomicU32 = AtomicU32::new(0);
         let number = STARTS.fetch_add(1, Ordering::Relaxed);
         let (out, log) = (format!("dev.{number}.out"), format!("dev.{number}.log"));
@@ -82,7 +87,7 @@ impl System {
         command.args(settings).envs(env.iter().copied()).stdin(Stdio::null());
         command.stdout(File::create(folder.path(&out)).unwrap());
         command.stderr(File::create(folder.path(&log)).unwrap());
-        (command.spawn().unwrap(), out, log)
+        (Running::spawn(&mut command), out, log)
     }
 
     pub(crate) fn door(&self) -> &Door {
@@ -90,33 +95,21 @@ impl System {
     }
 
     pub(crate) fn runs(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+        self.child.status().is_none()
     }
 
     /// As when a user asks it to end. Its exit code.
     pub(crate) fn terminate(mut self) -> i32 {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
-        let status = ended(&mut self.child, "the system after SIGTERM");
-        status.code().unwrap_or_else(|| panic!("SIGTERM is for ending in order, not for dying: {status}"))
+        self.child.terminate("the system")
     }
 
     pub(crate) fn kill_9(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.kill_9();
     }
 
     /// The signal that it died of by itself.
     pub(crate) fn died_of(mut self) -> Option<i32> {
-        ended(&mut self.child, "the system").signal()
-    }
-}
-
-impl Drop for System {
-    fn drop(&mut self) {
-        // Only a test that failed leaves one running.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.child.ended("the system").signal()
     }
 }
 

@@ -99,7 +99,6 @@ impl Life {
     /// `None` once it has ended: our client may then never answer.
     pub(super) async fn within<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
-            biased;
             answer = asked => Some(answer),
             () = self.0.closed() => None,
         }

@@ -57,5 +57,5 @@ fn order(number: u64) -> SavedRecord {
     let order = json!({"order_id": id, "customer_id": format!("customer-{customer}"), "status": "fulfilled",
         "method": "card", "created_at": at(number), "updated_at": at(number), "total": total,
         "items": [{"sku": "BOOK-DUNE", "title": "Dune", "quantity": 1, "unit_price": total, "line_total": total}]});
-    SavedRecord { need: Need::of(Table::Orders, id), version: 0, json: order.to_string() }
+    SavedRecord { need: Need::of(Table::Orders, id), version: 0, json: order.to_string().into() }
 }

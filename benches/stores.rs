@@ -96,7 +96,7 @@ async fn handle(store: &dyn Store, batch: Vec<Message>) {
     let mut changes = Changes::default();
     for (message, need) in batch.into_iter().zip(needs) {
         let message = Arc::new(message);
-        changes.records.push(SavedRecord { need, version: 0, json: message.json().to_string() });
+        changes.records.push(SavedRecord { need, version: 0, json: message.json().into() });
         let row = batch::journal_row(Role::Notification, &message, "noted".into(), Vec::new(), now);
         changes.journal.push(row);
     }

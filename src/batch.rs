@@ -29,15 +29,15 @@ pub fn needs<W: Worker>(worker: &W, batch: &[Arc<Message>]) -> Vec<Need> {
 }
 
 /// Adds what was needed and found, and what was needed and is not there.
-pub fn put<R: Record>(records: &mut Records<R>, needs: Vec<Need>, found: &[Loaded]) -> Result<(), String> {
+pub fn put<R: Record>(records: &mut Records<R>, needs: Vec<Need>, found: Vec<Loaded>) -> Result<(), String> {
     records.reserve(needs.len());
     for need in needs {
         records.put(need, None);
     }
     for Loaded { need, version, json } in found {
-        let record = R::from_json(need.table, json)
+        let record = R::from_json(need.table, &json)
             .map_err(|why| format!("{} {} cannot be read: {why}", need.table.name(), need.id))?;
-        records.put(need.clone(), Some((*version, record)));
+        records.put(need, Some((version, record)));
     }
     Ok(())
 }

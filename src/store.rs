@@ -161,7 +161,7 @@ pub struct Handled {
 pub struct Loaded {
     pub need: Need,
     pub version: i64,
-    pub json: String,
+    pub json: Arc<str>,
 }
 
 #[derive(Default, Debug)]
@@ -207,7 +207,7 @@ pub struct SavedRecord {
     pub need: Need,
     /// The version that was loaded; 0 for a new record.
     pub version: i64,
-    pub json: String,
+    pub json: Arc<str>,
 }
 
 /// One row: this role handled this message, came to this outcome and said this. Inbox, outbox and history at once.

@@ -38,8 +38,8 @@ impl Transaction for Looking<'_> {
         let mut loaded = Vec::new();
         for need in needs {
             if let Some(json) = self.store.get(need.table, &need.id).await? {
-                self.seen.insert(need.clone(), json.clone());
-                loaded.push(Loaded { need: need.clone(), version: 1, json });
+                loaded.push(Loaded { need: need.clone(), version: 1, json: json.as_str().into() });
+                self.seen.insert(need.clone(), json);
             }
         }
         Ok(loaded)

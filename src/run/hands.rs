@@ -57,7 +57,7 @@ impl<W: Worker> Desk for DecidesDesk<'_, W> {
         needs.retain(|need| !self.records.contains(need));
         if !needs.is_empty() {
             let found = transaction.load(&needs).await?;
-            batch::put(&mut self.records, needs, &found).map_err(Trouble::Faulty)?;
+            batch::put(&mut self.records, needs, found).map_err(Trouble::Faulty)?;
         }
         Ok(batch::settle(self.worker, &mut self.records, fresh, now))
     }

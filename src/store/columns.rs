@@ -2,7 +2,9 @@
 //! by is read out of the document here, when both are written, and nowhere else.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use contract::{Need, Table};
 use serde::Deserialize;
 
 use super::Error;
@@ -14,7 +16,7 @@ pub(super) struct Columns {
     pub(super) ids: Vec<String>,
     /// As loaded; 0 for what is new.
     pub(super) versions: Vec<i64>,
-    pub(super) docs: Vec<String>,
+    pub(super) docs: Vec<Arc<str>>,
     pub(super) customer_ids: Vec<Option<String>>,
     pub(super) created_at: Vec<Option<String>>,
     pub(super) updated_at: Vec<Option<String>>,
@@ -29,9 +31,9 @@ pub(super) struct Columns {
     pub(super) refunded_minor: Vec<Option<i64>>,
 }
 
-/// What of all documents has a column. What a table has no column for is read and forgotten: that is cheaper than
-/// to be choosy.
-#[derive(Deserialize)]
+/// What of any document has a column. What its own table has none for is read and forgotten: that is cheaper than to be
+/// choosy.
+#[derive(Default, Deserialize)]
 struct Seen<'a> {
     #[serde(borrow)]
     customer_id: Option<Cow<'a, str>>,
@@ -89,10 +91,7 @@ impl Columns {
 
     fn push(&mut self, record: SavedRecord) -> Result<(), Error> {
         let SavedRecord { need, version, json } = record;
-        let seen: Seen<'_> = serde_json::from_str(&json).map_err(|why| {
-            let table = need.table.name();
-            Error::Refused(format!("{table} {} is not a document of this database: {why}", need.id))
-        })?;
+        let seen = if has_columns(need.table) { seen(&need, &json)? } else { Seen::default() };
         let owned = |text: Option<Cow<'_, str>>| text.map(|text| plain(&text));
         self.customer_ids.push(owned(seen.customer_id.or(seen.subject.and_then(|of| of.customer_id))));
         self.created_at.push(owned(seen.created_at));
@@ -113,7 +112,34 @@ impl Columns {
     }
 }
 
+/// Of a table without, the database knows the document alone, and nobody has to read that.
+fn has_columns(table: Table) -> bool {
+    match table {
+        Table::Orders | Table::Products | Table::Stock | Table::Payments | Table::Sagas => true,
+        Table::Submissions
+        | Table::Audit
+        | Table::Discounts
+        | Table::Methods
+        | Table::Carts
+        | Table::Holds
+        | Table::Wallets
+        | Table::Notices => false,
+    }
+}
+
+fn seen<'a>(need: &Need, json: &'a str) -> Result<Seen<'a>, Error> {
+    serde_json::from_str(json).map_err(|why| {
+        let table = need.table.name();
+        Error::Refused(format!("{table} {} is not a document of this database: {why}", need.id))
+    })
+}
+
 /// The one character that Postgres takes in no text becomes the usual mark.
 pub(super) fn plain(text: &str) -> String {
-    text.replace('\0', "\u{FFFD}")
+    fitting(text).into_owned()
+}
+
+/// The same, where it nearly always is as it was.
+pub(super) fn fitting(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{FFFD}").into() } else { text.into() }
 }

@@ -15,7 +15,7 @@ pub(super) struct Pending(Arc<Mutex<HashMap<Need, Entry>>>);
 
 struct Entry {
     version: i64,
-    json: String,
+    json: Arc<str>,
     batch: Arc<Fate>,
 }
 
@@ -25,6 +25,11 @@ pub(super) struct Fate(watch::Sender<Option<bool>>);
 
 /// The batches that somebody has read from before they were kept.
 pub(super) type RestsOn = Vec<Arc<Fate>>;
+
+/// Those of a batch's records that somebody may load: nobody loads what only grows.
+pub(super) fn loadable(records: &[SavedRecord]) -> Vec<SavedRecord> {
+    records.iter().filter(|one| !one.need.table.append_only()).cloned().collect()
+}
 
 /// One batch's records. They are taken out when this goes, whatever the reason.
 pub(super) struct OnItsWay {
@@ -70,14 +75,12 @@ impl Pending {
         }
     }
 
-    pub(super) fn add(&self, records: &[SavedRecord]) -> OnItsWay {
+    /// Those that are [`loadable`].
+    pub(super) fn add(&self, records: Vec<SavedRecord>) -> OnItsWay {
         let fate = Arc::<Fate>::default();
         let mut entries = self.entries();
-        // Nobody loads what only grows.
-        for SavedRecord { need, version, json } in records.iter().filter(|one| !one.need.table.append_only())
-        {
-            let entry = Entry { version: version + 1, json: json.clone(), batch: fate.clone() };
-            entries.insert(need.clone(), entry);
+        for SavedRecord { need, version, json } in records {
+            entries.insert(need, Entry { version: version + 1, json, batch: fate.clone() });
         }
         drop(entries);
         OnItsWay { pending: self.clone(), fate, kept: false }

@@ -76,7 +76,7 @@ pub(super) fn records(records: Vec<SavedRecord>) -> Changes {
 }
 
 pub(super) fn save(table: Table, id: &str, version: i64, json: &str) -> SavedRecord {
-    SavedRecord { need: Need::of(table, id), version, json: json.to_string() }
+    SavedRecord { need: Need::of(table, id), version, json: json.into() }
 }
 
 /// Odd orders are customer c1's, even ones c0's.

@@ -24,7 +24,7 @@ pub(crate) struct Memory {
 #[derive(Default)]
 pub(crate) struct Tables {
     /// The documents, with their versions.
-    pub(crate) records: BTreeMap<Need, (i64, String)>,
+    pub(crate) records: BTreeMap<Need, (i64, Arc<str>)>,
     pub(crate) journal: Vec<JournalRow>,
     known: HashMap<(Role, MessageId), usize>,
     pub(crate) deadlines: BTreeMap<String, (Time, Arc<Message>)>,
@@ -209,7 +209,7 @@ impl Store for Memory {
     }
 
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
-        Ok(self.tables().records.get(&Need::of(table, id)).map(|(_, json)| json.clone()))
+        Ok(self.tables().records.get(&Need::of(table, id)).map(|(_, json)| json.to_string()))
     }
 
     async fn page(&self, _: Table, _: &str, _: usize) -> Result<Vec<(String, String)>, Error> {

@@ -21,7 +21,7 @@ use crate::store::{
 
 #[derive(Default)]
 pub(super) struct Shop {
-    tables: BTreeMap<(Table, String), String>,
+    tables: BTreeMap<(Table, String), Arc<str>>,
     pub(super) journal: Vec<JournalRow>,
     queue: VecDeque<(Queue, Arc<Message>)>,
     pub(super) deadlines: BTreeMap<String, Time>,
@@ -95,7 +95,7 @@ impl Shop {
         let needs = batch::needs(worker, &batch);
         let found: Vec<_> = needs.iter().filter_map(|need| self.loaded(need)).collect();
         let mut records = contract::Records::<W::Record>::default();
-        batch::put(&mut records, needs, &found).unwrap();
+        batch::put(&mut records, needs, found).unwrap();
         for settled in batch::settle(worker, &mut records, &batch, Time::default()) {
             self.journal.extend(settled.journal_row(W::ROLE, Time::default()));
             for (key, due) in settled.deadlines {
@@ -168,7 +168,7 @@ impl Shop {
     pub(super) fn edit_row(&mut self, table: Table, key: &str, edit: impl FnOnce(&mut Value)) {
         let mut value = self.row(table, key);
         edit(&mut value);
-        self.tables.insert((table, key.to_string()), value.to_string());
+        self.tables.insert((table, key.to_string()), value.to_string().into());
     }
 
     pub(super) fn edit(&mut self, table: Table, order: &str, edit: impl FnOnce(&mut Value)) {
@@ -259,12 +259,12 @@ impl Store for Shop {
     }
 
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
-        Ok(self.tables.get(&(table, id.to_string())).cloned())
+        Ok(self.tables.get(&(table, id.to_string())).map(ToString::to_string))
     }
 
     async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {
         let rows = self.tables.iter().filter(|((its, key), _)| *its == table && **key > *after);
-        Ok(rows.take(limit).map(|((_, key), json)| (key.clone(), json.clone())).collect())
+        Ok(rows.take(limit).map(|((_, key), json)| (key.clone(), json.to_string())).collect())
     }
 
     async fn list(&self, _table: Table, _filter: &Filter) -> Result<Vec<String>, Error> {

@@ -76,7 +76,7 @@ pub(super) fn found(row: &PgRow) -> Result<Loaded, Error> {
     Ok(Loaded {
         need: Need { table, id: row.try_get(1).map_err(failed)? },
         version: row.try_get(2).map_err(failed)?,
-        json: row.try_get(3).map_err(failed)?,
+        json: row.try_get::<&str, _>(3).map_err(failed)?.into(),
     })
 }
 

@@ -23,7 +23,7 @@ use super::ask::{Asked, found};
 use super::connections::Held;
 use super::watch::Watch;
 use super::{Error, failed, json, keep};
-use crate::store::pending::{Pending, RestsOn};
+use crate::store::pending::{Pending, RestsOn, loadable};
 use crate::store::{Changes, Handled, Keeping, Loaded, Transaction};
 
 pub(super) struct Batch {
@@ -203,7 +203,7 @@ impl Transaction for Batch {
     }
 
     fn keep(mut self: Box<Self>, changes: Changes) -> Keeping {
-        let way = self.pending.add(&changes.records);
+        let way = self.pending.add(loadable(&changes.records));
         Box::pin(async move {
             // What rests on numbers that came to be others starts over. Adding it up would not do: what we are told to ship
             // may have been reserved by the others meanwhile, and by our numbers it never was.

@@ -294,15 +294,19 @@ const SAGAS: &str = concat!(
 
 const DEADLINES: &str = concat!("with ", deadlines!("$1", "$2", "$3", "$4"), " select 1");
 
+fn texts(docs: &[Arc<str>]) -> Vec<&str> {
+    docs.iter().map(|doc| &**doc).collect()
+}
+
 fn bind_plain(statement: Statement, records: Columns) -> Statement {
-    statement.bind(records.ids).bind(records.versions).bind(records.docs)
+    statement.bind(records.ids).bind(records.versions).bind(texts(&records.docs))
 }
 
 fn bind_orders(statement: Statement, orders: Columns, audit: Columns) -> Statement {
     statement
         .bind(orders.ids)
         .bind(orders.versions)
-        .bind(orders.docs)
+        .bind(texts(&orders.docs))
         .bind(orders.customer_ids)
         .bind(orders.created_at)
         .bind(orders.statuses)
@@ -310,7 +314,7 @@ fn bind_orders(statement: Statement, orders: Columns, audit: Columns) -> Stateme
         .bind(orders.currencies)
         .bind(orders.updated_at)
         .bind(audit.ids)
-        .bind(audit.docs)
+        .bind(texts(&audit.docs))
 }
 
 fn bind_catalogue(
@@ -329,7 +333,7 @@ fn bind_payments(statement: Statement, payments: Columns) -> Statement {
     statement
         .bind(payments.ids)
         .bind(payments.versions)
-        .bind(payments.docs)
+        .bind(texts(&payments.docs))
         .bind(payments.statuses)
         .bind(payments.currencies)
         .bind(payments.captured_minor)
@@ -340,7 +344,7 @@ fn bind_sagas(statement: Statement, sagas: Columns) -> Statement {
     statement
         .bind(sagas.ids)
         .bind(sagas.versions)
-        .bind(sagas.docs)
+        .bind(texts(&sagas.docs))
         .bind(sagas.created_at)
         .bind(sagas.statuses)
         .bind(sagas.customer_ids)

@@ -1,13 +1,14 @@
 //! A batch of up to 256 costs the same few statements as a batch of one, and every 256 more cost one for each table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use contract::{MessageId, Need, Role, Table, Time};
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 
-use super::block::{Blocks, Query, Step, blocks, eight, four, in_blocks};
+use super::block::{Blocks, Step, blocks, eight, four, in_blocks};
 use super::json::{self, Rows};
 use super::records::keep_records;
 use super::writer::Writer;
@@ -99,7 +100,7 @@ fn loaded_from(table: Table, row: &str) -> Result<Loaded, Error> {
         return Err(json::unreadable("a record", "its row has no three parts"));
     };
     let version = version.parse().map_err(|why| json::unreadable("a version", why))?;
-    Ok(Loaded { need: Need { table, id: id.to_string() }, version, json: json.to_string() })
+    Ok(Loaded { need: Need { table, id: id.to_string() }, version, json: json.into() })
 }
 
 fn by_table(needs: &[&Need]) -> BTreeMap<Table, Rows> {
@@ -112,27 +113,25 @@ fn by_table(needs: &[&Need]) -> BTreeMap<Table, Rows> {
 
 /// All of a batch, by as few statements as there are tables and blocks. They are made ready before its turn at writing
 /// comes, so that the one who writes only has to send them.
-pub(super) fn steps(changes: &Changes) -> Result<Vec<Step>, Error> {
+pub(super) fn steps(changes: Changes) -> Result<Vec<Step>, Error> {
     let Changes { journal, records, deadlines, dead, pauses } = changes;
-    let handles = Handles::of(journal);
-    let bind_row = |query, row: &JournalRow| bind_journal(query, row, &handles);
-    let mut steps = in_blocks(&INSERT_JOURNAL, journal, None, bind_row)?;
+    let mut steps = keep_journal(journal)?;
     steps.extend(keep_records(records)?);
     let mut set = Vec::new();
     let mut clear = Rows::new();
     for (key, deadline) in deadlines {
         match deadline {
             Some((due, message)) => set.push((key, due, message)),
-            None => clear.push_text(key),
+            None => clear.push_text(&key),
         }
     }
-    steps.extend(in_blocks(&SET_DEADLINES, &set, None, |query, (key, due, message)| {
-        query.bind((*key).clone()).bind(due.unix_ms()).bind(json::message(message))
+    steps.extend(in_blocks(&SET_DEADLINES, set, None, |query, (key, due, message)| {
+        query.bind(key).bind(due.unix_ms()).bind(json::message(&message))
     })?);
     steps.extend(whole(CLEAR_DEADLINES, None, clear)?);
-    steps.extend(keep_letters(dead)?);
+    steps.extend(keep_letters(&dead)?);
     for change in pauses {
-        steps.push(keep_pause(change)?);
+        steps.push(keep_pause(&change)?);
     }
     Ok(steps)
 }
@@ -156,20 +155,44 @@ const SET_DEADLINES: Blocks = blocks!(
 
 const CLEAR_DEADLINES: &str = "delete from deadlines where key in (select value from json_each(?1))";
 
-fn bind_journal(query: Query, row: &JournalRow, handles: &Handles<'_>) -> Query {
-    let mut says = Rows::new();
-    handles.leaves(row).for_each(|left| says.push_text(&left));
-    query
-        .bind(row.role.name())
-        .bind(row.id.to_string())
-        .bind(row.name.clone())
-        .bind(row.hash.to_string())
-        .bind(row.order_id.map(|id| id.to_string()))
-        .bind(row.cause.as_ref().map(ToString::to_string))
-        .bind(row.at.to_string())
-        .bind(row.outcome.clone())
-        .bind(json::said(row))
-        .bind(says.finish())
+fn keep_journal(journal: Vec<JournalRow>) -> Result<Vec<Step>, Error> {
+    let handles = Handles::of(&journal);
+    let says = journal.iter().map(|row| {
+        let mut says = Rows::new();
+        handles.leaves(row).for_each(|left| says.push_text(&left));
+        says.finish()
+    });
+    let says: Vec<_> = says.collect();
+    let rows = journal.into_iter().zip(says).collect();
+    let mut words = Words::default();
+    in_blocks(&INSERT_JOURNAL, rows, None, |query, (row, says)| {
+        query
+            .bind(words.of(row.role.name()))
+            .bind(row.id.text())
+            .bind(words.of(&row.name))
+            .bind(row.hash.to_string())
+            .bind(row.order_id.map(|id| id.to_string()))
+            .bind(row.cause.as_ref().map(MessageId::text))
+            .bind(words.of(&row.at.to_string()))
+            .bind(words.of(&row.outcome))
+            .bind(json::said(&row))
+            .bind(words.of(&says))
+    })
+}
+
+/// What many rows say is put down once for all of them.
+#[derive(Default)]
+struct Words(HashSet<Arc<str>>);
+
+impl Words {
+    fn of(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return known.clone();
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(new.clone());
+        new
+    }
 }
 
 /// Closing comes first: who closes a letter and finds that it died again wants to see it open.

@@ -92,18 +92,18 @@ impl Step {
 /// that table.
 pub(super) fn in_blocks<R>(
     blocks: &Blocks,
-    rows: &[R],
+    rows: Vec<R>,
     meets: Option<&'static str>,
-    bind: impl Fn(Query, &R) -> Query,
+    mut bind: impl FnMut(Query, R) -> Query,
 ) -> Result<Vec<Step>, Error> {
     let [.., largest] = blocks;
-    let mut rows = rows.iter();
+    let mut rows = rows.into_iter();
     let mut steps = Vec::new();
     while rows.len() > 0 {
         let (size, sql) = blocks.iter().find(|(size, _)| *size >= rows.len()).unwrap_or(largest);
         let sent = rows.len().min(*size) as u64;
         let rows = rows.by_ref().take(*size);
-        steps.push(Step::new(sql, meets.map(|table| (sent, table)), |query| rows.fold(query, &bind))?);
+        steps.push(Step::new(sql, meets.map(|table| (sent, table)), |query| rows.fold(query, &mut bind))?);
     }
     Ok(steps)
 }

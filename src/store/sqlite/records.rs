@@ -2,6 +2,7 @@
 //! document stands what the database checks and indexes.
 
 use std::collections::BTreeMap;
+use std::mem::take;
 
 use contract::Table;
 
@@ -10,24 +11,24 @@ use super::{Error, in_table};
 use crate::store::SavedRecord;
 use crate::store::columns::Columns;
 
-pub(super) fn keep_records(records: &[SavedRecord]) -> Result<Vec<Step>, Error> {
+pub(super) fn keep_records(records: Vec<SavedRecord>) -> Result<Vec<Step>, Error> {
     let mut tables: BTreeMap<Table, (Vec<SavedRecord>, Vec<SavedRecord>)> = BTreeMap::new();
     for record in records {
         let (new, old) = tables.entry(record.need.table).or_default();
-        if record.version == 0 { new.push(record.clone()) } else { old.push(record.clone()) }
+        if record.version == 0 { new.push(record) } else { old.push(record) }
     }
     let mut steps = Vec::new();
     for (table, (new, old)) in tables {
-        let new = Columns::of(new)?;
-        steps.extend(in_blocks(&insert_into(table), &rows(&new), None, |query, at| {
-            let query = query.bind(new.ids[*at].clone()).bind(new.docs[*at].clone());
-            let query = bind_once(table, query, &new, *at);
-            bind_beside(table, query, &new, *at)
+        let mut new = Columns::of(new)?;
+        steps.extend(in_blocks(&insert_into(table), rows(&new), None, |query, at| {
+            let query = query.bind(take(&mut new.ids[at])).bind(new.docs[at].clone());
+            let query = bind_once(table, query, &mut new, at);
+            bind_beside(table, query, &mut new, at)
         })?);
-        let old = Columns::of(old)?;
-        steps.extend(in_blocks(&update(table), &rows(&old), Some(table.name()), |query, at| {
-            let query = query.bind(old.ids[*at].clone()).bind(old.versions[*at]).bind(old.docs[*at].clone());
-            bind_beside(table, query, &old, *at)
+        let mut old = Columns::of(old)?;
+        steps.extend(in_blocks(&update(table), rows(&old), Some(table.name()), |query, at| {
+            let query = query.bind(take(&mut old.ids[at])).bind(old.versions[at]).bind(old.docs[at].clone());
+            bind_beside(table, query, &mut old, at)
         })?);
     }
     Ok(steps)
@@ -38,19 +39,21 @@ fn rows(columns: &Columns) -> Vec<usize> {
 }
 
 /// What is set with the first document and never changes.
-fn bind_once(table: Table, query: Query, columns: &Columns, at: usize) -> Query {
+fn bind_once(table: Table, query: Query, columns: &mut Columns, at: usize) -> Query {
     match table {
-        Table::Orders => query.bind(columns.customer_ids[at].clone()).bind(columns.created_at[at].clone()),
-        Table::Sagas => query.bind(columns.created_at[at].clone()),
+        Table::Orders => {
+            query.bind(take(&mut columns.customer_ids[at])).bind(take(&mut columns.created_at[at]))
+        }
+        Table::Sagas => query.bind(take(&mut columns.created_at[at])),
         _ => query,
     }
 }
 
 /// What is set with every document.
-fn bind_beside(table: Table, query: Query, columns: &Columns, at: usize) -> Query {
+fn bind_beside(table: Table, query: Query, columns: &mut Columns, at: usize) -> Query {
     match table {
-        Table::Orders => query.bind(columns.statuses[at].clone()).bind(columns.amounts_minor[at]),
-        Table::Sagas => query.bind(columns.statuses[at].clone()),
+        Table::Orders => query.bind(take(&mut columns.statuses[at])).bind(columns.amounts_minor[at]),
+        Table::Sagas => query.bind(take(&mut columns.statuses[at])),
         Table::Stock => query.bind(columns.on_hand[at]).bind(columns.reserved[at]),
         Table::Payments => query.bind(columns.captured_minor[at]).bind(columns.refunded_minor[at]),
         _ => query,

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use super::block::Step;
 use super::checkpoint::Checkpoints;
 use super::{Error, batch, failed, is_busy};
-use crate::store::pending::{OnItsWay, Pending, RestsOn};
+use crate::store::pending::{OnItsWay, Pending, RestsOn, loadable};
 use crate::store::{Changes, Keeping};
 
 /// SQLite lets one connection write at a time. Waiting for it here is fair; waiting in SQLite is by luck.
@@ -91,13 +91,15 @@ impl Writer {
     pub(super) fn keep(self, changes: Changes, rests_on: RestsOn) -> Keeping {
         let (answer, mut answered) = oneshot::channel();
         let first = changes.are_let_in();
-        let steps = match batch::steps(&changes) {
+        let rows = changes.rows();
+        let on_their_way = loadable(&changes.records);
+        let steps = match batch::steps(changes) {
             Ok(steps) => steps,
             Err(why) => return Box::pin(std::future::ready(Err(why))),
         };
         let mut waiting = self.waiting();
-        let way = self.pending.add(&changes.records);
-        waiting.push(Waiting { steps, rows: changes.rows(), first, rests_on, way, answer });
+        let way = self.pending.add(on_their_way);
+        waiting.push(Waiting { steps, rows, first, rests_on, way, answer });
         drop(waiting);
         Box::pin(async move {
             let gone = || Error::Unknown("whoever was to keep it has gone".into());

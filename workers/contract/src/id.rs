@@ -96,6 +96,11 @@ impl MessageId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Without another copy.
+    pub fn text(&self) -> Arc<str> {
+        self.0.clone()
+    }
 }
 
 fn id_of_key(customer_id: &str, key: &str) -> Uuid {

@@ -14,7 +14,7 @@ const KEPT_BYTES: usize = 64 * 1024;
 
 /// # Panics
 /// When a value has keys that are no strings, or a serializer that fails: none of ours has.
-pub fn json_of<T: Serialize + ?Sized>(value: &T) -> Box<str> {
+pub fn json_of<J: for<'a> From<&'a str>>(value: &(impl Serialize + ?Sized)) -> J {
     let mut room = ROOM.take();
     room.clear();
     serde_json::to_writer(&mut room, value).expect("ours have string keys and no failing serializers");

@@ -291,7 +291,7 @@ fn with_reply_to(json: Box<str>, reply_to: &ReplyTo) -> Box<str> {
     // A submission is an object and has an order id.
     json.pop();
     json.push_str(",\"reply_to\":");
-    json.push_str(&json_of(reply_to));
+    json.push_str(&json_of::<Box<str>>(reply_to));
     json.push('}');
     json.into()
 }

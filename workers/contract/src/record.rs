@@ -1,6 +1,7 @@
 //! What workers remember: one versioned JSON document per record, in a table that one worker owns.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::{Need, Role};
 
@@ -119,7 +120,8 @@ pub trait Stored: Clone {
 pub trait Record: Clone + Send + Sync + 'static {
     fn table(&self) -> Table;
     fn id(&self) -> String;
-    fn to_json(&self) -> String;
+    /// Written once, and then read by many.
+    fn to_json(&self) -> Arc<str>;
     /// Fails on a document that this version cannot read.
     fn from_json(table: Table, json: &str) -> Result<Self, String>;
 }
@@ -144,8 +146,8 @@ macro_rules! records {
             fn id(&self) -> String {
                 match self { $($name::$kind(record) => $crate::Stored::id(record)),* }
             }
-            fn to_json(&self) -> String {
-                match self { $($name::$kind(record) => $crate::json_of(record).into()),* }
+            fn to_json(&self) -> ::std::sync::Arc<str> {
+                match self { $($name::$kind(record) => $crate::json_of(record)),* }
             }
             fn from_json(table: $crate::Table, json: &str) -> Result<Self, String> {
                 $(if table == <$kind as $crate::Stored>::TABLE {

@@ -3,6 +3,7 @@
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use contract::{
     Body, Contact, Currency, Decision, Message, MessageId, Money, Notice, OrderId, Outcome, Record, Records,
@@ -37,7 +38,7 @@ fn tell(event: Notice, contact: &str) -> Tell {
 
 /// What was kept so far, by key, through JSON as in a database.
 #[derive(Default)]
-struct Kept(BTreeMap<String, String>);
+struct Kept(BTreeMap<String, Arc<str>>);
 
 impl Kept {
     fn tell(&mut self, tell: Tell) -> Decision<NotificationRecord> {

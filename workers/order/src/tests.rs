@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use contract::{
     Body, By, CartClear, CartEnd, CartItemPut, CartItemRemove, CartOrder, CartPut, CartSettle, Currency,
@@ -33,7 +34,7 @@ const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 /// A database of the order worker alone. Every record passes through its JSON, as it would on disk.
 #[derive(Clone, Default)]
 struct Shop {
-    rows: BTreeMap<(Table, String), String>,
+    rows: BTreeMap<(Table, String), Arc<str>>,
     messages: u64,
 }
 

@@ -8,6 +8,8 @@ mod transitions;
 mod walk;
 mod wallets;
 
+use std::sync::Arc;
+
 use contract::{
     Body, ChargeStanding, Confirm, Currency, Deadline, Decision, Message, MessageId, Method, Money, OrderId,
     Outcome, PaymentByHand, PaymentCharge, PaymentCheck, PaymentChoice, PaymentConfirm, PaymentHeld,
@@ -23,8 +25,8 @@ const TOTAL: &str = "50.00";
 /// A database with one payment in it, and its customer's wallet. It passes through its JSON each time, as it would on disk.
 #[derive(Clone, Default)]
 struct Books {
-    row: Option<String>,
-    wallet: Option<String>,
+    row: Option<Arc<str>>,
+    wallet: Option<Arc<str>>,
     messages: u64,
 }
 

@@ -10,6 +10,7 @@ mod stories;
 mod walk;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use contract::{
     Body, Confirm, Currency, Deadline, DeadlineChange, Decision, Message, MessageId, Method, Money,
@@ -44,7 +45,7 @@ const GIVEN_UP: &[&str] = &[
 /// A database of the saga worker alone, with its deadlines. Every saga passes through its JSON.
 #[derive(Clone, Default)]
 struct Desk {
-    sagas: BTreeMap<String, String>,
+    sagas: BTreeMap<String, Arc<str>>,
     deadlines: BTreeMap<String, (u64, Body)>,
     messages: u64,
 }

@@ -4,13 +4,14 @@
 //! replicas that were handed the same messages wait for each other and do not embrace. Why the transaction's id is
 //! asked for before a number is taken says `flight.rs`.
 
+use contract::MessageId;
 use sqlx::Row;
 use uuid::Uuid;
 
 use super::super::connections::{Held, Statement};
 use super::super::{Error, copy, failed, json};
 use crate::store::JournalRow;
-use crate::store::columns::plain;
+use crate::store::columns::fitting;
 use crate::store::owed::Handles;
 
 macro_rules! journal {
@@ -43,20 +44,22 @@ pub(super) fn alone(rows: Vec<JournalRow>) -> Statement {
 }
 
 pub(super) fn bind_journal(statement: Statement, rows: Vec<JournalRow>) -> Statement {
-    let texts = |text: fn(&JournalRow) -> String| rows.iter().map(text).collect::<Vec<_>>();
     let handles = Handles::of(&rows);
-    let maybe = |text: fn(&JournalRow) -> Option<String>| rows.iter().map(text).collect::<Vec<_>>();
     statement
-        .bind(texts(|row| row.role.name().to_string()))
-        .bind(texts(|row| row.id.to_string()))
-        .bind(texts(|row| plain(&row.name)))
-        .bind(texts(|row| row.hash.to_string()))
-        .bind(maybe(|row| row.order_id.map(|id| id.to_string())))
-        .bind(maybe(|row| row.cause.as_ref().map(ToString::to_string)))
-        .bind(rows.iter().map(|row| row.at.unix_ms()).collect::<Vec<_>>())
-        .bind(texts(|row| plain(&row.outcome)))
-        .bind(texts(json::said))
-        .bind(rows.iter().map(|row| says(row, &handles)).collect::<Vec<_>>())
+        .bind(each(&rows, |row| row.role.name()))
+        .bind(each(&rows, |row| row.id.as_str()))
+        .bind(each(&rows, |row| fitting(&row.name)))
+        .bind(each(&rows, |row| row.hash.to_string()))
+        .bind(each(&rows, |row| row.order_id.map(|id| id.to_string())))
+        .bind(each(&rows, |row| row.cause.as_ref().map(MessageId::as_str)))
+        .bind(each(&rows, |row| row.at.unix_ms()))
+        .bind(each(&rows, |row| fitting(&row.outcome)))
+        .bind(each(&rows, json::said))
+        .bind(each(&rows, |row| says(row, &handles)))
+}
+
+fn each<'a, T>(rows: &'a [JournalRow], column: impl Fn(&'a JournalRow) -> T) -> Vec<T> {
+    rows.iter().map(column).collect()
 }
 
 /// In the transaction that is open.
@@ -71,7 +74,7 @@ pub(in crate::store::postgres) async fn copied(held: &mut Held, rows: &[JournalR
     let said = rows.iter().flat_map(|row| &row.said).map(|said| said.message.json().len() + 200);
     let mut copy = copy::Rows::<11>::with_room(rows.len() * 300 + said.sum::<usize>());
     for (seq, row) in numbered {
-        copy.row().bigint(seq).text(row.role.name()).text(row.id.as_str()).text(&plain(&row.name));
+        copy.row().bigint(seq).text(row.role.name()).text(row.id.as_str()).text(&fitting(&row.name));
         copy.uuid(Uuid::from_bytes(row.hash.to_bytes()));
         match row.order_id {
             Some(id) => copy.uuid(id.uuid()),
@@ -81,7 +84,7 @@ pub(in crate::store::postgres) async fn copied(held: &mut Held, rows: &[JournalR
             Some(cause) => copy.text(cause.as_str()),
             None => copy.null(),
         };
-        copy.time(row.at).text(&plain(&row.outcome)).text(&json::said(row)).text(&says(row, &handles));
+        copy.time(row.at).text(&fitting(&row.outcome)).text(&json::said(row)).text(&says(row, &handles));
     }
     held.copy(COPY, copy.finish()).await
 }

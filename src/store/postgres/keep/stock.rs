@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::{Columns, Statement, journal};
+use super::{Columns, Statement, journal, texts};
 use crate::store::Loaded;
 
 /// The numbers on which a batch has decided.
@@ -121,7 +121,7 @@ pub(super) fn bind(statement: Statement, stock: Columns, found: &Found) -> State
     statement
         .bind(stock.ids)
         .bind(stock.versions)
-        .bind(stock.docs)
+        .bind(texts(&stock.docs))
         .bind(stock.on_hand)
         .bind(stock.reserved)
         .bind(stock.received)

@@ -92,7 +92,7 @@ fn the_last_unit_goes_to_one_buyer() {
 #[test]
 fn the_records_keep_their_names() {
     let shop = Shop::default().told([count("A", 5), reserve(1, &[("A", 2)])]);
-    let json = |record: StockRecord| record.to_json() + "\n";
+    let json = |record: StockRecord| format!("{}\n", record.to_json());
     let both = json(shop.item("A").unwrap().into()) + &json(shop.hold(1).unwrap().into());
     expect![[r#"
         {"sku":"A","on_hand":5,"reserved":2,"received":5}

@@ -2,6 +2,7 @@
 //!
 //! Nothing is published before it is committed, and nothing is acknowledged before it is published.
 
+mod ahead;
 mod hands;
 mod owed;
 mod pace;
@@ -13,10 +14,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contract::{Message, Outcome, Queue, Role, Time};
+use contract::{Course, Message, Need, Outcome, Queue, Role, Time};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 
+use ahead::LooksAhead;
 pub use hands::{Decides, Reaches};
 pub(crate) use owed::still_owed;
 pub use pace::Pace;
@@ -82,6 +84,11 @@ pub trait Hand: Send + Sync + 'static {
     fn role(&self) -> Role;
 
     fn reaches_out(&self) -> bool;
+
+    /// What it will likely look at next.
+    fn foresees(&self, _course: Course<'_>) -> Vec<Need> {
+        Vec::new()
+    }
 
     /// Whatever has to happen outside, before and apart from the transaction.
     async fn reach_out(&self, fresh: &[Arc<Message>]) -> Result<Reached, Trouble>;
@@ -272,6 +279,10 @@ impl Station {
         }
         let turn = self.neighbours.turn().await;
         watch.lap(Stage::Wait);
+        if transaction.is_far() && !taught.alone {
+            let foreseen = self.neighbours.foresee(&self.paused, &sorted.fresh);
+            transaction = Box::new(LooksAhead::of(transaction, foreseen));
+        }
         let mut sitting = Sitting::new(&self.neighbours, &self.paused, now);
         sitting.settle(&*self.hand, &mut *transaction, reached, &sorted.fresh).await?;
         match taught.alone {

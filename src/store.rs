@@ -137,6 +137,11 @@ pub trait Transaction: Send {
     /// Which of these were handled by this role before; and what time it is.
     async fn handled(&mut self, role: Role, ids: &[MessageId]) -> Result<(Time, Vec<Handled>), Error>;
 
+    /// Each look is a question to a server, and its way there and back: better one for much than many for little.
+    fn is_far(&self) -> bool {
+        false
+    }
+
     /// The records that exist among these, with their versions.
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error>;
 

@@ -13,7 +13,7 @@ use checkout_saga::run::{
 };
 use checkout_saga::store::sqlite::SqliteStore;
 use checkout_saga::store::{Said, SavedRecord, Store, Transaction};
-use contract::{Message, Queue, Raw, Role, Time};
+use contract::{Body, ChargeStanding, Message, MessageId, ProviderAnswer, Queue, Raw, Role, Table, Time};
 use notification::NotificationWorker;
 use order::OrderWorker;
 use payment::PaymentWorker;
@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::PATIENCE;
 use crate::world::PATIENCE as STEPS;
+use crate::world::memory::Memory;
+use crate::world::nerves::{Aim, Blow, Nerves, Place};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 
@@ -49,6 +51,36 @@ async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
         let outside = matches!(queue, Queue::Provider | Queue::Email);
         assert_eq!(published, usize::from(outside), "{queue}");
     }
+}
+
+/// On a server, each look is a question and its way there and back.
+#[tokio::test]
+async fn what_a_checkout_leads_to_is_looked_at_before_anybody_asks_for_it() {
+    let nerves = Arc::new(Nerves::default());
+    let far = Memory::new(Arc::default(), nerves.clone());
+    let house = House::on(Arc::new(far), Arc::new(Decides(SagaWorker { patience: STEPS })));
+    house.stock_up().await;
+
+    let one_look_more = |looks| Some(Aim::at(Place::Load, looks, Blow::Unavailable));
+    nerves.expect(one_look_more(1));
+    house.handle(&house.submitted("one"), Taught::default()).await.unwrap();
+    assert_eq!(nerves.struck(), None, "one look at what all of them need");
+
+    let said = house.store.in_flight().await.unwrap();
+    let asked = said.into_iter().find_map(|(_, message)| match message.body {
+        Body::ProviderCharge(ask) => Some(ask),
+        _ => None,
+    });
+    let ask = asked.expect("everybody had his turn, up to the payment");
+    let charge = ChargeStanding::Succeeded { transaction_id: "t1".into(), amount: ask.amount };
+    let body = Body::ProviderAnswer(ProviderAnswer { key: ask.key, order_id: ask.order_id, charge });
+    let answer = Message::new(MessageId::new("answer").unwrap(), Time::default(), body);
+    nerves.expect(one_look_more(2));
+    let answered = [deliver(Queue::Payment, Arc::new(answer))];
+    house.handle_as(Role::Payment, &answered, Taught::default()).await.unwrap();
+    assert_eq!(nerves.struck(), None, "one look, and one at the goods that the hold has named");
+    let order = house.store.get(Table::Orders, ORDER).await.unwrap().unwrap();
+    assert!(order.contains(r#""status":"fulfilled""#), "{order}");
 }
 
 #[tokio::test]
@@ -120,6 +152,10 @@ struct House {
 
 impl House {
     async fn of(saga: Arc<dyn Hand>) -> Self {
+        Self::on(Arc::new(SqliteStore::in_memory().await.unwrap()), saga)
+    }
+
+    fn on(store: Arc<dyn Store>, saga: Arc<dyn Hand>) -> Self {
         let hands: Vec<Arc<dyn Hand>> = vec![
             Arc::new(Decides(OrderWorker)),
             Arc::new(Decides(PaymentWorker)),
@@ -128,7 +164,7 @@ impl House {
             saga,
         ];
         Self {
-            store: Arc::new(SqliteStore::in_memory().await.unwrap()),
+            store,
             broker: Arc::new(EmbeddedBroker::refilled(Vec::new())),
             neighbours: Neighbours::of(hands.iter().cloned()),
             hands,
@@ -150,12 +186,16 @@ impl House {
     }
 
     async fn handle(&self, deliveries: &[Delivery], taught: Taught) -> Result<(), Trouble> {
+        self.handle_as(Role::Order, deliveries, taught).await
+    }
+
+    async fn handle_as(&self, role: Role, deliveries: &[Delivery], taught: Taught) -> Result<(), Trouble> {
         for delivery in deliveries {
             let said = Said { message: delivery.message.clone(), queues: vec![delivery.queue] };
             self.broker.publish(&[said]).await.unwrap();
             self.broker.take(delivery.queue, 1).await.unwrap();
         }
-        self.station(Role::Order).handle(deliveries, taught).await
+        self.station(role).handle(deliveries, taught).await
     }
 
     /// There is one thing to buy, and its arrival is forgotten again.

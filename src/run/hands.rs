@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contract::{Meeting, Message, Records, Role, Time, Worker};
+use contract::{Course, Meeting, Message, Need, Records, Role, Time, Worker};
 
 use super::{Desk, Hand, Reached, Trouble};
 use crate::adapter::{Adapter, Failure};
@@ -21,6 +21,10 @@ impl<W: Worker> Hand for Decides<W> {
 
     fn reaches_out(&self) -> bool {
         false
+    }
+
+    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
+        self.0.foresees(course)
     }
 
     async fn reach_out(&self, _fresh: &[Arc<Message>]) -> Result<Reached, Trouble> {

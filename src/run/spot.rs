@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use contract::{Kind, Message, Queue, Role, Time};
+use contract::{Course, Kind, Message, Need, Queue, Role, Time};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Desk, Hand, Reached, Trouble};
@@ -43,6 +43,16 @@ impl Neighbours {
     /// From now on all that is said goes by its queue, or no more so.
     pub(crate) fn apart(&self, apart: bool) {
         self.apart.store(apart, Ordering::Relaxed);
+    }
+
+    /// What they will likely look at because of these messages, whichever of them begins.
+    pub(super) fn foresee(&self, paused: &Paused, fresh: &[Arc<Message>]) -> Vec<Need> {
+        if self.apart.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let here: Vec<_> = self.hands.iter().filter(|hand| !paused.rests(hand.role())).collect();
+        let courses = fresh.iter().filter_map(|message| Course::of(message));
+        courses.flat_map(|course| here.iter().flat_map(move |hand| hand.foresees(course))).collect()
     }
 
     pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {

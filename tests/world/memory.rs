@@ -301,6 +301,11 @@ impl Transaction for Open {
         Ok((self.now, rows.collect()))
     }
 
+    /// As a server is.
+    fn is_far(&self) -> bool {
+        true
+    }
+
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
         self.nerves.pass(Place::Load).await;
         let tables = self.tables.lock().expect("nobody panics while holding it");

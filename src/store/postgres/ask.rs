@@ -1,5 +1,5 @@
-//! How records are asked for: in one statement for the tables of one worker, which are all that its login may read, and in
-//! key order where rows are locked.
+//! How records are asked for: in one statement for the tables of one worker, which are all that its login may read, or for
+//! all that a checkout looks at, where the workers sit together; and in key order where rows are locked.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl Asked {
         Self { keys, locks }
     }
 
-    /// One statement for the tables of one worker; one for each table of any other company.
+    /// One statement for the tables of one worker or of a checkout; one for each table of any other company.
     pub(super) fn statements(self) -> Vec<Statement> {
         let all = |tables: &[Table]| self.keys.keys().all(|table| tables.contains(table));
         let several = self.keys.len() > 1;
@@ -44,6 +44,10 @@ impl Asked {
         if several && all(&STOCK_TABLES) {
             let sql = if self.locks { STOCK_LOCKED } else { STOCK };
             return self.in_one(sql, &STOCK_TABLES);
+        }
+        if several && all(&CHECKOUT_TABLES) {
+            let sql = if self.locks { CHECKOUT_LOCKED } else { CHECKOUT };
+            return self.in_one(sql, &CHECKOUT_TABLES);
         }
         let locks = self.locks;
         let alone = |(table, ids): (Table, Vec<String>)| {
@@ -142,3 +146,61 @@ const STOCK_TABLES: [Table; 2] = [Table::Stock, Table::Holds];
 const STOCK: &str = concat!(one!("stock", "$1"), " union all ", one!("holds", "$2"));
 
 const STOCK_LOCKED: &str = concat!(one!("stock", "$1"), " union all ", one_locked!("holds", "$2"));
+
+/// In the order in which they are written.
+const CHECKOUT_TABLES: [Table; 10] = [
+    Table::Orders,
+    Table::Submissions,
+    Table::Products,
+    Table::Discounts,
+    Table::Methods,
+    Table::Stock,
+    Table::Holds,
+    Table::Payments,
+    Table::Notices,
+    Table::Sagas,
+];
+
+const CHECKOUT: &str = concat!(
+    one!("orders", "$1"),
+    " union all ",
+    one!("submissions", "$2"),
+    " union all ",
+    one!("products", "$3"),
+    " union all ",
+    one!("discounts", "$4"),
+    " union all ",
+    one!("methods", "$5"),
+    " union all ",
+    one!("stock", "$6"),
+    " union all ",
+    one!("holds", "$7"),
+    " union all ",
+    one!("payments", "$8"),
+    " union all ",
+    one!("notices", "$9"),
+    " union all ",
+    one!("sagas", "$10")
+);
+
+const CHECKOUT_LOCKED: &str = concat!(
+    one_locked!("orders", "$1"),
+    " union all ",
+    one_locked!("submissions", "$2"),
+    " union all ",
+    one!("products", "$3"),
+    " union all ",
+    one!("discounts", "$4"),
+    " union all ",
+    one!("methods", "$5"),
+    " union all ",
+    one!("stock", "$6"),
+    " union all ",
+    one_locked!("holds", "$7"),
+    " union all ",
+    one_locked!("payments", "$8"),
+    " union all ",
+    one_locked!("notices", "$9"),
+    " union all ",
+    one_locked!("sagas", "$10")
+);

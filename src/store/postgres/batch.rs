@@ -178,6 +178,10 @@ impl Transaction for Batch {
         Ok((now, handled.collect::<Result<_, _>>()?))
     }
 
+    fn is_far(&self) -> bool {
+        true
+    }
+
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
         if !self.held.in_transaction() && self.met.short() {
             self.pending.settled().await;

@@ -34,7 +34,7 @@ pub use reply::{Ending, Reply, ReplyTo};
 pub use submission::{Cart, CartSeen, Fault, LINES_MAX, QUANTITY_MAX, Submit, token_fault};
 pub use text::{Sku, clean_text};
 pub use time::Time;
-pub use worker::{Deadline, Decision, Need, Outcome, Worker};
+pub use worker::{Course, Deadline, Decision, Need, Outcome, Worker};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! A worker is a queue, its records, and one total function from (records, message) to what should happen.
 
-use crate::{Body, Message, Record, Records, Role, Table, Time};
+use crate::{Body, Message, OrderId, Record, Records, Role, Submit, Table, Time};
 
 pub trait Worker: Send + Sync + 'static {
     const ROLE: Role;
@@ -9,9 +9,39 @@ pub trait Worker: Send + Sync + 'static {
     /// Names every record that deciding on this message will read or write.
     fn needs(&self, message: &Message) -> Vec<Need>;
 
+    /// Names what this worker will likely need next, when others of the same process begin with an order: looked at
+    /// together with what they need, it costs no question of its own. Too much or too little is no error.
+    fn foresees(&self, _course: Course<'_>) -> Vec<Need> {
+        Vec::new()
+    }
+
     /// What should happen. The same records, message and moment give the same decision, always.
     fn decide(&self, records: &Records<Self::Record>, message: &Message, now: Time)
     -> Decision<Self::Record>;
+}
+
+/// Where an order stands when one worker after the other is about to have something to do with it.
+#[derive(Clone, Copy, Debug)]
+pub enum Course<'a> {
+    /// It is checked out: next it is created, its goods are held, and its payment is asked for.
+    Checkout(&'a Submit),
+    /// Its provider is asked or has spoken: next it is paid and its goods are shipped, or both are undone.
+    Payment(OrderId),
+}
+
+impl<'a> Course<'a> {
+    #[allow(clippy::wildcard_enum_match_arm)]
+    pub fn of(message: &'a Message) -> Option<Self> {
+        match &message.body {
+            Body::Submit(submit) => Some(Self::Checkout(submit)),
+            Body::ProviderCharge(_)
+            | Body::ProviderRefund(_)
+            | Body::ProviderQuery(_)
+            | Body::ProviderAnswer(_)
+            | Body::ProviderEvent(_) => message.order_id.map(Self::Payment),
+            _ => None,
+        }
+    }
 }
 
 /// A record by its address.

@@ -5,8 +5,8 @@
 mod texts;
 
 use contract::{
-    Body, Contact, Decision, EmailSend, Message, Need, Notice, OrderId, Records, Role, SmsSend, Stored,
-    Table, Tell, Time, Worker, inbox,
+    Body, Contact, Course, Decision, EmailSend, Message, Need, Notice, OrderId, Records, Role, SmsSend,
+    Stored, Table, Tell, Time, Worker, inbox,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +64,15 @@ impl Worker for NotificationWorker {
             None => Vec::new(),
             Some(Inbox::Tell(tell)) => vec![Need::of(Table::Notices, key_of(tell))],
         }
+    }
+
+    /// Of all that may become of an order what most do.
+    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
+        let (order_id, events) = match course {
+            Course::Checkout(submit) => (submit.order_id, &[Notice::Created][..]),
+            Course::Payment(order_id) => (order_id, &[Notice::Paid, Notice::Fulfilled][..]),
+        };
+        events.iter().map(|event| Need::of(Table::Notices, key(order_id, *event, 0))).collect()
     }
 
     fn decide(

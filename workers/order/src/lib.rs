@@ -15,7 +15,7 @@ mod returns;
 mod state;
 mod submit;
 
-use contract::{Decision, Message, MessageId, Need, OrderId, Records, Role, Table, Time, Worker};
+use contract::{Course, Decision, Message, MessageId, Need, OrderId, Records, Role, Table, Time, Worker};
 
 pub use records::{
     AuditEntry, Discount, MethodState, Order, Ordered, Product, Record, Return, StoredCart, Submission,
@@ -74,6 +74,14 @@ impl Worker for OrderWorker {
             Inbox::RefuseCancel(refuse) => vec![Need::of(Table::Orders, refuse.order_id)],
             Inbox::PaymentRefunded(fact) if fact.late => vec![Need::of(Table::Orders, fact.order_id)],
             Inbox::PaymentRefunded(_) => Vec::new(),
+        }
+    }
+
+    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
+        match course {
+            // With this one it begins.
+            Course::Checkout(_) => Vec::new(),
+            Course::Payment(order_id) => vec![Need::of(Table::Orders, order_id)],
         }
     }
 

@@ -13,7 +13,7 @@ mod record;
 mod refund;
 mod wallet;
 
-use contract::{Decision, Message, Need, Records, Role, Table, Time, Worker, inbox};
+use contract::{Course, Decision, Message, Need, Records, Role, Table, Time, Worker, inbox};
 
 pub use record::{Charge, Payment, Record, Refund, RefundState, Status, Try};
 pub use wallet::{StoredMethod, Wallet};
@@ -55,6 +55,14 @@ impl Worker for PaymentWorker {
         };
         let payment = message.order_id.map(|order_id| Need::of(Table::Payments, order_id));
         payment.into_iter().chain(wallet).collect()
+    }
+
+    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
+        let order_id = match course {
+            Course::Checkout(submit) => submit.order_id,
+            Course::Payment(order_id) => order_id,
+        };
+        vec![Need::of(Table::Payments, order_id)]
     }
 
     fn decide(&self, records: &Records<Record>, message: &Message, now: Time) -> Decision<Record> {

@@ -12,7 +12,8 @@ mod reply;
 mod sketch;
 
 use contract::{
-    Confirm, Decision, Message, Method, Need, Reason, Records, Resolution, Role, Table, Time, Worker, bodies,
+    Confirm, Course, Decision, Message, Method, Need, Reason, Records, Resolution, Role, Table, Time, Worker,
+    bodies,
 };
 
 pub use checkout::table;
@@ -54,6 +55,14 @@ impl Worker for SagaWorker {
             Some(Heard::Answer(a)) => (a.order_id, a.return_no),
         };
         vec![Need::of(Table::Sagas, saga_id(order_id, return_no))]
+    }
+
+    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
+        let order_id = match course {
+            Course::Checkout(submit) => submit.order_id,
+            Course::Payment(order_id) => order_id,
+        };
+        vec![Need::of(Table::Sagas, saga_id(order_id, 0))]
     }
 
     fn decide(&self, records: &Records<Record>, message: &Message, now: Time) -> Decision<Record> {

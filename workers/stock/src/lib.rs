@@ -6,7 +6,9 @@ mod hold;
 mod item;
 mod order;
 
-use contract::{Decision, Message, Need, OrderId, Records, Role, StockLine, Table, Time, Worker, inbox};
+use contract::{
+    Course, Decision, Message, Need, OrderId, Records, Role, StockLine, Table, Time, Worker, inbox,
+};
 
 pub use hold::{Hold, HoldStatus};
 use hold::{State, merged};
@@ -38,6 +40,18 @@ impl Worker for StockWorker {
             Some(Inbox::StockRestock(ask)) => hold_and_items(ask.order_id, &ask.lines),
             Some(Inbox::StockCount(ask)) => vec![Need::of(Table::Stock, &ask.sku)],
             Some(Inbox::StockAdjust(ask)) => vec![Need::of(Table::Stock, &ask.sku)],
+        }
+    }
+
+    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
+        match course {
+            Course::Checkout(submit) => {
+                let lines = submit.cart.iter().flat_map(|cart| &cart.lines);
+                let items = lines.map(|line| Need::of(Table::Stock, &line.sku));
+                items.chain([Need::of(Table::Holds, submit.order_id)]).collect()
+            }
+            // Of which goods only its hold knows.
+            Course::Payment(order_id) => vec![Need::of(Table::Holds, order_id)],
         }
     }
 

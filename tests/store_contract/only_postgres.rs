@@ -75,7 +75,7 @@ async fn two_who_lock_in_opposite_order_do_not_wait_for_ever() {
 #[tokio::test]
 async fn who_waits_too_long_for_a_lock_starts_over_and_a_slow_statement_waits_for_the_server() {
     let schema = Schema::fresh().await;
-    let short = Duration::from_millis(100);
+    let short = Duration::from_millis(500);
     let patient = Options { lock_timeout: short, ..hasty() };
     let slow = Options { statement_timeout: short, lock_timeout: Duration::from_secs(9), ..hasty() };
     let (patient, slow) = (

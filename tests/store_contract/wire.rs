@@ -63,8 +63,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_the_journal_knows() {
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_unavailable_until_it_does() {
     let schema = Schema::fresh().await;
-    let options = Options { statement_timeout: Duration::from_millis(10), ..hasty() };
-    let (proxy, store) = behind(&schema, options).await;
+    let (proxy, store) = behind(&schema, hasty()).await;
     let page = async || store.journal_page(0, 1).await;
     page().await.unwrap();
     proxy.set(Mode::Stall);

@@ -117,29 +117,41 @@ use {one, one_locked};
 const ORDER_TABLES: [Table; 5] =
     [Table::Orders, Table::Submissions, Table::Products, Table::Discounts, Table::Methods];
 
-const ORDER: &str = concat!(
-    one!("orders", "$1"),
-    " union all ",
-    one!("submissions", "$2"),
-    " union all ",
-    one!("products", "$3"),
-    " union all ",
-    one!("discounts", "$4"),
-    " union all ",
-    one!("methods", "$5")
-);
+macro_rules! order {
+    () => {
+        concat!(
+            one!("orders", "$1"),
+            " union all ",
+            one!("submissions", "$2"),
+            " union all ",
+            one!("products", "$3"),
+            " union all ",
+            one!("discounts", "$4"),
+            " union all ",
+            one!("methods", "$5")
+        )
+    };
+}
 
-const ORDER_LOCKED: &str = concat!(
-    one_locked!("orders", "$1"),
-    " union all ",
-    one_locked!("submissions", "$2"),
-    " union all ",
-    one!("products", "$3"),
-    " union all ",
-    one!("discounts", "$4"),
-    " union all ",
-    one!("methods", "$5")
-);
+macro_rules! order_locked {
+    () => {
+        concat!(
+            one_locked!("orders", "$1"),
+            " union all ",
+            one_locked!("submissions", "$2"),
+            " union all ",
+            one!("products", "$3"),
+            " union all ",
+            one!("discounts", "$4"),
+            " union all ",
+            one!("methods", "$5")
+        )
+    };
+}
+
+const ORDER: &str = order!();
+
+const ORDER_LOCKED: &str = order_locked!();
 
 const STOCK_TABLES: [Table; 2] = [Table::Stock, Table::Holds];
 
@@ -162,15 +174,7 @@ const CHECKOUT_TABLES: [Table; 10] = [
 ];
 
 const CHECKOUT: &str = concat!(
-    one!("orders", "$1"),
-    " union all ",
-    one!("submissions", "$2"),
-    " union all ",
-    one!("products", "$3"),
-    " union all ",
-    one!("discounts", "$4"),
-    " union all ",
-    one!("methods", "$5"),
+    order!(),
     " union all ",
     one!("stock", "$6"),
     " union all ",
@@ -184,15 +188,7 @@ const CHECKOUT: &str = concat!(
 );
 
 const CHECKOUT_LOCKED: &str = concat!(
-    one_locked!("orders", "$1"),
-    " union all ",
-    one_locked!("submissions", "$2"),
-    " union all ",
-    one!("products", "$3"),
-    " union all ",
-    one!("discounts", "$4"),
-    " union all ",
-    one!("methods", "$5"),
+    order_locked!(),
     " union all ",
     one!("stock", "$6"),
     " union all ",

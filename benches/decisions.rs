@@ -23,7 +23,7 @@ fn now() -> Time {
 #[divan::bench(args = LINES)]
 fn reading_a_checkout(bencher: Bencher, lines: usize) {
     let raw = words::raw("checkout.submit", &words::checkout_body(0, lines));
-    bencher.bench(|| Message::accept(&raw, now()).unwrap());
+    bencher.bench(|| Message::accept(contract::Speaker::Customer, &raw, now()).unwrap());
 }
 
 #[divan::bench(args = LINES)]

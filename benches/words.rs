@@ -29,5 +29,6 @@ pub(crate) fn raw(name: &str, body: &Value) -> Raw {
 }
 
 fn message(name: &str, body: &Value) -> Message {
-    Message::accept(&raw(name, body), Time::from_unix_ms(1_800_000_000_000)).unwrap()
+    Message::accept(contract::speakers_of(name)[0], &raw(name, body), Time::from_unix_ms(1_800_000_000_000))
+        .unwrap()
 }

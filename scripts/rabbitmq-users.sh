@@ -7,8 +7,11 @@
 # not at hand, say how to call it: RABBITMQCTL="docker compose exec -T rabbitmq rabbitmqctl" (it reads the
 # definitions from its standard input). An administrator applies the topology first: `checkout topology apply`.
 #
-# Beside the roles there is PREFIX.shop, an example for an outsider: he may check out, cancel and pay, hear
-# facts by queues of his own named PREFIX.shop.*, and nothing else.
+# Beside the roles there are logins for people and outsiders: PREFIX.operator for the command line, PREFIX.admin for
+# catalogue, stock, discounts and refunds, PREFIX.payment_provider for its events, and PREFIX.shop, which may check out and
+# cancel, hear facts by queues of its own named PREFIX.shop.*, and nothing else.
+#
+# Our own processes then run with CHECKOUT_SEPARATE_LOGINS=true, and believe each login only what its role may say.
 set -eu
 
 vhost=/
@@ -52,8 +55,12 @@ may order '^$' "^($answers|$p$dot($speaks))\$" "^$p$dot(order|intake)\$"
 may gateway "^$p${dot}listener$dot" "^$p$dot(queues|events|listener$dot.*)\$" "^$p$dot(events|listener$dot.*)\$"
 # Publishes deadlines, brings dead letters in, and says again what their first handling may have left unsaid.
 may timers '^$' "^($answers|$p$dot(queues|events))\$" "^$p$dot([a-z]+${dot}dead|unrouted)\$"
+# Says what people ask for at the command line, replays dead letters and refills a broker that lost its queues.
+may operator "^$p${dot}listener$dot" "^($answers|$p$dot(queues|events|listener$dot.*))\$" "^$p$dot(events|listener$dot.*)\$"
+may payment_provider '^$' "^$p${dot}provider\$" '^$'
+may admin '^$' "^$p${dot}admin\$" '^$'
 may shop "^$p${dot}shop$dot" "^$p$dot(commands|shop$dot.*)\$" "^$p$dot(events|shop$dot.*)\$"
-topics="{\"user\":\"$prefix.shop\",\"vhost\":\"$vhost\",\"exchange\":\"$prefix.commands\",\"write\":\"^(checkout${dot}submit|order$dot(cancel|pay))\$\",\"read\":\"^\$\"}"
+topics="{\"user\":\"$prefix.shop\",\"vhost\":\"$vhost\",\"exchange\":\"$prefix.commands\",\"write\":\"^(checkout${dot}submit|order${dot}cancel)\$\",\"read\":\"^\$\"}"
 
 printf '{"users":[%s],"permissions":[%s],"topic_permissions":[%s]}' "$users" "$permissions" "$topics" |
     ${RABBITMQCTL:-rabbitmqctl} -q import_definitions >&2

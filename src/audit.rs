@@ -104,6 +104,7 @@ claims! {
     B1: "every message that was said was handled, is a dead letter, or is in flight (at rest: none is)",
     B2: "no role handled a message twice",
     B3: "every message that has a cause was said by somebody",
+    T1: "every internal message was said by a role that may say it, with its cause in that role's journal",
     N1: "every notice was handed over to each of its channels once",
 }
 

@@ -78,7 +78,9 @@ fn settle_one<W: Worker>(
 pub fn say(role: Role, cause: &Message, bodies: Vec<contract::Body>, now: Time) -> Vec<Said> {
     let said = |(at, body): (usize, contract::Body)| {
         let queues = body.queues().to_vec();
-        Said { message: Arc::new(Message::said(role, cause, at, now, body)), queues }
+        let message = Message::said(role, cause, at, now, body);
+        assert!(message.is_allowed(), "{role} says {}", message.name());
+        Said { message: Arc::new(message), queues }
     };
     bodies.into_iter().enumerate().map(said).collect()
 }
@@ -124,6 +126,7 @@ pub fn dead_letter(
         queue: queue.name().to_string(),
         message_id: Some(message.id.to_string()),
         name: message.name().to_string(),
+        by: message.by,
         order_id: message.order_id,
         cause: message.cause.as_ref().map(ToString::to_string),
         code: code.to_string(),

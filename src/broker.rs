@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contract::{Message, Queue};
+use contract::{Message, Queue, Speaker};
 use tokio::sync::broadcast;
 
 use crate::store::Said;
@@ -118,6 +118,8 @@ pub struct DeadDelivery {
     pub queue: Option<Queue>,
     pub message_id: Option<String>,
     pub name: String,
+    /// Who said it, as far as that is proven.
+    pub by: Speaker,
     pub cause: Option<String>,
     pub code: String,
     pub why: String,

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use known::{DEV_DEFAULTS, PART_DEFAULTS, SECRETS, SETTINGS};
 pub use sense::Usage;
 pub use value::{
-    AmqpUrl, DatabaseUrl, DelayMs, Key, Ladder, Listen, Origins, Prefix, Rate, Secret, WebhookUrl,
+    AmqpUrl, DatabaseUrl, DelayMs, Key, Ladder, Listen, LoginMap, Origins, Prefix, Rate, Secret, WebhookUrl,
 };
 
 use crate::store::sqlite::Durability;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub database_url: DatabaseUrl,
     pub amqp_url: AmqpUrl,
     pub prefix: Prefix,
+    pub separate_logins: bool,
+    pub logins: LoginMap,
     pub durability: Durability,
     pub listen: Listen,
     pub jwt_secret: Key,

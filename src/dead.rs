@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use contract::{BodyHash, Message, MessageId, Queue, Role};
+use contract::{BodyHash, Message, MessageId, Queue, Role, Unreadable};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, JournalRo
 
 /// Sends the letter to its queue again. As it was, it keeps its id: if it was handled after all, it is recognised.
 /// Edited, it is another message with an id of its own, and the old one counts as handled.
-pub(crate) async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, who: &Operator) -> Result<()> {
+pub async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, who: &Operator) -> Result<()> {
     let letter = open_letter(store, id).await?;
     let own = own_id(&letter)?;
     let (by, status) = (&who.by, DeadStatus::Replayed);
@@ -130,7 +130,9 @@ fn as_it_was(letter: &DeadLetter) -> Result<Message> {
     let id = id.context("it came without a message id; replay it with --edit, which gives it one")?;
     let cause = letter.cause.as_deref().and_then(MessageId::new);
     let message = Message::restore(id, cause, letter.at, &letter.name, &letter.body);
-    message.map_err(|why| anyhow::anyhow!("it still cannot be read: {why}; replay it with --edit"))
+    let message =
+        message.map_err(|why| anyhow::anyhow!("it still cannot be read: {why}; replay it with --edit"))?;
+    still_theirs(letter, message)
 }
 
 /// The old message is its cause, whose own cause the journal knows.
@@ -139,7 +141,21 @@ fn with_edits(letter: &DeadLetter, own: &MessageId, edited: &Edited) -> Result<M
     let name = edited.name.as_deref().unwrap_or(&letter.name);
     let body = edited.body.as_deref().unwrap_or(&letter.body);
     let message = Message::restore(id, Some(own.clone()), letter.at, name, body);
-    message.map_err(|why| anyhow::anyhow!("edited like this it cannot be read: {why}"))
+    let message = message.map_err(|why| anyhow::anyhow!("edited like this it cannot be read: {why}"))?;
+    still_theirs(letter, message)
+}
+
+/// Who said it first still does: a replay gives nobody rights that they did not have.
+fn still_theirs(letter: &DeadLetter, message: Message) -> Result<Message> {
+    let message = message.said_by(letter.by);
+    if !message.is_allowed() {
+        bail!(
+            "{}; replayed or edited it is still theirs. If it is right all the same, say it yourself (`checkout submit`, \
+             or a command of its own), and discard this letter",
+            Unreadable::not_allowed(letter.by, message.name()).why
+        );
+    }
+    Ok(message)
 }
 
 /// Only where it died, unless that is no place for such a message.

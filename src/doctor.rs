@@ -279,6 +279,10 @@ async fn look_at_broker(options: &rabbitmq::Options, paused: &[Role], found: &mu
         Ok(None) => found.good("broker", "it answers; its version cannot be heard from here"),
         Err(why) => found.add("broker", Level::Warning, why, ""),
     }
+    match options.who_speaks() {
+        Ok(logins) => look_at_logins(options, &logins, found),
+        Err(why) => found.add("logins", Level::Error, why, "correct the setting logins"),
+    }
     match rabbitmq::plan(options).await {
         Ok(differences) if differences.is_empty() => {
             found.good("topology", "every exchange and queue is there with the right arguments");
@@ -290,6 +294,21 @@ async fn look_at_broker(options: &rabbitmq::Options, paused: &[Role], found: &mu
         Ok(queues) => look_at_queues(options, &queues, paused, found),
         Err(why) => found.add("queues", Level::Warning, why, ""),
     }
+}
+
+/// Whether the broker can tell our roles from each other, and all of them from a shop.
+fn look_at_logins(options: &rabbitmq::Options, logins: &rabbitmq::Logins, found: &mut Findings) {
+    let (own, prefix) = (logins.own(), &options.prefix);
+    if logins.are_separate() {
+        let what = format!("each role speaks under its own login; this is {own:?}");
+        return found.good("logins", what);
+    }
+    let what = format!(
+        "one login, {own:?}, speaks for every role: whoever else has it can say everything, that an order was paid too, \
+         and {prefix}.commands takes provider events and admins' commands from anyone who may publish there"
+    );
+    let fix = "on a broker that others use as well: scripts/rabbitmq-users.sh, then separate_logins = true for every process";
+    found.add("logins", Level::Note, what, fix);
 }
 
 /// What is missing is told together: where nothing was declared yet, everything is.

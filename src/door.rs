@@ -111,6 +111,8 @@ impl Seen {
 
 struct Request {
     message: Arc<Message>,
+    /// The person who said it, by name, if the journal is to know.
+    from: Option<Box<str>>,
     answer: oneshot::Sender<Result<Accepted, Refused>>,
 }
 
@@ -149,20 +151,33 @@ impl Door {
         self.bring(message).await
     }
 
+    /// The same, said by a person whose name stays in the journal.
+    pub async fn accept_from(&self, message: Message, from: &str) -> Result<Accepted, Refused> {
+        let _waits = self.crowd.join();
+        self.within(self.pass(message, Some(from.into()))).await
+    }
+
     /// Brought by a program, as from a queue: it may wait, and is none of the crowd.
     pub async fn bring(&self, message: Message) -> Result<Accepted, Refused> {
-        let late = || Refused::Unavailable(format!("no answer within {} s", ANSWER_WITHIN.as_secs()));
-        timeout(ANSWER_WITHIN, self.pass(message)).await.map_err(|_| late())?
+        self.within(self.pass(message, None)).await
     }
 
     pub fn crowd(&self) -> Crowd {
         self.crowd.clone()
     }
 
-    async fn pass(&self, message: Message) -> Result<Accepted, Refused> {
+    async fn within(
+        &self,
+        passed: impl Future<Output = Result<Accepted, Refused>>,
+    ) -> Result<Accepted, Refused> {
+        let late = || Refused::Unavailable(format!("no answer within {} s", ANSWER_WITHIN.as_secs()));
+        timeout(ANSWER_WITHIN, passed).await.map_err(|_| late())?
+    }
+
+    async fn pass(&self, message: Message, from: Option<Box<str>>) -> Result<Accepted, Refused> {
         let closed = || Refused::Unavailable("the system is stopping".into());
         let (answer, answered) = oneshot::channel();
-        let request = Request { message: Arc::new(message), answer };
+        let request = Request { message: Arc::new(message), from, answer };
         self.requests.send(request).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
     }
@@ -267,7 +282,7 @@ async fn journal(
     let mut told = std::collections::HashSet::new();
     let mut changes = Changes::default();
     let (mut answers, mut said) = (Vec::with_capacity(batch.len()), Vec::new());
-    for Request { message, .. } in batch {
+    for Request { message, from, .. } in batch {
         let answer = match known.get(&message.id) {
             Some(hash) if *hash != message.hash() => Err(Refused::IdReused),
             Some(_) => {
@@ -280,8 +295,11 @@ async fn journal(
                 known.insert(message.id.clone(), message.hash());
                 told.insert(&message.id);
                 let one = goes_to(message);
-                let row =
-                    batch::journal_row(Role::Gateway, message, "accepted".into(), vec![one.clone()], now);
+                let outcome = match from {
+                    Some(name) => format!("accepted from {} {name}", message.by),
+                    None => "accepted".to_string(),
+                };
+                let row = batch::journal_row(Role::Gateway, message, outcome, vec![one.clone()], now);
                 changes.journal.push(row);
                 said.push(one);
                 Ok(Accepted::New)

@@ -156,11 +156,11 @@ fn message_of(dead: &DeadDelivery, now: Time) -> Option<Message> {
     let Some(id) = &dead.message_id else {
         // The one message that may come without an id has one all the same.
         let raw = Raw { name: dead.name.clone(), body: dead.body.clone().into_bytes(), ..Raw::default() };
-        return Message::accept(&raw, now).ok();
+        return Message::accept(dead.by, &raw, now).ok();
     };
     let id = MessageId::new(id)?;
     let cause = dead.cause.as_deref().and_then(MessageId::new);
-    Message::restore(id, cause, now, &dead.name, &dead.body).ok()
+    Some(Message::restore(id, cause, now, &dead.name, &dead.body).ok()?.said_by(dead.by))
 }
 
 fn letter(dead: &DeadDelivery, message: Option<&Message>, now: Time) -> DeadLetter {
@@ -169,6 +169,7 @@ fn letter(dead: &DeadDelivery, message: Option<&Message>, now: Time) -> DeadLett
         queue: queue_name(dead).to_string(),
         message_id: dead.message_id.clone().or_else(|| message.map(|message| message.id.to_string())),
         name: dead.name.clone(),
+        by: dead.by,
         order_id: message.and_then(|message| message.order_id),
         cause: dead.cause.clone(),
         code: dead.code.clone(),

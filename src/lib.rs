@@ -8,7 +8,7 @@ pub mod broker;
 mod chaos;
 pub mod cli;
 pub mod config;
-mod dead;
+pub mod dead;
 pub mod doctor;
 pub mod door;
 pub mod echo;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use census::Census;
-use contract::{BodyHash, Deadline, Message, MessageId, Need, OrderId, Queue, Role, Table, Time};
+use contract::{BodyHash, Deadline, Message, MessageId, Need, OrderId, Queue, Role, Speaker, Table, Time};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -252,6 +252,8 @@ pub struct DeadLetter {
     pub queue: String,
     pub message_id: Option<String>,
     pub name: String,
+    /// Who said it. A replay, as it was or edited, is still theirs.
+    pub by: Speaker,
     pub order_id: Option<OrderId>,
     pub cause: Option<String>,
     pub code: String,

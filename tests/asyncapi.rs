@@ -59,7 +59,7 @@ fn every_example_is_read_by_the_types_it_is_for() {
                 body: body.to_string().into(),
                 ..Raw::default()
             };
-            let read = Message::accept(&raw, Time::default());
+            let read = Message::accept(crate::support::usual(&raw.name), &raw, Time::default());
             assert!(read.is_ok(), "{}, {example}: {}", entry.name, read.unwrap_err());
         }
     }

@@ -5,6 +5,7 @@ use contract::{Message, Raw, Time};
 use serde_json::{Value, json};
 
 use crate::support::shop::{Shop, checkout};
+use crate::support::usual;
 use crate::support::{Folder, block_on, new_id, until};
 
 /// What `checkout submit` is given, and what it has to say about it; nothing of it may be let in.
@@ -374,7 +375,7 @@ fn another_schema_version_is_refused_by_name() {
             body: body.clone(),
             ..Raw::default()
         };
-        match Message::accept(&raw, Time::default()) {
+        match Message::accept(usual(&raw.name), &raw, Time::default()) {
             Ok(_) => assert!(fits, "{schema:?}"),
             Err(why) => {
                 assert!(!fits && why.code == "schema_unknown" && why.why.contains("reads schema 1"), "{why}")

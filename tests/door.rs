@@ -139,7 +139,7 @@ fn message(number: usize) -> Message {
         body: format!(r#"{{"order_id":"01932b4a-1111-7000-8000-{number:012}"}}"#).into(),
         ..Raw::default()
     };
-    Message::accept(&raw, Time::default()).unwrap()
+    Message::accept(crate::support::usual(&raw.name), &raw, Time::default()).unwrap()
 }
 
 /// Tells how much it was asked for, has nothing, and is asked again.

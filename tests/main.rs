@@ -23,5 +23,6 @@ mod simulation;
 mod spot;
 mod store_contract;
 mod support;
+mod trust;
 mod webhooks;
 mod world;

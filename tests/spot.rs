@@ -22,6 +22,7 @@ use stock::StockWorker;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::PATIENCE;
+use crate::support::usual;
 use crate::world::PATIENCE as STEPS;
 use crate::world::memory::Memory;
 use crate::world::nerves::{Aim, Blow, Nerves, Place};
@@ -286,7 +287,7 @@ fn message(id: &str, name: &str, body: &str) -> Arc<Message> {
         body: body.as_bytes().to_vec(),
         ..Raw::default()
     };
-    Arc::new(Message::accept(&raw, Time::default()).unwrap())
+    Arc::new(Message::accept(usual(&raw.name), &raw, Time::default()).unwrap())
 }
 
 fn deliver(queue: Queue, message: Arc<Message>) -> Delivery {

@@ -221,7 +221,8 @@ impl World {
             correlation_id: Some(id.to_string()),
             body: body.to_string().into_bytes(),
         };
-        Message::accept(&raw, self.clock.now()).unwrap_or_else(|why| panic!("{name} {id}: {why}"))
+        Message::accept(crate::support::usual(&raw.name), &raw, self.clock.now())
+            .unwrap_or_else(|why| panic!("{name} {id}: {why}"))
     }
 
     pub(crate) fn command(&self, id: &str, name: &str, body: &Value) -> bool {

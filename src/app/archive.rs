@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use contract::{Body, Message, MessageId, OrderArchive, Status, Table, Time};
+use contract::{Body, Message, MessageId, OrderArchive, Speaker, Status, Table, Time};
 use tokio_util::sync::CancellationToken;
 
 use crate::door::Door;
@@ -63,7 +63,7 @@ async fn put_away(
         let day = now.unix_ms().unsigned_abs() / DAY_MS;
         let id = MessageId::new(&format!("archive/{}/{day}", order.order_id)).context("our ids are short")?;
         let body = Body::OrderArchive(OrderArchive { order_id: order.order_id, ..Default::default() });
-        door.bring(Message::new(id, now, body)).await?;
+        door.bring(Message::new(id, now, body).said_by(Speaker::Timers)).await?;
         asked += 1;
     }
     Ok(asked)

@@ -11,7 +11,7 @@ use super::part::{Part, Parts, named, queues};
 use crate::adapter::mock::{self, MockWorld};
 use crate::broker::Broker;
 use crate::broker::embedded::EmbeddedBroker;
-use crate::broker::rabbitmq::{self, RabbitBroker};
+use crate::broker::rabbitmq::{self, Logins, RabbitBroker};
 use crate::config::{AmqpUrl, DatabaseUrl, Settings, WebhookUrl};
 use crate::door::Crowd;
 use crate::retry::Delays;
@@ -109,6 +109,7 @@ pub fn rabbit_options(settings: &Settings, name: &str) -> Option<rabbitmq::Optio
         connection_name: format!("checkout {name}"),
         batch_max: settings.batch_max,
         consume: Vec::new(),
+        logins: settings.separate_logins.then(|| settings.logins.as_str().to_string()),
     })
 }
 
@@ -121,11 +122,28 @@ pub(super) async fn broker(settings: &Settings, parts: &Parts, store: &dyn Store
         }
         return Ok(Arc::new(EmbeddedBroker::refilled(in_flight)));
     };
+    must_speak_for(parts, &options.who_speaks()?)?;
     wait_for("the broker", async || Ok(rabbitmq::knock(&options).await?)).await?;
     let broker = RabbitBroker::connect(rabbitmq::Options { consume: queues(parts), ..options })?;
     // What is wrong with the topology is said in the log, and may be mended while we wait.
     broker.up().await;
     Ok(broker)
+}
+
+/// What a process says under a login that may not say it would be refused wherever it is read.
+fn must_speak_for(parts: &Parts, logins: &Logins) -> Result<()> {
+    let silent: Vec<_> = parts.iter().map(Part::to_string).filter(|part| !logins.speaks_for(part)).collect();
+    if silent.is_empty() {
+        return Ok(());
+    }
+    let own = logins.own();
+    bail!(
+        "this process is to run {}, and its login on the broker, {own:?}, does not speak for that: nothing it says would \
+         be believed. Give it another login in amqp_url, or name this one in the setting logins of every process: \
+         {own}={}",
+        silent.join(", "),
+        parts.iter().map(Part::to_string).collect::<Vec<_>>().join("+")
+    )
 }
 
 /// Why something could not be opened.

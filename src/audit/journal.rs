@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use anyhow::Result;
-use contract::{MessageId, Queue, Role};
+use contract::{Message, MessageId, Queue, Role, Speaker, first_who_may, speakers_of};
 use uuid::Uuid;
 
 use super::pace::paced;
@@ -29,6 +29,8 @@ struct Mark {
     said: bool,
     handled: bool,
     has_cause: bool,
+    /// A deadline that came due says that handling this set it.
+    set_a_deadline: bool,
 }
 
 /// Returns how many rows there are.
@@ -109,6 +111,11 @@ async fn check_share(
             false => format!("message {id} for {role} is lost: not handled, no dead letter, not in flight"),
         });
     }
+    for ((role, id), mark) in marks.iter().filter(|(_, mark)| mark.set_a_deadline) {
+        findings.check(Claim::T1, mark.handled, || {
+            format!("a deadline names {id} as its cause, which is not in the journal of {role}")
+        });
+    }
     if at_rest {
         for ((role, id), mark) in marks.iter().filter(|(_, mark)| mark.has_cause) {
             findings.check(Claim::B3, mark.said, || format!("{role} handled {id}, which nobody said"));
@@ -151,6 +158,9 @@ impl Reading {
     }
 
     fn enter(&mut self, row: &JournalRow, marks: &mut HashMap<Key, Mark>, findings: &mut Findings) {
+        if self.share.no == 0 {
+            judge_speakers(row, findings);
+        }
         for said in &row.said {
             for role in said.queues.iter().map(|queue| queue.reader()) {
                 let key = (role, known_by(&said.message.id));
@@ -183,9 +193,52 @@ impl Reading {
                 let twice = std::mem::replace(&mut mark.handled, true);
                 mark.has_cause = row.cause.is_some() && !DEADLINES.contains(&row.name.as_str());
                 findings.check(Claim::B2, !twice, || format!("{} handled {} twice", row.role, row.id));
+                let setter =
+                    first_who_may(&row.name).role().filter(|_| DEADLINES.contains(&row.name.as_str()));
+                if let (Some(setter), Some(cause)) = (setter, &row.cause) {
+                    let key = (setter, known_by(cause));
+                    if self.share.has(key) {
+                        marks.entry(key).or_default().set_a_deadline = true;
+                    }
+                }
             }
         }
     }
+}
+
+/// Of a row: whether each message it says is one that its role may say, and whether what it handled came from someone.
+fn judge_speakers(row: &JournalRow, findings: &mut Findings) {
+    for said in &row.said {
+        let message = &said.message;
+        findings.check(Claim::T1, may_have_said(row, message), || {
+            format!(
+                "{} has {} {} in its journal, said by {}",
+                row.role,
+                message.name(),
+                message.id,
+                message.by
+            )
+        });
+    }
+    let speakers = speakers_of(&row.name);
+    let internal = !speakers.is_empty() && speakers.iter().all(|speaker| speaker.role().is_some());
+    if internal {
+        findings.check(Claim::T1, row.cause.is_some(), || {
+            format!("{} handled {} {}, which has no cause", row.role, row.name, row.id)
+        });
+    }
+}
+
+fn may_have_said(row: &JournalRow, message: &Message) -> bool {
+    let replaced = OUT_OF_THE_WAY.iter().any(|outcome| row.outcome.starts_with(outcome));
+    let own = match row.role {
+        // It lets in what others say, and says nothing of its own.
+        Role::Gateway => message.by.role().is_none() && message.by != Speaker::Outsider,
+        // A replay is still said by whoever said it first.
+        Role::Operator => true,
+        role => replaced || message.by == Speaker::from(role),
+    };
+    own && message.is_allowed()
 }
 
 /// Sixteen bytes for any id: its own if it is a UUID.

@@ -124,6 +124,23 @@ const BREAKAGES: &[Breakage] = &[
         let row = shop.journal.iter_mut().find(|row| row.name == "saga.start").unwrap();
         row.id = contract::MessageId::new("from nowhere").unwrap();
     }),
+    ("T1", "a role said what another may say", |shop| {
+        let row = shop.journal.iter_mut().find(|row| row.name == "order.mark_fulfilled").unwrap();
+        row.role = contract::Role::Email;
+    }),
+    ("T1", "an internal message came from nowhere", |shop| {
+        let row = shop.journal.iter_mut().find(|row| row.name == "order.mark_paid").unwrap();
+        row.cause = None;
+    }),
+    ("T1", "a deadline names a cause that its setter never handled", |shop| {
+        let mut row = shop.journal.iter().find(|row| row.name == "order.mark_paid").unwrap().clone();
+        row.name = "saga.overdue".into();
+        row.role = contract::Role::Saga;
+        row.id = contract::MessageId::new("overdue").unwrap();
+        row.cause = contract::MessageId::new("from nowhere");
+        row.said.clear();
+        shop.journal.push(row);
+    }),
     ("N1", "a notice never reached its channel", |shop| {
         shop.sent.remove(0);
     }),

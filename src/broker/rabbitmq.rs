@@ -15,6 +15,7 @@ mod incoming;
 mod inspect;
 mod link;
 mod listen;
+mod logins;
 mod outsider;
 mod publisher;
 mod remove;
@@ -37,6 +38,7 @@ pub use declare::Difference;
 use generation::Line;
 pub use inspect::{QueueSeen, Shut, knock, queues, version};
 use link::{Address, Fault, Frames, close, short, soon};
+pub use logins::{Logins, check as check_logins};
 pub use outsider::Outsider;
 use publisher::{Failed, Outgoing};
 pub use remove::remove;
@@ -64,6 +66,19 @@ pub struct Options {
     pub batch_max: usize,
     /// Read from the start. Others are read from when they are first taken from.
     pub consume: Vec<Queue>,
+    /// Each role has a login of its own, and this says who else speaks for whom. `None`: one login for all.
+    pub logins: Option<String>,
+}
+
+impl Options {
+    /// What each login may say; `Err`: these options cannot work.
+    pub fn who_speaks(&self) -> Result<Logins, Unavailable> {
+        let own = Address::new(&self.url, &self.connection_name).map_err(Unavailable)?;
+        match &self.logins {
+            None => Ok(Logins::shared(own.login())),
+            Some(more) => Logins::separate(own.login(), &self.prefix, more).map_err(Unavailable),
+        }
+    }
 }
 
 pub struct RabbitBroker {
@@ -79,6 +94,7 @@ pub struct RabbitBroker {
 struct Shared {
     address: Address,
     names: Names,
+    logins: Logins,
     batch_max: usize,
     /// Among all processes that read the same queues: whose is highest is served first.
     rank: i32,
@@ -102,10 +118,12 @@ struct Shared {
 impl RabbitBroker {
     /// Begins to connect, and goes on until it is dropped or closed. `Err`: these options cannot work.
     pub fn connect(options: Options) -> Result<Arc<Self>, Unavailable> {
-        let Options { url, prefix, connection_name, batch_max, consume } = options;
+        let logins = options.who_speaks()?;
+        let Options { url, prefix, connection_name, batch_max, consume, logins: _ } = options;
         let shared = Arc::new(Shared {
             address: Address::new(&url, &connection_name).map_err(Unavailable)?,
             names: Names::new(&prefix).map_err(Unavailable)?,
+            logins,
             batch_max,
             rank: rank(),
             shelves: Default::default(),

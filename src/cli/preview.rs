@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use contract::{Message, Queue, Raw};
+use contract::{Message, Queue, Raw, Speaker};
 use serde_json::Value;
 
 use super::{WrongUsage, paint, shop};
@@ -20,7 +20,7 @@ pub(super) async fn of(settings: &Settings, store: &dyn Store, name: &str, body:
         body: body.to_string().into_bytes(),
         ..Raw::default()
     };
-    let message = Message::accept(&raw, store.now().await?);
+    let message = Message::accept(Speaker::Operator, &raw, store.now().await?);
     let message = message.map_err(|why| WrongUsage(why.to_string()))?;
     let queues = message.body.queues().to_vec();
     at(settings, store, message, queues).await

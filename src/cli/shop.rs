@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use contract::{Message, MessageId, Raw, Table};
+use contract::{Message, MessageId, Raw, Speaker, Table};
 use serde_json::Value;
 
 use super::client::Client;
@@ -65,7 +65,8 @@ pub(super) async fn sample(settings: &Settings) -> Result<ExitCode> {
 pub(super) async fn send(system: &System, name: &str, id: &str, body: &str) -> Result<()> {
     let raw =
         Raw { message_id: Some(id.to_string()), name: name.to_string(), body: body.into(), ..Raw::default() };
-    let message = Message::accept(&raw, system.store.now().await?).map_err(|why| anyhow::anyhow!("{why}"))?;
+    let message = Message::accept(Speaker::Operator, &raw, system.store.now().await?)
+        .map_err(|why| anyhow::anyhow!("{why}"))?;
     system.door.accept(message).await?;
     Ok(())
 }

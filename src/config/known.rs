@@ -1,7 +1,7 @@
 //! Name, default and meaning of every setting, and the few that have another default somewhere or must not be shown.
 
 /// In the order in which `checkout config` shows them.
-pub(super) const SETTINGS: [(&str, &str, &str); 32] = [
+pub(super) const SETTINGS: [(&str, &str, &str); 34] = [
     (
         "database_url",
         "sqlite:data/checkout.db",
@@ -12,6 +12,16 @@ pub(super) const SETTINGS: [(&str, &str, &str); 32] = [
         "prefix",
         "checkout",
         "what the names of exchanges and queues begin with, so that systems can share a broker",
+    ),
+    (
+        "separate_logins",
+        "false",
+        "each role has a login of its own on the broker, and says only what that role may say; false: one login for all",
+    ),
+    (
+        "logins",
+        "",
+        "with separate_logins: who speaks for whom, as login=order+payment, login=gateway; PREFIX.order and so on by themselves",
     ),
     (
         "durability",

@@ -8,6 +8,8 @@ use std::str::FromStr;
 use hyper::Uri;
 use serde::Deserialize;
 
+use crate::broker::rabbitmq::check_logins;
+
 /// Where everything is kept.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(try_from = "String")]
@@ -36,6 +38,11 @@ pub enum Listen {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Prefix(String);
+
+/// Which login on the broker speaks for whom, as it is written.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LoginMap(String);
 
 #[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
 #[serde(try_from = "f64")]
@@ -296,6 +303,19 @@ impl TryFrom<String> for Prefix {
                 "must have 1 to {PREFIX_MAX} of a-z, 0-9, -, _ and dots, and not begin with amq."
             )),
         }
+    }
+}
+
+impl LoginMap {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for LoginMap {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        check_logins(&text).map(|()| Self(text))
     }
 }
 

@@ -98,6 +98,7 @@ fn goods_routes() -> Vec<Route> {
             .problem(422, "PRODUCT_INVALID"),
         applies(retire)
             .about("Sell a product no more; orders that exist keep their lines")
+            .may_take::<goods::Retirement>()
             .problem(422, "PRODUCT_UNKNOWN"),
         applies(stock)
             .about("A stock-take found more, or less")

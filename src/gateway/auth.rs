@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::http::{HeaderMap, header};
-use contract::{BodyHash, clean_text};
+use contract::{BodyHash, Speaker, clean_text};
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
@@ -41,6 +41,15 @@ pub(crate) enum Role {
 }
 
 impl Caller {
+    /// As whom the messages are said that this caller asks for.
+    pub(crate) fn speaker(&self) -> Speaker {
+        match self.role {
+            Role::Customer => Speaker::Customer,
+            Role::Admin => Speaker::Admin,
+            Role::Operator => Speaker::Operator,
+        }
+    }
+
     pub(crate) fn is_admin(&self) -> bool {
         match self.role {
             Role::Customer => false,

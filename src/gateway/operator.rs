@@ -124,7 +124,8 @@ async fn message(call: &Call, or_id: Option<String>) -> Result<Message, Problem>
         ..Raw::default()
     };
     let now = call.gateway.store.now().await?;
-    Message::accept(&raw, now).map_err(|Unreadable { code, why }| match code {
+    Message::accept(call.caller()?.speaker(), &raw, now).map_err(|Unreadable { code, why }| match code {
+        "not_allowed" => Problem::new(StatusCode::FORBIDDEN, code, why),
         "body_too_large" => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, code, why),
         _ => Problem::unprocessable(code, why),
     })
@@ -133,7 +134,7 @@ async fn message(call: &Call, or_id: Option<String>) -> Result<Message, Problem>
 async fn submit(call: Call) -> Result<Response, Problem> {
     let message = message(&call, None).await?;
     let (message_id, order_id) = (message.id.to_string(), message.order_id.map(|id| id.to_string()));
-    match call.gateway.door.accept(message).await {
+    match call.let_in(message).await {
         Ok(accepted) => {
             let receipt = Receipt { message_id, order_id, repeat: accepted == Accepted::Repeat };
             Ok((StatusCode::ACCEPTED, Json(receipt)).into_response())

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use contract::{Body, BodyHash, Message, MessageId, Time, WebhookSetAside};
+use contract::{Body, BodyHash, Message, MessageId, Speaker, Time, WebhookSetAside};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -171,6 +171,7 @@ async fn bury(call: &Call, id: Option<String>, code: &str, why: &str, now: Time)
         queue: LETTERS.to_string(),
         message_id: id,
         name: name.to_string(),
+        by: Speaker::PaymentProvider,
         order_id: None,
         cause: None,
         code: code.to_string(),

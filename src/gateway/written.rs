@@ -41,7 +41,7 @@ pub(super) async fn write<R: Stored + DeserializeOwned>(
 /// Journals and publishes it. Whatever was let in under this id before is not let in again.
 pub(super) async fn let_in(call: &Call, id: MessageId, body: Body) -> Result<(), Problem> {
     let now = call.gateway.store.now().await?;
-    match call.gateway.door.accept(Message::new(id, now, body)).await {
+    match call.let_in(Message::new(id, now, body)).await {
         Ok(_) => Ok(()),
         Err(Refused::IdReused) => {
             let why = "this Idempotency-Key was used before, for something else; give every request its own";

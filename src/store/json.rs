@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use contract::{BodyHash, Message, MessageId, Queue, Time};
+use contract::{BodyHash, Message, MessageId, Queue, Speaker, Time};
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -80,6 +80,10 @@ fn write(out: &mut String, message: &Message, to: &[Queue], with_origin: bool) {
     text(out, message.id.as_str());
     out.push_str(",\"name\":");
     text(out, message.name());
+    if let Some(by) = message.unusual_speaker() {
+        out.push_str(",\"by\":");
+        text(out, by.name());
+    }
     if with_origin {
         if let Some(cause) = &message.cause {
             out.push_str(",\"cause\":");
@@ -105,6 +109,8 @@ struct Kept<'a> {
     id: MessageId,
     #[serde(borrow)]
     name: Cow<'a, str>,
+    /// Without it, the first who may say such a message.
+    by: Option<Speaker>,
     cause: Option<MessageId>,
     /// Without it, the row tells this and the cause.
     at: Option<Time>,
@@ -167,14 +173,18 @@ pub(super) fn unreadable(what: &str, why: impl std::fmt::Display) -> Error {
 }
 
 fn restore(kept: Kept<'_>, row: Option<(&MessageId, Time)>) -> Result<Message, Error> {
-    let Kept { id, name, cause, at, body, .. } = kept;
+    let Kept { id, name, by, cause, at, body, .. } = kept;
     let (cause, at) = match (at, row) {
         (Some(at), _) => (cause, at),
         (None, Some((id, at))) => (Some(id.clone()), at),
         (None, None) => return Err(unreadable(&format!("message {id}"), "it does not say when it was said")),
     };
-    Message::restore(id.clone(), cause, at, &name, body.get())
-        .map_err(|why| unreadable(&format!("message {id}"), why))
+    let message = Message::restore(id.clone(), cause, at, &name, body.get())
+        .map_err(|why| unreadable(&format!("message {id}"), why))?;
+    Ok(match by {
+        Some(by) => message.said_by(by),
+        None => message,
+    })
 }
 
 fn text(out: &mut String, value: &str) {

@@ -42,7 +42,11 @@ fn faults(body: &Value) -> Vec<String> {
         body: body.to_string().into(),
         ..Raw::default()
     };
-    let Body::Submit(submit) = Message::accept(&raw, Time::default()).unwrap().body else { unreachable!() };
+    let Body::Submit(submit) =
+        Message::accept(crate::support::usual(&raw.name), &raw, Time::default()).unwrap().body
+    else {
+        unreachable!()
+    };
     submit.cart.err().into_iter().flatten().map(|fault| fault.field).collect()
 }
 

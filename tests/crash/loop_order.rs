@@ -18,6 +18,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::PATIENCE;
+use crate::support::usual;
 
 #[tokio::test]
 async fn nothing_is_published_before_it_is_committed_nor_acknowledged_before_it_is_published() {
@@ -81,7 +82,7 @@ fn said() -> Said {
         body: product.to_vec(),
         ..Raw::default()
     };
-    let message = Message::accept(&raw, Time::default()).unwrap();
+    let message = Message::accept(usual(&raw.name), &raw, Time::default()).unwrap();
     Said { message: Arc::new(message), queues: vec![Queue::Order] }
 }
 

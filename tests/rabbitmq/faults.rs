@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{down, numbers, publish, say, take};
 use crate::support::proxy::{Forgery, Mode, Proxy};
 use crate::support::rabbit::{Corner, url};
+use crate::support::usual;
 use crate::support::{PATIENCE, until_stored};
 
 /// A broker that can only be reached through a proxy.
@@ -269,6 +270,6 @@ fn product() -> Said {
         body: body.to_vec(),
         ..Raw::default()
     };
-    let message = Message::accept(&raw, Time::default()).unwrap();
+    let message = Message::accept(usual(&raw.name), &raw, Time::default()).unwrap();
     Said { message: Arc::new(message), queues: vec![Queue::Order] }
 }

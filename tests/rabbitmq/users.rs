@@ -1,8 +1,5 @@
 //! `scripts/rabbitmq-users.sh` gives each role what it needs, and the broker refuses it the rest.
 
-use std::collections::BTreeMap;
-use std::process::{Command, Output};
-
 use checkout_saga::broker::Broker;
 use checkout_saga::broker::rabbitmq::{Options, apply};
 use contract::{Queue, Role};
@@ -11,69 +8,18 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 
 use super::{numbers, publish, say, take};
-use crate::support::rabbit::{self, Corner, url};
-use crate::support::root;
-
-/// A virtual host and users of its own, gone in the end.
-struct House {
-    name: String,
-}
-
-impl House {
-    fn new() -> Self {
-        let name = format!("test-{}", uuid::Uuid::new_v4().simple());
-        let guest = user_of(&url());
-        let definitions = serde_json::json!({
-            "vhosts": [{"name": name}],
-            "permissions": [{"user": guest, "vhost": name, "configure": ".*", "write": ".*", "read": ".*"}],
-        });
-        let mut import = rabbit::ctl();
-        import.arg("import_definitions");
-        let house = Self { name };
-        fed(import, &definitions.to_string());
-        house
-    }
-
-    fn url(&self, user: &str, password: &str) -> String {
-        let mut uri: lapin::uri::AMQPUri = url().parse().unwrap();
-        uri.vhost = self.name.clone();
-        uri.authority.userinfo =
-            lapin::uri::AMQPUserInfo { username: user.into(), password: password.into() };
-        uri.to_string()
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        // One call for all: each costs a second.
-        let forget = format!(
-            "rabbit_vhost:delete(<<\"{name}\">>, <<\"test\">>), [rabbit_auth_backend_internal:delete_user(U, <<\"test\">>) || \
-             X <- rabbit_auth_backend_internal:list_users(), U <- [proplists:get_value(user, X)], \
-             binary:longest_common_prefix([U, <<\"{name}.\">>]) =:= {length}].",
-            name = self.name,
-            length = self.name.len() + 1,
-        );
-        let forgotten = rabbit::ctl().args(["eval", &forget]).output();
-        if !std::thread::panicking() {
-            let forgotten = forgotten.unwrap();
-            assert!(forgotten.status.success(), "{forgotten:?}");
-        }
-    }
-}
+use crate::support::house::House;
 
 #[tokio::test]
 async fn each_role_reads_its_own_queues_and_is_refused_the_others() {
     let house = House::new();
-    let users = made(&house.name);
-    let corner = Corner::within(house.name.clone(), house.url(&user_of(&url()), &password_of(&url())));
+    let corner = house.corner();
     apply(&corner.options()).await.unwrap();
-    let as_user = |name: &str| {
-        let user = format!("{}.{name}", house.name);
-        house.url(&user, &users[&user])
-    };
+    let as_user = |name: &str| house.url_of(name);
     for queue in Queue::ALL {
         // The whole broker, as a process of that role has it: it declares nothing, and works.
-        let options = Options { url: as_user(queue.reader().name()), ..corner.options() };
+        let options =
+            Options { url: as_user(queue.reader().name()), logins: Some(String::new()), ..corner.options() };
         let broker = corner.broker_with(options).await;
         publish(&*broker, &[say(7, queue)]).await;
         let taken = take(&*broker, queue).await;
@@ -109,21 +55,21 @@ async fn each_role_reads_its_own_queues_and_is_refused_the_others() {
     let (commands, queues) = (corner.names().commands(), corner.names().queues());
     assert!(may_publish(&shop, &commands, "checkout.submit").await);
     assert!(!may_publish(&shop, &commands, "payment.webhook").await, "he does not say what was paid");
+    assert!(!may_publish(&shop, &commands, "order.pay").await, "nor that cash was collected");
+    // The provider's events and admins' commands have exchanges and logins of their own.
+    for (login, exchange, key) in [
+        ("payment_provider", corner.names().provider_events(), "payment.webhook"),
+        ("admin", corner.names().admin(), "order.refund"),
+    ] {
+        let own = Connection::connect(&as_user(login), ConnectionProperties::default()).await.unwrap();
+        assert!(may_publish(&own, &exchange, key).await, "{login}");
+        assert!(!may_publish(&own, &commands, "checkout.submit").await, "{login}");
+        assert!(!may_publish(&own, &queues, &corner.names().queue(Queue::Order)).await, "{login}");
+        assert!(!may_publish(&shop, &exchange, key).await, "the shop is not the {login}");
+    }
     assert!(!may_publish(&shop, &queues, &corner.names().queue(Queue::Payment)).await);
     assert!(!may_publish(&shop, &corner.names().events(), "order.paid").await);
     assert!(!may_read(&shop, &corner.names().queue(Queue::Intake)).await);
-}
-
-/// Users and passwords, as the script prints them.
-fn made(house: &str) -> BTreeMap<String, String> {
-    let mut script = Command::new(root().join("scripts/rabbitmq-users.sh"));
-    script.args(["--vhost", house, "--prefix", house]).env("RABBITMQCTL", rabbit::ctl_words().join(" "));
-    let Output { stdout, stderr, status } = script.output().unwrap();
-    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-    let text = String::from_utf8(stdout).unwrap();
-    let pair =
-        |line: &str| line.split_once(' ').map(|(user, password)| (user.to_string(), password.to_string()));
-    text.lines().map(|line| pair(line).unwrap()).collect()
 }
 
 async fn may_read(connection: &Connection, queue: &str) -> bool {
@@ -156,26 +102,4 @@ fn refused(answer: lapin::Result<()>) -> bool {
             false
         }
     }
-}
-
-fn fed(mut command: Command, input: &str) {
-    use std::io::Write;
-    let command = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
-    let child = command.spawn();
-    let mut child = child.unwrap_or_else(|why| {
-        panic!(
-            "this test needs rabbitmqctl ({why}); say how it is called by CHECKOUT_TEST_RABBITMQCTL=\"docker compose \
-             exec -T rabbitmq rabbitmqctl\""
-        )
-    });
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
-}
-
-fn user_of(url: &str) -> String {
-    url.parse::<lapin::uri::AMQPUri>().unwrap().authority.userinfo.username
-}
-
-fn password_of(url: &str) -> String {
-    url.parse::<lapin::uri::AMQPUri>().unwrap().authority.userinfo.password
 }

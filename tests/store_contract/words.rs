@@ -104,6 +104,7 @@ pub(super) fn letter(queue: &str, message: &Message) -> DeadLetter {
         queue: queue.into(),
         message_id: Some(message.id.to_string()),
         name: message.name().into(),
+        by: message.by,
         order_id: message.order_id,
         cause: None,
         code: "attempts_exhausted".into(),

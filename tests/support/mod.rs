@@ -2,6 +2,7 @@
 
 pub(crate) mod endpoint;
 pub(crate) mod fleet;
+pub(crate) mod house;
 pub(crate) mod http;
 pub(crate) mod postgres;
 pub(crate) mod postman;
@@ -28,6 +29,11 @@ use tempfile::TempDir;
 
 /// Longer than anything here takes on a busy machine; past it, something is stuck.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The first who may say a message of this type.
+pub(crate) fn usual(name: &str) -> contract::Speaker {
+    contract::first_who_may(name)
+}
 
 /// Where one system keeps everything.
 pub(crate) struct Folder {

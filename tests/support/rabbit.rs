@@ -57,6 +57,7 @@ impl Corner {
             connection_name: "a test of checkout".into(),
             batch_max: 256,
             consume: Vec::new(),
+            logins: None,
         }
     }
 

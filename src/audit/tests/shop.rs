@@ -63,7 +63,9 @@ impl Shop {
         self.messages += 1;
         let message_id = Some(format!("outside {}", self.messages));
         let raw = Raw { message_id, name: name.into(), body: body.to_string().into(), ..Raw::default() };
-        self.publish(&Arc::new(Message::accept(&raw, Time::default()).unwrap()));
+        self.publish(&Arc::new(
+            Message::accept(contract::speakers_of(name)[0], &raw, Time::default()).unwrap(),
+        ));
     }
 
     pub(super) fn run(&mut self) {

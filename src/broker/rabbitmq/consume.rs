@@ -144,7 +144,7 @@ pub(super) fn incoming(delivery: &lapin::message::Delivery) -> Incoming<'_> {
 
 async fn sort(shared: &Shared, queue: Queue, delivery: lapin::message::Delivery) {
     let (mut messages, mut unread) = (Vec::new(), Vec::new());
-    for one in read(&shared.names, &incoming(&delivery), now()) {
+    for one in read(&shared.names, &shared.logins, queue, &incoming(&delivery), now()) {
         match one {
             Ok(Read { message, attempt }) => messages.push(Delivery {
                 queue,

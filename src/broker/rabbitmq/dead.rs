@@ -1,11 +1,12 @@
 //! What nobody could read, route or handle goes to `Q.dead` with its reason, and is told apart here on its way out.
 
-use contract::Queue;
+use contract::{Message, Queue, Speaker, Time};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::envelope::{BUNDLE, plain, text, unpack};
-use super::incoming::{Incoming, Unread, with_asker};
+use super::incoming::{Incoming, Unread, ours, proven_speaker, with_asker};
 use super::link::short;
+use super::logins::{Entrance, Logins};
 use super::publisher::{Arrival, Outgoing};
 use super::topology::{DELIVERY_LIMIT, Names, outside_commands};
 use crate::broker::{DeadDelivery, Mark};
@@ -23,6 +24,7 @@ pub(super) fn letter(names: &Names, queue: Queue, unread: &Unread) -> Outgoing {
     headers.insert(short("dead_code"), text(unread.why.code));
     headers.insert(short("dead_why"), text(cut(&unread.why.why, TEXT_BYTES_KEPT)));
     headers.insert(short("dead_name"), text(cut(&unread.name, TEXT_BYTES_KEPT)));
+    headers.insert(short("dead_by"), text(unread.by.name()));
     headers.insert(short("dead_attempts"), AMQPValue::LongLongInt(i64::from(unread.attempt) + 1));
     if let Some(id) = &unread.message_id {
         headers.insert(short("dead_message_id"), text(cut(id, TEXT_BYTES_KEPT)));
@@ -40,7 +42,12 @@ pub(super) fn letter(names: &Names, queue: Queue, unread: &Unread) -> Outgoing {
 }
 
 /// The letters in what lay in `Q.dead`, or in `P.unrouted` when there is no queue.
-pub(super) fn letters(names: &Names, lay_in: Option<Queue>, incoming: &Incoming<'_>) -> Vec<DeadDelivery> {
+pub(super) fn letters(
+    names: &Names,
+    logins: &Logins,
+    lay_in: Option<Queue>,
+    incoming: &Incoming<'_>,
+) -> Vec<DeadDelivery> {
     let died = Died::of(incoming);
     let letter = DeadDelivery {
         queue: lay_in,
@@ -49,6 +56,7 @@ pub(super) fn letters(names: &Names, lay_in: Option<Queue>, incoming: &Incoming<
             Some(kind) => kind.to_string(),
             None => died.key.clone().unwrap_or_else(|| incoming.name().to_string()),
         },
+        by: Speaker::Outsider,
         cause: None,
         code: String::new(),
         why: String::new(),
@@ -56,11 +64,17 @@ pub(super) fn letters(names: &Names, lay_in: Option<Queue>, incoming: &Incoming<
         body: printable(incoming.body),
         mark: Mark::default(),
     };
+    let by = logins.of_dead(incoming.login(), &letter.name);
+    let letter = DeadDelivery { by, ..letter };
     let Some(queue) = lay_in else {
         return vec![unrouted(incoming, letter)];
     };
-    if let (None, Some(code)) = (&died.reason, incoming.text("dead_code")) {
+    // The broker marks what it puts here itself. Without its mark, one of our own logins put it here.
+    if let (false, Some(code)) = (incoming.was_dead_lettered(), incoming.text("dead_code")) {
+        let buried = logins.voice(incoming.login()).filter(|voice| voice.reads(queue));
+        let by = buried.and_then(|_| Speaker::named(incoming.text("dead_by")?));
         return vec![DeadDelivery {
+            by: by.unwrap_or(Speaker::Outsider),
             message_id: incoming.text("dead_message_id").map(String::from),
             name: incoming.text("dead_name").unwrap_or(&letter.name).to_string(),
             cause: incoming.said_cause().map(String::from),
@@ -86,19 +100,55 @@ pub(super) fn letters(names: &Names, lay_in: Option<Queue>, incoming: &Incoming<
         Some(other) => ("dead_lettered", format!("the broker put it here and calls the reason {other:?}"), 1),
         None => ("dead_lettered", "somebody put it here by hand".into(), 1),
     };
-    // An outsider's cause is not believed, dead or alive.
-    let ours = died.exchange.as_deref() == Some(names.queues().as_str());
-    let cause = incoming.said_cause().filter(|_| ours).map(String::from);
-    let letter = DeadDelivery { code: code.into(), why, attempts, cause, ..letter };
-    if let Some(asked) = with_asker(names, incoming).filter(|_| !ours) {
-        let (message_id, body) = (Some(asked.id.to_string()), asked.json().to_string());
-        return vec![DeadDelivery { message_id, body, ..letter }];
+    let letter = DeadDelivery { code: code.into(), why, attempts, ..letter };
+    // What is ours was published with a login of ours; an outsider's cause is not believed, dead or alive.
+    let ours = logins.voice(incoming.login()).is_some_and(|voice| voice.is_ours());
+    if ours && died.exchange.as_deref().and_then(|exchange| Entrance::of(names, exchange)).is_none() {
+        return of_ours(logins, queue, incoming, &letter);
     }
-    match (letter.name == BUNDLE).then(|| unpack(incoming.body)) {
-        Some(Ok(messages)) if !messages.is_empty() => {
-            messages.into_iter().map(|one| in_bundle(one, &letter)).collect()
+    match with_asker(names, letter.by, incoming) {
+        Some(asked) => {
+            let (message_id, body) = (Some(asked.id.to_string()), asked.json().to_string());
+            vec![DeadDelivery { message_id, body, ..letter }]
         }
-        Some(Ok(_) | Err(_)) | None => vec![letter],
+        None => vec![letter],
+    }
+}
+
+/// The one message, or each of a bundle, with who said it as far as its login proves that.
+fn of_ours(
+    logins: &Logins,
+    queue: Queue,
+    incoming: &Incoming<'_>,
+    letter: &DeadDelivery,
+) -> Vec<DeadDelivery> {
+    let proven = |message: &Message| proven_speaker(logins, queue, incoming, message);
+    if letter.name != BUNDLE {
+        let by = ours(incoming, Time::default()).ok().and_then(|message| proven(&message));
+        let cause = by.and_then(|_| incoming.said_cause()).map(String::from);
+        return vec![DeadDelivery { by: by.unwrap_or(Speaker::Outsider), cause, ..letter.clone() }];
+    }
+    let in_bundle = |one: Result<Message, Box<Unread>>| match one {
+        Ok(message) => DeadDelivery {
+            message_id: Some(message.id.to_string()),
+            name: message.name().to_string(),
+            by: proven(&message).unwrap_or(Speaker::Outsider),
+            cause: message.cause.as_ref().map(ToString::to_string),
+            body: message.json().to_string(),
+            ..letter.clone()
+        },
+        Err(unread) => DeadDelivery {
+            message_id: unread.message_id,
+            name: unread.name,
+            by: Speaker::Outsider,
+            cause: unread.cause,
+            body: printable(&unread.body),
+            ..letter.clone()
+        },
+    };
+    match unpack(incoming.body, |_, _| Ok(())) {
+        Ok(messages) if !messages.is_empty() => messages.into_iter().map(in_bundle).collect(),
+        Ok(_) | Err(_) => vec![letter.clone()],
     }
 }
 
@@ -109,25 +159,6 @@ fn unrouted(incoming: &Incoming<'_>, letter: DeadDelivery) -> DeadDelivery {
     let why =
         format!("no queue wants routing key {:?}; commands are {}", cut(incoming.key, 255), known.join(", "));
     DeadDelivery { queue: meant.map(|(_, queue)| queue), code: "unroutable".into(), why, ..letter }
-}
-
-fn in_bundle(one: Result<contract::Message, Box<Unread>>, letter: &DeadDelivery) -> DeadDelivery {
-    match one {
-        Ok(message) => DeadDelivery {
-            message_id: Some(message.id.to_string()),
-            name: message.name().to_string(),
-            cause: message.cause.as_ref().map(ToString::to_string),
-            body: message.json().to_string(),
-            ..letter.clone()
-        },
-        Err(unread) => DeadDelivery {
-            message_id: unread.message_id,
-            name: unread.name,
-            cause: unread.cause,
-            body: printable(&unread.body),
-            ..letter.clone()
-        },
-    }
 }
 
 /// What the broker wrote on a message when it died.

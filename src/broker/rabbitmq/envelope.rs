@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contract::{Body, Kind, Message, MessageId, Queue, Time, Unreadable};
+use contract::{Body, Kind, Message, MessageId, Queue, Speaker, Time, Unreadable, first_who_may};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,9 @@ struct Envelope<'a> {
     id: Cow<'a, str>,
     #[serde(rename = "type", borrow)]
     name: Cow<'a, str>,
+    /// Who said it, if not the first who may say such a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<Speaker>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     cause: Option<Cow<'a, str>>,
     at: i64,
@@ -126,25 +129,36 @@ pub(super) fn plain(name: Option<ShortString>, headers: FieldTable) -> BasicProp
     }
 }
 
-/// The messages of a bundle. `Err`: it is none, as a whole.
-pub(super) fn unpack(body: &[u8]) -> Result<Vec<Result<Message, Box<Unread>>>, serde_json::Error> {
+/// The messages of a bundle. `admit` is asked of each, by type and speaker, before its body is read. `Err`: it is none, as
+/// a whole.
+pub(super) fn unpack(
+    body: &[u8],
+    admit: impl Fn(&str, Speaker) -> Result<(), Unreadable>,
+) -> Result<Vec<Result<Message, Box<Unread>>>, serde_json::Error> {
     let envelopes: Vec<Envelope<'_>> = serde_json::from_slice(body)?;
-    Ok(envelopes.into_iter().map(open).collect())
+    Ok(envelopes.into_iter().map(|envelope| open(envelope, &admit)).collect())
 }
 
-fn open(envelope: Envelope<'_>) -> Result<Message, Box<Unread>> {
-    let Envelope { id, name, cause, at, body } = envelope;
+fn open(
+    envelope: Envelope<'_>,
+    admit: impl Fn(&str, Speaker) -> Result<(), Unreadable>,
+) -> Result<Message, Box<Unread>> {
+    let Envelope { id, name, by, cause, at, body } = envelope;
     let usable = |id: &str| {
         let why = "an id in a bundle has 1 to 255 bytes and no control characters";
         MessageId::new(id).ok_or_else(|| Unreadable::new("message_id_invalid", why))
     };
+    let by = by.unwrap_or(first_who_may(&name));
     let read = || {
+        admit(&name, by)?;
         let cause = cause.as_deref().map(usable).transpose()?;
-        Message::restore(usable(&id)?, cause, Time::from_unix_ms(at), &name, body.get())
+        let message = Message::restore(usable(&id)?, cause, Time::from_unix_ms(at), &name, body.get())?;
+        Ok(message.said_by(by))
     };
-    read().map_err(|why| {
+    read().map_err(|why: Unreadable| {
         Box::new(Unread {
             why,
+            by,
             message_id: Some(id.to_string()),
             name: name.to_string(),
             cause: cause.as_deref().map(String::from),
@@ -186,6 +200,7 @@ fn bundled(messages: &[&Message]) -> Vec<u8> {
         .map(|message| Envelope {
             id: message.id.as_str().into(),
             name: message.name().into(),
+            by: message.unusual_speaker(),
             cause: message.cause.as_ref().map(|cause| cause.as_str().into()),
             at: message.at.unix_ms(),
             body: serde_json::from_str(message.json()).expect("a message's body was JSON when it was made"),
@@ -206,6 +221,9 @@ fn alone(message: &Message, attempt: u32) -> (BasicProperties, Vec<u8>) {
     headers.insert(short("at"), text(message.at.to_string()));
     if let Some(cause) = &message.cause {
         headers.insert(short("causation_id"), text(cause.as_str()));
+    }
+    if let Some(by) = message.unusual_speaker() {
+        headers.insert(short("by"), text(by.name()));
     }
     if attempt > 0 {
         headers.insert(short("attempt"), AMQPValue::LongLongInt(i64::from(attempt)));
@@ -245,7 +263,8 @@ mod tests {
         let messages: Vec<_> =
             (0..3).map(|n| message(n, &format!("id \\ \" {n} {}", "ü".repeat(100)))).collect();
         let bundle = bundled(&messages.iter().collect::<Vec<_>>());
-        let unpacked: Vec<_> = unpack(&bundle).unwrap().into_iter().map(|one| one.ok().unwrap()).collect();
+        let unpacked: Vec<_> =
+            unpack(&bundle, |_, _| Ok(())).unwrap().into_iter().map(|one| one.ok().unwrap()).collect();
         assert_eq!(unpacked, messages);
     }
 
@@ -257,7 +276,7 @@ mod tests {
         for (properties, body) in &packed {
             assert!(body.len() <= BUNDLE_BYTES_MAX);
             assert_eq!(properties.kind().as_ref().unwrap().as_str(), BUNDLE);
-            counts.push(unpack(body).unwrap().len());
+            counts.push(unpack(body, |_, _| Ok(())).unwrap().len());
         }
         assert!(counts.iter().all(|count| *count <= BUNDLE_COUNT_MAX), "{counts:?}");
         assert_eq!(counts.iter().sum::<usize>(), 1500);
@@ -272,7 +291,7 @@ mod tests {
         let text = String::from_utf8(bundled(&[&good, &message(2, "bad"), &good])).unwrap();
         let text =
             text.replacen("order.archive", "order.shelve", 2).replacen("order.shelve", "order.archive", 1);
-        let unpacked = unpack(text.as_bytes()).unwrap();
+        let unpacked = unpack(text.as_bytes(), |_, _| Ok(())).unwrap();
         assert_eq!(unpacked.len(), 3);
         let torn = unpacked.into_iter().find_map(Result::err).unwrap();
         assert_eq!(

@@ -120,7 +120,7 @@ impl Generation {
         if reading == Reading::Ahead {
             settle_topology(shared, &publishing).await?;
         }
-        let publisher = Arc::new(Publisher::open(publishing.clone()).await?);
+        let publisher = Arc::new(Publisher::open(publishing.clone(), shared.address.login()).await?);
         Ok(Self { publishing, consuming, publisher, reading })
     }
 

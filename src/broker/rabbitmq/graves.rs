@@ -98,7 +98,7 @@ async fn read(
     while let Some(delivery) = consumer.next().await {
         match delivery {
             Ok(delivery) => {
-                let dead = letters(&shared.names, queue, &incoming(&delivery));
+                let dead = letters(&shared.names, &shared.logins, queue, &incoming(&delivery));
                 shared.graves.put(delivery.acker, dead);
             }
             Err(error) => return fault(error),

@@ -1,10 +1,14 @@
-//! Makes messages of what came from a queue. What comes by our own exchange is ours; nothing else is believed.
+//! Makes messages of what came from a queue. Who said one is proven by the broker: by the login it was published with, and
+//! for outsiders by the exchange. What proves nothing is not allowed.
 
-use contract::{MESSAGES, Message, MessageId, Raw, Time, Unreadable};
+use contract::{
+    MESSAGES, Message, MessageId, Queue, Raw, Speaker, Time, Unreadable, first_who_may, speakers_of,
+};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::envelope::{BUNDLE, unpack};
+use super::logins::{Entrance, Logins, Voice};
 use super::topology::{Names, OUTSIDE};
 
 /// An AMQP message, as it came.
@@ -28,33 +32,136 @@ pub(super) struct Unread {
     pub(super) why: Unreadable,
     pub(super) message_id: Option<String>,
     pub(super) name: String,
+    /// Who said it, as far as that is proven.
+    pub(super) by: Speaker,
     pub(super) cause: Option<String>,
     pub(super) body: Vec<u8>,
     pub(super) attempt: u32,
 }
 
-pub(super) fn read(names: &Names, incoming: &Incoming<'_>, now: Time) -> Vec<Result<Read, Box<Unread>>> {
-    if incoming.exchange != names.queues() {
-        let read = from_outside(names, incoming, now).map(|message| Read { message, attempt: 0 });
-        return vec![read.map_err(|why| unread(incoming, why))];
+/// What came from `queue`.
+pub(super) fn read(
+    names: &Names,
+    logins: &Logins,
+    queue: Queue,
+    incoming: &Incoming<'_>,
+    now: Time,
+) -> Vec<Result<Read, Box<Unread>>> {
+    if incoming.exchange == names.queues() {
+        return inside(names, logins, queue, incoming, now);
     }
-    let attempt = incoming.number("attempt").and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-    if incoming.kind() != Some(BUNDLE) {
-        let read = ours(incoming, now).map(|message| Read { message, attempt });
-        return vec![read.map_err(|why| {
-            let cause = incoming.said_cause().map(String::from);
-            Box::new(Unread { attempt, cause, ..*unread(incoming, why) })
-        })];
-    }
-    match unpack(incoming.body) {
-        Ok(messages) => {
-            messages.into_iter().map(|one| one.map(|message| Read { message, attempt: 0 })).collect()
+    let read = match incoming.entrance(names) {
+        Ok(entrance) => {
+            let by = logins.outside(entrance, incoming.name());
+            from_outside(names, by, incoming, now).map_err(|why| (by, why))
         }
+        Err(why) => Err((Speaker::Outsider, why)),
+    };
+    let read = read.map(|message| Read { message, attempt: 0 });
+    vec![read.map_err(|(by, why)| Box::new(Unread { by, ..*unread(incoming, why) }))]
+}
+
+/// What came by our own exchange, from a login that is one of ours and may say it.
+fn inside(
+    names: &Names,
+    logins: &Logins,
+    queue: Queue,
+    incoming: &Incoming<'_>,
+    now: Time,
+) -> Vec<Result<Read, Box<Unread>>> {
+    let attempt = incoming.number("attempt").and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    let said_by = |by, why| {
+        let cause = incoming.said_cause().map(String::from);
+        vec![Err(Box::new(Unread { by, attempt, cause, ..*unread(incoming, why) }))]
+    };
+    let voice = match proven(names, logins, queue, incoming) {
+        Ok(voice) => voice,
+        Err(why) => return said_by(Speaker::Outsider, why),
+    };
+    let admit = |name: &str, by: Speaker| admit(voice, queue, name, by);
+    if incoming.kind() != Some(BUNDLE) {
+        let name = incoming.kind().unwrap_or_default();
+        let by = incoming.said_by().unwrap_or(first_who_may(name));
+        return match admit(name, by).and_then(|()| ours(incoming, now)) {
+            Ok(message) => vec![Ok(Read { message, attempt })],
+            Err(why) => said_by(proven_by(voice, queue, by), why),
+        };
+    }
+    match unpack(incoming.body, admit) {
+        Ok(messages) => messages
+            .into_iter()
+            .map(|one| match one {
+                Ok(message) => Ok(Read { message, attempt: 0 }),
+                Err(torn) => Err(Box::new(Unread { by: proven_by(voice, queue, torn.by), ..*torn })),
+            })
+            .collect(),
         Err(error) => {
             let why = Unreadable::new("bundle_malformed", format!("this is no bundle of ours: {error}"));
-            vec![Err(unread(incoming, why))]
+            said_by(voice.alone().unwrap_or(Speaker::Outsider), why)
         }
     }
+}
+
+/// The login that the broker has checked, and what it may say.
+fn proven<'a>(
+    names: &Names,
+    logins: &'a Logins,
+    queue: Queue,
+    incoming: &Incoming<'_>,
+) -> Result<&'a Voice, Unreadable> {
+    let not_allowed = |why: String| Unreadable::new("not_allowed", why);
+    let exchange = names.queues();
+    let Some(login) = incoming.login() else {
+        let why =
+            format!("what comes by {exchange} names the login that published it in user_id; this does not");
+        return Err(not_allowed(why));
+    };
+    let voice = logins.voice(Some(login)).filter(|voice| voice.is_ours()).ok_or_else(|| {
+        not_allowed(format!(
+            "login {login:?} is none of ours, so that nothing it publishes to {exchange} is believed; the settings \
+             separate_logins and logins say who speaks for whom"
+        ))
+    })?;
+    // A retry waits in a delay queue and comes back as a dead letter of it, brought by the role that put it there.
+    if incoming.was_dead_lettered() && !voice.reads(queue) {
+        let why =
+            format!("login {login:?} had it dead-lettered into {queue}, and only the role that reads it may");
+        return Err(not_allowed(why));
+    }
+    Ok(voice)
+}
+
+/// Whether a message of this type, said by `by`, may come to `queue` from this login. It is asked before its body is read.
+fn admit(voice: &Voice, queue: Queue, name: &str, by: Speaker) -> Result<(), Unreadable> {
+    let speakers = speakers_of(name);
+    if speakers.is_empty() {
+        // Of no type that we know: whoever reads it says so.
+        return Ok(());
+    }
+    match (voice.may_bring(by, queue), speakers.contains(&by)) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Unreadable::not_allowed(by, name)),
+        (false, _) => {
+            let why = format!("its login does not speak for {by}, who is said to have said this {name}");
+            Err(Unreadable::new("not_allowed", why))
+        }
+    }
+}
+
+/// Who said it, as far as the login proves that.
+fn proven_by(voice: &Voice, queue: Queue, by: Speaker) -> Speaker {
+    if voice.may_bring(by, queue) { by } else { voice.alone().unwrap_or(Speaker::Outsider) }
+}
+
+/// Of a message of ours that the broker put among the dead: who said it, if its login may have brought it.
+pub(super) fn proven_speaker(
+    logins: &Logins,
+    queue: Queue,
+    incoming: &Incoming<'_>,
+    message: &Message,
+) -> Option<Speaker> {
+    let voice = logins.voice(incoming.login()).filter(|voice| voice.is_ours())?;
+    (message.is_allowed() && voice.may_bring(message.by, queue)).then_some(message.by)
 }
 
 /// A fact as it goes out to listeners. `None`: somebody else's, or from another version.
@@ -63,28 +170,37 @@ pub(super) fn read_fact(incoming: &Incoming<'_>, now: Time) -> Option<Message> {
 }
 
 /// A single message of ours, with its envelope in the properties.
-fn ours(incoming: &Incoming<'_>, now: Time) -> Result<Message, Unreadable> {
+pub(super) fn ours(incoming: &Incoming<'_>, now: Time) -> Result<Message, Unreadable> {
     let missing =
         |what| Unreadable::new("envelope_incomplete", format!("a message of ours came without {what}"));
     let id = incoming.message_id().and_then(MessageId::new).ok_or_else(|| missing("a usable message_id"))?;
     let name = incoming.kind().ok_or_else(|| missing("a type"))?;
     let json = std::str::from_utf8(incoming.body).map_err(|_| missing("a body in UTF-8"))?;
     let at = incoming.text("at").and_then(|at| at.parse().ok()).unwrap_or(now);
-    Message::restore(id, incoming.said_cause().and_then(MessageId::new), at, name, json)
+    let message = Message::restore(id, incoming.said_cause().and_then(MessageId::new), at, name, json)?;
+    Ok(match incoming.said_by() {
+        Some(by) => message.said_by(by),
+        None => message,
+    })
 }
 
 /// A checkout that nobody handled keeps its asker, who is in no letter otherwise: as a replay would need it.
-pub(super) fn with_asker(names: &Names, incoming: &Incoming<'_>) -> Option<Message> {
+pub(super) fn with_asker(names: &Names, by: Speaker, incoming: &Incoming<'_>) -> Option<Message> {
     text_of(incoming.properties.reply_to())?;
-    from_outside(names, incoming, Time::default()).ok()
+    from_outside(names, by, incoming, Time::default()).ok()
 }
 
 fn text_of(property: &Option<ShortString>) -> Option<&str> {
     property.as_ref().map(ShortString::as_str).filter(|text| !text.is_empty())
 }
 
-/// A plain single message from anybody. Its cause is dropped: every cause in our journal was said by one of us.
-fn from_outside(names: &Names, incoming: &Incoming<'_>, now: Time) -> Result<Message, Unreadable> {
+/// A plain single message from an outsider. Its cause is dropped: every cause in our journal was said by one of us.
+fn from_outside(
+    names: &Names,
+    by: Speaker,
+    incoming: &Incoming<'_>,
+    now: Time,
+) -> Result<Message, Unreadable> {
     speaks_json(incoming.properties)?;
     if incoming.kind() == Some(BUNDLE) {
         let why = "bundles are for our own roles; send each message by itself, to the exchange for commands";
@@ -92,7 +208,7 @@ fn from_outside(names: &Names, incoming: &Incoming<'_>, now: Time) -> Result<Mes
     }
     let name = incoming.name();
     // Who may send what is a matter of routing keys: a type that says something else would get around that.
-    if incoming.exchange == names.commands() && name != incoming.key {
+    if Entrance::of(names, incoming.exchange).is_some() && name != incoming.key {
         let why =
             format!("the type is {name:?} and the routing key {:?}; they must be the same", incoming.key);
         return Err(Unreadable::new("type_differs", why));
@@ -103,6 +219,15 @@ fn from_outside(names: &Names, incoming: &Incoming<'_>, now: Time) -> Result<Mes
             OUTSIDE.join(", ")
         );
         return Err(Unreadable::new("type_internal", why));
+    }
+    let allowed = speakers_of(name);
+    if !allowed.is_empty() && !allowed.contains(&by) {
+        let other = names.entrance_for(name);
+        let why = format!(
+            "{}; publish it to {other}, with a login that may",
+            Unreadable::not_allowed(by, name).why
+        );
+        return Err(Unreadable::new("not_allowed", why));
     }
     let schema = match incoming.header("schema") {
         None => None,
@@ -127,7 +252,7 @@ fn from_outside(names: &Names, incoming: &Incoming<'_>, now: Time) -> Result<Mes
         correlation_id: text_of(incoming.properties.correlation_id()).map(String::from),
         body: incoming.body.to_vec(),
     };
-    Message::accept(&raw, now)
+    Message::accept(by, &raw, now)
 }
 
 fn speaks_json(properties: &BasicProperties) -> Result<(), Unreadable> {
@@ -157,6 +282,7 @@ fn unread(incoming: &Incoming<'_>, why: Unreadable) -> Box<Unread> {
         why,
         message_id: incoming.message_id().map(String::from),
         name: incoming.name().to_string(),
+        by: Speaker::Outsider,
         cause: None,
         body: incoming.body.to_vec(),
         attempt: 0,
@@ -177,6 +303,41 @@ impl Incoming<'_> {
     pub(super) fn message_id(&self) -> Option<&str> {
         let id = self.properties.message_id().as_ref().map(|id| id.as_str());
         id.filter(|id| !id.is_empty()).or_else(|| self.cloud_event("id"))
+    }
+
+    /// By which of the exchanges for outsiders it came, directly.
+    fn entrance(&self, names: &Names) -> Result<Entrance, Unreadable> {
+        let not_allowed = |why: String| Err(Unreadable::new("not_allowed", why));
+        let Some(entrance) = Entrance::of(names, self.exchange) else {
+            return not_allowed(format!(
+                "it was published to exchange {:?} and came here by a binding; publish it to {} itself",
+                self.exchange,
+                names.entrance_for(self.name())
+            ));
+        };
+        if self.was_dead_lettered() {
+            let why = format!(
+                "it came to {} out of a dead-lettering queue; publish it there itself",
+                self.exchange
+            );
+            return not_allowed(why);
+        }
+        Ok(entrance)
+    }
+
+    /// Who is said to have said it, if it is not the first who may say such a message.
+    fn said_by(&self) -> Option<Speaker> {
+        self.text("by").map(|by| Speaker::named(by).unwrap_or(Speaker::Outsider))
+    }
+
+    /// Only the absence of this header proves something: the broker always adds it.
+    pub(super) fn was_dead_lettered(&self) -> bool {
+        self.header("x-death").is_some()
+    }
+
+    /// The broker lets nobody write another login here than the one that publishes.
+    pub(super) fn login(&self) -> Option<&str> {
+        text_of(self.properties.user_id())
     }
 
     pub(super) fn said_cause(&self) -> Option<&str> {

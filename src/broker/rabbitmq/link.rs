@@ -76,6 +76,11 @@ impl Address {
         Ok(Self { uri, name: name.to_string() })
     }
 
+    /// As whom we connect.
+    pub(super) fn login(&self) -> &str {
+        &self.uri.authority.userinfo.username
+    }
+
     pub(super) async fn connect(&self, purpose: &str, frames: Frames) -> Result<Connection, Fault> {
         let mut uri = self.uri.clone();
         uri.query.frame_max.get_or_insert(frames.bytes_max());

@@ -55,14 +55,18 @@ pub(super) struct Publisher {
     connection: Arc<Connection>,
     channel: Channel,
     room: Arc<Semaphore>,
+    /// Written on what goes to our own queues: the broker checks it, and who reads there goes by it.
+    login: Option<ShortString>,
     pub(super) listeners: Listeners,
 }
 
 impl Publisher {
-    pub(super) async fn open(connection: Arc<Connection>) -> Result<Self, Fault> {
+    /// `connection` was opened with this login.
+    pub(super) async fn open(connection: Arc<Connection>, login: &str) -> Result<Self, Fault> {
         let channel = confirming(&connection).await?;
         let room = Arc::new(Semaphore::new(OUTSTANDING_KIB as usize));
-        Ok(Self { connection, channel, room, listeners: Listeners::default() })
+        let login = ShortString::try_new(login).ok();
+        Ok(Self { connection, channel, room, login, listeners: Listeners::default() })
     }
 
     pub(super) async fn confirming(&self) -> Result<Channel, Failed> {
@@ -103,7 +107,7 @@ impl Publisher {
         if answers.is_empty() {
             return Ok(());
         }
-        let own = Self::open(self.connection.clone()).await;
+        let own = Self::open(self.connection.clone(), "").await;
         let own = own.map_err(|fault| Failed::Broken(fault.to_string()))?;
         let answered = own.publish(answers).await;
         // Closed already, if the broker refused.
@@ -155,7 +159,10 @@ impl Publisher {
     }
 
     async fn confirmed(&self, one: Outgoing, _room: OwnedSemaphorePermit) -> Result<(), Failed> {
-        let Outgoing { exchange, key, arrival, properties, body } = one;
+        let Outgoing { exchange, key, arrival, mut properties, body } = one;
+        if let (Arrival::InAQueue, Some(login)) = (arrival, &self.login) {
+            properties = properties.with_user_id(login.clone());
+        }
         let mandatory = match arrival {
             Arrival::InAQueue | Arrival::AtAnAsker => true,
             Arrival::Anywhere | Arrival::AtAChannel => false,

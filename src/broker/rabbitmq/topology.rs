@@ -1,7 +1,9 @@
 //! Every exchange, queue and binding there is, as one value made from the prefix. Nothing else names one.
 //!
 //! ```text
-//! outsiders ─► P.commands ──(type)──► P.intake, P.order, …      no binding fits ─► P.unrouted
+//! shops     ─► P.commands ──(type)──► P.intake, P.order, …      no binding fits ─► P.unrouted
+//! provider  ─► P.provider ──(type)──► P.payment                  likewise
+//! admins    ─► P.admin    ──(type)──► P.order, P.stock, …        likewise
 //! our roles ─► P.queues ──(queue)───► P.order, P.saga, …
 //! our roles ─► P.events ──(type)────► queues of outsiders, if there are any
 //! our roles ─► (default) ─(reply_to)─► the queue of whoever asked for the outcome of a checkout
@@ -11,12 +13,13 @@
 
 use std::time::Duration;
 
-use contract::{Kind, MESSAGES, Queue};
+use contract::{Kind, MESSAGES, Queue, Speaker, speakers_of};
 use lapin::ExchangeKind;
 
 use crate::retry::LADDER;
 
-/// What outsiders may say. Everything else is between our own workers: it does not get in by `P.commands`.
+/// What outsiders may say by a queue; who of them may is in the table of messages. Everything else is between our own
+/// workers.
 pub const OUTSIDE: [&str; 10] = [
     "checkout.submit",
     "order.cancel",
@@ -104,13 +107,32 @@ impl Names {
         self.of("commands")
     }
 
+    /// For the payment provider: its events.
+    pub fn provider_events(&self) -> String {
+        self.of("provider")
+    }
+
+    /// For admins: catalogue, stock, discounts, cash that was collected, refunds.
+    pub fn admin(&self) -> String {
+        self.of("admin")
+    }
+
+    /// Where an outsider who may say a message of this type publishes it.
+    pub(super) fn entrance_for(&self, name: &str) -> String {
+        let speakers = speakers_of(name);
+        match () {
+            () if speakers.contains(&Speaker::PaymentProvider) => self.provider_events(),
+            () if speakers.contains(&Speaker::Admin) && !speakers.contains(&Speaker::Shop) => self.admin(),
+            () => self.commands(),
+        }
+    }
+
     /// For outsiders: facts from us.
     pub fn events(&self) -> String {
         self.of("events")
     }
 
-    /// Straight to a queue of ours, by its name. Only our own roles may write here, so what comes by it
-    /// is believed to be ours.
+    /// Straight to a queue of ours, by its name. Only our own roles may write here, each under its login.
     pub fn queues(&self) -> String {
         self.of("queues")
     }
@@ -165,6 +187,8 @@ impl Names {
 pub fn topology(names: &Names) -> Topology {
     let mut exchanges = vec![
         exchange(names.commands(), ExchangeKind::Topic, Some(names.unrouted())),
+        exchange(names.provider_events(), ExchangeKind::Topic, Some(names.unrouted())),
+        exchange(names.admin(), ExchangeKind::Topic, Some(names.unrouted())),
         exchange(names.events(), ExchangeKind::Topic, None),
         exchange(names.queues(), ExchangeKind::Direct, None),
         exchange(names.dead_exchange(), ExchangeKind::Direct, None),
@@ -185,7 +209,15 @@ pub fn topology(names: &Names) -> Topology {
         bindings.push(bind(names.dead_exchange(), dead, name));
     }
     for (command, queue) in outside_commands() {
+        // What may not come by it is refused with a reason by the one who reads it.
         bindings.push(bind(names.commands(), names.queue(queue), command.to_string()));
+        for (speaker, exchange) in
+            [(Speaker::PaymentProvider, names.provider_events()), (Speaker::Admin, names.admin())]
+        {
+            if speakers_of(command).contains(&speaker) {
+                bindings.push(bind(exchange, names.queue(queue), command.to_string()));
+            }
+        }
     }
     for (_, waits) in RETRY {
         let name = names.retry(waits);

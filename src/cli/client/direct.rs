@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use contract::{Message, Raw};
+use contract::{Message, Raw, Speaker};
 use tokio_util::sync::CancellationToken;
 
 use super::super::WrongUsage;
@@ -34,7 +34,7 @@ impl Direct {
     }
 
     pub(super) async fn send(&self, raw: &Raw) -> Result<Receipt> {
-        let message = Message::accept(raw, self.store.now().await?);
+        let message = Message::accept(Speaker::Operator, raw, self.store.now().await?);
         let message = message.map_err(|why| WrongUsage(why.to_string()))?;
         let (message_id, order_id) = (message.id.to_string(), message.order_id.map(|id| id.to_string()));
         match self.door.accept(message).await {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use contract::{Message, OrderId, Raw};
+use contract::{Message, OrderId, Raw, Speaker};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
@@ -91,8 +91,8 @@ impl Way {
             Way::Door(door, store) => {
                 let body = command.naming_its_order().into_bytes();
                 let raw = Raw { message_id: None, name: command.name.into(), body, ..Raw::default() };
-                let message =
-                    Message::accept(&raw, store.now().await?).map_err(|why| anyhow::anyhow!("{why}"))?;
+                let message = Message::accept(Speaker::Operator, &raw, store.now().await?);
+                let message = message.map_err(|why| anyhow::anyhow!("{why}"))?;
                 match door.bring(message).await {
                     Ok(_) => Ok(Let::In),
                     Err(Refused::Unavailable(why)) => {

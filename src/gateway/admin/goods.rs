@@ -9,6 +9,8 @@ use super::applied::apply;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
 
+const REASON_CHARS_MAX: usize = 500;
+
 #[derive(Deserialize, JsonSchema)]
 #[schemars(extend("examples" = [{"title": "Emma", "price": {"amount": "7.50", "currency": "EUR"}, "on_hand": 20}]))]
 pub(super) struct Product {
@@ -20,6 +22,9 @@ pub(super) struct Product {
     /// What was counted. Without it the stock stays as it is.
     #[serde(default)]
     on_hand: Option<u32>,
+    /// At most 500 characters; it stays in the journal, beside your name.
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -44,6 +49,17 @@ pub(super) struct Discount {
     valid_until: Option<Time>,
     #[serde(default = "yes")]
     active: bool,
+    /// At most 500 characters; it stays in the journal, beside your name.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// Why a product is sold no more.
+#[derive(Default, Deserialize, JsonSchema)]
+pub(super) struct Retirement {
+    /// At most 500 characters; it stays in the journal, beside your name.
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 fn yes() -> bool {
@@ -51,27 +67,40 @@ fn yes() -> bool {
 }
 
 pub(super) async fn product(call: Call) -> Result<Response, Problem> {
-    let (sku, Product { title, author, price, on_hand }) = (sku(&call)?, call.json()?);
-    let body = Body::ProductUpsert(ProductUpsert { sku: sku.clone(), title, author, price, on_hand });
-    apply(&call, body, Table::Products, sku.as_str()).await
+    let (sku, product) = (sku(&call)?, call.json::<Product>()?);
+    let Product { title, author, price, on_hand, reason } = product;
+    let (reason, who) = (clean(reason)?, who(&call)?);
+    let body = ProductUpsert { sku: sku.clone(), title, author, price, on_hand, reason, who };
+    apply(&call, Body::ProductUpsert(body), Table::Products, sku.as_str()).await
 }
 
 pub(super) async fn retire(call: Call) -> Result<Response, Problem> {
-    let sku = sku(&call)?;
-    apply(&call, Body::ProductRetire(ProductRetire { sku: sku.clone() }), Table::Products, sku.as_str()).await
+    let (sku, Retirement { reason }) = (sku(&call)?, call.json_if_any()?);
+    let body = ProductRetire { sku: sku.clone(), reason: clean(reason)?, who: who(&call)? };
+    apply(&call, Body::ProductRetire(body), Table::Products, sku.as_str()).await
 }
 
 pub(super) async fn adjust(call: Call) -> Result<Response, Problem> {
     let (sku, Adjustment { delta, reason }) = (sku(&call)?, call.json()?);
-    let body = Body::StockAdjust(StockAdjust { sku: sku.clone(), delta, reason });
+    let body = Body::StockAdjust(StockAdjust { sku: sku.clone(), delta, reason, who: who(&call)? });
     apply(&call, body, Table::Stock, sku.as_str()).await
 }
 
 pub(super) async fn discount(call: Call) -> Result<Response, Problem> {
-    let (code, Discount { percent, amount, valid_until, active }) =
-        (call.param("code").to_string(), call.json()?);
-    let body = DiscountUpsert { code: code.clone(), percent, amount, valid_until, active };
+    let (code, discount) = (call.param("code").to_string(), call.json::<Discount>()?);
+    let Discount { percent, amount, valid_until, active, reason } = discount;
+    let (reason, who) = (clean(reason)?, who(&call)?);
+    let body = DiscountUpsert { code: code.clone(), percent, amount, valid_until, active, reason, who };
     apply(&call, Body::DiscountUpsert(body), Table::Discounts, &code).await
+}
+
+fn who(call: &Call) -> Result<Option<String>, Problem> {
+    Ok(Some(call.caller()?.id.to_string()))
+}
+
+fn clean(reason: Option<String>) -> Result<Option<String>, Problem> {
+    let reason = reason.map(|text| contract::clean_text(&text, REASON_CHARS_MAX).map(str::to_string));
+    reason.transpose().map_err(|why| Problem::field_invalid("reason", &why))
 }
 
 fn sku(call: &Call) -> Result<Sku, Problem> {

@@ -159,7 +159,8 @@ fn message(order: &order::Order, wanted: &NewStatus, who: &str) -> Result<Body, 
         (Status::Refunded, _, _) => Ok(Body::OrderRefund(OrderRefund { order_id, items: None, reason, who })),
         (Status::Archived, _, _) => Ok(Body::OrderArchive(OrderArchive { order_id, reason, who })),
         (Status::Paid, _, Method::Cod) => {
-            Ok(Body::OrderPay(OrderPay { order_id, transaction_id: wanted.transaction_id.clone() }))
+            let transaction_id = wanted.transaction_id.clone();
+            Ok(Body::OrderPay(OrderPay { order_id, transaction_id, who }))
         }
         (Status::Created | Status::Paid | Status::Fulfilled, _, _) => {
             let why = format!(

@@ -99,7 +99,7 @@ pub(super) async fn ask(call: Call) -> Result<Response, Problem> {
         id.map_err(|_| Problem::bad_request("FORM_INVALID", "the form has no message id; load it again"))?;
     let now = call.gateway.store.now().await?;
     let body = asked.body(act, order_id, &who, &words, now)?;
-    let accepted = call.gateway.door.accept(Message::new(id.clone(), now, body)).await;
+    let accepted = call.let_in(Message::new(id.clone(), now, body)).await;
     accepted.map_err(|refused| match refused {
         Refused::IdReused => Problem::key_reused(),
         Refused::Unavailable(_) => Problem::unavailable(refused),

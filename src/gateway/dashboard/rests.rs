@@ -133,7 +133,7 @@ pub(super) async fn turn_method(call: Call) -> Result<Response, Problem> {
     let id =
         id.map_err(|_| Problem::bad_request("FORM_INVALID", "the form has no message id; load it again"))?;
     let message = Message::new(id, store.now().await?, turned(method, paused, why, by));
-    call.gateway.door.accept(message).await.map_err(Problem::unavailable)?;
+    call.let_in(message).await.map_err(Problem::unavailable)?;
     let until = tokio::time::Instant::now() + ANSWERED_WITHIN;
     while tokio::time::Instant::now() < until
         && method_state(store, method).await?.is_some_and(|state| state.paused) == paused

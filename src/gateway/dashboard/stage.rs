@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{
-    ChargeStanding, Message, Money, OrderId, PaymentChoice, ProviderCharge, ProviderQuery, Raw, Token,
+    ChargeStanding, Message, Money, OrderId, PaymentChoice, ProviderCharge, ProviderQuery, Raw, Speaker,
+    Token,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -89,7 +90,7 @@ async fn send(gateway: &Gateway, name: &str, id: Option<&str>, body: Value) -> R
     let until = Instant::now() + WITHIN;
     loop {
         let accepted = match gateway.store.now().await {
-            Ok(now) => match Message::accept(&raw, now) {
+            Ok(now) => match Message::accept(Speaker::Operator, &raw, now) {
                 Ok(message) => gateway.door.accept(message).await,
                 Err(why) => return Err(Refused::Unavailable(format!("{name} cannot be read: {why}"))),
             },

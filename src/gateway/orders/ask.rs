@@ -47,7 +47,7 @@ pub(super) async fn pay(call: Call) -> Result<Response, Problem> {
         return Err(Problem::forbidden(why));
     }
     let asked = Asked {
-        body: Body::OrderPay(OrderPay { order_id, transaction_id }),
+        body: Body::OrderPay(OrderPay { order_id, transaction_id, who: None }),
         answers: Role::Order,
         refusal: "ORDER_NOT_PAYABLE",
         done: |order| matches!(order["status"].as_str(), Some("paid" | "fulfilled")),
@@ -84,11 +84,10 @@ pub(crate) async fn ask(
     let now = gateway.store.now().await?;
     let mut waiter = gateway.hub.wait_for(order_id);
     let place = gateway.hub.place(&caller.id);
-    gateway.door.accept(Message::new(id.clone(), now, asked.body.clone())).await.map_err(|refused| {
-        match refused {
-            Refused::IdReused => Problem::key_reused(),
-            Refused::Unavailable(_) => Problem::unavailable(refused),
-        }
+    let message = Message::new(id.clone(), now, asked.body.clone());
+    call.let_in(message).await.map_err(|refused| match refused {
+        Refused::IdReused => Problem::key_reused(),
+        Refused::Unavailable(_) => Problem::unavailable(refused),
     })?;
     let time = place.as_ref().map_or(Duration::ZERO, |_| call.would_wait().unwrap_or(WAIT));
     match tokio::time::timeout(time, answer(call, order_id, &id, asked, &mut waiter)).await {

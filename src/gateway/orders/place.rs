@@ -44,7 +44,7 @@ async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Respon
     let waits = call
         .would_wait()
         .and_then(|time| Some((time, gateway.hub.place(&caller.id)?, gateway.hub.wait_for(order_id))));
-    gateway.door.accept(message).await.map_err(|refused| match refused {
+    call.let_in(message).await.map_err(|refused| match refused {
         Refused::IdReused => reused(&call),
         Refused::Unavailable(_) => Problem::unavailable(refused),
     })?;
@@ -90,7 +90,8 @@ async fn read(
         body: body.to_string().into_bytes(),
         ..Raw::default()
     };
-    Message::accept(&raw, call.gateway.store.now().await?).map_err(|Unreadable { code, why }| match code {
+    let now = call.gateway.store.now().await?;
+    Message::accept(caller.speaker(), &raw, now).map_err(|Unreadable { code, why }| match code {
         "body_too_large" => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", why),
         _ => Problem::unprocessable("ORDER_INVALID", why),
     })

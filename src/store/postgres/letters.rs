@@ -43,14 +43,14 @@ const CLOSE_LETTERS: &str = "
 
 const BURY_LETTERS: &str = "
     insert into dead_letters
-        (id, queue, message_id, name, order_id, cause, code, why, attempts, at, body, status)
-    select id, queue, message_id, name, order_id::uuid, cause, code, why, attempts,
+        (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status)
+    select id, queue, message_id, name, said_by, order_id::uuid, cause, code, why, attempts,
            timestamptz 'epoch' + at_ms * interval '1 millisecond', body, 'open'
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::bigint[], $10::bigint[], $11::bytea[])
-        as sent (id, queue, message_id, name, order_id, cause, code, why, attempts, at_ms, body)
+                $9::bigint[], $10::bigint[], $11::bytea[], $12::text[])
+        as sent (id, queue, message_id, name, order_id, cause, code, why, attempts, at_ms, body, said_by)
     on conflict (id) do update set
-        name = excluded.name, cause = excluded.cause, code = excluded.code, why = excluded.why,
+        name = excluded.name, said_by = excluded.said_by, cause = excluded.cause, code = excluded.code, why = excluded.why,
         attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open'";
 
 fn bind_letters(letters: &[(String, DeadLetter)]) -> Statement {
@@ -72,6 +72,7 @@ fn bind_letters(letters: &[(String, DeadLetter)]) -> Statement {
         .bind(letters.iter().map(|(_, letter)| i64::from(letter.attempts)).collect::<Vec<_>>())
         .bind(letters.iter().map(|(_, letter)| letter.at.unix_ms()).collect::<Vec<_>>())
         .bind(letters.iter().map(|(_, letter)| letter.body.as_bytes().to_vec()).collect::<Vec<_>>())
+        .bind(letters.iter().map(|(_, letter)| letter.by.name()).collect::<Vec<_>>())
 }
 
 fn status_name(status: DeadStatus) -> &'static str {
@@ -85,7 +86,7 @@ fn status_name(status: DeadStatus) -> &'static str {
 macro_rules! letters {
     ($rest:literal) => {
         concat!(
-            "select id, queue, message_id, name, order_id::text, cause, code, why, attempts,
+            "select id, queue, message_id, name, said_by, order_id::text, cause, code, why, attempts,
                     (extract(epoch from at) * 1000)::bigint as at_ms, body, status from dead_letters ",
             $rest
         )
@@ -166,6 +167,7 @@ fn letter(row: &PgRow) -> Result<DeadLetter, Error> {
         queue: owned("queue")?,
         message_id: maybe(row, "message_id")?.map(str::to_string),
         name: owned("name")?,
+        by: json::plain(text(row, "said_by")?).map_err(|why| unreadable("a dead letter's speaker", why))?,
         order_id: order_id(row)?,
         cause: maybe(row, "cause")?.map(str::to_string),
         code: owned("code")?,

@@ -44,6 +44,7 @@ steps! {
     13 "said" "0013_said",
     14 "room" "0014_room",
     15 "customer" "0015_customer",
+    16 "said_by" "0016_said_by",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

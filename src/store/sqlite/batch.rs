@@ -232,13 +232,13 @@ const CLOSE_LETTERS: &str = "
 
 const BURY_LETTERS: &str = "
     insert into dead_letters
-        (id, queue, message_id, name, order_id, cause, code, why, attempts, at, body, status)
-    select value ->> 'id', value ->> 'queue', value ->> 'message_id', value ->> 'name', value ->> 'order_id',
-           value ->> 'cause', value ->> 'code', value ->> 'why', value ->> 'attempts', value ->> 'at',
+        (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status)
+    select value ->> 'id', value ->> 'queue', value ->> 'message_id', value ->> 'name', value ->> 'by',
+           value ->> 'order_id', value ->> 'cause', value ->> 'code', value ->> 'why', value ->> 'attempts', value ->> 'at',
            value ->> 'body', 'open'
     from json_each(?1) where true
     on conflict (id) do update set
-        name = excluded.name, cause = excluded.cause, code = excluded.code, why = excluded.why,
+        name = excluded.name, said_by = excluded.said_by, cause = excluded.cause, code = excluded.code, why = excluded.why,
         attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open'";
 
 /// All rows in one statement. With `meets`, each must touch one of that table.

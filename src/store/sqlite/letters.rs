@@ -89,6 +89,7 @@ fn letter(row: &SqliteRow) -> Result<DeadLetter, Error> {
         queue: owned("queue")?,
         message_id: maybe(row, "message_id")?.map(str::to_string),
         name: owned("name")?,
+        by: plain(text(row, "said_by")?).map_err(|why| unreadable("a dead letter's speaker", why))?,
         order_id: order_id(row)?,
         cause: maybe(row, "cause")?.map(str::to_string),
         code: owned("code")?,

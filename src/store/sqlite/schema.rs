@@ -38,6 +38,7 @@ steps! {
     13 "columns" "0013_columns",
     14 "says" "0014_says",
     15 "lean" "0015_lean",
+    16 "said_by" "0016_said_by",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -15,6 +15,7 @@ mod record;
 mod reply;
 #[cfg(feature = "schema")]
 mod schema;
+mod speaker;
 mod submission;
 mod text;
 mod time;
@@ -25,12 +26,16 @@ pub use card::holds_card_number;
 pub use hash::BodyHash;
 pub use id::{MessageId, OrderId};
 pub use json::json_of;
-pub use message::{BODY_BYTES_MAX, Body, Kind, MESSAGES, Message, Raw, Unreadable, bodies, without_values};
+pub use message::{
+    BODY_BYTES_MAX, Body, Kind, MESSAGES, Message, Raw, Unreadable, bodies, first_who_may, speakers_of,
+    without_values,
+};
 pub use money::{Currency, Money, MoneyError};
 pub use payload::*;
 pub use queue::{Queue, Role};
 pub use record::{Holds, Meeting, Record, Records, Stored, Table};
 pub use reply::{Ending, Reply, ReplyTo};
+pub use speaker::Speaker;
 pub use submission::{Cart, CartSeen, Fault, LINES_MAX, QUANTITY_MAX, Submit, token_fault};
 pub use text::{Sku, clean_text};
 pub use time::Time;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::payload::*;
 use crate::reply::Reply;
-use crate::{BodyHash, MessageId, OrderId, Queue, ReplyTo, Role, Submit, Time, json_of};
+use crate::{BodyHash, MessageId, OrderId, Queue, ReplyTo, Role, Speaker, Submit, Time, json_of};
 
 /// A command asks one worker to do something; a fact tells whoever listens what has happened; a reply goes to the
 /// one queue outside that its asker named.
@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 macro_rules! messages {
-    ($($variant:ident($payload:ident) = $name:literal $kind:ident [$($queue:ident),*];)*) => {
+    ($($variant:ident($payload:ident) = $name:literal $kind:ident [$($queue:ident),*] from [$($speaker:ident),+];)*) => {
         #[derive(Clone, PartialEq, Eq, Debug)]
         pub enum Body { Submit(Submit), $($variant($payload),)* }
 
@@ -32,6 +32,15 @@ macro_rules! messages {
             $(($name, Kind::$kind, &[$(Queue::$queue),*]),)*
         ];
 
+        /// Who may say a message of this type; empty for a type that is not known.
+        pub fn speakers_of(name: &str) -> &'static [Speaker] {
+            match name {
+                "checkout.submit" => SUBMITTERS,
+                $($name => &[$(Speaker::$speaker),+],)*
+                _ => &[],
+            }
+        }
+
         impl Body {
             pub fn name(&self) -> &'static str {
                 match self { Body::Submit(_) => "checkout.submit", $(Body::$variant(_) => $name,)* }
@@ -44,6 +53,11 @@ macro_rules! messages {
             /// The queues of ours that this goes to. A fact may have none and still be heard outside.
             pub fn queues(&self) -> &'static [Queue] {
                 match self { Body::Submit(_) => &[Queue::Intake], $(Body::$variant(_) => &[$(Queue::$queue),*],)* }
+            }
+
+            /// Who may say it. The first of them is meant where nothing else is written.
+            pub fn speakers(&self) -> &'static [Speaker] {
+                match self { Body::Submit(_) => SUBMITTERS, $(Body::$variant(_) => &[$(Speaker::$speaker),+],)* }
             }
 
             fn to_json(&self) -> Box<str> {
@@ -68,89 +82,97 @@ macro_rules! messages {
     };
 }
 
+/// Who is meant where a message of this type does not say who said it.
+pub fn first_who_may(name: &str) -> Speaker {
+    speakers_of(name).first().copied().unwrap_or(Speaker::Outsider)
+}
+
+const SUBMITTERS: &[Speaker] = &[Speaker::Customer, Speaker::Shop, Speaker::Admin, Speaker::Operator];
+
+// Each line: variant(payload) = "name" kind [the queues it goes to] from [who may say it].
 messages! {
     // From outside. checkout.submit, the first of them, reads its own body (submission.rs).
-    OrderCancel(OrderCancel) = "order.cancel" Command [Order];
-    OrderRefund(OrderRefund) = "order.refund" Command [Order];
-    OrderPay(OrderPay) = "order.pay" Command [Order];
-    OrderArchive(OrderArchive) = "order.archive" Command [Order];
-    ProductUpsert(ProductUpsert) = "product.upsert" Command [Order];
-    ProductRetire(ProductRetire) = "product.retire" Command [Order];
-    DiscountUpsert(DiscountUpsert) = "discount.upsert" Command [Order];
-    StockAdjust(StockAdjust) = "stock.adjust" Command [Stock];
-    MethodPause(MethodSwitch) = "method.pause" Command [Order];
-    MethodResume(MethodSwitch) = "method.resume" Command [Order];
-    ProviderEvent(ProviderEvent) = "payment.webhook" Command [Payment];
-    SagaRetry(SagaRetry) = "saga.retry" Command [Saga];
-    SagaResolve(SagaResolve) = "saga.resolve" Command [Saga];
-    SagaDeadline(SagaDeadline) = "saga.deadline" Command [Saga];
+    OrderCancel(OrderCancel) = "order.cancel" Command [Order] from [Shop, Customer, Admin, Operator];
+    OrderRefund(OrderRefund) = "order.refund" Command [Order] from [Admin, Operator];
+    OrderPay(OrderPay) = "order.pay" Command [Order] from [Admin, Customer, Operator];
+    OrderArchive(OrderArchive) = "order.archive" Command [Order] from [Admin, Operator, Timers];
+    ProductUpsert(ProductUpsert) = "product.upsert" Command [Order] from [Admin, Operator];
+    ProductRetire(ProductRetire) = "product.retire" Command [Order] from [Admin, Operator];
+    DiscountUpsert(DiscountUpsert) = "discount.upsert" Command [Order] from [Admin, Operator];
+    StockAdjust(StockAdjust) = "stock.adjust" Command [Stock] from [Admin, Operator];
+    MethodPause(MethodSwitch) = "method.pause" Command [Order] from [Admin, Operator];
+    MethodResume(MethodSwitch) = "method.resume" Command [Order] from [Admin, Operator];
+    ProviderEvent(ProviderEvent) = "payment.webhook" Command [Payment] from [PaymentProvider, Provider, Operator];
+    SagaRetry(SagaRetry) = "saga.retry" Command [Saga] from [Admin, Operator];
+    SagaResolve(SagaResolve) = "saga.resolve" Command [Saga] from [Admin, Operator];
+    SagaDeadline(SagaDeadline) = "saga.deadline" Command [Saga] from [Admin, Operator];
     // Between our own workers.
-    SagaStart(SagaStart) = "saga.start" Command [Saga];
-    SagaCancel(SagaCancel) = "saga.cancel" Command [Saga];
-    SagaReturn(SagaReturn) = "saga.return" Command [Saga];
-    SagaOverdue(SagaOverdue) = "saga.overdue" Command [Saga];
-    CartPut(CartPut) = "cart.put" Command [Order];
-    CartItemPut(CartItemPut) = "cart.item_put" Command [Order];
-    CartItemRemove(CartItemRemove) = "cart.item_remove" Command [Order];
-    CartClear(CartClear) = "cart.clear" Command [Order];
-    CartOrder(CartOrder) = "cart.order" Command [Order];
-    CartSettle(CartSettle) = "cart.settle" Command [Order];
-    MarkAccepted(MarkAccepted) = "order.mark_accepted" Command [Order];
-    MarkPaid(MarkPaid) = "order.mark_paid" Command [Order];
-    MarkFulfilled(MarkFulfilled) = "order.mark_fulfilled" Command [Order];
-    MarkUndone(MarkUndone) = "order.mark_undone" Command [Order];
-    MarkReturned(MarkReturned) = "order.mark_returned" Command [Order];
-    RefuseCancel(RefuseCancel) = "order.refuse_cancel" Command [Order];
-    StockReserve(StockReserve) = "stock.reserve" Command [Stock];
-    StockRelease(StockRelease) = "stock.release" Command [Stock];
-    StockShip(StockShip) = "stock.ship" Command [Stock];
-    StockRestock(StockRestock) = "stock.restock" Command [Stock];
-    StockCount(StockCount) = "stock.count" Command [Stock];
-    PaymentCharge(PaymentCharge) = "payment.charge" Command [Payment];
-    PaymentCheck(PaymentCheck) = "payment.check" Command [Payment];
-    PaymentRefund(PaymentRefund) = "payment.refund" Command [Payment];
-    PaymentByHand(PaymentByHand) = "payment.refunded_by_hand" Command [Payment];
-    PaymentSettle(PaymentSettle) = "payment.settle" Command [Payment];
-    PaymentIntend(PaymentIntend) = "payment.intend" Command [Payment];
-    PaymentConfirm(PaymentConfirm) = "payment.confirm" Command [Payment];
-    WalletAdd(WalletAdd) = "wallet.add" Command [Payment];
-    WalletChange(WalletChange) = "wallet.change" Command [Payment];
-    WalletRemove(WalletRemove) = "wallet.remove" Command [Payment];
-    PaymentHeld(PaymentHeld) = "payment.held" Command [Payment];
-    ProviderAnswer(ProviderAnswer) = "provider.answer" Command [Payment];
-    ProviderCharge(ProviderCharge) = "provider.charge" Command [Provider];
-    ProviderRefund(ProviderRefund) = "provider.refund" Command [Provider];
-    ProviderQuery(ProviderQuery) = "provider.query" Command [Provider];
-    Tell(Tell) = "notification.tell" Command [Notification];
-    EmailSend(EmailSend) = "email.send" Command [Email];
-    SmsSend(SmsSend) = "sms.send" Command [Sms];
+    SagaStart(SagaStart) = "saga.start" Command [Saga] from [Order];
+    SagaCancel(SagaCancel) = "saga.cancel" Command [Saga] from [Order];
+    SagaReturn(SagaReturn) = "saga.return" Command [Saga] from [Order];
+    SagaOverdue(SagaOverdue) = "saga.overdue" Command [Saga] from [Saga];
+    CartPut(CartPut) = "cart.put" Command [Order] from [Customer, Admin, Operator];
+    CartItemPut(CartItemPut) = "cart.item_put" Command [Order] from [Customer, Admin, Operator];
+    CartItemRemove(CartItemRemove) = "cart.item_remove" Command [Order] from [Customer, Admin, Operator];
+    CartClear(CartClear) = "cart.clear" Command [Order] from [Customer, Admin, Operator];
+    CartOrder(CartOrder) = "cart.order" Command [Order] from [Order];
+    CartSettle(CartSettle) = "cart.settle" Command [Order] from [Order];
+    MarkAccepted(MarkAccepted) = "order.mark_accepted" Command [Order] from [Saga];
+    MarkPaid(MarkPaid) = "order.mark_paid" Command [Order] from [Saga];
+    MarkFulfilled(MarkFulfilled) = "order.mark_fulfilled" Command [Order] from [Saga];
+    MarkUndone(MarkUndone) = "order.mark_undone" Command [Order] from [Saga];
+    MarkReturned(MarkReturned) = "order.mark_returned" Command [Order] from [Saga];
+    RefuseCancel(RefuseCancel) = "order.refuse_cancel" Command [Order] from [Saga];
+    StockReserve(StockReserve) = "stock.reserve" Command [Stock] from [Saga];
+    StockRelease(StockRelease) = "stock.release" Command [Stock] from [Saga];
+    StockShip(StockShip) = "stock.ship" Command [Stock] from [Saga];
+    StockRestock(StockRestock) = "stock.restock" Command [Stock] from [Saga];
+    StockCount(StockCount) = "stock.count" Command [Stock] from [Order];
+    PaymentCharge(PaymentCharge) = "payment.charge" Command [Payment] from [Saga];
+    PaymentCheck(PaymentCheck) = "payment.check" Command [Payment] from [Saga];
+    PaymentRefund(PaymentRefund) = "payment.refund" Command [Payment] from [Saga];
+    PaymentByHand(PaymentByHand) = "payment.refunded_by_hand" Command [Payment] from [Saga];
+    PaymentSettle(PaymentSettle) = "payment.settle" Command [Payment] from [Order];
+    PaymentIntend(PaymentIntend) = "payment.intend" Command [Payment] from [Customer, Admin, Operator];
+    PaymentConfirm(PaymentConfirm) = "payment.confirm" Command [Payment] from [Order, Customer, Admin, Operator];
+    WalletAdd(WalletAdd) = "wallet.add" Command [Payment] from [Customer, Admin, Operator];
+    WalletChange(WalletChange) = "wallet.change" Command [Payment] from [Customer, Admin, Operator];
+    WalletRemove(WalletRemove) = "wallet.remove" Command [Payment] from [Customer, Admin, Operator];
+    PaymentHeld(PaymentHeld) = "payment.held" Command [Payment] from [Payment];
+    ProviderAnswer(ProviderAnswer) = "provider.answer" Command [Payment] from [Provider];
+    ProviderCharge(ProviderCharge) = "provider.charge" Command [Provider] from [Payment];
+    ProviderRefund(ProviderRefund) = "provider.refund" Command [Provider] from [Payment];
+    ProviderQuery(ProviderQuery) = "provider.query" Command [Provider] from [Payment];
+    Tell(Tell) = "notification.tell" Command [Notification] from [Order];
+    EmailSend(EmailSend) = "email.send" Command [Email] from [Notification];
+    SmsSend(SmsSend) = "sms.send" Command [Sms] from [Notification];
     // Facts: anyone may listen.
-    OrderCreated(OrderCreated) = "order.created" Fact [];
-    OrderRejected(OrderRejected) = "order.rejected" Fact [];
-    OrderAccepted(OrderAccepted) = "order.accepted" Fact [Saga];
-    OrderPaid(OrderPaid) = "order.paid" Fact [Saga];
-    OrderFulfilled(OrderFulfilled) = "order.fulfilled" Fact [Saga];
-    OrderCancelled(OrderCancelled) = "order.cancelled" Fact [Saga];
-    OrderRefunded(OrderRefunded) = "order.refunded" Fact [Saga];
-    OrderReturned(OrderReturned) = "order.returned" Fact [Saga];
-    OrderArchived(OrderArchived) = "order.archived" Fact [];
-    OrderCancelRefused(OrderCancelRefused) = "order.cancel_refused" Fact [];
-    OrderRefused(OrderRefused) = "order.refused" Fact [];
-    StockReserved(StockFact) = "stock.reserved" Fact [Saga];
-    StockRefused(StockRefused) = "stock.refused" Fact [Saga];
-    StockReleased(StockFact) = "stock.released" Fact [Saga];
-    StockShipped(StockFact) = "stock.shipped" Fact [Saga];
-    StockShipRefused(StockRefused) = "stock.ship_refused" Fact [Saga];
-    StockRestocked(StockRestocked) = "stock.restocked" Fact [Saga];
-    PaymentCaptured(PaymentCaptured) = "payment.captured" Fact [Saga];
-    PaymentDeclined(PaymentDeclined) = "payment.declined" Fact [Saga];
-    PaymentRefunded(PaymentRefunded) = "payment.refunded" Fact [Saga, Order];
-    PaymentRefundFailed(PaymentRefundFailed) = "payment.refund_failed" Fact [Saga];
-    PaymentVoided(PaymentVoided) = "payment.voided" Fact [Saga];
-    NeedsAttention(NeedsAttention) = "saga.needs_attention" Fact [];
-    WebhookSetAside(WebhookSetAside) = "webhook.set_aside" Fact [];
+    OrderCreated(OrderCreated) = "order.created" Fact [] from [Order];
+    OrderRejected(OrderRejected) = "order.rejected" Fact [] from [Order];
+    OrderAccepted(OrderAccepted) = "order.accepted" Fact [Saga] from [Order];
+    OrderPaid(OrderPaid) = "order.paid" Fact [Saga] from [Order];
+    OrderFulfilled(OrderFulfilled) = "order.fulfilled" Fact [Saga] from [Order];
+    OrderCancelled(OrderCancelled) = "order.cancelled" Fact [Saga] from [Order];
+    OrderRefunded(OrderRefunded) = "order.refunded" Fact [Saga] from [Order];
+    OrderReturned(OrderReturned) = "order.returned" Fact [Saga] from [Order];
+    OrderArchived(OrderArchived) = "order.archived" Fact [] from [Order];
+    OrderCancelRefused(OrderCancelRefused) = "order.cancel_refused" Fact [] from [Order];
+    OrderRefused(OrderRefused) = "order.refused" Fact [] from [Order];
+    StockReserved(StockFact) = "stock.reserved" Fact [Saga] from [Stock];
+    StockRefused(StockRefused) = "stock.refused" Fact [Saga] from [Stock];
+    StockReleased(StockFact) = "stock.released" Fact [Saga] from [Stock];
+    StockShipped(StockFact) = "stock.shipped" Fact [Saga] from [Stock];
+    StockShipRefused(StockRefused) = "stock.ship_refused" Fact [Saga] from [Stock];
+    StockRestocked(StockRestocked) = "stock.restocked" Fact [Saga] from [Stock];
+    PaymentCaptured(PaymentCaptured) = "payment.captured" Fact [Saga] from [Payment];
+    PaymentDeclined(PaymentDeclined) = "payment.declined" Fact [Saga] from [Payment];
+    PaymentRefunded(PaymentRefunded) = "payment.refunded" Fact [Saga, Order] from [Payment];
+    PaymentRefundFailed(PaymentRefundFailed) = "payment.refund_failed" Fact [Saga] from [Payment];
+    PaymentVoided(PaymentVoided) = "payment.voided" Fact [Saga] from [Payment];
+    NeedsAttention(NeedsAttention) = "saga.needs_attention" Fact [] from [Saga];
+    WebhookSetAside(WebhookSetAside) = "webhook.set_aside" Fact [] from [PaymentProvider];
     // To the one who asked for it.
-    Reply(Reply) = "checkout.reply" Reply [];
+    Reply(Reply) = "checkout.reply" Reply [] from [Order];
 }
 
 /// A body with its envelope, immutable from the moment it is said.
@@ -161,6 +183,8 @@ pub struct Message {
     pub order_id: Option<OrderId>,
     /// The message that was being handled when this one was said.
     pub cause: Option<MessageId>,
+    /// Who said it first. Retried, replayed, edited or imported, it stays so.
+    pub by: Speaker,
     pub at: Time,
     pub body: Body,
     json: Box<str>,
@@ -201,20 +225,41 @@ impl Message {
     pub fn said(role: Role, cause: &Message, position: usize, at: Time, body: Body) -> Self {
         let order_id = body.order_id().or(cause.order_id);
         let id = MessageId::derived(order_id, role, &cause.id, position);
-        Self::with_cause(id, Some(cause.id.clone()), at, body)
+        Self::with_cause(id, Some(cause.id.clone()), at, body).said_by(role.into())
+    }
+
+    /// The same, said by another than the first who may say its type.
+    pub fn said_by(mut self, by: Speaker) -> Self {
+        self.by = by;
+        self
+    }
+
+    /// Whether its speaker may say messages of its type.
+    pub fn is_allowed(&self) -> bool {
+        self.body.speakers().contains(&self.by)
+    }
+
+    /// Named where it is written down; `None` if it is the first who may say such a message.
+    pub fn unusual_speaker(&self) -> Option<Speaker> {
+        (self.body.speakers().first() != Some(&self.by)).then_some(self.by)
     }
 
     pub fn with_cause(id: MessageId, cause: Option<MessageId>, at: Time, body: Body) -> Self {
+        let by = body.speakers().first().copied().unwrap_or(Speaker::Outsider);
         let mut json = body.to_json();
         let hash = BodyHash::of(body.name(), &json);
         if let Body::Submit(Submit { reply_to: Some(reply_to), .. }) = &body {
             json = with_reply_to(json, reply_to);
         }
-        Self { id, order_id: body.order_id(), cause, at, body, json, hash }
+        Self { id, order_id: body.order_id(), cause, by, at, body, json, hash }
     }
 
-    /// Makes sense of what came in from outside, at the door.
-    pub fn accept(raw: &Raw, at: Time) -> Result<Self, Unreadable> {
+    /// Makes sense of what came in from outside, said by `by`, who must be allowed to say such a message.
+    pub fn accept(by: Speaker, raw: &Raw, at: Time) -> Result<Self, Unreadable> {
+        let allowed = speakers_of(&raw.name);
+        if !allowed.is_empty() && !allowed.contains(&by) {
+            return Err(Unreadable::not_allowed(by, &raw.name));
+        }
         let id = match &raw.message_id {
             None => None,
             Some(id) => Some(MessageId::new(id).ok_or_else(|| {
@@ -240,6 +285,10 @@ impl Message {
             // The properties alone say so: whoever may only write a body cannot make us write to a queue.
             submit.reply_to = reply_to(raw)?;
         }
+        if let (Body::OrderCancel(cancel), Speaker::Customer | Speaker::Shop) = (&mut body, by) {
+            // Whose name stands in the audit trail is not theirs to choose.
+            (cancel.by, cancel.who) = (By::Customer, None);
+        }
         let id = match (id, &body) {
             (Some(id), _) => id,
             (None, Body::Submit(submit)) => MessageId::from(submit.order_id.uuid()),
@@ -248,7 +297,7 @@ impl Message {
                 return Err(Unreadable::new("message_id_missing", why));
             }
         };
-        Ok(Self::new(id, at, body))
+        Ok(Self::new(id, at, body).said_by(by))
     }
 
     /// What was kept in a journal or sent by one of our own.
@@ -297,6 +346,13 @@ fn with_reply_to(json: Box<str>, reply_to: &ReplyTo) -> Box<str> {
 }
 
 impl Unreadable {
+    /// The message may be as it should; its speaker may not say it.
+    pub fn not_allowed(by: Speaker, name: &str) -> Self {
+        let who: Vec<_> = speakers_of(name).iter().map(|speaker| speaker.name()).collect();
+        let why = format!("{name} may be said by {}, and this was said by {by}", who.join(", "));
+        Self::new("not_allowed", why)
+    }
+
     pub fn new(code: &'static str, why: impl Into<String>) -> Self {
         Self { code, why: why.into() }
     }

@@ -61,9 +61,14 @@ fn time_is_written_and_read_as_rfc_3339() {
     assert_eq!(Time::from_unix_ms(i64::MAX).plus_s(1).to_string(), "9999-12-31T23:59:59.999Z");
 }
 
+/// The first who may say it.
+fn usual(name: &str) -> Speaker {
+    speakers_of(name).first().copied().unwrap_or(Speaker::Operator)
+}
+
 fn accept(name: &str, id: Option<&str>, body: &str) -> Result<Message, Unreadable> {
     let raw = Raw { message_id: id.map(Into::into), name: name.into(), body: body.into(), ..Raw::default() };
-    Message::accept(&raw, Time::default())
+    Message::accept(usual(&raw.name), &raw, Time::default())
 }
 
 #[test]
@@ -95,7 +100,7 @@ fn what_cannot_be_read_says_what_its_sender_should_change() {
         body: cancel.into(),
         ..Raw::default()
     };
-    assert_eq!(Message::accept(&raw, Time::default()).unwrap_err().code, "schema_unknown");
+    assert_eq!(Message::accept(usual(&raw.name), &raw, Time::default()).unwrap_err().code, "schema_unknown");
     let secret = accept("order.pay", Some("m"), r#"{"order_id":{"s3cret":1}}"#).unwrap_err();
     assert!(!secret.why.contains("s3cret"), "{secret}");
 }
@@ -168,7 +173,7 @@ fn asked(body: &str, reply_to: Option<&str>, correlation_id: Option<&str>) -> Re
         correlation_id: correlation_id.map(Into::into),
         body: body.into(),
     };
-    Message::accept(&raw, Time::default())
+    Message::accept(usual(&raw.name), &raw, Time::default())
 }
 
 #[test]
@@ -217,5 +222,28 @@ fn where_nobody_can_wait_is_told_to_the_sender() {
         body: r#"{"order_id":"01932b4a-1111-7000-8000-000000000001"}"#.into(),
         ..Raw::default()
     };
-    assert!(Message::accept(&raw, Time::default()).is_ok());
+    assert!(Message::accept(usual(&raw.name), &raw, Time::default()).is_ok());
+}
+
+#[test]
+fn every_type_says_who_may_say_it_and_an_outsider_we_do_not_know_may_say_nothing() {
+    for (name, ..) in MESSAGES {
+        let speakers = speakers_of(name);
+        assert!(!speakers.is_empty() && !speakers.contains(&Speaker::Outsider), "{name}: {speakers:?}");
+    }
+    assert!(Speaker::ALL.into_iter().all(|one| Speaker::named(one.name()) == Some(one)));
+}
+
+#[test]
+fn what_its_speaker_may_not_say_is_refused_with_who_may() {
+    let raw = Raw {
+        message_id: Some("m1".into()),
+        name: "order.refund".into(),
+        body: r#"{"order_id":"01932b4a-1111-7000-8000-000000000001"}"#.into(),
+        ..Raw::default()
+    };
+    let refused = Message::accept(Speaker::Customer, &raw, Time::default()).unwrap_err();
+    assert_eq!(refused.code, "not_allowed");
+    assert!(refused.why.contains("may be said by admin, operator") && refused.why.contains("by customer"));
+    assert_eq!(Message::accept(Speaker::Admin, &raw, Time::default()).unwrap().by, Speaker::Admin);
 }

@@ -142,12 +142,22 @@ fn product(name: &str, title: &str, price: Money) -> Body {
         author: None,
         price,
         on_hand: None,
+        reason: None,
+        who: None,
     })
 }
 
 fn off(code: &str, percent: Option<&str>, amount: Option<Money>) -> DiscountUpsert {
     let percent = percent.map(Into::into);
-    DiscountUpsert { code: code.into(), percent, amount, valid_until: None, active: true }
+    DiscountUpsert {
+        code: code.into(),
+        percent,
+        amount,
+        valid_until: None,
+        active: true,
+        reason: None,
+        who: None,
+    }
 }
 
 fn percent(code: &str, percent: &str) -> Body {
@@ -202,7 +212,7 @@ fn refund(items: Option<Vec<Line>>) -> Body {
 }
 
 fn pay() -> Body {
-    Body::OrderPay(OrderPay { order_id: order_id(), transaction_id: None })
+    Body::OrderPay(OrderPay { order_id: order_id(), transaction_id: None, who: None })
 }
 
 fn archive() -> Body {

@@ -105,7 +105,7 @@ fn count(name: &str, on_hand: u32) -> Body {
 }
 
 fn adjust(name: &str, delta: i64, reason: &str) -> Body {
-    Body::StockAdjust(StockAdjust { sku: sku(name), delta, reason: reason.into() })
+    Body::StockAdjust(StockAdjust { sku: sku(name), delta, reason: reason.into(), who: None })
 }
 
 fn outcome(decision: &Decision<StockRecord>) -> String {

@@ -1,4 +1,4 @@
-use contract::{Body, bodies};
+use contract::{Body, Queue, bodies};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::*;
@@ -10,6 +10,11 @@ const CANCEL: &str =
 
 fn names() -> Names {
     Names::new("p").unwrap()
+}
+
+/// As the order worker has them, when each role has a login of its own.
+fn separate() -> Logins {
+    Logins::separate("p.order", "p", "").unwrap()
 }
 
 fn short(text: &str) -> ShortString {
@@ -32,7 +37,8 @@ fn with_id() -> BasicProperties {
 #[track_caller]
 fn check(key: &str, properties: BasicProperties, body: &[u8], expected: Result<(&str, &str), &str>) {
     let incoming = Incoming { exchange: "p.commands", key, properties: &properties, body };
-    let read = read(&names(), &incoming, Time::default()).pop().unwrap();
+    let shared = Logins::shared("us");
+    let read = read(&names(), &shared, Queue::Order, &incoming, Time::default()).pop().unwrap();
     let found = match &read {
         Ok(read) => {
             assert!(read.message.cause.is_none() && read.attempt == 0, "{read:?}");
@@ -60,7 +66,6 @@ fn a_plain_message_is_read_with_whatever_properties_a_client_sets_by_default() {
             ("schema", AMQPValue::LongLongInt(1)),
             ("causation_id", text("what he likes")),
             ("attempt", AMQPValue::LongInt(7)),
-            ("x-death", AMQPValue::Boolean(true)),
             ("MT-Activity-Id", text("foreign")),
         ]));
     check("order.cancel", decorated, CANCEL.as_bytes(), Ok(("order.cancel", "m1")));
@@ -111,39 +116,94 @@ fn what_we_say_alone_or_in_a_bundle_is_read_as_it_was_said() {
         let outgoing = to_queues(&names(), &said[..count]);
         let [one] = outgoing.as_slice() else { panic!("one message for one queue: {outgoing:?}") };
         let (exchange, key) = (one.exchange.as_str(), one.key.as_str());
-        let incoming = Incoming { exchange, key, properties: &one.properties, body: &one.body };
-        let read: Vec<_> =
-            read(&names(), &incoming, Time::default()).into_iter().map(|one| one.unwrap().message).collect();
+        let properties = one.properties.clone().with_user_id(short("p.saga"));
+        let incoming = Incoming { exchange, key, properties: &properties, body: &one.body };
+        let read: Vec<_> = read(&names(), &separate(), Queue::Order, &incoming, Time::default())
+            .into_iter()
+            .map(|one| one.unwrap().message)
+            .collect();
         let expected: Vec<_> = said[..count].iter().map(|said| (*said.message).clone()).collect();
         assert_eq!(read, expected);
-        // The same by any other way is an outsider's, who may not say that.
+        // The same by any other exchange, or by another login, is not allowed.
         let forged = Incoming { exchange: "", key: "p.order", ..incoming };
-        assert!(super::read(&names(), &forged, Time::default()).iter().all(Result::is_err));
+        assert_eq!(refusals(&separate(), &forged), vec!["not_allowed"]);
+        for login in ["p.email", "p.gateway", "p.shop", "p.admin", "somebody"] {
+            let properties = one.properties.clone().with_user_id(short(login));
+            let incoming = Incoming { exchange, key, properties: &properties, body: &one.body };
+            let refused = refusals(&separate(), &incoming);
+            assert!(!refused.is_empty() && refused.iter().all(|code| *code == "not_allowed"), "{login}");
+        }
+        let unsigned = Incoming { exchange, key, properties: &one.properties, body: &one.body };
+        assert_eq!(refusals(&separate(), &unsigned), vec!["not_allowed"]);
     }
 }
 
 #[test]
+fn what_was_dead_lettered_is_only_a_retry_of_the_role_that_reads_it() {
+    let outgoing = to_queues(&names(), &[said(1)]);
+    let [one] = outgoing.as_slice() else { panic!("{outgoing:?}") };
+    let mut headers = one.properties.headers().clone().unwrap();
+    headers.insert(short("x-death"), AMQPValue::Boolean(true));
+    for (login, refused) in [("p.order", vec![]), ("p.saga", vec!["not_allowed"])] {
+        let properties = one.properties.clone().with_headers(headers.clone()).with_user_id(short(login));
+        let (exchange, key) = (one.exchange.as_str(), one.key.as_str());
+        let incoming = Incoming { exchange, key, properties: &properties, body: &one.body };
+        assert_eq!(refusals(&separate(), &incoming), refused, "{login}");
+    }
+    let came = with_id().with_headers(headers);
+    let incoming =
+        Incoming { exchange: "p.commands", key: "order.cancel", properties: &came, body: CANCEL.as_bytes() };
+    for logins in [separate(), Logins::shared("us")] {
+        assert_eq!(refusals(&logins, &incoming), vec!["not_allowed"]);
+    }
+}
+
+#[test]
+fn each_exchange_for_outsiders_takes_what_those_may_say_that_it_is_for() {
+    let refund = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
+    let properties = with_id();
+    for (exchange, key, by) in [
+        ("p.commands", "order.cancel", Ok(Speaker::Shop)),
+        ("p.admin", "order.refund", Ok(Speaker::Admin)),
+        ("p.admin", "order.cancel", Ok(Speaker::Admin)),
+        ("p.commands", "order.refund", Err("not_allowed")),
+        ("p.provider", "order.refund", Err("not_allowed")),
+        ("p.shop.own", "order.cancel", Err("not_allowed")),
+    ] {
+        let incoming = Incoming { exchange, key, properties: &properties, body: refund };
+        let read = read(&names(), &separate(), Queue::Order, &incoming, Time::default()).pop().unwrap();
+        let found = read.as_ref().map(|read| read.message.by).map_err(|unread| unread.why.code);
+        assert_eq!(found, by, "{exchange} {key}: {read:?}");
+    }
+}
+
+fn refusals(logins: &Logins, incoming: &Incoming<'_>) -> Vec<&'static str> {
+    let read = read(&names(), logins, Queue::Order, incoming, Time::default());
+    read.into_iter().filter_map(Result::err).map(|unread| unread.why.code).collect()
+}
+
+#[test]
 fn a_message_of_ours_that_lost_part_of_its_envelope_is_no_message() {
-    for properties in
-        [BasicProperties::default(), with_id(), BasicProperties::default().with_type(short("order.cancel"))]
-    {
+    for properties in [
+        BasicProperties::default(),
+        with_id(),
+        BasicProperties::default().with_type(short("order.mark_paid")),
+    ] {
+        let properties = properties.with_user_id(short("p.saga"));
         let incoming = Incoming {
             exchange: "p.queues",
             key: "p.order",
             properties: &properties,
             body: CANCEL.as_bytes(),
         };
-        let read = read(&names(), &incoming, Time::default()).pop().unwrap();
-        assert_eq!(read.unwrap_err().why.code, "envelope_incomplete");
+        assert_eq!(refusals(&separate(), &incoming), vec!["envelope_incomplete"]);
     }
-    let bundle = BasicProperties::default().with_type(short("bundle"));
+    let bundle = BasicProperties::default().with_type(short("bundle")).with_user_id(short("p.saga"));
     for (body, codes) in [("{}", vec!["bundle_malformed"]), ("[1]", vec!["bundle_malformed"]), ("[]", vec![])]
     {
         let incoming =
             Incoming { exchange: "p.queues", key: "p.order", properties: &bundle, body: body.as_bytes() };
-        let read = read(&names(), &incoming, Time::default());
-        let found: Vec<_> = read.into_iter().map(|one| one.unwrap_err().why.code).collect();
-        assert_eq!(found, codes, "{body}");
+        assert_eq!(refusals(&separate(), &incoming), codes, "{body}");
     }
 }
 

@@ -45,6 +45,9 @@ pub struct OrderPay {
     /// A receipt's number, at most 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
+    /// Who does it, by name, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -71,6 +74,12 @@ pub struct ProductUpsert {
     /// What was counted in the warehouse. Without it the stock stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_hand: Option<u32>,
+    /// Why, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who does it, by name, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
 }
 
 /// It is not sold any more. Orders that exist keep their lines, and who upserts it sells it again.
@@ -78,6 +87,12 @@ pub struct ProductUpsert {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProductRetire {
     pub sku: Sku,
+    /// Why, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who does it, by name, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
 }
 
 /// Exactly one of `percent` (a decimal string, more than 0 and at most 100) and `amount`.
@@ -95,6 +110,12 @@ pub struct DiscountUpsert {
     pub valid_until: Option<Time>,
     #[serde(default = "yes")]
     pub active: bool,
+    /// Why, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who does it, by name, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
 }
 
 fn yes() -> bool {
@@ -108,6 +129,9 @@ pub struct StockAdjust {
     /// What was found more (or, below zero, less) than was thought.
     pub delta: i64,
     pub reason: String,
+    /// Who does it, by name, for the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
 }
 
 /// New checkouts by this method are refused from now on, or taken again.

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_retired_product_is_ordered_by_nobody_until_it_is_offered_again() {
-    let retire = || Body::ProductRetire(contract::ProductRetire { sku: sku("TEA") });
+    let retire = || Body::ProductRetire(contract::ProductRetire { sku: sku("TEA"), reason: None, who: None });
     let tea = || submit(json!({"items": [{"sku": "TEA", "quantity": 1}]}));
     let mut shop = Shop::with_catalogue();
     assert_eq!(outcome(&shop.hear(retire())), "done: product retired");
@@ -77,6 +77,8 @@ fn a_counted_product_tells_stock_and_an_uncounted_one_does_not() {
         author: Some("Camellia".into()),
         price: eur("0"),
         on_hand: Some(7),
+        reason: None,
+        who: None,
     };
     let decision = shop.hear(Body::ProductUpsert(counted));
     assert!(matches!(&decision.send[..], [Body::StockCount(count)] if count.on_hand == 7));

@@ -1,0 +1,184 @@
+//! Who may say what, on a real broker and with the logins of `scripts/rabbitmq-users.sh`: every type by every login and
+//! every way in. What may be said is handled; anything else is a dead letter `not_allowed` that stays its sender's.
+
+mod dead;
+mod shop;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use checkout_saga::broker::Broker;
+use checkout_saga::broker::rabbitmq::{Options, RabbitBroker, apply};
+use checkout_saga::import;
+use checkout_saga::store::sqlite::SqliteStore;
+use checkout_saga::store::{DeadLetter, DeadStatus, Store};
+use contract::{MESSAGES, Message, Queue, Speaker, first_who_may, speakers_of};
+use lapin::BasicProperties;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::support::house::House;
+use crate::support::rabbit::Corner;
+use crate::support::until_stored;
+
+/// The roles' readers under their own logins, each noting what it is given.
+struct Readers {
+    // Swept first, and then the house goes.
+    corner: Corner,
+    house: House,
+    store: Arc<dyn Store>,
+    timers: Arc<RabbitBroker>,
+    taken: Arc<Mutex<HashMap<String, Message>>>,
+    _stop: DropGuard,
+    _tasks: JoinSet<()>,
+}
+
+/// What became of a message.
+#[derive(Clone, PartialEq, Debug)]
+enum Became {
+    Taken(Speaker),
+    Letter { code: String, by: Speaker },
+}
+
+impl Readers {
+    async fn new() -> Self {
+        let house = House::new();
+        let corner = house.corner();
+        apply(&corner.options()).await.unwrap();
+        let (taken, mut tasks) = (Arc::new(Mutex::new(HashMap::new())), JoinSet::new());
+        for queue in Queue::ALL {
+            let reader = corner.broker_with(as_login(&house, &corner, queue.reader().name())).await;
+            tasks.spawn(note(reader, queue, taken.clone()));
+        }
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
+        let timers = corner.broker_with(as_login(&house, &corner, "timers")).await;
+        let stop = CancellationToken::new();
+        tasks.spawn(import::run(store.clone(), timers.clone(), stop.clone()));
+        Self { house, corner, store, timers, taken, _stop: stop.drop_guard(), _tasks: tasks }
+    }
+
+    /// Once each of these messages was taken, or is a dead letter.
+    async fn became(&self, ids: &[String]) -> HashMap<String, Became> {
+        let mut all = HashMap::new();
+        until_stored("an end of every message", async || {
+            all = self.so_far().await;
+            ids.iter().all(|id| all.contains_key(id))
+        })
+        .await;
+        all
+    }
+
+    async fn so_far(&self) -> HashMap<String, Became> {
+        let taken = self.taken.lock().await;
+        let taken = taken.iter().map(|(id, message)| (id.clone(), Became::Taken(message.by)));
+        let mut all: HashMap<_, _> = taken.collect();
+        for letter in self.letters().await {
+            let DeadLetter { message_id, code, by, .. } = letter;
+            all.insert(message_id.unwrap_or_default(), Became::Letter { code, by });
+        }
+        all
+    }
+
+    async fn letters(&self) -> Vec<DeadLetter> {
+        self.store.dead_letters(Some(DeadStatus::Open), 10_000).await.unwrap()
+    }
+}
+
+fn as_login(house: &House, corner: &Corner, login: &str) -> Options {
+    Options { url: house.url_of(login), logins: Some(String::new()), ..corner.options() }
+}
+
+async fn note(reader: Arc<RabbitBroker>, queue: Queue, taken: Arc<Mutex<HashMap<String, Message>>>) {
+    loop {
+        let deliveries = reader.take(queue, 256).await.unwrap();
+        let mut taken = taken.lock().await;
+        for delivery in &deliveries {
+            taken.insert(delivery.message.id.to_string(), (*delivery.message).clone());
+        }
+        reader.ack(&deliveries).await.unwrap();
+    }
+}
+
+/// Where a message of this type goes; a fact that no queue of ours wants is tried at the saga's.
+fn queue_of(queues: &[Queue]) -> Queue {
+    queues.first().copied().unwrap_or(Queue::Saga)
+}
+
+fn with_id(id: &str) -> BasicProperties {
+    BasicProperties::default().with_message_id(id.into()).with_delivery_mode(2)
+}
+
+/// Written a second time, on purpose: what each login may put into our own exchange.
+fn may_bring(login: &str, by: Speaker, queue: Queue) -> bool {
+    match login {
+        "timers" | "operator" => true,
+        "gateway" => matches!(by, Speaker::Customer | Speaker::PaymentProvider | Speaker::Admin),
+        role => by.name() == role || queue.reader().name() == role,
+    }
+}
+
+#[tokio::test]
+async fn every_login_says_by_our_own_exchange_only_what_its_role_may_say() {
+    let readers = Readers::new().await;
+    let exchange = readers.corner.names().queues();
+    let roles = ["order", "payment", "stock", "notification", "saga", "provider", "email", "sms"];
+    let mut expected = HashMap::new();
+    for login in roles.into_iter().chain(["gateway", "timers", "operator"]) {
+        let outsider = readers.corner.outsider_at(&readers.house.url_of(login)).await;
+        for (name, _, queues) in MESSAGES {
+            let queue = queue_of(queues);
+            let id = format!("{login} says {name}");
+            let properties =
+                with_id(&id).with_type((*name).into()).with_user_id(readers.house.login(login).into());
+            let key = readers.corner.names().queue(queue);
+            // It has no body to speak of: what is let in is taken or cannot be read, and that is asked last.
+            outsider.publishes(&exchange, &key, properties, b"{}").await;
+            expected.insert(id, may_bring(login, first_who_may(name), queue));
+        }
+        // And without its login: nobody's.
+        let id = format!("{login} does not say who it is");
+        let key = readers.corner.names().queue(Queue::Order);
+        let properties = with_id(&id).with_type("order.mark_paid".into());
+        outsider.publishes(&exchange, &key, properties, b"{}").await;
+        expected.insert(id, false);
+    }
+    let ids: Vec<_> = expected.keys().cloned().collect();
+    let became = readers.became(&ids).await;
+    for (id, allowed) in expected {
+        let refused = matches!(&became[&id], Became::Letter { code, .. } if code == "not_allowed");
+        assert_eq!(!refused, allowed, "{id}: {:?}", became[&id]);
+    }
+}
+
+#[tokio::test]
+async fn each_exchange_for_outsiders_lets_in_what_its_speaker_may_say() {
+    let readers = Readers::new().await;
+    let names = readers.corner.names();
+    // Someone who may write everywhere: the exchange alone decides.
+    let outsider = readers.corner.outsider().await;
+    let mut expected = HashMap::new();
+    for (exchange, speaker) in [
+        (names.commands(), Speaker::Shop),
+        (names.provider_events(), Speaker::PaymentProvider),
+        (names.admin(), Speaker::Admin),
+    ] {
+        for (name, ..) in MESSAGES {
+            let id = format!("{speaker} says {name}");
+            outsider.publishes(&exchange, name, with_id(&id).with_type((*name).into()), b"{}").await;
+            let known = checkout_saga::broker::rabbitmq::topology::OUTSIDE.contains(name);
+            expected.insert(id, known && speakers_of(name).contains(&speaker));
+        }
+    }
+    let ids: Vec<_> = expected.keys().cloned().collect();
+    let became = readers.became(&ids).await;
+    for (id, allowed) in expected {
+        let found = match &became[&id] {
+            Became::Taken(_) => true,
+            Became::Letter { code, .. } => {
+                !["not_allowed", "unroutable", "type_internal"].contains(&code.as_str())
+            }
+        };
+        assert_eq!(found, allowed, "{id}: {:?}", became[&id]);
+    }
+}

@@ -1,0 +1,113 @@
+//! A dead letter keeps its origin: replayed, edited or imported, an outsider's message stays an outsider's.
+
+use checkout_saga::broker::Broker as _;
+use checkout_saga::dead::replay;
+use checkout_saga::gateway::{Edited, Operator};
+use contract::{Queue, Speaker};
+use lapin::options::BasicGetOptions;
+use lapin::types::{AMQPValue, FieldTable};
+
+use super::{Became, Readers, with_id};
+use crate::support::house::House;
+use crate::support::rabbit::Corner;
+use crate::support::until_stored;
+
+const CAPTURED: &str = r#"{"order_id":"0195d2a4-0000-7000-8000-000000000001","at":"2026-11-20T10:00:00Z",
+    "transaction_id":"ch_1","amount":{"amount":"1.00","currency":"EUR"}}"#;
+
+async fn letter(readers: &Readers, message_id: &str) -> checkout_saga::store::DeadLetter {
+    let all = readers.letters().await;
+    all.into_iter().find(|letter| letter.message_id.as_deref() == Some(message_id)).unwrap()
+}
+
+fn operator(edited: Option<Edited>) -> Operator {
+    Operator { edited, ..Operator::new("anna", "a test") }
+}
+
+#[tokio::test]
+async fn what_a_shop_may_not_say_is_not_said_by_a_replay_either_as_it_was_or_edited() {
+    let readers = Readers::new().await;
+    let shop = readers.corner.outsider_at(&readers.house.url_of("shop")).await;
+    // The routing key is one that the shop may use; the type says something else.
+    let forged = with_id("forged").with_type("payment.captured".into());
+    shop.sends("checkout.submit", forged, CAPTURED.as_bytes()).await;
+    let became = readers.became(&["forged".into()]).await;
+    assert_eq!(became["forged"], Became::Letter { code: "type_differs".into(), by: Speaker::Shop });
+    let died = letter(&readers, "forged").await;
+    let refused = replay(&*readers.store, &*readers.timers, &died.id, &operator(None)).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("this was said by shop"), "{refused:#}");
+    let paid = Edited { name: Some("payment.captured".into()), body: Some(CAPTURED.into()) };
+    let refused =
+        replay(&*readers.store, &*readers.timers, &died.id, &operator(Some(paid))).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("this was said by shop"), "{refused:#}");
+    // Mended into something that a shop may say, it is the shop's.
+    let cancel = Edited {
+        name: Some("order.cancel".into()),
+        body: Some(r#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#.into()),
+    };
+    replay(&*readers.store, &*readers.timers, &died.id, &operator(Some(cancel))).await.unwrap();
+    until_stored("a taken message", async || readers.taken.lock().await.len() == 1).await;
+    assert!(readers.taken.lock().await.values().all(|message| message.by == Speaker::Shop));
+}
+
+#[tokio::test]
+async fn a_bundle_of_a_shop_that_expired_unread_gains_nothing_by_it() {
+    let house = House::new();
+    let corner = house.corner();
+    checkout_saga::broker::rabbitmq::apply(&corner.options()).await.unwrap();
+    // Nobody reads the intake yet.
+    let bundle = format!(
+        r#"[{{"id":"in a bundle","type":"payment.captured","at":1,"body":{CAPTURED}}},
+            {{"id":"as payment","type":"payment.captured","by":"payment","at":1,"body":{CAPTURED}}}]"#
+    );
+    let shop = corner.outsider_at(&house.url_of("shop")).await;
+    let mut headers = FieldTable::default();
+    headers.insert("by".into(), AMQPValue::LongString("payment".into()));
+    let expires = || with_id("expired").with_expiration("1".into()).with_headers(headers.clone());
+    shop.sends("checkout.submit", expires().with_type("bundle".into()), bundle.as_bytes()).await;
+    let alone = expires().with_type("payment.captured".into()).with_message_id("alone".into());
+    shop.sends("checkout.submit", alone, CAPTURED.as_bytes()).await;
+    let dead = corner.names().dead_queue(Queue::Intake);
+    let outsider = corner.outsider().await;
+    until_stored("the expiry", async || outsider.ready_in(&dead).await == 2).await;
+    for logins in [Some(String::new()), None] {
+        let timers = corner.broker_with(options(&house, &corner, logins)).await;
+        let mut letters = timers.take_dead(10).await.unwrap();
+        while letters.len() < 2 {
+            letters.extend(timers.take_dead(10).await.unwrap());
+        }
+        for letter in &letters {
+            assert!(letter.cause.is_none() && letter.by == Speaker::Shop, "{letter:?}");
+            assert!(["bundle", "payment.captured"].contains(&letter.name.as_str()), "{letter:?}");
+        }
+        // Not acknowledged: the other broker gets them as well.
+        timers.close().await;
+        until_stored("both to be there again", async || outsider.ready_in(&dead).await == 2).await;
+    }
+}
+
+fn options(
+    house: &House,
+    corner: &Corner,
+    logins: Option<String>,
+) -> checkout_saga::broker::rabbitmq::Options {
+    checkout_saga::broker::rabbitmq::Options { url: house.url_of("timers"), logins, ..corner.options() }
+}
+
+#[tokio::test]
+async fn what_is_not_allowed_keeps_who_said_it_on_its_way_to_the_dead_letters() {
+    let readers = Readers::new().await;
+    let email = readers.corner.outsider_at(&readers.house.url_of("email")).await;
+    let says = with_id("paid").with_type("payment.captured".into());
+    let says = says.with_user_id(readers.house.login("email").into());
+    let (exchange, key) = (readers.corner.names().queues(), readers.corner.names().queue(Queue::Saga));
+    email.publishes(&exchange, &key, says, CAPTURED.as_bytes()).await;
+    let became = readers.became(&["paid".into()]).await;
+    assert_eq!(became["paid"], Became::Letter { code: "not_allowed".into(), by: Speaker::Email });
+    let died = letter(&readers, "paid").await;
+    assert!(died.why.contains("does not speak for payment"), "{}", died.why);
+    let refused = replay(&*readers.store, &*readers.timers, &died.id, &operator(None)).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("this was said by email"), "{refused:#}");
+    let left = email.channel.basic_get(key.as_str().into(), BasicGetOptions::default()).await;
+    assert!(left.is_err(), "and the e-mail role reads no queue but its own");
+}

@@ -13,6 +13,8 @@ pub mod doctor;
 pub mod door;
 pub mod echo;
 mod fail;
+#[cfg(test)]
+mod fuzz;
 pub mod gateway;
 pub mod import;
 pub mod metrics;

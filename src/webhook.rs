@@ -8,6 +8,9 @@ pub mod event;
 pub mod standard;
 pub mod stripe;
 
+#[cfg(test)]
+mod fuzzed;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

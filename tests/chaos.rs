@@ -8,6 +8,7 @@ mod copies;
 mod deadlines;
 mod deaths;
 mod load;
+mod nasty;
 mod poison;
 mod purged;
 mod servers;

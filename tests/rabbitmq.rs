@@ -3,6 +3,7 @@
 mod dead;
 mod facts;
 mod faults;
+mod unparsable;
 mod users;
 
 use std::sync::Arc;

@@ -9,6 +9,9 @@ mod dead;
 mod declare;
 mod envelope;
 mod facts;
+mod frame;
+#[cfg(test)]
+mod fuzzed;
 mod generation;
 mod graves;
 mod incoming;
@@ -19,6 +22,7 @@ mod logins;
 mod outsider;
 mod publisher;
 mod remove;
+mod screen;
 mod shelf;
 pub mod topology;
 

@@ -1,5 +1,7 @@
 //! What a believed webhook says, in our own words: an event about a payment, or something that is none of our concern.
 
+/// Where it fails, and not at what: that may be personal.
+pub(super) use contract::without_values as plain;
 use contract::{ProviderEvent, ProviderEventKind, clean_text};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -63,13 +65,4 @@ pub fn read(body: &[u8]) -> Result<Heard, Unreadable> {
     }
     let event = serde_json::from_slice(body).map_err(|why| envelope.unreadable(plain(&why)))?;
     Ok(Heard::Event(Box::new(event)))
-}
-
-/// Where it fails, and not at what: that may be personal.
-pub(super) fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match (error.is_data() && text.starts_with("invalid "), text.rfind(", expected ")) {
-        (true, Some(at)) => text[at + 2..].to_string(),
-        _ => text,
-    }
 }

@@ -195,19 +195,19 @@ async fn while_there_is_no_broker_its_state_says_why_and_keeps_the_password() {
     broker.close().await;
 }
 
-/// It costs a connection each time it is delivered. The broker moves it on after so many times.
+/// The end of a frame is not where it should be, which no publisher can bring about. It costs a connection each time it is
+/// delivered. The broker moves it on after so many times.
 #[tokio::test]
-async fn a_message_that_no_client_can_parse_takes_no_good_one_with_it_and_ends_where_a_person_finds_it() {
+async fn a_delivery_that_is_garbled_takes_no_good_one_with_it_and_ends_where_a_person_finds_it() {
     const GOOD: u64 = 40;
-    let far = Far::forging(Some((b"a text of 20 letters", b"\xff text of 20 letters"))).await;
-    let broker = far.corner.broker().await;
-    let forger = far.corner.outsider_at(&far.url()).await;
+    let far = Far::forging(Some((b"a text of 20 letters\xce", b"a text of 20 letters\xcd"))).await;
+    let broker = far.broker().await;
+    let outsider = far.corner.outsider().await;
     for n in 0..GOOD {
         broker.publish(&[say(n, Queue::Order)]).await.unwrap();
         if n == GOOD / 2 {
-            let cancel = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
-            let properties = BasicProperties::default().with_message_id("a text of 20 letters".into());
-            forger.sends("order.cancel", properties, cancel).await;
+            let properties = BasicProperties::default().with_message_id("garbled".into());
+            outsider.sends("order.cancel", properties, b"a text of 20 letters").await;
         }
     }
     // Fifty connections, each of which it ends, may go by before the next good one comes: seconds on a machine that
@@ -221,7 +221,6 @@ async fn a_message_that_no_client_can_parse_takes_no_good_one_with_it_and_ends_w
         let acknowledged = tokio::time::timeout(Duration::from_secs(8), broker.ack(&taken)).await;
         acknowledged.expect("it waits for a connection that has ended").unwrap();
     }
-    let outsider = far.corner.outsider().await;
     let dead = far.corner.names().dead_queue(Queue::Order);
     let far_off = Instant::now() + long;
     while outsider.ready_in(&dead).await == 0 {

@@ -8,6 +8,7 @@ pub(crate) mod postgres;
 pub(crate) mod postman;
 pub(crate) mod proxy;
 pub(crate) mod rabbit;
+pub(crate) mod raw_amqp;
 pub(crate) mod running;
 pub(crate) mod served;
 pub(crate) mod shop;

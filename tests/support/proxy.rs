@@ -28,7 +28,7 @@ pub(crate) struct Proxy {
     accepting: JoinHandle<()>,
 }
 
-/// Replaces these bytes on the way to the server.
+/// Replaces these bytes on the way from the server.
 pub(crate) type Forgery = Option<(&'static [u8], &'static [u8])>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,8 +99,8 @@ async fn stand_between(
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     tokio::select! {
         _ = cut.changed() => {}
-        () = carry(from_client, to_server, mode.clone(), Way::Up, forgery, up) => {}
-        () = carry(from_server, to_client, mode, Way::Down, None, Arc::default()) => {}
+        () = carry(from_client, to_server, mode.clone(), Way::Up, None, up) => {}
+        () = carry(from_server, to_client, mode, Way::Down, forgery, Arc::default()) => {}
     }
 }
 

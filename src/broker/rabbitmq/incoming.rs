@@ -8,6 +8,7 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::envelope::{BUNDLE, unpack};
+use super::frame::{Flaw, REMOVED};
 use super::logins::{Entrance, Logins, Voice};
 use super::topology::{Names, OUTSIDE};
 
@@ -47,6 +48,9 @@ pub(super) fn read(
     incoming: &Incoming<'_>,
     now: Time,
 ) -> Vec<Result<Read, Box<Unread>>> {
+    if let Some(flaw) = incoming.text(REMOVED).and_then(Flaw::of_code) {
+        return vec![Err(unread(incoming, flaw.reason()))];
+    }
     if incoming.exchange == names.queues() {
         return inside(names, logins, queue, incoming, now);
     }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use lapin::tcp::OwnedTLSConfig;
 use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
+
+use super::screen;
 
 /// A broker that is well answers in milliseconds; one that elects a new leader in a second or two. Past
 /// this, nobody knows what became of what was sent, and the connection is given up.
@@ -86,10 +87,9 @@ impl Address {
         uri.query.frame_max.get_or_insert(frames.bytes_max());
         let properties =
             ConnectionProperties::default().with_connection_name(format!("{} {purpose}", self.name).into());
-        let runtime = lapin::runtime::default_runtime().map_err(fault)?;
-        let connect =
-            Connection::connect_uri_with_config(uri, properties, OwnedTLSConfig::default(), runtime);
-        soon("connecting", connect).await.map_err(|fault| fault.about(&self.to_string()))
+        soon("connecting", screen::connect(uri, properties))
+            .await
+            .map_err(|fault| fault.about(&self.to_string()))
     }
 }
 

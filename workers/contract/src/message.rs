@@ -378,10 +378,11 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// The parser says `invalid type: string "…", expected …`: all but the string.
+/// The parser says `invalid type: string "…", expected …`, or ``unknown variant `…`, expected …``: all but what stood there.
 pub fn without_values(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match (text.starts_with("invalid "), text.rfind(", expected ")) {
+    let repeats = ["invalid ", "unknown "].iter().any(|begins| text.starts_with(begins));
+    match (repeats, text.rfind(", expected ")) {
         (true, Some(at)) => text[at + 2..].to_string(),
         _ => text,
     }

@@ -41,9 +41,8 @@ impl Serialize for Currency {
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let code = String::deserialize(deserializer)?;
-        Currency::from_code(&code).ok_or_else(|| {
-            serde::de::Error::custom(format!("{code:?} is not an ISO 4217 currency code like \"EUR\""))
-        })
+        Currency::from_code(&code)
+            .ok_or_else(|| serde::de::Error::custom("a currency is a code of ISO 4217, like \"EUR\""))
     }
 }
 
@@ -56,7 +55,7 @@ pub struct Money {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MoneyError {
-    NotDecimal(String),
+    NotDecimal,
     TooManyDigits { amount: String, currency: Currency },
     TooLarge,
     Currencies(Currency, Currency),
@@ -65,7 +64,8 @@ pub enum MoneyError {
 impl fmt::Display for MoneyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotDecimal(text) => write!(f, "{text:?} is not a decimal amount like \"12.34\""),
+            // What stood there may be anything, and is not repeated.
+            Self::NotDecimal => f.write_str("an amount is a decimal in a string, like \"12.34\""),
             Self::TooManyDigits { amount, currency } => {
                 write!(f, "{amount} has more digits after the point than {}", currency.code())
             }
@@ -96,10 +96,9 @@ impl Money {
             && amount.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit() || b == b'.')
             && amount.bytes().any(|b| b.is_ascii_digit());
         if !plain {
-            return Err(MoneyError::NotDecimal(amount.chars().take(40).collect()));
+            return Err(MoneyError::NotDecimal);
         }
-        let decimal =
-            Decimal::from_str(amount).map_err(|_| MoneyError::NotDecimal(amount.to_string()))?.normalize();
+        let decimal = Decimal::from_str(amount).map_err(|_| MoneyError::NotDecimal)?.normalize();
         if decimal.scale() > currency.exponent() {
             return Err(MoneyError::TooManyDigits { amount: amount.to_string(), currency });
         }

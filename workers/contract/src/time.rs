@@ -76,7 +76,7 @@ impl FromStr for Time {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let moment = OffsetDateTime::parse(text, &Rfc3339)
-            .map_err(|_| format!("{text:?} is not an RFC 3339 time like 2026-01-31T12:00:00Z"))?;
+            .map_err(|_| "a time is written as RFC 3339 says, like 2026-01-31T12:00:00Z")?;
         Ok(Self::from_unix_ms((moment.unix_timestamp_nanos() / 1_000_000) as i64))
     }
 }

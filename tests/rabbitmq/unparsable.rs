@@ -68,10 +68,8 @@ async fn headers_that_nest_without_end_are_a_dead_letter_at_once_and_cost_no_goo
     let ids: BTreeSet<_> = letters.iter().filter_map(|letter| letter.message_id.as_deref()).collect();
     assert_eq!(ids, BTreeSet::from(["deep", "deep arrays"]));
     broker.close().await;
-    for queue in [Queue::Order] {
-        assert_eq!(outsider.ready_in(&corner.names().queue(queue)).await, 0);
-        assert_eq!(outsider.ready_in(&corner.names().dead_queue(queue)).await, 0);
-    }
+    assert_eq!(outsider.ready_in(&corner.names().queue(Queue::Order)).await, 0);
+    assert_eq!(outsider.ready_in(&corner.names().dead_queue(Queue::Order)).await, 0);
 }
 
 #[tokio::test]

@@ -182,7 +182,6 @@ fn without(payload: &[u8], flaw: Flaw) -> Option<Vec<u8>> {
     let had = rest.flags().ok()?;
     let (mut has, mut properties) = (0, Vec::new());
     for (flag, property) in flagged(had | HEADERS) {
-        // From where nothing can be told apart any more, nothing is kept.
         let kept = match property {
             Property::Headers if had & HEADERS == 0 => Some(headers(&[], flaw)),
             Property::Headers => Some(headers(rest.long().unwrap_or_default(), flaw)),
@@ -252,10 +251,12 @@ fn deliver(payload: &[u8]) -> Option<Vec<u8>> {
 struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
+    /// Where something is missing, nothing behind it can be told apart any more.
     fn take(&mut self, count: usize) -> Result<&'a [u8], Flaw> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(Flaw::Malformed)?;
+        let split = self.0.split_at_checked(count);
+        let (taken, rest) = split.unwrap_or_default();
         self.0 = rest;
-        Ok(taken)
+        split.map(|_| taken).ok_or(Flaw::Malformed)
     }
 
     fn byte(&mut self) -> Result<u8, Flaw> {

@@ -17,7 +17,7 @@ mod pending;
 pub mod postgres;
 pub mod sqlite;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -73,6 +73,12 @@ pub trait Store: Send + Sync + 'static {
     // ---- looking, for people and auditors --------------------------------------------------------------
 
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error>;
+
+    /// The documents that exist among these ids, by id, in one query however many they are.
+    async fn get_many(&self, table: Table, ids: &[String]) -> Result<HashMap<String, String>, Error>;
+
+    /// How far each of these orders is, in one query however many they are. An order of which nothing is kept is left out.
+    async fn progress_of(&self, order_ids: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error>;
 
     /// Documents of a table in key order, from just after `after`: for whoever reads all of it.
     async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error>;
@@ -177,6 +183,14 @@ pub struct Changes {
     pub deadlines: BTreeMap<String, Option<(Time, Arc<Message>)>>,
     pub dead: Vec<DeadChange>,
     pub pauses: Vec<PauseChange>,
+}
+
+/// When it differs from what was seen before, the order may look different: look at it again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Rows of the journal. Counted, because a row with a lower number may be committed after one with a higher number.
+    pub handled: i64,
+    pub open_dead_letters: i64,
 }
 
 /// A role that rests, everywhere, until somebody resumes it.

@@ -100,6 +100,8 @@ every_store!(
         a_customer_finds_their_own_orders_and_the_failed_ones_when_asked,
         sagas_that_wait_for_a_person_are_listed,
         pages_follow_each_other_without_gap_or_overlap,
+        many_documents_come_by_their_ids_and_those_that_are_not_there_are_left_out,
+        an_orders_progress_differs_after_all_that_is_kept_of_it_and_of_no_other_order,
         an_orders_journal_comes_back_as_it_was_written;
     counting:
         orders_and_sagas_are_counted_by_where_they_stand;

@@ -1,5 +1,7 @@
 //! A customer's stored cart. Each write may name the version it is meant for, and is answered with the cart after it.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::call::Call;
+use super::orders::look_up;
 use super::problem::Problem;
 use super::route::{Route, Who};
 use super::written::{self, Written};
@@ -133,10 +136,13 @@ async fn write(call: &Call, body: Body) -> Result<Response, Problem> {
 async fn as_it_is(call: &Call, status: StatusCode, cart: Option<StoredCart>) -> Result<Response, Problem> {
     let version = cart.as_ref().map_or(0, |cart| cart.version);
     let lines = cart.as_ref().map_or(&[][..], |cart| &cart.lines);
-    let looked_up = futures_util::future::try_join_all(lines.iter().map(|line| item(call, line)));
+    let products = match lines {
+        [] => HashMap::new(),
+        lines => look_up(&*call.gateway.store, lines.iter().map(|line| &line.sku)).await?,
+    };
     let body = Cart {
         version,
-        items: looked_up.await?,
+        items: lines.iter().map(|line| item(line, products.get(line.sku.as_str()))).collect(),
         order_id: cart.as_ref().and_then(|cart| cart.ordered.as_ref()).map(|ordered| ordered.order_id),
         updated_at: cart.as_ref().map(|cart| cart.updated_at),
     };
@@ -147,10 +153,9 @@ async fn as_it_is(call: &Call, status: StatusCode, cart: Option<StoredCart>) -> 
     Ok(response)
 }
 
-async fn item(call: &Call, line: &Line) -> Result<Item, Problem> {
-    let product = written::read::<Product>(call, line.sku.as_str()).await?;
-    let (title, unit_price) = product.map(|product| (product.title, product.price)).unzip();
-    Ok(Item { sku: line.sku.clone(), quantity: line.quantity, title, unit_price })
+fn item(line: &Line, product: Option<&Product>) -> Item {
+    let (title, unit_price) = product.map(|product| (product.title.clone(), product.price)).unzip();
+    Item { sku: line.sku.clone(), quantity: line.quantity, title, unit_price }
 }
 
 fn seen(call: &Call) -> Result<Option<u64>, Problem> {

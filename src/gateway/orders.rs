@@ -15,7 +15,7 @@ pub(crate) use ask::{Asked, ask};
 pub(crate) use history::{cursor, limit_of, read_cursor};
 pub(crate) use place::key_of;
 pub(crate) use shapes::Order;
-pub(crate) use shelf::Shelf;
+pub(crate) use shelf::{Shelf, look_up};
 pub(crate) use show::of as shown_order;
 
 const PREFER: &str = "`wait=N`: rather wait up to N seconds (30 at most) for the outcome";

@@ -19,6 +19,7 @@ mod schema;
 mod url;
 mod watch;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
@@ -31,8 +32,8 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use super::census::Census;
 use super::pending::Pending;
 use super::{
-    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Letters, Pause, Standing, Store,
-    Transaction, Vitals, json,
+    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Letters, Pause, Progress, Standing,
+    Store, Transaction, Vitals, json,
 };
 use connections::{Connections, Limits};
 use watch::Watch;
@@ -149,6 +150,14 @@ impl Store for PostgresStore {
 
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
         look::get(&self.connections, table, id).await
+    }
+
+    async fn get_many(&self, table: Table, ids: &[String]) -> Result<HashMap<String, String>, Error> {
+        look::get_many(&self.connections, table, ids).await
+    }
+
+    async fn progress_of(&self, order_ids: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error> {
+        look::progress_of(&self.connections, order_ids).await
     }
 
     async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {

@@ -14,6 +14,7 @@ mod records;
 mod schema;
 mod writer;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -29,8 +30,8 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::census::Census;
 use super::{
-    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Letters, Pause, PauseChange, Standing,
-    Store, Transaction, Vitals, json,
+    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Letters, Pause, PauseChange, Progress,
+    Standing, Store, Transaction, Vitals, json,
 };
 use writer::Writer;
 
@@ -171,6 +172,14 @@ impl Store for SqliteStore {
 
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
         look::get(&self.readers, table, id).await
+    }
+
+    async fn get_many(&self, table: Table, ids: &[String]) -> Result<HashMap<String, String>, Error> {
+        look::get_many(&self.readers, table, ids).await
+    }
+
+    async fn progress_of(&self, order_ids: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error> {
+        look::progress_of(&self.readers, order_ids).await
     }
 
     async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {

@@ -1,5 +1,7 @@
 //! People find what was kept, page by page, in an order that does not change under them.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 pub(super) async fn list_filters_and_pages_newest_first(db: Db) {
@@ -124,4 +126,34 @@ pub(super) async fn sagas_that_wait_for_a_person_are_listed(db: Db) {
     check(Some("running"), None, &[2]).await;
     check(Some("needs_attention"), Some("c1"), &[1]).await;
     check(None, Some("c2"), &[2]).await;
+}
+
+pub(super) async fn many_documents_come_by_their_ids_and_those_that_are_not_there_are_left_out(db: Db) {
+    let odd = "it's \"odd\"";
+    let products =
+        ["A", "B", odd].map(|id| save(Table::Products, id, 0, &format!(r#"{{"is":{}}}"#, id.len())));
+    keep(&db, records(products.into())).await.unwrap();
+    let ids = ["A", odd, "none", "a\0b", "A"].map(String::from);
+    let found: BTreeMap<_, _> = db.store.get_many(Table::Products, &ids).await.unwrap().into_iter().collect();
+    let expected = [("A", r#"{"is":1}"#), (odd, r#"{"is":10}"#)].map(|(id, doc)| (id.into(), doc.into()));
+    assert_eq!(found, BTreeMap::from(expected));
+    assert!(db.store.get_many(Table::Stock, &ids).await.unwrap().is_empty());
+    assert!(db.store.get_many(Table::Products, &[]).await.unwrap().is_empty());
+}
+
+pub(super) async fn an_orders_progress_differs_after_all_that_is_kept_of_it_and_of_no_other_order(db: Db) {
+    let orders = [order(1), order(2), order(3)];
+    let look = async || {
+        let found = db.store.progress_of(&orders).await.unwrap();
+        orders.map(|id| found.get(&id).map(|is| (is.handled, is.open_dead_letters)))
+    };
+    assert_eq!(look().await, [None; 3]);
+    keep(&db, journal(row(Role::Order, &archive(1), vec![]))).await.unwrap();
+    assert_eq!(look().await, [Some((1, 0)), None, None]);
+    keep(&db, journal(row(Role::Saga, &archive(1), vec![]))).await.unwrap();
+    keep(&db, dead(DeadChange::Bury(letter("order", &fulfil(2))))).await.unwrap();
+    assert_eq!(look().await, [Some((2, 0)), Some((0, 1)), None]);
+    keep(&db, dead(close("order", &fulfil(2), DeadStatus::Discarded))).await.unwrap();
+    assert_eq!(look().await, [Some((2, 0)), None, None]);
+    assert!(db.store.progress_of(&[]).await.unwrap().is_empty());
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use checkout_saga::store::census::Census;
 use checkout_saga::store::{
     Changes, DeadChange, DeadGroup, DeadLetter, DeadStatus, Echo, Error, Filter, Handled, History,
-    JournalRow, Keeping, Letters, Loaded, Pause, Standing, Store, Transaction, Vitals,
+    JournalRow, Keeping, Letters, Loaded, Pause, Progress, Standing, Store, Transaction, Vitals,
 };
 use contract::{Message, MessageId, Need, OrderId, Queue, Role, Table, Time};
 
@@ -210,6 +210,14 @@ impl Store for Memory {
 
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
         Ok(self.tables().records.get(&Need::of(table, id)).map(|(_, json)| json.to_string()))
+    }
+
+    async fn get_many(&self, _: Table, _: &[String]) -> Result<HashMap<String, String>, Error> {
+        nobody_looks()
+    }
+
+    async fn progress_of(&self, _: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error> {
+        nobody_looks()
     }
 
     async fn page(&self, _: Table, _: &str, _: usize) -> Result<Vec<(String, String)>, Error> {

@@ -1,6 +1,6 @@
 //! The real workers, over tables in memory: what they write is what the auditor is shown.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -15,8 +15,8 @@ use crate::audit::{BookedCharge, Books, SentNotice};
 use crate::batch;
 use crate::store::census::Census;
 use crate::store::{
-    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Letters, Loaded, Pause, Standing, Store,
-    Transaction, Vitals,
+    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Letters, Loaded, Pause, Progress,
+    Standing, Store, Transaction, Vitals,
 };
 
 #[derive(Default)]
@@ -262,6 +262,14 @@ impl Store for Shop {
 
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
         Ok(self.tables.get(&(table, id.to_string())).map(ToString::to_string))
+    }
+
+    async fn get_many(&self, _table: Table, _ids: &[String]) -> Result<HashMap<String, String>, Error> {
+        unreachable!("an auditor reads everything")
+    }
+
+    async fn progress_of(&self, _order_ids: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error> {
+        unreachable!("an auditor reads everything")
     }
 
     async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {

@@ -1,9 +1,10 @@
 //! Which products there are, as far as anybody has asked. That one was retired since is the order worker's to say.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use contract::{Fault, Line, Sku, Table};
+use order::Product;
 
 use crate::store::{Error, Store};
 
@@ -20,20 +21,30 @@ impl Shelf {
             let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             lines.iter().map(|line| &line.sku).filter(|sku| !known.contains(*sku)).collect()
         };
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let products = look_up(store, new.iter().copied()).await?;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut faults = Vec::new();
         for sku in new {
-            let product = store.get(Table::Products, sku.as_str()).await?;
-            let product = product.and_then(|doc| serde_json::from_str::<order::Product>(&doc).ok());
-            if product.is_none_or(|product| product.retired) {
+            if products.get(sku.as_str()).is_none_or(|product| product.retired) {
                 let why = format!("there is no product {sku}");
                 faults.push(Fault::new("items", "product_unknown", why));
-                continue;
-            }
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() < KNOWN_MAX {
+            } else if known.len() < KNOWN_MAX {
                 known.insert(sku.clone());
             }
         }
         Ok(faults)
     }
+}
+
+/// The products that exist among these, by sku, in one query. One that cannot be read counts as missing.
+pub(crate) async fn look_up(
+    store: &dyn Store,
+    skus: impl Iterator<Item = &Sku>,
+) -> Result<HashMap<String, Product>, Error> {
+    let skus: Vec<String> = skus.map(|sku| sku.as_str().to_string()).collect();
+    let docs = store.get_many(Table::Products, &skus).await?;
+    Ok(docs.into_iter().filter_map(|(sku, doc)| Some((sku, serde_json::from_str(&doc).ok()?))).collect())
 }

@@ -1,5 +1,7 @@
 //! People and auditors look without holding anybody up: nothing in here writes or locks.
 
+use std::collections::HashMap;
+
 use contract::{OrderId, Role, Table, Time};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -7,12 +9,45 @@ use sqlx::postgres::PgRow;
 use super::connections::Connections;
 use super::json::{self, unreadable};
 use super::{Error, around, failed, in_table};
-use crate::store::{History, JournalRow, STANDING_MAX, Standing, until};
+use crate::store::{History, JournalRow, Progress, STANDING_MAX, Standing, until};
 
 pub(super) async fn get(pool: &Connections, table: Table, id: &str) -> Result<Option<String>, Error> {
     let sql = in_table!(table, around, "select doc from ", " where id = $1");
     let found = pool.take().await?.rows(sqlx::query(sql).bind(crate::store::columns::plain(id))).await?;
     found.first().map(|row| row.try_get(0).map_err(failed)).transpose()
+}
+
+pub(super) async fn get_many(
+    pool: &Connections,
+    table: Table,
+    ids: &[String],
+) -> Result<HashMap<String, String>, Error> {
+    let sql = in_table!(table, around, "select id, doc from ", " where id = any($1::text[])");
+    let ids: Vec<_> = ids.iter().map(|id| crate::store::columns::plain(id)).collect();
+    let found = pool.take().await?.rows(sqlx::query(sql).bind(ids)).await?;
+    found.iter().map(|row| Ok((text(row, "id")?.to_string(), text(row, "doc")?.to_string()))).collect()
+}
+
+pub(super) async fn progress_of(
+    pool: &Connections,
+    order_ids: &[OrderId],
+) -> Result<HashMap<OrderId, Progress>, Error> {
+    let asked = sqlx::query(
+        "select asked.id::text as order_id, handled, open_dead_letters
+         from unnest($1::text[]::uuid[]) as asked (id)
+              cross join lateral (select count(*) as handled from journal where order_id = asked.id) as rows
+              cross join lateral (select count(*) as open_dead_letters from dead_letters
+                                  where order_id = asked.id and status = 'open') as letters
+         where handled > 0 or open_dead_letters > 0",
+    );
+    let ids: Vec<String> = order_ids.iter().map(ToString::to_string).collect();
+    let found = pool.take().await?.rows(asked.bind(ids)).await?;
+    let progress = |row: &PgRow| {
+        let id = order_id(row)?.ok_or_else(|| unreadable("an order's progress", "it has no id"))?;
+        let handled = row.try_get("handled").map_err(failed)?;
+        Ok((id, Progress { handled, open_dead_letters: row.try_get("open_dead_letters").map_err(failed)? }))
+    };
+    found.iter().map(progress).collect()
 }
 
 pub(super) async fn page(

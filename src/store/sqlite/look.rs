@@ -1,16 +1,55 @@
 //! People and auditors look without holding anybody up: nothing in here writes or waits for a writer.
 
+use std::collections::HashMap;
+
 use contract::{OrderId, Role, Table, Time};
+use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::json::{self, unreadable};
 use super::{Error, around, failed, in_table};
-use crate::store::{History, JournalRow, Pause, STANDING_MAX, Standing, until};
+use crate::store::{History, JournalRow, Pause, Progress, STANDING_MAX, Standing, until};
 
 pub(super) async fn get(pool: &SqlitePool, table: Table, id: &str) -> Result<Option<String>, Error> {
     let sql = in_table!(table, around, "select doc from ", " where id = ?1");
     sqlx::query_scalar(sql).bind(id).fetch_optional(pool).await.map_err(failed)
+}
+
+pub(super) async fn get_many(
+    pool: &SqlitePool,
+    table: Table,
+    ids: &[String],
+) -> Result<HashMap<String, String>, Error> {
+    let sql =
+        in_table!(table, around, "select id, doc from ", " where id in (select value from json_each(?1))");
+    let found: Vec<(String, String)> =
+        sqlx::query_as(sql).bind(json!(ids).to_string()).fetch_all(pool).await.map_err(failed)?;
+    Ok(found.into_iter().collect())
+}
+
+pub(super) async fn progress_of(
+    pool: &SqlitePool,
+    order_ids: &[OrderId],
+) -> Result<HashMap<OrderId, Progress>, Error> {
+    let found = sqlx::query(
+        "select * from (
+             select value as order_id,
+                    (select count(*) from journal where order_id = value) as handled,
+                    (select count(*) from dead_letters where order_id = value and status = 'open') as open_dead_letters
+             from json_each(?1))
+         where handled > 0 or open_dead_letters > 0",
+    )
+    .bind(json!(order_ids).to_string())
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?;
+    let progress = |row: &SqliteRow| {
+        let id = order_id(row)?.ok_or_else(|| unreadable("an order's progress", "it has no id"))?;
+        let handled = row.try_get("handled").map_err(failed)?;
+        Ok((id, Progress { handled, open_dead_letters: row.try_get("open_dead_letters").map_err(failed)? }))
+    };
+    found.iter().map(progress).collect()
 }
 
 pub(super) async fn page(

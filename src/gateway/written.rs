@@ -12,8 +12,9 @@ use crate::door::Refused;
 /// How long to wait for the worker when nobody says how long; it usually takes milliseconds.
 const WAIT: Duration = Duration::from_secs(5);
 const LOOK_FIRST: Duration = Duration::from_millis(2);
-/// Later looks are this far apart: whoever waits that long waits for something that is away.
-const LOOK_LAST: Duration = Duration::from_millis(100);
+/// Each pause is twice the one before, up to this: a worker that has not answered by then is away or far behind, and its
+/// callers must not keep the database busy meanwhile.
+const LOOK_LAST: Duration = Duration::from_secs(1);
 
 /// The record after the write, or `None` if it has not come that far.
 pub(super) enum Written<R> {
@@ -51,13 +52,17 @@ pub(super) async fn let_in(call: &Call, id: MessageId, body: Body) -> Result<(),
     }
 }
 
-/// Looks at the record again and again until it is as wanted, or the caller has waited long enough.
+/// Looks at the record again and again until it is as wanted, or the caller has waited long enough. A caller with as many
+/// waiting requests as one may have is answered after the first look.
 pub(super) async fn look_for<R: Stored + DeserializeOwned>(
     call: &Call,
     key: &str,
     is_right: impl Fn(&R) -> bool,
 ) -> Result<Option<R>, Problem> {
-    let until = tokio::time::Instant::now() + call.would_wait().unwrap_or(WAIT);
+    let caller = call.caller.as_ref().map_or_else(|| key.into(), |caller| caller.id.clone());
+    let place = call.gateway.hub.place(&caller);
+    let time = place.as_ref().map_or(Duration::ZERO, |_| call.would_wait().unwrap_or(WAIT));
+    let until = tokio::time::Instant::now() + time;
     let mut pause = LOOK_FIRST;
     loop {
         if let Some(record) = read::<R>(call, key).await?.filter(&is_right) {

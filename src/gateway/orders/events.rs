@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use contract::OrderId;
 use serde_json::{Value, json};
@@ -23,29 +23,32 @@ use crate::view;
 /// So often something is said, or whatever stands between us and the reader would hang up.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// A reader who is cut off comes again after this.
-const RETRY: &str = "retry: 1000\n\n";
+const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) async fn watch(call: Call) -> Result<Response, Problem> {
     let (gateway, caller, order_id) = (call.gateway.clone(), call.caller()?.clone(), call.order_id()?);
-    let waiter = gateway.hub.wait_for(order_id);
-    let order = show::of(&gateway, &caller, order_id).await?;
-    let seen = call.header("last-event-id").and_then(|id| id.trim().parse().ok()).unwrap_or(0);
-    if is_over(&gateway, order_id).await? && entries(&order).len() <= seen {
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
+    // Before the first look at the order: a stream that is one too many costs no query.
     let place = gateway.hub.place(&caller.id).ok_or_else(|| {
         let why = "you watch as many orders as you may; stop watching one of them";
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_WAITING", why).retry_after(1)
     })?;
-    let told = VecDeque::from([RETRY.to_string()]);
+    let waiter = gateway.hub.wait_for(order_id);
+    let seen = call.header("last-event-id").and_then(|id| id.trim().parse().ok()).unwrap_or(0);
+    let told = VecDeque::from([Event::default().retry(RETRY)]);
     let until = Instant::from_std(caller.until);
-    let watching =
+    let mut watching =
         Watching { gateway, caller, order_id, waiter, _place: place, seen, told, over: false, until };
+    watching.look().await?;
+    if watching.over && watching.seen <= seen {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let events = futures_util::stream::unfold(watching, |mut watching| async move {
         let next = watching.next().await?;
-        Some((Ok::<_, Infallible>(Bytes::from(next)), watching))
+        Some((Ok::<_, Infallible>(next), watching))
     });
-    Ok(([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response())
+    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 struct Watching {
@@ -56,53 +59,46 @@ struct Watching {
     _place: Place,
     /// The number of the last event that was told.
     seen: usize,
-    told: VecDeque<String>,
+    told: VecDeque<Event>,
     over: bool,
     until: Instant,
 }
 
 impl Watching {
     /// What to write next; `None` when there is nothing more to come, or the reader should come again.
-    async fn next(&mut self) -> Option<String> {
-        let mut heartbeat = Instant::now() + HEARTBEAT;
+    async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some(text) = self.told.pop_front() {
-                return Some(text);
+            if let Some(event) = self.told.pop_front() {
+                return Some(event);
             }
             if self.over || Instant::now() >= self.until {
                 return None;
             }
-            if Instant::now() >= heartbeat {
-                return Some(":\n\n".to_string());
+            tokio::select! {
+                () = self.waiter.news() => {}
+                () = tokio::time::sleep_until(self.until) => return None,
+                () = self.gateway.stop.cancelled() => return None,
             }
-            // Whoever cannot be told now comes again, and is told then.
+            // A reader who cannot be told now comes again, and is told then.
             self.look().await.ok()?;
-            if self.told.is_empty() {
-                let stop = self.gateway.stop.clone();
-                tokio::select! {
-                    () = self.waiter.news() => {}
-                    () = tokio::time::sleep_until(self.until.min(heartbeat)) => {}
-                    () = stop.cancelled() => return None,
-                }
-            } else {
-                heartbeat = Instant::now() + HEARTBEAT;
-            }
         }
     }
 
     async fn look(&mut self) -> Result<(), Problem> {
-        // In this order: what is over has all of its entries.
-        self.over = is_over(&self.gateway, self.order_id).await?;
-        let order = show::of(&self.gateway, &self.caller, self.order_id).await?;
+        let order = show::whole(&self.gateway, &self.caller, self.order_id).await?;
+        // The view reads the saga before the audit trail: an order that is over has all of its entries.
+        self.over = is_over(&order);
+        let order = show::for_caller(order, &self.caller);
         let entries = entries(&order);
         for (at, entry) in entries.iter().enumerate().skip(self.seen) {
-            let number = at + 1;
-            self.told.push_back(format!("id: {number}\nevent: status\ndata: {entry}\n\n"));
+            let number = (at + 1).to_string();
+            self.told.push_back(Event::default().id(number).event("status").data(entry.to_string()));
         }
         self.seen = self.seen.max(entries.len());
         if self.over {
             let end = json!({"order_id": self.order_id, "status": order["status"]});
-            self.told.push_back(format!("id: {}\nevent: end\ndata: {end}\n\n", self.seen));
+            let number = self.seen.to_string();
+            self.told.push_back(Event::default().id(number).event("end").data(end.to_string()));
         }
         Ok(())
     }
@@ -124,7 +120,6 @@ fn entries(order: &Value) -> Vec<Value> {
 }
 
 /// An order that waits for an operator is not final: it will go on.
-async fn is_over(gateway: &Gateway, order_id: OrderId) -> Result<bool, Problem> {
-    let order = view::order(&*gateway.store, &order_id.to_string()).await?;
-    Ok(order.is_some_and(|order| view::is_final(&order) && order["saga"]["status"] != "needs_attention"))
+fn is_over(order: &Value) -> bool {
+    view::is_final(order) && order["saga"]["status"] != "needs_attention"
 }

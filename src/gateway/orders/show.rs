@@ -21,13 +21,17 @@ pub(super) async fn show(call: Call) -> Result<Response, Problem> {
 
 /// As the caller may see it; what is not theirs is not found.
 pub(crate) async fn of(gateway: &Gateway, caller: &Caller, order_id: OrderId) -> Result<Value, Problem> {
+    Ok(for_caller(whole(gateway, caller, order_id).await?, caller))
+}
+
+/// With what the caller may not see; what is not theirs is not found.
+pub(super) async fn whole(gateway: &Gateway, caller: &Caller, order_id: OrderId) -> Result<Value, Problem> {
     let known = view::order(&*gateway.store, &order_id.to_string()).await?;
     let order = match known {
         Some(order) => Some(order),
         None => submitted(gateway, order_id).await?,
     };
-    let own = order.filter(|order| is_own(order, caller)).ok_or_else(Problem::order_not_found)?;
-    Ok(for_caller(own, caller))
+    order.filter(|order| is_own(order, caller)).ok_or_else(Problem::order_not_found)
 }
 
 pub(crate) fn is_own(order: &Value, caller: &Caller) -> bool {

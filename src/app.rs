@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,7 @@ use crate::chaos::Chaos;
 use crate::config::{Listen, Settings};
 use crate::door::Door;
 use crate::echo::Echoes;
+use crate::gateway::listener::{self, Caps};
 use crate::gateway::{self, Behind, Gateway, RunFile};
 use crate::import;
 use crate::pause::Paused;
@@ -48,6 +50,7 @@ pub struct System {
     /// In a shop to play with.
     chaos: Option<Arc<Chaos>>,
     address: Option<SocketAddr>,
+    ops_address: Option<SocketAddr>,
     /// Only beside a file: whoever has a server's address needs nothing else.
     run: Option<(PathBuf, RunFile)>,
     tasks: JoinSet<&'static str>,
@@ -76,8 +79,10 @@ impl System {
     pub async fn start_for(purpose: Purpose, settings: &Settings, parts: &Parts) -> Result<Self> {
         let file = settings.database_url.file();
         let lock = file.map(open::lock).transpose()?;
-        let listener = listen(settings).await?;
+        let listener = listen(settings.listen, "--listen").await?;
+        let ops_listener = listen(settings.ops_listen, "--ops-listen").await?;
         let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let ops_address = ops_listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let store = open::store(settings, parts).await?;
         let world = match parts.iter().any(|part| part.is_outside()) {
             true => Some(open_world(settings).await?),
@@ -100,6 +105,7 @@ impl System {
             parts: parts.clone(),
             chaos,
             address,
+            ops_address,
             run: file.zip(address).map(|(file, address)| (file.to_path_buf(), RunFile::new(address))),
             tasks: JoinSet::new(),
             stop,
@@ -109,14 +115,23 @@ impl System {
         system.spawn("echoes", keep_echoes);
         system.spawn_workers(settings);
         system.spawn_timers(settings);
+        let probe = Probe::new(system.store.clone(), system.broker.clone(), system.parts.clone());
+        if let Some(listener) = ops_listener {
+            system.spawn_listener("the ops listener", settings, listener, probe::routes(probe.clone()));
+        }
         if let Some(listener) = listener {
-            system.spawn_listener(settings, listener).await?;
+            system.spawn_pages(settings, listener, probe).await?;
         }
         Ok(system)
     }
 
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Where health, readiness and metrics have a listener of their own.
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.ops_address
     }
 
     /// Everybody outside; only a process that deals with them has it.
@@ -214,15 +229,18 @@ impl System {
     }
 
     /// The gateway has all pages; every other process shows how it is.
-    async fn spawn_listener(&mut self, settings: &Settings, listener: TcpListener) -> Result<()> {
-        let probe = Probe::new(self.store.clone(), self.broker.clone(), self.parts.clone());
-        let stop = self.stop.clone();
+    async fn spawn_pages(
+        &mut self,
+        settings: &Settings,
+        listener: TcpListener,
+        probe: Arc<Probe>,
+    ) -> Result<()> {
+        let vital = match settings.ops_listen {
+            Listen::Nowhere => probe::routes(probe.clone()),
+            Listen::At(_) => probe::health_routes(probe.clone()),
+        };
         if !self.parts.contains(&Part::Gateway) {
-            self.spawn("the listener", async move {
-                if let Err(why) = probe::serve(probe, listener, stop).await {
-                    tracing::error!("{why:#}");
-                }
-            });
+            self.spawn_listener("the listener", settings, listener, vital);
             return Ok(());
         }
         let (store, broker, door) = (self.store.clone(), self.broker.clone(), self.door.clone());
@@ -231,10 +249,22 @@ impl System {
             // Whoever compares our books with everybody's reads theirs.
             None => open_world(settings).await?,
         };
+        let stop = self.stop.clone();
         let behind = Behind { store, broker, door, probe, world, chaos: self.chaos.clone(), stop };
         let gateway = Gateway::new(settings, behind, self.run.as_ref().map(|(_, run)| run)).await?;
-        self.spawn("the gateway", gateway::serve(gateway, listener));
+        self.spawn("the gateway", gateway::serve(gateway, listener, vital, Caps::of(settings)));
         Ok(())
+    }
+
+    fn spawn_listener(
+        &mut self,
+        name: &'static str,
+        settings: &Settings,
+        listener: TcpListener,
+        routes: Router,
+    ) {
+        let (caps, stop) = (Caps::of(settings), self.stop.clone());
+        self.spawn(name, listener::serve(listener, routes.clone(), routes, caps, stop));
     }
 
     fn spawn(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
@@ -245,11 +275,11 @@ impl System {
     }
 }
 
-async fn listen(settings: &Settings) -> Result<Option<TcpListener>> {
-    let Listen::At(address) = settings.listen else { return Ok(None) };
+async fn listen(listen: Listen, flag: &str) -> Result<Option<TcpListener>> {
+    let Listen::At(address) = listen else { return Ok(None) };
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!(
-            "cannot listen on {address}; choose another address with --listen, port 0 picks a free one, none has none"
+            "cannot listen on {address}; choose another address with {flag}, port 0 picks a free one, none has none"
         )
     })?;
     Ok(Some(listener))

@@ -41,6 +41,7 @@ pub struct Settings {
     pub logins: LoginMap,
     pub durability: Durability,
     pub listen: Listen,
+    pub ops_listen: Listen,
     pub jwt_secret: Key,
     pub jwt_public_key_file: String,
     pub jwt_jwks_file: String,
@@ -49,6 +50,8 @@ pub struct Settings {
     pub cors_origins: Origins,
     pub rate_per_customer: u32,
     pub rate_per_address: u32,
+    pub connections_per_address: usize,
+    pub connections_max: usize,
     pub refuse_when_oldest_s: u64,
     pub refuse_when_dead_letters: u64,
     pub provider_success_rate: Rate,
@@ -161,6 +164,9 @@ fn assemble(
     let settings = merged.try_deserialize::<Settings>().map_err(|error| readable(&error, &shown))?;
     if settings.batch_max == 0 || settings.batch_max > 10_000 {
         bail!("batch_max must lie between 1 and 10000");
+    }
+    if settings.connections_max == 0 {
+        bail!("connections_max must be 1 or more: the HTTP listener would answer nothing");
     }
     Ok(Loaded { settings, shown, warnings })
 }
@@ -287,6 +293,9 @@ mod tests {
             ("listen", "here"),
             ("batch_max", "-1"),
             ("batch_max", "0"),
+            ("ops_listen", "there"),
+            ("connections_max", "0"),
+            ("connections_per_address", "-1"),
             ("durability", "none"),
             ("database_url", "postgres:shop"),
             ("amqp_url", "http://broker"),

@@ -17,7 +17,7 @@ pub(crate) mod hub;
 mod intents;
 mod letters;
 mod limits;
-mod listener;
+pub(crate) mod listener;
 mod openapi;
 mod operator;
 mod orders;
@@ -47,7 +47,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapter::mock::MockWorld;
 use crate::broker::Broker;
 use crate::chaos::Chaos;
-use crate::config::{Origins, Settings};
+use crate::config::{Listen, Origins, Settings};
 use crate::door::Door;
 use crate::preview::Company;
 use crate::probe::Probe;
@@ -62,6 +62,7 @@ use dashboard::{Board, session};
 use front::{Peer, RequestId, Taken};
 use hub::Hub;
 use limits::Limits;
+use listener::Caps;
 use route::{Route, Takes, Who};
 
 pub use openapi::document as openapi_document;
@@ -84,6 +85,8 @@ pub struct Gateway {
     pub(crate) stop: CancellationToken,
     porter: Porter,
     limits: Limits,
+    /// Where metrics are shown, if not here.
+    ops_listen: Listen,
     cors_origins: Origins,
     webhooks: webhooks::Secrets,
     pub(crate) board: Board,
@@ -128,6 +131,7 @@ impl Gateway {
             stop,
             porter: Porter { keys, run_token: run.map(|run| run.token.as_str().into()) },
             limits: Limits::new(settings.rate_per_customer, settings.rate_per_address),
+            ops_listen: settings.ops_listen,
             cors_origins: settings.cors_origins.clone(),
             webhooks: webhooks::Secrets::of(settings),
             board,
@@ -139,17 +143,22 @@ impl Gateway {
     }
 }
 
-/// Until it is stopped; requests under way are finished.
-pub async fn serve(gateway: Gateway, listener: TcpListener) {
+/// Until it is stopped; requests under way are finished. Past the caps only the `vital` routes are answered.
+pub(crate) async fn serve(gateway: Gateway, listener: TcpListener, vital: Router, caps: Caps) {
     let stop = gateway.stop.clone();
     let gateway = Arc::new(gateway);
-    let hub = gateway.hub.clone().listen(|| gateway.broker.facts(&hub::NEWS), stop.clone());
-    tokio::join!(listener::serve(listener, router(gateway.clone()), stop), hub);
+    let hub = gateway.hub.clone();
+    let hub = hub.run(|| gateway.broker.facts(&hub::NEWS), gateway.store.clone(), stop.clone());
+    tokio::join!(listener::serve(listener, router(gateway.clone()), vital, caps, stop), hub);
 }
 
 fn router(gateway: Arc<Gateway>) -> Router {
     let mut paths: Vec<(&'static str, Vec<Route>)> = Vec::new();
-    for route in route::table().into_iter().filter(|route| gateway.chaos.is_some() || !route.play) {
+    let is_here = |route: &Route| match route.path {
+        "/metrics" => gateway.ops_listen == Listen::Nowhere,
+        _ => gateway.chaos.is_some() || !route.play,
+    };
+    for route in route::table().into_iter().filter(is_here) {
         match paths.iter_mut().find(|(path, _)| *path == route.path) {
             Some((_, routes)) => routes.push(route),
             None => paths.push((route.path, vec![route])),
@@ -225,6 +234,7 @@ async fn meet(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let (caller, session) = match route.who {
+        Who::Monitor => (None, None),
         Who::Open | Who::OwnProof => {
             address_may(&gateway, &parts.extensions)?;
             (None, None)
@@ -243,7 +253,7 @@ async fn meet(
         (Who::Admin | Who::Browser, Some(Role::Customer)) => {
             return Err(Problem::forbidden("this is for admins"));
         }
-        (Who::Open | Who::OwnProof | Who::Customer | Who::Admin | Who::Browser, _) => {}
+        (Who::Open | Who::Monitor | Who::OwnProof | Who::Customer | Who::Admin | Who::Browser, _) => {}
     }
     let params = params.map_err(|why| Problem::bad_request("PATH_INVALID", why.body_text()))?;
     let params = params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();

@@ -47,6 +47,14 @@ pub enum Post {
     Gone,
 }
 
+/// Why a connection was not served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cap {
+    /// Its address has as many as one may have.
+    Address,
+    All,
+}
+
 pub static METRICS: Metrics = Metrics::new();
 
 /// Everything that is counted.
@@ -55,6 +63,7 @@ pub struct Metrics {
     deadlines: AtomicU64,
     round_trips: AtomicU64,
     posts: [AtomicU64; POSTS.len()],
+    over_cap: [AtomicU64; CAPS.len()],
 }
 
 struct OfRole {
@@ -89,6 +98,8 @@ const POSTS: [(Post, &str); 4] = [
     (Post::Gone, "gone"),
 ];
 
+const CAPS: [(Cap, &str); 2] = [(Cap::Address, "address"), (Cap::All, "all")];
+
 type Counter = fn(&OfRole) -> &AtomicU64;
 
 const COUNTERS: [(&str, &str, Counter); 3] = [
@@ -118,6 +129,7 @@ impl Metrics {
             deadlines: AtomicU64::new(0),
             round_trips: AtomicU64::new(0),
             posts: [const { AtomicU64::new(0) }; POSTS.len()],
+            over_cap: [const { AtomicU64::new(0) }; CAPS.len()],
         }
     }
 
@@ -165,6 +177,11 @@ impl Metrics {
         self.posts[post as usize].fetch_add(1, Relaxed);
     }
 
+    /// A connection came when this cap was reached.
+    pub fn over_cap(&self, cap: Cap) {
+        self.over_cap[cap as usize].fetch_add(1, Relaxed);
+    }
+
     /// The page, as far as it is known here.
     pub fn text(&self) -> String {
         let mut page = String::new();
@@ -210,6 +227,12 @@ impl Metrics {
         for (post, name) in POSTS {
             let count = self.posts[post as usize].load(Relaxed);
             line(&mut page, "checkout_webhook_posts_total", &[("outcome", name)], count);
+        }
+        let help = "connections past a cap, to which at most health and metrics were shown";
+        head(&mut page, "checkout_connections_over_cap_total", "counter", help);
+        for (cap, name) in CAPS {
+            let count = self.over_cap[cap as usize].load(Relaxed);
+            line(&mut page, "checkout_connections_over_cap_total", &[("cap", name)], count);
         }
         page
     }
@@ -337,6 +360,9 @@ mod tests {
         }
         for (at, (post, _)) in POSTS.iter().enumerate() {
             assert_eq!(*post as usize, at);
+        }
+        for (at, (cap, _)) in CAPS.iter().enumerate() {
+            assert_eq!(*cap as usize, at);
         }
         for (at, role) in Role::ALL.iter().enumerate() {
             assert_eq!(*role as usize, at);

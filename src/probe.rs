@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,9 +13,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use contract::Role;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
 
 use crate::app::{Part, Parts, queues};
 use crate::broker::{self, Broker};
@@ -33,6 +30,7 @@ pub struct Probe {
     broker: Arc<dyn Broker>,
     parts: Parts,
     last: Mutex<Option<(Instant, Readiness)>>,
+    last_looked_up: Mutex<Option<(Instant, String)>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -51,7 +49,7 @@ pub struct Dependency {
 
 impl Probe {
     pub fn new(store: Arc<dyn Store>, broker: Arc<dyn Broker>, parts: Parts) -> Arc<Self> {
-        Arc::new(Self { store, broker, parts, last: Mutex::default() })
+        Arc::new(Self { store, broker, parts, last: Mutex::default(), last_looked_up: Mutex::default() })
     }
 
     pub async fn readiness(&self) -> Readiness {
@@ -86,6 +84,18 @@ impl Probe {
         for (name, dependency) in [("database", &readiness.database), ("broker", &readiness.broker)] {
             line(&mut page, "checkout_dependency_ready", &[("name", name)], u8::from(dependency.ready));
         }
+        page + &self.looked_up().await
+    }
+
+    /// The part of the page that database and broker have to be asked for: seldom, however often the page is asked for.
+    async fn looked_up(&self) -> String {
+        let mut last = self.last_looked_up.lock().await;
+        if let Some((at, known)) = last.as_ref()
+            && at.elapsed() < KEPT
+        {
+            return known.clone();
+        }
+        let mut page = String::new();
         self.queues(&mut page).await;
         // They are the same wherever they are asked for, and cost the database a look.
         if self.parts.contains(&Part::Timers) {
@@ -100,6 +110,7 @@ impl Probe {
                 }
             }
         }
+        *last = Some((Instant::now(), page.clone()));
         page
     }
 
@@ -130,18 +141,16 @@ impl Dependency {
 
 /// The pages that are open to everybody.
 pub fn routes(probe: Arc<Probe>) -> Router {
+    let metrics = Router::new().route("/metrics", get(show_metrics)).with_state(probe.clone());
+    health_routes(probe).merge(metrics)
+}
+
+/// The same without the metrics, for where these are shown elsewhere.
+pub fn health_routes(probe: Arc<Probe>) -> Router {
     Router::new()
         .route("/health", get(async || "ok\n"))
         .route("/health/ready", get(show_readiness))
-        .route("/metrics", get(show_metrics))
         .with_state(probe)
-}
-
-/// For a process that has no other pages.
-pub async fn serve(probe: Arc<Probe>, listener: TcpListener, stop: CancellationToken) -> Result<()> {
-    let stopping = async move { stop.cancelled().await };
-    let serving = axum::serve(listener, routes(probe)).with_graceful_shutdown(stopping);
-    serving.await.context("the HTTP listener failed")
 }
 
 async fn show_readiness(State(probe): State<Arc<Probe>>) -> Response {

@@ -9,6 +9,7 @@ mod broker_contract;
 mod chaos;
 mod crash;
 mod dashboard;
+mod denial;
 mod door;
 mod examples;
 mod fences;

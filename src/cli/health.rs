@@ -11,8 +11,10 @@ use crate::config::{Listen, Settings};
 use crate::probe::Readiness;
 
 pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
-    let Listen::At(mut address) = settings.listen else {
-        bail!("nothing listens with these settings; give --listen as the process has it");
+    let ((Listen::At(mut address), _) | (Listen::Nowhere, Listen::At(mut address))) =
+        (settings.ops_listen, settings.listen)
+    else {
+        bail!("nothing listens with these settings; give --listen or --ops-listen as the process has it");
     };
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

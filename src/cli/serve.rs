@@ -26,9 +26,12 @@ pub(super) async fn run(parts: Parts, settings: &Settings) -> Result<ExitCode> {
         () = stop.asked() => return Ok(ExitCode::SUCCESS),
     };
     system.announce()?;
-    match system.address() {
+    match system.address().or(system.ops_address()) {
         Some(address) => tracing::info!("{name} is at work; http://{address}/health/ready tells how it is"),
         None => tracing::info!("{name} is at work"),
+    }
+    if let Some(address) = system.ops_address() {
+        tracing::info!("health, readiness and metrics are at http://{address}/metrics");
     }
     tokio::select! {
         why = system.broken() => {

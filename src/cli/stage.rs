@@ -25,7 +25,7 @@ impl Stage {
         let name = format!("checkout_{purpose}_{}", uuid::Uuid::now_v7().simple());
         tracing::info!("a stage of its own is set: {name}");
         let mut stage = Self { settings, folder: None, schema: None };
-        stage.settings.listen = Listen::Nowhere;
+        (stage.settings.listen, stage.settings.ops_listen) = (Listen::Nowhere, Listen::Nowhere);
         // A shop that stands there would hear of orders that are none of its own.
         stage.settings.provider_webhook_url = WebhookUrl::Nowhere;
         stage.settings.prefix = Prefix::try_from(name.clone()).map_err(anyhow::Error::msg)?;
@@ -55,7 +55,9 @@ impl Stage {
     pub(super) fn opens_for_one(&mut self) {
         let settings = auth::with_key(self.settings.clone());
         let listen = Listen::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        self.settings = Settings { listen, rate_per_customer: 0, rate_per_address: 0, ..settings };
+        let (rate_per_customer, rate_per_address, connections_per_address) = (0, 0, 0);
+        self.settings =
+            Settings { listen, rate_per_customer, rate_per_address, connections_per_address, ..settings };
     }
 
     /// Whatever became of it.

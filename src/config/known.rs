@@ -1,7 +1,7 @@
 //! Name, default and meaning of every setting, and the few that have another default somewhere or must not be shown.
 
 /// In the order in which `checkout config` shows them.
-pub(super) const SETTINGS: [(&str, &str, &str); 34] = [
+pub(super) const SETTINGS: [(&str, &str, &str); 37] = [
     (
         "database_url",
         "sqlite:data/checkout.db",
@@ -34,6 +34,11 @@ pub(super) const SETTINGS: [(&str, &str, &str); 34] = [
         "address of the HTTP listener; port 0 picks a free one, none has none (the default of worker and timers)",
     ),
     (
+        "ops_listen",
+        "none",
+        "address of a listener of its own for health, readiness and metrics; none: they are on the HTTP listener",
+    ),
+    (
         "jwt_secret",
         "",
         "signs the tokens of customers and admins (HS256): 32 bytes or more; dev makes one up",
@@ -52,6 +57,16 @@ pub(super) const SETTINGS: [(&str, &str, &str); 34] = [
         "rate_per_address",
         "1000",
         "requests that an address may make in a second; 0: any number, for behind a proxy",
+    ),
+    (
+        "connections_per_address",
+        "256",
+        "connections that an address may have open; 0: any number, for behind a proxy",
+    ),
+    (
+        "connections_max",
+        "4096",
+        "connections in all; past it only health, readiness and metrics are answered",
     ),
     (
         "refuse_when_oldest_s",

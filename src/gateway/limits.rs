@@ -26,13 +26,16 @@ impl Limits {
         self.customers.take(id.clone(), Instant::now())
     }
 
-    /// An IPv6 customer has a whole /64, and counts as one address.
     pub(crate) fn address(&self, address: IpAddr) -> Result<(), Problem> {
-        let address = match address.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
-            v4 @ IpAddr::V4(_) => v4,
-        };
-        self.addresses.take(address, Instant::now())
+        self.addresses.take(counted_as(address), Instant::now())
+    }
+}
+
+/// An IPv6 customer has a whole /64, and counts as one address.
+pub(super) fn counted_as(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -73,7 +73,7 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         "summary": route.about,
         "tags": [tag(route)],
         "security": match route.who {
-            Who::Open | Who::OwnProof => json!([]),
+            Who::Open | Who::Monitor | Who::OwnProof => json!([]),
             Who::Customer | Who::Admin | Who::Browser => json!([{"token": []}]),
         },
         "responses": responses(route, schemas),
@@ -176,16 +176,18 @@ fn problems(route: &Route) -> BTreeMap<u16, Vec<&'static str>> {
     for (status, code) in &route.problems {
         add(*status, code);
     }
-    add(429, "TOO_MANY_REQUESTS");
+    if route.who != Who::Monitor {
+        add(429, "TOO_MANY_REQUESTS");
+    }
     match route.who {
-        Who::Open => {}
+        Who::Open | Who::Monitor => {}
         Who::OwnProof | Who::Customer => add(401, "UNAUTHORIZED"),
         Who::Admin | Who::Browser => {
             add(401, "UNAUTHORIZED");
             add(403, "FORBIDDEN");
         }
     }
-    if route.who != Who::Open {
+    if !matches!(route.who, Who::Open | Who::Monitor) {
         add(503, "UNAVAILABLE");
     }
     if route.path.contains('{') {

@@ -15,17 +15,17 @@ use crate::probe::Readiness;
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get("/health", "health", |call| Box::pin(health(call)))
-            .by(Who::Open)
+            .by(Who::Monitor)
             .about("Whether this process answers")
             .answers_other(200, "it does", "text/plain"),
         Route::get("/health/ready", "ready", |call| Box::pin(ready(call)))
-            .by(Who::Open)
+            .by(Who::Monitor)
             .about("Whether it can work: each dependency by its name")
             .answers::<Readiness>(200, "all of them are there")
             .answers::<Readiness>(503, "one of them is away"),
         Route::get("/metrics", "metrics", |call| Box::pin(metrics(call)))
             .by(Who::Open)
-            .about("Numbers for Prometheus; nothing of any order")
+            .about("Numbers for Prometheus; nothing of any order. With the setting `ops_listen` they are there, and not here")
             .answers_other(200, "the page", "text/plain"),
         Route::get("/openapi.json", "openapi", |call| Box::pin(document(call)))
             .by(Who::Open)

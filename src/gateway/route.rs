@@ -58,6 +58,9 @@ pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 pub(crate) enum Who {
     /// Everybody: it shows nothing of any order.
     Open,
+    /// Everybody, however often they ask: a monitor whose address asks too much for other things still hears how this
+    /// process is. Only for what costs next to nothing.
+    Monitor,
     /// Whoever has a token; what they see is their own.
     Customer,
     Admin,

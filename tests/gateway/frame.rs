@@ -1,13 +1,16 @@
 //! What every route has in common: methods, headers, limits, and a listener that nobody can keep busy.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::Gate;
-use crate::support::web::Answer;
+use crate::support::served::SECRET;
+use crate::support::system::{QUICK, System};
+use crate::support::web::{Answer, Web};
+use crate::support::{Folder, until};
 
 #[test]
 fn what_there_is_not_and_what_is_not_allowed_are_problems_that_say_what_there_is() {
@@ -81,6 +84,45 @@ fn who_asks_too_often_is_told_when_to_come_again_and_the_command_line_is_not_hel
     assert!(answer.headers["retry-after"].parse::<u64>().unwrap() >= 1);
     assert_eq!(many(&gate.stranger()), Some(405), "strangers are counted by their address");
     gate.shop.close();
+}
+
+#[test]
+fn a_monitor_hears_how_the_process_is_however_much_its_address_asks() {
+    let gate = Gate::open_with(&["--rate-per-address=1"]);
+    let web = gate.stranger();
+    for _ in 0..10 {
+        web.get("/health").is(200);
+        web.get("/health/ready").is(200);
+    }
+    until("the address's share to be used up", || (web.get("/openapi.json").status == 429).then_some(()));
+    web.get("/health").is(200);
+    web.get("/health/ready").is(200);
+    gate.shop.close();
+}
+
+#[test]
+fn metrics_are_on_a_listener_of_their_own_where_a_setting_says_so_and_health_is_on_both() {
+    let folder = Folder::new();
+    let secret = format!("--jwt-secret={SECRET}");
+    let settings: Vec<_> = QUICK.iter().copied().chain([&*secret, "--ops-listen=127.0.0.1:0"]).collect();
+    let system = System::at_work(&folder, &settings);
+    let ops = until("the address of the ops listener", || {
+        let log = folder.read(&system.log);
+        let rest = log.split("metrics are at http://").nth(1)?;
+        rest.split('/').next()?.parse::<SocketAddr>().ok()
+    });
+    let (main, ops_web) = (Web::stranger(system.door().address()), Web::stranger(ops));
+    for page in ["/health", "/health/ready"] {
+        main.get(page).is(200);
+        ops_web.get(page).is(200);
+    }
+    main.get("/metrics").problem(404, "NOT_FOUND");
+    assert!(ops_web.get("/metrics").is(200).text.contains("checkout_connections_over_cap_total"));
+    ops_web.get("/orders").is(404);
+    // A container's health check asks there, even where nothing else listens.
+    let at_ops = format!("--ops-listen={ops}");
+    assert!(folder.checkout(&["health", "--listen=none", &at_ops]).ok().contains("ready"));
+    assert_eq!(system.terminate(), 0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Result, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use jsonwebtoken::{EncodingKey, Header};
@@ -15,6 +15,7 @@ use super::served::SECRET;
 pub(crate) struct Web {
     address: SocketAddr,
     token: Option<String>,
+    from: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -26,11 +27,11 @@ pub(crate) struct Answer {
 
 impl Web {
     pub(crate) fn stranger(address: SocketAddr) -> Self {
-        Self { address, token: None }
+        Self { address, token: None, from: None }
     }
 
     pub(crate) fn with_token(address: SocketAddr, token: &str) -> Self {
-        Self { address, token: Some(token.to_string()) }
+        Self { address, token: Some(token.to_string()), from: None }
     }
 
     pub(crate) fn customer(address: SocketAddr, id: &str) -> Self {
@@ -39,6 +40,11 @@ impl Web {
 
     pub(crate) fn admin(address: SocketAddr) -> Self {
         Self::with_token(address, &token(&json!({"sub": "anna", "role": "admin", "exp": in_an_hour()})))
+    }
+
+    /// The same from another address of this machine.
+    pub(crate) fn from(self, address: IpAddr) -> Self {
+        Self { from: Some(address), ..self }
     }
 
     #[track_caller]
@@ -78,7 +84,10 @@ impl Web {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<TcpStream> {
-        let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5))?;
+        let mut stream = match self.from {
+            None => TcpStream::connect_timeout(&self.address, Duration::from_secs(5))?,
+            Some(from) => connect_from(from, self.address)?,
+        };
         stream.set_read_timeout(Some(super::PATIENCE + Duration::from_secs(10)))?;
         let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
         if !headers.iter().any(|(name, _)| *name == "host") {
@@ -137,6 +146,16 @@ impl Answer {
         assert_eq!(self.status, status, "{self:?}");
         self
     }
+}
+
+fn connect_from(from: IpAddr, to: SocketAddr) -> Result<TcpStream> {
+    super::block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        let stream = socket.connect(to).await?.into_std()?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    })
 }
 
 /// Signed with the tests' secret.

@@ -10,7 +10,7 @@ pub(super) struct Others(Vec<System>);
 impl Others {
     /// Beside one system that has all parts.
     pub(super) async fn start(replicas: u8, settings: &Settings) -> Result<Self> {
-        let settings = Settings { listen: Listen::Nowhere, ..settings.clone() };
+        let settings = Settings { listen: Listen::Nowhere, ops_listen: Listen::Nowhere, ..settings.clone() };
         let workers = Part::all().into_iter().filter(|part| matches!(part, Part::Worker(_))).collect();
         let mut others = Vec::new();
         for _ in 1..replicas {

@@ -1,0 +1,3 @@
+//! What one client does to others, with figures: their orders go on, and none is refused.
+
+mod connections;

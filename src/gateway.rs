@@ -119,6 +119,8 @@ impl Gateway {
         let keys = Keys::of(settings).await?;
         let shop_token =
             chaos.as_ref().and_then(|_| auth::tokens(settings, CUSTOMER)).map(|(customer, _)| customer);
+        let run_token = run.map(|run| run.token.as_str().into());
+        let porter = Porter { keys, run_token, store: store.clone() };
         Ok(Self {
             store,
             broker,
@@ -129,7 +131,7 @@ impl Gateway {
             admission: Admission::of(settings),
             company: crate::app::company(settings),
             stop,
-            porter: Porter { keys, run_token: run.map(|run| run.token.as_str().into()) },
+            porter,
             limits: Limits::new(settings.rate_per_customer, settings.rate_per_address),
             ops_listen: settings.ops_listen,
             cors_origins: settings.cors_origins.clone(),

@@ -134,6 +134,12 @@ pub trait Store: Send + Sync + 'static {
     /// The same of those that have not ended, and it reads only these.
     async fn census_under_way(&self) -> Result<Census, Error>;
 
+    /// From now on the token of this name is signed out, until it expires by itself at `until_s` (Unix time). Those
+    /// that have expired are forgotten. Fails when [`SIGNED_OUT_MAX`] others are remembered.
+    async fn sign_out(&self, token: &str, until_s: u64) -> Result<(), Error>;
+
+    async fn is_signed_out(&self, token: &str) -> Result<bool, Error>;
+
     /// A few numbers that tell how the whole is.
     async fn vitals(&self) -> Result<Vitals, Error>;
 }
@@ -287,6 +293,14 @@ const ECHOES_OF_MAX: usize = 1000;
 const UNDER_WAY_MAX: usize = 100_000;
 /// What was made a moment ago may wait for nothing so far.
 const NEW_MAX: usize = 1000;
+
+/// How many signed-out tokens are remembered. Each was an admin's valid token, so that only the issuer of tokens can come
+/// near it; past it, signing out fails and says so.
+const SIGNED_OUT_MAX: usize = 10_000;
+
+fn too_many_signed_out() -> Error {
+    Error::Unavailable(format!("{SIGNED_OUT_MAX} tokens are signed out and have not expired yet"))
+}
 
 /// Which dead letters.
 #[derive(Clone, Debug, Default)]

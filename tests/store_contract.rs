@@ -11,9 +11,11 @@ mod only_postgres;
 mod only_sqlite;
 mod pruning;
 mod records;
+mod rights;
 mod roles;
 mod searching;
 mod side_by_side;
+mod signed_out;
 mod waiting;
 mod wire;
 mod words;
@@ -116,4 +118,7 @@ every_store!(
     pruning:
         pruning_takes_only_ended_orders,
         pruning_stops_at_its_limit_and_goes_on;
+    signed_out:
+        a_token_is_signed_out_until_it_expires,
+        no_more_tokens_are_signed_out_than_may_be_and_none_is_forgotten_for_another;
 );

@@ -11,6 +11,7 @@ use contract::{BodyHash, Speaker, clean_text};
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
+use crate::store::Store;
 use keys::Keys;
 
 pub use development::{tokens, with_key};
@@ -65,6 +66,19 @@ pub(crate) struct Claims {
     #[serde(default)]
     pub(crate) role: Role,
     pub(crate) exp: u64,
+    /// Compared where a setting names an issuer. A list is no issuer anywhere (RFC 7519, 4.1.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) iss: Option<String>,
+    /// Compared where a setting names an audience; of another type it is wrong everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) aud: Option<Audience>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Audience {
+    One(String),
+    Several(Vec<String>),
 }
 
 /// Knows everybody who may call.
@@ -72,6 +86,8 @@ pub(crate) struct Porter {
     pub(crate) keys: Keys,
     /// Of the run file, where there is one.
     pub(crate) run_token: Option<Arc<str>>,
+    /// Every gateway has the same, and it knows which tokens were signed out.
+    pub(crate) store: Arc<dyn Store>,
 }
 
 impl Porter {
@@ -92,19 +108,37 @@ impl Porter {
             tracing::debug!("a token was refused: {why}");
             Problem::unauthorized()
         })?;
-        match clean_text(&claims.sub, CUSTOMER_CHARS_MAX) {
-            Ok(id) => Ok(Caller { id: id.into(), role: claims.role, until: until(claims.exp) }),
+        let caller = match clean_text(&claims.sub, CUSTOMER_CHARS_MAX) {
+            Ok(id) => Caller { id: id.into(), role: claims.role, until: until(claims.exp) },
             Err(why) => {
                 tracing::debug!("a token was refused: sub {why}");
-                Err(Problem::unauthorized())
+                return Err(Problem::unauthorized());
             }
+        };
+        // Only admins sign out: a customer's request costs no load for it.
+        if caller.is_admin() && self.store.is_signed_out(&name_of(given)).await? {
+            tracing::debug!("a token was refused: it was signed out");
+            return Err(Problem::unauthorized());
         }
+        Ok(caller)
+    }
+
+    /// No gateway accepts the token any more, in a cookie or a header. One that is not valid anyway needs nothing.
+    pub(crate) async fn sign_out(&self, given: &str) -> Result<(), Problem> {
+        let Ok(claims) = self.keys.check(given).await else { return Ok(()) };
+        Ok(self.store.sign_out(&name_of(given), claims.exp).await?)
     }
 }
 
 fn until(exp: u64) -> Instant {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Instant::now() + Duration::from_secs(exp).saturating_sub(now).min(LONGEST)
+}
+
+/// Made from what is signed, and not from the signature: some algorithms have several signatures for the same text.
+fn name_of(token: &str) -> String {
+    let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
+    BodyHash::of("a token", signed).to_string()
 }
 
 fn bearer(value: &str) -> Option<&str> {

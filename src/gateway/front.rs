@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Gateway;
+use super::problem::Problem;
 
 /// Where a request came from.
 #[derive(Clone, Copy)]
@@ -52,6 +53,9 @@ pub(crate) async fn pass(State(gateway): State<Arc<Gateway>>, mut request: Reque
     let asks_first =
         method == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match (&origin, asks_first) {
+        _ if !names_one_host(&request) => {
+            Problem::bad_request("HOST_INVALID", "send exactly one Host header").into_response()
+        }
         (Some(_), true) => StatusCode::NO_CONTENT.into_response(),
         _ => next.run(request).await,
     };
@@ -83,6 +87,14 @@ pub(crate) async fn pass(State(gateway): State<Arc<Gateway>>, mut request: Reque
         false => tracing::debug!(request_id = &*id, %method, route, status, ms, "answered"),
     }
     response
+}
+
+/// With several, or none, a proxy before us may have gone by another one than we would (RFC 9112, 3.2). HTTP/1.0 had none.
+fn names_one_host(request: &Request) -> bool {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 => request.version() == Version::HTTP_10,
+        count => count == 1,
+    }
 }
 
 /// The caller's own, if it can stand in a log, so that both logs can be laid side by side.

@@ -16,6 +16,7 @@ mod own;
 mod pauses;
 mod prune;
 mod schema;
+mod signed_out;
 mod url;
 mod watch;
 
@@ -222,6 +223,14 @@ impl Store for PostgresStore {
 
     async fn census_under_way(&self) -> Result<Census, Error> {
         census::under_way(&self.connections).await
+    }
+
+    async fn sign_out(&self, token: &str, until_s: u64) -> Result<(), Error> {
+        self.remember_signed_out(token, until_s).await
+    }
+
+    async fn is_signed_out(&self, token: &str) -> Result<bool, Error> {
+        self.find_signed_out(token).await
     }
 
     async fn vitals(&self) -> Result<Vitals, Error> {

@@ -12,6 +12,7 @@ mod list;
 mod look;
 mod records;
 mod schema;
+mod signed_out;
 mod writer;
 
 use std::collections::HashMap;
@@ -244,6 +245,14 @@ impl Store for SqliteStore {
 
     async fn census_under_way(&self) -> Result<Census, Error> {
         census::under_way(&self.readers).await
+    }
+
+    async fn sign_out(&self, token: &str, until_s: u64) -> Result<(), Error> {
+        self.remember_signed_out(token, until_s).await
+    }
+
+    async fn is_signed_out(&self, token: &str) -> Result<bool, Error> {
+        self.find_signed_out(token).await
     }
 
     async fn vitals(&self) -> Result<Vitals, Error> {

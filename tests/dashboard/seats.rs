@@ -44,7 +44,9 @@ fn the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_good_for_pages_alon
     let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let host = office.address().to_string();
     let behind_tls = browser.post_as("/dashboard/sign-in", &form, &[("origin", &format!("https://{host}"))]);
-    assert!(behind_tls.headers["set-cookie"].ends_with("; Secure"), "{behind_tls:?}");
+    let secure = &behind_tls.headers["set-cookie"];
+    assert!(secure.starts_with("__Host-checkout_admin=") && secure.ends_with("; Secure"), "{secure}");
+    assert!(secure.contains("; Path=/;") && !secure.contains("Domain"), "{secure}");
     assert_eq!(behind_tls.headers["location"], "/", "nobody is led away");
     browser.get("/admin/orders").problem(401, "UNAUTHORIZED");
     browser.get("/orders").problem(401, "UNAUTHORIZED");
@@ -79,6 +81,43 @@ fn a_form_is_heard_only_from_a_page_of_ours() {
         assert_eq!(admin.post_as(path, &[("form_token", &token)], &from).status, 403, "{from:?}");
     }
     assert_eq!(admin.post(path, &[("form_token", &token)]).status, 303);
+}
+
+#[test]
+fn over_https_the_cookie_belongs_to_this_host_alone_and_a_plain_one_counts_at_this_machine_only() {
+    let office = Office::open();
+    let web = office.browser().web;
+    let token = admin_token();
+    let status = |host: &str, name: &str| {
+        let headers = [("host", host), ("cookie", &*format!("{name}={token}"))];
+        web.send("GET", "/", &headers, b"").status
+    };
+    assert_eq!(status("shop.example", "__Host-checkout_admin"), 200);
+    assert_eq!(status("shop.example", "checkout_admin"), 401, "a neighbouring host name may have set it");
+    assert_eq!(status("localhost:8080", "checkout_admin"), 200);
+    // A session over plain http from elsewhere is not begun: its token would cross the network in the clear.
+    let form = [("token", token.as_str()), ("next", "/")];
+    let sign_in = |headers: &[(&str, &str)]| office.browser().post_as("/dashboard/sign-in", &form, headers);
+    let (host, origin) = (("host", "shop.example"), ("origin", "http://shop.example"));
+    let refused = sign_in(&[host, origin]);
+    assert_eq!((refused.status, refused.headers.get("set-cookie")), (403, None));
+    let forwarded = sign_in(&[host, origin, ("x-forwarded-proto", "https")]).is(303);
+    assert!(forwarded.headers["set-cookie"].starts_with("__Host-"), "{forwarded:?}");
+}
+
+#[test]
+fn a_signed_out_token_is_refused_in_a_cookie_and_in_a_header() {
+    let office = Office::open();
+    let (mut browser, mut other) = (office.browser(), office.browser());
+    let (anna, bert) = (admin_token(), token_of_another());
+    browser.sign_in(&anna).is(303);
+    other.sign_in(&bert).is(303);
+    browser.post("/dashboard/sign-out", &[("form_token", &browser.form_token("/"))]).is(303);
+    assert_eq!(browser.get("/").status, 401, "a copy of the cookie");
+    assert_eq!(office.browser().sign_in(&anna).status, 401);
+    Web::with_token(office.address(), &anna).get("/admin/orders").problem(401, "UNAUTHORIZED");
+    assert_eq!(other.get("/").status, 200, "another admin's session goes on");
+    assert_eq!(Web::with_token(office.address(), &bert).get("/admin/orders").status, 200);
 }
 
 fn token_of_another() -> String {

@@ -32,6 +32,29 @@ fn what_there_is_not_and_what_is_not_allowed_are_problems_that_say_what_there_is
 }
 
 #[test]
+fn a_request_names_exactly_one_host() {
+    let gate = Gate::open();
+    let address = gate.shop.system.door().address();
+    let asked = |version: &str, hosts: &[&str]| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let hosts: String = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
+        let head = format!("GET /health HTTP/{version}\r\nconnection: close\r\n{hosts}\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        Answer::read(&answer).unwrap()
+    };
+    assert_eq!(asked("1.1", &["shop.example"]).status, 200);
+    assert_eq!(asked("1.0", &[]).status, 200);
+    asked("1.1", &[]).problem(400, "HOST_INVALID");
+    for several in [["shop.example", "evil.example"], ["shop.example", "shop.example"]] {
+        asked("1.1", &several).problem(400, "HOST_INVALID");
+        asked("1.0", &several).problem(400, "HOST_INVALID");
+    }
+    gate.shop.close();
+}
+
+#[test]
 fn every_answer_forbids_guessing_framing_and_keeping_and_names_its_request() {
     let gate = Gate::open();
     for path in ["/health", "/nowhere", "/openapi.json"] {

@@ -93,7 +93,7 @@ fn a_public_key_of_each_kind_opens_by_its_own_algorithm_alone() {
         assert_eq!(status(&gate, &pair.token(None, &claims())), 200, "{:?}", pair.algorithm);
         // Who takes the public key for a secret can sign by it; the key says that it is none.
         for secret in [pair.pem().into_bytes(), pair.public.clone()] {
-            let forged = signed(&Header::default(), &claims(), &EncodingKey::from_secret(&secret));
+            let forged = signed(&Header::default(), &claims(), &EncodingKey::from_secret(&secret).unwrap());
             assert_eq!(status(&gate, &forged), 401, "{:?}", pair.algorithm);
         }
         for other in [ed25519(), p256(), rsa()] {
@@ -121,15 +121,78 @@ fn a_set_of_keys_is_read_again_when_it_changes() {
         claims[name] = value;
         assert_eq!(status(&gate, &old.token(Some("old"), &claims)), 401, "{name}");
     }
-    // Half a file leaves the keys as they were.
-    folder.write("keys.json", "{\"keys\": [");
-    assert_eq!(status(&gate, &old.token(Some("old"), &claims())), 200);
     folder.write("keys.json", json!({"keys": [old.named("old"), new.named("new")]}).to_string());
     until("the new key", || (status(&gate, &new.token(Some("new"), &claims())) == 200).then_some(()));
     assert_eq!(status(&gate, &old.token(Some("old"), &claims())), 200, "both are good while they change");
     assert_eq!(status(&gate, &old.token(None, &claims())), 401, "now a token has to name its key");
     folder.write("keys.json", json!({"keys": [new.named("new")]}).to_string());
     until("the old key's end", || (status(&gate, &old.token(Some("old"), &claims())) == 401).then_some(()));
+    gate.shop.close();
+}
+
+#[test]
+fn a_set_of_keys_that_is_emptied_or_damaged_leaves_the_keys_as_they_were() {
+    let (ours, folder) = (ed25519(), Folder::new());
+    let path = folder.write("keys.json", json!({"keys": [ours.named("a")]}).to_string());
+    let gate = Gate { shop: Shop::open_with(&[&format!("--jwt-jwks-file={path}")]) };
+    let warnings = || {
+        let log = gate.shop.folder.read(&gate.shop.system.log);
+        log.matches("the keys stay as they were").count()
+    };
+    let mut damaged = ours.named("a");
+    damaged["x"] = json!("!");
+    for text in [
+        String::new(),
+        "{\"keys\": [".into(),
+        "{}".into(),
+        json!({"keys": []}).to_string(),
+        json!({"keys": [p256().named("b"), damaged]}).to_string(),
+    ] {
+        let before = warnings();
+        folder.write("keys.json", &text);
+        // Only a request makes the gateway look, and the warning says that it has.
+        until("a look at the file", || {
+            assert_eq!(status(&gate, &ours.token(Some("a"), &claims())), 200, "{text:?}");
+            (warnings() > before).then_some(())
+        });
+        assert_eq!(status(&gate, &ours.token(Some("a"), &claims())), 200, "{text:?}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    let before = warnings();
+    until("a look for the file", || {
+        assert_eq!(status(&gate, &ours.token(Some("a"), &claims())), 200, "it is gone");
+        (warnings() > before).then_some(())
+    });
+    gate.shop.close();
+}
+
+#[test]
+fn a_key_that_is_not_meant_for_verifying_opens_nothing() {
+    let (plain, folder) = (p256(), Folder::new());
+    let cases = [
+        ("sig", json!({"use": "sig"}), 200),
+        ("verify", json!({"key_ops": ["verify"]}), 200),
+        ("both", json!({"use": "sig", "key_ops": ["sign", "verify"], "alg": "ES256"}), 200),
+        ("enc", json!({"use": "enc"}), 401),
+        ("tls", json!({"use": "tls"}), 401),
+        ("sign", json!({"key_ops": ["sign"]}), 401),
+        ("derive", json!({"key_ops": ["deriveKey"]}), 401),
+        ("nothing", json!({"key_ops": []}), 401),
+        ("split", json!({"use": "sig", "key_ops": ["deriveBits"]}), 401),
+        ("agree", json!({"alg": "ECDH-ES"}), 401),
+    ];
+    let keys = cases.iter().map(|(name, limits, _)| {
+        let mut jwk = plain.named(name);
+        for (key, value) in limits.as_object().unwrap() {
+            jwk[key] = value.clone();
+        }
+        jwk
+    });
+    let path = folder.write("keys.json", json!({"keys": keys.collect::<Vec<_>>()}).to_string());
+    let gate = Gate { shop: Shop::open_with(&[&format!("--jwt-jwks-file={path}")]) };
+    for (name, limits, expected) in cases {
+        assert_eq!(status(&gate, &plain.token(Some(name), &claims())), expected, "{limits}");
+    }
     gate.shop.close();
 }
 

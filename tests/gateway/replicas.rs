@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::orders::{body, id_of, place, place_and_wait};
+use crate::dashboard::Browser;
 use crate::support::served::Served;
 use crate::support::until;
-use crate::support::web::Web;
+use crate::support::web::{Web, in_an_hour, token};
 
 #[test]
 fn a_key_stands_for_one_order_at_whichever_gateway_and_each_of_them_hears_its_outcome() {
@@ -38,4 +39,20 @@ fn a_key_stands_for_one_order_at_whichever_gateway_and_each_of_them_hears_its_ou
     assert_eq!(shown["payment"]["charged"], json!({"amount": "12.99", "currency": "EUR"}));
     assert_eq!((gateway.terminate(), workers.terminate()), (0, 0));
     served.assert_clean_at_rest();
+}
+
+#[test]
+fn a_sign_out_at_one_gateway_counts_at_all() {
+    let served = Served::new();
+    let (mut one, mut other) = (served.spawn(&["gateway"]), served.spawn(&["gateway"]));
+    let (here, there) = (served.ready(&mut one), served.ready(&mut other));
+    let token = token(&json!({"sub": "anna", "role": "admin", "exp": in_an_hour()}));
+    let at = |address| Browser { web: Web::stranger(address), cookie: String::new() };
+    let (mut browser, mut elsewhere) = (at(here), at(there));
+    browser.sign_in(&token).is(303);
+    elsewhere.sign_in(&token).is(303);
+    browser.post("/dashboard/sign-out", &[("form_token", &browser.form_token("/"))]).is(303);
+    assert_eq!(elsewhere.get("/").status, 401);
+    Web::with_token(there, &token).get("/admin/orders").problem(401, "UNAUTHORIZED");
+    assert_eq!((one.terminate(), other.terminate()), (0, 0));
 }

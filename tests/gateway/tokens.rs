@@ -1,6 +1,8 @@
 //! A token is good if our key signed it, by the key's own algorithm, and it has not run out. Every other one is refused
 //! in the same words.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
@@ -22,8 +24,8 @@ fn with(name: &str, value: Value) -> Value {
 #[test]
 fn every_way_in_which_a_token_can_be_wrong_has_the_same_answer() {
     let gate = Gate::open();
-    let ours = EncodingKey::from_secret(SECRET.as_bytes());
-    let theirs = EncodingKey::from_secret(b"another secret, which is just as long as ours");
+    let ours = EncodingKey::from_secret(SECRET.as_bytes()).unwrap();
+    let theirs = EncodingKey::from_secret(b"another secret, which is just as long as ours").unwrap();
     let good = token(&claims());
     let (head, rest) = good.split_once('.').unwrap();
     let (body, signature) = rest.split_once('.').unwrap();
@@ -62,4 +64,62 @@ fn every_way_in_which_a_token_can_be_wrong_has_the_same_answer() {
     plain.as_object_mut().unwrap().remove("role");
     gate.with_token(&token(&plain)).post("/admin/messages", &json!({})).problem(403, "FORBIDDEN");
     gate.shop.close();
+}
+
+/// A header as it stands here, signed over by our own key.
+fn headed(header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", part(header), part(claims));
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, SECRET.as_bytes());
+    let signature = aws_lc_rs::hmac::sign(&key, message.as_bytes());
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[test]
+fn a_token_with_an_unknown_critical_header_is_refused() {
+    let gate = Gate::open();
+    let status = |header: &Value| gate.with_token(&headed(header, &claims())).get("/orders").status;
+    assert_eq!(status(&json!({"alg": "HS256"})), 200);
+    for header in [
+        json!({"alg": "HS256", "crit": ["exp"], "exp": 0}),
+        json!({"alg": "HS256", "crit": ["http://shop.example/bound-to"], "http://shop.example/bound-to": "x"}),
+        json!({"alg": "HS256", "crit": []}),
+        json!({"alg": "HS256", "crit": "b64"}),
+        json!({"alg": "HS256", "crit": ["b64"], "b64": false}),
+        json!({"alg": "HS256", "b64": false}),
+        json!({"alg": "HS256", "b64": "no"}),
+    ] {
+        assert_eq!(status(&header), 401, "{header}");
+    }
+    gate.shop.close();
+}
+
+#[test]
+fn claims_of_a_wrong_type_are_refused_even_where_they_are_not_compared() {
+    let lax = Gate::open();
+    let strict = Gate::open_with(&["--jwt-issuer=https://id.example", "--jwt-audience=shop"]);
+    let named = |name: &str, value: &Value| {
+        let mut claims =
+            json!({"sub": "anna", "exp": in_an_hour(), "iss": "https://id.example", "aud": "shop"});
+        claims[name] = value.clone();
+        token(&claims)
+    };
+    for gate in [&lax, &strict] {
+        for (name, value, status) in [
+            ("aud", json!("shop"), 200),
+            ("aud", json!(["other", "shop"]), 200),
+            ("aud", json!(7), 401),
+            ("aud", json!({"shop": true}), 401),
+            ("aud", json!(["shop", 7]), 401),
+            ("iss", json!(["https://id.example"]), 401),
+            ("iss", json!({"https://id.example": 1}), 401),
+            ("sub", json!(["anna"]), 401),
+            ("sub", json!(7), 401),
+        ] {
+            let found = gate.with_token(&named(name, &value)).get("/orders").status;
+            assert_eq!(found, status, "{name} {value}");
+        }
+    }
+    lax.shop.close();
+    strict.shop.close();
 }

@@ -160,7 +160,7 @@ fn connect_from(from: IpAddr, to: SocketAddr) -> Result<TcpStream> {
 
 /// Signed with the tests' secret.
 pub(crate) fn token(claims: &Value) -> String {
-    signed(&Header::default(), claims, &EncodingKey::from_secret(SECRET.as_bytes()))
+    signed(&Header::default(), claims, &EncodingKey::from_secret(SECRET.as_bytes()).unwrap())
 }
 
 pub(crate) fn signed(header: &Header, claims: &Value, key: &EncodingKey) -> String {

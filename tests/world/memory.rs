@@ -284,6 +284,14 @@ impl Store for Memory {
         nobody_looks()
     }
 
+    async fn sign_out(&self, _: &str, _: u64) -> Result<(), Error> {
+        nobody_looks()
+    }
+
+    async fn is_signed_out(&self, _: &str) -> Result<bool, Error> {
+        nobody_looks()
+    }
+
     async fn vitals(&self) -> Result<Vitals, Error> {
         nobody_looks()
     }

@@ -31,11 +31,14 @@ pub fn tokens(settings: &Settings, customer: &str) -> Option<(String, String)> {
 fn token(settings: &Settings, id: &str, role: Role) -> Option<String> {
     let secret = settings.jwt_secret.reveal()?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
-    let mut claims = serde_json::to_value(Claims { sub: id.into(), role, exp: now + TOKEN_S }).ok()?;
+    let mut claims =
+        serde_json::to_value(Claims { sub: id.into(), role, exp: now + TOKEN_S, iss: None, aud: None })
+            .ok()?;
     for (name, value) in [("iss", &settings.jwt_issuer), ("aud", &settings.jwt_audience)] {
         if !value.is_empty() {
             claims[name] = value.as_str().into();
         }
     }
-    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes())).ok()
+    let key = EncodingKey::from_secret(secret.as_bytes()).ok()?;
+    jsonwebtoken::encode(&Header::default(), &claims, &key).ok()
 }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, CommonParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, KeyOperations,
+    PublicKeyUse,
+};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use tokio::sync::Mutex;
 
@@ -59,7 +62,7 @@ impl Keys {
             (Some(secret), "", "") => Source::One(Key {
                 name: None,
                 algorithm: Algorithm::HS256,
-                key: DecodingKey::from_secret(secret.as_bytes()),
+                key: DecodingKey::from_secret(secret.as_bytes())?,
             }),
             (None, path, "") if !path.is_empty() => Source::One(public_key(Path::new(path)).await?),
             (None, "", path) if !path.is_empty() => {
@@ -175,24 +178,35 @@ async fn read_set(path: &Path) -> Result<Vec<Key>> {
     let named = || format!("{}: a JSON Web Key Set is expected", path.display());
     let text = tokio::fs::read(path).await.with_context(|| format!("cannot read {}", path.display()))?;
     let set: JwkSet = serde_json::from_slice(&text).with_context(named)?;
-    let keys: Vec<Key> = set.keys.iter().filter_map(key_of).collect();
+    let known = set.keys.iter().filter_map(key_of).collect::<Result<Vec<Key>>>();
+    let keys = known.with_context(|| format!("{} holds a key that cannot be read", path.display()))?;
     if keys.is_empty() {
         bail!("{} has no public key that we know: RSA, P-256 or Ed25519", path.display());
     }
     Ok(keys)
 }
 
-/// A set may hold keys for other purposes, and a secret has no place in it.
-fn key_of(jwk: &Jwk) -> Option<Key> {
-    if jwk.common.public_key_use == Some(PublicKeyUse::Encryption) {
-        return None;
-    }
+/// A set may hold keys for other purposes, which are left out; so is a secret, which has no place in it. An error is
+/// a key for us that is damaged.
+fn key_of(jwk: &Jwk) -> Option<Result<Key>> {
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
         AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => Algorithm::ES256,
         AlgorithmParameters::OctetKeyPair(ed) if ed.curve == EllipticCurve::Ed25519 => Algorithm::EdDSA,
         _ => return None,
     };
-    let key = DecodingKey::from_jwk(jwk).ok()?;
-    Some(Key { name: jwk.common.key_id.clone(), algorithm, key })
+    if !may_verify(&jwk.common, algorithm) {
+        return None;
+    }
+    let name = jwk.common.key_id.clone();
+    let read = DecodingKey::from_jwk(jwk).with_context(|| format!("key {name:?}"));
+    Some(read.map(|key| Key { name, algorithm, key }))
+}
+
+/// Each of `use`, `key_ops` and `alg` that a key carries has to allow it (RFC 7517, 4.2 to 4.4).
+fn may_verify(common: &CommonParameters, algorithm: Algorithm) -> bool {
+    let signs = common.public_key_use.as_ref().is_none_or(|used| *used == PublicKeyUse::Signature);
+    let verifies = common.key_operations.as_ref().is_none_or(|ops| ops.contains(&KeyOperations::Verify));
+    let alike = common.key_algorithm.is_none_or(|named| named == KeyAlgorithm::from(algorithm));
+    signs && verifies && alike
 }

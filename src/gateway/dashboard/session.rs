@@ -2,6 +2,7 @@
 //! at this very machine. The cookie is good for the dashboard's routes and for no others.
 //!
 //! Nothing is kept here: the cookie is the token, so that every gateway knows it, and a form's token is made from it.
+//! Only what was signed out is remembered, in the database.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -17,7 +18,12 @@ use crate::gateway::call::Call;
 use crate::gateway::front::Peer;
 use crate::gateway::problem::Problem;
 
-const COOKIE: &str = "checkout_admin";
+/// A browser keeps a cookie of this name only if it came over https, is `Secure`, for every path, and for this host
+/// alone: no page of a neighbouring host name can set one in its place.
+const COOKIE: &str = "__Host-checkout_admin";
+/// Over plain http browsers keep neither such a name nor a `Secure` cookie (some not even from localhost). At a loopback
+/// address nothing goes over a network, so there the cookie has a plain name; it is looked at nowhere else.
+const LOOPBACK_COOKIE: &str = "checkout_admin";
 /// What is open in a browser looks again after that, like whatever else a token has opened.
 const LOCAL_UNTIL: Duration = Duration::from_secs(3600);
 
@@ -75,28 +81,57 @@ impl Session {
 /// The cookie for a token that has just been looked at. It ends with the browser's session, or with the token.
 pub(super) fn cookie_of(token: &str, headers: &HeaderMap) -> Option<HeaderValue> {
     let plain = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    let value = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{}", secure(headers));
+    let (name, secure) = kept_as(headers);
+    let value = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&value).ok().filter(|_| plain)
 }
 
 pub(super) fn no_cookie(headers: &HeaderMap) -> HeaderValue {
-    let value = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{}", secure(headers));
-    HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("checkout_admin=; Path=/; Max-Age=0"))
+    let (name, secure) = kept_as(headers);
+    let value = format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{secure}");
+    HeaderValue::from_str(&value)
+        .unwrap_or(HeaderValue::from_static("__Host-checkout_admin=; Path=/; Max-Age=0; Secure"))
 }
 
-/// Behind TLS, which ends before us, the browser says so itself: it names its page's origin.
-fn secure(headers: &HeaderMap) -> &'static str {
-    let says =
-        |name: &str, how: fn(&str) -> bool| headers.get(name).and_then(|v| v.to_str().ok()).is_some_and(how);
-    let https = says("origin", |origin| origin.starts_with("https://"))
-        || says("x-forwarded-proto", |proto| proto.eq_ignore_ascii_case("https"));
-    if https { "; Secure" } else { "" }
+/// Over plain http from another machine a token would cross the network in the clear, and no browser would keep the cookie.
+pub(super) fn must_keep_a_cookie(headers: &HeaderMap) -> Result<(), Problem> {
+    let plain = text(headers, "origin").is_some_and(|origin| origin.starts_with("http://"));
+    match plain && !over_https(headers) && !is_loopback(host(headers)) {
+        true => Err(Problem::forbidden("sign in over https, or at this machine by http://localhost")),
+        false => Ok(()),
+    }
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let each = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = each.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, token)| token).filter(|token| !token.is_empty())
+/// The cookie's name, and what it needs besides.
+fn kept_as(headers: &HeaderMap) -> (&'static str, &'static str) {
+    match is_loopback(host(headers)) && !over_https(headers) {
+        true => (LOOPBACK_COOKIE, ""),
+        false => (COOKIE, "; Secure"),
+    }
+}
+
+/// TLS ends before us: the browser says it by naming its page's origin, or the proxy does.
+fn over_https(headers: &HeaderMap) -> bool {
+    text(headers, "origin").is_some_and(|origin| origin.starts_with("https://"))
+        || text(headers, "x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn host(headers: &HeaderMap) -> &str {
+    text(headers, "host").unwrap_or_default()
+}
+
+pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let named = |wanted: &str| {
+        let each = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut pairs =
+            each.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(name, _)| *name == wanted).map(|(_, token)| token).filter(|token| !token.is_empty())
+    };
+    named(COOKIE).or_else(|| named(LOOPBACK_COOKIE).filter(|_| is_loopback(host(headers))))
 }
 
 /// A link may lead here from anywhere; nothing else that another site's page does is answered.
@@ -122,8 +157,7 @@ fn sits_here(parts: &Parts) -> bool {
     let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
         .iter()
         .any(|name| parts.headers.contains_key(*name));
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    near && !forwarded && is_loopback(host)
+    near && !forwarded && is_loopback(host(&parts.headers))
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -1,4 +1,4 @@
-//! A token is changed for a cookie, and the cookie is thrown away.
+//! A token is changed for a cookie; signing out throws the cookie away and ends the token at every gateway.
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,6 +8,7 @@ use super::html::{Tag, tag};
 use super::page::{self, Page};
 use super::parts;
 use super::session;
+use crate::gateway::auth::Role;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
 
@@ -33,7 +34,7 @@ pub(super) fn page(next: &str, wrong: bool) -> Response {
         .attr("action", PATH)
         .class("card narrow")
         .with(tag("h1").text("Sign in"))
-        .with(tag("p").text("This is for admins. Paste a token whose role is admin; it stays in this browser until you close it."))
+        .with(tag("p").text("This is for admins. Paste a token whose role is admin; it stays in this browser until you close it or sign out. Signing out ends the token itself, everywhere."))
         .with(wrong.then(|| tag("p").class("bad").attr("role", "alert").text("This token is not good, or not any more.")))
         .with(parts::field("token", "Token", token_field()))
         .with(tag("input").attr("type", "hidden").attr("name", "next").attr("value", next))
@@ -58,17 +59,27 @@ pub(super) async fn sign_in(call: Call) -> Result<Response, Problem> {
     session::must_be_our_page(&Method::POST, &call.headers)?;
     let Given { token, next } = call.form()?;
     let token = token.trim();
-    let known = call.gateway.porter.known(token).await;
-    let Some(cookie) = session::cookie_of(token, &call.headers).filter(|_| known.is_ok()) else {
+    session::must_keep_a_cookie(&call.headers)?;
+    let known = match call.gateway.porter.known(token).await {
+        Ok(known) => Some(known),
+        Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => None,
+        Err(problem) => return Err(problem),
+    };
+    let (Some(known), Some(cookie)) = (known, session::cookie_of(token, &call.headers)) else {
         return Ok(page(&next, true));
     };
-    if !known?.is_admin() {
-        return Err(Problem::forbidden("this token is a customer's; the dashboard is for admins"));
+    match known.role {
+        Role::Admin => Ok(went(&next, cookie)),
+        Role::Customer => Err(Problem::forbidden("this token is a customer's; the dashboard is for admins")),
+        // It cannot be signed out: the command line needs it as long as the process runs.
+        Role::Operator => Err(Problem::forbidden("this is the command line's token; use an admin's")),
     }
-    Ok(went(&next, cookie))
 }
 
 pub(super) async fn sign_out(call: Call) -> Result<Response, Problem> {
+    if let Some(token) = session::cookie(&call.headers) {
+        call.gateway.porter.sign_out(token).await?;
+    }
     Ok(went(PATH, session::no_cookie(&call.headers)))
 }
 

@@ -1,6 +1,7 @@
 //! Every setting there is, its default, and where its value came from. A name nobody knows is never ignored
 //! silently.
 
+mod exposed;
 mod known;
 mod sense;
 mod value;
@@ -12,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
+pub use exposed::exposed_secret_files;
 use known::{DEV_DEFAULTS, PART_DEFAULTS, SECRETS, SETTINGS};
 pub use sense::Usage;
 pub use value::{

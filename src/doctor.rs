@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::app;
 use crate::broker::rabbitmq;
-use crate::config::{AmqpUrl, DatabaseUrl, Settings, Usage, WebhookUrl};
+use crate::config::{AmqpUrl, DatabaseUrl, Settings, Usage, WebhookUrl, exposed_secret_files};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{DeadStatus, Filter, Store};
@@ -116,6 +116,10 @@ fn look_at_settings(settings: &Settings, warnings: &[String], found: &mut Findin
         DatabaseUrl::Sqlite(_) => Usage::Whole,
         DatabaseUrl::Postgres(_) => Usage::Part,
     };
+    for (variable, path) in exposed_secret_files(std::env::vars()) {
+        let what = format!("every user of this machine may read {}, which {variable} names", path.display());
+        found.add("secrets", Level::Warning, what, format!("chmod o-rwx {}", path.display()));
+    }
     match settings.must_fit(usage) {
         Ok(()) => {
             found.good("settings", format!("database {}, prefix {}", settings.database_url, settings.prefix))

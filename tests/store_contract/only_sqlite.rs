@@ -1,6 +1,8 @@
 //! What holds for one file on one machine.
 
 use super::*;
+use crate::support::Folder;
+use crate::support::system::{QUICK, System};
 
 #[tokio::test]
 async fn what_was_kept_is_there_when_the_file_is_opened_again() {
@@ -29,6 +31,35 @@ async fn nobody_else_can_read_the_files() {
         let mode = std::fs::metadata(format!("{}{side}", db.path.display())).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{side}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_others_could_read_is_narrowed_at_the_next_start() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    System::start(&folder, QUICK).kill_9();
+    let files =
+        ["checkout.db", "checkout.db-wal", "checkout.db-shm", "checkout.world.db", "checkout.world.db-wal"];
+    let mode = |file: &str| std::fs::metadata(folder.path(file)).unwrap().permissions().mode() & 0o777;
+    for file in files {
+        assert_eq!(mode(file), 0o600, "{file}");
+        std::fs::set_permissions(folder.path(file), std::fs::Permissions::from_mode(0o664)).unwrap();
+    }
+    let again = System::start(&folder, QUICK);
+    for file in files {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
+    let log = folder.read(&again.log);
+    assert!(
+        log.contains("checkout.db had mode 664") && log.contains("checkout.world.db had mode 664"),
+        "{log}"
+    );
+    assert_eq!(again.terminate(), 0);
+    // Nothing is said of what was right.
+    let third = System::start(&folder, QUICK);
+    assert!(!folder.read(&third.log).contains("had mode"));
+    assert_eq!(third.terminate(), 0);
 }
 
 /// What was written by the program before: with columns read out of documents, without `says`, and with everything in `said`.

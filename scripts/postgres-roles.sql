@@ -10,18 +10,34 @@
 -- the first schema in the search path.
 --
 -- The owner migrates and is bound by nothing; no worker should log in as the owner.
+--
+-- The mock provider's and channels' own books are in a schema beside it, `world` or `<schema>_world`, if they were made
+-- (`checkout migrate up` makes them): there, only those who play or read the mock have rights.
 do $roles$
 declare
     prefix constant text := coalesce(nullif(current_setting('checkout.role_prefix', true), ''), 'checkout_');
     workers constant text[] := array['order', 'payment', 'stock', 'notification', 'saga', 'provider', 'email', 'sms'];
     others constant text[] := array['gateway', 'operator', 'timers', 'auditor'];
     records constant text := 'orders, submissions, audit, products, discounts, methods, carts, stock, holds, payments, wallets, notices, sagas';
+    guarded constant text[] := array['journal', 'dead_letters', 'echoes', 'meta'];
+    world constant text := case when to_regnamespace(current_schema() || '_world') is null
+                                then 'world' else current_schema() || '_world' end;
     worker text;
     role text;
+    name text;
+    found record;
 begin
-    execute 'alter table journal enable row level security';
-    execute 'alter table dead_letters enable row level security';
+    -- Which rows a login sees and writes. Those of an earlier version of this file go, whatever they are called.
+    foreach name in array guarded loop
+        execute format('alter table %I enable row level security', name);
+        for found in select policyname from pg_policies where schemaname = current_schema() and tablename = name
+                     and (policyname = 'looks' or starts_with(policyname, prefix)) loop
+            execute format('drop policy %I on %I', found.policyname, name);
+        end loop;
+    end loop;
 
+    -- Before Postgres 15 every login may create tables here, and would migrate.
+    execute format('revoke create on schema %I from public', current_schema());
     foreach worker in array workers || others loop
         role := quote_ident(prefix || worker);
         begin
@@ -31,14 +47,13 @@ begin
         end;
         execute format('revoke all on all tables in schema %I from %s', current_schema(), role);
         execute format('revoke all on all sequences in schema %I from %s', current_schema(), role);
-        execute format('drop policy if exists %s on journal', role);
-        execute format('drop policy if exists %s on dead_letters', role);
-        execute 'drop policy if exists looks on journal';
-        execute 'drop policy if exists looks on dead_letters';
         execute format('grant usage on schema %I to %s', current_schema(), role);
         -- To see whether the tables fit the program, and who has to rest.
         execute format('grant select on _sqlx_migrations, meta, pauses to %s', role);
     end loop;
+
+    -- Numbers about the whole: each login that may read the table sees all of them.
+    execute 'create policy looks on meta for select using (true)';
 
     -- Whoever handles messages sees and writes his own rows of the journal, and buries what came by his own queues.
     foreach worker in array workers || array['gateway'] loop
@@ -48,6 +63,7 @@ begin
         execute format('create policy %s on journal to %s using (role = %L)', role, role, worker);
         -- Beside the work, and nobody decides by it.
         execute format('grant select, insert, update on echoes to %s', role);
+        execute format('create policy %s on echoes to %s using (role = %L)', role, role, worker);
         execute format('grant select, insert, update on dead_letters to %s', role);
         execute format('create policy %s on dead_letters to %s using (queue = %L or (queue = ''intake'' and %L = ''order''))',
             role, role, worker, worker);
@@ -68,6 +84,14 @@ begin
     -- An order's story is everybody's rows together.
     execute format('create policy looks on journal for select to %I using (true)', prefix || 'gateway');
     execute format('create policy looks on dead_letters for select to %I using (true)', prefix || 'gateway');
+    execute format('create policy looks on echoes for select to %I using (true)', prefix || 'gateway');
+    -- A gateway, which may also run as the operator, remembers which tokens were signed out and forgets those that have
+    -- expired. No other number is its own.
+    foreach worker in array array['gateway', 'operator'] loop
+        role := quote_ident(prefix || worker);
+        execute format('grant insert, delete on meta to %s', role);
+        execute format('create policy %s on meta to %s using (starts_with(key, ''signed_out/''))', role, role);
+    end loop;
 
     -- An operator looks at everything, closes dead letters, and says messages again, in the name of whoever owes it.
     role := quote_ident(prefix || 'operator');
@@ -78,24 +102,58 @@ begin
     execute format('grant select, insert, delete on pauses to %s', role);
     execute format('grant select, update on dead_letters to %s', role);
     execute format('create policy %s on dead_letters to %s using (true)', role, role);
+    execute format('create policy %s on echoes for select to %s using (true)', role, role);
 
     -- Publishes what is due, moves the mark, refills, prunes, takes in dead letters from the broker, and lets the mock
     -- provider's events in, as the gateway would.
     role := quote_ident(prefix || 'timers');
-    execute format('grant select, update on deadlines to %s', role);
-    execute format('grant select, insert, update, delete on echoes to %s', role);
+    -- It moves a deadline on, and cannot change what the deadline will say.
+    execute format('grant select, update (due) on deadlines to %s', role);
     execute format('grant select on orders, sagas to %s', role);
-    execute format('grant select, insert, delete on journal to %s', role);
     execute format('grant select, usage on journal_seq to %s', role);
-    execute format('grant update on meta to %s', role);
-    execute format('create policy %s on journal to %s using (true)', role, role);
+    -- What it lets in it journals as the gateway would; nothing of the last day can be deleted, by pruning or otherwise.
+    execute format('grant select, insert, delete on journal to %s', role);
+    execute format('create policy %s on journal for select to %s using (true)', role, role);
+    execute format('create policy %I on journal for insert to %s with check (role = ''gateway'')',
+        prefix || 'timers_in', role);
+    execute format('create policy %I on journal for delete to %s using (at < now() - interval ''1 day'')',
+        prefix || 'timers_out', role);
+    execute format('grant select, insert, update, delete on echoes to %s', role);
+    execute format('create policy %s on echoes to %s using (true) with check (role = ''gateway'')', role, role);
+    execute format('grant update (value) on meta to %s', role);
+    execute format('create policy %s on meta for update to %s using (key in (''mark'', ''settled_seq'', ''settled_xid''))',
+        role, role);
+    -- It opens dead letters and closes none.
     execute format('grant select, insert, update on dead_letters to %s', role);
-    execute format('create policy %s on dead_letters to %s using (true)', role, role);
+    execute format('create policy %s on dead_letters for select to %s using (true)', role, role);
+    execute format('create policy %I on dead_letters for insert to %s with check (status = ''open'')',
+        prefix || 'timers_in', role);
+    execute format('create policy %I on dead_letters for update to %s using (true) with check (status = ''open'')',
+        prefix || 'timers_again', role);
 
     -- Reads everything, writes nothing.
     role := quote_ident(prefix || 'auditor');
     execute format('grant select on %s, journal, dead_letters, deadlines, echoes to %s', records, role);
     execute format('create policy %s on journal for select to %s using (true)', role, role);
     execute format('create policy %s on dead_letters for select to %s using (true)', role, role);
+    execute format('create policy %s on echoes for select to %s using (true)', role, role);
+
+    -- The mock world. With a real provider there is none.
+    if to_regclass(format('%I.posts', world)) is null then
+        return;
+    end if;
+    foreach worker in array workers || others loop
+        role := quote_ident(prefix || worker);
+        execute format('revoke all on all tables in schema %I from %s', world, role);
+        if worker in ('provider', 'email', 'sms') or worker = any(others) then
+            execute format('grant usage on schema %I to %s', world, role);
+            execute format('grant select on all tables in schema %I to %s', world, role);
+        end if;
+    end loop;
+    execute format('grant insert, update on %1$I.charges, %1$I.refunds, %1$I.events to %2$I', world, prefix || 'provider');
+    execute format('grant insert on %1$I.sent to %2$I, %3$I', world, prefix || 'email', prefix || 'sms');
+    -- The courier: it brings events, and remembers what became of posting them.
+    execute format('grant update on %1$I.events to %2$I', world, prefix || 'timers');
+    execute format('grant insert, update on %1$I.posts to %2$I', world, prefix || 'timers');
 end
 $roles$;

@@ -30,7 +30,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     let database = &settings.database_url;
     let done = match (args.direction.as_str(), args.dry_run) {
         ("up", true) => pending(database).await?,
-        ("up", false) => up(database).await?,
+        ("up", false) => up(settings).await?,
         (_, true) => after(database, args.to).await?,
         (_, false) if !args.yes => {
             let why =
@@ -63,10 +63,16 @@ async fn pending(database: &DatabaseUrl) -> Result<Vec<String>, Error> {
     }
 }
 
-async fn up(database: &DatabaseUrl) -> Result<Vec<String>, Error> {
-    match database {
-        DatabaseUrl::Sqlite(path) => SqliteStore::migrate_up(path).await,
-        DatabaseUrl::Postgres(url) => PostgresStore::migrate_up(url.reveal()).await,
+async fn up(settings: &Settings) -> Result<Vec<String>> {
+    match &settings.database_url {
+        DatabaseUrl::Sqlite(path) => Ok(SqliteStore::migrate_up(path).await?),
+        DatabaseUrl::Postgres(url) => {
+            let done = PostgresStore::migrate_up(url.reveal()).await?;
+            // The mock world makes its schema when it is first used. Logins of single roles may create none, so that the
+            // owner uses it here.
+            app::open_world(settings).await?.refused_page("", 1).await?;
+            Ok(done)
+        }
     }
 }
 

@@ -101,11 +101,11 @@ async fn each_role_is_refused_the_others_tables() {
         wallets          .            SIU          .            .            .            .            .            .            S            S            .            S
         notices          .            .            .            SIU          .            .            .            .            S            S            .            S
         sagas            .            .            .            .            SIU          .            .            .            S            S            S            S
-        deadlines        .            SIUD         .            .            SIUD         .            .            .            S            S            SU           S
+        deadlines        .            SIUD         .            .            SIUD         .            .            .            S            S            S            S
         journal          SI           SI           SI           SI           SI           SI           SI           SI           SI           SI           SID          S
         dead_letters     SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SU           SIU          S
         echoes           SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          S            SIUD         S
-        meta             S            S            S            S            S            S            S            S            S            S            SU           S
+        meta             S            S            S            S            S            S            S            S            SID          SID          S            S
         pauses           S            S            S            S            S            S            S            S            S            SID          S            S
         _sqlx_migrations S            S            S            S            S            S            S            S            S            S            S            S"#]].assert_eq(&table.join("\n"));
     schema.gone().await;

@@ -35,6 +35,10 @@ impl Served {
         Self { folder: Folder::new(), corner, database_url: schema.url().to_string(), schema }
     }
 
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
     /// `checkout ARGS` from any machine.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.folder.command(args);

@@ -19,7 +19,7 @@ const WORKERS: &[&str] =
 fn the_services_of_the_compose_file_run_a_shop_and_stop_in_order() {
     let served = Served::new();
     let (mut services, once) = services();
-    assert_eq!((services.len(), once.len()), (10, 2), "{services:?} {once:?}");
+    assert_eq!((services.len(), once.len()), (10, 3), "{services:?} {once:?}");
     // As with `--scale payment=3`.
     services.extend([vec!["worker".to_string(), "payment".into()], vec!["worker".into(), "payment".into()]]);
     served.run(&["migrate", "up"]).ok();

@@ -137,7 +137,7 @@ async fn connect(url: &str) -> Connection {
     connected.unwrap_or_else(|why| {
         panic!(
             "these tests need a RabbitMQ, and there is none to be reached ({why}). Start one, for example by \
-             `docker compose up -d rabbitmq` or `service rabbitmq-server start`, or say where one is by \
+             `docker run --rm -p 5672:5672 rabbitmq:4-alpine` or `service rabbitmq-server start`, or say where one is by \
              CHECKOUT_TEST_AMQP_URL=amqp://user:password@host:5672/%2f"
         )
     })

@@ -15,6 +15,7 @@ mod dashboard;
 mod front;
 pub(crate) mod hub;
 mod intents;
+mod key;
 mod letters;
 mod limits;
 pub(crate) mod listener;
@@ -42,6 +43,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::adapter::mock::MockWorld;
@@ -51,7 +53,7 @@ use crate::config::{Listen, Origins, Settings};
 use crate::door::Door;
 use crate::preview::Company;
 use crate::probe::Probe;
-use crate::store::Store;
+use crate::store::{Keys as IdempotencyKeys, Store};
 use admission::Admission;
 use auth::keys::Keys;
 use auth::{Caller, Porter, Role};
@@ -97,6 +99,8 @@ pub struct Gateway {
     pub(crate) shop_token: Option<String>,
     /// Of this run: a page that needed no token gives one to its forms.
     pub(crate) page_secret: String,
+    /// Looked up with the first key that comes.
+    keys: OnceCell<IdempotencyKeys>,
 }
 
 /// The parts of a system that the gateway stands before.
@@ -141,6 +145,7 @@ impl Gateway {
             chaos,
             shop_token,
             page_secret: uuid::Uuid::new_v4().to_string(),
+            keys: OnceCell::new(),
         })
     }
 }

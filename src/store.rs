@@ -12,6 +12,7 @@
 pub mod census;
 mod columns;
 mod json;
+mod keys;
 mod owed;
 mod pending;
 pub mod postgres;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use census::Census;
-use contract::{BodyHash, Deadline, Message, MessageId, Need, OrderId, Queue, Role, Speaker, Table, Time};
+use contract::{BodyHash, Deadline, KeySecret, Message, MessageId, Need, OrderId, Queue, Role, Speaker, Table, Time};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +51,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The database's clock.
     async fn now(&self) -> Result<Time, Error>;
+
+    /// By what idempotency keys become ids. It never changes, so one look is enough for the life of a process.
+    async fn keys(&self) -> Result<Keys, Error>;
 
     /// Up to `limit` deadlines that are due, earliest first, each as the message it stands for. Their due
     /// time is moved on by `again_after_s`, so that one that gets lost comes again; whoever handles the
@@ -215,6 +219,14 @@ pub enum PauseChange {
     Pause(Pause),
     /// Answers [`Error::Conflict`] if it is not paused.
     Resume(Role),
+}
+
+/// The same for every process on this database.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    pub secret: KeySecret,
+    /// There was a journal before there was a secret: some keys have public ids.
+    pub some_are_public: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,8 +27,8 @@ use std::time::Duration;
 use checkout_saga::store::postgres::{Options, PostgresStore};
 use checkout_saga::store::sqlite::{Durability, SqliteStore};
 use checkout_saga::store::{
-    Changes, DeadChange, DeadLetter, DeadStatus, Echo, Error, Filter, History, JournalRow, Letters, Said,
-    SavedRecord, Store, Transaction,
+    Changes, DeadChange, DeadLetter, DeadStatus, Echo, Error, Filter, History, JournalRow, Keys, Letters,
+    Said, SavedRecord, Store, Transaction,
 };
 use contract::{Body, Message, MessageId, Need, OrderId, Queue, Role, Table, Time, bodies};
 use db::*;
@@ -70,7 +70,8 @@ every_store!(
         a_batch_of_a_thousand_is_kept_whole,
         one_that_fails_among_many_keepers_fails_alone_in_the_end,
         of_many_who_come_at_any_time_each_is_told_what_became_of_his_own,
-        a_batch_is_numbered_in_the_order_in_which_it_was_handled;
+        a_batch_is_numbered_in_the_order_in_which_it_was_handled,
+        keys_become_the_same_ids_in_every_process_and_others_in_another_database;
     records:
         loaded_records_come_back_as_saved_with_versions,
         records_of_several_tables_come_back_together,

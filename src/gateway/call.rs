@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::Query;
 use axum::http::{HeaderMap, Uri};
-use contract::{Message, MessageId, OrderId};
+use contract::{Message, OrderId};
 use serde::de::DeserializeOwned;
 
 use super::Gateway;
@@ -49,11 +49,6 @@ impl Call {
 
     pub(crate) fn customer_id(&self) -> Result<String, Problem> {
         Ok(self.caller()?.id.to_string())
-    }
-
-    /// The key's, so that a request that is sent again is the same message; or a new one.
-    pub(crate) fn message_id(&self, customer_id: &str) -> Result<MessageId, Problem> {
-        Ok(super::orders::key_of(self, customer_id)?.unwrap_or_else(|| uuid::Uuid::now_v7().into()))
     }
 
     /// Lets a message in as its caller's. What an admin says is logged, and journalled with the admin's name.

@@ -119,10 +119,13 @@ async fn clear(call: Call) -> Result<Response, Problem> {
 
 async fn write(call: &Call, body: Body) -> Result<Response, Problem> {
     let customer_id = call.customer_id()?;
-    let written =
-        written::write(call, call.message_id(&customer_id)?, body, &customer_id, |cart: &StoredCart| {
-            &cart.answers
-        });
+    let written = written::write(
+        call,
+        call.message_id(&customer_id).await?,
+        body,
+        &customer_id,
+        |cart: &StoredCart| &cart.answers,
+    );
     match written.await? {
         Written::Done(cart) => as_it_is(call, StatusCode::OK, Some(cart)).await,
         Written::Refused(fault) => Err(refusal(&fault)),

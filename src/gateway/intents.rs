@@ -147,7 +147,7 @@ async fn confirm(call: Call) -> Result<Response, Problem> {
     let asked: Confirmation = call.json_if_any()?;
     let Opened { order, payment, by_token } = open(&call, asked.client_secret.as_deref()).await?;
     let payment = payment.filter(|payment| payment.intent.is_some()).ok_or_else(not_found)?;
-    let message_id = call.message_id(&order.customer_id)?;
+    let message_id = call.message_id(&order.customer_id).await?;
     // Sent again under the same key, it is answered as before.
     if !payment.tries.iter().any(|one| one.confirmed_by == message_id) {
         match (payment.status, payment.charge.is_some()) {

@@ -13,7 +13,6 @@ use super::route::{Route, Who};
 
 pub(crate) use ask::{Asked, ask};
 pub(crate) use history::{cursor, limit_of, read_cursor};
-pub(crate) use place::key_of;
 pub(crate) use shapes::Order;
 pub(crate) use shelf::{Shelf, look_up};
 pub(crate) use show::of as shown_order;

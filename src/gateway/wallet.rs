@@ -118,7 +118,7 @@ async fn list(call: Call) -> Result<Response, Problem> {
 
 async fn add(call: Call) -> Result<Response, Problem> {
     let (customer_id, new) = (call.customer_id()?, call.json::<NewMethod>()?);
-    let message_id = call.message_id(&customer_id)?;
+    let message_id = call.message_id(&customer_id).await?;
     // The same key names the same method.
     let method_id = letters::written("pm_", Uuid::parse_str(message_id.as_str()).map_err(Problem::internal)?);
     let body = Body::WalletAdd(WalletAdd {
@@ -141,7 +141,7 @@ async fn add(call: Call) -> Result<Response, Problem> {
 async fn change(call: Call) -> Result<Response, Problem> {
     let (customer_id, method_id) = (call.customer_id()?, call.param("id").to_string());
     let Changed { expires, default } = call.json()?;
-    let message_id = call.message_id(&customer_id)?;
+    let message_id = call.message_id(&customer_id).await?;
     let expires = expires.map(Into::into);
     let body =
         Body::WalletChange(WalletChange { customer_id, method_id: method_id.clone(), expires, default });
@@ -150,7 +150,7 @@ async fn change(call: Call) -> Result<Response, Problem> {
 
 async fn remove(call: Call) -> Result<Response, Problem> {
     let (customer_id, method_id) = (call.customer_id()?, call.param("id").to_string());
-    let message_id = call.message_id(&customer_id)?;
+    let message_id = call.message_id(&customer_id).await?;
     let body = Body::WalletRemove(WalletRemove { customer_id, method_id: method_id.clone() });
     write(&call, message_id, body, &method_id, StatusCode::NO_CONTENT).await
 }

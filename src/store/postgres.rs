@@ -28,13 +28,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use contract::{Message, OrderId, Queue, Table, Time};
 use sqlx::Row;
-use sqlx::postgres::{PgDatabaseError, PgSeverity};
+use sqlx::postgres::{PgDatabaseError, PgRow, PgSeverity};
 
 use super::census::Census;
 use super::pending::Pending;
 use super::{
-    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Letters, Pause, Progress, Standing,
-    Store, Transaction, Vitals, json,
+    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Pause, Progress, Standing, Store, Transaction, Vitals, json, keys,
 };
 use connections::{Connections, Limits};
 use watch::Watch;
@@ -131,6 +130,14 @@ impl Store for PostgresStore {
 
     async fn now(&self) -> Result<Time, Error> {
         self.time().await
+    }
+
+    async fn keys(&self) -> Result<Keys, Error> {
+        let rows = self.connections.take().await?.rows(sqlx::query(keys::SQL)).await?;
+        let pair = |row: &PgRow| -> Result<(String, i64), Error> {
+            Ok((row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?))
+        };
+        keys::read(&rows.iter().map(pair).collect::<Result<Vec<_>, _>>()?)
     }
 
     async fn due_deadlines(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {

@@ -31,8 +31,7 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::census::Census;
 use super::{
-    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Letters, Pause, PauseChange, Progress,
-    Standing, Store, Transaction, Vitals, json,
+    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Pause, PauseChange, Progress, Standing, Store, Transaction, Vitals, json, keys,
 };
 use writer::Writer;
 
@@ -148,6 +147,12 @@ impl Store for SqliteStore {
 
     async fn now(&self) -> Result<Time, Error> {
         Ok((self.clock)())
+    }
+
+    async fn keys(&self) -> Result<Keys, Error> {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as(keys::SQL).fetch_all(&self.readers).await.map_err(failed)?;
+        keys::read(&rows)
     }
 
     async fn due_deadlines(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {

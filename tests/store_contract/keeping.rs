@@ -192,3 +192,12 @@ pub(super) async fn of_many_who_come_at_any_time_each_is_told_what_became_of_his
     assert_eq!(kept, (0..MESSAGES).collect::<Vec<_>>());
     assert_eq!(db.store.journal_page(0, 1000).await.unwrap().len() as u64, MESSAGES);
 }
+
+pub(super) async fn keys_become_the_same_ids_in_every_process_and_others_in_another_database(db: Db) {
+    let order = |keys: Keys| OrderId::of_key(&keys.secret, "anna", "cart-1001");
+    let keys = db.store.keys().await.unwrap();
+    assert!(!keys.some_are_public, "a new database has no keys from before");
+    assert_eq!(order(keys.clone()), order(db.store.keys().await.unwrap()));
+    let other = SqliteStore::in_memory().await.unwrap();
+    assert_ne!(order(keys), order(other.keys().await.unwrap()));
+}

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use checkout_saga::store::census::Census;
 use checkout_saga::store::{
     Changes, DeadChange, DeadGroup, DeadLetter, DeadStatus, Echo, Error, Filter, Handled, History,
-    JournalRow, Keeping, Letters, Loaded, Pause, Progress, Standing, Store, Transaction, Vitals,
+    JournalRow, Keeping, Keys, Letters, Loaded, Pause, Progress, Standing, Store, Transaction, Vitals,
 };
-use contract::{Message, MessageId, Need, OrderId, Queue, Role, Table, Time};
+use contract::{KeySecret, Message, MessageId, Need, OrderId, Queue, Role, Table, Time};
 
 use super::nerves::{Blow, Nerves, Place};
 use super::outside::Clock;
@@ -179,6 +179,10 @@ impl Store for Memory {
 
     async fn now(&self) -> Result<Time, Error> {
         Ok(self.clock.now())
+    }
+
+    async fn keys(&self) -> Result<Keys, Error> {
+        Ok(Keys { secret: KeySecret::new([7; 32]), some_are_public: false })
     }
 
     async fn due_deadlines(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use contract::{Message, OrderId, Raw, Speaker};
+use contract::{KeySecret, Message, OrderId, Raw, Speaker};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
@@ -69,7 +69,7 @@ impl Way {
     pub(super) async fn open(entry: Entry, system: &System, settings: &Settings) -> Result<Self> {
         Ok(match entry {
             Entry::Door => Way::Door(system.door.clone(), system.store.clone()),
-            Entry::Http => Way::Http(Http::open(system, settings)?),
+            Entry::Http => Way::Http(Http::open(system, settings).await?),
             Entry::Amqp => {
                 let options =
                     rabbit_options(settings, "orders").context("--entry amqp needs an --amqp-url")?;
@@ -82,7 +82,7 @@ impl Way {
     pub(super) fn order_of(&self, key: Uuid) -> OrderId {
         match self {
             Way::Door(..) | Way::Amqp(_) => OrderId::new(key),
-            Way::Http(_) => OrderId::of_key(CUSTOMER, &key.to_string()),
+            Way::Http(http) => OrderId::of_key(&http.keys, CUSTOMER, &key.to_string()),
         }
     }
 
@@ -134,6 +134,7 @@ pub(super) struct Http {
     client: Client<HttpConnector, Full<Bytes>>,
     url: String,
     bearer: String,
+    keys: KeySecret,
 }
 
 /// A connection that was idle for longer is not used again: the gateway gives it up soon after.
@@ -143,7 +144,8 @@ const IDLE_FOR: Duration = Duration::from_secs(5);
 const CUSTOMER: &str = "load";
 
 impl Http {
-    fn open(system: &System, settings: &Settings) -> Result<Self> {
+    async fn open(system: &System, settings: &Settings) -> Result<Self> {
+        let keys = system.store.keys().await?.secret;
         let address = system.address().context("nothing listens")?;
         let (token, _) = auth::tokens(settings, CUSTOMER).context("no secret of ours signs tokens")?;
         let mut connector = HttpConnector::new();
@@ -152,7 +154,7 @@ impl Http {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_FOR)
             .build(connector);
-        Ok(Self { client, url: format!("http://{address}"), bearer: format!("Bearer {token}") })
+        Ok(Self { client, url: format!("http://{address}"), bearer: format!("Bearer {token}"), keys })
     }
 
     async fn post(&self, command: Command) -> Result<Let> {

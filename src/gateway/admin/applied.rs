@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use crate::door::Refused;
 use crate::gateway::call::Call;
-use crate::gateway::orders::key_of;
 use crate::gateway::parked;
 use crate::gateway::problem::Problem;
 use crate::store::Store;
@@ -24,10 +23,7 @@ const LOOK_LATER: Duration = Duration::from_millis(200);
 /// With the record as it is then.
 pub(super) async fn apply(call: &Call, body: Body, table: Table, key: &str) -> Result<Response, Problem> {
     let (store, caller) = (&*call.gateway.store, call.caller()?);
-    let id = match key_of(call, &caller.id)? {
-        Some(key) => key,
-        None => uuid::Uuid::now_v7().into(),
-    };
+    let id = call.message_id(&caller.id).await?;
     let queue =
         body.queues().first().copied().ok_or_else(|| Problem::internal("a command without a queue"))?;
     let message = Message::new(id.clone(), store.now().await?, body);

@@ -9,7 +9,7 @@ use contract::{Body, By, Message, MessageId, OrderCancel, OrderId, OrderPay, Rol
 use serde_json::{Value, json};
 
 use super::shapes::{Cancel, Pay};
-use super::{place, show};
+use super::show;
 use crate::door::Refused;
 use crate::gateway::call::Call;
 use crate::gateway::hub::Waiter;
@@ -77,10 +77,7 @@ pub(crate) async fn ask(
             .with("order_status", status)
             .with("allowed", json!([])));
     }
-    let id = match place::key_of(call, &caller.id)? {
-        Some(key) => key,
-        None => uuid::Uuid::now_v7().into(),
-    };
+    let id = call.message_id(&caller.id).await?;
     let now = gateway.store.now().await?;
     let mut waiter = gateway.hub.wait_for(order_id);
     let place = gateway.hub.place(&caller.id);

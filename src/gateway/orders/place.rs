@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use contract::{Body, Fault, Message, MessageId, OrderId, Raw, Submit, Table, Unreadable};
+use contract::{Body, Fault, Message, OrderId, Raw, Submit, Table, Unreadable};
 use serde_json::{Map, Value, json};
 
 use super::outcome::{self, Outcome};
@@ -12,6 +12,7 @@ use crate::door::Refused;
 use crate::gateway::Gateway;
 use crate::gateway::auth::Caller;
 use crate::gateway::call::Call;
+use crate::gateway::key::Key;
 use crate::gateway::problem::Problem;
 
 pub(super) async fn place(call: Call) -> Result<Response, Problem> {
@@ -29,15 +30,15 @@ pub(super) async fn check_out(call: Call) -> Result<Response, Problem> {
 
 async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Response, Problem> {
     let (gateway, caller) = (&call.gateway, call.caller()?);
-    let of_key = key(&call)?.map(|key| OrderId::of_key(&caller.id, key));
-    let message = read(&call, caller, of_key, meant).await?;
+    let key = call.key(&caller.id).await?;
+    let message = read(&call, caller, key.as_ref(), meant).await?;
     let Body::Submit(submit) = &message.body else {
         return Err(Problem::internal("a checkout became another"));
     };
     let order_id = submit.order_id;
     must_be_whole(gateway, submit).await?;
     gateway.admission.open(&*gateway.store).await?;
-    if of_key.is_some_and(|of_key| of_key != order_id) {
+    if key.is_some_and(|key| key.order_id != order_id) {
         must_be_new(gateway, submit).await?;
     }
     // News that come while it is let in are not missed.
@@ -64,7 +65,7 @@ async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Respon
 async fn read(
     call: &Call,
     caller: &Caller,
-    of_key: Option<OrderId>,
+    key: Option<&Key>,
     meant: fn(&mut Map<String, Value>),
 ) -> Result<Message, Problem> {
     let mut body: Value = call.json()?;
@@ -73,19 +74,19 @@ async fn read(
     };
     fields.insert("customer_id".into(), json!(&*caller.id));
     meant(fields);
-    match (fields.get("order_id").filter(|id| !id.is_null()), of_key) {
+    match (fields.get("order_id").filter(|id| !id.is_null()), key) {
         (Some(named), _) if named.as_str().is_none_or(|id| id.parse::<OrderId>().is_err()) => {
             return Err(refusal(&[Fault::new("order_id", "invalid", "must be a UUID")]));
         }
         (Some(_), _) => {}
-        (None, Some(of_key)) => drop(fields.insert("order_id".into(), json!(of_key))),
+        (None, Some(key)) => drop(fields.insert("order_id".into(), json!(key.order_id))),
         (None, None) => {
             let why = "send an Idempotency-Key, or an order_id in the body: without one a repeat cannot be recognised";
             return Err(Problem::bad_request("IDEMPOTENCY_KEY_REQUIRED", why));
         }
     }
     let raw = Raw {
-        message_id: key_of(call, &caller.id)?.map(|id| id.to_string()),
+        message_id: key.map(|key| key.message_id.to_string()),
         name: "checkout.submit".into(),
         body: body.to_string().into_bytes(),
         ..Raw::default()
@@ -94,23 +95,6 @@ async fn read(
     Message::accept(caller.speaker(), &raw, now).map_err(|Unreadable { code, why }| match code {
         "body_too_large" => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", why),
         _ => Problem::unprocessable("ORDER_INVALID", why),
-    })
-}
-
-/// The same customer's same key gives the same id everywhere and for ever.
-pub(crate) fn key_of(call: &Call, customer_id: &str) -> Result<Option<MessageId>, Problem> {
-    Ok(key(call)?.map(|key| MessageId::of_key(customer_id, key)))
-}
-
-fn key(call: &Call) -> Result<Option<&str>, Problem> {
-    const KEY_MAX: usize = 255;
-    let Some(key) = call.headers.get("idempotency-key") else { return Ok(None) };
-    let key = key.to_str().ok().map(str::trim);
-    let key = key
-        .filter(|key| (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()));
-    key.map(Some).ok_or_else(|| {
-        let why = format!("an Idempotency-Key has 1 to {KEY_MAX} visible ASCII characters");
-        Problem::bad_request("IDEMPOTENCY_KEY_INVALID", why)
     })
 }
 

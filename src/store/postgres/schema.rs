@@ -45,6 +45,7 @@ steps! {
     14 "room" "0014_room",
     15 "customer" "0015_customer",
     16 "said_by" "0016_said_by",
+    17 "keys" "0017_keys",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

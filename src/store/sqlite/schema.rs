@@ -39,6 +39,7 @@ steps! {
     14 "says" "0014_says",
     15 "lean" "0015_lean",
     16 "said_by" "0016_said_by",
+    17 "keys" "0017_keys",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::Role;
@@ -23,11 +24,15 @@ impl OrderId {
         self.0
     }
 
-    /// The order that a customer's idempotency key stands for: the same one each time, and nobody else's. A key that is
-    /// a UUIDv7 lends it its time.
-    pub fn of_key(customer_id: &str, key: &str) -> Self {
-        let time = Uuid::parse_str(key).ok().filter(|key| key.get_version_num() == 7);
-        Self(beside(time, id_of_key(customer_id, key)))
+    /// The order that a customer's idempotency key stands for: the same one each time, and no other customer's. A key
+    /// that is a UUIDv7 lends it its time.
+    pub fn of_key(secret: &KeySecret, customer_id: &str, key: &str) -> Self {
+        Self(beside(time_of_key(key), secret.id(customer_id, key)))
+    }
+
+    /// The same as it was made before there was a secret.
+    pub fn of_key_before(customer_id: &str, key: &str) -> Self {
+        Self(beside(time_of_key(key), public_id(customer_id, key)))
     }
 
     /// The order that a submission without `order_id` creates: the same one each time it is sent again.
@@ -77,8 +82,13 @@ impl MessageId {
     }
 
     /// The message that a customer's idempotency key stands for.
-    pub fn of_key(customer_id: &str, key: &str) -> Self {
-        id_of_key(customer_id, key).into()
+    pub fn of_key(secret: &KeySecret, customer_id: &str, key: &str) -> Self {
+        secret.id(customer_id, key).into()
+    }
+
+    /// The same as it was made before there was a secret.
+    pub fn of_key_before(customer_id: &str, key: &str) -> Self {
+        public_id(customer_id, key).into()
     }
 
     /// The id of the `position`-th message that `role` said because of `cause` (a fact may have several readers). It
@@ -103,9 +113,40 @@ impl MessageId {
     }
 }
 
-fn id_of_key(customer_id: &str, key: &str) -> Uuid {
-    // Neither holds a control character, so that no two pairs run into one.
+/// Ids made from keys depend on it, so that nobody who does not know it can choose one of them for a message or an order
+/// of their own, before the customer uses the key.
+#[derive(Clone)]
+pub struct KeySecret([u8; 32]);
+
+impl KeySecret {
+    pub fn new(secret: [u8; 32]) -> Self {
+        Self(secret)
+    }
+
+    fn id(&self, customer_id: &str, key: &str) -> Uuid {
+        // The secret has one length, and neither of the others holds a control character: no two triples run into one.
+        // Half of the digest is left out, so it cannot be continued to that of a longer key.
+        let digest = Sha256::new().chain_update(self.0).chain_update(customer_id).chain_update([0u8]);
+        let digest = digest.chain_update(key).finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    }
+}
+
+/// A secret is shown nowhere, not even by mistake.
+impl fmt::Debug for KeySecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeySecret")
+    }
+}
+
+fn public_id(customer_id: &str, key: &str) -> Uuid {
     Uuid::new_v5(&NAMESPACE, format!("{customer_id}\0{key}").as_bytes())
+}
+
+fn time_of_key(key: &str) -> Option<Uuid> {
+    Uuid::parse_str(key).ok().filter(|key| key.get_version_num() == 7)
 }
 
 /// With the first 48 bits of another id, which are the time of a UUIDv7.

@@ -24,7 +24,7 @@ mod worker;
 pub use answer::{Answer, Answers};
 pub use card::holds_card_number;
 pub use hash::BodyHash;
-pub use id::{MessageId, OrderId};
+pub use id::{KeySecret, MessageId, OrderId};
 pub use json::json_of;
 pub use message::{
     BODY_BYTES_MAX, Body, Kind, MESSAGES, Message, Raw, Unreadable, bodies, first_who_may, speakers_of,

@@ -38,17 +38,36 @@ fn the_same_cause_says_the_same_ids_again_and_they_keep_the_orders_time() {
 
 #[test]
 fn a_key_stands_for_one_order_of_one_customer_and_may_lend_it_its_time() {
-    let now = "01932b4a-1111-7222-8000-000000000001";
-    let order = OrderId::of_key("anna", now);
-    assert_eq!(order, OrderId::of_key("anna", now));
-    assert_ne!(order, OrderId::of_key("ben", now));
-    assert_ne!(order, OrderId::of_key("anna", "01932b4a-1111-7222-8000-000000000002"));
+    let (secret, now) = (KeySecret::new([7; 32]), "01932b4a-1111-7222-8000-000000000001");
+    let order = OrderId::of_key(&secret, "anna", now);
+    assert_eq!(order, OrderId::of_key(&secret, "anna", now));
+    assert_ne!(order, OrderId::of_key(&secret, "ben", now));
+    assert_ne!(order, OrderId::of_key(&secret, "anna", "01932b4a-1111-7222-8000-000000000002"));
     assert!(order.to_string().starts_with("01932b4a-1111-8"), "{order}");
     for timeless in ["mine", "01932b4a-1111-4222-8000-000000000001"] {
-        let order = OrderId::of_key("anna", timeless);
-        assert_eq!(order.uuid().get_version_num(), 5, "{timeless}");
-        assert_eq!(MessageId::of_key("anna", timeless).as_str(), order.to_string(), "it stays what it was");
+        let order = OrderId::of_key(&secret, "anna", timeless);
+        assert_eq!(order.uuid().get_version_num(), 8, "{timeless}");
+        assert_eq!(MessageId::of_key(&secret, "anna", timeless).as_str(), order.to_string());
     }
+}
+
+#[test]
+fn an_id_made_from_a_key_is_known_only_with_the_secret() {
+    let (ours, other) = (KeySecret::new([7; 32]), KeySecret::new([8; 32]));
+    for key in ["cart-1001", "01932b4a-1111-7222-8000-000000000001"] {
+        let order = OrderId::of_key(&ours, "alice", key);
+        assert_ne!(order, OrderId::of_key(&other, "alice", key));
+        assert_ne!(order, OrderId::of_key_before("alice", key));
+        assert_ne!(MessageId::of_key(&ours, "alice", key), MessageId::of_key(&other, "alice", key));
+        assert_ne!(MessageId::of_key(&ours, "alice", key), MessageId::of_key_before("alice", key));
+    }
+    let before = OrderId::of_key_before("alice", "cart-1001");
+    assert_eq!(
+        before.to_string(),
+        "7db1220d-b621-5e4a-991a-01ac9510d133",
+        "keys that were used keep their orders"
+    );
+    assert_eq!(format!("{ours:?}"), "KeySecret");
 }
 
 #[test]

@@ -1,0 +1,114 @@
+//! A key is its customer's own: no other customer can use up what it stands for, whatever ids they choose.
+
+use contract::{MessageId, OrderId};
+use lapin::BasicProperties;
+use serde_json::{Value, json};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::Gate;
+use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
+use crate::support::served::Served;
+use crate::support::web::Web;
+use crate::support::{block_on, until};
+
+const KEYS: [&str; 2] = ["cart-1001", "01932b4a-1111-7222-8000-000000000001"];
+
+fn naming(order_id: OrderId) -> Value {
+    let mut order = on_delivery("BOOK-DUNE");
+    order["order_id"] = json!(order_id);
+    order
+}
+
+#[test]
+fn an_order_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
+    let gate = Gate::open();
+    let (alice, bob) = (gate.customer("alice"), gate.customer("bob"));
+    for (number, key) in KEYS.into_iter().enumerate() {
+        let guessed = OrderId::of_key_before("alice", key);
+        place_and_wait(&bob, &format!("mine-{number}"), &naming(guessed)).is(201);
+        let placed = place_and_wait(&alice, key, &on_delivery("BOOK-DUNE")).is(201);
+        assert_ne!(id_of(&placed), guessed.to_string());
+        let again = place_and_wait(&alice, key, &on_delivery("BOOK-DUNE")).is(201);
+        assert_eq!(id_of(&again), id_of(&placed));
+        // What is known by now is hers.
+        let known = naming(id_of(&placed).parse().unwrap());
+        place_and_wait(&bob, &format!("late-{number}"), &known).problem(422, "ORDER_ID_REUSED");
+        alice.get(&format!("/orders/{}", id_of(&placed))).is(200);
+    }
+    gate.shop.close();
+}
+
+#[test]
+fn a_message_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
+    let served = Served::new();
+    let mut all = served.spawn(&["all"]);
+    let alice = Web::customer(served.ready(&mut all), "alice");
+    served.run(&["sample"]).ok();
+    let first = until("the goods", || {
+        let answer = place(&alice, "first", &on_delivery("BOOK-DUNE"));
+        (answer.status == 202).then(|| id_of(&answer))
+    });
+    block_on(async {
+        let outsider = served.corner.outsider().await;
+        for key in KEYS {
+            let id = |id: &str| BasicProperties::default().with_message_id(id.into());
+            let mut taken = naming(OrderId::of_key_before("alice", key));
+            taken["customer_id"] = json!("bob");
+            outsider.sends("checkout.submit", id(&format!("mine {key}")), taken.to_string().as_bytes()).await;
+        }
+        for key in KEYS.into_iter().chain(["cancel-1001"]) {
+            let guessed = MessageId::of_key_before("alice", key);
+            let guessed = BasicProperties::default().with_message_id(guessed.as_str().into());
+            let cancel = json!({"order_id": OrderId::of_key_before("alice", "none")}).to_string();
+            outsider.sends("order.cancel", guessed, cancel.as_bytes()).await;
+        }
+    });
+    for key in KEYS {
+        let guessed = OrderId::of_key_before("alice", key).to_string();
+        until("the other order", || (served.run(&["order", "show", &guessed]).code == 0).then_some(()));
+        place_and_wait(&alice, key, &on_delivery("BOOK-DUNE")).is(201);
+    }
+    // Nor in that of a cancellation: granted or too late, it is the order worker's answer to her own message.
+    let cancel = format!("/orders/{first}/cancel");
+    let headers = [("idempotency-key", "cancel-1001"), ("prefer", "wait=30")];
+    let cancelled = alice.send("POST", &cancel, &headers, b"");
+    assert!(matches!(cancelled.status, 200 | 409), "{cancelled:?}");
+    assert_eq!(all.terminate(), 0);
+}
+
+/// As a database that a program from before there was a secret has written to.
+fn with_earlier_keys(gate: &Gate) {
+    let path = gate.shop.folder.path("checkout.db");
+    block_on(async {
+        let mut file = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+        let known = sqlx::query("insert into meta (key, value) values ('keys_before', 1)");
+        known.execute(&mut file).await.unwrap();
+    });
+}
+
+#[test]
+fn a_key_that_was_used_before_there_was_a_secret_gives_the_same_order() {
+    let gate = Gate::open();
+    with_earlier_keys(&gate);
+    let (alice, bob, admin) = (gate.customer("alice"), gate.customer("bob"), gate.admin());
+    // Let in by a gateway that made public ids.
+    let used = OrderId::of_key_before("alice", "used");
+    let mut sent = body("BOOK-DUNE", 1, "tok_ok");
+    sent["customer_id"] = json!("alice");
+    sent["order_id"] = json!(used);
+    let message_id = MessageId::of_key_before("alice", "used");
+    admin
+        .post("/admin/messages", &json!({"type": "checkout.submit", "message_id": message_id, "body": sent}))
+        .is(202);
+    status(&alice, &used.to_string(), "fulfilled");
+    let again = place_and_wait(&alice, "used", &body("BOOK-DUNE", 1, "tok_ok")).is(201);
+    assert_eq!(id_of(&again), used.to_string());
+    place(&alice, "used", &body("BOOK-DUNE", 2, "tok_ok")).problem(422, "IDEMPOTENCY_KEY_REUSED");
+    // Another customer's order under the public id of a key makes the key no used one.
+    let guessed = OrderId::of_key_before("alice", "new");
+    place_and_wait(&bob, "mine", &naming(guessed)).is(201);
+    let placed = place_and_wait(&alice, "new", &on_delivery("BOOK-DUNE")).is(201);
+    assert_ne!(id_of(&placed), guessed.to_string());
+    gate.shop.close();
+}

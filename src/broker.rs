@@ -127,3 +127,16 @@ pub struct DeadDelivery {
     pub body: String,
     pub mark: Mark,
 }
+
+impl DeadDelivery {
+    /// With the digits of card numbers masked, wherever they stand in it.
+    pub(crate) fn without_card_numbers(self) -> Self {
+        let masked = |text: String| contract::without_card_numbers(&text).into_owned();
+        let Self { queue, message_id, name, by, cause, code, why, attempts, body, mark } = self;
+        // What a journal holds as well is recognised by its body, so that is changed only if it has to be.
+        let body = if contract::json_holds_card_number(&body) { masked(body) } else { body };
+        let (message_id, cause) = (message_id.map(masked), cause.map(masked));
+        let (name, why) = (masked(name), masked(why));
+        Self { queue, message_id, name, by, cause, code, why, attempts, body, mark }
+    }
+}

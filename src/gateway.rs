@@ -263,7 +263,8 @@ async fn meet(
         (Who::Open | Who::Monitor | Who::OwnProof | Who::Customer | Who::Admin | Who::Browser, _) => {}
     }
     let params = params.map_err(|why| Problem::bad_request("PATH_INVALID", why.body_text()))?;
-    let params = params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let params: Vec<_> = params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    cards::refuse_in(&parts, &params, caller.as_ref())?;
     let body = body::read(route.takes, &parts.headers, body).await?;
     let call = Call { gateway, caller, session, params, uri: parts.uri, headers: parts.headers, body };
     if let (Takes::Form { .. }, Some(session)) = (route.takes, &call.session) {

@@ -20,6 +20,7 @@ mod outsiders;
 mod rabbitmq;
 mod readme;
 mod saga_properties;
+mod secrets_kept;
 mod served;
 mod simulation;
 mod spot;

@@ -1,20 +1,53 @@
-//! Whether a card number stands anywhere in a body: then it is refused unread, and nobody logs or keeps it.
+//! A request that holds a card number is refused, wherever in it the number stands: nothing of it is kept or logged.
 
-use serde_json::Value;
+use axum::http::request::Parts;
+use contract::{holds_card_number, json_holds_card_number};
 
-/// Also in names and numbers. What is no JSON holds none that anybody would read.
-pub(crate) fn stand_in(body: &[u8]) -> bool {
-    serde_json::from_slice(body).is_ok_and(|value: Value| holds(&value))
+use super::auth::Caller;
+use super::problem::Problem;
+
+/// Of the headers only this one has an effect that lasts; what proves who calls is neither kept nor logged.
+const KEY: &str = "idempotency-key";
+
+/// Its path, its query, its key, and who its token says is calling.
+pub(super) fn refuse_in(
+    parts: &Parts,
+    params: &[(String, String)],
+    caller: Option<&Caller>,
+) -> Result<(), Problem> {
+    if caller.is_some_and(|caller| holds_card_number(&caller.id)) {
+        return Err(refused("the token's subject"));
+    }
+    let key = parts.headers.get(KEY).map(|key| String::from_utf8_lossy(key.as_bytes()));
+    if key.is_some_and(|key| holds_card_number(&key)) {
+        return Err(refused("the Idempotency-Key"));
+    }
+    if params.iter().any(|(_, value)| holds_card_number(value)) {
+        return Err(refused("the path"));
+    }
+    match parts.uri.query().is_some_and(stand_in_pairs) {
+        true => Err(refused("the query")),
+        false => Ok(()),
+    }
 }
 
-fn holds(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(_) => false,
-        Value::Number(number) => contract::holds_card_number(&number.to_string()),
-        Value::String(text) => contract::holds_card_number(text),
-        Value::Array(items) => items.iter().any(holds),
-        Value::Object(fields) => {
-            fields.iter().any(|(name, value)| contract::holds_card_number(name) || holds(value))
-        }
+pub(super) fn refuse_in_json(body: &[u8]) -> Result<(), Problem> {
+    if json_holds_card_number(&String::from_utf8_lossy(body)) { Err(refused("the body")) } else { Ok(()) }
+}
+
+pub(super) fn refuse_in_form(body: &[u8]) -> Result<(), Problem> {
+    if stand_in_pairs(&String::from_utf8_lossy(body)) { Err(refused("the form")) } else { Ok(()) }
+}
+
+pub(super) fn refused(place: &str) -> Problem {
+    let why = format!("{place} holds what looks like a card number; send the provider's token instead");
+    Problem::unprocessable("CARD_NUMBER_REFUSED", why)
+}
+
+/// What stands in different fields are different numbers. What is no list of fields is searched as text.
+fn stand_in_pairs(text: &str) -> bool {
+    match serde_urlencoded::from_str::<Vec<(String, String)>>(text) {
+        Ok(pairs) => pairs.iter().any(|(name, value)| holds_card_number(name) || holds_card_number(value)),
+        Err(_) => holds_card_number(text),
     }
 }

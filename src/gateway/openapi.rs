@@ -196,12 +196,17 @@ fn problems(route: &Route) -> BTreeMap<u16, Vec<&'static str>> {
     if route.query.is_some() {
         add(400, "QUERY_INVALID");
     }
+    let has_key = route.headers.iter().any(|(name, ..)| name.eq_ignore_ascii_case("idempotency-key"));
+    if route.path.contains('{') || route.query.is_some() || has_key {
+        add(422, "CARD_NUMBER_REFUSED");
+    }
     match route.takes {
         Takes::Nothing | Takes::Form { .. } => {}
         Takes::Signed { .. } => {
             add(400, "BODY_INCOMPLETE");
             add(408, "BODY_TOO_SLOW");
             add(413, "BODY_TOO_LARGE");
+            add(422, "CARD_NUMBER_REFUSED");
         }
         Takes::Json { .. } => {
             add(400, "BODY_MALFORMED");

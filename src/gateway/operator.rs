@@ -127,6 +127,7 @@ async fn message(call: &Call, or_id: Option<String>) -> Result<Message, Problem>
     Message::accept(call.caller()?.speaker(), &raw, now).map_err(|Unreadable { code, why }| match code {
         "not_allowed" => Problem::new(StatusCode::FORBIDDEN, code, why),
         "body_too_large" => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, code, why),
+        "card_number_refused" => Problem::unprocessable("CARD_NUMBER_REFUSED", why),
         _ => Problem::unprocessable(code, why),
     })
 }

@@ -122,6 +122,7 @@ async fn take_in(
     named: fn(&str) -> String,
 ) -> Result<Response, Problem> {
     let now = call.gateway.store.now().await?;
+    refuse_card_numbers(call, &heard, now).await?;
     let (event_id, what, message) = match heard {
         Ok(Heard::Event(event)) => {
             let id = message_id(&named(&event.id))?;
@@ -157,14 +158,34 @@ async fn take_in(
     Ok((StatusCode::OK, Json(Received { event_id, what })).into_response())
 }
 
+/// An event is searched in what would be kept of it: the rest of what a provider sends is full of long numbers.
+async fn refuse_card_numbers(
+    call: &Call,
+    heard: &Result<Heard, Unreadable>,
+    now: Time,
+) -> Result<(), Problem> {
+    let holds = match heard {
+        Ok(Heard::Event(event)) => contract::json_holds_card_number(&contract::json_of::<String>(&**event)),
+        Ok(Heard::SetAside { event_id, kind, why: _ }) => {
+            [event_id, kind].into_iter().any(|text| contract::holds_card_number(text))
+        }
+        // It is kept as a dead letter, in which card numbers are masked.
+        Err(Unreadable { .. }) => false,
+    };
+    if !holds {
+        return Ok(());
+    }
+    let problem = cards::refused("the event");
+    bury(call, None, "card_number_refused", &problem.detail, now).await?;
+    Err(problem)
+}
+
 /// What we believe and cannot use is for a person: the sender may well never send it again.
 async fn bury(call: &Call, id: Option<String>, code: &str, why: &str, now: Time) -> Result<(), Problem> {
     let name = "payment.webhook";
-    // The one thing that is not kept as it came.
-    let body = match cards::stand_in(&call.body) {
-        true => "\"a card number stood in it\"".into(),
-        false => String::from_utf8_lossy(&call.body).into_owned(),
-    };
+    let masked = |text: &str| contract::without_card_numbers(text).into_owned();
+    let (id, why) = (id.as_deref().map(masked), masked(why));
+    let body = masked(&String::from_utf8_lossy(&call.body));
     let hash = BodyHash::of(name, &body);
     let letter = DeadLetter {
         id: batch::dead_letter_id(LETTERS, &format!("{}/{hash}", id.as_deref().unwrap_or_default())),
@@ -175,7 +196,7 @@ async fn bury(call: &Call, id: Option<String>, code: &str, why: &str, now: Time)
         order_id: None,
         cause: None,
         code: code.to_string(),
-        why: why.to_string(),
+        why: why.clone(),
         attempts: 1,
         at: now,
         body,

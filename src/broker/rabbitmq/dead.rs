@@ -41,8 +41,19 @@ pub(super) fn letter(names: &Names, queue: Queue, unread: &Unread) -> Outgoing {
     Outgoing { exchange, key, arrival: Arrival::InAQueue, properties, body }
 }
 
-/// The letters in what lay in `Q.dead`, or in `P.unrouted` when there is no queue.
+/// The letters in what lay in `Q.dead`, or in `P.unrouted` when there is no queue. What the broker put there by itself is as
+/// it came, so it may hold card numbers; the letters do not.
 pub(super) fn letters(
+    names: &Names,
+    logins: &Logins,
+    lay_in: Option<Queue>,
+    incoming: &Incoming<'_>,
+) -> Vec<DeadDelivery> {
+    let came = as_they_came(names, logins, lay_in, incoming);
+    came.into_iter().map(DeadDelivery::without_card_numbers).collect()
+}
+
+fn as_they_came(
     names: &Names,
     logins: &Logins,
     lay_in: Option<Queue>,

@@ -8,6 +8,7 @@ use super::dead::{letter, letters};
 use super::envelope::unpack;
 use super::frame::REMOVED;
 use super::incoming::{Incoming, Unread, read, read_fact};
+use super::logins::Logins;
 use super::topology::Names;
 use crate::fuzz::{JSON, PERSONAL, Target, refusal};
 
@@ -15,6 +16,7 @@ use crate::fuzz::{JSON, PERSONAL, Target, refusal};
 fn accepted(message: &Message) -> String {
     let Message { id, cause, at, .. } = message;
     let again = Message::restore(id.clone(), cause.clone(), *at, message.name(), message.json());
+    let again = again.map(|again| again.said_by(message.by));
     assert_eq!(again.as_ref(), Ok(message), "it is not the same after it was kept");
     message.name().to_string()
 }
@@ -29,6 +31,10 @@ fn names() -> Names {
     Names::new("p").expect("a good prefix")
 }
 
+fn logins() -> Logins {
+    Logins::shared("us")
+}
+
 /// The input is the type in a line, and the body.
 #[test]
 fn a_body_is_a_message_that_stays_the_same_or_is_refused_without_repeating_it() {
@@ -36,7 +42,7 @@ fn a_body_is_a_message_that_stays_the_same_or_is_refused_without_repeating_it() 
         let (name, body) = line(input);
         let id = Some("m1".to_string());
         let raw = Raw { message_id: id, name: name.to_string(), body: body.to_vec(), ..Raw::default() };
-        match Message::accept(&raw, Time::default()) {
+        match Message::accept(contract::first_who_may(name), &raw, Time::default()) {
             Ok(message) => accepted(&message),
             Err(why) => format!("{name:.20} {}", refusal(why.code, &why.why, body)),
         }
@@ -45,7 +51,7 @@ fn a_body_is_a_message_that_stays_the_same_or_is_refused_without_repeating_it() 
 
 #[test]
 fn a_bundle_is_messages_or_refused() {
-    Target { name: "bundle", words: JSON }.run(|input| match unpack(input) {
+    Target { name: "bundle", words: JSON }.run(|input| match unpack(input, |_, _| Ok(())) {
         Ok(messages) => {
             let said = messages.iter().map(|one| match one {
                 Ok(message) => accepted(message),
@@ -83,7 +89,7 @@ fn whatever_comes_from_a_queue_is_a_message_or_a_dead_letter() {
     Target { name: "incoming", words: WORDS }.run(|input| {
         let Parts { exchange, key, properties, body } = Parts::of(input);
         let incoming = Incoming { exchange: &exchange, key: &key, properties: &properties, body };
-        let became = read(&names(), &incoming, Time::default());
+        let became = read(&names(), &logins(), Queue::Order, &incoming, Time::default());
         // A name or a key that is not known is repeated, and nothing else.
         let head = String::from_utf8_lossy(&input[..input.len() - body.len()]);
         let secrets = if head.contains(PERSONAL) { &[] } else { body };
@@ -95,8 +101,8 @@ fn whatever_comes_from_a_queue_is_a_message_or_a_dead_letter() {
         assert!(!became.is_empty() || incoming.kind() == Some("bundle"), "it is neither");
         read_fact(&incoming, Time::default());
         // The same lies among the dead, or nobody wanted it.
-        let mut dead = letters(&names(), Some(Queue::Order), &incoming);
-        dead.extend(letters(&names(), None, &incoming));
+        let mut dead = letters(&names(), &logins(), Some(Queue::Order), &incoming);
+        dead.extend(letters(&names(), &logins(), None, &incoming));
         assert!(
             dead.len() > 1 && dead.iter().all(|one| !one.code.contains('\0') && !one.body.contains('\0'))
         );
@@ -114,7 +120,7 @@ fn a_message_of_which_something_was_taken_out_is_a_dead_letter_with_the_reason()
     let code = |properties: &BasicProperties| {
         let body = br#"{"order_id":"01932b4a-1111-7000-8000-000000000001"}"#;
         let incoming = Incoming { exchange: "p.commands", key: "order.archive", properties, body };
-        read(&names(), &incoming, Time::default()).remove(0).err().map(|unread| unread.why.code)
+        read(&names(), &logins(), Queue::Order, &incoming, Time::default()).remove(0).err().map(|unread| unread.why.code)
     };
     assert_eq!(code(&headers("headers_too_deep")), Some("headers_too_deep"));
     assert_eq!(code(&headers("properties_not_utf8")), Some("properties_not_utf8"));
@@ -131,7 +137,9 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn of(input: &'a [u8]) -> Self {
         let (mut exchange, mut key) = ("p.commands".to_string(), "order.cancel".to_string());
-        let (mut properties, mut headers) = (BasicProperties::default(), FieldTable::default());
+        // With our own login: what comes by our own exchange is let in, and read.
+        let properties = BasicProperties::default().with_user_id("us".into());
+        let (mut properties, mut headers) = (properties, FieldTable::default());
         let (mut head, mut rest) = line(input);
         while let Some((name, text)) = head.split_once(": ") {
             let short = || {

@@ -1,9 +1,9 @@
 //! Makes messages of what came from a queue. Who said one is proven by the broker: by the login it was published with, and
 //! for outsiders by the exchange. What proves nothing is not allowed.
 
-use contract::{
-    MESSAGES, Message, MessageId, Queue, Raw, Speaker, Time, Unreadable, first_who_may, speakers_of,
-};
+use std::borrow::Cow;
+
+use contract::{MESSAGES, Message, MessageId, Queue, Raw, Speaker, Time, Unreadable, first_who_may, speakers_of, without_card_numbers};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
@@ -282,7 +282,7 @@ fn speaks_json(properties: &BasicProperties) -> Result<(), Unreadable> {
 }
 
 fn unread(incoming: &Incoming<'_>, why: Unreadable) -> Box<Unread> {
-    Box::new(Unread {
+    let unread = Unread {
         why,
         message_id: incoming.message_id().map(String::from),
         name: incoming.name().to_string(),
@@ -290,7 +290,30 @@ fn unread(incoming: &Incoming<'_>, why: Unreadable) -> Box<Unread> {
         cause: None,
         body: incoming.body.to_vec(),
         attempt: 0,
-    })
+    };
+    Box::new(unread.without_card_numbers())
+}
+
+impl Unread {
+    /// It is logged, and kept on two servers' disks: the broker's and the database's.
+    fn without_card_numbers(self) -> Self {
+        let Self { why: Unreadable { code, why }, message_id, name, by, cause, body, attempt } = self;
+        let masked = |text: String| without_card_numbers(&text).into_owned();
+        let body = match String::from_utf8(body) {
+            Ok(text) => masked(text).into_bytes(),
+            Err(bytes) => {
+                let text = String::from_utf8_lossy(bytes.as_bytes()).into_owned();
+                // Only what was masked has to be text.
+                match without_card_numbers(&text) {
+                    Cow::Borrowed(_) => bytes.into_bytes(),
+                    Cow::Owned(masked) => masked.into_bytes(),
+                }
+            }
+        };
+        let (message_id, cause) = (message_id.map(masked), cause.map(masked));
+        let why = Unreadable::new(code, masked(why));
+        Self { why, message_id, name: masked(name), by, cause, body, attempt }
+    }
 }
 
 impl Incoming<'_> {

@@ -94,6 +94,7 @@ async fn read(
     let now = call.gateway.store.now().await?;
     Message::accept(caller.speaker(), &raw, now).map_err(|Unreadable { code, why }| match code {
         "body_too_large" => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", why),
+        "card_number_refused" => Problem::unprocessable("CARD_NUMBER_REFUSED", why),
         _ => Problem::unprocessable("ORDER_INVALID", why),
     })
 }

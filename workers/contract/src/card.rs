@@ -1,127 +1,151 @@
-//! Card numbers are recognised wherever they turn up, so that they are kept nowhere.
+//! Card numbers are recognised in every spelling that a person or a program uses, so that none is kept.
+//!
+//! The same search answers two questions. A request that can be refused is refused if it holds a card number. What has
+//! arrived on a queue cannot be refused; there, the digits are masked before anything is kept.
+
+mod chain;
+mod chars;
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use serde_json::Value;
+
+use chain::{Chain, Digit};
+use chars::{Kind, Reading};
 
 /// From the shortest Visa to the longest Maestro.
 const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
-/// E.164: what follows a `+` is a telephone number up to here.
-const PHONE_DIGITS_MAX: usize = 15;
-/// Cards print so many digits together, and hasty people eight. Dates, addresses and amounts have shorter groups, and a
-/// longer one beside another is a counter or a moment in seconds, as in `web-4821-1796500000`.
-const GROUP_DIGITS: std::ops::RangeInclusive<usize> = 3..=8;
-/// More groups than this in a row are looked at in parts: a page of numbers is still read in no time.
-const GROUPS_MAX: usize = 16;
 /// Text that is nothing but hex digits, this many or more, is an id or a digest.
 const DIGEST_CHARS_MIN: usize = 32;
+const UUID_CHARS: usize = 36;
+const MASK: char = '*';
 
-/// Digits, perhaps in groups, that pass the Luhn check, and are no telephone number, id or moment.
+/// Digits that pass the Luhn check, perhaps in groups, perhaps in another script or encoded, and are no telephone number,
+/// id or moment. Text with fewer than 13 digits costs one pass over its bytes.
 pub fn holds_card_number(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    if bytes.len() < *DIGITS.start() || is_id(text) {
-        return false;
+    search(text, |_| ControlFlow::Break(())).is_break()
+}
+
+/// The same for a JSON document: numbers that stand in different values are different numbers. What is no JSON is
+/// searched as text.
+pub fn json_holds_card_number(json: &str) -> bool {
+    // The text finds whatever a value holds, and costs no parsing.
+    holds_card_number(json) && serde_json::from_str(json).map_or(true, |value: Value| value_holds(&value))
+}
+
+fn value_holds(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => false,
+        // A float that long is not read exactly: its digits are not those that were sent.
+        Value::Number(number) if number.is_f64() => number.as_f64().is_some_and(|number| number >= 1e12),
+        Value::Number(number) => holds_card_number(&number.to_string()),
+        Value::String(text) => holds_card_number(text),
+        Value::Array(items) => items.iter().any(value_holds),
+        Value::Object(fields) => {
+            fields.iter().any(|(name, value)| holds_card_number(name) || value_holds(value))
+        }
     }
-    let mut at = 0;
-    while at < bytes.len() {
-        if !bytes[at].is_ascii_digit() {
-            at += 1;
+}
+
+/// The text with every digit of every card number replaced by `*`.
+pub fn without_card_numbers(text: &str) -> Cow<'_, str> {
+    let mut spans = Vec::new();
+    let all = search(text, |digits| {
+        spans.extend(digits.iter().map(|digit| (digit.from, digit.to)));
+        ControlFlow::Continue(())
+    });
+    debug_assert!(all.is_continue());
+    if spans.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    spans.sort_unstable();
+    let mut masked = String::with_capacity(text.len());
+    let mut kept_to = 0;
+    // One digit may have been found several times: in two candidates, and in both readings.
+    for (from, to) in spans {
+        if from < kept_to {
             continue;
         }
-        let (groups, end) = groups(bytes, at);
-        let digits: usize = groups.iter().map(|group| group.len()).sum();
-        let phone = at > 0 && bytes[at - 1] == b'+' && digits <= PHONE_DIGITS_MAX;
-        // What stands before or behind it, a year or a house number, does not hide it.
-        let mut pieces = (0..groups.len()).flat_map(|from| (from..groups.len()).map(move |to| from..=to));
-        if !phone && pieces.any(|piece| is_card_number(&groups[piece].concat())) {
-            return true;
+        masked.push_str(&text[kept_to..from]);
+        masked.push(MASK);
+        kept_to = to;
+    }
+    masked.push_str(&text[kept_to..]);
+    Cow::Owned(masked)
+}
+
+/// Calls `found` with the digits of each card number, until it breaks.
+fn search(text: &str, mut found: impl FnMut(&[Digit]) -> ControlFlow<()>) -> ControlFlow<()> {
+    if !has_enough_digits(text.as_bytes()) || is_id(text) {
+        return ControlFlow::Continue(());
+    }
+    scan(text, Reading::AsWritten, &mut found)?;
+    // A percent sign or a backslash may as well be a separator, so this is a second reading and not the only one.
+    match text.bytes().any(|byte| matches!(byte, b'%' | b'\\')) {
+        true => scan(text, Reading::Decoded, &mut found),
+        false => ControlFlow::Continue(()),
+    }
+}
+
+/// What is not ASCII may be a digit: its first byte counts as one.
+fn has_enough_digits(bytes: &[u8]) -> bool {
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit() || **byte >= 0xC0).count();
+    digits >= *DIGITS.start()
+}
+
+fn scan(
+    text: &str,
+    reading: Reading,
+    found: &mut impl FnMut(&[Digit]) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let bytes = text.as_bytes();
+    let mut chain = Chain::default();
+    let (mut at, mut before) = (0, ' ');
+    while let Some(byte) = bytes.get(at) {
+        if byte.is_ascii_hexdigit()
+            && !before.is_ascii_alphanumeric()
+            && let Some(end) = end_of_id(bytes, at)
+        {
+            chain.end(found)?;
+            (at, before) = (end, 'x');
+            continue;
         }
-        at = end;
+        // Most of most texts is ASCII, and no digit is near.
+        if chain.is_empty() && byte.is_ascii() && !byte.is_ascii_digit() && !reading.decodes(*byte) {
+            (at, before) = (at + 1, char::from(*byte));
+            continue;
+        }
+        let (c, end) = chars::next(text, at, reading);
+        match chars::kind(c) {
+            Kind::Digit(value) => chain.push(Digit { value, from: at, to: end }, before == '+'),
+            Kind::Separator => chain.separate(c, found)?,
+            Kind::Letter => chain.end(found)?,
+            Kind::Unseen => {
+                at = end;
+                continue;
+            }
+        }
+        (at, before) = (end, c);
     }
-    false
-}
-
-/// The groups of digits from `at` on, with a space, a dash or a point between them, and where they end.
-fn groups(bytes: &[u8], at: usize) -> (Vec<&[u8]>, usize) {
-    let group = |from: usize| {
-        let length = bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        &bytes[from..from + length]
-    };
-    let mut groups = vec![group(at)];
-    let mut end = at + groups[0].len();
-    while GROUP_DIGITS.contains(&groups[groups.len() - 1].len())
-        && groups.len() < GROUPS_MAX
-        && bytes.get(end).is_some_and(|byte| b" -.".contains(byte))
-        && GROUP_DIGITS.contains(&group(end + 1).len())
-    {
-        groups.push(group(end + 1));
-        end += 1 + groups[groups.len() - 1].len();
-    }
-    (groups, end)
-}
-
-/// No issuer's numbers begin with 0 or 20, and those with 1 are an airline's own; while today's time in milliseconds
-/// begins with 1, and today's date with 20.
-fn is_card_number(digits: &[u8]) -> bool {
-    let nobodys = matches!(digits, [b'0' | b'1', ..] | [b'2', b'0', ..]);
-    DIGITS.contains(&digits.len()) && !nobodys && passes_luhn(digits)
-}
-
-fn passes_luhn(digits: &[u8]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, digit)| match (at % 2, u32::from(digit - b'0')) {
-            (0, digit) => digit,
-            (_, digit) if digit > 4 => digit * 2 - 9,
-            (_, digit) => digit * 2,
-        })
-        .sum();
-    sum.is_multiple_of(10)
+    chain.end(found)
 }
 
 fn is_id(text: &str) -> bool {
-    let hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (hex && text.len() >= DIGEST_CHARS_MIN) || uuid::Uuid::parse_str(text).is_ok()
+    end_of_id(text.as_bytes(), 0) == Some(text.len()) || uuid::Uuid::parse_str(text).is_ok()
+}
+
+/// Where the UUID or the digest ends that begins at the start of a word.
+fn end_of_id(bytes: &[u8], at: usize) -> Option<usize> {
+    let hex = bytes[at..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let ends = |end: usize| bytes.get(end).is_none_or(|byte| !byte.is_ascii_alphanumeric()).then_some(end);
+    if hex >= DIGEST_CHARS_MIN {
+        return ends(at + hex);
+    }
+    let uuid = bytes.get(at..at + UUID_CHARS).filter(|text| hex == 8 && text[hex] == b'-')?;
+    uuid::Uuid::try_parse_ascii(uuid).ok()?;
+    ends(at + UUID_CHARS)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_card_number_is_found_however_it_is_written() {
-        for text in [
-            "4242424242424242",
-            "4242 4242-4242.4242",
-            "378282246310005",
-            "3782 822463 10005",
-            "tok_4111111111111111",
-            "42424242 42424242",
-            "pay 2026 with 5555 5555 5555 4444 123 please",
-            "1796500000-4242424242424242-1796500000",
-            "6304000000000000000",
-        ] {
-            assert!(holds_card_number(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_only_looks_like_one_is_let_through() {
-        for text in [
-            "4242424242424241",
-            "+4917012345678",
-            "1732201234567",
-            "curl-852-1796593488",
-            "web-48213-1796593481",
-            "ORD-20261129-215509",
-            "20261129215503128-7",
-            "01932b4a-1111-7000-8000-000000000001",
-            "2026-11-21 2026-11-22",
-            "192.168.100.200 192.168.100.200",
-            "0049170123456789",
-            "9f86d081884c7d659a2feaa0c55ad0154242424242424242b822cd15d6c15b0f00a08",
-            "12.34",
-            "",
-        ] {
-            assert!(!holds_card_number(text), "{text}");
-        }
-    }
-}
+mod tests;

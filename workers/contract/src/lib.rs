@@ -22,7 +22,7 @@ mod time;
 mod worker;
 
 pub use answer::{Answer, Answers};
-pub use card::holds_card_number;
+pub use card::{holds_card_number, json_holds_card_number, without_card_numbers};
 pub use hash::BodyHash;
 pub use id::{KeySecret, MessageId, OrderId};
 pub use json::json_of;
@@ -37,7 +37,7 @@ pub use record::{Holds, Meeting, Record, Records, Stored, Table};
 pub use reply::{Ending, Reply, ReplyTo};
 pub use speaker::Speaker;
 pub use submission::{Cart, CartSeen, Fault, LINES_MAX, QUANTITY_MAX, Submit, token_fault};
-pub use text::{Sku, clean_text};
+pub use text::{Sku, clean_text, is_unseen};
 pub use time::Time;
 pub use worker::{Course, Deadline, Decision, Need, Outcome, Worker};
 

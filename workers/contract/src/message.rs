@@ -5,6 +5,7 @@ use std::fmt;
 use crate::payload::*;
 use crate::reply::Reply;
 use crate::{BodyHash, MessageId, OrderId, Queue, ReplyTo, Role, Speaker, Submit, Time, json_of};
+use crate::{holds_card_number, json_holds_card_number};
 
 /// A command asks one worker to do something; a fact tells whoever listens what has happened; a reply goes to the
 /// one queue outside that its asker named.
@@ -204,6 +205,15 @@ pub struct Raw {
     pub body: Vec<u8>,
 }
 
+impl Raw {
+    /// In anything that would be kept.
+    fn holds_card_number(&self, json: &str) -> bool {
+        let properties = [&self.message_id, &self.reply_to, &self.correlation_id];
+        properties.into_iter().flatten().chain([&self.name]).any(|text| holds_card_number(text))
+            || json_holds_card_number(json)
+    }
+}
+
 /// Why something that came in is no message, and what its sender should change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unreadable {
@@ -280,6 +290,10 @@ impl Message {
         let json = std::str::from_utf8(&raw.body).map_err(|_| {
             Unreadable::new("body_malformed", "the body is not UTF-8; send a JSON object in UTF-8")
         })?;
+        if raw.holds_card_number(json) {
+            let why = "it holds what looks like a card number; send the provider's token instead";
+            return Err(Unreadable::new("card_number_refused", why));
+        }
         let mut body = Body::from_json(&raw.name, json, id.as_ref())?;
         if let Body::Submit(submit) = &mut body {
             // The properties alone say so: whoever may only write a body cannot make us write to a queue.

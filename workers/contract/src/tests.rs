@@ -120,6 +120,9 @@ fn what_cannot_be_read_says_what_its_sender_should_change() {
         ..Raw::default()
     };
     assert_eq!(Message::accept(usual(&raw.name), &raw, Time::default()).unwrap_err().code, "schema_unknown");
+    let card = r#"{"order_id":"01932b4a-1111-7000-8000-000000000001","reason":"4242 4242 4242 4242"}"#;
+    assert_eq!(code("order.cancel", Some("m"), card), "card_number_refused");
+    assert_eq!(code("order.cancel", Some("4242-4242-4242-4242"), cancel), "card_number_refused");
     let secret = accept("order.pay", Some("m"), r#"{"order_id":{"s3cret":1}}"#).unwrap_err();
     assert!(!secret.why.contains("s3cret"), "{secret}");
 }
@@ -133,10 +136,11 @@ fn submitted(body: &str) -> Submit {
 
 #[test]
 fn every_fault_of_a_checkout_is_listed() {
-    let submit = submitted(
+    let body = serde_json::from_str(
         r#"{"customer_id":"\u202eevil","items":[{"sku":"a b","quantity":1},{"sku":"A","quantity":0},{"sku":"A","quantity":1001},{"sku":"A","quantity":"2"},7],
             "payment":{"method":"card","token":"4242 4242 4242 4242"},"contact":{"email":"nobody","phone":12},"discount_code":""}"#,
     );
+    let submit = Submit::read(body.unwrap(), MessageId::new("m1").as_ref()).unwrap();
     let faults = submit.cart.unwrap_err();
     let told: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.code)).collect();
     assert_eq!(

@@ -41,7 +41,7 @@ use contract::Role;
 
 use crate::app::Part;
 use crate::config::{self, Loaded, Profile, Settings};
-use crate::telemetry;
+use crate::{telemetry, view};
 
 /// A checkout saga: orders, payments, stock and notices that hold together under every fault.
 #[derive(Parser)]
@@ -154,7 +154,7 @@ pub fn main() -> ExitCode {
     match run(cli, &flags) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", view::visible_lines(&format!("{error:#}")));
             ExitCode::from(if error.downcast_ref::<WrongUsage>().is_some() { 2 } else { 1 })
         }
     }
@@ -167,7 +167,7 @@ fn wrong_usage(why: anyhow::Error) -> anyhow::Error {
 
 fn print_line(line: std::fmt::Arguments<'_>) {
     use std::io::Write;
-    if writeln!(std::io::stdout(), "{line}").is_err() {
+    if writeln!(std::io::stdout(), "{}", paint::harmless(&line.to_string())).is_err() {
         std::process::exit(0);
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::broker::Broker;
 use crate::gateway::{Edited, Operator};
 use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, JournalRow, Letters, Said, Store};
+use crate::view::mask::text_as_meant;
 
 /// Sends the letter to its queue again. As it was, it keeps its id: if it was handled after all, it is recognised.
 /// Edited, it is another message with an id of its own, and the old one counts as handled.
@@ -135,11 +136,12 @@ fn as_it_was(letter: &DeadLetter) -> Result<Message> {
     still_theirs(letter, message)
 }
 
-/// The old message is its cause, whose own cause the journal knows.
+/// What was shown masked and left so is as it was. The old message is its cause, whose own cause the journal knows.
 fn with_edits(letter: &DeadLetter, own: &MessageId, edited: &Edited) -> Result<Message> {
     let id = MessageId::derived(letter.order_id, Role::Operator, own, 0);
     let name = edited.name.as_deref().unwrap_or(&letter.name);
-    let body = edited.body.as_deref().unwrap_or(&letter.body);
+    let body = edited.body.as_deref().map(|body| text_as_meant(body, &letter.body));
+    let body = body.as_deref().unwrap_or(&letter.body);
     let message = Message::restore(id, Some(own.clone()), letter.at, name, body);
     let message = message.map_err(|why| anyhow::anyhow!("edited like this it cannot be read: {why}"))?;
     still_theirs(letter, message)

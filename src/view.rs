@@ -5,6 +5,7 @@ pub mod mask;
 mod money;
 pub mod search;
 pub mod story;
+mod visible;
 
 use anyhow::Result;
 use contract::{OrderId, Table};
@@ -13,6 +14,8 @@ use serde_json::{Map, Value, json};
 use crate::store::Store;
 
 pub use money::{IntentStatus, PaymentView, payment_view};
+pub(crate) use visible::visible_but_colours;
+pub use visible::{visible, visible_lines};
 
 /// The order as JSON; a refused submission as `rejected`. `None` when nobody has heard of it.
 pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {

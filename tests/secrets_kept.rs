@@ -2,6 +2,7 @@
 
 mod by_http;
 mod by_queue;
+mod shown;
 
 /// `4242 4242 4242 4242` passes the Luhn check and is no customer's. These are the ways in which it is written.
 const SPELLINGS: [&str; 17] = [

@@ -13,6 +13,8 @@ use crate::app;
 use crate::config::Settings;
 use crate::gateway::{Edited, Operator};
 use crate::store::{DeadLetter, DeadStatus, Store};
+use crate::view::mask::{Sight, letter_for_people, text_for_people};
+use crate::view::visible;
 
 /// What one command looks at. Whoever has more begins with these.
 const LETTERS_MAX: usize = 10_000;
@@ -35,7 +37,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// One dead letter, whole
+    /// One dead letter, whole; tokens and addresses are masked, and an edit that leaves them so sends them as they were
     #[command(after_help = "Example: checkout dead show 5f0c1a52-0000-5000-8000-000000000000")]
     Show {
         id: String,
@@ -111,7 +113,8 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
         Command::List { each, all, group, limit, json } => {
             let status = (!all).then_some(DeadStatus::Open);
             let letters = store.dead_letters(status, limit.into()).await?;
-            let letters: Vec<_> = letters.into_iter().filter(|letter| group.has(letter)).collect();
+            let letters = letters.into_iter().filter(|letter| group.has(letter));
+            let letters: Vec<_> = letters.map(|letter| letter_for_people(letter, Sight::Masked)).collect();
             match (json, each) {
                 (true, _) => say!("{}", serde_json::to_string_pretty(&letters)?),
                 (false, true) => list(&letters),
@@ -215,8 +218,8 @@ fn list(letters: &[DeadLetter]) {
             letter.id.clone(),
             letter.at.to_string(),
             letter.queue.clone(),
-            letter.name.clone(),
-            letter.code.clone(),
+            visible(&letter.name).into(),
+            visible(&letter.code).into(),
             order,
         ]
     });
@@ -237,12 +240,12 @@ fn list_groups(letters: &[DeadLetter]) {
             letters.first().map_or(("", ""), |letter| (letter.id.as_str(), letter.why.as_str()));
         vec![
             letters.len().to_string(),
-            paint::bad(code),
+            paint::bad(&visible(code)),
             (*queue).to_string(),
-            (*name).to_string(),
+            visible(name).into(),
             oldest.to_string(),
             first.to_string(),
-            why.chars().take(WHY_MAX).collect(),
+            visible(why).chars().take(WHY_MAX).collect(),
         ]
     });
     let head = ["letters", "code", "queue", "message", "since", "the newest", "because"];
@@ -260,9 +263,10 @@ async fn would_be(
     let letter =
         letter.with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;
     let (message, queues) = crate::dead::as_it_would_be(&letter, edited)?;
-    let was = serde_json::from_str(&letter.body).unwrap_or(serde_json::Value::String(letter.body.clone()));
-    for (field, from, to) in crate::preview::edits(&was, &serde_json::from_str(message.json())?) {
-        say!("edit      {field}: {from} → {to}");
+    let was = text_for_people(&letter.body, Sight::Masked);
+    let is = text_for_people(message.json(), Sight::Masked);
+    for (field, from, to) in crate::preview::edits(&was, &is) {
+        say!("edit      {}", visible(&format!("{field}: {from} → {to}")));
     }
     super::preview::at(settings, store, message, queues).await
 }
@@ -274,16 +278,17 @@ async fn show(store: &dyn Store, id: &str, json: bool) -> Result<()> {
     let letter = store.dead_letter(id).await?;
     let letter =
         letter.with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;
+    let letter = letter_for_people(letter, Sight::Masked);
     if json {
         say!("{}", serde_json::to_string_pretty(&letter)?);
         return Ok(());
     }
     say!("letter   {}  ({:?})", letter.id, letter.status);
-    say!("message  {} {}", letter.name, letter.message_id.unwrap_or_default());
+    say!("message  {} {}", visible(&letter.name), visible(&letter.message_id.unwrap_or_default()));
     say!("queue    {}, tried {} times, {}", letter.queue, letter.attempts, letter.at);
-    say!("code     {}", paint::bad(&letter.code));
-    say!("because  {}", letter.why);
-    say!("body     {}", letter.body);
+    say!("code     {}", paint::bad(&visible(&letter.code)));
+    say!("because  {}", visible(&letter.why));
+    say!("body     {}", visible(&letter.body));
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use super::{paint, shop};
 use crate::app;
 use crate::config::Settings;
 use crate::store::{JournalRow, Store};
-use crate::view::{self, search};
+use crate::view::{self, search, visible};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -204,7 +204,7 @@ async fn list(store: &dyn Store, wanted: &search::Wanted, as_json: bool) -> Resu
             text(order, "created_at"),
             paint::status(&text(order, "status")),
             money(&order["total"]),
-            text(order, "customer_id"),
+            visible(&text(order, "customer_id")).into(),
         ]
     });
     say!("{}", paint::table(&["order", "created", "status", "total", "customer"], rows.collect()));
@@ -222,16 +222,16 @@ async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: boo
     }
     let text = |name: &str| view[name].as_str().unwrap_or_default();
     say!("order     {order_id}");
-    say!("customer  {}", text("customer_id"));
-    say!("status    {}  {}", paint::status(text("status")), text("reason").replace('_', " "));
+    say!("customer  {}", visible(text("customer_id")));
+    say!("status    {}  {}", paint::status(text("status")), visible(text("reason")).replace('_', " "));
     if text("status") == "rejected" {
         for fault in view["faults"].as_array().into_iter().flatten() {
-            say!("because   {}", super::submit::told(fault));
+            say!("because   {}", visible(&super::submit::told(fault)));
         }
         return Ok(ExitCode::SUCCESS);
     }
     for item in view["items"].as_array().into_iter().flatten() {
-        let title = item["title"].as_str().unwrap_or_default();
+        let title = visible(item["title"].as_str().unwrap_or_default());
         say!("          {:>3} × {title}  {}", item["quantity"], money(&item["line_total"]));
     }
     say!("total     {}  (discount {})", money(&view["total"]), money(&view["discount"]));
@@ -242,7 +242,7 @@ async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: boo
         payment["status"].as_str().unwrap_or_default(),
         money(&payment["charged"]),
         money(&payment["refunded"]),
-        payment["transaction_id"].as_str().unwrap_or_default()
+        visible(payment["transaction_id"].as_str().unwrap_or_default())
     );
     let actions: Vec<_> =
         view["actions"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -255,8 +255,9 @@ async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: boo
         say!(
             "{}",
             paint::bad(&format!(
-                "waits for an operator at {}: {why}",
-                view["saga"]["step"].as_str().unwrap_or_default()
+                "waits for an operator at {}: {}",
+                view["saga"]["step"].as_str().unwrap_or_default(),
+                visible(why)
             ))
         );
     }
@@ -269,7 +270,13 @@ async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: boo
 fn print_messages(rows: &[JournalRow]) {
     let rows = rows.iter().map(|row| {
         let said: Vec<_> = row.said.iter().map(|said| said.message.name()).collect();
-        vec![row.at.to_string(), row.role.to_string(), row.name.clone(), row.outcome.clone(), said.join("\n")]
+        vec![
+            row.at.to_string(),
+            row.role.to_string(),
+            visible(&row.name).into(),
+            visible(&row.outcome).into(),
+            said.join("\n"),
+        ]
     });
     say!("{}", paint::table(&["at", "role", "message", "outcome", "said"], rows.collect()));
 }
@@ -302,7 +309,7 @@ async fn ask(store: &Arc<dyn Store>, settings: &Settings, asked: Ask) -> Result<
             fact["status"].as_str().unwrap_or("unknown")
         );
     }
-    say!("{}", row.outcome);
+    say!("{}", visible(&row.outcome));
     if name == "order.archive" {
         return Ok(ExitCode::SUCCESS);
     }
@@ -369,7 +376,7 @@ fn change(entry: &Value) -> String {
     let why = if text("reason").is_empty() {
         String::new()
     } else {
-        format!("  ({})", text("reason").replace('_', " "))
+        format!("  ({})", visible(text("reason")).replace('_', " "))
     };
     format!("{}  {from}{}{why}", text("at"), paint::status(text("to")))
 }

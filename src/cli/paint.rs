@@ -1,10 +1,13 @@
 //! Colour and tables, on a terminal; plain text for everything else.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 
 use comfy_table::presets;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{Cell, Color, ContentArrangement, Table};
 use owo_colors::{AnsiColors, OwoColorize};
+
+use crate::view::{visible_but_colours, visible_lines};
 
 pub(super) fn on_terminal() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
@@ -12,6 +15,12 @@ pub(super) fn on_terminal() -> bool {
 
 pub(super) fn paint(text: &str, colour: AnsiColors) -> String {
     if on_terminal() { text.color(colour).to_string() } else { text.to_string() }
+}
+
+/// All that is printed passes here. What came from outside was made visible before, by itself and with its line ends;
+/// this is for what was forgotten, and can tell only other sequences from colours.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    if on_terminal() { visible_but_colours(text) } else { visible_lines(text) }
 }
 
 pub(super) fn good(text: &str) -> String {
@@ -42,7 +51,23 @@ pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.into_iter().map(cell));
     }
     table.to_string()
+}
+
+/// A cell that is painted as a whole. The table has to know its colour: where it breaks a line, it would break the
+/// sequences in it too.
+fn cell(text: String) -> Cell {
+    const COLOURS: [(&str, Color); 4] = [
+        ("\u{1b}[31m", Color::DarkRed),
+        ("\u{1b}[32m", Color::DarkGreen),
+        ("\u{1b}[33m", Color::DarkYellow),
+        ("\u{1b}[90m", Color::DarkGrey),
+    ];
+    let painted = COLOURS.into_iter().find_map(|(begin, colour)| {
+        let inside = text.strip_prefix(begin)?.strip_suffix("\u{1b}[39m")?;
+        (!inside.contains('\u{1b}')).then(|| Cell::new(inside).fg(colour))
+    });
+    painted.unwrap_or_else(|| Cell::new(text))
 }

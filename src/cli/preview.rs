@@ -11,6 +11,7 @@ use crate::app;
 use crate::config::Settings;
 use crate::preview::{Change, Preview};
 use crate::store::Store;
+use crate::view::visible;
 
 /// Of a message that was not sent so far.
 pub(super) async fn of(settings: &Settings, store: &dyn Store, name: &str, body: &Value) -> Result<ExitCode> {
@@ -40,13 +41,14 @@ pub(super) async fn at(
 fn print(preview: &Preview) {
     say!("{}", paint::dim("this is what would happen; nothing was sent"));
     if let Some(why) = &preview.refused {
-        say!("{}", paint::bad(&format!("it would be refused: {why}")));
+        say!("{}", paint::bad(&format!("it would be refused: {}", visible(why))));
     }
     let steps = preview.steps.iter();
-    let steps = steps.map(|s| vec![s.role.clone(), s.message.clone(), s.outcome.clone(), s.says.join("\n")]);
+    let steps =
+        steps.map(|s| vec![s.role.clone(), s.message.clone(), visible(&s.outcome).into(), s.says.join("\n")]);
     say!("{}", paint::table(&["role", "message", "would come to", "says"], steps.collect()));
     for change in &preview.changes {
-        say!("changes   {}", in_words(change));
+        say!("changes   {}", visible(&in_words(change)));
     }
     for money in &preview.money {
         let amount = money.amount.map(|amount| amount.to_string()).unwrap_or_default();

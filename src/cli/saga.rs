@@ -13,8 +13,8 @@ use super::{paint, shop};
 use crate::app;
 use crate::config::Settings;
 use crate::store::Store;
-use crate::view;
 use crate::view::search::{self, public};
+use crate::view::{self, visible};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -148,7 +148,7 @@ async fn list(store: &dyn Store, wanted: &search::Wanted, as_json: bool) -> Resu
     }
     let text = |saga: &Value, name: &str| saga[name].as_str().unwrap_or_default().to_string();
     let rows = sagas.iter().map(|saga| {
-        let why = saga["attention"]["why"].as_str().unwrap_or_default().to_string();
+        let why = visible(saga["attention"]["why"].as_str().unwrap_or_default()).into();
         vec![
             text(saga, "order_id"),
             match saga["return_no"].as_u64() {
@@ -176,7 +176,7 @@ async fn show(store: &dyn Store, which: &Which, as_json: bool) -> Result<ExitCod
     say!("saga     {} version {}", text("definition"), saga["version"]);
     say!("status   {}  {}", paint::status(text("status")), text("step"));
     if let Some(why) = saga["attention"]["why"].as_str() {
-        say!("because  {why}");
+        say!("because  {}", visible(why));
         for action in saga["attention"]["actions"].as_array().into_iter().flatten().filter_map(Value::as_str)
         {
             let (verb, rest) = action.split_once(' ').unwrap_or((action, ""));
@@ -191,7 +191,7 @@ async fn show(store: &dyn Store, which: &Which, as_json: bool) -> Result<ExitCod
         }
     }
     for one in saga["interventions"].as_array().into_iter().flatten() {
-        let text = |name: &str| one[name].as_str().unwrap_or_default();
+        let text = |name: &str| visible(one[name].as_str().unwrap_or_default());
         say!("  {}  {} {}  {}", text("at"), text("by"), text("what"), text("evidence"));
     }
     Ok(ExitCode::SUCCESS)
@@ -216,7 +216,7 @@ async fn ask(store: &Arc<dyn Store>, settings: &Settings, which: &Which, asked: 
     if let Some(why) = row.outcome.strip_prefix("ignored: ") {
         bail!("{why}");
     }
-    say!("{}", row.outcome);
+    say!("{}", visible(&row.outcome));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::adapter::channel::masked;
+use crate::store::DeadLetter;
 
 /// How much the reader may see.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,6 +30,23 @@ pub fn text_for_people(text: &str, sight: Sight) -> Value {
     match serde_json::from_str(text) {
         Ok(value) => for_people(value, sight),
         Err(_) => Value::String(format!("({} bytes that are no JSON)", text.len())),
+    }
+}
+
+/// The same for a letter as a whole.
+pub(crate) fn letter_for_people(letter: DeadLetter, sight: Sight) -> DeadLetter {
+    let body = match text_for_people(&letter.body, sight) {
+        Value::String(text) => text,
+        value => value.to_string(),
+    };
+    DeadLetter { body, ..letter }
+}
+
+/// What was typed for a text that was shown as `letter_for_people` shows it. What is no JSON was typed as it is meant.
+pub(crate) fn text_as_meant(edited: &str, was: &str) -> String {
+    match (serde_json::from_str(edited), serde_json::from_str(was)) {
+        (Ok(edited), Ok(was)) => as_meant(edited, &was).to_string(),
+        (Ok(_) | Err(_), _) => edited.to_string(),
     }
 }
 

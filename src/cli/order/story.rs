@@ -9,6 +9,7 @@ use crate::cli::paint;
 use crate::store::Store;
 use crate::view::mask::Sight;
 use crate::view::story::{self, Step, Story, Verdict};
+use crate::view::visible;
 
 pub(super) async fn show(
     store: &dyn Store,
@@ -34,7 +35,7 @@ fn print(story: &Story) {
         vec![
             format!("+{} ms", step.at.unix_ms() - began),
             format!("{} → {}", step.from, step.to),
-            step.name.clone(),
+            visible(&step.name).into(),
             verdict(step),
             step.waited_ms.map(|ms| format!("{ms} ms")).unwrap_or_default(),
         ]
@@ -53,15 +54,14 @@ fn print(story: &Story) {
 }
 
 fn verdict(step: &Step) -> String {
-    let aside = step.aside();
+    let (words, aside) = (visible(&step.words), step.aside());
+    let aside = visible(&aside);
     match step.verdict {
-        Verdict::Done => format!("{}{aside}", step.words),
-        Verdict::Absorbed => paint::dim(&format!("absorbed: {}{aside}", step.words)),
-        Verdict::Alarm => paint::bad(&format!("ALARM: {}{aside}", step.words)),
-        Verdict::Dead | Verdict::Buried => {
-            paint::bad(&format!("{}: {}{aside}", step.verdict.word(), step.words))
-        }
-        Verdict::Closed => step.words.clone(),
+        Verdict::Done => format!("{words}{aside}"),
+        Verdict::Absorbed => paint::dim(&format!("absorbed: {words}{aside}")),
+        Verdict::Alarm => paint::bad(&format!("ALARM: {words}{aside}")),
+        Verdict::Dead | Verdict::Buried => paint::bad(&format!("{}: {words}{aside}", step.verdict.word())),
+        Verdict::Closed => words.into_owned(),
         Verdict::UnderWay | Verdict::Told => paint::dim(&format!("{}{aside}", step.verdict.word())),
     }
 }

@@ -13,6 +13,7 @@ use crate::gateway::operator::Operator;
 use crate::gateway::orders::limit_of;
 use crate::gateway::problem::Problem;
 use crate::store::{DeadStatus, Letters};
+use crate::view::mask::{Sight, letter_for_people};
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Wanted {
@@ -56,7 +57,8 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
     let Wanted { status, code, queue, name, limit } = call.query()?;
     let status = Some(status.unwrap_or(DeadStatus::Open));
     let wanted = Letters { status, code, queue, name, limit: limit_of(limit)?, before: None };
-    let letters = call.gateway.store.letters(&wanted).await?;
+    let letters = call.gateway.store.letters(&wanted).await?.into_iter();
+    let letters: Vec<_> = letters.map(|letter| letter_for_people(letter, Sight::Masked)).collect();
     Ok(Json(json!({"items": letters, "next": null})).into_response())
 }
 
@@ -70,7 +72,7 @@ pub(super) async fn show(call: Call) -> Result<Response, Problem> {
     let letter = call.gateway.store.dead_letter(call.param("id")).await?;
     let letter =
         letter.ok_or_else(|| Problem::not_found("DEAD_LETTER_NOT_FOUND", "there is no such dead letter"))?;
-    Ok(Json(letter).into_response())
+    Ok(Json(letter_for_people(letter, Sight::Masked)).into_response())
 }
 
 pub(super) async fn replay_group(call: Call) -> Result<Response, Problem> {

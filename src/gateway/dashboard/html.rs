@@ -24,7 +24,7 @@ pub(crate) fn tag(name: &'static str) -> Tag {
 
 pub(crate) fn text(text: impl Display) -> Html {
     let mut html = String::new();
-    escape(&mut html, text);
+    escape(&mut html, text, Unseen::Shown);
     Html(html)
 }
 
@@ -57,7 +57,9 @@ impl Tag {
         self.attributes.push(' ');
         self.attributes.push_str(name);
         self.attributes.push_str("=\"");
-        escape(&mut self.attributes, value);
+        // A form sends its values back: they stay what they are.
+        let unseen = if name == "value" { Unseen::Kept } else { Unseen::Shown };
+        escape(&mut self.attributes, value, unseen);
         self.attributes.push('"');
         self
     }
@@ -72,7 +74,7 @@ impl Tag {
     }
 
     pub(crate) fn text(mut self, text: impl Display) -> Self {
-        escape(&mut self.inside, text);
+        escape(&mut self.inside, text, Unseen::Shown);
         self
     }
 
@@ -123,9 +125,16 @@ impl<T: Into<Html>> From<Vec<T>> for Html {
     }
 }
 
+/// What becomes of characters that reorder or hide what stands around them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unseen {
+    Shown,
+    Kept,
+}
+
 /// Into text and quoted values alike. Control characters, which no page may hold, become the usual mark.
-fn escape(html: &mut String, text: impl Display) {
-    struct Escaping<'a>(&'a mut String);
+fn escape(html: &mut String, text: impl Display, unseen: Unseen) {
+    struct Escaping<'a>(&'a mut String, Unseen);
     impl Write for Escaping<'_> {
         fn write_str(&mut self, text: &str) -> std::fmt::Result {
             for c in text.chars() {
@@ -138,13 +147,16 @@ fn escape(html: &mut String, text: impl Display) {
                     // Bare, a browser takes it for the end of a line, and a form sends something else than it was given.
                     '\r' => self.0.push_str("&#13;"),
                     c if c.is_control() && !matches!(c, '\n' | '\t') => self.0.push('\u{fffd}'),
+                    c if self.1 == Unseen::Shown && !c.is_ascii() && contract::is_unseen(c) => {
+                        self.0.push_str(&crate::view::visible(c.encode_utf8(&mut [0; 4])));
+                    }
                     c => self.0.push(c),
                 }
             }
             Ok(())
         }
     }
-    write!(Escaping(html), "{text}").unwrap_or_default();
+    write!(Escaping(html, unseen), "{text}").unwrap_or_default();
 }
 
 #[cfg(test)]
@@ -162,6 +174,13 @@ mod tests {
     #[test]
     fn lines_that_a_form_has_sent_are_handed_back_as_they_came() {
         assert_eq!(text("a\r\n\tb\u{7}").as_str(), "a&#13;\n\tb\u{fffd}");
+    }
+
+    #[test]
+    fn what_reverses_or_hides_text_is_written_out_and_a_form_sends_it_back_as_it_was() {
+        let html: Html = tag("input").attr("value", "a\u{202e}b").attr("title", "a\u{202e}b").into();
+        assert_eq!(html.as_str(), "<input value=\"a\u{202e}b\" title=\"a\\u202eb\">");
+        assert_eq!(text("invoice\u{202e}fdp\u{200b}.exe").as_str(), "invoice\\u202efdp\\u200b.exe");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     BodyHash, Confirm, Contact, Line, MessageId, Method, OrderId, PaymentChoice, ReplyTo, Sku, Token,
@@ -80,7 +80,8 @@ pub struct Submit {
     pub cart: Result<Cart, Vec<Fault>>,
     /// Where its sender waits for the outcome. From outside it comes as a property, never in the body.
     pub reply_to: Option<ReplyTo>,
-    /// Of all but the order id: the same checkout sent under the same order id is the same checkout.
+    /// Of all but the order id and what is not known here: the same checkout sent under the same order id is the same
+    /// checkout.
     pub content: BodyHash,
     raw: Value,
 }
@@ -107,6 +108,7 @@ impl Submit {
         };
         // Ours is always well-formed; what an outsider put there is none of ours.
         let reply_to = fields.remove("reply_to").and_then(|kept| serde_json::from_value(kept).ok());
+        keep_known(fields);
         let content = BodyHash::of("checkout.submit", &raw.to_string());
         let reader = Reader { raw: &raw, faults };
         let (customer_id, cart) = reader.read();
@@ -116,7 +118,7 @@ impl Submit {
         Ok(Self { order_id, customer_id, cart, reply_to, content, raw })
     }
 
-    /// The body as it came, with the order id filled in.
+    /// The body as it came, with the order id filled in, and without what is not known here.
     pub fn raw(&self) -> &Value {
         &self.raw
     }
@@ -137,6 +139,33 @@ impl Serialize for Submit {
 impl<'de> Deserialize<'de> for Submit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Submit::read(Value::deserialize(deserializer)?, None).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Fields that are not known here are ignored, so they are not kept either: a journal row holds 64 KiB of nothing
+/// otherwise. They are dropped before the body is hashed, because a message is recognised by the hash of what is kept. What
+/// is known stays exactly as it came.
+fn keep_known(fields: &mut Map<String, Value>) {
+    const KNOWN: [&str; 7] =
+        ["customer_id", "items", "cart", "cart_version", "payment", "contact", "discount_code"];
+    fields.retain(|name, _| KNOWN.contains(&name.as_str()));
+    // Anything but a boolean means the same as nothing.
+    if fields.get("cart").is_some_and(|cart| !cart.is_boolean()) {
+        fields.remove("cart");
+    }
+    for (name, known) in [
+        ("payment", &["method", "token", "payment_method_id", "confirm"][..]),
+        ("contact", &["email", "phone"]),
+        ("items", &["sku", "quantity"]),
+    ] {
+        match fields.get_mut(name) {
+            Some(Value::Object(inner)) => inner.retain(|name, _| known.contains(&name.as_str())),
+            Some(Value::Array(all)) => all
+                .iter_mut()
+                .filter_map(Value::as_object_mut)
+                .for_each(|inner| inner.retain(|name, _| known.contains(&name.as_str()))),
+            _ => {}
+        }
     }
 }
 

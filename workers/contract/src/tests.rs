@@ -270,3 +270,19 @@ fn what_its_speaker_may_not_say_is_refused_with_who_may() {
     assert!(refused.why.contains("may be said by admin, operator") && refused.why.contains("by customer"));
     assert_eq!(Message::accept(Speaker::Admin, &raw, Time::default()).unwrap().by, Speaker::Admin);
 }
+
+#[test]
+fn what_is_not_known_in_a_checkout_is_dropped_and_what_is_known_stays_as_it_came() {
+    let known = r#"{"contact":{"email":"a@example.org"},"customer_id":"c1","items":[{"quantity":1,"sku":"A"}],"order_id":"01932b4a-1111-7000-8000-000000000001","payment":{"method":"paypal"}}"#;
+    let padded = known
+        .replace(r#""sku":"A""#, r#""sku":"A","note":"x""#)
+        .replace(r#""method":"paypal""#, r#""method":"paypal","x":{"y":1}"#)
+        .replace(r#""email":"#, r#""fax":1,"email":"#)
+        .replace(r#""customer_id":"#, r#""filler":["x"],"cart":"no","customer_id":"#);
+    let (plain, padded) = (accept("checkout.submit", None, known), accept("checkout.submit", None, &padded));
+    let (plain, padded) = (plain.unwrap(), padded.unwrap());
+    assert_eq!((plain.json(), padded.json()), (known, known));
+    assert_eq!(plain.hash(), padded.hash(), "a message is recognised by what is kept of it");
+    let again = Message::restore(padded.id.clone(), None, padded.at, padded.name(), padded.json()).unwrap();
+    assert_eq!(again, padded);
+}

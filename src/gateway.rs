@@ -265,12 +265,24 @@ async fn meet(
     let params = params.map_err(|why| Problem::bad_request("PATH_INVALID", why.body_text()))?;
     let params: Vec<_> = params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     cards::refuse_in(&parts, &params, caller.as_ref())?;
+    params.iter().try_for_each(|(name, value)| must_be_an_id(name, value))?;
     let body = body::read(route.takes, &parts.headers, body).await?;
     let call = Call { gateway, caller, session, params, uri: parts.uri, headers: parts.headers, body };
     if let (Takes::Form { .. }, Some(session)) = (route.takes, &call.session) {
         session.must_have_sent(&call)?;
     }
     (route.handler)(call).await
+}
+
+/// Longer than any id or name of ours. What stands in a path is looked up, journalled or shown again.
+const ID_BYTES_MAX: usize = 128;
+
+fn must_be_an_id(name: &str, value: &str) -> Result<(), Problem> {
+    if value.len() <= ID_BYTES_MAX && !value.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let why = format!("{{{name}}} has at most {ID_BYTES_MAX} bytes and no control characters");
+    Err(Problem::bad_request("PATH_INVALID", why))
 }
 
 fn known(gateway: &Gateway, parts: &Parts, asked: Result<Caller, Problem>) -> Result<Caller, Problem> {

@@ -7,6 +7,7 @@ mod carts;
 mod document;
 mod frame;
 mod intents;
+mod kept;
 mod key_owners;
 mod keys;
 mod methods;

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::call::Call;
 use super::orders::look_up;
 use super::problem::Problem;
-use super::route::{Route, Who};
+use super::route::{Route, SMALL_BODY_BYTES_MAX, Who};
 use super::written::{self, Written};
 
 const IF_MATCH: &str =
@@ -44,12 +44,12 @@ pub(super) fn routes() -> Vec<Route> {
             .answers::<Cart>(200, "the cart, perhaps empty"),
         put(Route::put("/cart", "put_cart", |call| Box::pin(put_all(call))))
             .about("Put these things in instead")
-            .takes::<NewCart>(),
+            .takes_up_to::<NewCart>(CART_BYTES_MAX),
         write(Route::delete("/cart", "clear_cart", |call| Box::pin(clear(call))))
             .about("Take everything out"),
         put(Route::put("/cart/items/{sku}", "put_cart_item", |call| Box::pin(put_item(call))))
             .about("Have so many of one thing in it, however many there were")
-            .takes::<NewItem>(),
+            .takes_up_to::<NewItem>(SMALL_BODY_BYTES_MAX),
         write(Route::delete("/cart/items/{sku}", "remove_cart_item", |call| Box::pin(remove(call))))
             .about("Take one thing out")
             .problem(422, "CART_INVALID"),
@@ -78,6 +78,9 @@ struct Item {
     #[serde(skip_serializing_if = "Option::is_none")]
     unit_price: Option<Money>,
 }
+
+/// 100 lines of the longest sku, with room for a client that indents.
+const CART_BYTES_MAX: usize = 16 * 1024;
 
 #[derive(Deserialize, JsonSchema)]
 struct NewCart {

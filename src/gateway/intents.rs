@@ -18,7 +18,7 @@ use super::call::Call;
 use super::orders::shown_order;
 use super::payments::own_order;
 use super::problem::Problem;
-use super::route::{Route, Who};
+use super::route::{Route, SMALL_BODY_BYTES_MAX, Who};
 use super::{letters, written};
 use crate::view::IntentStatus;
 
@@ -34,7 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "The payment intent of an order that was placed with `payment.confirm: manual`, with its client secret. \
                  An order has one, however often it is asked for",
             )
-            .takes::<NewIntent>()
+            .takes_up_to::<NewIntent>(SMALL_BODY_BYTES_MAX)
             .answers::<Intent>(201, "the intent")
             .problem(404, "ORDER_NOT_FOUND")
             .problem(409, "ORDER_NOT_PAYABLE"),
@@ -51,7 +51,7 @@ pub(super) fn routes() -> Vec<Route> {
             )
             .header("Idempotency-Key", KEY)
             .header("Prefer", "`wait=N`: wait up to N seconds (30 at most) for the provider")
-            .may_take::<Confirmation>()
+            .may_take_up_to::<Confirmation>(SMALL_BODY_BYTES_MAX)
             .answers::<Intent>(200, "it is paid")
             .answers::<Intent>(202, "the provider has not answered yet")
             .problem(400, "IDEMPOTENCY_KEY_INVALID")

@@ -9,7 +9,7 @@ mod shapes;
 mod shelf;
 mod show;
 
-use super::route::{Route, Who};
+use super::route::{Route, SMALL_BODY_BYTES_MAX, Who};
 
 pub(crate) use ask::{Asked, ask};
 pub(crate) use history::{cursor, limit_of, read_cursor};
@@ -105,7 +105,7 @@ fn placed() -> Vec<Route> {
             .about("Cancel an order that has not been shipped; what was paid goes back")
             .header("Idempotency-Key", KEY)
             .header("Prefer", PREFER)
-            .may_take::<shapes::Cancel>()
+            .may_take_up_to::<shapes::Cancel>(SMALL_BODY_BYTES_MAX)
             .answers::<Order>(200, "it is cancelled, or refunded if it was paid")
             .answers::<Order>(202, "the wish is safe; the order shows what comes of it")
             .problem(400, "IDEMPOTENCY_KEY_INVALID")
@@ -120,7 +120,7 @@ fn placed() -> Vec<Route> {
             )
             .header("Idempotency-Key", KEY)
             .header("Prefer", PREFER)
-            .may_take::<shapes::Pay>()
+            .may_take_up_to::<shapes::Pay>(SMALL_BODY_BYTES_MAX)
             .answers::<Order>(200, "it is paid")
             .answers::<Order>(202, "the payment is safe; the order shows what comes of it")
             .problem(400, "IDEMPOTENCY_KEY_INVALID")

@@ -106,6 +106,9 @@ pub(crate) enum Content {
 
 /// As for a message: what a customer sends is of that size at most.
 pub(crate) const BODY_BYTES_MAX: usize = contract::BODY_BYTES_MAX;
+/// A few short fields. What a customer writes is journalled before a worker says that a text is too long, so a body that
+/// cannot be right is refused before that.
+pub(crate) const SMALL_BODY_BYTES_MAX: usize = 4 * 1024;
 /// A message of that size, with what a form makes of its quotes and braces.
 const FORM_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 
@@ -182,7 +185,11 @@ impl Route {
 
     /// No body at all means the same as an empty object.
     pub(crate) fn may_take<T: JsonSchema>(self) -> Self {
-        let takes = Takes::Json { bytes_max: BODY_BYTES_MAX, required: false, schema: schema_of::<T> };
+        self.may_take_up_to::<T>(BODY_BYTES_MAX)
+    }
+
+    pub(crate) fn may_take_up_to<T: JsonSchema>(self, bytes_max: usize) -> Self {
+        let takes = Takes::Json { bytes_max, required: false, schema: schema_of::<T> };
         Self { takes, ..self }
     }
 

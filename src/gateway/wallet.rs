@@ -13,11 +13,14 @@ use uuid::Uuid;
 use super::call::Call;
 use super::letters;
 use super::problem::Problem;
-use super::route::{Route, Who};
+use super::route::{Route, SMALL_BODY_BYTES_MAX, Who};
 use super::written::{self, Written};
 
 const KEY: &str =
     "1 to 255 visible characters of your own; the same key and the same body are the same request";
+
+/// Of a stored method's id.
+const PREFIX: &str = "pm_";
 
 pub(super) fn routes() -> Vec<Route> {
     let write = |route: Route| {
@@ -35,13 +38,13 @@ pub(super) fn routes() -> Vec<Route> {
             .answers::<Page>(200, "all of them, at most 20"),
         write(Route::post("/payment-methods", "add_payment_method", |call| Box::pin(add(call))))
             .about("Store a payment method by the provider's token for it. The first one is the default")
-            .takes::<NewMethod>()
+            .takes_up_to::<NewMethod>(SMALL_BODY_BYTES_MAX)
             .answers::<PaymentMethod>(201, "it is stored")
             .problem(409, "PAYMENT_METHODS_TOO_MANY")
             .problem(422, "PAYMENT_METHOD_INVALID"),
         one(Route::patch("/payment-methods/{id}", "change_payment_method", |call| Box::pin(change(call))))
             .about("Make it the default, or say that it is valid longer")
-            .takes::<Changed>()
+            .takes_up_to::<Changed>(SMALL_BODY_BYTES_MAX)
             .answers::<PaymentMethod>(200, "as it is now")
             .problem(409, "PAYMENT_METHOD_DEFAULT_REQUIRED")
             .problem(422, "PAYMENT_METHOD_INVALID"),
@@ -120,7 +123,8 @@ async fn add(call: Call) -> Result<Response, Problem> {
     let (customer_id, new) = (call.customer_id()?, call.json::<NewMethod>()?);
     let message_id = call.message_id(&customer_id).await?;
     // The same key names the same method.
-    let method_id = letters::written("pm_", Uuid::parse_str(message_id.as_str()).map_err(Problem::internal)?);
+    let method_id =
+        letters::written(PREFIX, Uuid::parse_str(message_id.as_str()).map_err(Problem::internal)?);
     let body = Body::WalletAdd(WalletAdd {
         customer_id,
         method_id: method_id.clone(),
@@ -139,7 +143,7 @@ async fn add(call: Call) -> Result<Response, Problem> {
 }
 
 async fn change(call: Call) -> Result<Response, Problem> {
-    let (customer_id, method_id) = (call.customer_id()?, call.param("id").to_string());
+    let (customer_id, method_id) = (call.customer_id()?, method_id(&call)?);
     let Changed { expires, default } = call.json()?;
     let message_id = call.message_id(&customer_id).await?;
     let expires = expires.map(Into::into);
@@ -149,10 +153,20 @@ async fn change(call: Call) -> Result<Response, Problem> {
 }
 
 async fn remove(call: Call) -> Result<Response, Problem> {
-    let (customer_id, method_id) = (call.customer_id()?, call.param("id").to_string());
+    let (customer_id, method_id) = (call.customer_id()?, method_id(&call)?);
     let message_id = call.message_id(&customer_id).await?;
     let body = Body::WalletRemove(WalletRemove { customer_id, method_id: method_id.clone() });
     write(&call, message_id, body, &method_id, StatusCode::NO_CONTENT).await
+}
+
+/// What has not the form of an id of ours is refused before anything is journalled.
+fn method_id(call: &Call) -> Result<String, Problem> {
+    let id = call.param("id");
+    letters::read(PREFIX, id).map(|_| id.to_string()).ok_or_else(unknown)
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("PAYMENT_METHOD_NOT_FOUND", "you have stored no such payment method")
 }
 
 /// Answers with the method as it is then; what has gone has nothing to show.
@@ -202,9 +216,7 @@ fn refusal(fault: &Fault) -> Problem {
     let why = format!("{}: {}", fault.field, fault.message);
     let why = why.trim_start_matches(": ");
     match fault.code.as_str() {
-        "payment_method_unknown" => {
-            Problem::not_found("PAYMENT_METHOD_NOT_FOUND", "you have stored no such payment method")
-        }
+        "payment_method_unknown" => unknown(),
         "payment_methods_too_many" => Problem::conflict("PAYMENT_METHODS_TOO_MANY", why),
         "default_required" => Problem::conflict("PAYMENT_METHOD_DEFAULT_REQUIRED", why),
         "card_number_refused" => Problem::unprocessable("CARD_NUMBER_REFUSED", why),

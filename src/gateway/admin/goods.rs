@@ -87,7 +87,7 @@ pub(super) async fn adjust(call: Call) -> Result<Response, Problem> {
 }
 
 pub(super) async fn discount(call: Call) -> Result<Response, Problem> {
-    let (code, discount) = (call.param("code").to_string(), call.json::<Discount>()?);
+    let (code, discount) = (discount_code(&call)?, call.json::<Discount>()?);
     let Discount { percent, amount, valid_until, active, reason } = discount;
     let (reason, who) = (clean(reason)?, who(&call)?);
     let body = DiscountUpsert { code: code.clone(), percent, amount, valid_until, active, reason, who };
@@ -101,6 +101,17 @@ fn who(call: &Call) -> Result<Option<String>, Problem> {
 fn clean(reason: Option<String>) -> Result<Option<String>, Problem> {
     let reason = reason.map(|text| contract::clean_text(&text, REASON_CHARS_MAX).map(str::to_string));
     reason.transpose().map_err(|why| Problem::field_invalid("reason", &why))
+}
+
+fn discount_code(call: &Call) -> Result<String, Problem> {
+    let code = call.param("code");
+    let fits = (1..=40).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| code.to_string()).ok_or_else(|| {
+        Problem::bad_request(
+            "PATH_INVALID",
+            "a discount code has 1 to 40 visible ASCII characters and no spaces",
+        )
+    })
 }
 
 fn sku(call: &Call) -> Result<Sku, Problem> {

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use contract::{Body, Fault, Message, OrderId, Raw, Submit, Table, Unreadable};
+use contract::{Body, BodyHash, Fault, Message, OrderId, Raw, Submit, Table, Unreadable};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::outcome::{self, Outcome};
@@ -38,7 +39,7 @@ async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Respon
     let order_id = submit.order_id;
     must_be_whole(gateway, submit).await?;
     gateway.admission.open(&*gateway.store).await?;
-    if key.is_some_and(|key| key.order_id != order_id) {
+    if key.is_none_or(|key| key.order_id != order_id) {
         must_be_new(gateway, submit).await?;
     }
     // News that come while it is let in are not missed.
@@ -106,14 +107,25 @@ async fn must_be_whole(gateway: &Gateway, submit: &Submit) -> Result<(), Problem
     if unknown.is_empty() { Ok(()) } else { Err(refusal(&Fault::first(unknown))) }
 }
 
-/// An order id that came with a key may belong to another order, which the key does not know.
+/// An order id that was named in the body may belong to another order, or to a submission that was rejected: the journal
+/// knows the key alone. Of two that race each other here, one becomes a dead letter of a stranger, which stops nobody.
 async fn must_be_new(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
-    let Some(doc) = gateway.store.get(Table::Orders, &submit.order_id.to_string()).await? else {
-        return Ok(());
-    };
-    let order: order::Order = serde_json::from_str(&doc).map_err(Problem::internal)?;
-    let same = order.content == submit.content && submit.customer_id.as_ref() == Some(&order.customer_id);
-    if same { Ok(()) } else { Err(id_reused()) }
+    /// What an order and a rejected submission both keep of what was submitted.
+    #[derive(Deserialize)]
+    struct Known {
+        customer_id: Option<String>,
+        content: BodyHash,
+    }
+    let (store, id) = (&gateway.store, submit.order_id.to_string());
+    let (order, rejected) =
+        tokio::try_join!(store.get(Table::Orders, &id), store.get(Table::Submissions, &id))?;
+    for doc in order.iter().chain(&rejected) {
+        let known: Known = serde_json::from_str(doc).map_err(Problem::internal)?;
+        if known.content != submit.content || known.customer_id != submit.customer_id {
+            return Err(id_reused());
+        }
+    }
+    Ok(())
 }
 
 fn reused(call: &Call) -> Problem {

@@ -118,18 +118,25 @@ begin
         prefix || 'timers_in', role);
     execute format('create policy %I on journal for delete to %s using (at < now() - interval ''1 day'')',
         prefix || 'timers_out', role);
+    -- A stranger's letter that is evicted counts as handled: only while it lies there, open.
+    execute format('create policy %I on journal for insert to %s with check (outcome like ''evicted: %%'' and said = ''[]'' and exists (
+            select 1 from dead_letters l where l.message_id = journal.message_id and l.status = ''open'' and l.stranger))',
+        prefix || 'timers_evicts', role);
     execute format('grant select, insert, update, delete on echoes to %s', role);
     execute format('create policy %s on echoes to %s using (true) with check (role = ''gateway'')', role, role);
     execute format('grant update (value) on meta to %s', role);
-    execute format('create policy %s on meta for update to %s using (key in (''mark'', ''settled_seq'', ''settled_xid''))',
+    execute format('create policy %s on meta for update to %s using (key in (''mark'', ''settled_seq'', ''settled_xid'', ''letters_evicted''))',
         role, role);
-    -- It opens dead letters and closes none.
-    execute format('grant select, insert, update on dead_letters to %s', role);
+    -- It opens dead letters and closes none. It deletes what strangers caused, and what was closed long ago.
+    execute format('grant select, insert, update, delete on dead_letters to %s', role);
     execute format('create policy %s on dead_letters for select to %s using (true)', role, role);
     execute format('create policy %I on dead_letters for insert to %s with check (status = ''open'')',
         prefix || 'timers_in', role);
     execute format('create policy %I on dead_letters for update to %s using (true) with check (status = ''open'')',
         prefix || 'timers_again', role);
+    execute format('create policy %I on dead_letters for delete to %s using (stranger and status = ''open'' or status <> ''open'' and at < now() - interval ''1 day'')',
+        prefix || 'timers_out', role);
+    execute format('grant select, delete on submissions to %s', role);
 
     -- Reads everything, writes nothing.
     role := quote_ident(prefix || 'auditor');

@@ -1,5 +1,7 @@
 //! What an operator does about a dead letter is journalled like everything else, before it has any effect.
 
+mod evict;
+
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -9,8 +11,26 @@ use serde::Serialize;
 
 use crate::broker::Broker;
 use crate::gateway::{Edited, Operator};
-use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, JournalRow, Letters, Said, Store};
+use crate::store::{
+    Changes, DeadChange, DeadLetter, DeadStatus, Error, JournalRow, Letters, Origin, Said, Store,
+};
 use crate::view::mask::text_as_meant;
+
+pub(crate) use evict::{STRANGERS_LETTERS_MAX, evict};
+
+/// Letters as `letters` finds them, but our own trouble before all that strangers caused: they crowd none of it out.
+pub(crate) async fn own_first(store: &dyn Store, wanted: Letters) -> Result<Vec<DeadLetter>, Error> {
+    if wanted.origin.is_some() {
+        return store.letters(&wanted).await;
+    }
+    let of = |origin, limit| Letters { origin: Some(origin), limit, ..wanted.clone() };
+    let mut letters = store.letters(&of(Origin::Own, wanted.limit)).await?;
+    let room = wanted.limit.saturating_sub(letters.len());
+    if room > 0 {
+        letters.extend(store.letters(&of(Origin::Stranger, room)).await?);
+    }
+    Ok(letters)
+}
 
 /// Sends the letter to its queue again. As it was, it keeps its id: if it was handled after all, it is recognised.
 /// Edited, it is another message with an id of its own, and the old one counts as handled.

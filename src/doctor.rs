@@ -12,7 +12,7 @@ use crate::broker::rabbitmq;
 use crate::config::{AmqpUrl, DatabaseUrl, Settings, Usage, WebhookUrl, exposed_secret_files};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{DeadStatus, Filter, Store};
+use crate::store::{Filter, Origin, Store, Vitals};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,8 +43,8 @@ pub struct Findings(pub Vec<Finding>);
 const CLOCKS_APART_MAX: Duration = Duration::from_secs(2);
 /// In a system that keeps up, nothing waits this long, except for what an operator has paused.
 const UNHANDLED_MAX: Duration = Duration::from_secs(60);
-/// Letters that are counted by their code.
-const LETTERS_MAX: usize = 10_000;
+/// Dead letters are told by what they died of; smaller groups are left out.
+const GROUPS_MAX: usize = 100;
 const SAGAS_MAX: usize = 1000;
 const POSTS_MAX: usize = 1000;
 /// Before it, quorum queues could not dead-letter at least once.
@@ -225,7 +225,7 @@ async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<Vec<Rol
         let what = format!("{} deadlines have come due and nobody publishes them", vitals.deadlines_due);
         found.add("work", Level::Warning, what, "run `checkout timers`");
     }
-    look_at_letters(store, vitals.open_dead_letters, found).await?;
+    look_at_letters(store, vitals, found).await?;
     let filter = Filter { status: Some("needs_attention".into()), limit: SAGAS_MAX, ..Filter::default() };
     match store.list(contract::Table::Sagas, &filter).await?.len() {
         0 => found.good("sagas", "none waits for an operator"),
@@ -249,20 +249,36 @@ async fn deadline_is_late(store: &dyn Store) -> Result<bool, crate::store::Error
 
 async fn look_at_letters(
     store: &dyn Store,
-    open: u64,
+    vitals: Vitals,
     found: &mut Findings,
 ) -> Result<(), crate::store::Error> {
-    if open == 0 {
-        found.good("dead letters", "none is open");
-        return Ok(());
+    let groups = store.dead_groups(GROUPS_MAX).await?;
+    let codes = |origin: Origin| {
+        let mut codes = std::collections::BTreeMap::<&str, u64>::new();
+        for group in groups.iter().filter(|group| group.origin == origin) {
+            *codes.entry(&group.code).or_default() += group.letters;
+        }
+        codes.iter().map(|(code, count)| format!("{count} × {code}")).collect::<Vec<_>>().join(", ")
+    };
+    match vitals.own_dead_letters() {
+        0 => found.good("dead letters", "none of our own is open"),
+        own => found.add(
+            "dead letters",
+            Level::Warning,
+            format!("{own} of our own are open: {}", codes(Origin::Own)),
+            "checkout dead list",
+        ),
     }
-    let mut codes = std::collections::BTreeMap::<String, usize>::new();
-    for letter in store.dead_letters(Some(DeadStatus::Open), LETTERS_MAX).await? {
-        *codes.entry(letter.code).or_default() += 1;
+    let (strangers, evicted) = (vitals.strangers_dead_letters, vitals.evicted_dead_letters);
+    if strangers > 0 || evicted > 0 {
+        let what = format!(
+            "strangers have caused {strangers} that are open ({}); {evicted} older ones were evicted",
+            codes(Origin::Stranger)
+        );
+        let fix = "nothing has to be done: they hold up no order, and past a number the oldest go. Who sends them \
+                   stands in `checkout dead list --origin stranger --each`; a client of yours has to be corrected there";
+        found.add("dead letters", Level::Note, what, fix);
     }
-    let codes: Vec<_> = codes.iter().map(|(code, count)| format!("{count} × {code}")).collect();
-    let what = format!("{open} are open: {}", codes.join(", "));
-    found.add("dead letters", Level::Warning, what, "checkout dead list");
     Ok(())
 }
 
@@ -389,8 +405,9 @@ fn look_at_queues(
             }
             (_, 0, _) => {}
             ("unreadable", _, _) => {
-                let fix = "no client could read them; look at them with the broker's own tools, and purge the queue";
-                found.add("queues", Level::Error, what, fix);
+                let fix = "no AMQP client could read them, and none of ours sends such: look at them with the broker's own \
+                           tools, and correct the client that sends them";
+                found.add("queues", Level::Warning, what, fix);
             }
             (_, _, 0) if name == "unrouted" || name.ends_with(".dead") => {
                 found.add(

@@ -165,10 +165,17 @@ async fn show_metrics(State(probe): State<Arc<Probe>>) -> Response {
 }
 
 fn write_vitals(page: &mut String, vitals: Vitals) {
-    let Vitals { now, open_dead_letters, deadlines_due, oldest_in_flight } = vitals;
+    let Vitals { now, strangers_dead_letters, evicted_dead_letters, deadlines_due, oldest_in_flight, .. } =
+        vitals;
     let oldest_ms = oldest_in_flight.map_or(0, |at| now.unix_ms().saturating_sub(at.unix_ms()).max(0));
-    head(page, "checkout_dead_letters_open", "gauge", "dead letters that wait for a person");
-    line(page, "checkout_dead_letters_open", &[], open_dead_letters);
+    head(page, "checkout_dead_letters_open", "gauge", "dead letters that wait for a person: our own trouble");
+    line(page, "checkout_dead_letters_open", &[], vitals.own_dead_letters());
+    let what = "open dead letters that strangers caused";
+    head(page, "checkout_strangers_dead_letters_open", "gauge", what);
+    line(page, "checkout_strangers_dead_letters_open", &[], strangers_dead_letters);
+    let what = "dead letters of strangers that went to make room for newer ones";
+    head(page, "checkout_strangers_dead_letters_evicted_total", "counter", what);
+    line(page, "checkout_strangers_dead_letters_evicted_total", &[], evicted_dead_letters);
     head(page, "checkout_deadlines_due", "gauge", "deadlines that have come due and are not published yet");
     line(page, "checkout_deadlines_due", &[], deadlines_due);
     head(page, "checkout_oldest_unhandled_seconds", "gauge", "age of the oldest message nobody has handled");

@@ -13,19 +13,26 @@ pub mod census;
 mod columns;
 mod json;
 mod keys;
+mod origin;
 mod owed;
 mod pending;
 pub mod postgres;
 pub mod sqlite;
+mod vitals;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use census::Census;
-use contract::{BodyHash, Deadline, KeySecret, Message, MessageId, Need, OrderId, Queue, Role, Speaker, Table, Time};
+use contract::{
+    BodyHash, Deadline, KeySecret, Message, MessageId, Need, OrderId, Queue, Role, Speaker, Table, Time,
+};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+
+pub use origin::Origin;
+pub use vitals::{Pruned, Vitals};
 
 /// One variant for each thing that a caller does differently.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -67,9 +74,11 @@ pub trait Store: Send + Sync + 'static {
     /// Remembers up to where nothing is in flight any more, so that `in_flight` need not look there again.
     async fn advance_mark(&self) -> Result<(), Error>;
 
-    /// Deletes journal rows of orders that ended before `before`, at most `limit` orders. Returns how many.
-    /// Keeps those of an order with a saga under way, something in flight or an open dead letter.
-    async fn prune(&self, before: Time, limit: usize) -> Result<u64, Error>;
+    /// Deletes journal rows of orders that ended before `before`, at most `limit` orders. Keeps those of an order with a
+    /// saga under way, something in flight or an open dead letter. What is as old and belongs to no order goes as well,
+    /// once the mark has passed it: rows of the catalogue, carts and wallets, rejected submissions, and closed dead
+    /// letters of strangers or without an order; of these, some thousand rows in one call.
+    async fn prune(&self, before: Time, limit: usize) -> Result<Pruned, Error>;
 
     /// For whoever was the last to use it: afterwards nothing of it is open, and a file is whole by itself.
     async fn close(&self) {}
@@ -114,6 +123,9 @@ pub trait Store: Send + Sync + 'static {
         self.letters(&Letters { status, limit, ..Letters::default() }).await
     }
 
+    /// Open ones, oldest first.
+    async fn oldest_of_strangers(&self, limit: usize) -> Result<Vec<DeadLetter>, Error>;
+
     /// What was ever buried of an order, oldest first.
     async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error>;
 
@@ -123,7 +135,7 @@ pub trait Store: Send + Sync + 'static {
     /// Of one order's messages.
     async fn echoes_of(&self, order_id: OrderId) -> Result<Vec<Echo>, Error>;
 
-    /// The open ones by what they died of, the largest group first.
+    /// The open ones by what they died of: our own trouble first, and of each origin the largest group first.
     async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error>;
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error>;
@@ -229,16 +241,6 @@ pub struct Keys {
     pub some_are_public: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vitals {
-    /// The database's clock.
-    pub now: Time,
-    pub open_dead_letters: u64,
-    pub deadlines_due: u64,
-    /// When the oldest message was said that nobody has handled yet.
-    pub oldest_in_flight: Option<Time>,
-}
-
 #[derive(Clone, Debug)]
 pub struct SavedRecord {
     pub need: Need,
@@ -318,6 +320,7 @@ fn too_many_signed_out() -> Error {
 #[derive(Clone, Debug, Default)]
 pub struct Letters {
     pub status: Option<DeadStatus>,
+    pub origin: Option<Origin>,
     pub code: Option<String>,
     pub queue: Option<String>,
     pub name: Option<String>,
@@ -329,6 +332,7 @@ pub struct Letters {
 /// Open letters that died of the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeadGroup {
+    pub origin: Origin,
     pub code: String,
     pub queue: String,
     pub name: String,
@@ -359,10 +363,13 @@ pub struct Standing {
 
 #[derive(Clone, Debug)]
 pub enum DeadChange {
-    /// Keeps the letter, or opens it again if it is there.
+    /// Keeps the letter, or opens it again if it is there. An open letter of our own stays as it is when a stranger sends
+    /// something under the same id; and what an operator has sent again is our own from then on.
     Bury(DeadLetter),
     /// Answers [`Error::Conflict`] if it is not open any more.
     Close { id: String, status: DeadStatus },
+    /// Deletes an open letter of a stranger and counts it. Answers [`Error::Conflict`] if it is none (any more).
+    Evict { id: String },
 }
 
 #[derive(Clone, Debug, Default)]

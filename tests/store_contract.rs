@@ -16,6 +16,7 @@ mod roles;
 mod searching;
 mod side_by_side;
 mod signed_out;
+mod strangers;
 mod waiting;
 mod wire;
 mod words;
@@ -28,7 +29,7 @@ use checkout_saga::store::postgres::{Options, PostgresStore};
 use checkout_saga::store::sqlite::{Durability, SqliteStore};
 use checkout_saga::store::{
     Changes, DeadChange, DeadLetter, DeadStatus, Echo, Error, Filter, History, JournalRow, Keys, Letters,
-    Said, SavedRecord, Store, Transaction,
+    Pruned, Said, SavedRecord, Store, Transaction,
 };
 use contract::{Body, Message, MessageId, Need, OrderId, Queue, Role, Table, Time, bodies};
 use db::*;
@@ -118,7 +119,14 @@ every_store!(
         what_came_again_or_failed_is_added_up;
     pruning:
         pruning_takes_only_ended_orders,
-        pruning_stops_at_its_limit_and_goes_on;
+        pruning_stops_at_its_limit_and_goes_on,
+        what_belongs_to_no_order_is_pruned_once_it_is_old_and_behind_the_mark,
+        a_rejection_is_remembered_as_long_as_anything_about_it_is_young,
+        closed_letters_of_strangers_are_pruned_and_open_ones_and_those_of_orders_stay;
+    strangers:
+        strangers_letters_are_counted_listed_and_grouped_apart_from_our_own,
+        the_oldest_letters_of_strangers_are_evicted_and_counted_and_our_own_never_are,
+        a_strangers_letter_never_takes_the_place_of_our_own;
     signed_out:
         a_token_is_signed_out_until_it_expires,
         no_more_tokens_are_signed_out_than_may_be_and_none_is_forgotten_for_another;

@@ -1,4 +1,5 @@
-//! Keeps the journal short: what ended long ago goes, in small steps that hold nobody up.
+//! Keeps the journal and the dead letters short: what ended long ago goes, and strangers' letters past their number, in
+//! short transactions, so that other writers hardly wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,27 +7,50 @@ use std::time::Duration;
 use contract::Time;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::Store;
+use crate::dead;
+use crate::store::{Error, Pruned, Store};
 
-const EVERY: Duration = Duration::from_secs(30);
+/// A flood of strangers' letters grows for this long before any of them is evicted.
+const EVERY: Duration = Duration::from_secs(5);
+/// One round in so many prunes.
+const PRUNES_EVERY: u32 = 6;
 const PRUNED_AT_ONCE: usize = 200;
 
 pub(super) async fn keep_house(store: Arc<dyn Store>, keep_days: u64, stop: CancellationToken) {
     let keep_ms = i64::try_from(keep_days.saturating_mul(24 * 3600 * 1000)).unwrap_or(i64::MAX);
+    let mut round = 0u32;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        let cleaned = async {
-            store.advance_mark().await?;
-            let before = Time::from_unix_ms(store.now().await?.unix_ms().saturating_sub(keep_ms));
-            store.prune(before, PRUNED_AT_ONCE).await
-        };
-        match cleaned.await {
-            Ok(0) => {}
-            Ok(orders) => tracing::info!(orders, "pruned the journal of ended orders"),
-            Err(why) => tracing::warn!("housekeeping waits: {why}"),
+        round = round.wrapping_add(1);
+        if let Err(why) = evict(&*store).await {
+            tracing::warn!("the eviction of strangers' dead letters waits: {why}");
+        }
+        if !round.is_multiple_of(PRUNES_EVERY) {
+            continue;
+        }
+        if let Err(why) = prune(&*store, keep_ms).await {
+            tracing::warn!("housekeeping waits: {why}");
         }
     }
+}
+
+async fn evict(store: &dyn Store) -> Result<(), Error> {
+    let letters = dead::evict(store, dead::STRANGERS_LETTERS_MAX).await?;
+    if letters > 0 {
+        tracing::warn!(letters, "evicted the oldest of too many dead letters that strangers caused");
+    }
+    Ok(())
+}
+
+async fn prune(store: &dyn Store, keep_ms: i64) -> Result<(), Error> {
+    store.advance_mark().await?;
+    let before = Time::from_unix_ms(store.now().await?.unix_ms().saturating_sub(keep_ms));
+    let Pruned { orders, others } = store.prune(before, PRUNED_AT_ONCE).await?;
+    if orders > 0 || others > 0 {
+        tracing::info!(orders, others, "pruned the journal of ended orders, and rows of no order");
+    }
+    Ok(())
 }

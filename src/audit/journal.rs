@@ -191,7 +191,9 @@ impl Reading {
                 }
                 let mark = marks.entry(key).or_default();
                 let twice = std::mem::replace(&mut mark.handled, true);
-                mark.has_cause = row.cause.is_some() && !DEADLINES.contains(&row.name.as_str());
+                // Rows of no order are pruned one by one: the row that said this one may be gone already.
+                let traced = row.order_id.is_some() && !DEADLINES.contains(&row.name.as_str());
+                mark.has_cause = row.cause.is_some() && traced;
                 findings.check(Claim::B2, !twice, || format!("{} handled {} twice", row.role, row.id));
                 let setter =
                     first_who_may(&row.name).role().filter(|_| DEADLINES.contains(&row.name.as_str()));

@@ -11,8 +11,9 @@ use super::client::Client;
 use super::{WrongUsage, paint, progress};
 use crate::app;
 use crate::config::Settings;
+use crate::dead::own_first;
 use crate::gateway::{Edited, Operator};
-use crate::store::{DeadLetter, DeadStatus, Store};
+use crate::store::{DeadLetter, DeadStatus, Letters, Origin, Store};
 use crate::view::mask::{Sight, letter_for_people, text_for_people};
 use crate::view::visible;
 
@@ -30,6 +31,9 @@ pub(super) enum Command {
         /// Those that were dealt with as well
         #[arg(long)]
         all: bool,
+        /// Those that tell of our own trouble, or those that strangers caused; both if it is left out
+        #[arg(long)]
+        origin: Option<Origin>,
         #[command(flatten)]
         group: Group,
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
@@ -110,18 +114,22 @@ pub(super) struct Group {
 pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCode> {
     let store = app::look(settings).await?;
     match command {
-        Command::List { each, all, group, limit, json } => {
+        Command::List { each, all, origin, group, limit, json } => {
             let status = (!all).then_some(DeadStatus::Open);
-            let letters = store.dead_letters(status, limit.into()).await?;
-            let letters = letters.into_iter().filter(|letter| group.has(letter));
+            let wanted = Letters { status, origin, ..group.wanted(limit.into()) };
+            let letters = own_first(&*store, wanted).await?.into_iter();
             let letters: Vec<_> = letters.map(|letter| letter_for_people(letter, Sight::Masked)).collect();
             match (json, each) {
                 (true, _) => say!("{}", serde_json::to_string_pretty(&letters)?),
                 (false, true) => list(&letters),
                 (false, false) => list_groups(&letters),
             }
-            if letters.len() == usize::from(limit) && !json {
+            if letters.len() >= usize::from(limit) && !json {
                 say!("{}", paint::dim("there may be more; raise --limit"));
+            }
+            let evicted = store.vitals().await?.evicted_dead_letters;
+            if evicted > 0 && !json {
+                say!("{}", paint::dim(&format!("{evicted} older letters of strangers were evicted")));
             }
         }
         Command::Show { id, json } => show(&*store, &id, json).await?,
@@ -149,9 +157,9 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
 }
 
 impl Group {
-    fn has(&self, letter: &DeadLetter) -> bool {
-        let fits = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-        fits(&self.code, &letter.code) && fits(&self.queue, &letter.queue) && fits(&self.name, &letter.name)
+    fn wanted(&self, limit: usize) -> Letters {
+        let Self { code, queue, name } = self;
+        Letters { code: code.clone(), queue: queue.clone(), name: name.clone(), limit, ..Letters::default() }
     }
 }
 
@@ -174,13 +182,9 @@ impl Which {
                 return Err(WrongUsage(why).into());
             }
         }
-        let letters = store.dead_letters(Some(DeadStatus::Open), LETTERS_MAX).await?;
-        Ok(letters
-            .into_iter()
-            .rev()
-            .filter(|letter| self.group.has(letter))
-            .map(|letter| letter.id)
-            .collect())
+        let wanted = Letters { status: Some(DeadStatus::Open), ..self.group.wanted(LETTERS_MAX) };
+        let letters = own_first(store, wanted).await?;
+        Ok(letters.into_iter().rev().map(|letter| letter.id).collect())
     }
 }
 
@@ -220,26 +224,28 @@ fn list(letters: &[DeadLetter]) {
             letter.queue.clone(),
             visible(&letter.name).into(),
             visible(&letter.code).into(),
+            letter.origin().name().into(),
             order,
         ]
     });
-    say!("{}", paint::table(&["id", "at", "queue", "message", "code", "order"], rows.collect()));
+    say!("{}", paint::table(&["id", "at", "queue", "message", "code", "origin", "order"], rows.collect()));
 }
 
 /// What died of the same in the same queue is one thing to think about.
 fn list_groups(letters: &[DeadLetter]) {
-    let mut groups: BTreeMap<(&str, &str, &str), Vec<&DeadLetter>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Origin, &str, &str, &str), Vec<&DeadLetter>> = BTreeMap::new();
     for letter in letters {
-        groups.entry((&letter.code, &letter.queue, &letter.name)).or_default().push(letter);
+        groups.entry((letter.origin(), &letter.code, &letter.queue, &letter.name)).or_default().push(letter);
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, letters)| std::cmp::Reverse(letters.len()));
-    let rows = groups.iter().map(|((code, queue, name), letters)| {
+    groups.sort_by_key(|((origin, ..), letters)| (*origin, std::cmp::Reverse(letters.len())));
+    let rows = groups.iter().map(|((origin, code, queue, name), letters)| {
         let oldest = letters.iter().map(|letter| letter.at).min().unwrap_or_default();
         let (first, why) =
             letters.first().map_or(("", ""), |letter| (letter.id.as_str(), letter.why.as_str()));
         vec![
             letters.len().to_string(),
+            origin.name().to_string(),
             paint::bad(&visible(code)),
             (*queue).to_string(),
             visible(name).into(),
@@ -248,7 +254,7 @@ fn list_groups(letters: &[DeadLetter]) {
             visible(why).chars().take(WHY_MAX).collect(),
         ]
     });
-    let head = ["letters", "code", "queue", "message", "since", "the newest", "because"];
+    let head = ["letters", "origin", "code", "queue", "message", "since", "the newest", "because"];
     say!("{}", paint::table(&head, rows.collect()));
 }
 
@@ -284,9 +290,10 @@ async fn show(store: &dyn Store, id: &str, json: bool) -> Result<()> {
         return Ok(());
     }
     say!("letter   {}  ({:?})", letter.id, letter.status);
-    say!("message  {} {}", visible(&letter.name), visible(&letter.message_id.unwrap_or_default()));
+    say!("message  {} {}", visible(&letter.name), visible(letter.message_id.as_deref().unwrap_or_default()));
     say!("queue    {}, tried {} times, {}", letter.queue, letter.attempts, letter.at);
     say!("code     {}", paint::bad(&visible(&letter.code)));
+    say!("origin   {}", letter.origin().name());
     say!("because  {}", visible(&letter.why));
     say!("body     {}", visible(&letter.body));
     Ok(())

@@ -76,7 +76,7 @@ pub(super) const SETTINGS: [(&str, &str, &str); 37] = [
     (
         "refuse_when_dead_letters",
         "1000",
-        "new checkouts are refused while more dead letters are open; 0: they never are",
+        "new checkouts are refused while more dead letters of our own are open; 0: they never are",
     ),
     ("provider_success_rate", "1.0", "share of payments that the mock provider takes (0.95 in dev)"),
     ("provider_delay_ms", "0", "how long it takes: 0, or a range like 1000-3000 (the default in dev)"),

@@ -73,15 +73,17 @@ impl Admission {
     }
 
     fn why_not(&self, vitals: Vitals) -> Option<String> {
-        let Vitals { now, open_dead_letters, oldest_in_flight, .. } = vitals;
+        let Vitals { now, oldest_in_flight, .. } = vitals;
+        // Letters of strangers are as many as strangers like.
+        let own_letters = vitals.own_dead_letters();
         let oldest_ms = oldest_in_flight.map_or(0, |at| now.unix_ms().saturating_sub(at.unix_ms()));
         let oldest_s = u64::try_from(oldest_ms).unwrap_or(0) / 1000;
         match () {
             () if self.oldest_s_max > 0 && oldest_s > self.oldest_s_max => {
                 Some(format!("a message has waited for {oldest_s} s; see `checkout doctor`"))
             }
-            () if self.letters_max > 0 && open_dead_letters > self.letters_max => {
-                Some(format!("{open_dead_letters} dead letters are open; see `checkout dead list`"))
+            () if self.letters_max > 0 && own_letters > self.letters_max => {
+                Some(format!("{own_letters} dead letters of our own are open; see `checkout dead list`"))
             }
             () => None,
         }

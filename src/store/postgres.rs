@@ -33,7 +33,8 @@ use sqlx::postgres::{PgDatabaseError, PgRow, PgSeverity};
 use super::census::Census;
 use super::pending::Pending;
 use super::{
-    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Pause, Progress, Standing, Store, Transaction, Vitals, json, keys,
+    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Pause, Progress, Pruned,
+    Standing, Store, Transaction, Vitals, json, keys,
 };
 use connections::{Connections, Limits};
 use watch::Watch;
@@ -152,8 +153,8 @@ impl Store for PostgresStore {
         self.move_mark().await
     }
 
-    async fn prune(&self, before: Time, limit: usize) -> Result<u64, Error> {
-        self.prune_ended(before, limit).await
+    async fn prune(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
+        self.prune_step(before, limit).await
     }
 
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
@@ -198,6 +199,10 @@ impl Store for PostgresStore {
 
     async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
         letters::some(&self.connections, wanted).await
+    }
+
+    async fn oldest_of_strangers(&self, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        letters::oldest_of_strangers(&self.connections, limit).await
     }
 
     async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {

@@ -10,6 +10,7 @@ mod flight;
 mod letters;
 mod list;
 mod look;
+mod prune;
 mod records;
 mod schema;
 mod signed_out;
@@ -31,7 +32,8 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::census::Census;
 use super::{
-    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Pause, PauseChange, Progress, Standing, Store, Transaction, Vitals, json, keys,
+    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Pause, PauseChange,
+    Progress, Pruned, Standing, Store, Transaction, Vitals, json, keys,
 };
 use writer::Writer;
 
@@ -167,8 +169,8 @@ impl Store for SqliteStore {
         self.move_mark().await
     }
 
-    async fn prune(&self, before: Time, limit: usize) -> Result<u64, Error> {
-        self.prune_ended(before, limit).await
+    async fn prune(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
+        self.prune_step(before, limit).await
     }
 
     async fn close(&self) {
@@ -218,6 +220,10 @@ impl Store for SqliteStore {
 
     async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
         letters::some(&self.readers, wanted).await
+    }
+
+    async fn oldest_of_strangers(&self, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        letters::oldest_of_strangers(&self.readers, limit).await
     }
 
     async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {

@@ -85,7 +85,7 @@ async fn what_is_there_goes_along_with_the_migrations() {
     let untold = "select count(*) from journal, json_each(said) s where s.value ->> 'at' is null";
     assert_eq!(sqlx::query_scalar::<_, i64>(untold).fetch_one(&mut raw).await.unwrap(), 0);
     drop(raw);
-    assert_eq!(SqliteStore::migrate_up(&path).await.unwrap().len(), 4);
+    assert_eq!(SqliteStore::migrate_up(&path).await.unwrap().len(), 6);
     let after = Db { store: open_sqlite(&path).await, raw: Raw::Sqlite(path) };
     assert_eq!(in_flight(&after).await, flying);
     assert_eq!(after.store.journal_of(order(1)).await.unwrap()[0].said, said);

@@ -107,7 +107,7 @@ pub(super) fn letter(queue: &str, message: &Message) -> DeadLetter {
         by: message.by,
         order_id: message.order_id,
         cause: None,
-        code: "attempts_exhausted".into(),
+        code: "failed".into(),
         why: "it fails".into(),
         attempts: 5,
         at: at(4),

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use checkout_saga::store::census::Census;
 use checkout_saga::store::{
     Changes, DeadChange, DeadGroup, DeadLetter, DeadStatus, Echo, Error, Filter, Handled, History,
-    JournalRow, Keeping, Keys, Letters, Loaded, Pause, Progress, Standing, Store, Transaction, Vitals,
+    JournalRow, Keeping, Keys, Letters, Loaded, Pause, Progress, Pruned, Standing, Store, Transaction,
+    Vitals,
 };
 use contract::{KeySecret, Message, MessageId, Need, OrderId, Queue, Role, Table, Time};
 
@@ -162,6 +163,7 @@ impl Tables {
                 DeadChange::Close { id, status } => {
                     self.dead.get_mut(&id).expect("it fits").status = status;
                 }
+                DeadChange::Evict { id } => drop(self.dead.remove(&id)),
             }
         }
     }
@@ -208,8 +210,8 @@ impl Store for Memory {
         Ok(())
     }
 
-    async fn prune(&self, _before: Time, _limit: usize) -> Result<u64, Error> {
-        Ok(0)
+    async fn prune(&self, _before: Time, _limit: usize) -> Result<Pruned, Error> {
+        Ok(Pruned::default())
     }
 
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
@@ -253,6 +255,10 @@ impl Store for Memory {
     }
 
     async fn letters(&self, _: &Letters) -> Result<Vec<DeadLetter>, Error> {
+        nobody_looks()
+    }
+
+    async fn oldest_of_strangers(&self, _: usize) -> Result<Vec<DeadLetter>, Error> {
         nobody_looks()
     }
 

@@ -3,7 +3,10 @@
 
 use std::borrow::Cow;
 
-use contract::{MESSAGES, Message, MessageId, Queue, Raw, Speaker, Time, Unreadable, first_who_may, speakers_of, without_card_numbers};
+use contract::{
+    MESSAGES, Message, MessageId, Queue, Raw, Speaker, Time, Unreadable, first_who_may, speakers_of,
+    without_card_numbers,
+};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 

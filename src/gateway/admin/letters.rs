@@ -12,7 +12,7 @@ use crate::gateway::call::Call;
 use crate::gateway::operator::Operator;
 use crate::gateway::orders::limit_of;
 use crate::gateway::problem::Problem;
-use crate::store::{DeadStatus, Letters};
+use crate::store::{DeadStatus, Letters, Origin};
 use crate::view::mask::{Sight, letter_for_people};
 
 #[derive(Deserialize, JsonSchema)]
@@ -20,6 +20,9 @@ pub(super) struct Wanted {
     /// Those that wait for a decision, if it is left out.
     #[serde(default)]
     status: Option<DeadStatus>,
+    /// Those that tell of our own trouble (`own`), or those that strangers caused (`stranger`).
+    #[serde(default)]
+    origin: Option<Origin>,
     /// Those that died of this.
     #[serde(default)]
     code: Option<String>,
@@ -40,6 +43,8 @@ pub(super) struct Wanted {
 #[schemars(extend("examples" = [{"code": "failed", "queue": "payment", "why": "the provider is back"}]))]
 pub(super) struct Group {
     #[serde(default)]
+    origin: Option<Origin>,
+    #[serde(default)]
     code: Option<String>,
     #[serde(default)]
     queue: Option<String>,
@@ -54,18 +59,20 @@ pub(super) struct Group {
 }
 
 pub(super) async fn list(call: Call) -> Result<Response, Problem> {
-    let Wanted { status, code, queue, name, limit } = call.query()?;
+    let Wanted { status, origin, code, queue, name, limit } = call.query()?;
     let status = Some(status.unwrap_or(DeadStatus::Open));
-    let wanted = Letters { status, code, queue, name, limit: limit_of(limit)?, before: None };
-    let letters = call.gateway.store.letters(&wanted).await?.into_iter();
+    let wanted = Letters { status, origin, code, queue, name, limit: limit_of(limit)?, before: None };
+    let letters = dead::own_first(&*call.gateway.store, wanted).await?.into_iter();
     let letters: Vec<_> = letters.map(|letter| letter_for_people(letter, Sight::Masked)).collect();
     Ok(Json(json!({"items": letters, "next": null})).into_response())
 }
 
 pub(super) async fn groups(call: Call) -> Result<Response, Problem> {
     const GROUPS_MAX: usize = 100;
-    let groups = call.gateway.store.dead_groups(GROUPS_MAX).await?;
-    Ok(Json(json!({"items": groups, "next": null})).into_response())
+    let store = &call.gateway.store;
+    let (groups, vitals) = (store.dead_groups(GROUPS_MAX).await?, store.vitals().await?);
+    let evicted = vitals.evicted_dead_letters;
+    Ok(Json(json!({"items": groups, "next": null, "evicted": evicted})).into_response())
 }
 
 pub(super) async fn show(call: Call) -> Result<Response, Problem> {
@@ -84,11 +91,11 @@ pub(super) async fn discard_group(call: Call) -> Result<Response, Problem> {
 }
 
 async fn each(call: Call, deed: Deed) -> Result<Response, Problem> {
-    let Group { code, queue, name, why, limit } = call.json()?;
+    let Group { origin, code, queue, name, why, limit } = call.json()?;
     must_say("why", &why)?;
     let who = Operator::new(&*call.caller()?.id, why);
     let status = Some(DeadStatus::Open);
-    let wanted = Letters { status, code, queue, name, limit: limit_of(limit)?, before: None };
+    let wanted = Letters { status, origin, code, queue, name, limit: limit_of(limit)?, before: None };
     let (store, broker) = (&*call.gateway.store, &*call.gateway.broker);
     let dealt = dead::deal_with(store, broker, &wanted, deed, &who).await?;
     Ok(Json(dealt).into_response())

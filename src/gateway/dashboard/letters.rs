@@ -15,7 +15,7 @@ use super::parts::{badge, field, form, number, section, table};
 use super::sampler::Picture;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
-use crate::store::{DeadGroup, DeadLetter, DeadStatus, Letters};
+use crate::store::{DeadGroup, DeadLetter, DeadStatus, Letters, Origin};
 
 pub(super) use many::{Works, discard_all, replay_all};
 pub(super) use one::{discard, edited, replay, show};
@@ -25,11 +25,15 @@ pub(super) const EVENTS: &str = "/dashboard/events/dead-letters";
 
 const LIMIT: usize = 50;
 const GROUPS_MAX: usize = 100;
+const ORIGINS: [Origin; 2] = [Origin::Own, Origin::Stranger];
 pub(super) const WHY_CHARS_MAX: usize = 500;
 
 /// Which of them; an empty field asks for nothing.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Deserialize)]
 pub(super) struct Group {
+    /// `own` or `stranger`.
+    #[serde(default)]
+    origin: String,
     #[serde(default)]
     code: String,
     #[serde(default)]
@@ -47,8 +51,12 @@ struct Place {
 }
 
 pub(super) async fn list(call: Call) -> Result<Response, Problem> {
-    let (group, place): (Group, Place) = (call.query()?, call.query()?);
+    let (mut group, place): (Group, Place) = (call.query()?, call.query()?);
     let store = &*call.gateway.store;
+    // Without a wish, our own trouble: strangers' letters crowd none of it out.
+    if group == Group::default() {
+        group.origin = Origin::Own.name().to_string();
+    }
     let groups = store.dead_groups(GROUPS_MAX).await?;
     let before = place.before.map(|at| (at, place.id));
     let mut letters = store.letters(&Letters { before, limit: LIMIT + 1, ..group.wanted() }).await?;
@@ -64,7 +72,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
     Ok(Page::new(&call, PATH, "Dead letters")
         .live(EVENTS)
         .with(call.gateway.board.works.progress())
-        .with(all_groups(&groups))
+        .with(all_groups(&groups, store.vitals().await?.evicted_dead_letters))
         .with(together)
         .with(listed)
         .answer())
@@ -83,6 +91,7 @@ impl Group {
         let given = |text: &str| (!text.is_empty()).then(|| text.to_string());
         Letters {
             status: Some(DeadStatus::Open),
+            origin: ORIGINS.into_iter().find(|origin| origin.name() == self.origin),
             code: given(&self.code),
             queue: given(&self.queue),
             name: given(&self.name),
@@ -91,26 +100,35 @@ impl Group {
     }
 
     fn of(group: &DeadGroup) -> Self {
-        Self { code: group.code.clone(), queue: group.queue.clone(), name: group.name.clone() }
+        let origin = group.origin.name().to_string();
+        Self { origin, code: group.code.clone(), queue: group.queue.clone(), name: group.name.clone() }
     }
 
     fn at(&self) -> String {
-        let query = [("code", &self.code), ("queue", &self.queue), ("type", &self.name)];
+        let query =
+            [("origin", &self.origin), ("code", &self.code), ("queue", &self.queue), ("type", &self.name)];
         format!("{PATH}?{}", serde_urlencoded::to_string(query).unwrap_or_default())
     }
 
     fn title(&self) -> String {
-        let parts = [&self.code, &self.queue, &self.name].map(String::as_str);
+        let origin = match self.wanted().origin {
+            Some(Origin::Stranger) => "Strangers",
+            Some(Origin::Own) => "Our own",
+            None => "",
+        };
+        let parts = [origin, &self.code, &self.queue, &self.name];
         let given: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         if given.is_empty() { "All that are open".to_string() } else { given.join(" · ") }
     }
 }
 
-fn all_groups(groups: &[DeadGroup]) -> Tag {
+/// Our own trouble comes first; strangers' letters need no action, and past a number the oldest of them go.
+fn all_groups(groups: &[DeadGroup], evicted: u64) -> Tag {
     let rows = groups.iter().map(|group| {
         let link = tag("a").attr("href", Group::of(group).at()).text(&group.code);
         vec![
             number(group.letters),
+            text(group.origin.name()),
             link.into(),
             text(&group.queue),
             text(&group.name),
@@ -118,12 +136,13 @@ fn all_groups(groups: &[DeadGroup]) -> Tag {
             text(group.newest),
         ]
     });
-    let section = section("groups", "What they died of");
+    let gone = format!("{evicted} older letters of strangers were evicted to make room for newer ones.");
+    let section = section("groups", "What they died of").with((evicted > 0).then(|| dim(&gone)));
     match groups.is_empty() {
         true => section.with(dim("There is none: everything that came could be handled.")),
         false => section.with(table(
             "Open dead letters by what they died of",
-            &["Letters", "Code", "Queue", "Message", "Oldest", "Newest"],
+            &["Letters", "Origin", "Code", "Queue", "Message", "Oldest", "Newest"],
             rows,
         )),
     }
@@ -149,6 +168,7 @@ fn each(letters: &[DeadLetter]) -> Tag {
 fn together(call: &Call, group: &Group) -> Tag {
     let act = |deed: &str, label: &str, class: &str| {
         form(call, format_args!("{PATH}/all/{deed}"))
+            .with(hidden("origin", &group.origin))
             .with(hidden("code", &group.code))
             .with(hidden("queue", &group.queue))
             .with(hidden("type", &group.name))

@@ -38,6 +38,9 @@ fn now(picture: &Picture) -> Tag {
         let class = if count > 0 { "bad" } else { "" };
         tag("a").attr("href", path).class(class).with(number(count)).into()
     };
+    let of_strangers = tag("a")
+        .attr("href", "/dashboard/dead-letters?origin=stranger")
+        .with(number(vitals.strangers_dead_letters));
     let facts = [
         ("Orders a second", text(charts::short(pace.orders_per_s))),
         ("Under way", number(picture.sagas_under_way())),
@@ -45,7 +48,8 @@ fn now(picture: &Picture) -> Tag {
         ("95 of 100 within", ended(1)),
         ("99 of 100 within", ended(2)),
         ("Need attention", linked("/dashboard/sagas?status=needs_attention", picture.attention())),
-        ("Dead letters", linked("/dashboard/dead-letters", vitals.open_dead_letters)),
+        ("Dead letters", linked("/dashboard/dead-letters", vitals.own_dead_letters())),
+        ("Strangers' dead letters", of_strangers.into()),
         ("Oldest unhandled", text(time(age_ms(picture.at, vitals.oldest_in_flight)))),
         ("Deadlines due", number(vitals.deadlines_due)),
     ];

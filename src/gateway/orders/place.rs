@@ -108,7 +108,7 @@ async fn must_be_whole(gateway: &Gateway, submit: &Submit) -> Result<(), Problem
 }
 
 /// An order id that was named in the body may belong to another order, or to a submission that was rejected: the journal
-/// knows the key alone. Of two that race each other here, one becomes a dead letter of a stranger, which stops nobody.
+/// knows the key alone. Of two that race each other here, one becomes a dead letter of a stranger, which is harmless.
 async fn must_be_new(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
     /// What an order and a rejected submission both keep of what was submitted.
     #[derive(Deserialize)]

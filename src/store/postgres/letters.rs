@@ -11,16 +11,18 @@ use super::json::{self, unreadable};
 use super::look::{maybe, order_id, rows, text, time};
 use super::{Error, failed};
 use crate::store::columns::plain;
-use crate::store::{DeadChange, DeadGroup, DeadLetter, DeadStatus, LETTERS_OF_MAX, Letters};
+use crate::store::{DeadChange, DeadGroup, DeadLetter, DeadStatus, LETTERS_OF_MAX, Letters, Origin};
 
 /// Closing comes first: who closes a letter and finds that it died again wants to see it open.
 pub(super) fn statements(dead: Vec<DeadChange>) -> Vec<Statement> {
     let mut bury = BTreeMap::new();
     let mut close = BTreeMap::new();
+    let mut evict = Vec::new();
     for change in dead {
         match change {
             DeadChange::Bury(letter) => drop(bury.insert(plain(&letter.id), letter)),
             DeadChange::Close { id, status } => drop(close.insert(plain(&id), status_name(status))),
+            DeadChange::Evict { id } => evict.push(plain(&id)),
         }
     }
     let mut statements = Vec::new();
@@ -30,6 +32,9 @@ pub(super) fn statements(dead: Vec<DeadChange>) -> Vec<Statement> {
     }
     if !bury.is_empty() {
         statements.push(bind_letters(&bury.into_iter().collect::<Vec<_>>()));
+    }
+    if !evict.is_empty() {
+        statements.push(sqlx::query(EVICT_LETTERS).bind(evict));
     }
     statements
 }
@@ -41,17 +46,26 @@ const CLOSE_LETTERS: &str = "
         returning 1)
     select must_meet((select count(*) from kept_dead_letters), cardinality($1::text[]), 'dead_letters')";
 
+const EVICT_LETTERS: &str = "
+    with gone as (
+        delete from dead_letters where id = any($1::text[]) and status = 'open' and stranger returning 1),
+    counted as (
+        update meta set value = value + (select count(*) from gone) where key = 'letters_evicted')
+    select must_meet((select count(*) from gone), cardinality($1::text[]), 'dead_letters')";
+
 const BURY_LETTERS: &str = "
     insert into dead_letters
-        (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status)
+        (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status, stranger)
     select id, queue, message_id, name, said_by, order_id::uuid, cause, code, why, attempts,
-           timestamptz 'epoch' + at_ms * interval '1 millisecond', body, 'open'
+           timestamptz 'epoch' + at_ms * interval '1 millisecond', body, 'open', stranger
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::bigint[], $10::bigint[], $11::bytea[], $12::text[])
-        as sent (id, queue, message_id, name, order_id, cause, code, why, attempts, at_ms, body, said_by)
+                $9::bigint[], $10::bigint[], $11::bytea[], $12::text[], $13::boolean[])
+        as sent (id, queue, message_id, name, order_id, cause, code, why, attempts, at_ms, body, said_by, stranger)
     on conflict (id) do update set
         name = excluded.name, said_by = excluded.said_by, cause = excluded.cause, code = excluded.code, why = excluded.why,
-        attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open'";
+        attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open',
+        stranger = excluded.stranger and dead_letters.status <> 'replayed'
+    where dead_letters.status <> 'open' or dead_letters.stranger or not excluded.stranger";
 
 fn bind_letters(letters: &[(String, DeadLetter)]) -> Statement {
     let texts = |text: fn(&DeadLetter) -> &str| {
@@ -73,6 +87,7 @@ fn bind_letters(letters: &[(String, DeadLetter)]) -> Statement {
         .bind(letters.iter().map(|(_, letter)| letter.at.unix_ms()).collect::<Vec<_>>())
         .bind(letters.iter().map(|(_, letter)| letter.body.as_bytes().to_vec()).collect::<Vec<_>>())
         .bind(letters.iter().map(|(_, letter)| letter.by.name()).collect::<Vec<_>>())
+        .bind(letters.iter().map(|(_, letter)| letter.origin() == Origin::Stranger).collect::<Vec<_>>())
 }
 
 fn status_name(status: DeadStatus) -> &'static str {
@@ -101,6 +116,7 @@ macro_rules! page {
             $status,
             " and ($4::text is null or code = $4) and ($5::text is null or queue = $5)
               and ($6::text is null or name = $6) and ($3::text is null or status = $3)
+              and ($8::boolean is null or stranger = $8)
               order by at desc, id desc limit $7"
         )
     };
@@ -120,8 +136,14 @@ pub(super) async fn some(pool: &Connections, wanted: &Letters) -> Result<Vec<Dea
         .bind(wanted.code.as_deref().map(plain))
         .bind(wanted.queue.as_deref().map(plain))
         .bind(wanted.name.as_deref().map(plain))
-        .bind(rows(wanted.limit));
+        .bind(rows(wanted.limit))
+        .bind(wanted.origin.map(|origin| origin == Origin::Stranger));
     pool.take().await?.rows(asked).await?.iter().map(letter).collect()
+}
+
+pub(super) async fn oldest_of_strangers(pool: &Connections, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+    let asked = sqlx::query(letters!("where status = 'open' and stranger order by at, id limit $1"));
+    pool.take().await?.rows(asked.bind(rows(limit))).await?.iter().map(letter).collect()
 }
 
 pub(super) async fn one(pool: &Connections, id: &str) -> Result<Option<DeadLetter>, Error> {
@@ -138,15 +160,18 @@ pub(super) async fn of(pool: &Connections, order_id: OrderId) -> Result<Vec<Dead
 
 pub(super) async fn groups(pool: &Connections, limit: usize) -> Result<Vec<DeadGroup>, Error> {
     let asked = sqlx::query(
-        "select code, queue, name, count(*) as letters,
+        "select stranger, code, queue, name, count(*) as letters,
                 floor(extract(epoch from min(at)) * 1000)::bigint as oldest_ms,
                 floor(extract(epoch from max(at)) * 1000)::bigint as newest_ms
          from dead_letters where status = 'open'
-         group by code, queue, name order by count(*) desc, code, queue, name limit $1",
+         group by stranger, code, queue, name
+         order by stranger, count(*) desc, code, queue, name limit $1",
     );
     let found = pool.take().await?.rows(asked.bind(rows(limit))).await?;
     let group = |row: &PgRow| {
+        let stranger: bool = row.try_get("stranger").map_err(failed)?;
         Ok(DeadGroup {
+            origin: if stranger { Origin::Stranger } else { Origin::Own },
             code: text(row, "code")?.to_string(),
             queue: text(row, "queue")?.to_string(),
             name: text(row, "name")?.to_string(),

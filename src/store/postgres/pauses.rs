@@ -51,7 +51,9 @@ impl PostgresStore {
     /// And whether the mark is too far behind to tell what has waited for longest.
     pub(super) async fn take_vitals(&self) -> Result<(Vitals, bool), Error> {
         const SQL: &str = concat!(
-            "select (select count(*) from dead_letters where status = 'open') as dead,
+            "select (select count(*) from dead_letters where status = 'open' and not stranger) as own,
+                    (select count(*) from dead_letters where status = 'open' and stranger) as strangers,
+                    (select value from meta where key = 'letters_evicted') as evicted,
                     (select count(*) from deadlines
                      where due <= timestamptz 'epoch' + $4::bigint * interval '1 millisecond') as due,
                     (select floor(extract(epoch from j.at) * 1000)::bigint",
@@ -72,8 +74,15 @@ impl PostgresStore {
         let count = |name| row.try_get::<i64, _>(name).map(i64::unsigned_abs).map_err(failed);
         let oldest: Option<i64> = row.try_get("oldest").map_err(failed)?;
         let behind = oldest.is_none() && row.try_get("more").map_err(failed)?;
-        let (open_dead_letters, deadlines_due) = (count("dead")?, count("due")?);
-        let oldest_in_flight = oldest.map(Time::from_unix_ms);
-        Ok((Vitals { now, open_dead_letters, deadlines_due, oldest_in_flight }, behind))
+        let strangers_dead_letters = count("strangers")?;
+        let vitals = Vitals {
+            now,
+            open_dead_letters: count("own")? + strangers_dead_letters,
+            strangers_dead_letters,
+            evicted_dead_letters: count("evicted")?,
+            deadlines_due: count("due")?,
+            oldest_in_flight: oldest.map(Time::from_unix_ms),
+        };
+        Ok((vitals, behind))
     }
 }

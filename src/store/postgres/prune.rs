@@ -1,4 +1,5 @@
-//! Journal rows of orders that ended long ago go, a few orders at a time, oldest first.
+//! Journal rows of orders that ended long ago go, a few orders at a time, oldest first; and so does what is old and belongs
+//! to no order.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,13 +8,19 @@ use contract::Time;
 use sqlx::Row;
 
 use super::flight::{in_flight, number, readers};
-use super::{Error, PostgresStore, failed};
+use super::{Error, PostgresStore, Pruned, failed};
 
 /// How much of the journal one step of pruning looks through.
 const WINDOW_ROWS: i64 = 10_000;
 
-/// After so many windows without an order to prune it is enough for one call; the next one goes on there.
+/// After so many windows without anything to prune it is enough for one call; the next one goes on there.
 const WINDOWS_MAX: usize = 50;
+
+/// What belongs to no order goes in transactions of so many rows, so that other writers hardly wait, …
+const OTHERS_AT_ONCE: i64 = 1000;
+
+/// … and so many of them in one call.
+const OTHERS_STEPS_MAX: usize = 10;
 
 const STEP_AT_MOST: Duration = Duration::from_secs(60);
 
@@ -27,17 +34,27 @@ struct Window {
 }
 
 impl PostgresStore {
-    /// Walks the journal from its oldest row, because an order whose rows are gone is not met there again.
-    pub(super) async fn prune_ended(&self, before: Time, limit: usize) -> Result<u64, Error> {
+    /// Walks the journal from its oldest row, because what is gone is not met there again.
+    pub(super) async fn prune_step(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
+        let mut pruned = Pruned { orders: 0, others: self.prune_letters(before).await? };
         let mut from = self.pruned_to.load(Ordering::Relaxed);
         for _ in 0..WINDOWS_MAX {
             let window = self.window(from, before).await?;
-            for some in window.orders.chunks(limit.max(1)) {
-                let pruned = self.prune_these(some, before).await?;
-                if pruned > 0 {
-                    self.pruned_to.store(from, Ordering::Relaxed);
-                    return Ok(pruned);
+            for _ in 0..OTHERS_STEPS_MAX {
+                let others = self.prune_others(from, window.last, before).await?;
+                pruned.others += others;
+                if others < OTHERS_AT_ONCE.unsigned_abs() {
+                    break;
                 }
+            }
+            for some in window.orders.chunks(limit.max(1)) {
+                pruned.orders = self.prune_these(some, before).await?;
+                if pruned.orders > 0 {
+                    break;
+                }
+            }
+            if pruned != Pruned::default() {
+                break;
             }
             // Past the last row that is old enough: the next call begins at the oldest row again.
             from = if window.old { window.last } else { 0 };
@@ -46,7 +63,7 @@ impl PostgresStore {
             }
         }
         self.pruned_to.store(from, Ordering::Relaxed);
-        Ok(0)
+        Ok(pruned)
     }
 
     async fn window(&self, from: i64, before: Time) -> Result<Window, Error> {
@@ -98,12 +115,63 @@ impl PostgresStore {
         let (queues, readers) = readers();
         let mut held = self.connections.take().await?;
         held.begin_long(STEP_AT_MOST).await?;
-        // For this transaction alone: without it, the journal lets nothing be deleted.
-        held.rows(sqlx::query("select set_config('checkout.pruning', 'on', true)")).await?;
+        held.rows(sqlx::query(OPEN_JOURNAL)).await?;
         let asked =
             sqlx::query(SQL).bind(queues).bind(readers).bind(orders.to_vec()).bind(before.to_string());
         let pruned = number(&held.rows(asked).await?)?;
         held.commit().await?;
         Ok(pruned.unsigned_abs())
     }
+
+    /// Up to the mark nothing is in flight: no row is needed any more to know that a message was handled.
+    async fn prune_others(&self, from: i64, to: i64, before: Time) -> Result<u64, Error> {
+        const SQL: &str = "
+            with old as (
+                select j.seq, j.order_id from journal j
+                left join lateral (
+                    select true as known from orders o where o.id = j.order_id::text limit 1) as ordered on true
+                left join lateral (
+                    select true as known from dead_letters l
+                    where l.order_id = j.order_id and l.status = 'open' and not l.stranger limit 1) as dead on true
+                where j.seq > $1 and j.seq <= least($2, (select value from meta where key = 'mark'))
+                  and j.at < timestamptz 'epoch' + $3::bigint * interval '1 millisecond'
+                  and (j.order_id is null or (ordered.known is null and dead.known is null))
+                order by j.seq limit $4),
+            gone as (
+                delete from journal where seq = any(array(select seq from old))
+                returning role, message_id),
+            faded as (
+                delete from echoes e using gone where e.message_id = gone.message_id and e.role = gone.role),
+            forgotten as (
+                delete from submissions where id = any(array(
+                    select met.order_id::text from (select distinct order_id from old) as met
+                    where met.order_id is not null and not exists (
+                        select 1 from journal j
+                        where j.order_id = met.order_id and not exists (select 1 from old where old.seq = j.seq)))))
+            select count(*) from gone";
+        let mut held = self.connections.take().await?;
+        held.begin_long(STEP_AT_MOST).await?;
+        held.rows(sqlx::query(OPEN_JOURNAL)).await?;
+        let asked = sqlx::query(SQL).bind(from).bind(to).bind(before.unix_ms()).bind(OTHERS_AT_ONCE);
+        let gone = number(&held.rows(asked).await?)?;
+        held.commit().await?;
+        Ok(gone.unsigned_abs())
+    }
+
+    async fn prune_letters(&self, before: Time) -> Result<u64, Error> {
+        const SQL: &str = "
+            with gone as (
+                delete from dead_letters where id = any(array(
+                    select id from dead_letters
+                    where status <> 'open' and (stranger or order_id is null)
+                      and at < timestamptz 'epoch' + $1::bigint * interval '1 millisecond'
+                    order by at limit $2))
+                returning 1)
+            select count(*) from gone";
+        let asked = sqlx::query(SQL).bind(before.unix_ms()).bind(OTHERS_AT_ONCE);
+        Ok(number(&self.connections.take().await?.rows(asked).await?)?.unsigned_abs())
+    }
 }
+
+/// For this transaction alone: without it, the journal lets nothing be deleted.
+const OPEN_JOURNAL: &str = "select set_config('checkout.pruning', 'on', true)";

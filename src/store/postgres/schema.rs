@@ -46,6 +46,7 @@ steps! {
     15 "customer" "0015_customer",
     16 "said_by" "0016_said_by",
     17 "keys" "0017_keys",
+    18 "strangers" "0018_strangers",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -199,15 +199,22 @@ impl Words {
 fn keep_letters(dead: &[DeadChange]) -> Result<Vec<Step>, Error> {
     let mut bury = Rows::new();
     let mut close = Rows::new();
+    let mut evict = Rows::new();
     for change in dead {
         match change {
-            DeadChange::Bury(letter) => bury.push_json(&json::written(letter)),
+            DeadChange::Bury(letter) => bury.push_json(&json::written(&(letter, letter.origin()))),
+            DeadChange::Evict { id } => evict.push_text(id),
             DeadChange::Close { id, status } => close.push_json(&json::written(&(id, status))),
         }
     }
     let mut steps = Vec::new();
     steps.extend(whole(CLOSE_LETTERS, Some("dead_letters"), close)?);
     steps.extend(whole(BURY_LETTERS, None, bury)?);
+    let evicted = i64::try_from(evict.count()).unwrap_or(i64::MAX);
+    if let Some(step) = whole(EVICT_LETTERS, Some("dead_letters"), evict)? {
+        steps.push(step);
+        steps.push(Step::new(COUNT_EVICTED, Some((1, "meta")), |query| query.bind(evicted))?);
+    }
     Ok(steps)
 }
 
@@ -232,14 +239,22 @@ const CLOSE_LETTERS: &str = "
 
 const BURY_LETTERS: &str = "
     insert into dead_letters
-        (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status)
+        (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status, stranger)
     select value ->> 'id', value ->> 'queue', value ->> 'message_id', value ->> 'name', value ->> 'by',
            value ->> 'order_id', value ->> 'cause', value ->> 'code', value ->> 'why', value ->> 'attempts', value ->> 'at',
-           value ->> 'body', 'open'
-    from json_each(?1) where true
+           value ->> 'body', 'open', stranger
+    from (select value -> 0 as value, value ->> 1 = 'stranger' as stranger from json_each(?1)) where true
     on conflict (id) do update set
         name = excluded.name, said_by = excluded.said_by, cause = excluded.cause, code = excluded.code, why = excluded.why,
-        attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open'";
+        attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open',
+        stranger = excluded.stranger and dead_letters.status <> 'replayed'
+    where dead_letters.status <> 'open' or dead_letters.stranger or not excluded.stranger";
+
+const EVICT_LETTERS: &str = "
+    delete from dead_letters
+    where id in (select value from json_each(?1)) and status = 'open' and stranger";
+
+const COUNT_EVICTED: &str = "update meta set value = value + ?1 where key = 'letters_evicted'";
 
 /// All rows in one statement. With `meets`, each must touch one of that table.
 fn whole(sql: &'static str, meets: Option<&'static str>, rows: Rows) -> Result<Option<Step>, Error> {

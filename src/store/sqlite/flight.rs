@@ -1,8 +1,6 @@
 //! A message is in flight from the commit that says it to the commit that handles it, and is looked up by that alone.
 
-use std::sync::atomic::Ordering;
-
-use contract::{Message, Queue, Time};
+use contract::{Message, Queue};
 
 use super::json::{self, Rows};
 use super::look::rows;
@@ -32,11 +30,7 @@ macro_rules! in_flight {
     };
 }
 
-/// How much of the journal one step of pruning looks through.
-const WINDOW_ROWS: i64 = 10_000;
-
-/// After so many windows without an order to prune it is enough for one call; the next one goes on there.
-const WINDOWS_MAX: usize = 50;
+pub(super) use in_flight;
 
 impl SqliteStore {
     pub(super) async fn find_in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
@@ -83,7 +77,9 @@ impl SqliteStore {
     /// although there are more rows, the mark is behind and has to be moved first: true.
     pub(super) async fn take_vitals(&self) -> Result<(Vitals, bool), Error> {
         const SQL: &str = concat!(
-            "select (select count(*) from dead_letters where status = 'open'),
+            "select (select count(*) from dead_letters where status = 'open' and not stranger),
+                    (select count(*) from dead_letters where status = 'open' and stranger),
+                    (select value from meta where key = 'letters_evicted'),
                     (select count(*) from deadlines where due <= ?2),
                     (select j.at",
             in_flight!(
@@ -94,7 +90,8 @@ impl SqliteStore {
                     (select max(seq) from journal) > coalesce((select value from meta where key = 'mark'), 0) + 1000"
         );
         let now = (self.clock)();
-        let (dead, due, oldest, more): (i64, i64, Option<String>, Option<bool>) = sqlx::query_as(SQL)
+        type Found = (i64, i64, i64, i64, Option<String>, Option<bool>);
+        let (own, strangers, evicted, due, oldest, more): Found = sqlx::query_as(SQL)
             .bind(readers())
             .bind(now.unix_ms())
             .fetch_one(&self.readers)
@@ -103,8 +100,15 @@ impl SqliteStore {
         let oldest = oldest.map(|at| at.parse()).transpose();
         let oldest_in_flight = oldest.map_err(|why: String| json::unreadable("a time", why))?;
         let behind = oldest_in_flight.is_none() && more == Some(true);
-        let (open_dead_letters, deadlines_due) = (dead.unsigned_abs(), due.unsigned_abs());
-        Ok((Vitals { now, open_dead_letters, deadlines_due, oldest_in_flight }, behind))
+        let vitals = Vitals {
+            now,
+            open_dead_letters: own.unsigned_abs() + strangers.unsigned_abs(),
+            strangers_dead_letters: strangers.unsigned_abs(),
+            evicted_dead_letters: evicted.unsigned_abs(),
+            deadlines_due: due.unsigned_abs(),
+            oldest_in_flight,
+        };
+        Ok((vitals, behind))
     }
 
     pub(super) async fn take_due(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
@@ -137,98 +141,10 @@ impl SqliteStore {
         open.commit().await?;
         taken.iter().map(|(_, message)| json::read_message(message)).collect()
     }
-
-    /// Walks the journal from its oldest row, because an order whose rows are gone is not met there again.
-    pub(super) async fn prune_ended(&self, before: Time, limit: usize) -> Result<u64, Error> {
-        let mut from = self.pruned_to.load(Ordering::Relaxed);
-        for _ in 0..WINDOWS_MAX {
-            let (last, oldest, candidates) = self.window(from, before).await?;
-            for some in candidates.chunks(limit.max(1)) {
-                let pruned = self.prune_these(some, before).await?;
-                if pruned > 0 {
-                    self.pruned_to.store(from, Ordering::Relaxed);
-                    return Ok(pruned);
-                }
-            }
-            // Past the last row that is old enough: the next call begins at the oldest row again.
-            from = if oldest.is_some_and(|at| at < before.to_string()) { last } else { 0 };
-            if from == 0 {
-                break;
-            }
-        }
-        self.pruned_to.store(from, Ordering::Relaxed);
-        Ok(0)
-    }
-
-    /// The last row and the oldest time of a piece of the journal, and the ended orders that are met in it.
-    async fn window(&self, from: i64, before: Time) -> Result<(i64, Option<String>, Vec<String>), Error> {
-        let (last, oldest, orders): (i64, Option<String>, String) = sqlx::query_as(
-            "with piece as (select seq, order_id, at from journal where seq > ?1 order by seq limit ?2)
-             select coalesce(max(seq), 0), min(at), (
-                 select json_group_array(o.id) from orders o
-                 where o.id in (select order_id from piece)
-                   and o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.doc ->> 'updated_at' < ?3)
-             from piece",
-        )
-        .bind(from)
-        .bind(WINDOW_ROWS)
-        .bind(before.to_string())
-        .fetch_one(&self.readers)
-        .await
-        .map_err(failed)?;
-        let orders = serde_json::from_str(&orders).map_err(|why| json::unreadable("orders", why))?;
-        Ok((last, oldest, orders))
-    }
-
-    async fn prune_these(&self, orders: &[String], before: Time) -> Result<u64, Error> {
-        // Looked at again, now that nobody can change anything: a return may have begun in the meantime.
-        // A saga's id is its order's, or that and "/return/n" ('0' comes after '/').
-        const ENDED: &str = concat!(
-            "select o.id from json_each(?2) c cross join orders o on o.id = c.value
-             where o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.doc ->> 'updated_at' < ?3
-               and not exists (
-                 select 1 from sagas g
-                 where (g.id = o.id or (g.id > o.id || '/' and g.id < o.id || '0'))
-                   and g.status not in ('completed', 'undone'))
-               and not exists (select 1 from dead_letters l where l.order_id = o.id and l.status = 'open')
-               and not exists (select 1",
-            in_flight!("j.order_id = o.id"),
-            ")"
-        );
-        let mut open = self.writer.begin().await?;
-        let ended: Vec<String> = sqlx::query_scalar(ENDED)
-            .bind(readers())
-            .bind(json::written(&orders))
-            .bind(before.to_string())
-            .fetch_all(open.connection()?)
-            .await
-            .map_err(failed)?;
-        if ended.is_empty() {
-            return Ok(0);
-        }
-        let connection = open.connection()?;
-        sqlx::query("insert into pruning (running) values (1)")
-            .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
-        sqlx::query("delete from journal where order_id in (select value from json_each(?1))")
-            .bind(json::written(&ended))
-            .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
-        sqlx::query("delete from echoes where order_id in (select value from json_each(?1))")
-            .bind(json::written(&ended))
-            .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
-        sqlx::query("delete from pruning").execute(&mut *connection).await.map_err(failed)?;
-        open.commit().await?;
-        Ok(ended.len() as u64)
-    }
 }
 
 /// {"queue": "the role that reads it", …}
-fn readers() -> String {
+pub(super) fn readers() -> String {
     let pairs = Queue::ALL.map(|queue| format!("\"{}\":\"{}\"", queue.name(), queue.reader().name()));
     format!("{{{}}}", pairs.join(","))
 }

@@ -7,7 +7,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use super::json::{plain, unreadable};
 use super::look::{NEVER, maybe, order_id, rows, text, time};
 use super::{Error, failed};
-use crate::store::{DeadGroup, DeadLetter, DeadStatus, LETTERS_OF_MAX, Letters};
+use crate::store::{DeadGroup, DeadLetter, DeadStatus, LETTERS_OF_MAX, Letters, Origin};
 
 /// The status in so many words, or its index would not be used.
 macro_rules! page {
@@ -16,6 +16,7 @@ macro_rules! page {
             "select * from dead_letters where (at, id) < (?1, ?2)",
             $status,
             " and (?4 is null or code = ?4) and (?5 is null or queue = ?5) and (?6 is null or name = ?6)
+             and (?8 is null or stranger = ?8)
              order by at desc, id desc limit ?7"
         )
     };
@@ -37,8 +38,15 @@ pub(super) async fn some(pool: &SqlitePool, wanted: &Letters) -> Result<Vec<Dead
         .bind(wanted.queue.as_deref())
         .bind(wanted.name.as_deref())
         .bind(rows(wanted.limit))
+        .bind(wanted.origin.map(|origin| origin == Origin::Stranger))
         .fetch_all(pool)
         .await;
+    found.map_err(failed)?.iter().map(letter).collect()
+}
+
+pub(super) async fn oldest_of_strangers(pool: &SqlitePool, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+    let oldest = "select * from dead_letters where status = 'open' and stranger order by at, id limit ?1";
+    let found = sqlx::query(oldest).bind(rows(limit)).fetch_all(pool).await;
     found.map_err(failed)?.iter().map(letter).collect()
 }
 
@@ -58,19 +66,21 @@ pub(super) async fn of(pool: &SqlitePool, order_id: OrderId) -> Result<Vec<DeadL
 }
 
 pub(super) async fn groups(pool: &SqlitePool, limit: usize) -> Result<Vec<DeadGroup>, Error> {
-    let found: Vec<(String, String, String, i64, String, String)> = sqlx::query_as(
-        "select code, queue, name, count(*), min(at), max(at) from dead_letters where status = 'open'
-         group by code, queue, name order by count(*) desc, code, queue, name limit ?1",
+    let found: Vec<(bool, String, String, String, i64, String, String)> = sqlx::query_as(
+        "select stranger, code, queue, name, count(*), min(at), max(at) from dead_letters where status = 'open'
+         group by stranger, code, queue, name order by stranger, count(*) desc, code, queue, name limit ?1",
     )
     .bind(rows(limit))
     .fetch_all(pool)
     .await
     .map_err(failed)?;
     let at = |text: &str| text.parse::<Time>().map_err(|why| unreadable("a time", why));
-    let group = |(code, queue, name, letters, oldest, newest): (_, _, _, i64, String, String)| {
-        let (oldest, newest) = (at(&oldest)?, at(&newest)?);
-        Ok(DeadGroup { code, queue, name, letters: letters.unsigned_abs(), oldest, newest })
-    };
+    let group =
+        |(stranger, code, queue, name, letters, oldest, newest): (_, _, _, _, i64, String, String)| {
+            let (oldest, newest) = (at(&oldest)?, at(&newest)?);
+            let origin = if stranger { Origin::Stranger } else { Origin::Own };
+            Ok(DeadGroup { origin, code, queue, name, letters: letters.unsigned_abs(), oldest, newest })
+        };
     found.into_iter().map(group).collect()
 }
 

@@ -148,6 +148,7 @@ fn about(letter: &DeadLetter) -> Tag {
     section("about", "What happened").with(facts([
         ("State", status(letter).into()),
         ("Code", text(&letter.code)),
+        ("Origin", text(letter.origin().name())),
         ("Because", text(&letter.why)),
         ("Queue", text(&letter.queue)),
         ("Tries", text(letter.attempts)),

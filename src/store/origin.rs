@@ -1,0 +1,93 @@
+//! Which dead letters a stranger can cause at will, and which tell of our own trouble. This is decided here alone.
+
+use contract::Speaker;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::DeadLetter;
+
+/// New checkouts are refused while there is too much of our own trouble, and none of it is ever evicted. A stranger's
+/// letters never close the shop for others, and only the newest of them are kept.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    Own,
+    Stranger,
+}
+
+/// The handling failed, or a message broke on the way between our own roles. Customers may be waiting for what these
+/// messages ask for, no matter who sent them.
+const OWN: [&str; 7] = [
+    "failed",
+    "delivery_limit",
+    "misrouted",
+    "envelope_incomplete",
+    "bundle_malformed",
+    // A person with access to the broker did this.
+    "rejected",
+    "dead_lettered",
+];
+
+/// The message never got past the reading of what comes from outside. Whose words stand in it proves nothing: with a
+/// binding from one exchange to another, a user of the broker makes facts of ours unroutable.
+const NEVER_LET_IN: [&str; 15] = [
+    "message_id_invalid",
+    "message_id_missing",
+    "body_too_large",
+    "body_malformed",
+    "body_invalid",
+    "schema_unknown",
+    "type_unknown",
+    "type_differs",
+    "type_internal",
+    "reply_to_invalid",
+    "content_type_unknown",
+    "content_encoding_unknown",
+    "bundle_refused",
+    "unroutable",
+    "expired",
+];
+
+impl Origin {
+    fn of(code: &str, said_by_a_stranger: bool) -> Self {
+        // A worker's refusal of what a message asks for (`order_id_reused`, `order_unknown`, …) is the fault of its
+        // sender: of a stranger, or of one of our own roles.
+        let strangers = !OWN.contains(&code) && (NEVER_LET_IN.contains(&code) || said_by_a_stranger);
+        if strangers { Self::Stranger } else { Self::Own }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Stranger => "stranger",
+        }
+    }
+}
+
+/// Those who can send as much as they like. Admins and the payment provider are known to the shop, and what became of an
+/// event about money is looked at by a person.
+fn is_a_stranger(by: Speaker) -> bool {
+    match by {
+        Speaker::Customer | Speaker::Shop | Speaker::Outsider => true,
+        Speaker::PaymentProvider
+        | Speaker::Admin
+        | Speaker::Operator
+        | Speaker::Timers
+        | Speaker::Order
+        | Speaker::Payment
+        | Speaker::Stock
+        | Speaker::Notification
+        | Speaker::Saga
+        | Speaker::Provider
+        | Speaker::Email
+        | Speaker::Sms => false,
+    }
+}
+
+impl DeadLetter {
+    pub fn origin(&self) -> Origin {
+        Origin::of(&self.code, is_a_stranger(self.by))
+    }
+}

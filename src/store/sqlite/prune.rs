@@ -1,0 +1,198 @@
+//! Journal rows of orders that ended long ago go, a few orders at a time, oldest first; and so does what is old and belongs
+//! to no order.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use contract::Time;
+use sqlx::SqliteConnection;
+
+use super::flight::{in_flight, readers};
+use super::json;
+use super::{Error, Pruned, SqliteStore, failed};
+
+/// How much of the journal one step of pruning looks through.
+const WINDOW_ROWS: i64 = 10_000;
+
+/// After so many windows without anything to prune it is enough for one call; the next one goes on there.
+const WINDOWS_MAX: usize = 50;
+
+/// What belongs to no order goes in transactions of so many rows, so that other writers hardly wait, …
+const OTHERS_AT_ONCE: i64 = 1000;
+
+/// … and so many of them in one call.
+const OTHERS_STEPS_MAX: usize = 10;
+
+/// A piece of the journal, as far as pruning cares.
+struct Window {
+    last: i64,
+    /// Whether its oldest row is old enough.
+    old: bool,
+    /// The ended orders that are met in it.
+    orders: Vec<String>,
+}
+
+impl SqliteStore {
+    /// Walks the journal from its oldest row, because what is gone is not met there again.
+    pub(super) async fn prune_step(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
+        let mut pruned = Pruned { orders: 0, others: self.prune_letters(before).await? };
+        let mut from = self.pruned_to.load(Ordering::Relaxed);
+        for _ in 0..WINDOWS_MAX {
+            let window = self.window(from, before).await?;
+            for _ in 0..OTHERS_STEPS_MAX {
+                let others = self.prune_others(from, window.last, before).await?;
+                pruned.others += others;
+                if others < OTHERS_AT_ONCE.unsigned_abs() {
+                    break;
+                }
+            }
+            for some in window.orders.chunks(limit.max(1)) {
+                pruned.orders = self.prune_these(some, before).await?;
+                if pruned.orders > 0 {
+                    break;
+                }
+            }
+            if pruned != Pruned::default() {
+                break;
+            }
+            // Past the last row that is old enough: the next call begins at the oldest row again.
+            from = if window.old { window.last } else { 0 };
+            if from == 0 {
+                break;
+            }
+        }
+        self.pruned_to.store(from, Ordering::Relaxed);
+        Ok(pruned)
+    }
+
+    async fn window(&self, from: i64, before: Time) -> Result<Window, Error> {
+        let (last, oldest, orders): (i64, Option<String>, String) = sqlx::query_as(
+            "with piece as (select seq, order_id, at from journal where seq > ?1 order by seq limit ?2)
+             select coalesce(max(seq), 0), min(at), (
+                 select json_group_array(o.id) from orders o
+                 where o.id in (select order_id from piece)
+                   and o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.doc ->> 'updated_at' < ?3)
+             from piece",
+        )
+        .bind(from)
+        .bind(WINDOW_ROWS)
+        .bind(before.to_string())
+        .fetch_one(&self.readers)
+        .await
+        .map_err(failed)?;
+        let orders = serde_json::from_str(&orders).map_err(|why| json::unreadable("orders", why))?;
+        Ok(Window { last, old: oldest.is_some_and(|at| at < before.to_string()), orders })
+    }
+
+    async fn prune_these(&self, orders: &[String], before: Time) -> Result<u64, Error> {
+        // Looked at again, now that nobody can change anything: a return may have begun in the meantime.
+        // A saga's id is its order's, or that and "/return/n" ('0' comes after '/').
+        const ENDED: &str = concat!(
+            "select o.id from json_each(?2) c cross join orders o on o.id = c.value
+             where o.status in ('archived', 'cancelled', 'refunded', 'fulfilled') and o.doc ->> 'updated_at' < ?3
+               and not exists (
+                 select 1 from sagas g
+                 where (g.id = o.id or (g.id > o.id || '/' and g.id < o.id || '0'))
+                   and g.status not in ('completed', 'undone'))
+               and not exists (select 1 from dead_letters l where l.order_id = o.id and l.status = 'open')
+               and not exists (select 1",
+            in_flight!("j.order_id = o.id"),
+            ")"
+        );
+        let mut open = self.writer.begin().await?;
+        let ended: Vec<String> = sqlx::query_scalar(ENDED)
+            .bind(readers())
+            .bind(json::written(&orders))
+            .bind(before.to_string())
+            .fetch_all(open.connection()?)
+            .await
+            .map_err(failed)?;
+        if ended.is_empty() {
+            return Ok(0);
+        }
+        let connection = open.connection()?;
+        open_journal(connection).await?;
+        sqlx::query("delete from journal where order_id in (select value from json_each(?1))")
+            .bind(json::written(&ended))
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
+        sqlx::query("delete from echoes where order_id in (select value from json_each(?1))")
+            .bind(json::written(&ended))
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
+        close_journal(connection).await?;
+        open.commit().await?;
+        Ok(ended.len() as u64)
+    }
+
+    /// Up to the mark nothing is in flight: no row is needed any more to know that a message was handled.
+    async fn prune_others(&self, from: i64, to: i64, before: Time) -> Result<u64, Error> {
+        const SQL: &str = "
+            delete from journal where seq in (
+                select j.seq from journal j
+                where j.seq > ?1 and j.seq <= min(?2, (select value from meta where key = 'mark')) and j.at < ?3
+                  and (j.order_id is null or (
+                    not exists (select 1 from orders o where o.id = j.order_id)
+                    and not exists (
+                      select 1 from dead_letters l
+                      where l.order_id = j.order_id and l.status = 'open' and not l.stranger)))
+                order by j.seq limit ?4)
+            returning role, message_id, order_id";
+        let mut open = self.writer.begin().await?;
+        let connection = open.connection()?;
+        open_journal(connection).await?;
+        let gone: Vec<(String, String, Option<String>)> = sqlx::query_as(SQL)
+            .bind(from)
+            .bind(to)
+            .bind(before.to_string())
+            .bind(OTHERS_AT_ONCE)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed)?;
+        if gone.is_empty() {
+            return Ok(0);
+        }
+        let orders: HashSet<_> = gone.iter().filter_map(|(_, _, order_id)| order_id.as_deref()).collect();
+        let messages: Vec<_> = gone.iter().map(|(role, id, _)| (role, id)).collect();
+        for (sql, rows) in [
+            (
+                "delete from echoes where (role, message_id) in (select value ->> 0, value ->> 1 from json_each(?1))",
+                json::written(&messages),
+            ),
+            (
+                "delete from submissions where id in (select value from json_each(?1))
+                   and not exists (select 1 from journal j where j.order_id = submissions.id)",
+                json::written(&orders),
+            ),
+        ] {
+            sqlx::query(sql).bind(rows).execute(&mut *connection).await.map_err(failed)?;
+        }
+        close_journal(connection).await?;
+        open.commit().await?;
+        Ok(gone.len() as u64)
+    }
+
+    async fn prune_letters(&self, before: Time) -> Result<u64, Error> {
+        const SQL: &str = "
+            delete from dead_letters where id in (
+                select id from dead_letters
+                where status <> 'open' and (stranger or order_id is null) and at < ?1 order by at limit ?2)";
+        let mut open = self.writer.begin().await?;
+        let gone = sqlx::query(SQL).bind(before.to_string()).bind(OTHERS_AT_ONCE);
+        let gone = gone.execute(open.connection()?).await.map_err(failed)?.rows_affected();
+        open.commit().await?;
+        Ok(gone)
+    }
+}
+
+/// Until it is closed again, in the same transaction, the journal lets rows be deleted.
+async fn open_journal(connection: &mut SqliteConnection) -> Result<(), Error> {
+    let opened = sqlx::query("insert into pruning (running) values (1)").execute(connection).await;
+    opened.map(drop).map_err(failed)
+}
+
+async fn close_journal(connection: &mut SqliteConnection) -> Result<(), Error> {
+    sqlx::query("delete from pruning").execute(connection).await.map(drop).map_err(failed)
+}

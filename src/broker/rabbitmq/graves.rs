@@ -1,7 +1,8 @@
 //! Brings in what lies in the dead-letter queues, over a connection of its own.
 //!
-//! A dead letter may be one that no client can even parse, and that costs the connection it comes by. Here
-//! it disturbs nobody but other dead letters, until the broker has put it into `P.unreadable`.
+//! Whatever publishers send is mended before our client parses it (`frame.rs`). A delivery that is garbled all the same
+//! costs the connection it comes by: here it disturbs nothing but other dead letters, until the broker has put it into
+//! `P.unreadable`.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -116,7 +116,7 @@ fn odd_headers() -> Vec<Nasty> {
             HALF,
             "body_malformed",
         ),
-        nasty("a death that it did not die", headers(&[nested(b"x-death", 3)]), HALF, "body_malformed"),
+        nasty("a death that it did not die", headers(&[nested(b"x-death", 3)]), HALF, "not_allowed"),
         nasty(
             "a copy to nobody",
             headers(&[entry(b"CC", b'A', &long(&[&b"S"[..], &long(b"nobody")].concat()))]),

@@ -51,9 +51,6 @@ pub(super) fn read(
     incoming: &Incoming<'_>,
     now: Time,
 ) -> Vec<Result<Read, Box<Unread>>> {
-    if let Some(flaw) = incoming.text(REMOVED).and_then(Flaw::of_code) {
-        return vec![Err(unread(incoming, flaw.reason()))];
-    }
     if incoming.exchange == names.queues() {
         return inside(names, logins, queue, incoming, now);
     }
@@ -208,6 +205,9 @@ fn from_outside(
     incoming: &Incoming<'_>,
     now: Time,
 ) -> Result<Message, Unreadable> {
+    if let Some(flaw) = incoming.text(REMOVED).and_then(Flaw::of_code) {
+        return Err(flaw.reason());
+    }
     speaks_json(incoming.properties)?;
     if incoming.kind() == Some(BUNDLE) {
         let why = "bundles are for our own roles; send each message by itself, to the exchange for commands";

@@ -13,8 +13,6 @@ pub mod doctor;
 pub mod door;
 pub mod echo;
 mod fail;
-#[cfg(test)]
-mod fuzz;
 pub mod gateway;
 pub mod import;
 pub mod metrics;
@@ -27,6 +25,8 @@ pub mod run;
 mod scenes;
 pub mod store;
 pub mod telemetry;
+#[cfg(test)]
+mod tests;
 pub mod timers;
 pub mod view;
 pub mod webhook;

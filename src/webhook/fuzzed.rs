@@ -4,7 +4,7 @@ use contract::ProviderEvent;
 
 use super::event::{self, Heard, Unreadable};
 use super::{standard, stripe};
-use crate::fuzz::{JSON, Target, refusal};
+use crate::tests::fuzz::{JSON, Target, refusal};
 
 const NOW_S: i64 = 1_700_000_000;
 

@@ -10,7 +10,7 @@ use super::frame::REMOVED;
 use super::incoming::{Incoming, Unread, read, read_fact};
 use super::logins::Logins;
 use super::topology::Names;
-use crate::fuzz::{JSON, PERSONAL, Target, refusal};
+use crate::tests::fuzz::{JSON, PERSONAL, Target, refusal};
 
 /// A message by itself and what it has become on its way through JSON.
 fn accepted(message: &Message) -> String {

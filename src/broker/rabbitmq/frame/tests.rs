@@ -125,7 +125,7 @@ fn every_flaw_has_a_code_of_its_own_and_a_reason() {
 
 mod fuzzed {
     use super::*;
-    use crate::fuzz::Target;
+    use crate::tests::fuzz::Target;
 
     /// The input is a content header, the payload of its frame.
     #[test]

@@ -52,8 +52,8 @@ begin
         execute format('grant select on _sqlx_migrations, meta, pauses to %s', role);
     end loop;
 
-    -- Numbers about the whole: each login that may read the table sees all of them.
-    execute 'create policy looks on meta for select using (true)';
+    -- Numbers about the whole: each login that may read the table sees them, but for the secret of idempotency keys.
+    execute 'create policy looks on meta for select using (not starts_with(key, ''key_secret_''))';
 
     -- Whoever handles messages sees and writes his own rows of the journal, and buries what came by his own queues.
     foreach worker in array workers || array['gateway'] loop
@@ -91,6 +91,8 @@ begin
         role := quote_ident(prefix || worker);
         execute format('grant insert, delete on meta to %s', role);
         execute format('create policy %s on meta to %s using (starts_with(key, ''signed_out/''))', role, role);
+        execute format('create policy %I on meta for select to %s using (starts_with(key, ''key_secret_''))',
+            prefix || worker || '_keys', role);
     end loop;
 
     -- An operator looks at everything, closes dead letters, and says messages again, in the name of whoever owes it.

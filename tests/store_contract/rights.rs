@@ -104,6 +104,8 @@ const GATEWAY: &[(&str, Tried)] = &[
     ("insert into meta (key, value) values ('signed_out/x', 1)", Meets(1)),
     ("insert into meta (key, value) values ('other', 1)", Refused),
     ("delete from meta where key = 'mark'", Meets(0)),
+    ("select 1 from meta where starts_with(key, 'key_secret_')", Meets(4)),
+    ("delete from meta where starts_with(key, 'key_secret_')", Meets(0)),
     ("delete from meta where key = 'signed_out/old'", Meets(1)),
     (echoed!("saga", "g1"), Refused),
     (echoed!("gateway", "g2"), Meets(1)),
@@ -116,6 +118,8 @@ const GATEWAY: &[(&str, Tried)] = &[
 ];
 
 const ORDER: &[(&str, Tried)] = &[
+    ("select 1 from meta where starts_with(key, 'key_secret_')", Meets(0)),
+    ("select 1 from meta where key = 'program_at_least'", Meets(1)),
     (journalled!("order", "o1"), Meets(1)),
     (journalled!("payment", "o2"), Refused),
     (journalled!("gateway", "o3"), Refused),

@@ -211,7 +211,8 @@ async fn the_helpers_can_do_their_work_under_their_own_roles() {
     }
 
     let auditor = as_role(&schema, "auditor").await;
-    assert_eq!(auditor.journal_page(0, 99).await.unwrap().len(), 3);
+    // Of the rows before, those of orders that are not known went with the pruning; the eviction is a row.
+    assert_eq!(auditor.journal_page(0, 99).await.unwrap().len(), 1);
     for table in Table::ALL {
         auditor.page(table, "", 9).await.unwrap();
     }

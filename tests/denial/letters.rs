@@ -54,7 +54,7 @@ fn floods_of_strangers_leave_another_customers_orders_alone() {
     assert_eq!(number("checkout_dead_letters_open "), 0.0, "none of it is our own trouble");
     took.sort_unstable();
     let slowest = took[(took.len() * 99).div_ceil(100) - 1];
-    // No bound: in a debug build on a busy machine it says how busy the machine is. `scripts/bench` has the figure that counts.
+    // No bound: in a debug build on a busy machine it says how busy the machine is.
     println!(
         "{} orders while {reused} reused ids and {JUNK} junk messages came: p99 {slowest:?}",
         took.len()

@@ -28,6 +28,7 @@ fn rabbitmq(bencher: Bencher, messages: usize) {
         connection_name: "a benchmark of checkout".into(),
         batch_max: 256,
         consume: vec![Queue::Stock],
+        logins: None,
     };
     let broker = runtime().block_on(async {
         let broker = RabbitBroker::connect(options.clone()).unwrap();

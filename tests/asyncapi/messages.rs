@@ -136,7 +136,10 @@ fn about_orders() -> Vec<Entry> {
             "order.pay",
             "The cash for an order on delivery has come.",
             "Any other order, and any second payment, is refused by order.refused: nothing is ever charged twice.",
-            vec![("with a receipt", json!({"order_id": ORDER, "transaction_id": "receipt-7"}))],
+            vec![(
+                "with a receipt",
+                json!({"order_id": ORDER, "transaction_id": "receipt-7", "who": "anna"}),
+            )],
         ),
         entry::<bodies::OrderArchive>(
             "order.archive",
@@ -158,6 +161,7 @@ fn about_goods() -> Vec<Entry> {
                 "a book",
                 json!({
                     "sku": "BOOK-DUNE", "title": "Dune", "author": "Frank Herbert", "price": eur("14.99"), "on_hand": 25,
+                    "reason": "new in the catalogue", "who": "anna",
                 }),
             )],
         ),
@@ -165,7 +169,7 @@ fn about_goods() -> Vec<Entry> {
             "product.retire",
             "A product is not sold any more.",
             "Orders that exist keep their lines, titles and prices. product.upsert sells it again.",
-            vec![("a book", json!({"sku": "PEN-BLUE"}))],
+            vec![("a book", json!({"sku": "PEN-BLUE", "reason": "out of print", "who": "anna"}))],
         ),
         entry::<bodies::DiscountUpsert>(
             "discount.upsert",
@@ -176,14 +180,23 @@ fn about_goods() -> Vec<Entry> {
                     "a percentage",
                     json!({"code": "WELCOME10", "percent": "10", "valid_until": "2027-01-01T00:00:00Z"}),
                 ),
-                ("an amount, switched off", json!({"code": "FIVER", "amount": eur("5.00"), "active": false})),
+                (
+                    "an amount, switched off",
+                    json!({
+                        "code": "FIVER", "amount": eur("5.00"), "active": false, "reason": "the sale is over",
+                        "who": "anna",
+                    }),
+                ),
             ],
         ),
         entry::<bodies::StockAdjust>(
             "stock.adjust",
             "A stock-take found more or less than was thought.",
             "May leave less on hand than is reserved: then a shipment will be refused, and its order refunded.",
-            vec![("three are gone", json!({"sku": "BOOK-DUNE", "delta": -3, "reason": "water damage"}))],
+            vec![(
+                "three are gone",
+                json!({"sku": "BOOK-DUNE", "delta": -3, "reason": "water damage", "who": "anna"}),
+            )],
         ),
     ]
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::Ends;
 use crate::gateway::Gate;
 use crate::support::served::Served;
 use crate::support::web::{Answer, Web};
@@ -69,7 +70,8 @@ fn is_open(stream: &TcpStream) -> bool {
 
 fn order(web: &Web, key: &str, payment: &Value) -> Answer {
     let body = json!({"items": [{"sku": PLENTY, "quantity": 1}], "payment": payment});
-    web.send("POST", "/orders", &[("idempotency-key", key)], body.to_string().as_bytes())
+    let key = key.replace(' ', "-");
+    web.send("POST", "/orders", &[("idempotency-key", &key)], body.to_string().as_bytes())
 }
 
 fn by_card() -> Value {
@@ -256,6 +258,7 @@ fn idle_streams_share_one_question_a_second_and_large_carts_are_one_question_eac
 
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let ends = Ends(&stop);
         let asks = scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 show();
@@ -263,7 +266,7 @@ fn idle_streams_share_one_question_a_second_and_large_carts_are_one_question_eac
             }
         });
         orders_go_on(&ben, "128 idle streams and large carts", 60);
-        stop.store(true, Ordering::Relaxed);
+        drop(ends);
         asks.join().unwrap();
     });
     drop(streams);

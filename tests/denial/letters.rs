@@ -8,6 +8,7 @@ use lapin::options::ExchangeBindOptions;
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
+use super::Ends;
 use crate::support::served::Served;
 use crate::support::web::{Answer, Web};
 use crate::support::{block_on, http, new_id, until};
@@ -34,11 +35,12 @@ fn floods_of_strangers_leave_another_customers_orders_alone() {
     buys(&anna, "the second");
     let over = AtomicBool::new(false);
     let (mut took, reused) = std::thread::scope(|scope| {
+        let ends = Ends(&over);
         let reused = scope.spawn(|| sends_one_id_again_and_again(&mallory, &over));
         let junk = scope.spawn(|| block_on(sends_junk(&served)));
         let took: Vec<_> = (0..ORDERS_DURING).map(|n| buys(&anna, &format!("during {n}"))).collect();
         junk.join().unwrap();
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         (took, reused.join().unwrap())
     });
     let number = |name: &str| {

@@ -1,5 +1,6 @@
 //! Admins see every order and move them along the table; customers and strangers get nowhere near.
 
+use checkout_saga::store::Store as _;
 use serde_json::{Value, json};
 
 use super::Gate;
@@ -27,6 +28,33 @@ fn every_admin_route_is_closed_to_strangers_and_customers() {
         }
     }
     assert!(closed >= 15, "{closed}");
+    gate.shop.close();
+}
+
+#[test]
+fn an_admin_lets_in_what_an_admin_may_say_and_the_journal_knows_the_name() {
+    let gate = Gate::open();
+    let admin = gate.admin();
+    let submit = |name: &str, body: Value| {
+        admin.post("/admin/messages", &json!({"type": name, "message_id": name, "body": body}))
+    };
+    let captured = json!({
+        "order_id": new_id(), "at": "2026-11-20T10:00:00Z", "transaction_id": "ch_1",
+        "amount": {"amount": "1.00", "currency": "EUR"},
+    });
+    submit("payment.captured", captured).problem(403, "not_allowed");
+    submit("order.mark_paid", json!({"order_id": new_id(), "transaction_id": "ch_1"}))
+        .problem(403, "not_allowed");
+    submit("saga.cancel", json!({})).problem(403, "not_allowed");
+    let adjust = json!({"sku": "BOOK-DUNE", "delta": 1, "reason": "found", "who": "root"});
+    submit("stock.adjust", adjust).is(202);
+    let outcome = || {
+        let rows =
+            crate::support::block_on(async { gate.shop.folder.store().await.journal_page(0, 10_000).await });
+        let rows = rows.unwrap().into_iter().map(|(_, row)| row);
+        rows.filter(|row| row.id.as_str() == "stock.adjust").map(|row| row.outcome).next()
+    };
+    assert_eq!(until("a journal row", outcome), "accepted from admin anna");
     gate.shop.close();
 }
 

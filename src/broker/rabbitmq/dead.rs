@@ -89,7 +89,7 @@ fn as_they_came(
             message_id: incoming.text("dead_message_id").map(String::from),
             name: incoming.text("dead_name").unwrap_or(&letter.name).to_string(),
             cause: incoming.said_cause().map(String::from),
-            code: code.to_string(),
+            code: printable(code.as_bytes()),
             why: incoming.text("dead_why").unwrap_or("no reason came with it").to_string(),
             attempts: incoming.number("dead_attempts").and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
             ..letter

@@ -314,18 +314,23 @@ async fn ask(store: &Arc<dyn Store>, settings: &Settings, asked: Ask) -> Result<
         return Ok(ExitCode::SUCCESS);
     }
     let view = wait_for(30, "the order's answer", async || {
+        // In this order: a view from before the return ended would tell the status of before.
+        if !settled(&**store, order_id).await? {
+            return Ok(None);
+        }
         let view = known(&**store, order_id).await?;
-        Ok((view::is_final(&view) && settled(&**store, &view).await?).then_some(view))
+        Ok(view::is_final(&view).then_some(view))
     })
     .await?;
     say!("{order_id}  {}", paint::status(view["status"].as_str().unwrap_or_default()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// No return of the order is under way, or one waits for an operator: then that is the answer.
-async fn settled(store: &dyn Store, view: &Value) -> Result<bool> {
-    let id = view["order_id"].as_str().unwrap_or_default();
-    let order: Value = serde_json::from_str(&store.get(Table::Orders, id).await?.unwrap_or_default())?;
+/// Whether no return of the order is under way. One that waits for an operator is an error that says so.
+async fn settled(store: &dyn Store, order_id: OrderId) -> Result<bool> {
+    let id = order_id.to_string();
+    let Some(order) = store.get(Table::Orders, &id).await? else { return Ok(true) };
+    let order: Value = serde_json::from_str(&order)?;
     let mut returns = order["returns"].as_array().into_iter().flatten();
     let Some(open) = returns.find(|one| one["done"] != json!(true)) else { return Ok(true) };
     let number = &open["no"];

@@ -2,6 +2,7 @@
 //! every way in. What may be said is handled; anything else is a dead letter `not_allowed` that stays its sender's.
 
 mod dead;
+mod matrix;
 mod shop;
 
 use std::collections::HashMap;
@@ -136,7 +137,7 @@ async fn every_login_says_by_our_own_exchange_only_what_its_role_may_say() {
             outsider.publishes(&exchange, &key, properties, b"{}").await;
             expected.insert(id, may_bring(login, first_who_may(name), queue));
         }
-        // And without its login: nobody's.
+        // And without its login it is believed to be from none of ours.
         let id = format!("{login} does not say who it is");
         let key = readers.corner.names().queue(Queue::Order);
         let properties = with_id(&id).with_type("order.mark_paid".into());

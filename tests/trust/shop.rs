@@ -101,7 +101,7 @@ async fn nothing_gets_in_out_of_a_dead_lettering_queue_of_the_shops_own() {
 }
 
 #[tokio::test]
-async fn the_broker_lets_nobody_write_the_login_of_another() {
+async fn the_broker_refuses_the_login_of_another_publisher() {
     let readers = Readers::new().await;
     let shop = readers.corner.outsider_at(&readers.house.url_of("shop")).await;
     let channel = shop.channel().await;

@@ -236,7 +236,7 @@ fn may_have_said(row: &JournalRow, message: &Message) -> bool {
     let own = match row.role {
         // It lets in what others say, and says nothing of its own.
         Role::Gateway => message.by.role().is_none() && message.by != Speaker::Outsider,
-        // A replay is still said by whoever said it first.
+        // A replay keeps its first speaker.
         Role::Operator => true,
         role => replaced || message.by == Speaker::from(role),
     };

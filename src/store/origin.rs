@@ -69,21 +69,7 @@ impl Origin {
 /// Those who can send as much as they like. Admins and the payment provider are known to the shop, and what became of an
 /// event about money is looked at by a person.
 fn is_a_stranger(by: Speaker) -> bool {
-    match by {
-        Speaker::Customer | Speaker::Shop | Speaker::Outsider => true,
-        Speaker::PaymentProvider
-        | Speaker::Admin
-        | Speaker::Operator
-        | Speaker::Timers
-        | Speaker::Order
-        | Speaker::Payment
-        | Speaker::Stock
-        | Speaker::Notification
-        | Speaker::Saga
-        | Speaker::Provider
-        | Speaker::Email
-        | Speaker::Sms => false,
-    }
+    matches!(by, Speaker::Customer | Speaker::Shop | Speaker::Outsider)
 }
 
 impl DeadLetter {

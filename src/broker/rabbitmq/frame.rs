@@ -90,9 +90,9 @@ pub(super) fn mended(frame: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// A frame of this payload. It cannot be too long: what is kept is never more than what came, but for one header.
 fn framed(frame: &[u8], payload: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(payload.len())
-        .expect("what is kept is never longer than what came, but for one header");
+    let size = u32::try_from(payload.len()).expect("no longer than what came");
     let mut out = frame[..HEAD_BYTES - 4].to_vec();
     out.extend(size.to_be_bytes());
     out.extend(payload);

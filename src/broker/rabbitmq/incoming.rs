@@ -139,7 +139,7 @@ fn proven<'a>(
 fn admit(voice: &Voice, queue: Queue, name: &str, by: Speaker) -> Result<(), Unreadable> {
     let speakers = speakers_of(name);
     if speakers.is_empty() {
-        // Of no type that we know: whoever reads it says so.
+        // An unknown type is refused when its body is read.
         return Ok(());
     }
     match (voice.may_bring(by, queue), speakers.contains(&by)) {
@@ -168,7 +168,7 @@ pub(super) fn proven_speaker(
     (message.is_allowed() && voice.may_bring(message.by, queue)).then_some(message.by)
 }
 
-/// A fact as it goes out to listeners. `None`: somebody else's, or from another version.
+/// A fact as it goes out to listeners. `None`: from another program, or from another version of this one.
 pub(super) fn read_fact(incoming: &Incoming<'_>, now: Time) -> Option<Message> {
     ours(incoming, now).ok()
 }
@@ -188,7 +188,7 @@ pub(super) fn ours(incoming: &Incoming<'_>, now: Time) -> Result<Message, Unread
     })
 }
 
-/// A checkout that nobody handled keeps its asker, who is in no letter otherwise: as a replay would need it.
+/// A checkout that was not handled, with the queue its sender waits at: a replay needs it, and no dead letter has it.
 pub(super) fn with_asker(names: &Names, by: Speaker, incoming: &Incoming<'_>) -> Option<Message> {
     text_of(incoming.properties.reply_to())?;
     from_outside(names, by, incoming, Time::default()).ok()
@@ -365,7 +365,7 @@ impl Incoming<'_> {
         self.header("x-death").is_some()
     }
 
-    /// The broker lets nobody write another login here than the one that publishes.
+    /// The broker refuses a publisher that writes another login here than its own.
     pub(super) fn login(&self) -> Option<&str> {
         text_of(self.properties.user_id())
     }

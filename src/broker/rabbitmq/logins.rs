@@ -30,7 +30,7 @@ pub(super) struct Voice {
     relays: bool,
 }
 
-/// The exchanges for outsiders. Whoever may write to one is believed to be who it is for.
+/// The exchanges for outsiders. The right to write to one is the right to speak as the outsider that it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Entrance {
     Commands,
@@ -90,7 +90,8 @@ impl Logins {
             (Entrance::Provider, _) => Speaker::PaymentProvider,
             (Entrance::Admin, _) => Speaker::Admin,
             (Entrance::Commands, true) => Speaker::Shop,
-            // Anyone may say there what any outsider may: an admin can, and so can a correction of what nobody may say.
+            // Every outsider's types are taken there. An admin stands in for a type that no outsider may say, so that the
+            // refusal names who may.
             (Entrance::Commands, false) => first_of(OUTSIDE, name).unwrap_or(Speaker::Admin),
         }
     }
@@ -171,24 +172,9 @@ impl Voice {
     }
 }
 
-/// A login may be given the right to speak for it.
+/// Whether a login may be given the right to speak for it: customers come by HTTP alone, and an unknown outsider has no rights.
 fn nameable(speaker: Speaker) -> bool {
-    match speaker {
-        Speaker::Customer | Speaker::Outsider => false,
-        Speaker::Shop
-        | Speaker::PaymentProvider
-        | Speaker::Admin
-        | Speaker::Operator
-        | Speaker::Timers
-        | Speaker::Order
-        | Speaker::Payment
-        | Speaker::Stock
-        | Speaker::Notification
-        | Speaker::Saga
-        | Speaker::Provider
-        | Speaker::Email
-        | Speaker::Sms => true,
-    }
+    !matches!(speaker, Speaker::Customer | Speaker::Outsider)
 }
 
 fn first_of(speakers: impl IntoIterator<Item = Speaker>, name: &str) -> Option<Speaker> {

@@ -149,7 +149,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Screened<S> {
             this.make_room();
             let count = ready!(Pin::new(&mut this.socket).poll_read(cx, &mut this.buffer[this.filled..]))?;
             if count == 0 {
-                // What is held is half a frame, and nobody could do anything with it.
+                // What is held is half a frame, which means nothing without the other half.
                 return Poll::Ready(Ok(0));
             }
             this.filled += count;

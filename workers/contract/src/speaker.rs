@@ -28,7 +28,7 @@ pub enum Speaker {
     Provider,
     Email,
     Sms,
-    /// Nobody we know. An outsider may say nothing.
+    /// Its origin is not proven, so it may say nothing.
     Outsider,
 }
 

@@ -172,7 +172,7 @@ impl Reading {
         let key = (row.role, known_by(&row.id));
         match row.role {
             Role::Operator => {
-                if OUT_OF_THE_WAY.iter().any(|outcome| row.outcome.starts_with(outcome)) {
+                if is_out_of_the_way(row) {
                     self.by_operators.insert(key.1);
                 }
             }
@@ -224,21 +224,25 @@ fn judge_speakers(row: &JournalRow, findings: &mut Findings) {
     }
     let speakers = speakers_of(&row.name);
     let internal = !speakers.is_empty() && speakers.iter().all(|speaker| speaker.role().is_some());
-    if internal {
+    // What an operator discarded was never acted upon, so that a forged message may stand there.
+    if internal && !is_out_of_the_way(row) {
         findings.check(Claim::T1, row.cause.is_some(), || {
             format!("{} handled {} {}, which has no cause", row.role, row.name, row.id)
         });
     }
 }
 
+fn is_out_of_the_way(row: &JournalRow) -> bool {
+    OUT_OF_THE_WAY.iter().any(|outcome| row.outcome.starts_with(outcome))
+}
+
 fn may_have_said(row: &JournalRow, message: &Message) -> bool {
-    let replaced = OUT_OF_THE_WAY.iter().any(|outcome| row.outcome.starts_with(outcome));
     let own = match row.role {
         // It lets in what others say, and says nothing of its own.
         Role::Gateway => message.by.role().is_none() && message.by != Speaker::Outsider,
         // A replay keeps its first speaker.
         Role::Operator => true,
-        role => replaced || message.by == Speaker::from(role),
+        role => is_out_of_the_way(row) || message.by == Speaker::from(role),
     };
     own && message.is_allowed()
 }

@@ -218,6 +218,20 @@ async fn what_was_told_early_may_differ_as_long_as_it_is_held() {
 }
 
 #[tokio::test]
+async fn a_forged_message_that_an_operator_discarded_breaks_no_promise() {
+    let mut shop = clean();
+    let mut row = shop.journal.iter().find(|row| row.name == "order.mark_paid").unwrap().clone();
+    row.id = contract::MessageId::new("forged").unwrap();
+    (row.cause, row.said) = (None, Vec::new());
+    shop.journal.push(row.clone());
+    assert!(!look(&shop).await.clean(), "and one that was handled does");
+    row.outcome = "discarded by anna: forged".into();
+    *shop.journal.last_mut().unwrap() = row;
+    let report = look(&shop).await;
+    assert!(report.clean(), "{:#?}", report.checks);
+}
+
+#[tokio::test]
 async fn many_orders_are_read_page_by_page() {
     let mut shop = Shop::open();
     for order in 0..super::PAGE + 7 {

@@ -331,9 +331,9 @@ fn look_at_logins(options: &rabbitmq::Options, logins: &rabbitmq::Logins, found:
     found.add("logins", Level::Note, what, fix);
 }
 
-/// What is missing is told together: where nothing was declared yet, everything is.
+/// What is missing is told together, and what this login may not see: that is everything, or nothing.
 fn look_at_differences(differences: &[rabbitmq::Difference], found: &mut Findings) {
-    let mut missing = Vec::new();
+    let (mut missing, mut unseen) = (Vec::new(), 0);
     for difference in differences {
         match difference {
             rabbitmq::Difference::MissingExchange(name) | rabbitmq::Difference::MissingQueue(name) => {
@@ -347,8 +347,15 @@ fn look_at_differences(differences: &[rabbitmq::Difference], found: &mut Finding
                     "delete it when it is empty, then: checkout topology apply",
                 );
             }
-            rabbitmq::Difference::Unseen(_) => found.add("topology", Level::Note, difference, ""),
+            rabbitmq::Difference::Unseen(_) => unseen += 1,
         }
+    }
+    if unseen > 0 {
+        let what = format!(
+            "{unseen} exchanges and queues are there; this login may not configure them, so that their arguments cannot \
+             be compared"
+        );
+        found.add("topology", Level::Note, what, "checkout topology plan, with an administrator's login");
     }
     if let Some(first) = missing.first() {
         let what = format!("{} exchanges and queues are missing, {first} is one", missing.len());
@@ -436,3 +443,6 @@ async fn pending(settings: &Settings) -> Result<Vec<String>, crate::store::Error
         DatabaseUrl::Postgres(url) => PostgresStore::migrations_pending(url.reveal()).await,
     }
 }
+
+#[cfg(test)]
+mod tests;

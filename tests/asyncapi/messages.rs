@@ -216,9 +216,9 @@ fn from_elsewhere() -> Vec<Entry> {
                 }),
             ),
             (
-                "not paid",
+                "not paid, with the time in seconds",
                 json!({
-                    "id": "evt_2", "type": "payment.failed", "created": AT,
+                    "id": "evt_2", "type": "payment.failed", "created": 1_795_200_800,
                     "data": {
                         "reference": ORDER, "transaction_id": "ch_1", "amount": eur("16.65"),
                         "failure_code": "insufficient_funds",

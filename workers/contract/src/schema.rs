@@ -6,6 +6,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::{Money, OrderId, Sku, Time};
 
+/// A [`Time`] as others may write it.
+pub(crate) struct Moment;
+
 macro_rules! schemas {
     ($($type:ident = $schema:tt)*) => {
         $(impl JsonSchema for $type {
@@ -45,5 +48,13 @@ schemas! {
         "type": "string",
         "format": "date-time",
         "description": "RFC 3339; what we say is in UTC, to the millisecond.",
+    }
+    Moment = {
+        "description": "Seconds since 1970, as a number or in digits, or a time as RFC 3339 writes it.",
+        "anyOf": [
+            { "type": "number", "minimum": 0 },
+            { "type": "string", "pattern": "^[0-9]{1,12}([.][0-9]{1,9})?$" },
+            { "type": "string", "format": "date-time" },
+        ],
     }
 }

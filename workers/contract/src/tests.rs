@@ -81,6 +81,33 @@ fn time_is_written_and_read_as_rfc_3339() {
 }
 
 /// The first who may say it.
+#[test]
+fn a_provider_writes_when_it_was_in_seconds_in_digits_or_as_rfc_3339() {
+    let event = |created: &str| {
+        let data = r#"{"reference":"01932b4a-1111-7000-8000-000000000001","transaction_id":"ch_1",
+            "amount":{"amount":"1.00","currency":"EUR"}}"#;
+        let json =
+            format!(r#"{{"id":"evt_1","type":"payment.succeeded","created":{created},"data":{data}}}"#);
+        serde_json::from_str::<ProviderEvent>(&json)
+    };
+    let moment = Time::from_unix_ms(1_795_200_800_000);
+    for written in ["1795200800", "1795200800.0", r#""1795200800""#, r#""2026-11-20T18:53:20Z""#] {
+        assert_eq!(event(written).unwrap().created, moment, "{written}");
+    }
+    for written in ["1795200800.123", r#""1795200800.123""#, r#""2026-11-20T19:53:20.123+01:00""#] {
+        let event = event(written).unwrap();
+        assert_eq!(event.created, moment.plus_ms(123), "{written}");
+        assert!(json_of::<String>(&event).contains(r#""2026-11-20T18:53:20.123Z""#), "we write one form");
+    }
+    for strange in
+        ["-1", "1e300", "18446744073709551615", "true", r#""""#, r#""soon""#, r#""1.2.3""#, r#""-5""#]
+    {
+        let why = without_values(&event(strange).unwrap_err());
+        assert!(why.contains("seconds since 1970, or a time as RFC 3339 says"), "{strange}: {why}");
+        assert!(!why.contains("soon"), "{why}");
+    }
+}
+
 fn usual(name: &str) -> Speaker {
     speakers_of(name).first().copied().unwrap_or(Speaker::Operator)
 }

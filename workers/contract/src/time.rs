@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -90,5 +91,55 @@ impl Serialize for Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// For what others tell us: many write seconds since 1970, as a number or in digits, and some RFC 3339.
+pub(crate) fn in_any_form<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    deserializer.deserialize_any(AnyForm)
+}
+
+#[derive(Clone, Copy)]
+struct AnyForm;
+
+impl Visitor<'_> for AnyForm {
+    type Value = Time;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("seconds since 1970, or a time as RFC 3339 says, like 2026-01-31T12:00:00Z")
+    }
+
+    fn visit_u64<E: Error>(self, seconds: u64) -> Result<Time, E> {
+        let ms = i64::try_from(seconds).ok().and_then(|seconds| seconds.checked_mul(1000));
+        let ms = ms.filter(|ms| (0..=LAST_MS).contains(ms));
+        ms.map(Time::from_unix_ms).ok_or_else(|| E::invalid_value(Unexpected::Unsigned(seconds), &self))
+    }
+
+    fn visit_i64<E: Error>(self, seconds: i64) -> Result<Time, E> {
+        match u64::try_from(seconds) {
+            Ok(seconds) => self.visit_u64(seconds),
+            Err(_) => Err(E::invalid_value(Unexpected::Signed(seconds), &self)),
+        }
+    }
+
+    /// To the millisecond.
+    fn visit_f64<E: Error>(self, seconds: f64) -> Result<Time, E> {
+        let ms = (seconds * 1000.0).round();
+        if !(0.0..=LAST_MS as f64).contains(&ms) {
+            return Err(E::invalid_value(Unexpected::Float(seconds), &self));
+        }
+        Ok(Time::from_unix_ms(ms as i64))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
+        let strange = |_| E::invalid_value(Unexpected::Str(text), &self);
+        if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+            return text.parse().map_err(strange);
+        }
+        match (text.parse(), text.parse()) {
+            (Ok(seconds), _) => self.visit_u64(seconds),
+            (Err(_), Ok(seconds)) => self.visit_f64(seconds),
+            (Err(_), Err(_)) => Err(strange(String::new())),
+        }
     }
 }

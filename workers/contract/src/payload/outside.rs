@@ -150,6 +150,9 @@ pub struct ProviderEvent {
     pub id: String,
     #[serde(rename = "type")]
     pub kind: ProviderEventKind,
+    /// Seconds since 1970, as a number or in digits, or RFC 3339.
+    #[serde(deserialize_with = "crate::time::in_any_form")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Moment"))]
     pub created: Time,
     pub data: ProviderEventData,
 }

@@ -49,6 +49,7 @@ fn outline(record: &order::Order) -> Map<String, Value> {
         "customer_id": record.customer_id,
         "status": record.status,
         "reason": record.reason,
+        "decline_code": record.decline_code,
         "short": record.short,
         "items": record.items,
         "subtotal": record.subtotal,

@@ -277,7 +277,10 @@ pub(crate) fn endings() -> Vec<Entry> {
             "The order was given up before it was marked as paid.",
             "Goods are free again, and what may still be captured goes straight back.",
             vec![
-                ("a declined card", of_customer(json!({"reason": "payment_declined"}))),
+                (
+                    "a declined card",
+                    of_customer(json!({"reason": "payment_declined", "decline_code": "insufficient_funds"})),
+                ),
                 (
                     "short stock",
                     of_customer(json!({
@@ -292,8 +295,14 @@ pub(crate) fn endings() -> Vec<Entry> {
             "The money of the whole order went back.",
             "Given up after it was paid and before it shipped; or, with `return_no`, come back after it was fulfilled.",
             vec![
-                ("it could not be shipped", of_customer(json!({"reason": "stock_unavailable"}))),
-                ("it came back", of_customer(json!({"reason": "returned", "return_no": 1}))),
+                (
+                    "it could not be shipped",
+                    of_customer(json!({"reason": "stock_unavailable", "amount": eur("16.65")})),
+                ),
+                (
+                    "it came back",
+                    of_customer(json!({"reason": "returned", "amount": eur("16.65"), "return_no": 1})),
+                ),
             ],
         ),
     ]
@@ -333,13 +342,13 @@ fn order_facts() -> Vec<Entry> {
             "order.paid",
             "The order's money was captured.",
             "",
-            vec![("by card", of_customer(json!({"transaction_id": "ch_1"})))],
+            vec![("by card", of_customer(json!({"transaction_id": "ch_1", "amount": eur("16.65")})))],
         ),
         entry::<bodies::OrderReturned>(
             "order.returned",
             "A part of the order came back, and its share was refunded.",
             "The order stays fulfilled.",
-            vec![("the first return", of_customer(json!({"return_no": 1})))],
+            vec![("the first return", of_customer(json!({"return_no": 1, "amount": eur("1.75")})))],
         ),
         entry::<bodies::OrderArchived>(
             "order.archived",

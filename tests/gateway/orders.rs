@@ -61,7 +61,10 @@ fn an_order_is_safe_at_once_and_its_outcome_can_be_waited_for() {
     assert_eq!((delivered["status"].as_str(), &delivered["actions"]), (Some("created"), &json!(["cancel"])));
     let declined = place_and_wait(&anna, "k4", &body("BOOK-DUNE", 1, "tok_declined"));
     let declined = declined.problem(402, "ORDER_PAYMENT_FAILED");
-    assert_eq!(declined["reason"], "payment_declined");
+    assert_eq!(
+        (&declined["reason"], &declined["decline_code"]),
+        (&json!("payment_declined"), &json!("card_declined"))
+    );
     status(&anna, declined["order_id"].as_str().unwrap(), "cancelled");
     gate.shop.close();
 }

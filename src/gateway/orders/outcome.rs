@@ -64,10 +64,10 @@ fn seen(order: Value, caller: &Caller) -> Option<Outcome> {
             };
             let problem = Problem::new(status, code, why).with("order_id", id).with("reason", reason);
             let short = order["short"].as_array().cloned().unwrap_or_default();
-            refused(if code == "ORDER_INSUFFICIENT_STOCK" {
-                problem.with("items", json!(short))
-            } else {
-                problem
+            refused(match (code, order["decline_code"].as_str()) {
+                ("ORDER_INSUFFICIENT_STOCK", _) => problem.with("items", json!(short)),
+                ("ORDER_PAYMENT_FAILED", Some(declined)) => problem.with("decline_code", declined),
+                _ => problem,
             })
         }
         _ => None,

@@ -62,6 +62,9 @@ pub(crate) struct Order {
     /// Why it was cancelled or refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
+    /// Why its payment was declined, if that is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decline_code: Option<String>,
     /// The lines that could not be had, if that is the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     short: Vec<Short>,

@@ -35,6 +35,7 @@ pub(crate) fn paid(order: &Order) -> Body {
         customer_id: order.customer_id.clone(),
         at: when(order, Status::Paid),
         transaction_id: order.transaction_id.clone().unwrap_or_default(),
+        amount: Some(order.total),
     })
 }
 
@@ -57,6 +58,7 @@ pub(crate) fn undone(order: &Order, said: Reason) -> Ending {
         customer_id: order.customer_id.clone(),
         at: when(order, Status::Cancelled),
         reason,
+        decline_code: order.decline_code.clone(),
         short: order.short.clone(),
     })
 }
@@ -71,6 +73,7 @@ pub(crate) fn returned(order: &Order, done: &Return) -> Body {
         customer_id: order.customer_id.clone(),
         at: done.at,
         return_no: done.no,
+        amount: Some(done.amount),
     })
 }
 
@@ -128,6 +131,8 @@ fn refunded(order: &Order, reason: Reason, return_no: u32) -> OrderRefunded {
         customer_id: order.customer_id.clone(),
         at: when(order, Status::Refunded),
         reason,
+        // Returns add up to it, to the cent.
+        amount: Some(order.total),
         return_no,
     }
 }

@@ -78,6 +78,7 @@ pub(crate) fn undone(order: &Order, mark: &MarkUndone, cause: Cause<'_>) -> Deci
     match state::change(order, change, cause) {
         Ok((mut order, entry)) => {
             order.short = mark.short.clone();
+            order.decline_code = mark.decline_code.clone();
             let ending = facts::undone(&order, mark.reason);
             let decision = facts::ended(&mut order, to.name(), ending);
             let decision = settle_cart(decision, &order, CartEnd::Kept);

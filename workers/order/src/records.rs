@@ -23,6 +23,9 @@ pub struct Order {
     /// Why it was cancelled or refunded; archiving does not forget it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// Why its payment was declined, if that is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decline_code: Option<String>,
     /// The lines that could not be had, if that is the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub short: Vec<Short>,

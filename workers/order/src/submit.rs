@@ -90,6 +90,7 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
         customer_id: cart.customer_id.clone(),
         status: Status::Created,
         reason: None,
+        decline_code: None,
         short: Vec::new(),
         method: cart.payment.method,
         confirm: cart.payment.confirm,

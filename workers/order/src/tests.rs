@@ -196,7 +196,9 @@ fn mark_fulfilled() -> Body {
 }
 
 fn mark_undone(reason: Reason) -> Body {
-    Body::MarkUndone(MarkUndone { order_id: order_id(), reason, short: Vec::new(), wish: Wish::default() })
+    let declined = (reason == Reason::PaymentDeclined).then(|| "lost_card".to_string());
+    let (decline_code, short, wish) = (declined, Vec::new(), Wish::default());
+    Body::MarkUndone(MarkUndone { order_id: order_id(), reason, decline_code, short, wish })
 }
 
 fn mark_returned(return_no: u32) -> Body {
@@ -237,7 +239,17 @@ fn told(body: &Body) -> String {
     )
     .unwrap();
     let mut words: Vec<String> = Vec::new();
-    for field in ["event", "command", "code", "reason", "status", "transaction_id", "return_no", "allowed"] {
+    for field in [
+        "event",
+        "command",
+        "code",
+        "reason",
+        "decline_code",
+        "status",
+        "transaction_id",
+        "return_no",
+        "allowed",
+    ] {
         match &json[field] {
             Value::Null => {}
             Value::String(text) => words.push(text.clone()),
@@ -297,6 +309,7 @@ fn a_message_for_somebody_else_is_parked() {
         customer_id: "ann".into(),
         at: Time::default(),
         transaction_id: "ch_1".into(),
+        amount: None,
     });
     assert!(outcome(&Shop::default().hear(body)).starts_with("PARKED misrouted"));
 }

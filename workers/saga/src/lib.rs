@@ -192,6 +192,7 @@ impl SagaWorker {
         let cancel_waits = saga.progress.as_ref().is_some_and(|progress| progress.cancel);
         if declined_now && !cancel_waits {
             saga.reason = answer.reason;
+            saga.decline_code = answer.decline_code;
             saga.short = answer.short;
         }
         if let (Some(subject), Some(id)) = (saga.subject.as_mut(), answer.transaction_id) {

@@ -36,6 +36,7 @@ impl SagaWorker {
                 let body = Body::MarkUndone(MarkUndone {
                     order_id: saga.order_id,
                     reason: saga.reason.unwrap_or(Reason::CancelledByAdmin),
+                    decline_code: saga.decline_code.clone(),
                     short: saga.short.clone(),
                     wish: saga.wish.clone(),
                 });

@@ -25,6 +25,9 @@ pub struct Saga {
     pub version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// The code of the decline, if that is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decline_code: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub short: Vec<Short>,
     /// Why it waits for an operator, and what that one can do.
@@ -126,6 +129,7 @@ impl Saga {
             definition: definition.name.to_string(),
             version: definition.version,
             reason: None,
+            decline_code: None,
             short: Vec::new(),
             attention: None,
             interventions: Vec::new(),
@@ -148,6 +152,7 @@ impl Saga {
             definition: String::new(),
             version: 0,
             reason: None,
+            decline_code: None,
             short: Vec::new(),
             attention: None,
             interventions: Vec::new(),

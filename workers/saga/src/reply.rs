@@ -34,6 +34,7 @@ pub(crate) struct Answer {
     how: How,
     /// Becomes the saga's reason if this answer turns it around.
     pub(crate) reason: Option<Reason>,
+    pub(crate) decline_code: Option<String>,
     pub(crate) short: Vec<Short>,
     pub(crate) transaction_id: Option<String>,
 }
@@ -78,7 +79,10 @@ pub(crate) fn read(body: &contract::Body) -> Option<Heard<'_>> {
         Inbox::PaymentDeclined(m) if m.code == "payment_timeout" => {
             Heard::Answer(because(m.order_id, PAYMENT, Reason::PaymentTimeout))
         }
-        Inbox::PaymentDeclined(m) => Heard::Answer(because(m.order_id, PAYMENT, Reason::PaymentDeclined)),
+        Inbox::PaymentDeclined(m) => Heard::Answer(Answer {
+            decline_code: Some(m.code.clone()),
+            ..because(m.order_id, PAYMENT, Reason::PaymentDeclined)
+        }),
         Inbox::PaymentRefunded(m) if m.return_no == 0 => answer(m.order_id, 0, PAYMENT, How::Undone),
         Inbox::PaymentRefunded(m) => answer(m.order_id, m.return_no, PAYMENT, How::Done),
         Inbox::PaymentRefundFailed(m) => answer(m.order_id, m.return_no, PAYMENT, How::UndoFailed),
@@ -116,5 +120,6 @@ fn because(order_id: OrderId, steps: &'static [&'static str], reason: Reason) ->
 }
 
 fn plain(order_id: OrderId, return_no: u32, steps: &'static [&'static str], how: How) -> Answer {
-    Answer { order_id, return_no, steps, how, reason: None, short: Vec::new(), transaction_id: None }
+    let (reason, decline_code, short, transaction_id) = (None, None, Vec::new(), None);
+    Answer { order_id, return_no, steps, how, reason, decline_code, short, transaction_id }
 }

@@ -151,7 +151,10 @@ fn outcome(outcome: &Outcome) -> String {
 #[allow(clippy::wildcard_enum_match_arm)]
 fn said(send: &[Body]) -> String {
     let say = |body: &Body| match body {
-        Body::MarkUndone(b) if b.short.is_empty() => format!("{}({})", body.name(), b.reason.code()),
+        Body::MarkUndone(b) if b.short.is_empty() => {
+            let code = b.decline_code.as_ref().map_or(String::new(), |code| format!(": {code}"));
+            format!("{}({}{code})", body.name(), b.reason.code())
+        }
         Body::MarkUndone(b) => {
             let short: Vec<_> = b.short.iter().map(|short| short.sku.as_str()).collect();
             format!("{}({}: {})", body.name(), b.reason.code(), short.join(", "))
@@ -248,18 +251,25 @@ fn body(message: &str, return_no: u32) -> Body {
         "payment.voided" => Body::PaymentVoided(PaymentVoided { order_id, at }),
         "order.accepted" => Body::OrderAccepted(OrderAccepted { order_id, customer_id, at }),
         "order.paid" => {
-            Body::OrderPaid(OrderPaid { order_id, customer_id, at, transaction_id: "ch_1".into() })
+            let (transaction_id, amount) = ("ch_1".into(), Some(eur("50.00")));
+            Body::OrderPaid(OrderPaid { order_id, customer_id, at, transaction_id, amount })
         }
         "order.fulfilled" => Body::OrderFulfilled(OrderFulfilled { order_id, customer_id, at }),
         "order.cancelled" => {
-            let (reason, short) = (Reason::CancelledByCustomer, Vec::new());
-            Body::OrderCancelled(OrderCancelled { order_id, customer_id, at, reason, short })
+            let (reason, decline_code, short) = (Reason::CancelledByCustomer, None, Vec::new());
+            Body::OrderCancelled(OrderCancelled { order_id, customer_id, at, reason, decline_code, short })
         }
         "order.refunded" => {
-            let reason = Reason::Returned;
-            Body::OrderRefunded(OrderRefunded { order_id, customer_id, at, reason, return_no })
+            let (reason, amount) = (Reason::Returned, Some(eur("50.00")));
+            Body::OrderRefunded(OrderRefunded { order_id, customer_id, at, reason, amount, return_no })
         }
-        "order.returned" => Body::OrderReturned(OrderReturned { order_id, customer_id, at, return_no }),
+        "order.returned" => Body::OrderReturned(OrderReturned {
+            order_id,
+            customer_id,
+            at,
+            return_no,
+            amount: Some(eur("50.00")),
+        }),
         other => panic!("no test says {other:?}"),
     }
 }

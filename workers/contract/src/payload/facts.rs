@@ -50,6 +50,8 @@ pub struct OrderPaid {
     pub customer_id: String,
     pub at: Time,
     pub transaction_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -67,6 +69,9 @@ pub struct OrderCancelled {
     pub customer_id: String,
     pub at: Time,
     pub reason: Reason,
+    /// For `payment_declined`: the code of the decline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decline_code: Option<String>,
     /// For `insufficient_stock`: every line that could not be had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub short: Vec<Short>,
@@ -79,6 +84,9 @@ pub struct OrderRefunded {
     pub customer_id: String,
     pub at: Time,
     pub reason: Reason,
+    /// All that went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
     /// The return that brought the last goods back. Absent: it was given up before it shipped.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub return_no: u32,
@@ -92,6 +100,9 @@ pub struct OrderReturned {
     pub customer_id: String,
     pub at: Time,
     pub return_no: u32,
+    /// Its share of the money, which went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

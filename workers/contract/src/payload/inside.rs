@@ -95,6 +95,9 @@ pub struct MarkFulfilled {
 pub struct MarkUndone {
     pub order_id: OrderId,
     pub reason: Reason,
+    /// Why the payment was declined, if that is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decline_code: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub short: Vec<Short>,
     /// Of whoever cancelled it, if somebody did.

@@ -55,3 +55,32 @@ fn a_late_payment_that_went_back_is_told_with_its_own_amount() {
     let decision = shop.hear(payment_refunded(true));
     expect!["notification.tell(late_payment_refunded, 1.00 EUR)"].assert_eq(&said(&decision));
 }
+
+#[test]
+fn amounts_and_the_code_of_a_decline_go_along_with_what_is_told() {
+    let placed = || {
+        let mut shop = Shop::with_catalogue();
+        shop.hear(submit(json!({})));
+        shop
+    };
+    let mut shop = placed();
+    let total = Some(shop.order().total);
+    let paid = shop.hear(mark_paid("ch_1")).send;
+    assert!(matches!(&paid[0], Body::OrderPaid(fact) if fact.amount == total));
+    let refunded = shop.hear(mark_undone(Reason::StockUnavailable)).send;
+    assert!(matches!(&refunded[0], Body::OrderRefunded(fact) if fact.amount == total));
+
+    let declined = placed().hear(mark_undone(Reason::PaymentDeclined)).send;
+    let Body::OrderCancelled(fact) = &declined[0] else { panic!("{declined:?}") };
+    assert_eq!((fact.reason, fact.decline_code.as_deref()), (Reason::PaymentDeclined, Some("lost_card")));
+
+    let mut shop = placed();
+    [mark_paid("ch_1"), mark_fulfilled()].into_iter().for_each(|body| drop(shop.hear(body)));
+    shop.hear(refund(Some(vec![line("TEA", 1)])));
+    let part = Some(shop.order().returns[0].amount);
+    let returned = shop.hear(mark_returned(1)).send;
+    assert!(matches!(&returned[0], Body::OrderReturned(fact) if fact.amount == part));
+    shop.hear(refund(None));
+    let refunded = shop.hear(mark_returned(2)).send;
+    assert!(matches!(&refunded[0], Body::OrderRefunded(fact) if fact.amount == total), "all of it went back");
+}

@@ -97,12 +97,12 @@ fn a_return_asks_back_only_what_was_bought_and_is_not_yet_on_its_way() {
         the rest: saga.return(return_no 2, 13.32 EUR)
         a tea: order.refused(order.refund, already_returned, fulfilled, allowed: none)
         the rest again: order.refused(order.refund, nothing_to_return, fulfilled, allowed: none)
-        return 2 is back: order.returned(return_no 2), notification.tell(refunded, returned, return_no 2, 13.32 EUR)
+        return 2 is back: order.returned(return_no 2, 13.32 EUR), notification.tell(refunded, returned, return_no 2, 13.32 EUR)
         return 3 is back: nothing
-        return 1 is back: order.refunded(returned, return_no 1), notification.tell(refunded, returned, return_no 1, 6.66 EUR)
+        return 1 is back: order.refunded(returned, return_no 1, 19.98 EUR), notification.tell(refunded, returned, return_no 1, 6.66 EUR)
         archive: order.archived
-        return 1 again: order.refunded(returned, return_no 1)
-        return 2 again: order.returned(return_no 2)
+        return 1 again: order.refunded(returned, return_no 1, 19.98 EUR)
+        return 2 again: order.returned(return_no 2, 13.32 EUR)
     "#]].assert_eq(&answers);
     let mut shop = Shop::fulfilled(json!([{"sku": "TEA", "quantity": 1}]), None);
     let noted = OrderRefund { order_id: order_id(), items: None, reason: Some("a\u{7}b".into()), who: None };

@@ -73,6 +73,7 @@ fn what_was_said_with_a_cancellation_stands_in_the_trail_unless_it_cannot_be_sho
         shop.hear(Body::MarkUndone(MarkUndone {
             order_id: order_id(),
             reason,
+            decline_code: None,
             short: Vec::new(),
             wish: passed_on.wish,
         }));

@@ -78,16 +78,16 @@ fn an_undo_that_does_not_answer_is_asked_again_and_then_somebody_is_called() {
         HELD,
         &[&["payment.declined"], &["overdue"; 6][..], &["retry", "stock.released"]].concat(),
         expect![[r#"
-        payment.declined → stock.release | unwinding, hold_stock, 30 s
-        overdue → stock.release | unwinding, hold_stock, 30 s
-        overdue → stock.release | unwinding, hold_stock, 30 s
-        overdue → stock.release | unwinding, hold_stock, 30 s
-        overdue → stock.release | unwinding, hold_stock, 30 s
-        overdue → stock.release | unwinding, hold_stock, 30 s
-        overdue → saga.needs_attention(its undo was asked for again and again, and no answer came: retry) | needs_attention, hold_stock
-        retry → stock.release | unwinding, hold_stock, 30 s
-        stock.released → order.mark_undone(payment_declined) | unwinding, close, 30 s
-    "#]],
+            payment.declined → stock.release | unwinding, hold_stock, 30 s
+            overdue → stock.release | unwinding, hold_stock, 30 s
+            overdue → stock.release | unwinding, hold_stock, 30 s
+            overdue → stock.release | unwinding, hold_stock, 30 s
+            overdue → stock.release | unwinding, hold_stock, 30 s
+            overdue → stock.release | unwinding, hold_stock, 30 s
+            overdue → saga.needs_attention(its undo was asked for again and again, and no answer came: retry) | needs_attention, hold_stock
+            retry → stock.release | unwinding, hold_stock, 30 s
+            stock.released → order.mark_undone(payment_declined: insufficient_funds) | unwinding, close, 30 s
+        "#]],
     );
     check(
         &["start", "cancel", "stock.released"],

@@ -87,10 +87,10 @@ fn goods_come_back_when_the_card_is_declined() {
         HELD,
         &["payment.declined", "stock.released", "order.cancelled"],
         expect![[r#"
-        payment.declined → stock.release | unwinding, hold_stock, 30 s
-        stock.released → order.mark_undone(payment_declined) | unwinding, close, 30 s
-        order.cancelled → (done: ended undone) | undone
-    "#]],
+            payment.declined → stock.release | unwinding, hold_stock, 30 s
+            stock.released → order.mark_undone(payment_declined: insufficient_funds) | unwinding, close, 30 s
+            order.cancelled → (done: ended undone) | undone
+        "#]],
     );
 }
 
@@ -386,13 +386,13 @@ fn what_is_heard_twice_is_done_once() {
         HELD,
         &twice,
         expect![[r#"
-        payment.declined → stock.release | unwinding, hold_stock, 30 s
-        payment.declined → (ignored: it comes after its undo was asked for) | unwinding, hold_stock, 30 s
-        stock.released → order.mark_undone(payment_declined) | unwinding, close, 30 s
-        stock.released → (ignored: everything is undone) | unwinding, close, 30 s
-        order.cancelled → (done: ended undone) | undone
-        order.cancelled → (ignored: the saga has ended) | undone
-    "#]],
+            payment.declined → stock.release | unwinding, hold_stock, 30 s
+            payment.declined → (ignored: it comes after its undo was asked for) | unwinding, hold_stock, 30 s
+            stock.released → order.mark_undone(payment_declined: insufficient_funds) | unwinding, close, 30 s
+            stock.released → (ignored: everything is undone) | unwinding, close, 30 s
+            order.cancelled → (done: ended undone) | undone
+            order.cancelled → (ignored: the saga has ended) | undone
+        "#]],
     );
 }
 

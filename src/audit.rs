@@ -124,11 +124,24 @@ pub struct Report {
 pub struct Check {
     pub id: &'static str,
     pub claim: &'static str,
-    /// 0: there was nothing to check, or it can be checked at rest only.
+    /// 0: there was nothing to check, or nothing that can be compared while the system runs.
     pub examined: u64,
+    /// It was left out, because it can be compared at rest only.
+    pub at_rest_only: bool,
     pub violated: u64,
     /// The first [`TOLD_MAX`] of them.
     pub violations: Vec<String>,
+}
+
+impl Check {
+    pub fn verdict(&self) -> &'static str {
+        match (self.violated, self.examined) {
+            (0, 0) if self.at_rest_only => "comparable at rest only",
+            (0, 0) => "nothing to check",
+            (0, _) => "holds",
+            _ => "violated",
+        }
+    }
 }
 
 impl Report {
@@ -169,7 +182,7 @@ pub async fn audit(store: &dyn Store, books: &dyn Books, at_rest: bool) -> Resul
     stock::compare(&before, &stock::items(store).await?, &sums, &mut findings);
     look_again(store, books, suspects, &mut findings).await?;
     let journal_rows = journal::check(store, at_rest, &mut findings).await?;
-    let checks = findings.into_checks();
+    let checks = findings.into_checks(at_rest);
     Ok(Report { checks, orders, journal_rows, needs_attention, open_dead_letters, cut_off })
 }
 
@@ -271,11 +284,12 @@ impl Findings {
         }
     }
 
-    fn into_checks(self) -> Vec<Check> {
-        let check = |(tally, (_, id, claim)): (Tally, &(Claim, &'static str, &'static str))| Check {
+    fn into_checks(self, at_rest: bool) -> Vec<Check> {
+        let check = |(tally, (of, id, claim)): (Tally, &(Claim, &'static str, &'static str))| Check {
             id,
             claim,
             examined: tally.examined,
+            at_rest_only: !at_rest && journal::AT_REST_ONLY.contains(of),
             violated: tally.violated,
             violations: tally.told,
         };

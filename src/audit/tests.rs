@@ -191,6 +191,32 @@ async fn what_is_still_in_flight_is_told_at_rest() {
     assert!(red(&look(&shop).await).contains(&"B1"));
 }
 
+/// The ten-minute look at a payment that was given up is a deadline: nobody said it, and what set it is in the journal.
+#[tokio::test]
+async fn a_look_at_the_provider_that_came_due_was_said_by_nobody() {
+    let mut shop = clean();
+    let set_by = shop.journal.iter().find(|row| row.role == contract::Role::Payment).unwrap().clone();
+    let mut due = shop.journal.iter().find(|row| row.name == "provider.charge").unwrap().clone();
+    (due.name, due.cause) = ("provider.query".into(), Some(set_by.id));
+    due.id = contract::MessageId::new("came due").unwrap();
+    due.said.clear();
+    shop.journal.push(due);
+    assert_eq!(red(&look(&shop).await), [""; 0]);
+    shop.journal.last_mut().unwrap().cause = contract::MessageId::new("from nowhere");
+    assert_eq!(red(&look(&shop).await), ["T1"]);
+}
+
+#[tokio::test]
+async fn what_can_be_compared_at_rest_only_says_so_beside_a_running_system() {
+    let shop = clean();
+    for (at_rest, verdict) in [(false, "comparable at rest only"), (true, "holds")] {
+        let report = audit(&shop, &shop, at_rest).await.unwrap();
+        let check = report.checks.iter().find(|check| check.id == "B3").unwrap();
+        assert_eq!(check.verdict(), verdict);
+        assert!(report.checks.iter().all(|check| check.id == "B3" || check.verdict() == "holds"));
+    }
+}
+
 /// Whoever gave up waiting for the provider asks him once more, much later. Until then he may have taken money unheard.
 #[tokio::test]
 async fn what_was_given_up_may_differ_as_long_as_the_provider_will_be_asked_again() {
@@ -253,7 +279,7 @@ fn a_report_says_what_was_examined_and_what_is_wrong() {
     for no in 0..30 {
         findings.check(super::Claim::S1, no < 5, || format!("sku {no}"));
     }
-    let check = findings.into_checks().into_iter().find(|check| check.id == "S1").unwrap();
+    let check = findings.into_checks(true).into_iter().find(|check| check.id == "S1").unwrap();
     assert_eq!((check.examined, check.violated, check.violations.len()), (30, 25, 20));
     assert_eq!(serde_json::to_value(&check).unwrap()["violations"][0], Value::from("sku 5"));
 }

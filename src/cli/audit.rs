@@ -37,8 +37,8 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
 pub(super) fn print(report: &Report) {
     let rows = report.checks.iter().map(|check| {
         let verdict = match (check.violated, check.examined) {
-            (0, 0) => paint::dim("nothing to check"),
-            (0, _) => paint::good("holds"),
+            (0, 0) => paint::dim(check.verdict()),
+            (0, _) => paint::good(check.verdict()),
             (violated, _) => paint::bad(&format!("{violated} violations")),
         };
         vec![check.id.to_string(), verdict, check.examined.to_string(), check.claim.to_string()]

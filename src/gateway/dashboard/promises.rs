@@ -78,11 +78,7 @@ fn verdict(report: &Report) -> Tag {
 
 fn checks(report: &Report) -> Tag {
     let rows = report.checks.iter().map(|check| {
-        let verdict = match (check.violated, check.examined) {
-            (0, 0) => badge("nothing to check"),
-            (0, _) => badge("holds"),
-            _ => badge("violated"),
-        };
+        let verdict = badge(check.verdict());
         vec![text(check.id), claim(check), number(check.examined), number(check.violated), verdict.into()]
     });
     let heads = ["Name", "Promise", "Looked at", "Broken", "Verdict"];

@@ -148,7 +148,7 @@ begin
     execute format('create policy %s on echoes for select to %s using (true)', role, role);
 
     -- The mock world. With a real provider there is none.
-    if to_regclass(format('%I.posts', world)) is null then
+    if to_regclass(format('%I.told', world)) is null then
         return;
     end if;
     foreach worker in array workers || others loop
@@ -159,7 +159,7 @@ begin
             execute format('grant select on all tables in schema %I to %s', world, role);
         end if;
     end loop;
-    execute format('grant insert, update on %1$I.charges, %1$I.refunds, %1$I.events to %2$I', world, prefix || 'provider');
+    execute format('grant insert, update on %1$I.charges, %1$I.told, %1$I.refunds, %1$I.events to %2$I', world, prefix || 'provider');
     execute format('grant insert on %1$I.sent to %2$I, %3$I', world, prefix || 'email', prefix || 'sms');
     -- The courier: it brings events, and remembers what became of posting them.
     execute format('grant update on %1$I.events to %2$I', world, prefix || 'timers');

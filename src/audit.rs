@@ -66,6 +66,8 @@ pub struct BookedCharge {
     /// The money was taken. What is pending or failed was not.
     pub captured: bool,
     pub refunded_minor: i64,
+    /// An event from outside told of it before the provider's books did.
+    pub told_outside: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +118,8 @@ pub struct Report {
     /// Sagas that wait for a person: no violation, and nothing to be silent about.
     pub needs_attention: u64,
     pub open_dead_letters: u64,
+    /// Charges that the provider's books know from events that came from outside.
+    pub told_outside: u64,
     /// Dead letters or deadlines were more than are read: what lies beyond was not seen.
     pub cut_off: bool,
 }
@@ -160,6 +164,7 @@ pub async fn audit(store: &dyn Store, books: &dyn Books, at_rest: bool) -> Resul
     let mut findings = Findings::default();
     let mut world = World::look(store, books, at_rest, &mut findings).await?;
     let (open_dead_letters, cut_off) = (world.open_dead_letters, world.cut_off);
+    let told_outside = world.told_outside;
     let before = stock::items(store).await?;
     let mut sums = Sums::default();
     let (mut orders, mut needs_attention) = (0, 0);
@@ -183,7 +188,7 @@ pub async fn audit(store: &dyn Store, books: &dyn Books, at_rest: bool) -> Resul
     look_again(store, books, suspects, &mut findings).await?;
     let journal_rows = journal::check(store, at_rest, &mut findings).await?;
     let checks = findings.into_checks(at_rest);
-    Ok(Report { checks, orders, journal_rows, needs_attention, open_dead_letters, cut_off })
+    Ok(Report { checks, orders, journal_rows, needs_attention, open_dead_letters, told_outside, cut_off })
 }
 
 fn judge(case: &Case, world: &mut World) -> Findings {

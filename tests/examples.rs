@@ -3,21 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 
+use crate::support::clients::{self, below_target};
 use crate::support::rabbit::Corner;
 use crate::support::system::{QUICK, System};
-use crate::support::{Folder, Run};
-
-/// Installing, or running with every wait that an example has.
-const LONG: Duration = Duration::from_secs(180);
+use crate::support::{Folder, Run, at_rest, until_stored};
 
 fn run(folder: &Folder, command: Command, what: &str) -> Run {
-    let run = folder.run_within(command, b"", LONG);
-    assert_eq!(run.code, 0, "{what}\n{}\n{}", run.out, run.err);
-    run
+    clients::run(folder, command, b"", what)
 }
 
+/// Whatever an example told, the provider's books and ours fit after it.
 async fn with_a_shop(example: impl FnOnce(&Folder, &str, &str)) {
     let (corner, folder) = (Corner::new().await, Folder::new());
     let options = corner.options();
@@ -25,13 +21,16 @@ async fn with_a_shop(example: impl FnOnce(&Folder, &str, &str)) {
     let settings: Vec<_> = QUICK.iter().copied().chain([url.as_str(), prefix.as_str()]).collect();
     let system = System::start(&folder, &settings);
     example(&folder, &options.url, &options.prefix);
+    let store = folder.store().await;
+    until_stored("rest", async || at_rest(&store).await).await;
     assert_eq!(system.terminate(), 0);
+    folder.assert_clean_at_rest();
 }
 
 #[tokio::test]
 async fn the_example_in_python_comes_out_as_it_tells() {
     with_a_shop(|folder, url, prefix| {
-        let mut python = Command::new(pika(folder).join("bin/python"));
+        let mut python = Command::new(pika(folder));
         python.arg(source("python/checkout.py")).env("AMQP_URL", url).env("PREFIX", prefix);
         let told = run(folder, python, "the example in Python").out;
         assert_eq!(told.matches("order.fulfilled").count(), 2, "{told}");
@@ -63,9 +62,9 @@ async fn the_example_with_curl_comes_out_as_it_tells() {
 #[tokio::test]
 async fn an_example_that_comes_out_otherwise_says_so() {
     with_a_shop(|folder, url, _| {
-        let mut python = Command::new(pika(folder).join("bin/python"));
+        let mut python = Command::new(pika(folder));
         python.arg(source("python/checkout.py")).env("AMQP_URL", url).env("PREFIX", "nobody.is.here");
-        let told = folder.run_within(python, b"", LONG);
+        let told = folder.run_within(python, b"", clients::LONG);
         assert_ne!(told.code, 0, "{}", told.out);
     })
     .await;
@@ -75,25 +74,10 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
-/// Below the folder that this program was built in: what is installed there stays for the next run.
-fn below_target(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
-}
-
 /// A Python with the client that the example asks for.
 fn pika(folder: &Folder) -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
-    INSTALLED.get_or_init(|| {
-        let at = below_target("example-python");
-        let mut make = Command::new("python3");
-        make.args(["-m", "venv"]).arg(&at);
-        run(folder, make, "making a venv (the tests need Python 3 with venv)");
-        let mut install = Command::new(at.join("bin/python"));
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
-        install.arg(source("python/requirements.txt"));
-        run(folder, install, "installing pika");
-        at
-    })
+    INSTALLED.get_or_init(|| clients::python(folder, "example-python", &source("python/requirements.txt")))
 }
 
 /// A copy of the example with the client beside it.

@@ -95,6 +95,40 @@ fn a_paused_role_rests_everywhere_and_goes_on_with_what_has_gathered() {
 }
 
 #[test]
+fn what_is_told_from_outside_is_in_the_books_of_a_provider_in_another_process() {
+    let served = Served::new();
+    let mut processes = [
+        served.spawn(&["worker", "order", "payment", "stock", "notification", "saga", "email", "sms"]),
+        served.spawn(&["timers"]),
+    ];
+    for process in &mut processes {
+        served.ready(process);
+    }
+    served.run(&["sample"]).ok();
+    let orders: Vec<_> = (0..3).map(|_| submit(&served, "tok_never_answers")).collect();
+    let view = |id: &str| served.run(&["order", "show", id, "--json"]).json();
+    for id in &orders {
+        until("the payment to be asked for", || (view(id)["payment"]["status"] == "asked").then_some(()));
+        // By one name for all of them: it is somebody else's.
+        let event = json!({"id": "evt", "type": "payment.succeeded", "created": 1_795_200_800, "data": {
+            "reference": id, "transaction_id": "ch_theirs", "amount": {"amount": "12.99", "currency": "EUR"}}});
+        served.run_reading(&event, &["submit", "-", "--type", "payment.webhook"]).ok();
+    }
+    // Only now does anybody read the provider's queue: what was asked and what was told lie in it together.
+    let mut providers = [served.spawn(&["worker", "provider"]), served.spawn(&["worker", "provider"])];
+    for process in &mut providers {
+        served.ready(process);
+    }
+    for id in &orders {
+        assert_eq!(served.outcome(id), "fulfilled");
+        served.run(&["order", "refund", id]).ok();
+        until("the refund", || (view(id)["status"] == "refunded").then_some(()));
+        assert_eq!(view(id)["payment"]["refunded"]["amount"], "12.99");
+    }
+    served.assert_clean_at_rest();
+}
+
+#[test]
 fn readiness_is_red_while_a_dependency_is_away_and_green_again_by_itself() {
     let served = Served::new();
     served.run(&["migrate", "up"]).ok();

@@ -2,6 +2,7 @@
 
 mod into;
 mod out;
+mod packages;
 
 /// Shared by senders and receivers in here: 32 bytes, all of them 7.
 const SECRET: &str = "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";

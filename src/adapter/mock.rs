@@ -17,6 +17,7 @@ mod script;
 mod sent;
 mod shelf;
 mod sqlite;
+mod told;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use contract::{
     Body, ChargeStanding, Message, Outcome, ProviderAnswer, ProviderCharge, ProviderEvent, ProviderQuery,
-    ProviderRefund, Role, inbox,
+    ProviderRefund, ProviderTold, Role, inbox,
 };
 
 use super::{Adapter, Done, Failure};
@@ -24,6 +24,11 @@ pub trait PaymentProvider: Send + Sync + 'static {
     async fn charge(&self, asks: &[&ProviderCharge]) -> Vec<Result<Answer, Failure>>;
 
     async fn refund(&self, asks: &[&ProviderRefund]) -> Vec<Result<Answer, Failure>>;
+
+    /// Events from outside were believed, and told of this. A provider that keeps books of its own knows it.
+    async fn told(&self, news: &[&ProviderTold]) -> Vec<Result<(), Failure>> {
+        news.iter().map(|_| Ok(())).collect()
+    }
 
     /// How the charge under a key stands in the provider's books, now.
     async fn query(&self, asks: &[&ProviderQuery]) -> Vec<Result<ChargeStanding, Failure>>;
@@ -38,7 +43,7 @@ pub enum Answer {
 }
 
 inbox! {
-    enum Ask { ProviderCharge, ProviderRefund, ProviderQuery }
+    enum Ask { ProviderTold, ProviderCharge, ProviderRefund, ProviderQuery }
 }
 
 pub struct ProviderAdapter<P: ?Sized>(pub Arc<P>);
@@ -47,22 +52,26 @@ pub struct ProviderAdapter<P: ?Sized>(pub Arc<P>);
 impl<P: PaymentProvider + ?Sized> Adapter for ProviderAdapter<P> {
     const ROLE: Role = Role::Provider;
 
-    /// Charges go first, questions last. Nobody can tell: a refund names a transaction that only an earlier
-    /// answer gave, and a question is answered as late as possible.
+    /// What was told from outside goes first, so that nothing is charged that is paid already; then charges, and questions
+    /// last. Nobody can tell: a refund names a transaction that only an earlier answer gave, and a question is answered as
+    /// late as possible.
     async fn perform(&self, batch: &[Arc<Message>]) -> Vec<Result<Done, Failure>> {
-        let (mut charges, mut refunds, mut queries) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut news, mut charges, mut refunds, mut queries) = (vec![], vec![], vec![], vec![]);
         for message in batch {
             match Ask::read(&message.body) {
+                Some(Ask::ProviderTold(told)) => news.push(told),
                 Some(Ask::ProviderCharge(ask)) => charges.push(ask),
                 Some(Ask::ProviderRefund(ask)) => refunds.push(ask),
                 Some(Ask::ProviderQuery(ask)) => queries.push(ask),
                 None => {}
             }
         }
+        let mut heard = self.0.told(&news).await.into_iter();
         let mut charged = self.0.charge(&charges).await.into_iter();
         let mut refunded = self.0.refund(&refunds).await.into_iter();
         let mut standings = self.0.query(&queries).await.into_iter();
         let done = batch.iter().map(|message| match Ask::read(&message.body) {
+            Some(Ask::ProviderTold(_)) => heard.next().unwrap_or_else(unanswered).map(|()| known()),
             Some(Ask::ProviderCharge(_)) => charged.next().unwrap_or_else(unanswered).map(asked),
             Some(Ask::ProviderRefund(_)) => refunded.next().unwrap_or_else(unanswered).map(asked),
             Some(Ask::ProviderQuery(ask)) => {
@@ -82,6 +91,10 @@ fn asked(answer: Answer) -> Done {
             Done { outcome: Outcome::Done("told"), send }
         }
     }
+}
+
+fn known() -> Done {
+    Done { outcome: Outcome::Done("it stands in the provider's books"), send: Vec::new() }
 }
 
 fn answered(ask: &ProviderQuery, charge: ChargeStanding) -> Done {

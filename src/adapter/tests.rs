@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
-use contract::{Body, Message, MessageId, Outcome, Time};
+use contract::{
+    Body, ChargeStanding, Message, MessageId, Outcome, ProviderCharge, ProviderQuery, ProviderRefund, Time,
+};
 
 use super::email::EmailAdapter;
 use super::mock::tests::place::{On, Place, on_every_shelf};
 use super::mock::{MockWorld, Settings};
-use super::provider::ProviderAdapter;
+use super::provider::{Answer, PaymentProvider, ProviderAdapter};
 use super::sms::SmsAdapter;
 use super::{Adapter, Done, Failure};
 
@@ -70,6 +72,7 @@ fn lines(answers: &[Result<Done, Failure>]) -> Vec<String> {
 
 on_every_shelf!(
     each_answer_stands_where_its_message_stood,
+    what_was_told_from_outside_goes_before_what_is_asked,
     a_world_that_cannot_be_reached_is_unavailable_for_everyone_who_asks,
     e_mail_and_text_messages_go_their_own_ways,
 );
@@ -91,6 +94,46 @@ async fn each_answer_stands_where_its_message_stood(on: On) {
             "told payment.succeeded",
         ]
     );
+}
+
+const TOLD: (&str, &str) = (
+    "provider.told",
+    r#"{"what":"charge","key":"k1","order_id":"ORDER","transaction_id":"ch_theirs","amount":{"amount":"10.00","currency":"EUR"}}"#,
+);
+
+/// Asked for and told of in one batch, it is charged once.
+async fn what_was_told_from_outside_goes_before_what_is_asked(on: On) {
+    let place = Place::new(on).await;
+    let world = world(&place).await;
+    let answers = perform(ProviderAdapter(world.clone()), &[CHARGE, TOLD]).await;
+    assert_eq!(lines(&answers), ["accepted", "it stands in the provider's books"]);
+    let charges = world.charges_page("", 10).await.unwrap();
+    let charges: Vec<_> = charges.iter().map(|c| (c.transaction_id.as_str(), c.state.as_str())).collect();
+    assert_eq!(charges, [("ch_theirs", "succeeded")]);
+}
+
+/// As any real one does.
+struct OwnBooks;
+
+#[async_trait::async_trait]
+impl PaymentProvider for OwnBooks {
+    async fn charge(&self, asks: &[&ProviderCharge]) -> Vec<Result<Answer, Failure>> {
+        asks.iter().map(|_| Ok(Answer::Accepted)).collect()
+    }
+
+    async fn refund(&self, asks: &[&ProviderRefund]) -> Vec<Result<Answer, Failure>> {
+        asks.iter().map(|_| Ok(Answer::Accepted)).collect()
+    }
+
+    async fn query(&self, asks: &[&ProviderQuery]) -> Vec<Result<ChargeStanding, Failure>> {
+        asks.iter().map(|_| Ok(ChargeStanding::Pending)).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_keeps_its_own_books_is_told_nothing() {
+    let answers = perform(ProviderAdapter(Arc::new(OwnBooks)), &[TOLD, CHARGE]).await;
+    assert_eq!(lines(&answers), ["it stands in the provider's books", "accepted"]);
 }
 
 async fn a_world_that_cannot_be_reached_is_unavailable_for_everyone_who_asks(on: On) {

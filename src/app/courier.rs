@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use contract::{Body, Message, MessageId};
+use contract::{Body, Message, MessageId, Speaker};
 use tokio_util::sync::CancellationToken;
 
 use crate::adapter::mock::MockWorld;
@@ -67,7 +67,9 @@ async fn carry_in(world: &MockWorld, door: &Door) -> Result<()> {
         let id = MessageId::new(&event.id).context("the provider's event has no usable id")?;
         let name = event.id.clone();
         // A reused id is the provider's mistake and is said once; trying again would not mend it.
-        match door.bring(Message::new(id, now, Body::ProviderEvent(event))).await {
+        // Nobody from outside tells it: the books that it comes from know what it tells of.
+        let message = Message::new(id, now, Body::ProviderEvent(event)).said_by(Speaker::Timers);
+        match door.bring(message).await {
             Ok(_) => Ok(name),
             Err(Refused::IdReused) => {
                 tracing::error!(event = name, "the provider used an event id twice");

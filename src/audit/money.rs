@@ -31,7 +31,8 @@ pub(super) fn judge(case: &Case, world: &mut World, findings: &mut Findings) {
             let owed = owed(case, document, &bill, world);
             findings.check(Claim::M2, owed.contains(&kept), || {
                 let status = text(document, "status");
-                order(format!("it is {status} and owes {owed:?} minor units; {kept} were kept"))
+                let source = charged.source();
+                order(format!("it is {status} and owes {owed:?} minor units; {kept} were kept{source}"))
             });
         }
         Err(why) => findings.check(Claim::M5, false, || order(why)),
@@ -55,14 +56,19 @@ fn never_more_back(payment: &Value) -> Result<(), String> {
 
 /// What the provider has not told us yet may differ, as long as we know that we do not know.
 fn same_books(case: &Case, charged: &Charged, world: &World) -> Result<(), String> {
-    let (theirs, theirs_back) = (charged.captured_minor, charged.refunded_minor);
+    let (theirs, theirs_back, source) = (charged.captured_minor, charged.refunded_minor, charged.source());
     let Some(payment) = &case.payment else {
         return match theirs {
             0 => Ok(()),
             _ if world.was_told_early(&case.id) => Ok(()),
-            _ => Err(format!("the provider captured {theirs} minor units, and we have no payment for it")),
+            _ => Err(format!(
+                "the provider captured {theirs} minor units{source}, and we have no payment for it"
+            )),
         };
     };
+    if is_being_learned(case, world) {
+        return Ok(());
+    }
     let ours = number(payment, "captured_minor").unwrap_or(-1);
     let untold = match text(payment, "status") {
         "asked" | "checking" | "undoing" => true,
@@ -70,14 +76,22 @@ fn same_books(case: &Case, charged: &Charged, world: &World) -> Result<(), Strin
         _ => false,
     };
     if ours != theirs && !(untold && ours == 0) {
-        return Err(format!("we have {ours} minor units as captured, the provider {theirs}"));
+        return Err(format!("we have {ours} minor units as captured, the provider {theirs}{source}"));
     }
     let ours_back = number(payment, "refunded_minor").unwrap_or(-1) - by_hand(case);
     let asked: i64 = refunds(payment, "asked").map(amount_of_refund).sum();
     if !(ours_back..=ours_back + asked).contains(&theirs_back) {
-        return Err(format!("we have {ours_back} minor units as given back, the provider {theirs_back}"));
+        return Err(format!(
+            "we have {ours_back} minor units as given back, the provider {theirs_back}{source}"
+        ));
     }
     Ok(())
+}
+
+/// The provider's books hear by a message what an event from outside told of, and it may be on its way.
+fn is_being_learned(case: &Case, world: &World) -> bool {
+    let told = |payment: &Value| payment["told_outside"] == Value::Bool(true) || outside(payment) > 0;
+    case.payment.as_ref().is_some_and(told) && world.moving(&case.id)
 }
 
 /// What the provider should have kept, in minor units.
@@ -91,9 +105,14 @@ fn owed(case: &Case, order: &Value, bill: &Bill, world: &World) -> RangeInclusiv
         let untold = number(payment, "captured_minor") == Some(0);
         refunds(payment, "asked").next().is_some() || (untold && world.may_be_told(&case.id))
     });
+    if is_being_learned(case, world) {
+        return 0..=most;
+    }
     if has(order, "reached", "fulfilled") {
-        // A return's money may be back before the order hears of it.
-        return bill.total - bill.returns..=bill.total - bill.returned;
+        // What went back at the provider's side is none of the order's returns. A return's money may be back before the
+        // order hears of it.
+        let kept = bill.total - payment.map_or(0, outside);
+        return kept - bill.returns..=kept - bill.returned;
     }
     match text(order, "status") {
         "cancelled" | "refunded" | "archived" if undone && !late => 0..=0,
@@ -175,6 +194,14 @@ fn amount_of_refund(refund: &Value) -> i64 {
 fn by_hand(case: &Case) -> i64 {
     let payment = case.payment.as_ref().unwrap_or(&Value::Null);
     refunds(payment, "done").filter(|refund| !refund["by_hand"].is_null()).map(amount_of_refund).sum()
+}
+
+/// Nobody here had asked for it.
+fn outside(payment: &Value) -> i64 {
+    refunds(payment, "done")
+        .filter(|refund| refund["outside"] == Value::Bool(true))
+        .map(amount_of_refund)
+        .sum()
 }
 
 /// `"12.30"` is 1230 with two digits after the point. Anything but plain digits is refused.

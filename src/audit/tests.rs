@@ -217,6 +217,27 @@ async fn what_can_be_compared_at_rest_only_says_so_beside_a_running_system() {
     }
 }
 
+/// Books that learned a charge from an event are compared like any other, and say where they have it from.
+#[tokio::test]
+async fn what_was_told_from_outside_is_compared_too_and_marked() {
+    let mut shop = clean();
+    let at = shop.charges.iter().position(|c| c.reference == shop::id("fulfilled").to_string()).unwrap();
+    shop.charges[at].told_outside = true;
+    let report = look(&shop).await;
+    assert_eq!((red(&report), report.told_outside), (vec![], 1));
+    shop.charges[at].refunded_minor = 1;
+    shop.edit(Table::Payments, "fulfilled", |payment| payment["told_outside"] = json!(true));
+    let report = look(&shop).await;
+    assert_eq!(red(&report), ["M1", "M2"]);
+    for id in ["M1", "M2"] {
+        let check = report.checks.iter().find(|check| check.id == id).unwrap();
+        assert!(check.violations[0].contains("(told from outside)"), "{:?}", check.violations);
+    }
+    // While something of the order is on its way, that may be what the books have to learn.
+    shop.forget("order.mark_fulfilled");
+    assert_eq!(red(&audit(&shop, &shop, false).await.unwrap()), [""; 0]);
+}
+
 /// Whoever gave up waiting for the provider asks him once more, much later. Until then he may have taken money unheard.
 #[tokio::test]
 async fn what_was_given_up_may_differ_as_long_as_the_provider_will_be_asked_again() {

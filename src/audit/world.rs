@@ -18,6 +18,8 @@ pub(super) struct World {
     moving: HashSet<Uuid>,
     buried: HashSet<Uuid>,
     charges: HashMap<Uuid, Charged>,
+    /// Charges that events from outside told of.
+    pub(super) told_outside: u64,
     sent: HashSet<Uuid>,
     pub(super) open_dead_letters: u64,
     pub(super) cut_off: bool,
@@ -31,6 +33,15 @@ pub(super) struct Charged {
     pub(super) refunded_minor: i64,
     /// Of the captures. Several are joined, and then fit no order.
     pub(super) currency: String,
+    /// The provider's books know it from an event that came from outside.
+    pub(super) told_outside: bool,
+}
+
+impl Charged {
+    /// For what is said of it.
+    pub(super) fn source(&self) -> &'static str {
+        if self.told_outside { " (told from outside)" } else { "" }
+    }
 }
 
 /// Past these, what is open is so much that nobody needs an auditor to see it; the report says it was cut off.
@@ -47,6 +58,7 @@ impl World {
         let deadlines = store.deadlines(DEADLINES_MAX).await?;
         let dead = store.dead_letters(Some(DeadStatus::Open), DEAD_MAX).await?;
         let flying = store.in_flight().await?;
+        let (charges, told_outside) = charges(books, findings).await?;
         let held = |key: &str| Uuid::parse_str(key.strip_prefix("held/")?.split('/').next()?).ok();
         Ok(Self {
             at_rest,
@@ -56,7 +68,8 @@ impl World {
             waiting: deadlines.into_iter().map(|(key, ..)| key).collect(),
             moving: flying.iter().filter_map(|(_, message)| message.order_id).map(|id| id.uuid()).collect(),
             buried: dead.iter().filter_map(|letter| letter.order_id).map(|id| id.uuid()).collect(),
-            charges: charges(books, findings).await?,
+            charges,
+            told_outside,
             sent: sent(books, findings).await?,
         })
     }
@@ -107,8 +120,10 @@ impl World {
     }
 }
 
-async fn charges(books: &dyn Books, findings: &mut Findings) -> Result<HashMap<Uuid, Charged>> {
+/// By order, and how many of them events from outside told of.
+async fn charges(books: &dyn Books, findings: &mut Findings) -> Result<(HashMap<Uuid, Charged>, u64)> {
     let mut charges = HashMap::<Uuid, Charged>::new();
+    let mut told_outside = 0;
     let mut after = String::new();
     loop {
         let page = paced(books.charges(&after, PAGE)).await?;
@@ -123,6 +138,8 @@ async fn charges(books: &dyn Books, findings: &mut Findings) -> Result<HashMap<U
                 continue;
             };
             let sum = charges.entry(order).or_default();
+            sum.told_outside |= charge.told_outside;
+            told_outside += u64::from(charge.told_outside);
             sum.captured_minor += captured;
             sum.refunded_minor += refunded;
             if charge.captured {
@@ -132,7 +149,7 @@ async fn charges(books: &dyn Books, findings: &mut Findings) -> Result<HashMap<U
         }
         match page.last() {
             Some(last) if page.len() == PAGE => after.clone_from(&last.key),
-            _ => return Ok(charges),
+            _ => return Ok((charges, told_outside)),
         }
     }
 }

@@ -49,10 +49,13 @@ pub(super) fn print(report: &Report) {
             say!("{}", paint::bad(&format!("{}: {violation}", check.id)));
         }
     }
-    let Report { orders, journal_rows, needs_attention, open_dead_letters, .. } = report;
+    let Report { orders, journal_rows, needs_attention, open_dead_letters, told_outside, .. } = report;
     say!(
         "{orders} orders, {journal_rows} journal rows, {needs_attention} sagas wait for an operator, {open_dead_letters} open dead letters"
     );
+    if *told_outside > 0 {
+        say!("{told_outside} charges are in the provider's books because events from outside told of them");
+    }
     if report.cut_off {
         say!(
             "{}",

@@ -46,13 +46,16 @@ pub struct Try {
 
 #[derive(Serialize, JsonSchema)]
 pub struct Refund {
-    /// The return it is for; 0 if the order was given up.
+    /// The return it is for; 0 if the order was given up, or if it is for none.
     pub return_no: u32,
     pub amount: Money,
     #[schemars(with = "String")]
     pub state: RefundState,
     /// The money came after the order had been given up.
     pub late: bool,
+    /// It was made at the provider's side, for no return.
+    pub outside: bool,
+    /// What the provider calls the refund.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
 }
@@ -74,6 +77,7 @@ pub fn payment_view(id: String, customer_id: String, record: Payment) -> Payment
         amount: refund.amount,
         state: refund.state,
         late: refund.late,
+        outside: refund.outside,
         transaction_id: refund.transaction_id.clone(),
     };
     let one = |one: &payment::Try| Try {
@@ -121,7 +125,9 @@ impl IntentStatus {
             Status::AwaitingConfirmation => IntentStatus::RequiresPaymentMethod,
             Status::AwaitingCash | Status::Asked | Status::Checking => IntentStatus::Processing,
             // What goes back whole has paid for nothing.
-            Status::Captured if record.refunds.iter().any(|refund| refund.return_no == 0) => {
+            Status::Captured
+                if record.refunds.iter().any(|refund| refund.return_no == 0 && !refund.outside) =>
+            {
                 IntentStatus::Canceled
             }
             Status::Captured => IntentStatus::Succeeded,

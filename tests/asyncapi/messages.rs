@@ -206,7 +206,8 @@ fn from_elsewhere() -> Vec<Entry> {
         "payment.webhook",
         "The payment provider tells how a charge or a refund ended.",
         "The same as by HTTP. Repeats, wrong order, unknown orders, wrong amounts and events after the order was \
-             given up each have a defined outcome, and none loses or doubles money.",
+             given up each have a defined outcome, and none loses or doubles money. Whoever may speak for the provider \
+             is believed, also about a charge or a refund that the mock provider did not make: its books learn it.",
         vec![
             (
                 "paid",
@@ -494,8 +495,15 @@ fn payment_facts() -> Vec<Entry> {
             "Money went back.",
             "",
             vec![
-                ("a return", fact(json!({"amount": eur("1.75"), "return_no": 1}))),
-                ("captured too late", fact(json!({"amount": eur("16.65"), "late": true}))),
+                ("a return", fact(json!({"amount": eur("1.75"), "transaction_id": "re_1", "return_no": 1}))),
+                (
+                    "captured too late",
+                    fact(json!({"amount": eur("16.65"), "transaction_id": "re_2", "late": true})),
+                ),
+                (
+                    "made at the provider's side",
+                    fact(json!({"amount": eur("5.00"), "transaction_id": "re_3", "outside": true})),
+                ),
             ],
         ),
         entry::<bodies::PaymentRefundFailed>(

@@ -84,6 +84,8 @@ fn a_cancellation_while_the_charge_is_under_way_gives_back_whatever_it_takes() {
     // By then the charge is through, and the money on its way back.
     let settled = payment(&anna, &order, |payment| payment["refunds"][0]["state"] == "done");
     assert_eq!((&settled["captured"], &settled["refunds"][0]["late"]), (&settled["refunded"], &json!(true)));
+    let name = settled["refunds"][0]["transaction_id"].as_str().unwrap();
+    assert!(name.starts_with("re_"), "a refund has a name of its own, and not its charge's: {name}");
     gate.shop.close();
 }
 
@@ -124,5 +126,27 @@ fn cash_on_delivery_is_paid_when_it_is_delivered() {
         ("awaiting_cash, asked, captured", &json!("12.99"))
     );
     admin.post(&format!("/orders/{id}/pay"), &json!({})).problem(409, "ORDER_NOT_PAYABLE");
+    gate.shop.close();
+}
+
+#[test]
+fn a_refund_that_was_made_at_the_providers_side_is_booked() {
+    let gate = Gate::open();
+    let anna = gate.customer("anna");
+    let order = by_card(&anna, "k", "tok_ok");
+    becomes(&anna, &order, "fulfilled");
+    // Told by two events.
+    for id in ["evt_a", "evt_b"] {
+        let event = json!({"id": id, "type": "refund.succeeded", "created": 1_795_200_800, "data": {
+            "reference": order, "transaction_id": "re_by_hand", "amount": {"amount": "5.00", "currency": "EUR"}}});
+        gate.shop.send("payment.webhook", id, &event);
+    }
+    let shown = payment(&anna, &order, |payment| payment["refunded"]["amount"] == "5.00");
+    let [refund] = &shown["refunds"].as_array().unwrap()[..] else { panic!("{shown}") };
+    assert_eq!(
+        (&refund["outside"], &refund["transaction_id"], &refund["amount"]["amount"]),
+        (&json!(true), &json!("re_by_hand"), &json!("5.00"))
+    );
+    becomes(&anna, &order, "fulfilled");
     gate.shop.close();
 }

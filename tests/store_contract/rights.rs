@@ -190,6 +190,8 @@ const WORLD: &[(&str, &str, Tried)] = &[
         Refused,
     ),
     ("provider", "delete from charges", Refused),
+    ("provider", "insert into told (key, transaction_id) select key, 'ch_1' from charges", Meets(0)),
+    ("payment", "insert into told (key, transaction_id) select key, 'ch_1' from charges", Refused),
     (
         "email",
         "insert into sent (channel, key, address, body, at_ms) values ('email', 'k', 'a', 'b', 1)",

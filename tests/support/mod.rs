@@ -1,5 +1,6 @@
 //! The real program in a folder of its own, and everything a user can do to it from outside.
 
+pub(crate) mod clients;
 pub(crate) mod endpoint;
 pub(crate) mod fleet;
 pub(crate) mod house;

@@ -17,18 +17,18 @@ fn shop() -> Shop {
     shop_with(&[])
 }
 
-fn shop_with(also: &[&str]) -> Shop {
+pub(super) fn shop_with(also: &[&str]) -> Shop {
     let (standard, stripe) =
         (format!("--webhook-secret={SECRET}"), format!("--stripe-webhook-secret={STRIPE_SECRET}"));
     Shop::open_with(&[&[standard.as_str(), &stripe], also].concat())
 }
 
-fn now_s() -> i64 {
+pub(super) fn now_s() -> i64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs() as i64
 }
 
 /// An event about that order, made just now.
-fn event(id: &str, kind: &str, order: &str, amount: &str) -> Value {
+pub(super) fn event(id: &str, kind: &str, order: &str, amount: &str) -> Value {
     let created = contract::Time::from_unix_ms(now_s() * 1000);
     json!({"id": id, "type": kind, "created": created, "data": {"reference": order, "transaction_id": "ch_hook",
         "amount": {"amount": amount, "currency": "EUR"}}})
@@ -65,7 +65,7 @@ fn send(shop: &Shop, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, 
 }
 
 /// An order that waits for its provider, who will never say anything.
-fn waiting(shop: &Shop) -> String {
+pub(super) fn waiting(shop: &Shop) -> String {
     let id = shop.submit("BOOK-DUNE", "card", "tok_never_answers");
     shop.wait_for(&id, |view| view["payment"]["status"] == "asked");
     id
@@ -248,15 +248,18 @@ fn what_is_none_of_our_concern_is_set_aside_and_what_cannot_be_used_is_kept() {
     assert_eq!(status, 413, "{problem}");
 }
 
+/// An event of Stripe's about a payment intent for that order.
+pub(super) fn intent(id: &str, kind: &str, order: &str, amount: u64) -> Value {
+    json!({"id": id, "object": "event", "type": kind, "created": now_s(), "data": {"object": {
+        "id": "pi_1", "object": "payment_intent", "amount": amount, "amount_received": amount, "currency": "eur",
+        "latest_charge": "ch_1", "metadata": {"order_id": order}}}})
+}
+
 #[test]
 fn stripe_pays_and_gives_back_what_our_own_provider_never_heard_of() {
     let shop = shop();
     let order = waiting(&shop);
-    let intent = |id: &str, kind: &str, amount: u64| {
-        json!({"id": id, "object": "event", "type": kind, "created": now_s(), "data": {"object": {
-            "id": "pi_1", "object": "payment_intent", "amount": amount, "amount_received": amount, "currency": "eur",
-            "latest_charge": "ch_1", "metadata": {"order_id": order}}}})
-    };
+    let intent = |id: &str, kind: &str, amount: u64| intent(id, kind, &order, amount);
     assert_eq!(
         post_as_stripe(&shop, &intent("evt_s1", "payment_intent.processing", 1299)).1["what"],
         "set_aside"

@@ -11,7 +11,7 @@ use checkout_saga::adapter::mock::Settings;
 use checkout_saga::adapter::mock::books::Books;
 use checkout_saga::adapter::mock::rules::{DueEvent, Refusal};
 use checkout_saga::adapter::provider::{Answer, PaymentProvider};
-use contract::{ChargeStanding, ProviderCharge, ProviderQuery, ProviderRefund, Time};
+use contract::{ChargeStanding, ProviderCharge, ProviderQuery, ProviderRefund, ProviderTold, Time};
 
 use super::nerves::{Blow, Nerves, Place};
 
@@ -171,6 +171,15 @@ impl PaymentProvider for Outside {
             self.answer(told)
         };
         self.reach(asks.len(), || asks.iter().map(book).collect()).await
+    }
+
+    async fn told(&self, news: &[&ProviderTold]) -> Vec<Result<(), Failure>> {
+        let now = self.clock.provider_now();
+        let learn = |told: &&ProviderTold| {
+            self.books().learn(told, now);
+            Ok(())
+        };
+        self.reach(news.len(), || news.iter().map(learn).collect()).await
     }
 
     async fn query(&self, asks: &[&ProviderQuery]) -> Vec<Result<ChargeStanding, Failure>> {

@@ -13,12 +13,15 @@ pub struct ChargeRow {
     /// The order id.
     pub reference: String,
     pub key: String,
+    /// What it is called outside.
     pub transaction_id: String,
     pub amount_minor: i64,
     pub currency: String,
     /// `pending`, `succeeded` or `failed`, as a query would be told now.
     pub state: String,
     pub refunded_minor: i64,
+    /// An event from outside told of it before these books did.
+    pub told_outside: bool,
 }
 
 /// Holds an address in full, so it has no `Debug`.
@@ -50,8 +53,9 @@ impl MockWorld {
 
 impl ChargeRow {
     fn of(line: ChargePageLine) -> Self {
-        let (reference, key, transaction_id, amount_minor, currency, state, refunded_minor) = line;
-        Self { reference, key, transaction_id, amount_minor, currency, state, refunded_minor }
+        let (reference, key, transaction_id, amount_minor, currency, state, refunded_minor, told_outside) =
+            line;
+        Self { reference, key, transaction_id, amount_minor, currency, state, refunded_minor, told_outside }
     }
 }
 
@@ -78,6 +82,7 @@ impl Books for MockWorld {
             amount_minor: row.amount_minor,
             currency: row.currency,
             refunded_minor: row.refunded_minor,
+            told_outside: row.told_outside,
         };
         Ok(page.into_iter().map(booked).collect())
     }

@@ -1,7 +1,7 @@
 //! What the provider answers is what the rules say about its books, and is kept before it is said.
 
 use async_trait::async_trait;
-use contract::{ChargeStanding, ProviderCharge, ProviderQuery, ProviderRefund, Time};
+use contract::{ChargeStanding, ProviderCharge, ProviderQuery, ProviderRefund, ProviderTold, Time};
 
 use super::books::Books;
 use super::rules::{DueEvent, Refusal};
@@ -23,12 +23,33 @@ impl PaymentProvider for MockWorld {
     async fn refund(&self, asks: &[&ProviderRefund]) -> Vec<Result<Answer, Failure>> {
         let wanted = Wanted {
             transactions: each(asks, |ask| &ask.transaction_id),
+            charges: asks.iter().filter_map(|ask| Some(ask.charged.as_ref()?.key.as_str())).collect(),
             refunds: each(asks, |ask| &ask.key),
-            ..Wanted::default()
         };
         let rule =
             |books: &mut Books, now| asks.iter().map(|ask| books.refund(&self.settings, ask, now)).collect();
         self.book(asks.len(), &wanted, rule).await
+    }
+
+    async fn told(&self, news: &[&ProviderTold]) -> Vec<Result<(), Failure>> {
+        let mut wanted = Wanted::default();
+        for told in news {
+            let charge = match told {
+                ProviderTold::Charge(charge) => Some(charge),
+                ProviderTold::Refund(refund) => {
+                    wanted.transactions.push(&refund.transaction_id);
+                    wanted.refunds.push(&refund.key);
+                    refund.charged.as_ref()
+                }
+            };
+            wanted.charges.extend(charge.map(|charge| charge.key.as_str()));
+        }
+        let rule = |books: &mut Books, now| {
+            news.iter().for_each(|told| books.learn(told, now));
+            news.iter().map(|_| Ok(Vec::new())).collect()
+        };
+        let booked = self.book(news.len(), &wanted, rule).await;
+        booked.into_iter().map(|answer| answer.map(drop)).collect()
     }
 
     async fn query(&self, asks: &[&ProviderQuery]) -> Vec<Result<ChargeStanding, Failure>> {

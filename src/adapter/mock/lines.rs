@@ -13,6 +13,30 @@ use crate::store::Error;
 pub(super) type ChargeLine =
     (String, String, String, i64, String, String, Option<String>, Option<i64>, i64, String, i64, i64);
 
+/// The same, and what events from outside call it.
+pub(super) type KnownChargeLine = (
+    String,
+    String,
+    String,
+    i64,
+    String,
+    String,
+    Option<String>,
+    Option<i64>,
+    i64,
+    String,
+    i64,
+    i64,
+    Option<String>,
+);
+
+/// Of a charge that changed: key, outcome, failure code, when it ends, how often it is told, refunded minor units, refunds
+/// that failed.
+pub(super) type ChangedLine<'a> = (&'a str, String, Option<String>, Option<i64>, i64, i64, i64);
+
+/// Of a charge that events from outside told of: key, and what they call it.
+pub(super) type ToldLine<'a> = (&'a str, &'a str);
+
 /// Key, id, reference, transaction id, minor units, currency, failure code, when it was told.
 pub(super) type RefundLine = (String, String, String, String, i64, String, Option<String>, i64);
 
@@ -28,8 +52,9 @@ pub(super) type RefusedLine = (String, i64, String, i64, bool);
 /// Key, address, subject, text.
 pub(super) type NoticeLine<'a> = (&'a str, &'a str, Option<&'a str>, &'a str);
 
-/// Reference, key, transaction id, minor units, currency, state, refunded minor units.
-pub(super) type ChargePageLine = (String, String, String, i64, String, String, i64);
+/// Reference, key, what it is called, minor units, currency, state, refunded minor units, whether that is by events from
+/// outside.
+pub(super) type ChargePageLine = (String, String, String, i64, String, String, i64, bool);
 
 /// Number, channel, key, address, subject, text, when.
 pub(super) type SentPageLine = (i64, String, String, String, Option<String>, String, i64);
@@ -61,7 +86,16 @@ pub(super) fn of_charge(charge: &Charge) -> ChargeLine {
     )
 }
 
-pub(super) fn charge(line: ChargeLine) -> Result<Charge, Error> {
+pub(super) fn of_changed(charge: &Charge) -> ChangedLine<'_> {
+    let (_, _, _, _, _, outcome, failure_code, ends_ms, told, _, back, failed) = of_charge(charge);
+    (&charge.key, outcome, failure_code, ends_ms, told, back, failed)
+}
+
+pub(super) fn of_told<'a>(charge: &&'a Charge) -> ToldLine<'a> {
+    (&charge.key, charge.name())
+}
+
+pub(super) fn charge(line: KnownChargeLine) -> Result<Charge, Error> {
     let (
         key,
         reference,
@@ -71,10 +105,11 @@ pub(super) fn charge(line: ChargeLine) -> Result<Charge, Error> {
         outcome,
         code,
         ends_ms,
-        told,
+        times,
         refunds,
         back,
         failed,
+        told,
     ) = line;
     let ends = match (outcome.as_str(), ends_ms.map(Time::from_unix_ms), code) {
         ("never", None, None) => Ends::Never,
@@ -92,9 +127,10 @@ pub(super) fn charge(line: ChargeLine) -> Result<Charge, Error> {
         key,
         reference: reference.parse().map_err(|_| unreadable("reference"))?,
         transaction_id,
+        told,
         amount: amount(minor, &currency)?,
         ends,
-        told_times: counted(told)?,
+        told_times: counted(times)?,
         refunds,
         refunded_minor: back,
         refunds_failed: counted(failed)?,

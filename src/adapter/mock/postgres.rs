@@ -17,7 +17,8 @@ use tokio::sync::OnceCell;
 
 use super::books::{Books, Entries};
 use super::lines::{
-    self, ChargeLine, ChargePageLine, DueLine, EventLine, NoticeLine, RefundLine, RefusedLine, SentPageLine,
+    self, ChargePageLine, DueLine, EventLine, KnownChargeLine, NoticeLine, RefundLine, RefusedLine,
+    SentPageLine,
 };
 use super::rules::{Charge, Refund};
 use super::shelf::{Decide, NEVER_MS, Shelf, TAKEN_MS, Wanted};
@@ -174,9 +175,9 @@ impl Shelf for PostgresShelf {
 
     async fn charges_page(&self, after: &str, limit: i64, now: Time) -> Result<Vec<ChargePageLine>, Error> {
         let page = sqlx::query(
-            "select reference, key, transaction_id, amount_minor, currency,
-                    case when ends_ms <= $3 then outcome else 'pending' end, refunded_minor
-             from charges where key > $1 order by key limit $2",
+            "select reference, c.key, coalesce(t.transaction_id, c.transaction_id), amount_minor, currency,
+                    case when ends_ms <= $3 then outcome else 'pending' end, refunded_minor, t.key is not null
+             from charges c left join told t on t.key = c.key where c.key > $1 order by c.key limit $2",
         );
         self.rows(page.bind(after).bind(limit).bind(now.unix_ms())).await
     }
@@ -199,8 +200,12 @@ macro_rules! charges {
     ($end:literal) => {
         concat!(
             "select key, reference, transaction_id, amount_minor, currency, outcome, failure_code, ends_ms,
-                    told_times, refunds, refunded_minor, refunds_failed
-             from charges where key = any($1) or transaction_id = any($2) order by key",
+                    told_times, refunds, refunded_minor, refunds_failed,
+                    (select t.transaction_id from told t where t.key = charges.key)
+             from charges
+             where key = any($1::text[] || array(select t.key from told t where t.transaction_id = any($2)))
+                or transaction_id = any($2)
+             order by key",
             $end
         )
     };
@@ -214,7 +219,7 @@ async fn load(held: &mut Held, charges: &'static str, wanted: &Wanted<'_>) -> Re
     let mut books = Books::default();
     if !(wanted.charges.is_empty() && wanted.transactions.is_empty()) {
         let charges = sqlx::query(charges).bind(&wanted.charges).bind(&wanted.transactions);
-        for line in lines_of::<ChargeLine>(&held.rows(charges).await?)? {
+        for line in lines_of::<KnownChargeLine>(&held.rows(charges).await?)? {
             books.put_charge(lines::charge(line)?);
         }
     }
@@ -251,6 +256,8 @@ type ChargeColumns = (
     Numbers,
     Numbers,
 );
+type ChangedColumns<'a> =
+    (Vec<&'a str>, Texts, Vec<Option<String>>, Vec<Option<i64>>, Numbers, Numbers, Numbers);
 type RefundColumns = (Texts, Texts, Texts, Texts, Numbers, Texts, Vec<Option<String>>, Numbers);
 
 /// No line takes the place of another: a key that was booked meanwhile is an error, and we look again.
@@ -261,6 +268,9 @@ async fn keep(mut held: Held, entries: &Entries<'_>, later: &[EventLine]) -> Res
     }
     if !entries.changed.is_empty() {
         statements.push(update_charges(&entries.changed));
+    }
+    if !entries.told.is_empty() {
+        statements.extend([insert_told(&entries.told), silence(&entries.told)]);
     }
     if !entries.refunds.is_empty() {
         statements.push(insert_refunds(&entries.refunds));
@@ -298,18 +308,32 @@ fn insert_charges(charges: &[&Charge]) -> Statement {
 }
 
 fn update_charges(changed: &[&Charge]) -> Statement {
-    let (keys, refunded, failed): (Vec<_>, Vec<_>, Vec<_>) = changed
-        .iter()
-        .map(|charge| (charge.key.as_str(), charge.refunded_minor, i64::from(charge.refunds_failed)))
-        .collect();
-    sqlx::query(
-        "update charges set refunded_minor = new.refunded_minor, refunds_failed = new.refunds_failed
-         from unnest($1::text[], $2::bigint[], $3::bigint[]) as new (key, refunded_minor, refunds_failed)
+    let (keys, outcomes, codes, ends, told, back, failed): ChangedColumns<'_> =
+        changed.iter().map(|charge| lines::of_changed(charge)).collect();
+    let update = sqlx::query(
+        "update charges set outcome = new.outcome, failure_code = new.failure_code, ends_ms = new.ends_ms,
+                told_times = new.told_times, refunded_minor = new.refunded_minor,
+                refunds_failed = new.refunds_failed
+         from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+              as new (key, outcome, failure_code, ends_ms, told_times, refunded_minor, refunds_failed)
          where charges.key = new.key",
-    )
-    .bind(keys)
-    .bind(refunded)
-    .bind(failed)
+    );
+    update.bind(keys).bind(outcomes).bind(codes).bind(ends).bind(told).bind(back).bind(failed)
+}
+
+fn insert_told(told: &[&Charge]) -> Statement {
+    let (keys, names): (Vec<_>, Vec<_>) = told.iter().map(lines::of_told).collect();
+    let insert = sqlx::query(
+        "insert into told (key, transaction_id) select * from unnest($1::text[], $2::text[])
+         on conflict (key) do update set transaction_id = excluded.transaction_id",
+    );
+    insert.bind(keys).bind(names)
+}
+
+/// What the charges would have told by themselves is not brought any more.
+fn silence(told: &[&Charge]) -> Statement {
+    let ids: Vec<_> = told.iter().map(|charge| charge.event_id()).collect();
+    sqlx::query("update events set delivered = true where id = any($1)").bind(ids)
 }
 
 fn insert_refunds(refunds: &[&Refund]) -> Statement {

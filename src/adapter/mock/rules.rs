@@ -44,6 +44,8 @@ pub struct Charge {
     pub key: String,
     pub reference: OrderId,
     pub transaction_id: String,
+    /// What events from outside call it, which told of it before these books did.
+    pub told: Option<String>,
     pub amount: Money,
     pub ends: Ends,
     /// How often its event is delivered: 0 is a lost answer.
@@ -178,7 +180,7 @@ pub fn refund(
 /// What the provider says when asked about a key. Until a charge has ended, nothing is known but that it was asked for.
 pub fn standing(charge: Option<&Charge>, now: Time) -> ChargeStanding {
     let Some(charge) = charge else { return ChargeStanding::NotFound };
-    let transaction_id = charge.transaction_id.clone();
+    let transaction_id = charge.name().to_string();
     match &charge.ends {
         Ends::Succeeds { at } if *at <= now => {
             ChargeStanding::Succeeded { transaction_id, amount: charge.amount }
@@ -217,6 +219,7 @@ fn new_charge(settings: &Settings, ask: &ProviderCharge, now: Time) -> Charge {
         key: ask.key.clone(),
         reference: ask.order_id,
         transaction_id: transaction_id(ask),
+        told: None,
         amount: ask.amount,
         ends,
         told_times,
@@ -267,6 +270,16 @@ fn book_refund(charge: &Charge, ask: &ProviderRefund, now: Time) -> (Option<&'st
 }
 
 impl Charge {
+    /// What it is called outside.
+    pub fn name(&self) -> &str {
+        self.told.as_ref().unwrap_or(&self.transaction_id)
+    }
+
+    /// Of what it tells by itself.
+    pub(super) fn event_id(&self) -> String {
+        draw::id("evt_", self.reference, &self.transaction_id)
+    }
+
     /// Everything it will ever tell, with the times at which it does.
     fn events(&self) -> Vec<DueEvent> {
         let (kind, due, failure_code) = match &self.ends {
@@ -281,14 +294,14 @@ impl Charge {
             failure_code,
             key: None,
         };
-        let id = draw::id("evt_", self.reference, &self.transaction_id);
+        let id = self.event_id();
         let told = DueEvent { due, event: ProviderEvent { id, kind, created: due, data } };
         vec![told; self.told_times as usize]
     }
 }
 
 impl Refund {
-    /// Its own id (`re_…`) never leaves the provider's books: whoever asked knows it by its key.
+    /// By its own id (`re_…`), and by the key that it was asked under.
     fn event(&self) -> DueEvent {
         let kind = match &self.failure_code {
             None => ProviderEventKind::RefundSucceeded,
@@ -296,7 +309,7 @@ impl Refund {
         };
         let data = ProviderEventData {
             reference: self.reference,
-            transaction_id: self.transaction_id.clone(),
+            transaction_id: self.id(),
             amount: self.amount,
             failure_code: self.failure_code.clone(),
             key: Some(self.key.clone()),

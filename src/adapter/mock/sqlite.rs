@@ -13,7 +13,8 @@ use sqlx::{ConnectOptions, Sqlite, SqliteConnection, Transaction};
 
 use super::books::{Books, Entries};
 use super::lines::{
-    self, ChargeLine, ChargePageLine, DueLine, EventLine, NoticeLine, RefundLine, RefusedLine, SentPageLine,
+    self, ChargePageLine, DueLine, EventLine, KnownChargeLine, NoticeLine, RefundLine, RefusedLine,
+    SentPageLine,
 };
 use super::rules::Charge;
 use super::shelf::{Decide, NEVER_MS, Shelf, Wanted};
@@ -147,9 +148,9 @@ impl Shelf for SqliteShelf {
 
     async fn charges_page(&self, after: &str, limit: i64, now: Time) -> Result<Vec<ChargePageLine>, Error> {
         let page = sqlx::query_as(
-            "select reference, key, transaction_id, amount_minor, currency,
-                    case when ends_ms <= ?3 then outcome else 'pending' end, refunded_minor
-             from charges where key > ?1 order by key limit ?2",
+            "select reference, c.key, coalesce(t.transaction_id, c.transaction_id), amount_minor, currency,
+                    case when ends_ms <= ?3 then outcome else 'pending' end, refunded_minor, t.key is not null
+             from charges c left join told t on t.key = c.key where c.key > ?1 order by c.key limit ?2",
         );
         page.bind(after).bind(limit).bind(now.unix_ms()).fetch_all(&self.reader).await.map_err(failed)
     }
@@ -171,11 +172,13 @@ impl Shelf for SqliteShelf {
 async fn load(connection: &mut SqliteConnection, wanted: &Wanted<'_>) -> Result<Books, Error> {
     let mut books = Books::default();
     if !(wanted.charges.is_empty() && wanted.transactions.is_empty()) {
-        let charges: Vec<ChargeLine> = sqlx::query_as(
+        let charges: Vec<KnownChargeLine> = sqlx::query_as(
             "select key, reference, transaction_id, amount_minor, currency, outcome, failure_code, ends_ms,
-                    told_times, refunds, refunded_minor, refunds_failed
+                    told_times, refunds, refunded_minor, refunds_failed,
+                    (select t.transaction_id from told t where t.key = charges.key)
              from charges
-             where key in (select value from json_each(?1))
+             where key in (select value from json_each(?1) union all
+                           select key from told where transaction_id in (select value from json_each(?2)))
                 or transaction_id in (select value from json_each(?2))",
         )
         .bind(json(&wanted.charges).map_err(failed)?)
@@ -210,6 +213,7 @@ async fn keep(
 ) -> Result<(), sqlx::Error> {
     insert_charges(&mut transaction, &entries.charges).await?;
     update_charges(&mut transaction, &entries.changed).await?;
+    keep_told(&mut transaction, &entries.told).await?;
     insert_refunds(&mut transaction, entries).await?;
     insert_events(&mut transaction, later).await?;
     transaction.commit().await
@@ -237,17 +241,33 @@ async fn update_charges(connection: &mut SqliteConnection, changed: &[&Charge]) 
     if changed.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = changed
-        .iter()
-        .map(|charge| (&charge.key, charge.refunded_minor, i64::from(charge.refunds_failed)))
-        .collect();
+    let rows: Vec<_> = changed.iter().map(|charge| lines::of_changed(charge)).collect();
     sqlx::query(
-        "update charges set refunded_minor = value ->> 1, refunds_failed = value ->> 2
+        "update charges set outcome = value ->> 1, failure_code = value ->> 2, ends_ms = value ->> 3,
+                told_times = value ->> 4, refunded_minor = value ->> 5, refunds_failed = value ->> 6
          from json_each(?1) where charges.key = value ->> 0",
     )
     .bind(json(&rows)?)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// What the charge would have told by itself is not brought any more.
+async fn keep_told(connection: &mut SqliteConnection, told: &[&Charge]) -> Result<(), sqlx::Error> {
+    if told.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into told (key, transaction_id) select value ->> 0, value ->> 1 from json_each(?1) where true
+         on conflict (key) do update set transaction_id = excluded.transaction_id",
+    )
+    .bind(json(&told.iter().map(lines::of_told).collect::<Vec<_>>())?)
+    .execute(&mut *connection)
+    .await?;
+    let over = sqlx::query("update events set delivered = 1 where id in (select value from json_each(?1))");
+    let ids: Vec<_> = told.iter().map(|charge| charge.event_id()).collect();
+    over.bind(json(&ids)?).execute(connection).await?;
     Ok(())
 }
 

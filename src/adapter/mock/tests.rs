@@ -4,6 +4,7 @@ mod notices;
 pub(crate) mod place;
 mod posts;
 mod together;
+mod told;
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -98,6 +99,7 @@ fn back(charge: &ProviderCharge, transaction_id: &str, key: &str, minor: i64) ->
         order_id: charge.order_id,
         transaction_id: transaction_id.into(),
         amount: eur(minor),
+        charged: None,
     }
 }
 

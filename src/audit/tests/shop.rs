@@ -148,6 +148,7 @@ impl Shop {
             currency: ask.amount.currency().code().into(),
             captured: good,
             refunded_minor: 0,
+            told_outside: false,
         });
         self.charges.sort_by(|a, b| a.key.cmp(&b.key));
         let kind = if good { ProviderEventKind::PaymentSucceeded } else { ProviderEventKind::PaymentFailed };
@@ -189,9 +190,16 @@ impl Shop {
         let reference = id(order).to_string();
         let (key, transaction_id) = (format!("other/{reference}"), format!("ch_other_{reference}"));
         let currency = "EUR".into();
-        let charge =
-            BookedCharge { reference, key, transaction_id, amount_minor, currency, captured, refunded_minor };
-        self.charges.push(charge);
+        self.charges.push(BookedCharge {
+            reference,
+            key,
+            transaction_id,
+            amount_minor,
+            currency,
+            captured,
+            refunded_minor,
+            told_outside: false,
+        });
     }
 
     /// The journal's row of the first message of this name.

@@ -105,7 +105,7 @@ messages! {
     StockAdjust(StockAdjust) = "stock.adjust" Command [Stock] from [Admin, Operator];
     MethodPause(MethodSwitch) = "method.pause" Command [Order] from [Admin, Operator];
     MethodResume(MethodSwitch) = "method.resume" Command [Order] from [Admin, Operator];
-    ProviderEvent(ProviderEvent) = "payment.webhook" Command [Payment] from [PaymentProvider, Provider, Operator];
+    ProviderEvent(ProviderEvent) = "payment.webhook" Command [Payment] from [PaymentProvider, Provider, Timers, Operator];
     SagaRetry(SagaRetry) = "saga.retry" Command [Saga] from [Admin, Operator];
     SagaResolve(SagaResolve) = "saga.resolve" Command [Saga] from [Admin, Operator];
     SagaDeadline(SagaDeadline) = "saga.deadline" Command [Saga] from [Admin, Operator];
@@ -146,6 +146,7 @@ messages! {
     ProviderCharge(ProviderCharge) = "provider.charge" Command [Provider] from [Payment];
     ProviderRefund(ProviderRefund) = "provider.refund" Command [Provider] from [Payment];
     ProviderQuery(ProviderQuery) = "provider.query" Command [Provider] from [Payment];
+    ProviderTold(ProviderTold) = "provider.told" Command [Provider] from [Payment];
     Tell(Tell) = "notification.tell" Command [Notification] from [Order];
     EmailSend(EmailSend) = "email.send" Command [Email] from [Notification];
     SmsSend(SmsSend) = "sms.send" Command [Sms] from [Notification];

@@ -17,7 +17,7 @@ pub enum Speaker {
     Admin,
     /// A person at our own command line.
     Operator,
-    /// The timers' own housekeeping.
+    /// The timers' own housekeeping, and the mock provider's courier.
     Timers,
     Order,
     Payment,

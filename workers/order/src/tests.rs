@@ -227,8 +227,10 @@ fn payment_refunded(late: bool) -> Body {
         order_id: order_id(),
         at,
         amount: eur("1.00"),
+        transaction_id: Some("re_1".into()),
         return_no: 0,
         late,
+        outside: false,
     })
 }
 

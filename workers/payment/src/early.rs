@@ -4,6 +4,7 @@ use contract::{BodyHash, Deadline, Decision, PaymentHeld, Time, bodies};
 
 use crate::event;
 use crate::record::{Payment, Record};
+use crate::told::Source;
 
 /// Orders come within moments of their payment or not at all; past that, a person should look.
 const HELD_MS: i64 = 60 * 60 * 1000;
@@ -35,7 +36,9 @@ pub(crate) fn look_again(known: Option<Payment>, m: &bodies::PaymentHeld, now: T
     match known {
         None => hold(&m.event, now),
         Some(payment) => {
-            event::heard(Some(payment), &m.event, now).deadline(Deadline::Clear { key: key(&m.event) })
+            // Whoever is asked answers: what comes early was told from outside.
+            event::heard(Some(payment), &m.event, Source::Outside, now)
+                .deadline(Deadline::Clear { key: key(&m.event) })
         }
     }
 }

@@ -5,9 +5,15 @@ use contract::{Body, ChargeStanding, Decision, Money, ProviderEventKind, Provide
 
 use crate::charge::{MISMATCH, captured, declined, query, timed_out};
 use crate::record::{Payment, Record, Status};
+use crate::told::{self, Source};
 use crate::{confirm, early, later, refund};
 
-pub(crate) fn heard(known: Option<Payment>, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+pub(crate) fn heard(
+    known: Option<Payment>,
+    m: &bodies::ProviderEvent,
+    source: Source,
+    now: Time,
+) -> Decision<Record> {
     if m.data.amount.is_negative() {
         return Decision::parked("amount_negative", "money moves one way; correct the sign of the amount");
     }
@@ -15,14 +21,14 @@ pub(crate) fn heard(known: Option<Payment>, m: &bodies::ProviderEvent, now: Time
         return early::hold(m, now);
     };
     match m.kind {
-        ProviderEventKind::PaymentSucceeded => succeeded(payment, m, now),
-        ProviderEventKind::PaymentFailed => failed(payment, m, now),
-        ProviderEventKind::RefundSucceeded => refund::succeeded(payment, m, now),
+        ProviderEventKind::PaymentSucceeded => succeeded(payment, m, source, now),
+        ProviderEventKind::PaymentFailed => failed(payment, m, source, now),
+        ProviderEventKind::RefundSucceeded => refund::succeeded(payment, m, source, now),
         ProviderEventKind::RefundFailed => refund::failed(payment, m, now),
     }
 }
 
-fn succeeded(payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+fn succeeded(payment: Payment, m: &bodies::ProviderEvent, source: Source, now: Time) -> Decision<Record> {
     let fits = asked_for(&payment) == Some(m.data.amount);
     match payment.status {
         Status::Captured => captured_again(&payment, m),
@@ -50,7 +56,13 @@ fn succeeded(payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision
         | Status::Checking
         | Status::Undoing
         | Status::Declined
-        | Status::GivenUp => capture(payment, &m.data.transaction_id, now),
+        | Status::GivenUp => match source {
+            Source::Books => capture(payment, &m.data.transaction_id, now),
+            Source::Outside => {
+                let told = told::charge(&payment, m, None);
+                capture(Payment { told_outside: true, ..payment }, &m.data.transaction_id, now).say(told)
+            }
+        },
     }
 }
 
@@ -87,11 +99,12 @@ fn captured_again(payment: &Payment, m: &bodies::ProviderEvent) -> Decision<Reco
             order_id: payment.order_id,
             transaction_id: m.data.transaction_id.clone(),
             amount: m.data.amount,
+            charged: None,
         }),
     )
 }
 
-fn failed(payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+fn failed(payment: Payment, m: &bodies::ProviderEvent, source: Source, now: Time) -> Decision<Record> {
     let fits = asked_for(&payment) == Some(m.data.amount);
     if payment.is_of_an_older_try(&m.data.transaction_id) {
         return Decision::ignored("it is known that this try was declined");
@@ -104,7 +117,9 @@ fn failed(payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Re
         }
         Status::Asked | Status::Checking | Status::Undoing => {
             let code = m.data.failure_code.as_deref().unwrap_or("declined");
-            decline(payment, code, &m.data.transaction_id, now)
+            let told = (source == Source::Outside).then(|| told::charge(&payment, m, Some(code)));
+            let decision = decline(payment, code, &m.data.transaction_id, now);
+            told.into_iter().fold(decision, Decision::say)
         }
         Status::Captured => Decision::ignored("it was captured; an older failure changes nothing"),
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),

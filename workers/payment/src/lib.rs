@@ -11,6 +11,7 @@ mod later;
 mod method;
 mod record;
 mod refund;
+mod told;
 mod wallet;
 
 use contract::{Course, Decision, Message, Need, Records, Role, Table, Time, Worker, inbox};
@@ -18,6 +19,7 @@ use contract::{Course, Decision, Message, Need, Records, Role, Table, Time, Work
 pub use record::{Charge, Payment, Record, Refund, RefundState, Status, Try};
 pub use wallet::{StoredMethod, Wallet};
 
+use told::Source;
 use wallet::Write;
 
 pub struct PaymentWorker;
@@ -87,7 +89,7 @@ impl Worker for PaymentWorker {
             Inbox::WalletAdd(m) => write(Write::Add(m)),
             Inbox::WalletChange(m) => write(Write::Change(m)),
             Inbox::WalletRemove(m) => write(Write::Remove(m)),
-            Inbox::ProviderEvent(m) => event::heard(known, m, now),
+            Inbox::ProviderEvent(m) => event::heard(known, m, Source::of(message.by), now),
             Inbox::PaymentHeld(m) => early::look_again(known, m, now),
             Inbox::ProviderAnswer(m) => event::answered(known, m, now),
         }

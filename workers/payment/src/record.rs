@@ -24,6 +24,9 @@ pub struct Payment {
     /// What the provider calls a capture that came although the payment was given up before it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<String>,
+    /// An event from outside told of the capture: the provider's own books may know it from us alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told_outside: bool,
     /// By this secret a front end may confirm it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Token>,
@@ -108,6 +111,9 @@ pub struct Refund {
     /// Made outside, by a person who vouches for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<String>,
+    /// Made at the provider's side; nobody here had asked for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -126,6 +132,23 @@ impl Stored for Payment {
     }
 }
 
+impl Refund {
+    /// One that is done, without any more to say of it.
+    pub(crate) fn of(return_no: u32, amount: Money) -> Self {
+        Self {
+            return_no,
+            amount,
+            state: RefundState::Done,
+            tries: 0,
+            late: false,
+            transaction_id: None,
+            refused: Vec::new(),
+            by_hand: None,
+            outside: false,
+        }
+    }
+}
+
 impl Payment {
     pub(crate) fn new(order_id: OrderId, status: Status, charge: Option<Charge>, now: Time) -> Self {
         Self {
@@ -135,6 +158,7 @@ impl Payment {
             charge,
             cash_ahead: None,
             unasked: None,
+            told_outside: false,
             intent: None,
             tries: Vec::new(),
             captured_minor: 0,
@@ -201,6 +225,6 @@ impl Payment {
     }
 
     pub(crate) fn refund_of(&self, return_no: u32) -> Option<usize> {
-        self.refunds.iter().position(|refund| refund.return_no == return_no)
+        self.refunds.iter().position(|refund| refund.return_no == return_no && !refund.outside)
     }
 }

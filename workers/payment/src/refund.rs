@@ -6,6 +6,7 @@ use contract::{
 
 use crate::charge::query;
 use crate::record::{Payment, Record, Refund, RefundState, Status};
+use crate::told::{self, Source};
 
 /// A provider that refuses is asked under a new key this often before a person has to look.
 const TRIES_MAX: u32 = 3;
@@ -90,8 +91,7 @@ pub(crate) fn start(
     now: Time,
 ) -> Decision<Record> {
     let state = if amount.is_zero() { RefundState::Done } else { RefundState::Asked };
-    let (transaction_id, refused, by_hand) = (None, Vec::new(), None);
-    let refund = Refund { return_no, amount, state, tries: 1, late, transaction_id, refused, by_hand };
+    let refund = Refund { state, late, tries: 1, ..Refund::of(return_no, amount) };
     payment.refunds.push(refund.clone());
     payment.updated_at = now;
     let body = match state {
@@ -143,16 +143,20 @@ pub(crate) fn by_hand(known: Option<Payment>, m: &bodies::PaymentByHand, now: Ti
     }
 }
 
-pub(crate) fn succeeded(mut payment: Payment, m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+pub(crate) fn succeeded(
+    mut payment: Payment,
+    m: &bodies::ProviderEvent,
+    source: Source,
+    now: Time,
+) -> Decision<Record> {
     if is_stray(m) {
         return Decision::done("what was captured a second time went back");
     }
-    let Some((at, current)) = find(&payment, m) else {
-        return Decision::alarm("the provider gave back what was not asked for; look at its books");
-    };
+    let Some((at, current)) = find(&payment, m) else { return unasked(payment, m, source, now) };
     let names_try = names_a_try(&payment, &m.data.transaction_id);
     let refund = &mut payment.refunds[at];
     match refund.state {
+        RefundState::Done if refund.outside => Decision::ignored("it is known that this went back"),
         RefundState::Done if current && refund.by_hand.is_none() => {
             Decision::ignored("it is known that this went back")
         }
@@ -226,6 +230,28 @@ fn book(mut payment: Payment, at: usize, now: Time) -> Decision<Record> {
     Decision::done("the money went back").save(payment).say(body)
 }
 
+/// Somebody gave money back at the provider's side: it is gone, and our books say so. Without a name of its own it could not
+/// be told from the next one, and what is not there cannot have gone back.
+fn unasked(mut payment: Payment, m: &bodies::ProviderEvent, source: Source, now: Time) -> Decision<Record> {
+    let amount = m.data.amount;
+    let left = payment.left();
+    let fits = payment.status == Status::Captured
+        && payment.currency == Some(amount.currency())
+        && (1..=left).contains(&amount.minor());
+    if !fits || !names_a_try(&payment, &m.data.transaction_id) {
+        return Decision::alarm("the provider gave back what was not asked for; look at its books");
+    }
+    let transaction_id = Some(m.data.transaction_id.clone());
+    payment.refunds.push(Refund { transaction_id, outside: true, ..Refund::of(0, amount) });
+    payment.refunded_minor += amount.minor();
+    payment.updated_at = now;
+    let told = (source == Source::Outside).then(|| told::refund(&payment, m));
+    let fact = payment.refunds.last().map(|refund| refunded(&payment, refund, now));
+    let decision =
+        Decision::alarm("the provider gave back what was not asked for; it is booked").save(payment);
+    fact.into_iter().chain(told).fold(decision, Decision::say)
+}
+
 fn is_stray(m: &bodies::ProviderEvent) -> bool {
     m.data.key.as_ref().is_some_and(|key| key.starts_with(STRAY))
 }
@@ -233,11 +259,15 @@ fn is_stray(m: &bodies::ProviderEvent) -> bool {
 /// Which refund an event is about, and whether it is about its latest try.
 fn find(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usize, bool)> {
     let Some(key) = &m.data.key else { return find_without_key(payment, m) };
-    (0..payment.refunds.len()).find_map(|at| {
+    let by_key = (0..payment.refunds.len()).find_map(|at| {
         let refund = &payment.refunds[at];
         let tried = |tries| payment.refund_key(&Refund { tries, ..refund.clone() }) == *key;
         (1..=refund.tries).find(|tries| tried(*tries)).map(|tries| (at, tries == refund.tries))
-    })
+    });
+    // Whoever made it at the provider's side chose the key.
+    let called_so = |refund: &Refund| refund.transaction_id.as_ref() == Some(&m.data.transaction_id);
+    let outside = || payment.refunds.iter().position(|refund| refund.outside && called_so(refund));
+    by_key.or_else(|| outside().map(|at| (at, true)))
 }
 
 /// Providers that do not send the key back name each try by a transaction of its own. One that was heard of before is
@@ -255,7 +285,7 @@ fn find_without_key(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usi
         let latest = refund.state == RefundState::Failed && refund.refused.last() == Some(transaction);
         return Some((at, latest));
     }
-    let mut alike = refunds().filter(|(_, refund)| refund.amount == m.data.amount);
+    let mut alike = refunds().filter(|(_, refund)| refund.amount == m.data.amount && !refund.outside);
     let (at, refund) = alike.next().filter(|_| alike.next().is_none())?;
     // Made under one name and told of under another: that is another try.
     Some((at, !names_try || refund.transaction_id.is_none()))
@@ -272,6 +302,7 @@ fn provider_refund(payment: &Payment, refund: &Refund) -> Body {
         order_id: payment.order_id,
         transaction_id: payment.capture_name().unwrap_or_default().to_string(),
         amount: refund.amount,
+        charged: told::captured(payment),
     })
 }
 
@@ -280,8 +311,10 @@ fn refunded(payment: &Payment, refund: &Refund, now: Time) -> Body {
         order_id: payment.order_id,
         at: now,
         amount: refund.amount,
+        transaction_id: refund.transaction_id.clone(),
         return_no: refund.return_no,
         late: refund.late,
+        outside: refund.outside,
     })
 }
 

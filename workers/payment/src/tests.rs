@@ -4,6 +4,7 @@
 mod claims;
 mod confirmations;
 mod early;
+mod told;
 mod transitions;
 mod walk;
 mod wallets;
@@ -14,7 +15,7 @@ use contract::{
     Body, ChargeStanding, Confirm, Currency, Deadline, Decision, Message, MessageId, Method, Money, OrderId,
     Outcome, PaymentByHand, PaymentCharge, PaymentCheck, PaymentChoice, PaymentConfirm, PaymentHeld,
     PaymentIntend, PaymentRefund, PaymentSettle, ProviderAnswer, ProviderEvent, ProviderEventData,
-    ProviderEventKind, Record as _, Records, Table, Time, Token, Worker,
+    ProviderEventKind, ProviderTold, Record as _, Records, Speaker, Table, Time, Token, Worker,
 };
 
 use crate::{Payment, PaymentWorker, Record, Status};
@@ -43,10 +44,16 @@ impl Books {
         self.hear_at(body, Time::from_unix_ms(1_700_000_000_000).plus_s(self.messages + 1))
     }
 
+    /// An event comes from the provider's own books, as most do.
     fn hear_at(&mut self, body: Body, now: Time) -> Decision<Record> {
+        let by = if body.name() == "payment.webhook" { Speaker::Provider } else { body.speakers()[0] };
+        self.hear_from(by, body, now)
+    }
+
+    fn hear_from(&mut self, by: Speaker, body: Body, now: Time) -> Decision<Record> {
         self.messages += 1;
         let id = MessageId::new(&format!("m{}", self.messages)).unwrap();
-        let message = Message::new(id, now, body);
+        let message = Message::new(id, now, body).said_by(by);
         let mut records = Records::default();
         for need in PaymentWorker.needs(&message) {
             let row = if need.table == Table::Wallets { &self.wallet } else { &self.row };
@@ -106,8 +113,16 @@ fn said(send: &[Body]) -> String {
             Body::ProviderCharge(b) => format!("{}, {}", b.key, b.amount),
             Body::ProviderQuery(b) => b.key.clone(),
             Body::ProviderRefund(b) => format!("{}, {} of {}", b.key, b.amount, b.transaction_id),
+            Body::ProviderTold(ProviderTold::Charge(b)) => {
+                let end = b.failure_code.as_deref().unwrap_or("taken");
+                format!("{}, {} as {}, {end}", b.key, b.amount, b.transaction_id)
+            }
+            Body::ProviderTold(ProviderTold::Refund(b)) => {
+                format!("{}, {} of {}", b.key, b.amount, b.transaction_id)
+            }
             Body::PaymentCaptured(b) => format!("{}, {}", b.transaction_id, b.amount),
             Body::PaymentDeclined(b) => b.code.clone(),
+            Body::PaymentRefunded(b) if b.outside => format!("outside, {}", b.amount),
             Body::PaymentRefunded(b) => format!("#{}, {}{}", b.return_no, b.amount, late(b.late)),
             Body::PaymentRefundFailed(b) => format!("#{}, {}{}", b.return_no, b.code, late(b.late)),
             Body::PaymentVoided(_) => String::new(),

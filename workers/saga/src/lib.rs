@@ -44,7 +44,7 @@ impl Worker for SagaWorker {
 
     fn needs(&self, message: &Message) -> Vec<Need> {
         let (order_id, return_no) = match reply::read(&message.body) {
-            None => return Vec::new(),
+            None | Some(Heard::Aside) => return Vec::new(),
             Some(Heard::Start(m)) => (m.order_id, 0),
             Some(Heard::Return(m)) => (m.order_id, m.return_no),
             Some(Heard::Cancel(m)) => (m.order_id, 0),
@@ -74,6 +74,7 @@ impl Worker for SagaWorker {
             Some(Heard::Cancel(m)) => self.cancel(find(m.order_id, 0), m, now),
             Some(Heard::Overdue(m)) => self.overdue(find(m.order_id, m.return_no), m, now),
             Some(Heard::Answer(a)) => self.answer(find(a.order_id, a.return_no), a, now),
+            Some(Heard::Aside) => Decision::ignored("no step has asked for it"),
             Some(Heard::Retry(m)) => {
                 let saga = find(m.order_id, m.return_no);
                 self.intervene(saga, message, Input::Retry, "retry", &m.by, m.why.as_deref(), now)

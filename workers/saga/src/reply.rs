@@ -25,6 +25,8 @@ pub(crate) enum Heard<'a> {
     Resolve(&'a bodies::SagaResolve),
     Deadline(&'a bodies::SagaDeadline),
     Answer(Answer),
+    /// Nobody asked for it, and it answers nothing.
+    Aside,
 }
 
 pub(crate) struct Answer {
@@ -83,6 +85,7 @@ pub(crate) fn read(body: &contract::Body) -> Option<Heard<'_>> {
             decline_code: Some(m.code.clone()),
             ..because(m.order_id, PAYMENT, Reason::PaymentDeclined)
         }),
+        Inbox::PaymentRefunded(m) if m.outside => Heard::Aside,
         Inbox::PaymentRefunded(m) if m.return_no == 0 => answer(m.order_id, 0, PAYMENT, How::Undone),
         Inbox::PaymentRefunded(m) => answer(m.order_id, m.return_no, PAYMENT, How::Done),
         Inbox::PaymentRefundFailed(m) => answer(m.order_id, m.return_no, PAYMENT, How::UndoFailed),

@@ -197,7 +197,18 @@ fn body(message: &str, return_no: u32) -> Body {
     let short =
         |sku: &str| Short { sku: Sku::new(sku).unwrap(), title: sku.into(), requested: 2, available: 0 };
     let refused = StockRefused { order_id, at, short: vec![short("CUP"), short("TEA")] };
-    let refunded = |late| PaymentRefunded { order_id, at, amount: eur("50.00"), return_no, late };
+    let refunded = |late, outside| {
+        let (amount, transaction_id) = (eur("50.00"), Some("re_1".to_string()));
+        Body::PaymentRefunded(PaymentRefunded {
+            order_id,
+            at,
+            amount,
+            transaction_id,
+            return_no,
+            late,
+            outside,
+        })
+    };
     let cancel = |reason| SagaCancel { order_id, reason, wish: Wish::default() };
     let declined = |code: &str| PaymentDeclined { order_id, at, code: code.into(), message: String::new() };
     let refund_failed = |late| {
@@ -244,8 +255,9 @@ fn body(message: &str, return_no: u32) -> Body {
         }
         "payment.declined" => Body::PaymentDeclined(declined("insufficient_funds")),
         "payment.declined (timeout)" => Body::PaymentDeclined(declined("payment_timeout")),
-        "payment.refunded" => Body::PaymentRefunded(refunded(false)),
-        "payment.refunded (late)" => Body::PaymentRefunded(refunded(true)),
+        "payment.refunded" => refunded(false, false),
+        "payment.refunded (late)" => refunded(true, false),
+        "payment.refunded (outside)" => refunded(false, true),
         "payment.refund_failed" => Body::PaymentRefundFailed(refund_failed(false)),
         "payment.refund_failed (late)" => Body::PaymentRefundFailed(refund_failed(true)),
         "payment.voided" => Body::PaymentVoided(PaymentVoided { order_id, at }),

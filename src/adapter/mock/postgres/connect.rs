@@ -59,7 +59,7 @@ pub(super) async fn build(mut held: Held) -> Result<(), Error> {
 }
 
 async fn is_built(held: &mut Held) -> Result<bool, Error> {
-    let rows = held.rows(sqlx::query("select to_regclass('posts') is not null")).await?;
+    let rows = held.rows(sqlx::query("select to_regclass('told') is not null")).await?;
     rows.first().map_or(Ok(false), |row| row.try_get(0).map_err(failed))
 }
 

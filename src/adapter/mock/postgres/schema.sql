@@ -55,7 +55,7 @@ create table if not exists sent (
     unique (channel, key)
 );
 
--- What became of posting an event to the shop's webhook, as long as it was in vain. Made last: where it is, all is.
+-- What became of posting an event to the shop's webhook, as long as it was in vain.
 create table if not exists posts (
     event_id text collate "C" primary key references events (id),
     tries    bigint not null check (tries > 0),
@@ -63,3 +63,12 @@ create table if not exists posts (
     at_ms    bigint not null,
     given_up boolean not null
 );
+
+-- Charges that events from outside told of before these books did, and what those call them. The name is somebody else's:
+-- two orders may share it. Made last: where it is, all is.
+create table if not exists told (
+    key            text collate "C" primary key references charges (key),
+    transaction_id text collate "C" not null
+);
+
+create index if not exists told_called on told (transaction_id);

@@ -16,6 +16,15 @@ create table if not exists charges (
     refunds_failed integer not null default 0
 ) strict, without rowid;
 
+-- Charges that events from outside told of before these books did, and what those call them. The name is somebody else's:
+-- two orders may share it.
+create table if not exists told (
+    key            text primary key references charges (key),
+    transaction_id text not null
+) strict, without rowid;
+
+create index if not exists told_called on told (transaction_id);
+
 -- transaction_id as it was asked for: it may be no charge's.
 create table if not exists refunds (
     key            text primary key,

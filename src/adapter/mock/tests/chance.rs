@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use contract::{ProviderTold, ToldCharge};
 use expect_test::expect;
 
 use super::*;
@@ -65,6 +66,11 @@ async fn the_books_in_memory_and_on_disk_say_the_same(on: On) {
         let now = world.mock.now();
         let token = draw.one_of(&["tok_1", "tok_late", "tok_lost_answer", "tok_refund_fails_once"], "");
         let charge = card(draw.between(1, 20), token);
+        if draw.happens(0.05) {
+            let told = told_of(&charge, &mut draw);
+            books.learn(&told, now);
+            world.mock.told(&[&told]).await.remove(0).unwrap();
+        }
         let kept =
             books.charge(&settings, &charge, now).map(|told| at_once(told, now)).map_err(|e| e.to_string());
         let disk = world.charge(&charge).await;
@@ -82,11 +88,26 @@ async fn the_books_in_memory_and_on_disk_say_the_same(on: On) {
             other => panic!("{other:?}"),
         }
     }
-    let mut kept: Vec<_> = books.charges().map(|c| (c.key.clone(), c.refunded_minor)).collect();
+    let kept =
+        books.charges().map(|c| (c.key.clone(), c.name().to_string(), c.refunded_minor, c.told.is_some()));
+    let mut kept: Vec<_> = kept.collect();
     kept.sort();
     let disk = world.mock.charges_page("", 1000).await.unwrap();
-    assert!(kept.iter().any(|(_, refunded)| *refunded == 800), "the asks are too tame");
-    assert_eq!(kept, disk.into_iter().map(|c| (c.key, c.refunded_minor)).collect::<Vec<_>>());
+    assert!(kept.iter().any(|(.., refunded, _)| *refunded == 800), "the asks are too tame");
+    assert!(
+        kept.iter().any(|(.., told)| *told) && kept.iter().any(|(.., told)| !*told),
+        "all or nothing is told"
+    );
+    let disk = disk.into_iter().map(|c| (c.key, c.transaction_id, c.refunded_minor, c.told_outside));
+    assert_eq!(kept, disk.collect::<Vec<_>>());
+}
+
+/// Few names, which different orders share.
+fn told_of(ask: &ProviderCharge, draw: &mut Draw) -> ProviderTold {
+    let failure_code = draw.happens(0.2).then(|| "lost_card".to_string());
+    let transaction_id = draw.one_of(&["ch_1", "ch_2"], "").to_string();
+    let (key, order_id, amount) = (ask.key.clone(), ask.order_id, ask.amount);
+    ProviderTold::Charge(ToldCharge { key, order_id, transaction_id, amount, failure_code })
 }
 
 fn at_once(told: Vec<rules::DueEvent>, now: Time) -> Answer {

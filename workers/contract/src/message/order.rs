@@ -53,6 +53,7 @@ impl Body {
             Body::ProviderCharge(b) => b.order_id,
             Body::ProviderRefund(b) => b.order_id,
             Body::ProviderQuery(b) => b.order_id,
+            Body::ProviderTold(b) => b.order_id(),
             Body::Tell(b) => b.order_id,
             Body::EmailSend(b) => b.order_id,
             Body::SmsSend(b) => b.order_id,

@@ -208,12 +208,18 @@ pub struct PaymentRefunded {
     pub order_id: OrderId,
     pub at: Time,
     pub amount: Money,
+    /// What the provider calls the refund, where it gives it a name of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
     /// The return it was for; absent when the order was given up.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub return_no: u32,
     /// The capture came after the order had been given up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
+    /// It was made at the provider's side; nobody here had asked for it, and the order stays as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outside: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -213,6 +213,41 @@ pub struct ProviderRefund {
     pub order_id: OrderId,
     pub transaction_id: String,
     pub amount: Money,
+    /// The charge that it is of, if only an event from outside told of it: the provider's books may not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged: Option<ToldCharge>,
+}
+
+/// An event from outside was believed. The mock's books are ours to keep, and learn what it told of; any other provider
+/// knows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+pub enum ProviderTold {
+    Charge(ToldCharge),
+    /// It was made, and nobody here had asked for it.
+    Refund(ProviderRefund),
+}
+
+/// How the charge under a key ended, by an event from outside.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ToldCharge {
+    pub key: String,
+    pub order_id: OrderId,
+    /// What the event calls it.
+    pub transaction_id: String,
+    pub amount: Money,
+    /// Why nothing was taken, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+}
+
+impl ProviderTold {
+    pub fn order_id(&self) -> OrderId {
+        match self {
+            ProviderTold::Charge(charge) => charge.order_id,
+            ProviderTold::Refund(refund) => refund.order_id,
+        }
+    }
 }
 
 /// What became of the charge asked for under this key?

@@ -416,3 +416,19 @@ fn an_answer_for_no_saga_is_parked() {
     "#]],
     );
 }
+
+/// Money that somebody gave back at the provider's side is not the refund that the saga waits for.
+#[test]
+fn a_refund_that_no_step_asked_for_answers_none() {
+    let outside = "payment.refunded (outside)";
+    check(
+        CAPTURED,
+        &[outside, "cancel", outside, "payment.refunded"],
+        expect![[r#"
+            payment.refunded (outside) → (ignored: no step has asked for it) | running, mark_paid, 30 s
+            cancel → payment.refund | unwinding, take_payment, 30 s
+            payment.refunded (outside) → (ignored: no step has asked for it) | unwinding, take_payment, 30 s
+            payment.refunded → stock.release | unwinding, hold_stock, 30 s
+        "#]],
+    );
+}

@@ -1,0 +1,58 @@
+//! What is believed because of who told it may be unknown to the provider's own books: it is told on to whoever keeps them.
+
+use contract::{Body, ProviderEvent, ProviderRefund, ProviderTold, Speaker, ToldCharge};
+
+use crate::record::Payment;
+
+/// Where an event comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    /// The provider's own books: what it tells of stands in them.
+    Books,
+    /// Signed, by a login that may speak for the provider, or from an operator.
+    Outside,
+}
+
+impl Source {
+    pub(crate) fn of(by: Speaker) -> Self {
+        // The adapter, and the courier of the mock.
+        match matches!(by, Speaker::Provider | Speaker::Timers) {
+            true => Source::Books,
+            false => Source::Outside,
+        }
+    }
+}
+
+/// What the books have to learn of a charge: that it took the money, or why it did not.
+pub(crate) fn charge(payment: &Payment, event: &ProviderEvent, failure_code: Option<&str>) -> Body {
+    Body::ProviderTold(ProviderTold::Charge(ToldCharge {
+        key: payment.charge_key(),
+        order_id: payment.order_id,
+        transaction_id: event.data.transaction_id.clone(),
+        amount: event.data.amount,
+        failure_code: failure_code.map(str::to_string),
+    }))
+}
+
+/// The same of a refund that nobody here had asked for.
+pub(crate) fn refund(payment: &Payment, event: &ProviderEvent) -> Body {
+    Body::ProviderTold(ProviderTold::Refund(ProviderRefund {
+        key: format!("outside/{}/{}", payment.order_id, event.data.transaction_id),
+        order_id: payment.order_id,
+        transaction_id: payment.capture_name().unwrap_or_default().to_string(),
+        amount: event.data.amount,
+        charged: captured(payment),
+    }))
+}
+
+/// Goes along with each refund of a charge that was told from outside: whatever is handled first, its books know it.
+pub(crate) fn captured(payment: &Payment) -> Option<ToldCharge> {
+    let charge = payment.charge.as_ref().filter(|_| payment.told_outside)?;
+    Some(ToldCharge {
+        key: payment.charge_key(),
+        order_id: payment.order_id,
+        transaction_id: charge.transaction_id.clone()?,
+        amount: charge.amount,
+        failure_code: None,
+    })
+}

@@ -26,6 +26,7 @@ mod pages;
 mod parked;
 mod payments;
 mod problem;
+mod query;
 mod route;
 mod run_file;
 mod wallet;
@@ -262,9 +263,12 @@ async fn meet(
         }
         (Who::Open | Who::Monitor | Who::OwnProof | Who::Customer | Who::Admin | Who::Browser, _) => {}
     }
-    let params = params.map_err(|why| Problem::bad_request("PATH_INVALID", why.body_text()))?;
+    let params = params.map_err(|_| Problem::bad_request("PATH_INVALID", "the path is not UTF-8"))?;
     let params: Vec<_> = params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     cards::refuse_in(&parts, &params, caller.as_ref())?;
+    if route.is_strict() {
+        query::refuse_unknown(route, &parts.uri)?;
+    }
     params.iter().try_for_each(|(name, value)| must_be_an_id(name, value))?;
     let body = body::read(route.takes, &parts.headers, body).await?;
     let call = Call { gateway, caller, session, params, uri: parts.uri, headers: parts.headers, body };

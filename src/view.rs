@@ -3,6 +3,7 @@
 pub mod dossier;
 pub mod mask;
 mod money;
+pub mod notices;
 pub mod search;
 pub mod story;
 mod visible;
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::store::Store;
 
-pub use money::{IntentStatus, PaymentView, payment_view};
+pub use money::{IntentStatus, PaymentStanding, PaymentView, payment_view};
 pub(crate) use visible::visible_but_colours;
 pub use visible::{visible, visible_lines};
 
@@ -26,7 +27,7 @@ pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
     };
     let record: order::Order = serde_json::from_str(&doc)?;
     let mut view = outline(&record);
-    payment(store, id, &mut view["payment"]).await?;
+    add_payment(store.get(Table::Payments, id).await?.as_deref(), &mut view["payment"])?;
     if let Some(saga) = saga {
         let saga: Value = serde_json::from_str(&saga)?;
         view.insert(
@@ -38,9 +39,16 @@ pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
     Ok(Some(Value::Object(view)))
 }
 
-/// The order in a list: all that its own record knows, so that a page of them is one look.
-pub fn in_list(record: &order::Order) -> Value {
-    Value::Object(outline(record))
+/// Orders in a list: what their own records and their payments' know, so that a page of them is one look more.
+pub async fn in_list(store: &dyn Store, records: &[order::Order]) -> Result<Vec<Value>> {
+    let ids: Vec<String> = records.iter().map(|record| record.order_id.to_string()).collect();
+    let payments = store.get_many(Table::Payments, &ids).await?;
+    let shown = |(record, id): (&order::Order, &String)| -> Result<Value> {
+        let mut view = outline(record);
+        add_payment(payments.get(id).map(String::as_str), &mut view["payment"])?;
+        Ok(Value::Object(view))
+    };
+    records.iter().zip(&ids).map(shown).collect()
 }
 
 fn outline(record: &order::Order) -> Map<String, Value> {
@@ -70,22 +78,27 @@ fn outline(record: &order::Order) -> Map<String, Value> {
 }
 
 async fn rejected(store: &dyn Store, id: &str) -> Result<Option<Value>> {
-    let Some(doc) = store.get(Table::Submissions, id).await? else { return Ok(None) };
-    let mut doc: Value = serde_json::from_str(&doc)?;
-    if let Some(fields) = doc.as_object_mut() {
-        fields.insert("status".into(), json!("rejected"));
+    store.get(Table::Submissions, id).await?.as_deref().map(refused).transpose()
+}
+
+/// A submission that was refused, as its record tells it.
+fn refused(doc: &str) -> Result<Value> {
+    let record: order::Submission = serde_json::from_str(doc)?;
+    let mut view = serde_json::to_value(record)?;
+    view["status"] = json!("rejected");
+    if let Some(fields) = view.as_object_mut() {
         fields.remove("content");
     }
-    Ok(Some(doc))
+    Ok(view)
 }
 
 /// What the payment's own record adds.
-async fn payment(store: &dyn Store, id: &str, view: &mut Value) -> Result<()> {
+fn add_payment(doc: Option<&str>, view: &mut Value) -> Result<()> {
     view["status"] = json!("none");
-    if let Some(doc) = store.get(Table::Payments, id).await? {
-        let record: payment::Payment = serde_json::from_str(&doc)?;
+    if let Some(doc) = doc {
+        let record: payment::Payment = serde_json::from_str(doc)?;
         let money = |minor| record.currency.and_then(|c| contract::Money::from_minor(minor, c).ok());
-        view["status"] = json!(record.status);
+        view["status"] = json!(PaymentStanding::of(&record));
         view["charged"] = json!(money(record.captured_minor));
         view["refunded"] = json!(money(record.refunded_minor));
         if let Some(id) = record.capture_name() {

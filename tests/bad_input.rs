@@ -23,7 +23,7 @@ fn unreadable() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "nothing was sent",
         ),
         ("not UTF-8", b"{\"customer_id\":\"\xff\xfe\"}".to_vec(), "valid UTF-8"),
-        ("nested without end", b"[".repeat(100_000), "recursion limit"),
+        ("nested without end", b"[".repeat(100_000), "look at line 1, column 128"),
         ("a list", b"[1,2]".to_vec(), "body_invalid"),
         ("a number", b"17".to_vec(), "body_invalid"),
         ("a text", b"\"checkout\"".to_vec(), "body_invalid"),
@@ -63,7 +63,7 @@ fn what_cannot_be_read_is_refused_at_once_with_the_reason() {
         ("cancel", json!({"order_id": new_id()}), "did you mean \"order.cancel\"?"),
         ("nonsense", json!({}), "type_unknown"),
         ("", json!({}), "type_unknown"),
-        ("order.cancel", json!({}), "missing field `order_id`"),
+        ("order.cancel", json!({}), "order_id is missing"),
         ("order.cancel", json!({"order_id": 17}), "body_invalid"),
         ("stock.adjust", json!({"sku": "BOOK-DUNE", "delta": 1.5, "reason": "x"}), "body_invalid"),
         ("stock.adjust", json!({"sku": "BOOK-DUNE", "delta": 1e300, "reason": "x"}), "body_invalid"),
@@ -137,7 +137,7 @@ const REJECTED: &[Spoilt] = &[
     (
         "a huge sum of quantities",
         |order| order["items"] = json!(vec![json!({"sku": "BOOK-DUNE", "quantity": 900}); 9]),
-        &["items quantity_too_large"],
+        &["items[0].quantity quantity_too_large"],
     ),
     (
         "two thousand lines",
@@ -218,7 +218,7 @@ fn a_checkout_that_makes_no_order_is_rejected_with_a_code_for_each_field() {
         let fault = |fault: &Value| {
             format!("{} {}", fault["field"].as_str().unwrap(), fault["code"].as_str().unwrap())
         };
-        let faults: Vec<_> = view["faults"].as_array().unwrap().iter().map(fault).collect();
+        let faults: Vec<_> = view["errors"].as_array().unwrap().iter().map(fault).collect();
         assert_eq!(faults, *expected, "{what}");
         assert_eq!(view["code"], expected[0].split_once(' ').unwrap().1, "{what}");
     }
@@ -271,6 +271,7 @@ fn an_outsider_s_nonsense_is_kept_as_a_dead_letter_and_holds_up_nobody() {
         json!({"id": "evt", "type": "payment.succeeded", "created": "2026-11-20T18:53:00Z",
             "data": {"reference": id, "transaction_id": "ch_1", "amount": {"amount": amount, "currency": "EUR"}}})
     };
+    shop.wait_for_stock("BOOK-DUNE");
     shop.send("payment.webhook", "odd_evt_of_nobody", &event("5.00"));
     shop.send("payment.webhook", "odd_evt_negative", &event("-5.00"));
     shop.send(

@@ -131,6 +131,7 @@ fn dead_letters_are_listed_shown_replayed_and_discarded() {
     // The same message id with another body never comes past the door.
     let named =
         |sku: &str| json!({"message_id": "mine", "sku": sku, "delta": 1, "reason": "found"}).to_string();
+    shop.wait_for_stock("BOOK-DUNE");
     shop.folder.checkout_reading(named("BOOK-DUNE"), &["submit", "--type", "stock.adjust", "-"]).ok();
     shop.folder
         .checkout_reading(named("BOOK-EMMA"), &["submit", "--type", "stock.adjust", "-"])

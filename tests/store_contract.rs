@@ -29,7 +29,7 @@ use checkout_saga::store::postgres::{Options, PostgresStore};
 use checkout_saga::store::sqlite::{Durability, SqliteStore};
 use checkout_saga::store::{
     Changes, DeadChange, DeadLetter, DeadStatus, Echo, Error, Filter, History, JournalRow, Keys, Letters,
-    Pruned, Said, SavedRecord, Store, Transaction,
+    Pruned, Said, SavedRecord, Store, Totals, Transaction,
 };
 use contract::{Body, Message, MessageId, Need, OrderId, Queue, Role, Table, Time, bodies};
 use db::*;
@@ -102,6 +102,7 @@ every_store!(
     looking:
         list_filters_and_pages_newest_first,
         a_customer_finds_their_own_orders_and_the_failed_ones_when_asked,
+        orders_are_found_by_their_total_and_its_currency,
         sagas_that_wait_for_a_person_are_listed,
         pages_follow_each_other_without_gap_or_overlap,
         many_documents_come_by_their_ids_and_those_that_are_not_there_are_left_out,

@@ -220,6 +220,7 @@ impl World {
             reply_to: Some("asker".into()),
             correlation_id: Some(id.to_string()),
             body: body.to_string().into_bytes(),
+            ..Raw::default()
         };
         let by = match body["by"].as_str() {
             Some("admin") => contract::Speaker::Admin,

@@ -13,7 +13,9 @@ use super::client::{Client, wait_for};
 use super::{paint, shop};
 use crate::app;
 use crate::config::Settings;
-use crate::store::{JournalRow, Store};
+use crate::store::{JournalRow, Store, Totals};
+use crate::view::mask::Sight;
+use crate::view::notices::{self, Told};
 use crate::view::{self, search, visible};
 
 #[derive(clap::Subcommand)]
@@ -56,6 +58,9 @@ pub(super) enum Command {
         /// Every message that was handled on its behalf as well
         #[arg(long)]
         messages: bool,
+        /// What the customer was told as well, word for word
+        #[arg(long)]
+        notices: bool,
         #[arg(long)]
         json: bool,
     },
@@ -157,12 +162,22 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
                 customer_id: customer,
                 from,
                 to,
+                totals: Totals::default(),
                 before: None,
                 limit: limit.into(),
             };
             list(&*store, &wanted, json).await
         }
-        Command::Show { order_id, messages, json } => show(&*store, order_id, messages, json).await,
+        Command::Show { order_id, messages, notices, json } => {
+            show(&*store, order_id, json).await?;
+            if notices && !json {
+                print_notices(&notices::told(&*store, order_id, Sight::Masked).await?);
+            }
+            if messages && !json {
+                print_messages(&store.journal_of(order_id).await?);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Story { order_id, personal, json } => story::show(&*store, order_id, personal, json).await,
         Command::Cancel { order_id, reason, admin, by, preview } => {
             let wants = if admin { "admin" } else { "customer" };
@@ -203,32 +218,33 @@ async fn list(store: &dyn Store, wanted: &search::Wanted, as_json: bool) -> Resu
             id,
             text(order, "created_at"),
             paint::status(&text(order, "status")),
+            text(&order["payment"], "status"),
             money(&order["total"]),
             visible(&text(order, "customer_id")).into(),
         ]
     });
-    say!("{}", paint::table(&["order", "created", "status", "total", "customer"], rows.collect()));
+    say!("{}", paint::table(&["order", "created", "status", "payment", "total", "customer"], rows.collect()));
     if next.is_some() {
         say!("{}", paint::dim("there may be more; narrow it down, or raise --limit"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: bool) -> Result<ExitCode> {
+async fn show(store: &dyn Store, order_id: OrderId, as_json: bool) -> Result<()> {
     let view = known(store, order_id).await?;
     if as_json {
         say!("{}", serde_json::to_string_pretty(&view)?);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let text = |name: &str| view[name].as_str().unwrap_or_default();
     say!("order     {order_id}");
     say!("customer  {}", visible(text("customer_id")));
     say!("status    {}  {}", paint::status(text("status")), visible(text("reason")).replace('_', " "));
     if text("status") == "rejected" {
-        for fault in view["faults"].as_array().into_iter().flatten() {
+        for fault in view["errors"].as_array().into_iter().flatten() {
             say!("because   {}", visible(&super::submit::told(fault)));
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     for item in view["items"].as_array().into_iter().flatten() {
         let title = visible(item["title"].as_str().unwrap_or_default());
@@ -261,10 +277,16 @@ async fn show(store: &dyn Store, order_id: OrderId, messages: bool, as_json: boo
             ))
         );
     }
-    if messages {
-        print_messages(&store.journal_of(order_id).await?);
+    Ok(())
+}
+
+fn print_notices(told: &[Told]) {
+    for Told { at, channel, to, subject, text } in told {
+        say!("{at}  {channel} to {}", visible(to));
+        for line in subject.iter().flat_map(|subject| subject.lines()).chain(text.lines()) {
+            say!("  {}", visible(line));
+        }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn print_messages(rows: &[JournalRow]) {

@@ -92,7 +92,7 @@ async fn outcome(store: &dyn Store, order: &str, seconds: u64) -> Result<Value> 
 /// The reason of an order that was given up; every fault of a submission that was refused.
 fn why(view: &Value) -> String {
     let faults =
-        view["faults"].as_array().into_iter().flatten().map(|fault| format!("\n    {}", told(fault)));
+        view["errors"].as_array().into_iter().flatten().map(|fault| format!("\n    {}", told(fault)));
     match view["reason"].as_str() {
         Some(reason) => format!(" ({})", reason.replace('_', " ")),
         None => faults.collect(),
@@ -119,7 +119,10 @@ fn read(args: &Args) -> Result<Vec<Value>> {
     }
     let bodies: Result<Vec<Value>, _> =
         serde_json::Deserializer::from_str(&text).into_iter::<Value>().collect();
-    let bodies = bodies.map_err(|why| WrongUsage(format!("{name} is not JSON: {why}; nothing was sent")))?;
+    let bodies = bodies.map_err(|why| {
+        let (line, column) = (why.line(), why.column());
+        WrongUsage(format!("{name} is not JSON: look at line {line}, column {column}; nothing was sent"))
+    })?;
     if bodies.is_empty() {
         return Err(
             WrongUsage(format!("{name} is empty; it should hold one JSON object for each checkout")).into()

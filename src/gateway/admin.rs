@@ -5,6 +5,7 @@ mod goods;
 mod letters;
 mod orders;
 mod sagas;
+mod shelves;
 
 use super::orders::Order;
 use super::route::{Route, Who};
@@ -27,7 +28,7 @@ struct Items {
 }
 
 pub(super) fn routes() -> Vec<Route> {
-    let all = [order_routes(), goods_routes(), saga_routes(), letter_routes()];
+    let all = [order_routes(), goods_routes(), shelf_routes(), saga_routes(), letter_routes()];
     all.into_iter().flatten().map(|route| route.by(Who::Admin)).collect()
 }
 
@@ -95,7 +96,8 @@ fn goods_routes() -> Vec<Route> {
         applies(product)
             .about("The catalogue's title and price, and if given the counted stock")
             .takes::<goods::Product>()
-            .problem(422, "PRODUCT_INVALID"),
+            .problem(422, "PRODUCT_INVALID")
+            .problem(422, "STOCK_TOO_LARGE"),
         applies(retire)
             .about("Sell a product no more; orders that exist keep their lines")
             .may_take::<goods::Retirement>()
@@ -103,11 +105,41 @@ fn goods_routes() -> Vec<Route> {
         applies(stock)
             .about("A stock-take found more, or less")
             .takes::<goods::Adjustment>()
-            .problem(422, "REASON_INVALID"),
+            .problem(422, "PRODUCT_UNKNOWN")
+            .problem(422, "REASON_INVALID")
+            .problem(422, "STOCK_BELOW_ZERO")
+            .problem(422, "STOCK_TOO_LARGE"),
         applies(discount)
             .about("A code that takes something off: a percentage or an amount")
             .takes::<goods::Discount>()
             .problem(422, "DISCOUNT_INVALID"),
+    ]
+}
+
+fn shelf_routes() -> Vec<Route> {
+    let list = |route: Route| route.asks::<shelves::Wanted>().problem(400, "CURSOR_INVALID");
+    vec![
+        list(Route::get("/admin/products", "list_products", |call| Box::pin(shelves::products(call))))
+            .about("The catalogue, by sku")
+            .answers::<shelves::Page<shelves::Product>>(200, "a page, perhaps empty"),
+        Route::get("/admin/products/{sku}", "show_product", |call| Box::pin(shelves::product(call)))
+            .about("One product")
+            .answers::<shelves::Product>(200, "the product")
+            .problem(404, "PRODUCT_NOT_FOUND"),
+        list(Route::get("/admin/stock", "list_stock", |call| Box::pin(shelves::stocks(call))))
+            .about("How many there are of everything, by sku")
+            .answers::<shelves::Page<shelves::Stock>>(200, "a page, perhaps empty"),
+        Route::get("/admin/stock/{sku}", "show_stock", |call| Box::pin(shelves::stock(call)))
+            .about("How many there are of one thing")
+            .answers::<shelves::Stock>(200, "its stock")
+            .problem(404, "STOCK_NOT_FOUND"),
+        list(Route::get("/admin/discounts", "list_discounts", |call| Box::pin(shelves::discounts(call))))
+            .about("All discounts, by code")
+            .answers::<shelves::Page<shelves::Discount>>(200, "a page, perhaps empty"),
+        Route::get("/admin/discounts/{code}", "show_discount", |call| Box::pin(shelves::discount(call)))
+            .about("One discount")
+            .answers::<shelves::Discount>(200, "the discount")
+            .problem(404, "DISCOUNT_NOT_FOUND"),
     ]
 }
 

@@ -1,9 +1,10 @@
 //! What a handler is given: who calls, what was asked, and where to look; limits and tokens were checked before.
 
+use std::error::Error as _;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Bytes;
-use axum::extract::Query;
 use axum::http::{HeaderMap, Uri};
 use contract::{Message, OrderId, Speaker};
 use serde::de::DeserializeOwned;
@@ -12,6 +13,7 @@ use super::Gateway;
 use super::auth::Caller;
 use super::dashboard::session::Session;
 use super::problem::Problem;
+use super::query;
 use crate::door::{Accepted, Refused};
 
 pub(crate) struct Call {
@@ -65,25 +67,22 @@ impl Call {
     }
 
     pub(crate) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        Query::try_from_uri(&self.uri)
-            .map(|Query(query)| query)
-            .map_err(|why| Problem::bad_request("QUERY_INVALID", why.body_text()))
+        query::read(&self.uri)
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.body).map_err(|why| Problem::body_invalid(&why))
+        read_json(&self.body)
     }
 
     /// What a page's form has sent.
     pub(crate) fn form<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         serde_urlencoded::from_bytes(&self.body)
-            .map_err(|why| Problem::unprocessable("FORM_INVALID", format!("the form cannot be read: {why}")))
+            .map_err(|why| Problem::unprocessable("FORM_INVALID", contract::in_plain_words(&why.to_string())))
     }
 
     /// Where a route may be called without a body, none is an empty object.
     pub(crate) fn json_if_any<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let body: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
-        serde_json::from_slice(body).map_err(|why| Problem::body_invalid(&why))
+        read_json(if self.body.is_empty() { b"{}" } else { &self.body })
     }
 
     /// Up to how long the caller would rather wait for the outcome (RFC 7240): `Prefer: wait=10`.
@@ -114,14 +113,19 @@ impl Problem {
         Self::unprocessable("IDEMPOTENCY_KEY_REUSED", why)
     }
 
-    /// The parser's words without the values: they may be personal.
-    pub(crate) fn body_invalid(why: &serde_json::Error) -> Self {
-        use serde_json::error::Category;
-        match why.classify() {
-            Category::Data => Self::unprocessable("BODY_INVALID", contract::without_values(why)),
-            Category::Syntax | Category::Eof | Category::Io => {
-                Self::bad_request("BODY_MALFORMED", format!("the body is not JSON: {why}"))
-            }
+    /// What was sent is no JSON, or does not fit: `why` is what a parser says of it.
+    pub(crate) fn body_invalid(body: &[u8], why: &str) -> Self {
+        match contract::not_json(body) {
+            Some(why) => Self::bad_request("BODY_MALFORMED", format!("the body is not JSON: {why}")),
+            None => Self::unprocessable("BODY_INVALID", contract::in_plain_words(why)),
         }
     }
+}
+
+/// axum's reader knows at which field it fails.
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    Json::from_bytes(body).map(|Json(read)| read).map_err(|why| {
+        let said = why.source().map_or_else(|| why.body_text(), ToString::to_string);
+        Problem::body_invalid(body, &said)
+    })
 }

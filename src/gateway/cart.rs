@@ -77,6 +77,9 @@ struct Item {
     /// Today's. What counts is the price when it is ordered.
     #[serde(skip_serializing_if = "Option::is_none")]
     unit_price: Option<Money>,
+    /// It is not sold any more: a checkout of the cart is refused until it is taken out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    retired: bool,
 }
 
 /// 100 lines of the longest sku, with room for a client that indents.
@@ -161,7 +164,8 @@ async fn as_it_is(call: &Call, status: StatusCode, cart: Option<StoredCart>) -> 
 
 fn item(line: &Line, product: Option<&Product>) -> Item {
     let (title, unit_price) = product.map(|product| (product.title.clone(), product.price)).unzip();
-    Item { sku: line.sku.clone(), quantity: line.quantity, title, unit_price }
+    let retired = product.is_some_and(|product| product.retired);
+    Item { sku: line.sku.clone(), quantity: line.quantity, title, unit_price, retired }
 }
 
 fn seen(call: &Call) -> Result<Option<u64>, Problem> {

@@ -26,14 +26,15 @@ pub fn document() -> Value {
         });
         settings.into_generator()
     };
-    let mut schemas =
-        Schemas { sent: generator(Contract::Deserialize), heard: generator(Contract::Serialize) };
+    let (sent, heard) = (generator(Contract::Deserialize), generator(Contract::Serialize));
+    let mut schemas = Schemas { sent, heard, refusals: Map::new() };
     let mut paths: Map<String, Value> = Map::new();
     for route in table().into_iter().filter(|route| !route.page) {
         let operation = operation(&route, &mut schemas);
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_lowercase()] = operation;
     }
+    let refusals = std::mem::take(&mut schemas.refusals);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -46,15 +47,21 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas.all(),
+            "responses": refusals,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     })
 }
 
+/// What many routes answer alike is written once; longer lists of codes are a route's own.
+const SHARED_CODES_MAX: usize = 2;
+
 /// What is read and what is written of one type may differ: a field with a default need not be sent.
 struct Schemas {
     sent: SchemaGenerator,
     heard: SchemaGenerator,
+    /// Shared answers, by name.
+    refusals: Map<String, Value>,
 }
 
 impl Schemas {
@@ -106,8 +113,8 @@ fn parameters(route: &Route, schemas: &mut Schemas) -> Vec<Value> {
         let schema = json!({"type": "string"});
         parameters.push(json!({"name": name, "in": "path", "required": true, "schema": schema}));
     }
-    if let Some(query) = route.query {
-        parameters.extend(in_query(query(&mut schemas.sent).to_value(), schemas));
+    if let Some(query) = &route.query {
+        parameters.extend(in_query((query.schema)(&mut schemas.sent).to_value(), schemas));
     }
     for (name, required, about) in &route.headers {
         parameters.push(json!({
@@ -139,10 +146,22 @@ fn in_query(reference: Value, schemas: &mut Schemas) -> Vec<Value> {
 fn responses(route: &Route, schemas: &mut Schemas) -> Value {
     let mut responses: BTreeMap<u16, Value> = BTreeMap::new();
     for (status, codes) in problems(route) {
-        let schema = schemas.heard.subschema_for::<Problem>();
+        let problem = schemas.heard.subschema_for::<Problem>();
+        let schema = json!({"allOf": [problem, {"properties": {"code": {"enum": codes}}}]});
         let content = json!({"application/problem+json": {"schema": schema}});
         let words: Vec<_> = codes.iter().map(|code| format!("`{code}`")).collect();
-        responses.insert(status, json!({"description": words.join(", "), "content": content}));
+        let response = json!({"description": words.join(", "), "content": content});
+        let alone = route.answers.iter().all(|answer| answer.status != status);
+        let response = match alone && codes.len() <= SHARED_CODES_MAX {
+            true => {
+                let name = format!("{status}_{}", codes.join("_"));
+                let to = json!({"$ref": format!("#/components/responses/{name}")});
+                schemas.refusals.insert(name, response);
+                to
+            }
+            false => response,
+        };
+        responses.insert(status, response);
     }
     for Answer { status, about, content } in &route.answers {
         let content = match content {
@@ -176,8 +195,11 @@ fn problems(route: &Route) -> BTreeMap<u16, Vec<&'static str>> {
     for (status, code) in &route.problems {
         add(*status, code);
     }
+    add(400, "HOST_INVALID");
+    add(422, "CARD_NUMBER_REFUSED");
     if route.who != Who::Monitor {
         add(429, "TOO_MANY_REQUESTS");
+        add(503, "TOO_MANY_CONNECTIONS");
     }
     match route.who {
         Who::Open | Who::Monitor => {}
@@ -193,12 +215,8 @@ fn problems(route: &Route) -> BTreeMap<u16, Vec<&'static str>> {
     if route.path.contains('{') {
         add(400, "PATH_INVALID");
     }
-    if route.query.is_some() {
+    if route.is_strict() {
         add(400, "QUERY_INVALID");
-    }
-    let has_key = route.headers.iter().any(|(name, ..)| name.eq_ignore_ascii_case("idempotency-key"));
-    if route.path.contains('{') || route.query.is_some() || has_key {
-        add(422, "CARD_NUMBER_REFUSED");
     }
     match route.takes {
         Takes::Nothing | Takes::Form { .. } => {}
@@ -206,15 +224,14 @@ fn problems(route: &Route) -> BTreeMap<u16, Vec<&'static str>> {
             add(400, "BODY_INCOMPLETE");
             add(408, "BODY_TOO_SLOW");
             add(413, "BODY_TOO_LARGE");
-            add(422, "CARD_NUMBER_REFUSED");
         }
         Takes::Json { .. } => {
             add(400, "BODY_MALFORMED");
+            add(400, "BODY_INCOMPLETE");
             add(408, "BODY_TOO_SLOW");
             add(413, "BODY_TOO_LARGE");
             add(415, "CONTENT_TYPE_UNSUPPORTED");
             add(422, "BODY_INVALID");
-            add(422, "CARD_NUMBER_REFUSED");
         }
     }
     problems

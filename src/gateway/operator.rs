@@ -71,26 +71,33 @@ pub(super) fn routes() -> Vec<Route> {
         let done = route.by(Who::Admin).takes::<Operator>().answers_nothing(204, "done");
         done.problem(409, "NOT_POSSIBLE")
     };
+    let takes_message = |route: Route| {
+        let unreadable = [
+            (403, "not_allowed"),
+            (413, "body_too_large"),
+            (422, "body_invalid"),
+            (422, "body_malformed"),
+            (422, "message_id_invalid"),
+            (422, "message_id_missing"),
+            (422, "schema_unknown"),
+            (422, "type_unknown"),
+        ];
+        let route = route.by(Who::Admin).takes_up_to::<Submission>(ENVELOPE_BYTES_MAX);
+        let route = route.problem(400, "ENVELOPE_INVALID");
+        unreadable.into_iter().fold(route, |route, (status, code)| route.problem(status, code))
+    };
     vec![
-        Route::post("/admin/messages", "submit_message", |call| Box::pin(submit(call)))
-            .by(Who::Admin)
+        takes_message(Route::post("/admin/messages", "submit_message", |call| Box::pin(submit(call))))
             .about("Let any message in, as if it came from the broker")
-            .takes_up_to::<Submission>(ENVELOPE_BYTES_MAX)
             .answers::<Receipt>(202, "it is safe")
-            .problem(400, "ENVELOPE_INVALID")
-            .problem(413, "body_too_large")
             .problem(422, "message_id_reused"),
-        Route::post("/admin/preview", "preview_message", |call| Box::pin(preview(call)))
-            .by(Who::Admin)
+        takes_message(Route::post("/admin/preview", "preview_message", |call| Box::pin(preview(call))))
             .about(
                 "What a message would cause if it were let in now: decided by the workers on the records as they are, \
                  and kept nowhere",
             )
-            .takes_up_to::<Submission>(ENVELOPE_BYTES_MAX)
             .answers::<Preview>(200, "what would happen")
-            .problem(400, "ENVELOPE_INVALID")
-            .problem(409, "NOT_POSSIBLE")
-            .problem(413, "body_too_large"),
+            .problem(409, "NOT_POSSIBLE"),
         by_hand(Route::post("/admin/dead-letters/{id}/replay", "replay", |call| Box::pin(replay(call))))
             .about("Send a dead letter to its queue again, as it was or edited"),
         by_hand(Route::post("/admin/dead-letters/{id}/discard", "discard", |call| Box::pin(discard(call))))
@@ -115,8 +122,10 @@ async fn preview(call: Call) -> Result<Response, Problem> {
 
 /// As it was sent; with this id if it has none of its own.
 async fn message(call: &Call, or_id: Option<String>) -> Result<Message, Problem> {
-    let submission: Submission = serde_json::from_slice(&call.body)
-        .map_err(|why| Problem::bad_request("ENVELOPE_INVALID", why.to_string()))?;
+    let submission: Submission = serde_json::from_slice(&call.body).map_err(|why| {
+        let Problem { detail, .. } = Problem::body_invalid(&call.body, &why.to_string());
+        Problem::bad_request("ENVELOPE_INVALID", detail)
+    })?;
     let raw = Raw {
         message_id: submission.message_id.or(or_id),
         name: submission.name,

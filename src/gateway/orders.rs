@@ -12,7 +12,7 @@ mod show;
 use super::route::{Route, SMALL_BODY_BYTES_MAX, Who};
 
 pub(crate) use ask::{Asked, ask};
-pub(crate) use history::{cursor, limit_of, read_cursor};
+pub(crate) use history::{cursor, limit_of, read_cursor, totals};
 pub(crate) use shapes::Order;
 pub(crate) use shelf::{Shelf, look_up};
 pub(crate) use show::of as shown_order;
@@ -66,6 +66,7 @@ fn placing() -> Vec<Route> {
             .problem(409, "CART_IN_CHECKOUT")
             .problem(422, "ORDER_CART_EMPTY")
             .problem(422, "ORDER_INVALID")
+            .problem(422, "PRODUCT_UNKNOWN")
             .problem(422, "IDEMPOTENCY_KEY_REUSED")
             .problem(422, "ORDER_ID_REUSED")
             .problem(503, "OVERLOADED"),

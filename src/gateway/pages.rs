@@ -26,7 +26,8 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get("/metrics", "metrics", |call| Box::pin(metrics(call)))
             .by(Who::Open)
             .about("Numbers for Prometheus; nothing of any order. With the setting `ops_listen` they are there, and not here")
-            .answers_other(200, "the page", "text/plain"),
+            .answers_other(200, "the page", "text/plain")
+            .problem(404, "NOT_FOUND"),
         Route::get("/openapi.json", "openapi", |call| Box::pin(document(call)))
             .by(Who::Open)
             .about("This document")

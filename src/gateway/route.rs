@@ -40,7 +40,7 @@ pub(crate) struct Route {
     /// It is there in a shop to play with, and nowhere else.
     pub(crate) play: bool,
     pub(crate) takes: Takes,
-    pub(crate) query: Option<SchemaOf>,
+    pub(crate) query: Option<Query>,
     /// Name, whether it must be there, and what it is for.
     pub(crate) headers: Vec<(&'static str, bool, &'static str)>,
     pub(crate) answers: Vec<Answer>,
@@ -51,6 +51,12 @@ pub(crate) struct Route {
 
 /// Made from an `async fn` by `|call| Box::pin(place(call))`.
 pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Result<Response, Problem>>;
+
+/// What may stand in a query.
+pub(crate) struct Query {
+    pub(crate) schema: SchemaOf,
+    pub(crate) names: Vec<String>,
+}
 
 pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
@@ -199,7 +205,16 @@ impl Route {
 
     /// Its query, as a struct of what may stand there.
     pub(crate) fn asks<T: JsonSchema>(self) -> Self {
-        Self { query: Some(schema_of::<T>), ..self }
+        let whole = SchemaGenerator::default().into_root_schema_for::<T>().to_value();
+        let fields = whole["properties"].as_object();
+        let names = fields.into_iter().flat_map(|fields| fields.keys().cloned()).collect();
+        Self { query: Some(Query { schema: schema_of::<T>, names }), ..self }
+    }
+
+    /// What is in its query and not in the document is a mistake that is better named. Whatever stands between us and
+    /// whoever monitors or reads a page may add something of its own.
+    pub(crate) fn is_strict(&self) -> bool {
+        !self.page && !matches!(self.who, Who::Open | Who::Monitor)
     }
 
     pub(crate) fn header(mut self, name: &'static str, about: &'static str) -> Self {

@@ -40,12 +40,14 @@ pub(super) fn routes() -> Vec<Route> {
             .about("Store a payment method by the provider's token for it. The first one is the default")
             .takes_up_to::<NewMethod>(SMALL_BODY_BYTES_MAX)
             .answers::<PaymentMethod>(201, "it is stored")
+            .answers_nothing(204, "it was stored, and is forgotten by now")
             .problem(409, "PAYMENT_METHODS_TOO_MANY")
             .problem(422, "PAYMENT_METHOD_INVALID"),
         one(Route::patch("/payment-methods/{id}", "change_payment_method", |call| Box::pin(change(call))))
             .about("Make it the default, or say that it is valid longer")
             .takes_up_to::<Changed>(SMALL_BODY_BYTES_MAX)
             .answers::<PaymentMethod>(200, "as it is now")
+            .answers_nothing(204, "it is forgotten by now")
             .problem(409, "PAYMENT_METHOD_DEFAULT_REQUIRED")
             .problem(422, "PAYMENT_METHOD_INVALID"),
         one(Route::delete("/payment-methods/{id}", "remove_payment_method", |call| Box::pin(remove(call))))

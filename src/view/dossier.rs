@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::mask::{Sight, for_people};
+use super::notices::{self, Told};
 use super::search::public;
 use super::story::{self, Story};
 use crate::store::Store;
@@ -20,6 +21,8 @@ pub struct Dossier {
     /// The checkout's, and those of its returns.
     pub sagas: Vec<Value>,
     pub notices: Vec<Value>,
+    /// The notices' words, as long as the journal has them.
+    pub told: Vec<Told>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub story: Option<Story>,
 }
@@ -57,6 +60,7 @@ pub async fn dossier(store: &dyn Store, order_id: OrderId, sight: Sight) -> Resu
         books: books(record.as_ref(), &order),
         contact: for_people(contact.unwrap_or_default(), sight),
         sagas: sagas.map(|saga| for_people(public(saga), sight)).collect(),
+        told: notices::told(store, order_id, sight).await?,
         notices: of_order(store, Table::Notices, &id, NOTICES_MAX).await?,
         order,
         story,

@@ -13,7 +13,7 @@ pub struct PaymentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<Method>,
     #[schemars(with = "String")]
-    pub status: Status,
+    pub status: PaymentStanding,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,6 +33,26 @@ pub struct PaymentView {
     pub history: Vec<Since>,
     pub created_at: Time,
     pub updated_at: Time,
+}
+
+/// Where its money is: with its order's shop, or back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentStanding {
+    /// All that was captured has gone back.
+    Refunded,
+    #[serde(untagged)]
+    As(Status),
+}
+
+impl PaymentStanding {
+    pub fn of(record: &Payment) -> Self {
+        let went_back = record.captured_minor > 0 && record.refunded_minor >= record.captured_minor;
+        match went_back {
+            true => PaymentStanding::Refunded,
+            false => PaymentStanding::As(record.status),
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -90,7 +110,7 @@ pub fn payment_view(id: String, customer_id: String, record: Payment) -> Payment
         order_id: record.order_id,
         customer_id,
         method: charge.map(|charge| charge.method),
-        status: record.status,
+        status: PaymentStanding::of(&record),
         amount: charge.map(|charge| charge.amount),
         captured,
         refunded,

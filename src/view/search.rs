@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::in_list;
-use crate::store::{Filter, Store};
+use super::{in_list, refused};
+use crate::store::{Filter, Store, Totals};
 
 /// Whatever of these is given has to fit.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -33,6 +33,9 @@ pub struct Wanted {
     /// … and before this one.
     #[serde(default)]
     pub to: Option<Time>,
+    /// Of orders alone.
+    #[serde(skip)]
+    pub totals: Totals,
     #[serde(skip)]
     pub before: Option<(Time, String)>,
     #[serde(skip)]
@@ -56,19 +59,20 @@ const CUSTOMER_CHARS_MAX: usize = 100;
 const RETURNS_MAX: usize = 100;
 
 pub async fn orders(store: &dyn Store, wanted: &Wanted) -> Result<Found> {
-    let order = |doc: &String| serde_json::from_str::<order::Order>(doc).map(|order| in_list(&order));
     let text = wanted.text();
     if let Some(beginning) = text.filter(|text| is_beginning(text)) {
         let mut docs = begins(store, Table::Orders, beginning, wanted.limit).await?;
         if docs.is_empty() {
             docs = begins(store, Table::Submissions, beginning, wanted.limit).await?;
             if !docs.is_empty() {
-                let items = docs.iter().map(|doc| serde_json::from_str(doc).map(rejected));
-                return Ok(Found { items: items.collect::<Result<_, _>>()?, next: None });
+                let items = docs.iter().map(|doc| refused(doc));
+                return Ok(Found { items: items.collect::<Result<_>>()?, next: None });
             }
         }
         if !docs.is_empty() {
-            let items: Vec<Value> = docs.iter().map(order).collect::<Result<_, _>>()?;
+            let records: Vec<order::Order> =
+                docs.iter().map(|doc| serde_json::from_str(doc)).collect::<Result<_, _>>()?;
+            let items = in_list(store, &records).await?;
             return Ok(Found {
                 items: items.into_iter().filter(|one| wanted.fits(one)).collect(),
                 next: None,
@@ -76,7 +80,11 @@ pub async fn orders(store: &dyn Store, wanted: &Wanted) -> Result<Found> {
         }
     }
     let filter = wanted.filter(store, text).await?;
-    page(store.list(Table::Orders, &filter).await?, wanted.limit, |doc| Ok(order(doc)?), "order_id")
+    let docs = store.list(Table::Orders, &filter).await?;
+    let Found { items, next } = page(docs, wanted.limit, |doc| Ok(serde_json::from_str(doc)?), "order_id")?;
+    let records: Vec<order::Order> =
+        items.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
+    Ok(Found { items: in_list(store, &records).await?, next })
 }
 
 pub async fn sagas(store: &dyn Store, wanted: &Wanted) -> Result<Found> {
@@ -131,6 +139,7 @@ impl Wanted {
             from: self.from,
             to: self.to,
             idle_since,
+            totals: self.totals.clone(),
             before: self.before.clone(),
             limit: self.limit + 1,
         })
@@ -175,14 +184,6 @@ async fn begins(store: &dyn Store, table: Table, beginning: &str, limit: usize) 
 fn is_beginning(text: &str) -> bool {
     let like_an_id = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     like_an_id && (BEGINNING_MIN..=OrderId::default().to_string().len()).contains(&text.len())
-}
-
-fn rejected(mut doc: Value) -> Value {
-    doc["status"] = Value::from("rejected");
-    if let Some(fields) = doc.as_object_mut() {
-        fields.remove("content");
-    }
-    doc
 }
 
 /// As it is kept, with its own id, and without the token, which is for the provider alone.

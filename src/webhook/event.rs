@@ -1,7 +1,5 @@
 //! What a believed webhook says, in our own words: an event about a payment, or something that is none of our concern.
 
-/// Where it fails, and not at what: that may be personal.
-pub(super) use contract::without_values as plain;
 use contract::{ProviderEvent, ProviderEventKind, clean_text};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -53,6 +51,14 @@ impl Envelope {
 
     pub(super) fn set_aside(self, why: &'static str) -> Heard {
         Heard::SetAside { event_id: self.id, kind: self.kind, why }
+    }
+}
+
+/// Where it fails, and not at what: that may be personal.
+pub(super) fn plain(why: &serde_json::Error) -> String {
+    match why.is_data() {
+        true => contract::in_plain_words(&why.to_string()),
+        false => "it is not JSON".to_string(),
     }
 }
 

@@ -184,7 +184,6 @@ fn headers() -> Value {
             "causation_id": {
                 "type": "string", "description": "The `message_id` of what was being handled when this was said.",
             },
-            "traceparent": {"type": "string", "description": "W3C Trace Context."},
         },
     })
 }

@@ -255,17 +255,31 @@ pub(crate) fn endings() -> Vec<Entry> {
         entry::<bodies::OrderRejected>(
             "order.rejected",
             "A submission did not become an order.",
-            "Nothing was held and nothing charged. Branch on `code`; `details` lists every fault.",
-            vec![(
-                "an unknown product",
-                of_customer(json!({
-                    "code": "product_unknown",
-                    "message": "items[0].sku: there is no product BOOK-DUNA",
-                    "details": [{
-                        "field": "items[0].sku", "code": "product_unknown", "message": "there is no product BOOK-DUNA",
-                    }],
-                })),
-            )],
+            "Nothing was held and nothing charged. Branch on `code`; `errors` lists every fault.",
+            vec![
+                (
+                    "an unknown product",
+                    of_customer(json!({
+                        "code": "product_unknown",
+                        "message": "items[0].sku: there is no product BOOK-DUNA",
+                        "errors": [{
+                            "field": "items[0].sku", "code": "product_unknown", "message": "there is no product BOOK-DUNA",
+                        }],
+                    })),
+                ),
+                (
+                    "a cart that another order has",
+                    of_customer(json!({
+                        "code": "cart_in_checkout",
+                        "message": format!("cart: order {ORDER} is being made of this cart; wait for it, or cancel it"),
+                        "errors": [{
+                            "field": "cart", "code": "cart_in_checkout",
+                            "message": format!("order {ORDER} is being made of this cart; wait for it, or cancel it"),
+                            "order_id": ORDER,
+                        }],
+                    })),
+                ),
+            ],
         ),
         entry::<bodies::OrderFulfilled>(
             "order.fulfilled",
@@ -391,7 +405,7 @@ fn order_facts() -> Vec<Entry> {
                     of_customer(json!({
                         "command": "order.refund", "reason": "quantity_too_large", "status": "fulfilled",
                         "allowed": ["refund", "archive"],
-                        "details": [{
+                        "errors": [{
                             "field": "items[0].quantity", "code": "quantity_too_large",
                             "message": "4 of PEN-BLUE; 2 can still come back",
                         }],

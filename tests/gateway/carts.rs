@@ -149,3 +149,48 @@ fn goods_paid_for_at_the_door_leave_the_cart_when_they_are_on_their_way() {
     until("the cart to be settled", || (cart(&anna) == "v2: ").then_some(()));
     gate.shop.close();
 }
+
+#[test]
+fn a_checkout_of_the_cart_takes_no_items() {
+    let gate = Gate::open();
+    let anna = gate.customer("anna");
+    put(&anna, DUNE, 1);
+    let body = json!({"items": [{"sku": PEN, "quantity": 1}], "payment": card("tok_ok")}).to_string();
+    let refused = anna.send("POST", "/orders/checkout", &[("idempotency-key", "k")], body.as_bytes());
+    assert_eq!(refused.problem(422, "ORDER_INVALID")["errors"][0]["field"], "items");
+    assert_eq!(anna.get("/orders").json()["items"], json!([]));
+    assert_eq!(cart(&anna), "v1: BOOK-DUNE 1");
+    gate.shop.close();
+}
+
+#[test]
+fn what_is_sold_no_more_is_marked_in_the_cart_and_named_by_its_place_in_it() {
+    let gate = Gate::open();
+    let (anna, admin) = (gate.customer("anna"), gate.admin());
+    let tea =
+        json!({"title": "Tea", "price": {"amount": "3.00", "currency": "EUR"}, "on_hand": 9}).to_string();
+    admin.send("PUT", "/admin/products/TEA", &[], tea.as_bytes()).is(200);
+    put(&anna, DUNE, 1);
+    put(&anna, "TEA", 1);
+    admin.send("DELETE", "/admin/products/TEA", &[], b"").is(200);
+    let items = anna.get("/cart").is(200).json()["items"].clone();
+    assert_eq!((&items[0]["retired"], &items[1]["retired"]), (&Value::Null, &json!(true)));
+    let refused = check_out(&anna, "k", None, card("tok_ok")).problem(422, "PRODUCT_UNKNOWN");
+    assert_eq!(refused["errors"][0]["field"], "items[1].sku");
+    gate.shop.close();
+}
+
+#[test]
+fn who_is_refused_for_another_checkout_of_the_cart_hears_which_order_that_is() {
+    let gate = Gate::open();
+    let anna = gate.customer("anna");
+    put(&anna, DUNE, 1);
+    let later = json!({"method": "card", "token": "tok_ok", "confirm": "manual"});
+    let body = json!({"payment": later}).to_string();
+    let placed = anna.send("POST", "/orders/checkout", &[("idempotency-key", "k")], body.as_bytes()).is(202);
+    let id = placed.json()["order_id"].clone();
+    until("the cart to be ordered", || (anna.get("/cart").json()["order_id"] == id).then_some(()));
+    let second = check_out(&anna, "k2", None, card("tok_ok")).problem(409, "CART_IN_CHECKOUT");
+    assert_eq!(second["errors"][0]["order_id"], id);
+    gate.shop.close();
+}

@@ -147,6 +147,8 @@ fn letter_is_explained(code: &str, name: &str, body: &str, plan: Option<&Plan>) 
         ("payment_unknown", "payment.settle") => plan.is_some_and(|plan| plan.method == "cod" && plan.paid),
         ("saga_unknown", "saga.retry") => plan.is_some(),
         ("stock_below_zero", "stock.adjust") => true,
+        // It came before the catalogue.
+        ("product_unknown", "stock.adjust") => true,
         _ => false,
     }
 }

@@ -101,6 +101,49 @@ pub(super) async fn an_orders_journal_comes_back_as_it_was_written(db: Db) {
     assert_eq!(page.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [2, 3]);
 }
 
+pub(super) async fn orders_are_found_by_their_total_and_its_currency(db: Db) {
+    let costs = |n: u64, status: &str, amount: &str, currency: &str| {
+        let (id, when) = (order(n), at(n));
+        let json = format!(
+            r#"{{"number":{n},"customer_id":"anna","status":"{status}","created_at":"{when}","updated_at":"{when}",
+                "total":{{"amount":"{amount}","currency":"{currency}"}},"items":[]}}"#
+        );
+        save(Table::Orders, &id.to_string(), 0, &json)
+    };
+    let orders = vec![
+        costs(1, "created", "9.99", "EUR"),
+        costs(2, "paid", "10.00", "EUR"),
+        costs(3, "cancelled", "20.00", "EUR"),
+        costs(4, "paid", "1500", "JPY"),
+    ];
+    keep(&db, records(orders)).await.unwrap();
+    let totals = |from_minor: Option<i64>, to_minor: Option<i64>, currency: &str| Totals {
+        from_minor,
+        to_minor,
+        currency: Some(currency.into()),
+    };
+    let any = || Filter { limit: 9, ..Filter::default() };
+    for (wanted, status, expected) in [
+        (totals(None, None, "EUR"), None, vec![3, 2, 1]),
+        (totals(Some(1000), None, "EUR"), None, vec![3, 2]),
+        (totals(Some(1000), Some(1000), "EUR"), None, vec![2]),
+        (totals(None, Some(999), "EUR"), None, vec![1]),
+        (totals(Some(1000), None, "JPY"), None, vec![4]),
+        (totals(Some(1000), None, "EUR"), Some("paid"), vec![2]),
+        (totals(Some(1000), None, "EUR"), Some("cancelled"), vec![3]),
+        (totals(None, None, "USD"), None, vec![]),
+    ] {
+        let status = status.map(str::to_string);
+        let filter = Filter { totals: wanted.clone(), status: status.clone(), ..any() };
+        let numbers = |found: Vec<String>| found.iter().map(|json| number_of(json)).collect::<Vec<u64>>();
+        assert_eq!(numbers(db.store.list(Table::Orders, &filter).await.unwrap()), expected, "{filter:?}");
+        let of_anna = Filter { customer_id: Some("anna".into()), ..filter };
+        assert_eq!(numbers(db.store.list(Table::Orders, &of_anna).await.unwrap()), expected, "{of_anna:?}");
+        let history = History { totals: wanted, status, failed_too: true, limit: 9, ..History::default() };
+        assert_eq!(numbers(db.store.history("anna", &history).await.unwrap()), expected, "{history:?}");
+    }
+}
+
 pub(super) async fn sagas_that_wait_for_a_person_are_listed(db: Db) {
     let saga = |n: u64, status: &str| {
         let json = format!(

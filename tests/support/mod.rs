@@ -7,6 +7,7 @@ pub(crate) mod house;
 pub(crate) mod http;
 pub(crate) mod postgres;
 pub(crate) mod postman;
+pub(crate) mod promised;
 pub(crate) mod proxy;
 pub(crate) mod rabbit;
 pub(crate) mod raw_amqp;

@@ -72,6 +72,15 @@ impl Shop {
         })
     }
 
+    /// The sample catalogue comes by messages, like everything else.
+    pub(crate) fn wait_for_stock(&self, sku: &str) {
+        block_on(async {
+            let store = self.folder.store().await;
+            let counted = async || store.get(Table::Stock, sku).await.unwrap().is_some();
+            super::until_stored("the stock", counted).await;
+        });
+    }
+
     pub(crate) fn wait_for_hold(&self, id: &str) {
         block_on(async {
             let store = self.folder.store().await;

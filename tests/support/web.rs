@@ -8,6 +8,7 @@ use std::time::Duration;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
+use super::promised::{self, Answered};
 use super::served::SECRET;
 
 /// Someone with a token, or without.
@@ -73,7 +74,9 @@ impl Web {
         let mut stream = self.begin(method, path, headers, body)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).or_else(|why| if answer.is_empty() { Err(why) } else { Ok(0) })?;
-        Answer::read(&String::from_utf8_lossy(&answer))
+        let answer = Answer::read(&String::from_utf8_lossy(&answer))?;
+        answer.must_be_promised(method, path);
+        Ok(answer)
     }
 
     /// Sent, and not read yet: for answers that go on and on.
@@ -124,6 +127,16 @@ impl Answer {
         let chunked = headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked");
         let text = if chunked { unchunked(body) } else { body.to_string() };
         Ok(Self { status, headers, text })
+    }
+
+    /// By the document, unless the connection ended before the answer did.
+    #[track_caller]
+    fn must_be_promised(&self, method: &str, path: &str) {
+        let length = self.headers.get("content-length").and_then(|length| length.parse::<usize>().ok());
+        if method == "HEAD" || length.is_none_or(|length| length <= self.text.len()) {
+            let media = self.headers.get("content-type").map(String::as_str);
+            promised::hold(method, path, &Answered { status: self.status, media, body: &self.text });
+        }
     }
 
     pub(crate) fn json(&self) -> Value {

@@ -258,6 +258,7 @@ fn from_outside(
         reply_to: reply_to.map(String::from),
         correlation_id: text_of(incoming.properties.correlation_id()).map(String::from),
         body: incoming.body.to_vec(),
+        ..Raw::default()
     };
     Message::accept(by, &raw, now)
 }

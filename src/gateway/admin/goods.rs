@@ -103,7 +103,7 @@ fn clean(reason: Option<String>) -> Result<Option<String>, Problem> {
     reason.transpose().map_err(|why| Problem::field_invalid("reason", &why))
 }
 
-fn discount_code(call: &Call) -> Result<String, Problem> {
+pub(super) fn discount_code(call: &Call) -> Result<String, Problem> {
     let code = call.param("code");
     let fits = (1..=40).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic());
     fits.then(|| code.to_string()).ok_or_else(|| {
@@ -114,7 +114,7 @@ fn discount_code(call: &Call) -> Result<String, Problem> {
     })
 }
 
-fn sku(call: &Call) -> Result<Sku, Problem> {
+pub(super) fn sku(call: &Call) -> Result<Sku, Problem> {
     Sku::new(call.param("sku")).ok_or_else(|| {
         Problem::bad_request("PATH_INVALID", "a sku has 1 to 64 visible ASCII characters and no spaces")
     })

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::sagas::must_say;
 use crate::gateway::call::Call;
-use crate::gateway::orders::{self, Asked, cursor, limit_of, read_cursor};
+use crate::gateway::orders::{self, Asked, cursor, limit_of, read_cursor, totals};
 use crate::gateway::problem::Problem;
 use crate::view::mask::Sight;
 use crate::view::{search, story};
@@ -39,6 +39,15 @@ pub(super) struct Wanted {
     /// … and before this one.
     #[serde(default)]
     to: Option<Time>,
+    /// That cost at least this much, …
+    #[serde(default)]
+    min_total: Option<String>,
+    /// … and at most that: decimals like `12.34`, of `currency`.
+    #[serde(default)]
+    max_total: Option<String>,
+    /// That were priced in this currency.
+    #[serde(default)]
+    currency: Option<String>,
     /// At most 100; 20 if it is left out.
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
@@ -80,17 +89,19 @@ pub(super) struct Refund {
 }
 
 pub(super) async fn list(call: Call) -> Result<Response, Problem> {
-    let Wanted { q, status, step, idle_s, customer_id, from, to, limit, cursor: before } = call.query()?;
+    let wanted: Wanted = call.query()?;
+    let totals = totals(wanted.min_total, wanted.max_total, wanted.currency)?;
     let wanted = search::Wanted {
-        q,
-        status: status.map(|status| status.name().to_string()),
-        step,
-        idle_s,
-        customer_id,
-        from,
-        to,
-        before: before.as_deref().map(read_cursor).transpose()?,
-        limit: limit_of(limit)?,
+        q: wanted.q,
+        status: wanted.status.map(|status| status.name().to_string()),
+        step: wanted.step,
+        idle_s: wanted.idle_s,
+        customer_id: wanted.customer_id,
+        from: wanted.from,
+        to: wanted.to,
+        totals,
+        before: wanted.cursor.as_deref().map(read_cursor).transpose()?,
+        limit: limit_of(wanted.limit)?,
     };
     let found = search::orders(&*call.gateway.store, &wanted).await?;
     Ok(Json(json!({"items": found.items, "next": next_of(found.next)})).into_response())

@@ -123,7 +123,7 @@ fn items(dossier: &Dossier) -> Tag {
         );
         tag("p").text(words.trim_end())
     });
-    let faults = dossier.order["faults"].as_array().into_iter().flatten();
+    let faults = dossier.order["errors"].as_array().into_iter().flatten();
     let faults = faults.map(|fault| tag("p").class("note bad").text(word(fault, "message")));
     section("items", "Items")
         .with(table("Items", &["SKU", "Title", "Quantity", "Each", "Together"], rows))
@@ -151,12 +151,20 @@ fn notices(dossier: &Dossier) -> Tag {
             text(channels.collect::<Vec<_>>().join(", ")),
         ]
     });
+    let in_full = dossier.told.iter().map(|told| {
+        let head = format!("{} to {} at {}", told.channel, told.to, told.at);
+        let subject = told.subject.as_ref().map(|subject| tag("p").text(subject));
+        tag("details")
+            .with(tag("summary").text(head))
+            .with(subject)
+            .with(tag("pre").attr("tabindex", "0").text(&told.text))
+    });
     let section = section("notices", "Notices sent");
     match dossier.notices.is_empty() {
         true => {
             section.with(tag("p").class("dim").text("The customer was told nothing, or left no address."))
         }
-        false => section.with(table("Notices", &["At", "Event", "By"], rows)),
+        false => section.with(table("Notices", &["At", "Event", "By"], rows)).all(in_full),
     }
 }
 

@@ -22,8 +22,8 @@ const resolved = (document, schema, depth = 0) => {
   if (depth > 6 || schema === null || typeof schema !== "object") return schema;
   if (Array.isArray(schema)) return schema.map((one) => resolved(document, one, depth + 1));
   if (schema.$ref) {
-    const name = schema.$ref.split("/").pop();
-    return resolved(document, document.components.schemas[name] ?? {}, depth + 1);
+    const [kind, name] = schema.$ref.split("/").slice(-2);
+    return resolved(document, document.components[kind]?.[name] ?? {}, depth + 1);
   }
   return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, resolved(document, value, depth + 1)]));
 };
@@ -39,7 +39,7 @@ const operation = (document, method, path, operation) => {
   const body = schemaOf(operation.requestBody?.content);
   if (body) inside.push(make("h4", "Body"), make("pre", JSON.stringify(resolved(document, body), null, 2)));
   inside.push(make("h4", "Answers"), rows(Object.entries(operation.responses).map(([status, response]) =>
-    [status, response.description])));
+    [status, resolved(document, response, 5).description])));
   return make("details", "",
     make("summary", "", named("code", "method", method.toUpperCase()), make("code", path),
       named("span", "about", operation.security.length ? "token" : "open")),

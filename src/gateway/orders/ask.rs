@@ -155,11 +155,11 @@ async fn heard(call: &Call, order_id: OrderId, id: &MessageId, asked: &Asked) ->
             .with("reason", reason.clone())
             .with("order_status", json!(status.map(|status| status.name())))
             .with("allowed", json!(allowed));
-        let details = match &said.message.body {
-            Body::OrderRefused(no) if !no.details.is_empty() => json!(no.details),
+        let errors = match &said.message.body {
+            Body::OrderRefused(no) if !no.errors.is_empty() => json!(no.errors),
             _ => return Ok(Heard::Refused(Box::new(problem))),
         };
-        return Ok(Heard::Refused(Box::new(problem.with("errors", details))));
+        return Ok(Heard::Refused(Box::new(problem.with("errors", errors))));
     }
     Ok(Heard::Passed)
 }

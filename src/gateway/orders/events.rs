@@ -108,7 +108,7 @@ impl Watching {
 fn entries(order: &Value) -> Vec<Value> {
     if order["status"] == "rejected" {
         return vec![json!({
-            "order_id": order["order_id"], "at": order["at"], "from": null, "to": "rejected", "faults": order["faults"],
+            "order_id": order["order_id"], "at": order["at"], "from": null, "to": "rejected", "errors": order["errors"],
         })];
     }
     let audit = order["audit"].as_array().cloned().unwrap_or_default();

@@ -3,14 +3,14 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use contract::{OrderId, Time};
+use contract::{Currency, Money, OrderId, Time};
 use serde_json::json;
 
 use super::shapes::Wanted;
 use super::show;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
-use crate::store::History;
+use crate::store::{History, Totals};
 use crate::view;
 
 const LIMIT: u32 = 20;
@@ -30,6 +30,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
         from: wanted.from,
         to: wanted.to,
         holding: wanted.q.filter(|text| !text.is_empty()),
+        totals: totals(wanted.min_total, wanted.max_total, wanted.currency)?,
         before: wanted.cursor.as_deref().map(read_cursor).transpose()?,
         // One more tells whether there is another page.
         limit: limit + 1,
@@ -43,8 +44,8 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
         .collect::<Result<_, _>>()
         .map_err(Problem::internal)?;
     let next = records.last().filter(|_| more).map(|last| cursor(last.created_at, last.order_id));
-    let orders: Vec<_> =
-        records.iter().map(|record| show::for_caller(view::in_list(record), caller)).collect();
+    let shown = view::in_list(&*call.gateway.store, &records).await?;
+    let orders: Vec<_> = shown.into_iter().map(|order| show::for_caller(order, caller)).collect();
     Ok(Json(json!({"items": orders, "next": next})).into_response())
 }
 
@@ -53,6 +54,29 @@ pub(crate) fn limit_of(asked: Option<u32>) -> Result<usize, Problem> {
         limit @ 1..=LIMIT_MAX => Ok(limit as usize),
         _ => Err(Problem::bad_request("QUERY_INVALID", format!("limit lies between 1 and {LIMIT_MAX}"))),
     }
+}
+
+/// Without its currency an amount says nothing.
+pub(crate) fn totals(
+    min: Option<String>,
+    max: Option<String>,
+    currency: Option<String>,
+) -> Result<Totals, Problem> {
+    let invalid = |why: String| Problem::bad_request("QUERY_INVALID", why);
+    let Some(code) = currency else {
+        return match min.or(max) {
+            None => Ok(Totals::default()),
+            Some(_) => Err(invalid("say with `currency` what min_total and max_total are amounts of".into())),
+        };
+    };
+    let currency = Currency::from_code(&code)
+        .ok_or_else(|| invalid("currency is a code of ISO 4217, like EUR".into()))?;
+    let minor = |name: &str, amount: Option<String>| {
+        let read = amount.map(|amount| Money::parse(&amount, currency)).transpose();
+        read.map(|money| money.map(Money::minor)).map_err(|why| invalid(format!("{name}: {why}")))
+    };
+    let (from_minor, to_minor) = (minor("min_total", min)?, minor("max_total", max)?);
+    Ok(Totals { from_minor, to_minor, currency: Some(currency.code().to_string()) })
 }
 
 /// Time and id in hex: it looks like nothing that anybody should take apart.

@@ -41,7 +41,7 @@ fn seen(order: Value, caller: &Caller) -> Option<Outcome> {
     let id = order["order_id"].clone();
     match order["status"].as_str().unwrap_or_default() {
         "rejected" => {
-            let faults: Vec<Fault> = serde_json::from_value(order["faults"].clone()).unwrap_or_default();
+            let faults: Vec<Fault> = serde_json::from_value(order["errors"].clone()).unwrap_or_default();
             refused(place::refusal(&faults).with("order_id", id))
         }
         "paid" | "fulfilled" | "archived" => Some(Outcome::Taken(show::for_caller(order, caller))),

@@ -17,16 +17,22 @@ use crate::gateway::key::Key;
 use crate::gateway::problem::Problem;
 
 pub(super) async fn place(call: Call) -> Result<Response, Problem> {
-    submit(call, |_| {}).await
+    // What orders the stored cart is not known here.
+    let of_items = |fields: &mut Map<String, Value>| {
+        fields.remove("cart");
+        fields.remove("cart_version");
+    };
+    submit(call, of_items).await
 }
 
 /// The same, with what lies in the customer's stored cart.
 pub(super) async fn check_out(call: Call) -> Result<Response, Problem> {
-    let of_cart = |fields: &mut Map<String, Value>| {
-        fields.remove("items");
-        fields.insert("cart".into(), json!(true));
-    };
-    submit(call, of_cart).await
+    let body: Value = call.json()?;
+    if body.get("items").is_some_and(|items| !items.is_null()) {
+        let why = "the stored cart is ordered here; POST /orders orders items";
+        return Err(refusal(&[Fault::new("items", "invalid", why)]));
+    }
+    submit(call, |fields| drop(fields.insert("cart".into(), json!(true)))).await
 }
 
 async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Response, Problem> {
@@ -37,6 +43,9 @@ async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Respon
         return Err(Problem::internal("a checkout became another"));
     };
     let order_id = submit.order_id;
+    let (status, customer_id) = ("submitted", submit.customer_id.clone());
+    let submitted =
+        json!({"order_id": order_id, "customer_id": customer_id, "status": status, "actions": []});
     must_be_whole(gateway, submit).await?;
     gateway.admission.open(&*gateway.store).await?;
     if key.is_none_or(|key| key.order_id != order_id) {
@@ -54,7 +63,7 @@ async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Respon
         Some((time, _place, mut waiter)) => {
             tokio::time::timeout(time, outcome::of(gateway, caller, order_id, &mut waiter)).await
         }
-        None => return Ok(under_way(order_id, &submitted(caller, order_id))),
+        None => return Ok(under_way(order_id, &submitted)),
     };
     match answered {
         Ok(outcome) => ended(order_id, outcome?),
@@ -73,7 +82,12 @@ async fn read(
     let Some(fields) = body.as_object_mut() else {
         return Err(Problem::unprocessable("ORDER_INVALID", "the body must be a JSON object"));
     };
-    fields.insert("customer_id".into(), json!(&*caller.id));
+    // Whose order it is, an admin may say; everybody else's token says it.
+    let named = fields.get("customer_id").is_some_and(|id| !id.is_null());
+    let placed_by = (caller.is_admin() && named).then(|| caller.id.to_string());
+    if placed_by.is_none() {
+        fields.insert("customer_id".into(), json!(&*caller.id));
+    }
     meant(fields);
     match (fields.get("order_id").filter(|id| !id.is_null()), key) {
         (Some(named), _) if named.as_str().is_none_or(|id| id.parse::<OrderId>().is_err()) => {
@@ -89,6 +103,7 @@ async fn read(
     let raw = Raw {
         message_id: key.map(|key| key.message_id.to_string()),
         name: "checkout.submit".into(),
+        placed_by,
         body: body.to_string().into_bytes(),
         ..Raw::default()
     };
@@ -103,7 +118,7 @@ async fn read(
 /// The faults that anybody can see are told at once; whether it can be had at all is the order worker's to say.
 async fn must_be_whole(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
     let cart = submit.cart.as_ref().map_err(|faults| refusal(faults))?;
-    let unknown = gateway.shelf.unknown(&*gateway.store, &cart.lines).await?;
+    let unknown = gateway.shelf.unknown(&*gateway.store, submit, &cart.lines).await?;
     if unknown.is_empty() { Ok(()) } else { Err(refusal(&Fault::first(unknown))) }
 }
 
@@ -158,10 +173,6 @@ fn ended(order_id: OrderId, outcome: Outcome) -> Result<Response, Problem> {
         Outcome::Taken(order) => Ok(with_place(order_id, StatusCode::CREATED, &order)),
         Outcome::Refused(problem) => Err(*problem),
     }
-}
-
-fn submitted(caller: &Caller, order_id: OrderId) -> Value {
-    json!({"order_id": order_id, "customer_id": &*caller.id, "status": "submitted", "actions": []})
 }
 
 fn under_way(order_id: OrderId, order: &Value) -> Response {

@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 }]))]
 #[allow(dead_code)]
 pub(crate) struct NewOrder {
+    /// For admins: whose order it is. Everybody else's token says it, whatever stands here.
+    #[serde(default)]
+    customer_id: Option<String>,
     /// Instead of an Idempotency-Key, or beside it.
     #[serde(default)]
     order_id: Option<OrderId>,
@@ -35,6 +38,9 @@ pub(crate) struct NewOrder {
 #[derive(JsonSchema)]
 #[allow(dead_code)]
 pub(crate) struct CartCheckout {
+    /// For admins: whose order it is. Everybody else's token says it, whatever stands here.
+    #[serde(default)]
+    customer_id: Option<String>,
     /// Instead of an Idempotency-Key, or beside it.
     #[serde(default)]
     order_id: Option<OrderId>,
@@ -87,9 +93,18 @@ pub(crate) struct Order {
     /// Each change of its status, oldest first. Left out in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     audit: Vec<Entry>,
-    /// What was wrong, when it was rejected.
+    /// Of the first of `errors`, when it was rejected, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// … in words, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    /// … and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Time>,
+    /// All that was wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    faults: Vec<Fault>,
+    errors: Vec<Fault>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_at: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,7 +117,7 @@ pub(crate) struct Order {
 pub(crate) enum Standing {
     /// It is safe, and nobody has looked at it yet.
     Submitted,
-    /// It was refused as it came; `faults` say why.
+    /// It was refused as it came; `errors` say why.
     Rejected,
     #[serde(untagged)]
     Known(Status),
@@ -186,6 +201,15 @@ pub(crate) struct Wanted {
     #[serde(default)]
     #[schemars(length(max = 100))]
     pub(super) q: Option<String>,
+    /// That cost at least this much, …
+    #[serde(default)]
+    pub(super) min_total: Option<String>,
+    /// … and at most that: decimals like `12.34`, of `currency`.
+    #[serde(default)]
+    pub(super) max_total: Option<String>,
+    /// That were priced in this currency.
+    #[serde(default)]
+    pub(super) currency: Option<String>,
     /// At most 100; 20 if it is left out.
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use contract::{Fault, Line, Sku, Table};
+use contract::{Fault, Line, Sku, Submit, Table};
 use order::Product;
 
 use crate::store::{Error, Store};
@@ -16,7 +16,12 @@ pub(crate) struct Shelf(Mutex<HashSet<Sku>>);
 
 impl Shelf {
     /// A fault for each line of something that does not exist.
-    pub(super) async fn unknown(&self, store: &dyn Store, lines: &[Line]) -> Result<Vec<Fault>, Error> {
+    pub(super) async fn unknown(
+        &self,
+        store: &dyn Store,
+        submit: &Submit,
+        lines: &[Line],
+    ) -> Result<Vec<Fault>, Error> {
         let new: Vec<&Sku> = {
             let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             lines.iter().map(|line| &line.sku).filter(|sku| !known.contains(*sku)).collect()
@@ -30,7 +35,7 @@ impl Shelf {
         for sku in new {
             if products.get(sku.as_str()).is_none_or(|product| product.retired) {
                 let why = format!("there is no product {sku}");
-                faults.push(Fault::new("items", "product_unknown", why));
+                faults.push(Fault::new(submit.field_of(sku, lines), "product_unknown", why));
             } else if known.len() < KNOWN_MAX {
                 known.insert(sku.clone());
             }

@@ -47,13 +47,13 @@ pub(crate) fn for_caller(mut order: Value, caller: &Caller) -> Value {
     }
     // Who of the shop did something is the shop's affair.
     for list in ["audit", "returns"] {
-        for entry in order[list].as_array_mut().into_iter().flatten() {
+        for entry in order.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             entry.as_object_mut().map(|fields| fields.remove("who"));
         }
     }
     // Cash is booked by whoever takes it; what waits to be confirmed is confirmed by its customer.
     let by_customer = order["payment"]["method"] != "cod";
-    if let Some(actions) = order["actions"].as_array_mut() {
+    if let Some(actions) = order.get_mut("actions").and_then(Value::as_array_mut) {
         let theirs = |action: &str| may(caller, action) || (action == "pay" && by_customer);
         actions.retain(|action| action.as_str().is_some_and(theirs));
     }

@@ -85,6 +85,8 @@ pub(super) async fn history(
                   where position($8 in lower((line ->> 'title') collate "C")) > 0
                      or position($8 in lower((line ->> 'author') collate "C")) > 0
                      or position($8 in lower((line ->> 'sku') collate "C")) > 0))
+             and ($10::bigint is null or total_minor >= $10) and ($11::bigint is null or total_minor <= $11)
+             and ($12::text is null or currency = $12)
            order by created_at desc, id desc limit $9"#,
     )
     .bind(customer_id.to_string())
@@ -95,7 +97,10 @@ pub(super) async fn history(
     .bind(wanted.status.clone())
     .bind(wanted.failed_too)
     .bind(wanted.holding.as_ref().map(|text| text.to_ascii_lowercase()))
-    .bind(rows(wanted.limit));
+    .bind(rows(wanted.limit))
+    .bind(wanted.totals.from_minor)
+    .bind(wanted.totals.to_minor)
+    .bind(wanted.totals.currency.clone());
     let found = pool.take().await?.rows(asked).await?;
     found.iter().map(|row| Ok(text(row, "doc")?.to_string())).collect()
 }

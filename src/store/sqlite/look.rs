@@ -84,6 +84,8 @@ pub(super) async fn history(
                 where instr(lower(line.value ->> 'title'), ?8) > 0
                    or instr(lower(line.value ->> 'author'), ?8) > 0
                    or instr(lower(line.value ->> 'sku'), ?8) > 0))
+           and (?10 is null or total_minor >= ?10) and (?11 is null or total_minor <= ?11)
+           and (?12 is null or doc ->> '$.total.currency' = ?12)
          order by created_at desc, id desc limit ?9",
     )
     .bind(customer_id)
@@ -95,6 +97,9 @@ pub(super) async fn history(
     .bind(wanted.failed_too)
     .bind(wanted.holding.as_ref().map(|text| text.to_ascii_lowercase()))
     .bind(rows(wanted.limit))
+    .bind(wanted.totals.from_minor)
+    .bind(wanted.totals.to_minor)
+    .bind(wanted.totals.currency.as_deref())
     .fetch_all(pool)
     .await
     .map_err(failed)

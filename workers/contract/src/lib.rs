@@ -19,6 +19,7 @@ mod speaker;
 mod submission;
 mod text;
 mod time;
+mod unfit;
 mod worker;
 
 pub use answer::{Answer, Answers};
@@ -28,7 +29,6 @@ pub use id::{KeySecret, MessageId, OrderId};
 pub use json::json_of;
 pub use message::{
     BODY_BYTES_MAX, Body, Kind, MESSAGES, Message, Raw, Unreadable, bodies, first_who_may, speakers_of,
-    without_values,
 };
 pub use money::{Currency, Money, MoneyError};
 pub use payload::*;
@@ -39,6 +39,7 @@ pub use speaker::Speaker;
 pub use submission::{Cart, CartSeen, Fault, LINES_MAX, QUANTITY_MAX, Submit, token_fault};
 pub use text::{Sku, clean_text, is_unseen};
 pub use time::Time;
+pub use unfit::{in_plain_words, not_json};
 pub use worker::{Course, Deadline, Decision, Need, Outcome, Worker};
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::fmt;
 use crate::payload::*;
 use crate::reply::Reply;
 use crate::{BodyHash, MessageId, OrderId, Queue, ReplyTo, Role, Speaker, Submit, Time, json_of};
-use crate::{holds_card_number, json_holds_card_number};
+use crate::{holds_card_number, in_plain_words, json_holds_card_number, not_json};
 
 /// A command asks one worker to do something; a fact tells whoever listens what has happened; a reply goes to the
 /// one queue outside that its asker named.
@@ -73,10 +73,10 @@ macro_rules! messages {
             fn from_json(name: &str, json: &str, id: Option<&MessageId>) -> Result<Body, Unreadable> {
                 let body = match name {
                     "checkout.submit" => {
-                        let raw = serde_json::from_str(json).map_err(|e| Unreadable::malformed(name, &e))?;
+                        let raw = serde_json::from_str(json).map_err(|e| Unreadable::malformed(name, json, &e))?;
                         Submit::read(raw, id).map(Body::Submit).map_err(|why| Unreadable::new("body_invalid", why))
                     }
-                    $($name => serde_json::from_str(json).map(Body::$variant).map_err(|e| Unreadable::malformed(name, &e)),)*
+                    $($name => serde_json::from_str(json).map(Body::$variant).map_err(|e| Unreadable::malformed(name, json, &e)),)*
                     _ => Err(Unreadable::new("type_unknown", format!("no message is called {name:?}{}", nearest(name)))),
                 };
                 body
@@ -205,6 +205,8 @@ pub struct Raw {
     pub reply_to: Option<String>,
     /// … and by which word they will know it.
     pub correlation_id: Option<String>,
+    /// Counts for `checkout.submit` alone: the admin who places it for its customer.
+    pub placed_by: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -261,8 +263,8 @@ impl Message {
         let by = body.speakers().first().copied().unwrap_or(Speaker::Outsider);
         let mut json = body.to_json();
         let hash = BodyHash::of(body.name(), &json);
-        if let Body::Submit(Submit { reply_to: Some(reply_to), .. }) = &body {
-            json = with_reply_to(json, reply_to);
+        if let Body::Submit(submit) = &body {
+            json = with_properties(json, submit);
         }
         Self { id, order_id: body.order_id(), cause, by, at, body, json, hash }
     }
@@ -301,6 +303,7 @@ impl Message {
         if let Body::Submit(submit) = &mut body {
             // The properties alone say so: whoever may only write a body cannot make us write to a queue.
             submit.reply_to = reply_to(raw)?;
+            submit.placed_by = raw.placed_by.clone();
         }
         if let (Body::OrderCancel(cancel), Speaker::Customer | Speaker::Shop) = (&mut body, by) {
             // Whose name stands in the audit trail is not theirs to choose.
@@ -350,15 +353,15 @@ fn reply_to(raw: &Raw) -> Result<Option<ReplyTo>, Unreadable> {
     ReplyTo::new(queue, correlation_id).map(Some).map_err(|why| Unreadable::new("reply_to_invalid", why))
 }
 
-/// It is kept in the body, so that it goes wherever the body goes: journal, retries, dead letters. The hash is without
-/// it: a client that died and sends its checkout again from another queue sends the same checkout.
-fn with_reply_to(json: Box<str>, reply_to: &ReplyTo) -> Box<str> {
+/// They are kept in the body, so that they go wherever the body goes: journal, retries, dead letters. The hash is without
+/// them: a client that died and sends its checkout again from another queue sends the same checkout.
+fn with_properties(json: Box<str>, submit: &Submit) -> Box<str> {
     let mut json = String::from(json);
-    // A submission is an object and has an order id.
-    json.pop();
-    json.push_str(",\"reply_to\":");
-    json.push_str(&json_of::<Box<str>>(reply_to));
-    json.push('}');
+    for (name, kept) in submit.properties().expect("names and texts are JSON") {
+        // A submission is an object and has an order id.
+        json.pop();
+        json.push_str(&format!(",{name:?}:{kept}}}"));
+    }
     json.into()
 }
 
@@ -374,16 +377,12 @@ impl Unreadable {
         Self { code, why: why.into() }
     }
 
-    /// Parser messages name fields and positions; what stood there is not repeated: it may be personal.
-    fn malformed(name: &str, error: &serde_json::Error) -> Self {
-        use serde_json::error::Category;
-        match error.classify() {
-            Category::Data => Self::new(
-                "body_invalid",
-                format!("the body of {name} does not fit: {}", without_values(error)),
-            ),
-            Category::Syntax | Category::Eof | Category::Io => {
-                Self::new("body_malformed", format!("the body of {name} is not JSON: {error}"))
+    fn malformed(name: &str, json: &str, error: &serde_json::Error) -> Self {
+        match not_json(json.as_bytes()) {
+            Some(why) => Self::new("body_malformed", format!("the body of {name} is not JSON: {why}")),
+            None => {
+                let why = in_plain_words(&error.to_string());
+                Self::new("body_invalid", format!("the body of {name} does not fit: {why}"))
             }
         }
     }
@@ -392,16 +391,6 @@ impl Unreadable {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.why, self.code)
-    }
-}
-
-/// The parser says `invalid type: string "…", expected …`, or ``unknown variant `…`, expected …``: all but what stood there.
-pub fn without_values(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let repeats = ["invalid ", "unknown "].iter().any(|begins| text.starts_with(begins));
-    match (repeats, text.rfind(", expected ")) {
-        (true, Some(at)) => text[at + 2..].to_string(),
-        _ => text,
     }
 }
 

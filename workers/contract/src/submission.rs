@@ -25,11 +25,14 @@ pub struct Fault {
     pub field: String,
     pub code: String,
     pub message: String,
+    /// Another order that stands in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
 }
 
 impl Fault {
     pub fn new(field: impl Into<String>, code: &str, message: impl Into<String>) -> Self {
-        Self { field: field.into(), code: code.into(), message: message.into() }
+        Self { field: field.into(), code: code.into(), message: message.into(), order_id: None }
     }
 
     /// As many as help; of the others, how many there are.
@@ -80,6 +83,8 @@ pub struct Submit {
     pub cart: Result<Cart, Vec<Fault>>,
     /// Where its sender waits for the outcome. From outside it comes as a property, never in the body.
     pub reply_to: Option<ReplyTo>,
+    /// The admin who places it for the customer. From outside it comes as a property as well.
+    pub placed_by: Option<String>,
     /// Of all but the order id and what is not known here: the same checkout sent under the same order id is the same
     /// checkout.
     pub content: BodyHash,
@@ -108,6 +113,7 @@ impl Submit {
         };
         // Ours is always well-formed; what an outsider put there is none of ours.
         let reply_to = fields.remove("reply_to").and_then(|kept| serde_json::from_value(kept).ok());
+        let placed_by = fields.remove("placed_by").and_then(|kept| serde_json::from_value(kept).ok());
         keep_known(fields);
         let content = BodyHash::of("checkout.submit", &raw.to_string());
         let reader = Reader { raw: &raw, faults };
@@ -115,7 +121,26 @@ impl Submit {
         if let Some(fields) = raw.as_object_mut() {
             fields.insert("order_id".into(), Value::String(order_id.to_string()));
         }
-        Ok(Self { order_id, customer_id, cart, reply_to, content, raw })
+        Ok(Self { order_id, customer_id, cart, reply_to, placed_by, content, raw })
+    }
+
+    /// What is kept in its body and was not sent there.
+    pub(crate) fn properties(&self) -> Result<Vec<(&'static str, Value)>, serde_json::Error> {
+        let reply_to = self.reply_to.as_ref().map(serde_json::to_value).transpose()?;
+        let placed_by = self.placed_by.clone().map(Value::String);
+        let named = [("reply_to", reply_to), ("placed_by", placed_by)];
+        Ok(named.into_iter().filter_map(|(name, kept)| Some((name, kept?))).collect())
+    }
+
+    /// Where its sender finds that SKU among `lines`, which are merged: at the first place it was written at, or in the
+    /// stored cart.
+    pub fn field_of(&self, sku: &Sku, lines: &[Line]) -> String {
+        let written = self.raw["items"].as_array();
+        let at = written.and_then(|items| items.iter().position(|item| item["sku"] == sku.as_str()));
+        match at.or_else(|| lines.iter().position(|line| line.sku == *sku)) {
+            Some(at) => format!("items[{at}].sku"),
+            None => "items".to_string(),
+        }
     }
 
     /// The body as it came, with the order id filled in, and without what is not known here.
@@ -124,13 +149,14 @@ impl Submit {
     }
 }
 
-/// Inside another message it is the body as it came, with where its sender waits.
+/// Inside another message it is the body as it came, with where its sender waits and who placed it.
 impl Serialize for Submit {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut raw = self.raw.clone();
-        if let (Some(fields), Some(reply_to)) = (raw.as_object_mut(), &self.reply_to) {
-            let kept = serde_json::to_value(reply_to).map_err(serde::ser::Error::custom)?;
-            fields.insert("reply_to".into(), kept);
+        if let Some(fields) = raw.as_object_mut() {
+            for (name, kept) in self.properties().map_err(serde::ser::Error::custom)? {
+                fields.insert(name.into(), kept);
+            }
         }
         raw.serialize(serializer)
     }
@@ -245,20 +271,18 @@ impl Reader<'_> {
             self.fault("items", "too_many_lines", format!("{} lines; at most {LINES_MAX}", items.len()));
             return Vec::new();
         }
-        let mut merged: BTreeMap<Sku, u64> = BTreeMap::new();
+        // Each with the first place it was written at.
+        let mut merged: BTreeMap<Sku, (usize, u64)> = BTreeMap::new();
         for (at, item) in items.iter().enumerate() {
             if let Some((sku, quantity)) = self.line(at, item) {
-                *merged.entry(sku).or_default() += quantity;
+                merged.entry(sku).or_insert((at, 0)).1 += quantity;
             }
         }
         let mut lines = Vec::with_capacity(merged.len());
-        for (sku, quantity) in merged {
+        for (sku, (at, quantity)) in merged {
             if quantity > QUANTITY_MAX {
-                self.fault(
-                    "items",
-                    "quantity_too_large",
-                    format!("{sku}: {quantity}; at most {QUANTITY_MAX}"),
-                );
+                let message = format!("{quantity} of {sku} together; at most {QUANTITY_MAX}");
+                self.fault(format!("items[{at}].quantity"), "quantity_too_large", message);
             }
             lines.push(Line { sku, quantity: u32::try_from(quantity).unwrap_or(u32::MAX) });
         }

@@ -222,8 +222,27 @@ fn asked(body: &str, reply_to: Option<&str>, correlation_id: Option<&str>) -> Re
         reply_to: reply_to.map(Into::into),
         correlation_id: correlation_id.map(Into::into),
         body: body.into(),
+        ..Raw::default()
     };
     Message::accept(usual(&raw.name), &raw, Time::default())
+}
+
+#[test]
+fn who_placed_a_checkout_for_its_customer_goes_along_and_is_never_taken_from_its_body() {
+    let body = r#"{"customer_id":"c","items":[],"payment":null,"placed_by":"mallory"}"#;
+    let raw = Raw {
+        message_id: Some("m1".into()),
+        name: "checkout.submit".into(),
+        body: body.into(),
+        ..Raw::default()
+    };
+    let own = Message::accept(usual(&raw.name), &raw, Time::default()).unwrap();
+    assert!(!own.json().contains("mallory"), "{}", own.json());
+    let raw = Raw { placed_by: Some("anna \"x\"".into()), ..raw };
+    let placed = Message::accept(usual(&raw.name), &raw, Time::default()).unwrap();
+    let again = Message::restore(placed.id.clone(), None, placed.at, placed.name(), placed.json()).unwrap();
+    let Body::Submit(submit) = &again.body else { panic!("{again:?}") };
+    assert_eq!((submit.placed_by.as_deref(), again.hash()), (Some("anna \"x\""), own.hash()));
 }
 
 #[test]

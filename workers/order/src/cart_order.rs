@@ -91,5 +91,5 @@ fn empty() -> Fault {
 
 fn in_checkout(order_id: OrderId) -> Fault {
     let message = format!("order {order_id} is being made of this cart; wait for it, or cancel it");
-    Fault::new("cart", "cart_in_checkout", message)
+    Fault { order_id: Some(order_id), ..Fault::new("cart", "cart_in_checkout", message) }
 }

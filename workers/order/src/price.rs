@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Cart, Currency, Fault, Item, Line, Money, MoneyError, Records, Sku, Submit, Time};
+use contract::{Cart, Currency, Fault, Item, Line, Money, MoneyError, Records, Submit, Time};
 use rust_decimal::Decimal;
 
 use crate::{Discount, Product, Record, catalogue, methods};
@@ -26,13 +26,13 @@ pub(crate) fn price(
     for line in &cart.lines {
         let Some(product) = catalogue::on_sale(records, &line.sku) else {
             let message = format!("there is no product {}", line.sku);
-            faults.push(Fault::new(field_of(submit, &line.sku), "product_unknown", message));
+            faults.push(Fault::new(submit.field_of(&line.sku, &cart.lines), "product_unknown", message));
             continue;
         };
         currencies.insert(product.price.currency().code(), product.price.currency());
         match product.price.times(line.quantity) {
             Ok(line_total) => items.push(item(product, line, line_total)),
-            Err(error) => faults.push(too_large(field_of(submit, &line.sku), &error)),
+            Err(error) => faults.push(too_large(submit.field_of(&line.sku, &cart.lines), &error)),
         }
     }
     let discount = cart.discount_code.as_deref().map(|code| valid_discount(records, code, now)).transpose();
@@ -115,16 +115,6 @@ fn item(product: &Product, line: &Line, line_total: Money) -> Item {
         quantity: line.quantity,
         unit_price: product.price,
         line_total,
-    }
-}
-
-/// Lines were merged by SKU: the sender finds it by the first place they wrote it.
-fn field_of(submit: &Submit, sku: &Sku) -> String {
-    let items = submit.raw().get("items").and_then(|items| items.as_array());
-    let wrote = |item: &serde_json::Value| item.get("sku").and_then(|sku| sku.as_str()) == Some(sku.as_str());
-    match items.and_then(|items| items.iter().position(wrote)) {
-        Some(at) => format!("items[{at}].sku"),
-        None => "items".into(),
     }
 }
 

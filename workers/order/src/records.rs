@@ -94,7 +94,8 @@ pub struct Submission {
     pub content: BodyHash,
     pub code: String,
     pub message: String,
-    pub faults: Vec<Fault>,
+    #[serde(alias = "faults")]
+    pub errors: Vec<Fault>,
     pub at: Time,
 }
 

@@ -41,7 +41,7 @@ fn say(
     order_id: OrderId,
     command: &str,
     reason: &str,
-    details: Vec<Fault>,
+    errors: Vec<Fault>,
     at: Time,
 ) -> Decision<Record> {
     let allowed = allowed(order);
@@ -51,8 +51,8 @@ fn say(
         at,
         command: command.into(),
         reason: reason.into(),
-        message: in_words(order_id, order.map(|order| order.status), command, reason, &details, &allowed),
-        details,
+        message: in_words(order_id, order.map(|order| order.status), command, reason, &errors, &allowed),
+        errors,
         status: order.map(|order| order.status),
         allowed,
     }))
@@ -67,10 +67,10 @@ fn in_words(
     status: Option<Status>,
     command: &str,
     reason: &str,
-    details: &[Fault],
+    errors: &[Fault],
     allowed: &[String],
 ) -> String {
-    let why = Fault::in_words(details).unwrap_or_else(|| reason.replace('_', " "));
+    let why = Fault::in_words(errors).unwrap_or_else(|| reason.replace('_', " "));
     match (status, allowed) {
         (None, _) => format!("nothing can be asked of order {order_id}: {command} is refused ({why})"),
         (Some(status), []) => {

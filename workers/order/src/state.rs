@@ -84,9 +84,11 @@ impl Change {
     }
 }
 
-/// The entry that every order begins with.
-pub(crate) fn begin(order: &mut Order, cause: Cause<'_>) -> AuditEntry {
-    enter(order, None, Change::to(order.status, By::Customer), cause)
+/// The entry that every order begins with: its customer placed it, or somebody of the shop did so for them.
+pub(crate) fn begin(order: &mut Order, placed_by: Option<&str>, cause: Cause<'_>) -> AuditEntry {
+    let by = placed_by.map_or(By::Customer, |_| By::Admin);
+    let wish = Wish { who: placed_by.map(str::to_string), ..Wish::default() };
+    enter(order, None, Change::to(order.status, by).with(wish), cause)
 }
 
 pub(crate) fn change(

@@ -113,7 +113,7 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
         created_at: cause.now,
         updated_at: cause.now,
     };
-    let entry = state::begin(&mut order, cause);
+    let entry = state::begin(&mut order, submit.placed_by.as_deref(), cause);
     let lines = order.items.iter().map(|item| StockLine {
         sku: item.sku.clone(),
         title: item.title.clone(),
@@ -130,16 +130,16 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
     facts::tell(decision, facts::notice(&order, Notice::Created)).save(order).save(entry)
 }
 
-pub(crate) fn reject(submit: &Submit, faults: Vec<Fault>, cause: Cause<'_>) -> Decision<Record> {
-    let code = faults.first().map_or("invalid", |fault| fault.code.as_str()).to_string();
-    let message = Fault::in_words(&faults).unwrap_or_else(|| "the checkout cannot be read".into());
+pub(crate) fn reject(submit: &Submit, errors: Vec<Fault>, cause: Cause<'_>) -> Decision<Record> {
+    let code = errors.first().map_or("invalid", |fault| fault.code.as_str()).to_string();
+    let message = Fault::in_words(&errors).unwrap_or_else(|| "the checkout cannot be read".into());
     let rejected = OrderRejected {
         order_id: submit.order_id,
         customer_id: submit.customer_id.clone(),
         at: cause.now,
         code: code.clone(),
         message: message.clone(),
-        details: faults.clone(),
+        errors: errors.clone(),
     };
     let ending = Ending::Rejected(rejected);
     facts::reply(Decision::done("rejected"), submit.reply_to.clone(), ending).save(Submission {
@@ -148,7 +148,7 @@ pub(crate) fn reject(submit: &Submit, faults: Vec<Fault>, cause: Cause<'_>) -> D
         content: submit.content,
         code,
         message,
-        faults,
+        errors,
         at: cause.now,
     })
 }

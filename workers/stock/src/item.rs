@@ -60,7 +60,10 @@ pub(crate) fn adjust(records: &Records<StockRecord>, ask: &StockAdjust) -> Decis
             format!("the reason {wrong}; say why the stock of {} changes and send it again", ask.sku),
         );
     }
-    let item = Item::find(records, &ask.sku);
+    let Some(item) = records.get::<Item>(ask.sku.as_str()).cloned() else {
+        let why = format!("there is no stock of {} so far: send product.upsert with on_hand", ask.sku);
+        return Decision::parked("product_unknown", why);
+    };
     // Saturated is out of bounds on the same side, so it is refused for the right reason.
     let on_hand = item.on_hand.saturating_add(ask.delta);
     match item.with_on_hand(on_hand) {

@@ -115,7 +115,8 @@ pub(in crate::gateway::dashboard) async fn discard(call: Call) -> Result<Respons
 impl Given {
     fn edited(&self, letter: &DeadLetter) -> Result<Edited, Problem> {
         let body = self.body.as_deref().unwrap_or_default();
-        let body: Value = serde_json::from_str(body).map_err(|why| Problem::body_invalid(&why))?;
+        let body: Value = serde_json::from_str(body)
+            .map_err(|why| Problem::body_invalid(body.as_bytes(), &why.to_string()))?;
         let was = serde_json::from_str(&letter.body).unwrap_or_default();
         let name = self.name.clone().filter(|name| !name.is_empty());
         Ok(Edited { name, body: Some(as_meant(body, &was).to_string()) })

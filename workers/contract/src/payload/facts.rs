@@ -31,7 +31,8 @@ pub struct OrderRejected {
     /// For people.
     pub message: String,
     /// Every fault that was found.
-    pub details: Vec<Fault>,
+    #[serde(alias = "details")]
+    pub errors: Vec<Fault>,
 }
 
 /// Cash on delivery: the goods are on their way, and the money is still to come.
@@ -149,8 +150,8 @@ pub struct OrderRefused {
     #[serde(default)]
     pub message: String,
     /// Where the command itself is wrong: every fault that was found.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<Fault>,
+    #[serde(default, alias = "details", skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Fault>,
     /// Where the order stands; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,

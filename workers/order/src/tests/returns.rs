@@ -121,7 +121,7 @@ fn a_refusal_names_the_order_its_state_what_was_asked_and_what_is_possible() {
             let json: Value = serde_json::from_str(message.json()).unwrap();
             assert_eq!(json["customer_id"], "ann");
             writeln!(answers, "{} {}", said.name(), json["message"].as_str().unwrap_or("")).unwrap();
-            for fault in json["details"].as_array().into_iter().flatten() {
+            for fault in json["errors"].as_array().into_iter().flatten() {
                 writeln!(answers, "  {} {} {}", fault["field"], fault["code"], fault["message"]).unwrap();
             }
         }
@@ -143,9 +143,9 @@ fn a_refusal_names_the_order_its_state_what_was_asked_and_what_is_possible() {
     "#]].assert_eq(&answers.replace(ORDER, "O"));
     let many = vec![line("BOOK", 1); 500];
     let Body::OrderRefused(refused) = &shop.hear(refund(Some(many))).send[0] else { panic!() };
-    assert!(refused.details.is_empty(), "an archived order is refused for being archived");
+    assert!(refused.errors.is_empty(), "an archived order is refused for being archived");
     let mut shop = Shop::fulfilled(json!([{"sku": "TEA", "quantity": 3}]), None);
     let many = vec![line("BOOK", 1); 500];
     let Body::OrderRefused(refused) = &shop.hear(refund(Some(many))).send[0] else { panic!() };
-    assert_eq!(refused.details.last().unwrap().message, "and 480 more faults");
+    assert_eq!(refused.errors.last().unwrap().message, "and 480 more faults");
 }

@@ -14,8 +14,8 @@ fn totals(fields: Value) -> String {
 
 fn faults(rejected: &OrderRejected, expected: Expect) {
     let line = |fault: &Fault| format!("{}: {} ({})\n", fault.field, fault.message, fault.code);
-    let details: String = rejected.details.iter().map(line).collect();
-    expected.assert_eq(&format!("{} | {}\n{details}", rejected.code, rejected.message));
+    let errors: String = rejected.errors.iter().map(line).collect();
+    expected.assert_eq(&format!("{} | {}\n{errors}", rejected.code, rejected.message));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn every_fault_of_a_checkout_is_listed() {
     "#]],
     );
     let kept: Submission = serde_json::from_str(&shop.rows[&(Table::Submissions, ORDER.into())]).unwrap();
-    assert_eq!((kept.faults, kept.code), (rejected.details, rejected.code));
+    assert_eq!((kept.errors, kept.code), (rejected.errors, rejected.code));
     assert!(shop.audit().is_empty(), "a refused submission is no order");
 }
 

@@ -100,6 +100,15 @@ fn the_records_keep_their_names() {
     "#]].assert_eq(&both);
 }
 
+#[test]
+fn what_was_never_counted_is_not_adjusted() {
+    let mut shop = Shop::default();
+    assert_eq!(outcome(&shop.tell(adjust("A", 3, "found"))), "PARKED product_unknown");
+    assert_eq!(shop.item("A"), None);
+    shop.tell(count("A", 0));
+    assert_eq!(outcome(&shop.tell(adjust("A", 3, "found"))), "adjusted");
+}
+
 /// Knuth's MMIX generator: the same numbers for the same seed, on every machine.
 struct Dice(u64);
 
@@ -174,6 +183,7 @@ fn whatever_is_told_the_books_add_up() {
         ALARM: asked to ship an order that is unknown to stock: nothing was changed; look at its saga
         PARKED lines_differ
         PARKED more_than_shipped
+        PARKED product_unknown
         PARKED stock_below_zero
         PARKED stock_too_large
         adjusted

@@ -240,11 +240,11 @@ fn what_the_shelf_is_told() {
         unknown × count 7 → counted | absent, 7/0 | says nothing
         unknown × count 0 → counted | absent, 0/0 | says nothing
         unknown × count 4294967295 → PARKED stock_too_large | absent, – | says nothing
-        unknown × adjust +3 → adjusted | absent, 3/0 | says nothing
-        unknown × adjust -1 → PARKED stock_below_zero | absent, – | says nothing
-        unknown × adjust -6 → PARKED stock_below_zero | absent, – | says nothing
-        unknown × adjust by the largest number → PARKED stock_too_large | absent, – | says nothing
-        unknown × adjust by the smallest number → PARKED stock_below_zero | absent, – | says nothing
+        unknown × adjust +3 → PARKED product_unknown | absent, – | says nothing
+        unknown × adjust -1 → PARKED product_unknown | absent, – | says nothing
+        unknown × adjust -6 → PARKED product_unknown | absent, – | says nothing
+        unknown × adjust by the largest number → PARKED product_unknown | absent, – | says nothing
+        unknown × adjust by the smallest number → PARKED product_unknown | absent, – | says nothing
         unknown × adjust without a reason → PARKED reason_invalid | absent, – | says nothing
         five × count 7 → counted | absent, 7/0 | says nothing
         five × count 0 → counted | absent, 0/0 | says nothing
@@ -285,6 +285,7 @@ fn what_is_parked_says_what_to_do() {
         adjust("A", -9, "stolen"),
         adjust("A", 1_000_000_000, "typing error"),
         adjust("A", 1, "\u{202e}evil"),
+        adjust("B", 1, "found"),
         reserve(1, &[("A", 3)]),
         restock(1, 1, &[("A", 3)]),
         restock(1, 1, &[("B", 1)]),
@@ -298,6 +299,7 @@ fn what_is_parked_says_what_to_do() {
         stock_below_zero: there are 3 of A: this would leave less than none; count them, then say how many are missing
         stock_too_large: there are 3 of A: this would make more than 1000000000; send the number that is really there
         reason_invalid: the reason holds the control character U+202E; say why the stock of A changes and send it again
+        product_unknown: there is no stock of B so far: send product.upsert with on_hand
         lines_differ: order 01932b4a-1111-7000-8000-000000000001 is shipped with other lines than this message names; send the lines it was reserved with
         more_than_shipped: 2 of A were shipped and 0 are back: 3 more cannot come back; correct the return
         more_than_shipped: 0 of B were shipped and 0 are back: 1 more cannot come back; correct the return

@@ -11,6 +11,7 @@ mod compose;
 mod crash;
 mod dashboard;
 mod denial;
+mod documents;
 mod door;
 mod examples;
 mod fences;

@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
+use crate::support::served::Served;
 use crate::support::system::System;
-use crate::support::{Folder, root};
+use crate::support::{Folder, PATIENCE, root};
 
 /// Instead of flags, which would stand in the way of the README's own.
 const QUICK: [(&str, &str); 3] = [
@@ -98,6 +99,46 @@ impl Reader {
             )),
         }
     }
+}
+
+#[test]
+fn the_way_to_a_shop_on_servers_works_as_typed_on_an_empty_database() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let block = readme.split("\n```sh\n").find(|block| block.starts_with("export CHECKOUT_DATABASE_URL="));
+    let block = block.and_then(|block| block.split("\n```").next()).expect("the README shows the way");
+    // Where the servers are is each reader's own.
+    let (_, typed) = block.split_once('\n').unwrap();
+    let (served, reader) = (Served::new(), Reader::new());
+    let path = format!("{}:{}", reader.folder.path("bin").display(), std::env::var("PATH").unwrap());
+    let mut shell = served.command(&[]);
+    shell
+        .env_remove("CHECKOUT_JWT_SECRET")
+        .env("PATH", path)
+        .env("CHECKOUT_LISTEN", "127.0.0.1:0")
+        .envs(QUICK);
+    let envs: Vec<_> =
+        shell.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
+    // Whatever is typed with an ampersand has to live until the end.
+    let begins = "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT";
+    let ends = "for one in $(jobs -p); do kill -0 \"$one\"; done";
+    let mut typing = Command::new("bash");
+    typing
+        .args(["-euo", "pipefail", "-c", &format!("{begins}\n{typed}\n{ends}")])
+        .current_dir(reader.folder.path(""));
+    for (name, value) in envs {
+        match value {
+            Some(value) => typing.env(name, value),
+            None => typing.env_remove(name),
+        };
+    }
+    let run = reader.folder.run_within(typing, b"", 4 * PATIENCE);
+    assert!(
+        run.code == 0 && run.out.contains("fulfilled"),
+        "{typed}\nends with {}\n{}{}",
+        run.code,
+        run.out,
+        run.err
+    );
 }
 
 #[test]

@@ -1,0 +1,125 @@
+//! What the documents list is what the code has: every table of codes, from the sources or from the program itself.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::support::root;
+
+fn document(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|why| panic!("{name}: {why}"))
+}
+
+/// The first cells below a heading of that first cell, as far as they are in backquotes.
+fn first_cells(text: &str, heading: &str) -> BTreeSet<String> {
+    let rows = text.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |"))).skip(2);
+    let cells = rows.take_while(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(1));
+    let found: BTreeSet<String> = cells.flat_map(quoted).collect();
+    assert!(!found.is_empty(), "there is no table {heading}");
+    found
+}
+
+fn quoted(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_string).collect()
+}
+
+/// The sources of the program, without those of its tests.
+fn sources() -> String {
+    let files = crate::fences::all_sources().into_iter().filter(|file| {
+        let path = file.strip_prefix(root()).unwrap().display().to_string();
+        let is_ours = path.starts_with("src/") || path.starts_with("workers/");
+        is_ours && !path.contains("/tests/") && !path.ends_with("/tests.rs") && !path.ends_with("fuzzed.rs")
+    });
+    files.map(|file| fs::read_to_string(file).unwrap()).collect()
+}
+
+/// The text that stands first in the brackets which this opens, if one does.
+fn texts_after(sources: &str, opens: &str) -> BTreeSet<String> {
+    let rest = sources.split(opens).skip(1).map(str::trim_start);
+    let texts = rest.filter_map(|rest| rest.strip_prefix('"')?.split('"').next());
+    texts.map(str::to_string).collect()
+}
+
+#[track_caller]
+fn same(listed: &BTreeSet<String>, known: &BTreeSet<String>, table: &str) {
+    let missing: Vec<_> = known.difference(listed).collect();
+    let untrue: Vec<_> = listed.difference(known).collect();
+    assert!(missing.is_empty() && untrue.is_empty(), "{table} lacks {missing:?}, and tells of {untrue:?}");
+}
+
+#[test]
+fn the_table_of_dead_letters_has_every_code_and_no_other() {
+    let sources = sources();
+    let mut known = BTreeSet::new();
+    for opens in ["parked(", "Unreadable::new(", "Refusal::new(", "Parked { code:"] {
+        known.extend(texts_after(&sources, opens));
+    }
+    // Of the broker, and of what comes by no queue.
+    let origin = document("src/store/origin.rs");
+    let lists = origin.split("const ").skip(1).filter_map(|list| list.split("];").next());
+    known.extend(
+        lists
+            .filter(|list| list.contains("[&str;"))
+            .flat_map(|list| list.split('"').skip(1).step_by(2).map(str::to_string).collect::<Vec<_>>()),
+    );
+    known.extend(
+        texts_after(&document("src/broker/rabbitmq/frame.rs"), "=>")
+            .into_iter()
+            .filter(|code| code.contains('_')),
+    );
+    for call in sources.split("bury(call, ").skip(1).filter_map(|call| call.split(".await").next()) {
+        known.extend(call.split('"').nth(1).map(str::to_string));
+    }
+    known.extend(["message_id_reused".to_string()]);
+    same(
+        &first_cells(&document("docs/operations.md"), "Code | Queue"),
+        &known,
+        "docs/operations.md, dead letters,",
+    );
+}
+
+#[test]
+fn the_table_of_what_the_audit_checks_has_every_claim_with_its_words() {
+    let claims = document("src/audit.rs");
+    let claims = claims.split("claims! {").nth(1).unwrap().split('}').next().unwrap();
+    let known: BTreeSet<String> =
+        claims.lines().filter_map(|line| Some(line.trim().split_once(':')?.0.to_string())).collect();
+    let text = document("docs/operations.md");
+    let rows = text.lines().skip_while(|line| !line.starts_with("| Id |")).skip(2);
+    let listed = rows.take_while(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(1));
+    same(&listed.map(|id| id.trim().to_string()).collect(), &known, "docs/operations.md, the audit,");
+}
+
+#[test]
+fn the_table_of_metrics_has_every_name_and_no_other() {
+    let counted = document("src/metrics.rs");
+    let sources = counted.split("#[cfg(test)]").next().unwrap().to_string() + &document("src/probe.rs");
+    let words = sources.split('"').filter(|word| word.starts_with("checkout_"));
+    let known = words.filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+    same(
+        &first_cells(&document("docs/operations.md"), "Metric"),
+        &known.map(str::to_string).collect(),
+        "docs/operations.md, the metrics,",
+    );
+}
+
+#[test]
+fn the_table_of_steps_that_wait_has_every_step_of_the_saga() {
+    let steps = saga::table().into_iter().map(|[_, step, ..]| step);
+    // What a saga does last is no step of a definition.
+    let known = steps.chain(["close".to_string()]).collect();
+    same(&first_cells(&document("docs/operations.md"), "Step"), &known, "docs/operations.md, waiting sagas,");
+}
+
+#[test]
+fn every_code_of_a_problem_that_a_document_names_is_one_that_the_gateway_answers() {
+    let openapi = document("docs/openapi.json");
+    for name in ["README.md", "docs/operations.md", "docs/security.md", "docs/features.md"] {
+        let is_code = |word: &String| {
+            let shouts = word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+            shouts && word.contains('_') && !word.starts_with("CHECKOUT_")
+        };
+        for code in document(name).lines().flat_map(quoted).filter(is_code) {
+            assert!(openapi.contains(&format!("\"{code}\"")), "{name} names {code}, which no route answers");
+        }
+    }
+}

@@ -76,8 +76,9 @@ begin
     execute format('grant select, insert, update on payments, wallets to %I', prefix || 'payment');
     execute format('grant select, insert, update on notices to %I', prefix || 'notification');
     execute format('grant select, insert, update on sagas to %I', prefix || 'saga');
-    -- The two that set deadlines.
-    execute format('grant select, insert, update, delete on deadlines to %I, %I', prefix || 'saga', prefix || 'payment');
+    -- Those that set deadlines.
+    execute format('grant select, insert, update, delete on deadlines to %I, %I, %I', prefix || 'order', prefix || 'saga',
+        prefix || 'payment');
 
     -- Customers and people look through the gateway; it changes nothing but by saying a message.
     execute format('grant select on %s, deadlines to %I', records, prefix || 'gateway');

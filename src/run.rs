@@ -12,10 +12,12 @@ mod spot;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::{Course, Message, Need, Outcome, Queue, Role, Time};
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use ahead::LooksAhead;
@@ -24,7 +26,7 @@ pub(crate) use owed::still_owed;
 pub use pace::Pace;
 use pace::Turn;
 pub use portions::Portions;
-use sort::sort;
+use sort::{not_handled, sort};
 pub use spot::Neighbours;
 use spot::{Entry, Sat, Sitting};
 
@@ -140,13 +142,18 @@ impl From<Error> for Trouble {
     }
 }
 
+/// A broker answers for each queue in its own time. At the start, and after a rest, those before a queue are asked so much
+/// earlier, so that what was asked of an order while nobody listened is not overtaken by the order's submission.
+const HEAD_START: Duration = Duration::from_millis(250);
+
 impl Station {
     /// Runs until told to stop, and finishes the batch in hand.
     pub async fn run(self, stop: CancellationToken) {
         METRICS.runs(self.hand.role());
+        let mut head_start = HEAD_START;
         loop {
             let turn = self.pace.turn().await;
-            let Some(deliveries) = self.take(&stop).await else { return };
+            let Some(deliveries) = self.take(&stop, std::mem::take(&mut head_start)).await else { return };
             let turn = turn.took(deliveries.len(), self.portions.next());
             // Somebody outside may take his time.
             let turn = turn.filter(|_| !self.hand.reaches_out());
@@ -155,7 +162,7 @@ impl Station {
     }
 
     /// A batch from the first queue that has one. `None` when it is time to stop.
-    async fn take(&self, stop: &CancellationToken) -> Option<Vec<Delivery>> {
+    async fn take(&self, stop: &CancellationToken, mut head_start: Duration) -> Option<Vec<Delivery>> {
         let role = self.hand.role();
         let mut delays = Delays::new();
         loop {
@@ -164,7 +171,15 @@ impl Station {
                 () = stop.cancelled() => return None,
                 () = self.paused.over(role) => {}
             }
-            let takes = self.queues.iter().map(|queue| self.broker.take(*queue, self.portions.next()));
+            let takes = self.queues.iter().zip(0..).map(|(queue, place)| -> BoxFuture<'_, _> {
+                match head_start * place {
+                    Duration::ZERO => self.broker.take(*queue, self.portions.next()),
+                    later => Box::pin(async move {
+                        tokio::time::sleep(later).await;
+                        self.broker.take(*queue, self.portions.next()).await
+                    }),
+                }
+            });
             // Polled in order, so that accepted work goes before new work.
             let first = first_ready(takes.collect());
             let taken = tokio::select! {
@@ -175,6 +190,7 @@ impl Station {
                     for queue in self.queues {
                         self.broker.rest(*queue).await;
                     }
+                    head_start = HEAD_START;
                     continue;
                 }
                 taken = first => taken,
@@ -262,6 +278,8 @@ impl Station {
         sorted.owed = still_owed(&mut *transaction, sorted.owed).await?;
         watch.lap(Stage::Look);
         let duplicates = deliveries.len() - sorted.fresh.len() - sorted.reused.len();
+        let elsewhere = std::mem::take(&mut sorted.elsewhere);
+        sorted.fresh.extend(not_handled(&mut *transaction, role, elsewhere).await?);
         sorted.repeats.iter().for_each(|message| self.echoes.repeated(role, message));
         if sorted.fresh.is_empty() && sorted.reused.is_empty() {
             METRICS.duplicates(role, duplicates);
@@ -402,7 +420,7 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// The first of these futures that is ready, looking at them in order.
-async fn first_ready<T>(mut takes: Vec<futures_util::future::BoxFuture<'_, T>>) -> T {
+async fn first_ready<T>(mut takes: Vec<BoxFuture<'_, T>>) -> T {
     std::future::poll_fn(move |context| {
         for take in &mut takes {
             if let std::task::Poll::Ready(taken) = take.as_mut().poll(context) {

@@ -9,7 +9,7 @@ pub mod story;
 mod visible;
 
 use anyhow::Result;
-use contract::{OrderId, Table};
+use contract::{OrderId, Speaker, Status, Table};
 use serde_json::{Map, Value, json};
 
 use crate::store::Store;
@@ -23,32 +23,60 @@ pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
     // In this order: the order is at least as far as its saga, and the payment as far as the order.
     let saga = store.get(Table::Sagas, id).await?;
     let Some(doc) = store.get(Table::Orders, id).await? else {
-        return rejected(store, id).await;
+        let doc = store.get(Table::Submissions, id).await?;
+        let known: Option<order::Submission> = doc.map(|doc| serde_json::from_str(&doc)).transpose()?;
+        return Ok(known.as_ref().and_then(rejected));
     };
     let record: order::Order = serde_json::from_str(&doc)?;
     let mut view = outline(&record);
-    add_payment(store.get(Table::Payments, id).await?.as_deref(), &mut view["payment"])?;
+    let paid_by = payment(store, id).await?;
+    show_payment(paid_by.as_ref(), &mut view["payment"]);
+    let saga: Option<saga::Saga> = saga.map(|doc| serde_json::from_str(&doc)).transpose()?;
+    keep_possible(&mut view["actions"], saga.as_ref(), paid_by.as_ref());
     if let Some(saga) = saga {
-        let saga: Value = serde_json::from_str(&saga)?;
         view.insert(
             "saga".into(),
-            json!({"status": saga["status"], "step": saga["step"], "attention": saga["attention"]}),
+            json!({"status": saga.status, "step": saga.step, "attention": saga.attention}),
         );
     }
     view.insert("audit".into(), Value::Array(audit_trail(store, id).await?));
     Ok(Some(Value::Object(view)))
 }
 
-/// Orders in a list: what their own records and their payments' know, so that a page of them is one look more.
+/// Orders in a list: what their own records, their payments' and the sagas' know, with one look at each for a page.
 pub async fn in_list(store: &dyn Store, records: &[order::Order]) -> Result<Vec<Value>> {
     let ids: Vec<String> = records.iter().map(|record| record.order_id.to_string()).collect();
     let payments = store.get_many(Table::Payments, &ids).await?;
+    let under_way = records
+        .iter()
+        .zip(&ids)
+        .filter(|(record, _)| matches!(record.status, Status::Created | Status::Paid));
+    let under_way: Vec<String> = under_way.map(|(_, id)| id.clone()).collect();
+    let sagas = store.get_many(Table::Sagas, &under_way).await?;
     let shown = |(record, id): (&order::Order, &String)| -> Result<Value> {
         let mut view = outline(record);
-        add_payment(payments.get(id).map(String::as_str), &mut view["payment"])?;
+        let payment = payments.get(id).map(|doc| serde_json::from_str(doc)).transpose()?;
+        let saga = sagas.get(id).map(|doc| serde_json::from_str(doc)).transpose()?;
+        show_payment(payment.as_ref(), &mut view["payment"]);
+        keep_possible(&mut view["actions"], saga.as_ref(), payment.as_ref());
         Ok(Value::Object(view))
     };
     records.iter().zip(&ids).map(shown).collect()
+}
+
+/// What the order's state alone would allow may be too late by now.
+fn keep_possible(actions: &mut Value, saga: Option<&saga::Saga>, payment: Option<&payment::Payment>) {
+    let possible = |action: &str| match action {
+        "cancel" => saga.is_none_or(saga::Saga::can_be_cancelled),
+        "pay" => {
+            saga.is_none_or(saga::Saga::goes_forward)
+                && payment.is_none_or(payment::Payment::waits_to_be_paid)
+        }
+        _ => true,
+    };
+    if let Some(actions) = actions.as_array_mut() {
+        actions.retain(|action| action.as_str().is_some_and(possible));
+    }
 }
 
 fn outline(record: &order::Order) -> Map<String, Value> {
@@ -65,7 +93,7 @@ fn outline(record: &order::Order) -> Map<String, Value> {
         "total": record.total,
         "payment": {"method": record.method},
         "returns": record.returns,
-        "actions": order::actions(record),
+        "actions": order::actions(record, Speaker::Operator),
         "created_at": record.created_at,
         "updated_at": record.updated_at,
     });
@@ -77,38 +105,38 @@ fn outline(record: &order::Order) -> Map<String, Value> {
     view
 }
 
-async fn rejected(store: &dyn Store, id: &str) -> Result<Option<Value>> {
-    store.get(Table::Submissions, id).await?.as_deref().map(refused).transpose()
+/// As its sender may see it. What was asked of an order ahead of its submission is none.
+fn rejected(known: &order::Submission) -> Option<Value> {
+    let order::Submission::Rejected(rejected) = known else { return None };
+    let mut doc = json!(rejected);
+    if let Some(fields) = doc.as_object_mut() {
+        fields.insert("status".into(), json!("rejected"));
+        fields.remove("content");
+        fields.remove("told_at");
+    }
+    Some(doc)
 }
 
-/// A submission that was refused, as its record tells it.
-fn refused(doc: &str) -> Result<Value> {
-    let record: order::Submission = serde_json::from_str(doc)?;
-    let mut view = serde_json::to_value(record)?;
-    view["status"] = json!("rejected");
-    if let Some(fields) = view.as_object_mut() {
-        fields.remove("content");
-    }
-    Ok(view)
+async fn payment(store: &dyn Store, id: &str) -> Result<Option<payment::Payment>> {
+    let doc = store.get(Table::Payments, id).await?;
+    Ok(doc.map(|doc| serde_json::from_str(&doc)).transpose()?)
 }
 
 /// What the payment's own record adds.
-fn add_payment(doc: Option<&str>, view: &mut Value) -> Result<()> {
+fn show_payment(record: Option<&payment::Payment>, view: &mut Value) {
     view["status"] = json!("none");
-    if let Some(doc) = doc {
-        let record: payment::Payment = serde_json::from_str(doc)?;
+    if let Some(record) = record {
         let money = |minor| record.currency.and_then(|c| contract::Money::from_minor(minor, c).ok());
-        view["status"] = json!(PaymentStanding::of(&record));
+        view["status"] = json!(PaymentStanding::of(record));
         view["charged"] = json!(money(record.captured_minor));
         view["refunded"] = json!(money(record.refunded_minor));
         if let Some(id) = record.capture_name() {
             view["transaction_id"] = json!(id);
         }
-        if let Some(receipt) = record.charge.and_then(|charge| charge.receipt) {
+        if let Some(receipt) = record.charge.as_ref().and_then(|charge| charge.receipt.as_ref()) {
             view["receipt"] = json!(receipt);
         }
     }
-    Ok(())
 }
 
 /// One entry for each change of the order's state, oldest first.

@@ -1,10 +1,12 @@
 //! The gateway, seen by customers, admins and strangers. Each test has a system of its own; what they send is HTTP.
 
+mod actions;
 mod admin;
 mod admission;
 mod away;
 mod carts;
 mod document;
+mod early;
 mod frame;
 mod goods;
 mod intents;

@@ -303,6 +303,22 @@ async fn whoever_submits_with_reply_to_hears_how_it_ended() {
         assert_eq!(answer.properties.correlation_id().as_ref().unwrap().as_str(), word);
     }
     assert_eq!(outsider.ready_in(&queue).await, 0, "each once");
+    // The same once more, by a client that has a new queue since: under the same id, and under another.
+    for (word, body, ends) in [
+        ("goes well", checkout("PEN-BLUE", "tok_ok"), "order.fulfilled"),
+        ("no such thing", checkout("NOTHING", "tok_ok"), "order.rejected"),
+    ] {
+        let new_queue = own_queue(&outsider, FieldTable::default()).await;
+        let again = || {
+            let properties = BasicProperties::default().with_message_id(word.into());
+            properties.with_reply_to(new_queue.as_str().into()).with_correlation_id("again".into())
+        };
+        outsider.sends("checkout.submit", again(), body.to_string().as_bytes()).await;
+        let answer = answer_in(&outsider, &new_queue).await;
+        assert_eq!(answer.properties.kind().as_ref().unwrap().as_str(), ends, "{word}");
+        assert_eq!(answer.properties.correlation_id().as_ref().unwrap().as_str(), "again");
+    }
+    assert_eq!(outsider.ready_in(&queue).await, 0, "who was answered is not answered again");
     assert_eq!(system.terminate(), 0);
 }
 

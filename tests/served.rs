@@ -129,6 +129,41 @@ fn what_is_told_from_outside_is_in_the_books_of_a_provider_in_another_process() 
 }
 
 #[test]
+fn a_cancellation_that_overtakes_its_submit_is_not_lost() {
+    let served = Served::new();
+    let mut processes = [served.spawn(WORKERS), served.spawn(&["timers"])];
+    processes.iter_mut().for_each(|process| {
+        served.ready(process);
+    });
+    served.run(&["sample"]).ok();
+    served.run(&["pause", "role", "order", "--why", "a test", "--by", "anna"]).ok();
+    until("the pause", || served.log(&processes[0]).contains("paused role=order").then_some(()));
+    let ids: Vec<String> = (0..20).map(|_| new_id()).collect();
+    block_on(async {
+        let outsider = served.corner.outsider().await;
+        let named = |id: String| BasicProperties::default().with_message_id(id.as_str().into());
+        for id in &ids {
+            let body = checkout(id, "BOOK-DUNE", "card", "tok_ok").to_string();
+            outsider.sends("checkout.submit", named(id.clone()), body.as_bytes()).await;
+        }
+        for id in &ids {
+            let body = json!({"order_id": id}).to_string();
+            outsider.sends("order.cancel", named(format!("cancel {id}")), body.as_bytes()).await;
+        }
+    });
+    served.run(&["resume", "role", "order", "--why", "enough", "--by", "anna"]).ok();
+    for id in &ids {
+        assert_eq!(served.outcome(id), "cancelled");
+        let order = served.run(&["order", "show", id, "--json"]).json();
+        assert_eq!(
+            (&order["reason"], &order["payment"]["status"]),
+            (&json!("cancelled_by_customer"), &json!("none"))
+        );
+    }
+    served.assert_clean_at_rest();
+}
+
+#[test]
 fn readiness_is_red_while_a_dependency_is_away_and_green_again_by_itself() {
     let served = Served::new();
     served.run(&["migrate", "up"]).ok();

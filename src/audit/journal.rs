@@ -17,7 +17,7 @@ pub(super) const KEYS_MAX: usize = 4_000_000;
 
 /// Deadlines are kept with the records and said by nobody: the journal first hears of them when they are handled. The last
 /// of them is also said at once; whoever says it has its cause in the journal, as whoever sets a deadline has.
-const DEADLINES: &[&str] = &["saga.overdue", "payment.held", "provider.query"];
+const DEADLINES: &[&str] = &["saga.overdue", "payment.held", "order.held", "provider.query"];
 
 /// Who said a message may be in a row that is written while the journal is read.
 pub(super) const AT_REST_ONLY: &[Claim] = &[Claim::B3];

@@ -68,6 +68,7 @@ fn order_routes() -> Vec<Route> {
                  that stands for it. With evidence, a step that waits for an operator counts as settled outside",
             )
             .takes::<orders::NewStatus>()
+            .problem(402, "PAYMENT_DECLINED")
             .problem(409, "ORDER_INVALID_TRANSITION"),
         asks(refund)
             .about("Take back a fulfilled order, or some of its items, and give back that share of the money")

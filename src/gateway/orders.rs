@@ -4,6 +4,7 @@ mod ask;
 mod events;
 mod history;
 mod outcome;
+mod pay;
 mod place;
 mod shapes;
 mod shelf;
@@ -13,6 +14,7 @@ use super::route::{Route, SMALL_BODY_BYTES_MAX, Who};
 
 pub(crate) use ask::{Asked, ask};
 pub(crate) use history::{cursor, limit_of, read_cursor, totals};
+pub(crate) use pay::is_paid;
 pub(crate) use shapes::Order;
 pub(crate) use shelf::{Shelf, look_up};
 pub(crate) use show::of as shown_order;
@@ -34,7 +36,7 @@ fn placing() -> Vec<Route> {
             .header("Prefer", PREFER)
             .takes::<shapes::NewOrder>()
             .answers::<Order>(201, "it is paid (cash on delivery: on its way)")
-            .answers::<Order>(202, "it is safe, and under way")
+            .answers::<Order>(202, "it is safe: under way, or waiting for its customer to pay")
             .problem(400, "IDEMPOTENCY_KEY_REQUIRED")
             .problem(400, "IDEMPOTENCY_KEY_INVALID")
             .problem(402, "ORDER_PAYMENT_FAILED")
@@ -56,7 +58,7 @@ fn placing() -> Vec<Route> {
             .header("Prefer", PREFER)
             .takes::<shapes::CartCheckout>()
             .answers::<Order>(201, "it is paid (cash on delivery: on its way)")
-            .answers::<Order>(202, "it is safe, and under way")
+            .answers::<Order>(202, "it is safe: under way, or waiting for its customer to pay")
             .problem(400, "IDEMPOTENCY_KEY_REQUIRED")
             .problem(400, "IDEMPOTENCY_KEY_INVALID")
             .problem(402, "ORDER_PAYMENT_FAILED")
@@ -103,7 +105,10 @@ fn placed() -> Vec<Route> {
             .problem(429, "TOO_MANY_WAITING"),
         Route::post("/orders/{id}/cancel", "cancel_order", |call| Box::pin(ask::cancel(call)))
             .by(Who::Customer)
-            .about("Cancel an order that has not been shipped; what was paid goes back")
+            .about(
+                "Cancel an order that has not been shipped; what was paid goes back. It may be asked for from the moment \
+                 the order is safe",
+            )
             .header("Idempotency-Key", KEY)
             .header("Prefer", PREFER)
             .may_take_up_to::<shapes::Cancel>(SMALL_BODY_BYTES_MAX)
@@ -113,21 +118,25 @@ fn placed() -> Vec<Route> {
             .problem(404, "ORDER_NOT_FOUND")
             .problem(409, "ORDER_NOT_CANCELLABLE")
             .problem(422, "IDEMPOTENCY_KEY_REUSED"),
-        Route::post("/orders/{id}/pay", "pay_order", |call| Box::pin(ask::pay(call)))
+        Route::post("/orders/{id}/pay", "pay_order", |call| Box::pin(pay::pay(call)))
             .by(Who::Customer)
             .about(
-                "Book the payment of an order on delivery. That is for admins: a customer's word is no receipt, and \
-                 what is paid by card is charged without being asked, once",
+                "Pay an order that waits for it. A customer, or an admin for one, has an order charged that was placed \
+                 with `payment.confirm: manual`: by what it came with, or by the token or stored payment method named \
+                 here; after a decline it may be tried again. An admin books the cash of an order on delivery, which no \
+                 customer may: their word is no receipt. Any other order is charged without being asked, once",
             )
             .header("Idempotency-Key", KEY)
             .header("Prefer", PREFER)
             .may_take_up_to::<shapes::Pay>(SMALL_BODY_BYTES_MAX)
-            .answers::<Order>(200, "it is paid")
-            .answers::<Order>(202, "the payment is safe; the order shows what comes of it")
+            .answers::<Order>(201, "it is paid")
+            .answers::<Order>(202, "what comes of it is not known yet; the order shows it")
             .problem(400, "IDEMPOTENCY_KEY_INVALID")
+            .problem(402, "PAYMENT_DECLINED")
             .problem(403, "FORBIDDEN")
             .problem(404, "ORDER_NOT_FOUND")
             .problem(409, "ORDER_NOT_PAYABLE")
+            .problem(422, "PAYMENT_METHOD_INVALID")
             .problem(422, "IDEMPOTENCY_KEY_REUSED"),
     ]
 }

@@ -127,8 +127,9 @@ fn reply_channel() -> Value {
         "address": null,
         "title": "checkout.reply",
         "description": "The outcome of one checkout, for whoever set `reply_to`: the first of these events that is true \
-                        of it, once, with the sender's `correlation_id` and a `message_id` of its own. A return later \
-                        on is told to listeners alone.",
+                        of it, once, with the sender's `correlation_id` and a `message_id` of its own. Of cash on \
+                        delivery that is `order.accepted`, and the event that ends the order follows. A return later on \
+                        is told to listeners alone.",
         "messages": messages,
         "bindings": {
             "amqp": {

@@ -64,7 +64,8 @@ fn submit() -> Entry {
         "Prices are looked up, never taken from the sender. `message_id` may be missing if the body has `order_id`; if \
          both are there, the body's is the order's. The same checkout under the same order id is absorbed; another one \
          becomes the dead letter `order_id_reused`. What is wrong with it is told by order.rejected, all faults at \
-         once. With `reply_to`, one message with the outcome goes there as well (channel `reply`).",
+         once. With `reply_to`, one message with the outcome goes there as well (channel `reply`); sent again with \
+         another `reply_to`, it is answered there.",
         vec![
             (
                 "by card",
@@ -107,9 +108,10 @@ fn about_orders() -> Vec<Entry> {
             "order.cancel",
             "Somebody does not want the order any more.",
             "Until it is on its way to be shipped the saga turns around, and order.cancelled or order.refunded follows. \
-             After that order.cancel_refused says why not.",
+             After that order.cancel_refused says why not. It may come before the submission of its order: then it is \
+             held for an hour, and the order is cancelled as it is created.",
             vec![
-                ("by the customer", json!({"order_id": ORDER})),
+                ("by the customer", json!({"order_id": ORDER, "customer_id": "customer-42"})),
                 (
                     "by support",
                     json!({"order_id": ORDER, "reason": "asked by telephone", "by": "admin", "who": "anna"}),
@@ -134,12 +136,17 @@ fn about_orders() -> Vec<Entry> {
         ),
         entry::<bodies::OrderPay>(
             "order.pay",
-            "The cash for an order on delivery has come.",
-            "Any other order, and any second payment, is refused by order.refused: nothing is ever charged twice.",
-            vec![(
-                "with a receipt",
-                json!({"order_id": ORDER, "transaction_id": "receipt-7", "who": "anna"}),
-            )],
+            "The cash for an order on delivery has come, or an order that waits for its payment shall be charged now.",
+            "Any other order, and any second payment, is refused by order.refused: nothing is ever charged twice. It may \
+             come before the submission of its order: then it is held for an hour.",
+            vec![
+                ("with a receipt", json!({"order_id": ORDER, "transaction_id": "receipt-7", "who": "anna"})),
+                ("by another card", json!({"order_id": ORDER, "token": "tok_ok", "method": "card"})),
+                (
+                    "by what the customer has stored",
+                    json!({"order_id": ORDER, "customer_id": "customer-42", "payment_method_id": "pm_1"}),
+                ),
+            ],
         ),
         entry::<bodies::OrderArchive>(
             "order.archive",
@@ -281,6 +288,12 @@ pub(crate) fn endings() -> Vec<Entry> {
                 ),
             ],
         ),
+        entry::<bodies::OrderAccepted>(
+            "order.accepted",
+            "Cash on delivery: the goods are on their way.",
+            "The order stays created until the money has come; the event that ends it follows.",
+            vec![("cash on delivery", of_customer(json!({})))],
+        ),
         entry::<bodies::OrderFulfilled>(
             "order.fulfilled",
             "The order is paid and shipped.",
@@ -346,12 +359,6 @@ fn order_facts() -> Vec<Entry> {
                     "payment_method": "card",
                 })),
             )],
-        ),
-        entry::<bodies::OrderAccepted>(
-            "order.accepted",
-            "Cash on delivery: the goods are on their way.",
-            "The order stays created until the money has come.",
-            vec![("cash on delivery", of_customer(json!({})))],
         ),
         entry::<bodies::OrderPaid>(
             "order.paid",

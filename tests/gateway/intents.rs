@@ -153,7 +153,7 @@ fn the_providers_word_may_come_before_anybody_confirms() {
     // confirmation by the order worker's own way comes first here, and the front end's comes late.
     let order = waiting(&anna, "BOOK-DUNE", 1, Some("tok_ok"));
     let intent = intent(&anna, &order);
-    anna.post(&format!("/orders/{order}/pay"), &json!({})).is(200);
+    anna.post(&format!("/orders/{order}/pay"), &json!({})).is(201);
     let late = confirm(&anna, &intent, json!({})).problem(409, "PAYMENT_INTENT_UNEXPECTED_STATE");
     assert_eq!(late["intent_status"], "succeeded");
     becomes(&anna, &order, "fulfilled");

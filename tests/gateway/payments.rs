@@ -118,7 +118,7 @@ fn cash_on_delivery_is_paid_when_it_is_delivered() {
     let id = placed["order_id"].as_str().unwrap();
     let awaited = payment(&anna, id, |payment| payment["status"] == "awaiting_cash");
     assert_eq!(awaited["captured"]["amount"], "0.00");
-    admin.post(&format!("/orders/{id}/pay"), &json!({"transaction_id": "receipt 7"})).is(200);
+    admin.post(&format!("/orders/{id}/pay"), &json!({"transaction_id": "receipt 7"})).is(201);
     becomes(&anna, id, "fulfilled");
     let paid = payment(&anna, id, |payment| payment["status"] == "captured");
     assert_eq!(

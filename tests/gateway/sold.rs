@@ -268,7 +268,7 @@ fn an_order_is_put_away_once_its_time_has_come() {
     let order = status(&anna, &done, "archived");
     assert_eq!(
         (trail(&order), &order["audit"][3]["by"]),
-        (vec!["created", "paid", "fulfilled", "archived"], &json!("admin"))
+        (vec!["created", "paid", "fulfilled", "archived"], &json!("system"))
     );
     assert_eq!(status(&anna, &waits, "created")["payment"]["status"], "awaiting_cash", "it has not ended");
     Shop { folder, system }.close();

@@ -84,7 +84,8 @@ impl Shop {
 
     /// What came too early is sent again: by now what it was about should be there.
     fn replay_one(&mut self, replayed: &mut std::collections::BTreeMap<String, usize>) -> bool {
-        let early = ["payment_unknown", "saga_unknown", "order_unknown", "refund_unknown"];
+        let early =
+            ["payment_unknown", "saga_unknown", "order_unknown", "order_never_came", "refund_unknown"];
         let letter = {
             let tables = self.world.memory.tables();
             let mut open = tables.dead.values().filter(|letter| {

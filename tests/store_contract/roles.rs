@@ -102,7 +102,7 @@ async fn each_role_is_refused_the_others_tables() {
         wallets          .            SIU          .            .            .            .            .            .            S            S            .            S
         notices          .            .            .            SIU          .            .            .            .            S            S            .            S
         sagas            .            .            .            .            SIU          .            .            .            S            S            S            S
-        deadlines        .            SIUD         .            .            SIUD         .            .            .            S            S            S            S
+        deadlines        SIUD         SIUD         .            .            SIUD         .            .            .            S            S            S            S
         journal          SI           SI           SI           SI           SI           SI           SI           SI           SI           SI           SID          S
         dead_letters     SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SU           SIUD         S
         echoes           SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          SIU          S            SIUD         S

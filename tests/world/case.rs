@@ -26,8 +26,8 @@ pub(crate) struct Case {
     pub(crate) refunds: Vec<Refund>,
     /// The names of all that its sagas said, in order.
     pub(crate) saga_said: Vec<&'static str>,
-    /// What its asker was told, by message id.
-    pub(crate) replies: BTreeMap<String, &'static str>,
+    /// What each of its askers was told, by message id.
+    pub(crate) replies: BTreeMap<String, BTreeMap<String, &'static str>>,
 }
 
 pub(crate) struct Charge {
@@ -66,7 +66,8 @@ pub(crate) fn cases(world: &World) -> BTreeMap<String, Case> {
         let case = cases.entry(need.id[..ID_CHARS].to_string()).or_default();
         match need.table {
             Table::Orders => case.order = Some(doc),
-            Table::Submissions => case.rejected = Some(doc),
+            // What was asked ahead of a submission says nothing of how that ended.
+            Table::Submissions => case.rejected = Some(doc).filter(|doc| doc.get("held").is_none()),
             Table::Audit => case.trail.push(doc),
             Table::Holds => case.hold = Some(doc),
             Table::Payments => case.payment = Some(doc),
@@ -101,7 +102,8 @@ fn tell_said(cases: &mut BTreeMap<String, Case>, row: &JournalRow) {
         }
         if let Body::Reply(reply) = &said.message.body {
             let told = Body::from(reply.ending.clone()).name();
-            case.replies.insert(said.message.id.to_string(), told);
+            let asker = reply.reply_to.correlation_id().unwrap_or_default().to_string();
+            case.replies.entry(asker).or_default().insert(said.message.id.to_string(), told);
         }
     }
 }
@@ -135,6 +137,11 @@ impl Case {
     /// The status it came to before it was put away.
     pub(crate) fn end(&self) -> &str {
         self.path().into_iter().rfind(|status| *status != "archived").unwrap_or("none")
+    }
+
+    /// Its goods are paid for at the door, and have been on their way.
+    pub(crate) fn was_accepted(&self) -> bool {
+        self.order.as_ref().is_some_and(|order| order["accepted_at"].is_string())
     }
 
     pub(crate) fn has_been(&self, status: &str) -> bool {

@@ -252,17 +252,25 @@ fn undone_in_order(id: &str, case: &Case, tally: &mut Tally) {
     });
 }
 
-/// Whoever asked hears the first end, once; a return later on is not told to them.
+/// Each who asked hears the first end, once, and of goods on delivery that they are on their way, unless they asked after that;
+/// a return later on is not told to them.
 fn answered(id: &str, case: &Case, tally: &mut Tally) {
     let end = match case.end() {
         _ if case.rejected.is_some() => "rejected",
         _ if case.has_been("fulfilled") => "fulfilled",
         end => end,
     };
-    let told: Vec<_> = case.replies.values().collect();
-    tally.claim("R1", told == [&format!("order.{end}")], || {
-        format!("{id} is {end}, its asker heard {told:?}")
-    });
+    let end = format!("order.{end}");
+    let on_its_way = case.was_accepted().then_some("order.accepted");
+    let whole: Vec<&str> = on_its_way.into_iter().chain([end.as_str()]).collect();
+    let told = |asker: &BTreeMap<String, &'static str>| {
+        let mut told: Vec<&str> = asker.values().copied().collect();
+        told.sort_unstable();
+        told
+    };
+    let some_heard_all = case.replies.values().any(|asker| told(asker) == whole);
+    let late = case.replies.values().all(|asker| told(asker) == whole || told(asker) == [end.as_str()]);
+    tally.claim("R1", some_heard_all && late, || format!("{id}: {end}, its askers heard {:?}", case.replies));
 }
 
 fn stock(world: &World, cases: &BTreeMap<String, Case>, known: &Known, tally: &mut Tally) {
@@ -305,11 +313,17 @@ fn notices(world: &World, cases: &BTreeMap<String, Case>, tally: &mut Tally) {
             .into_iter()
             .filter(|(field, _)| contact[*field].is_string());
         for (_, channel) in given {
+            if case.was_accepted() {
+                expected.insert(format!("{id}/accepted/{channel}"));
+            }
             for status in case.path().into_iter().filter(|status| *status != "archived") {
-                // Refunded by returns is told return by return.
-                if status != "refunded" || !case.has_been("fulfilled") {
-                    expected.insert(format!("{id}/{status}/{channel}"));
-                }
+                let event = match status {
+                    // Refunded by returns is told return by return.
+                    "refunded" if case.has_been("fulfilled") => continue,
+                    "fulfilled" if case.was_accepted() => "delivered",
+                    other => other,
+                };
+                expected.insert(format!("{id}/{event}/{channel}"));
             }
             for returned in case.done_returns() {
                 expected.insert(format!("{id}/refunded/{}/{channel}", returned["no"]));

@@ -1,6 +1,7 @@
 //! Any order, and where it should go. Every move is a message, and the order worker's table says which there are.
 
 use axum::Json;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use contract::{
     Body, By, Line, Method, OrderArchive, OrderCancel, OrderId, OrderPay, OrderRefund, Resolution, Role,
@@ -135,13 +136,14 @@ pub(super) async fn set_status(call: Call) -> Result<Response, Problem> {
     };
     let done = match wanted.status {
         Status::Created => |_: &Value| false,
-        Status::Paid => |order: &Value| matches!(order["status"].as_str(), Some("paid" | "fulfilled")),
+        Status::Paid => orders::is_paid,
         Status::Fulfilled => |order: &Value| order["status"] == "fulfilled",
         Status::Cancelled => |order: &Value| order["status"] == "cancelled",
         Status::Refunded => |order: &Value| order["status"] == "refunded",
         Status::Archived => |order: &Value| order["status"] == "archived",
     };
-    let asked = Asked { body, answers, refusal: "ORDER_INVALID_TRANSITION", done };
+    let taken = StatusCode::OK;
+    let asked = Asked { body, answers, refusal: "ORDER_INVALID_TRANSITION", taken, done };
     Ok(orders::ask(&call, order_id, &asked).await?.into_response())
 }
 
@@ -152,6 +154,7 @@ pub(super) async fn refund(call: Call) -> Result<Response, Problem> {
         body: Body::OrderRefund(OrderRefund { order_id, items, reason, who }),
         answers: Role::Order,
         refusal: "ORDER_NOT_REFUNDABLE",
+        taken: StatusCode::OK,
         done: |order| {
             let returns = order["returns"].as_array();
             returns.is_some_and(|returns| returns.iter().all(|one| one["done"] == json!(true)))
@@ -165,13 +168,14 @@ fn message(order: &order::Order, wanted: &NewStatus, who: &str) -> Result<Body, 
     let (order_id, reason, who) = (order.order_id, wanted.reason.clone(), Some(who.to_string()));
     match (wanted.status, order.status, order.method) {
         (Status::Cancelled, _, _) | (Status::Refunded, Status::Paid, _) => {
-            Ok(Body::OrderCancel(OrderCancel { order_id, reason, by: By::Admin, who }))
+            let (by, customer_id) = (By::Admin, None);
+            Ok(Body::OrderCancel(OrderCancel { order_id, reason, by, who, customer_id }))
         }
         (Status::Refunded, _, _) => Ok(Body::OrderRefund(OrderRefund { order_id, items: None, reason, who })),
         (Status::Archived, _, _) => Ok(Body::OrderArchive(OrderArchive { order_id, reason, who })),
         (Status::Paid, _, Method::Cod) => {
             let transaction_id = wanted.transaction_id.clone();
-            Ok(Body::OrderPay(OrderPay { order_id, transaction_id, who }))
+            Ok(Body::OrderPay(OrderPay { order_id, transaction_id, who, ..OrderPay::default() }))
         }
         (Status::Created | Status::Paid | Status::Fulfilled, _, _) => {
             let why = format!(
@@ -208,9 +212,21 @@ async fn settled_outside(
     Ok(Some(Body::SagaResolve(SagaResolve { order_id, return_no: 0, outcome, evidence, by })))
 }
 
+/// With the states that it can be given here: of others only the saga knows when their time has come.
 fn invalid(order: &order::Order, why: String) -> Problem {
-    let allowed: Vec<_> = order::allowed_next(order.status).into_iter().map(|status| status.name()).collect();
+    let mut allowed = order::allowed_next(order.status);
+    allowed.retain(|status| is_given_by_hand(order, *status));
+    let allowed: Vec<_> = allowed.into_iter().map(Status::name).collect();
     Problem::conflict("ORDER_INVALID_TRANSITION", why)
         .with("order_status", order.status.name())
         .with("allowed", json!(allowed))
+}
+
+fn is_given_by_hand(order: &order::Order, status: Status) -> bool {
+    match status {
+        Status::Created | Status::Fulfilled => false,
+        Status::Paid => order.method == Method::Cod,
+        Status::Cancelled => order.accepted_at.is_none(),
+        Status::Refunded | Status::Archived => true,
+    }
 }

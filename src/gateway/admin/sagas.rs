@@ -1,6 +1,7 @@
 //! Sagas: where each stands, and what an admin can do for those that wait.
 
 use axum::Json;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use contract::{
     Body, DeadlineChange, OrderId, Resolution, Role, SagaDeadline, SagaResolve, SagaRetry, Table, Time,
@@ -162,7 +163,8 @@ const WORDS_CHARS_MAX: usize = 500;
 
 async fn by_hand(call: &Call, order_id: OrderId, return_no: u32, body: Body) -> Result<Response, Problem> {
     known(call, order_id, return_no).await?;
-    let asked = Asked { body, answers: Role::Saga, refusal: "NOT_POSSIBLE", done: |_| true };
+    let taken = StatusCode::OK;
+    let asked = Asked { body, answers: Role::Saga, refusal: "NOT_POSSIBLE", taken, done: |_| true };
     let (status, _) = orders::ask(call, order_id, &asked).await?;
     Ok((status, Json(known(call, order_id, return_no).await?)).into_response())
 }

@@ -5,65 +5,65 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use contract::{Body, By, Message, MessageId, OrderCancel, OrderId, OrderPay, Role, clean_text};
+use contract::{Body, By, Message, MessageId, OrderCancel, OrderId, Role, clean_text};
 use serde_json::{Value, json};
 
-use super::shapes::{Cancel, Pay};
-use super::show;
+use super::shapes::Cancel;
+use super::{pay, show};
 use crate::door::Refused;
 use crate::gateway::call::Call;
 use crate::gateway::hub::Waiter;
 use crate::gateway::parked;
 use crate::gateway::problem::Problem;
+use crate::store::JournalRow;
 use crate::view;
 
 /// Who does not say how long they would wait is answered within this.
 const WAIT: Duration = Duration::from_secs(5);
 /// A reason, not a correspondence.
 const REASON_CHARS_MAX: usize = 500;
+/// A declined try is no fact that anyone listens to: who waits for it looks again after this, each time twice as long …
+const LOOK_FIRST: Duration = Duration::from_millis(50);
+/// … and at last so seldom.
+const LOOK_LAST: Duration = Duration::from_secs(1);
 
 pub(super) async fn cancel(call: Call) -> Result<Response, Problem> {
     let (caller, order_id, Cancel { reason }) = (call.caller()?, call.order_id()?, call.json_if_any()?);
     if let Some(Err(why)) = reason.as_ref().map(|reason| clean_text(reason, REASON_CHARS_MAX)) {
         return Err(Problem::field_invalid("reason", &why));
     }
-    let by = if caller.is_admin() { By::Admin } else { By::Customer };
-    let who = caller.is_admin().then(|| caller.id.to_string());
+    let name = caller.id.to_string();
+    let (by, who, customer_id) = match caller.is_admin() {
+        true => (By::Admin, Some(name), None),
+        false => (By::Customer, None, Some(name)),
+    };
     let asked = Asked {
-        body: Body::OrderCancel(OrderCancel { order_id, reason, by, who }),
+        body: Body::OrderCancel(OrderCancel { order_id, reason, by, who, customer_id }),
         answers: Role::Order,
         refusal: "ORDER_NOT_CANCELLABLE",
+        taken: StatusCode::OK,
         done: |order| matches!(order["status"].as_str(), Some("cancelled" | "refunded")),
     };
     Ok(ask(&call, order_id, &asked).await?.into_response())
 }
 
-pub(super) async fn pay(call: Call) -> Result<Response, Problem> {
-    let (caller, order_id, Pay { transaction_id }) = (call.caller()?, call.order_id()?, call.json_if_any()?);
-    let order = show::of(&call.gateway, caller, order_id).await?;
-    let on_delivery = order["status"] == "created" && order["payment"]["method"] == "cod";
-    if on_delivery && !caller.is_admin() {
-        let why = "it is paid on delivery, and whoever brings it books that; you may still cancel it";
-        return Err(Problem::forbidden(why));
-    }
-    let asked = Asked {
-        body: Body::OrderPay(OrderPay { order_id, transaction_id, who: None }),
-        answers: Role::Order,
-        refusal: "ORDER_NOT_PAYABLE",
-        done: |order| matches!(order["status"].as_str(), Some("paid" | "fulfilled")),
-    };
-    Ok(ask(&call, order_id, &asked).await?.into_response())
-}
-
-/// A command, who answers it, the code of its refusal, and how an order looks when it is done.
+/// A command, who answers it, the code of its refusal, and the status of the answer once an order looks as if it is done.
 pub(crate) struct Asked {
     pub(crate) body: Body,
     pub(crate) answers: Role,
     pub(crate) refusal: &'static str,
+    pub(crate) taken: StatusCode,
     pub(crate) done: fn(&Value) -> bool,
 }
 
-/// 200 with the order as it is when that is done, or 202 when time is up.
+impl Asked {
+    /// The order worker holds it until the order is there.
+    fn may_be_early(&self) -> bool {
+        matches!(self.body, Body::OrderCancel(_) | Body::OrderPay(_))
+    }
+}
+
+/// `taken` with the order as it is when that is done, or 202 when time is up.
 pub(crate) async fn ask(
     call: &Call,
     order_id: OrderId,
@@ -71,11 +71,15 @@ pub(crate) async fn ask(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let (gateway, caller) = (&call.gateway, call.caller()?);
     let order = show::of(gateway, caller, order_id).await?;
-    if let Some(status @ ("submitted" | "rejected")) = order["status"].as_str() {
-        let why = format!("order {order_id} is {status}: nothing can be asked of it");
-        return Err(Problem::conflict(asked.refusal, why)
-            .with("order_status", status)
-            .with("allowed", json!([])));
+    match order["status"].as_str() {
+        Some("submitted") if asked.may_be_early() => {}
+        Some(status @ ("submitted" | "rejected")) => {
+            let why = format!("order {order_id} is {status}: nothing can be asked of it");
+            return Err(Problem::conflict(asked.refusal, why)
+                .with("order_status", status)
+                .with("allowed", order["actions"].as_array().cloned().unwrap_or_default()));
+        }
+        Some(_) | None => {}
     }
     let id = call.message_id(&caller.id).await?;
     let now = gateway.store.now().await?;
@@ -88,7 +92,7 @@ pub(crate) async fn ask(
     })?;
     let time = place.as_ref().map_or(Duration::ZERO, |_| call.would_wait().unwrap_or(WAIT));
     match tokio::time::timeout(time, answer(call, order_id, &id, asked, &mut waiter)).await {
-        Ok(answered) => Ok((StatusCode::OK, Json(answered?))),
+        Ok(answered) => Ok((asked.taken, Json(answered?))),
         Err(_) => Ok((StatusCode::ACCEPTED, Json(show::of(gateway, caller, order_id).await?))),
     }
 }
@@ -103,14 +107,21 @@ async fn answer(
 ) -> Result<Value, Problem> {
     let (gateway, caller) = (&call.gateway, call.caller()?);
     let queue = asked.body.queues().first().copied();
+    let pays = matches!(asked.body, Body::OrderPay(_));
+    let mut pause = LOOK_FIRST;
     loop {
         // In this order: what is refused after this look has changed nothing.
         let order = view::order(&*gateway.store, &order_id.to_string()).await?;
-        match heard(call, order_id, id, asked).await? {
+        let order = order.filter(|order| show::is_own(order, caller));
+        let rows = gateway.store.journal_of(order_id).await?;
+        match heard(&rows, id, asked) {
             Heard::Refused(problem) => return Err(*problem),
-            Heard::Passed => {
-                if let Some(order) = order.filter(|order| (asked.done)(order)) {
+            Heard::Passed(at) => {
+                if let Some(order) = order.clone().filter(|order| (asked.done)(order)) {
                     return Ok(show::for_caller(order, caller));
+                }
+                if pays && let Some(failed) = pay::failed(call, order_id, order.as_ref(), &rows, at).await? {
+                    return Err(failed);
                 }
             }
             Heard::Nothing => {
@@ -121,45 +132,65 @@ async fn answer(
                 }
             }
         }
-        waiter.news().await;
+        tokio::select! {
+            () = waiter.news() => {}
+            () = tokio::time::sleep(pause), if pays => pause = (pause * 2).min(LOOK_LAST),
+        }
     }
 }
 
 enum Heard {
     /// It has not been handled yet.
     Nothing,
-    Passed,
+    /// It was, in this row.
+    Passed(usize),
     Refused(Box<Problem>),
 }
 
+/// In this row a command that was held may have been answered.
+pub(super) fn answers_held(row: &JournalRow) -> bool {
+    matches!(row.name.as_str(), "checkout.submit" | "cart.order" | "order.held")
+}
+
 /// What was said to it so far.
-async fn heard(call: &Call, order_id: OrderId, id: &MessageId, asked: &Asked) -> Result<Heard, Problem> {
-    let rows = call.gateway.store.journal_of(order_id).await?;
+fn heard(rows: &[JournalRow], id: &MessageId, asked: &Asked) -> Heard {
     let Some(at) = rows.iter().position(|row| row.role == asked.answers && row.id == *id) else {
-        return Ok(Heard::Nothing);
+        return Heard::Nothing;
     };
     if let (Role::Saga, Some(why)) = (asked.answers, rows[at].outcome.strip_prefix("ignored: ")) {
-        return Ok(Heard::Refused(Box::new(Problem::conflict(asked.refusal, why))));
+        return Heard::Refused(Box::new(Problem::conflict(asked.refusal, why)));
     }
     let cancels = matches!(asked.body, Body::OrderCancel(_));
     let since = rows[at..].iter().filter(|row| row.role == Role::Order);
     for (row, said) in since.flat_map(|row| row.said.iter().map(move |said| (row, said))) {
+        let is_its = row.id == *id || answers_held(row);
         let (reason, message, status, allowed) = match &said.message.body {
             Body::OrderCancelRefused(no) if cancels => (&no.reason, &no.message, no.status, &no.allowed),
-            Body::OrderRefused(no) if row.id == *id => (&no.reason, &no.message, no.status, &no.allowed),
+            Body::OrderRefused(no) if is_its && no.command == asked.body.name() => {
+                (&no.reason, &no.message, no.status, &no.allowed)
+            }
             _ => continue,
         };
-        let caller = call.caller()?;
-        let allowed: Vec<_> = allowed.iter().filter(|action| show::may(caller, action)).collect();
+        // Between the look at who submitted it and this, it became another customer's order. Where held commands are
+        // answered together, that may be said of another one than this.
+        if reason == "order_unknown" && row.id != *id {
+            continue;
+        }
+        if reason == "order_unknown" {
+            return Heard::Refused(Box::new(Problem::order_not_found()));
+        }
+        if reason == pay::BY_THE_SHOP {
+            return Heard::Refused(Box::new(pay::not_by_customers()));
+        }
         let problem = Problem::conflict(asked.refusal, message.clone())
             .with("reason", reason.clone())
             .with("order_status", json!(status.map(|status| status.name())))
             .with("allowed", json!(allowed));
         let errors = match &said.message.body {
             Body::OrderRefused(no) if !no.errors.is_empty() => json!(no.errors),
-            _ => return Ok(Heard::Refused(Box::new(problem))),
+            _ => return Heard::Refused(Box::new(problem)),
         };
-        return Ok(Heard::Refused(Box::new(problem.with("errors", errors))));
+        return Heard::Refused(Box::new(problem.with("errors", errors)));
     }
-    Ok(Heard::Passed)
+    Heard::Passed(at)
 }

@@ -13,6 +13,8 @@ use crate::view;
 
 pub(super) enum Outcome {
     Taken(Value),
+    /// Nothing more happens until its customer confirms the payment.
+    WaitsForCustomer(Value),
     Refused(Box<Problem>),
 }
 
@@ -48,6 +50,12 @@ fn seen(order: Value, caller: &Caller) -> Option<Outcome> {
         // On the road: nothing more is waited for until somebody opens the door.
         "created" if order["saga"]["step"] == "collect_cash" => {
             Some(Outcome::Taken(show::for_caller(order, caller)))
+        }
+        "created"
+            if order["saga"]["step"] == "await_payment"
+                && order["payment"]["status"] == "awaiting_confirmation" =>
+        {
+            Some(Outcome::WaitsForCustomer(show::for_caller(order, caller)))
         }
         "cancelled" | "refunded" => {
             let reason = order["reason"].as_str().unwrap_or_default().to_string();

@@ -43,9 +43,7 @@ async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Respon
         return Err(Problem::internal("a checkout became another"));
     };
     let order_id = submit.order_id;
-    let (status, customer_id) = ("submitted", submit.customer_id.clone());
-    let submitted =
-        json!({"order_id": order_id, "customer_id": customer_id, "status": status, "actions": []});
+    let submitted = show::as_submitted(order_id, submit.customer_id.as_deref().unwrap_or(&caller.id));
     must_be_whole(gateway, submit).await?;
     gateway.admission.open(&*gateway.store).await?;
     if key.is_none_or(|key| key.order_id != order_id) {
@@ -125,18 +123,19 @@ async fn must_be_whole(gateway: &Gateway, submit: &Submit) -> Result<(), Problem
 /// An order id that was named in the body may belong to another order, or to a submission that was rejected: the journal
 /// knows the key alone. Of two that race each other here, one becomes a dead letter of a stranger, which is harmless.
 async fn must_be_new(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
-    /// What an order and a rejected submission both keep of what was submitted.
+    /// What an order and a rejected submission both keep of what was submitted. What was only asked ahead of it has neither.
     #[derive(Deserialize)]
     struct Known {
         customer_id: Option<String>,
-        content: BodyHash,
+        content: Option<BodyHash>,
     }
     let (store, id) = (&gateway.store, submit.order_id.to_string());
     let (order, rejected) =
         tokio::try_join!(store.get(Table::Orders, &id), store.get(Table::Submissions, &id))?;
     for doc in order.iter().chain(&rejected) {
         let known: Known = serde_json::from_str(doc).map_err(Problem::internal)?;
-        if known.content != submit.content || known.customer_id != submit.customer_id {
+        let Some(content) = known.content else { continue };
+        if content != submit.content || known.customer_id != submit.customer_id {
             return Err(id_reused());
         }
     }
@@ -171,6 +170,7 @@ pub(super) fn refusal(faults: &[Fault]) -> Problem {
 fn ended(order_id: OrderId, outcome: Outcome) -> Result<Response, Problem> {
     match outcome {
         Outcome::Taken(order) => Ok(with_place(order_id, StatusCode::CREATED, &order)),
+        Outcome::WaitsForCustomer(order) => Ok(under_way(order_id, &order)),
         Outcome::Refused(problem) => Err(*problem),
     }
 }

@@ -2,7 +2,7 @@
 //! one is read in `workers/contract/src/submission.rs`; the tests hold both to what is described here.
 
 use contract::{
-    By, Contact, Fault, Item, Line, Method, Money, OrderId, PaymentChoice, Reason, Short, Status, Time,
+    By, Contact, Fault, Item, Line, Method, Money, OrderId, PaymentChoice, Reason, Short, Status, Time, Token,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ pub(crate) struct Order {
     /// Goods that came back, or are on their way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     returns: Vec<Return>,
-    /// What you may do with it now.
+    /// What you may do with it now: asked for at once, each of them is taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     actions: Vec<String>,
     /// Each change of its status, oldest first. Left out in lists.
@@ -228,7 +228,16 @@ pub(crate) struct Cancel {
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 pub(crate) struct Pay {
-    /// A receipt's number, at most 100 characters.
+    /// Of cash: a receipt's number, at most 100 characters.
     #[serde(default)]
     pub(super) transaction_id: Option<String>,
+    /// The provider's token, if it shall be charged by something else than the order came with.
+    #[serde(default)]
+    pub(super) token: Option<Token>,
+    /// Instead of a token: one of the customer's stored payment methods.
+    #[serde(default)]
+    pub(super) payment_method_id: Option<String>,
+    /// What the token is of: card, debit_card or paypal. Without it, as the order says.
+    #[serde(default)]
+    pub(super) method: Option<Method>,
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use contract::{Body, OrderId, Role};
+use contract::{Body, Method, OrderId, Role};
 use serde_json::{Value, json};
 
 use crate::gateway::Gateway;
@@ -10,9 +10,6 @@ use crate::gateway::auth::Caller;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
 use crate::view;
-
-/// Everything else that may be done with an order is an admin's to do.
-const CUSTOMERS_MAY: [&str; 1] = ["cancel"];
 
 pub(super) async fn show(call: Call) -> Result<Response, Problem> {
     let order = of(&call.gateway, call.caller()?, call.order_id()?).await?;
@@ -51,17 +48,12 @@ pub(crate) fn for_caller(mut order: Value, caller: &Caller) -> Value {
             entry.as_object_mut().map(|fields| fields.remove("who"));
         }
     }
-    // Cash is booked by whoever takes it; what waits to be confirmed is confirmed by its customer.
-    let by_customer = order["payment"]["method"] != "cod";
-    if let Some(actions) = order.get_mut("actions").and_then(Value::as_array_mut) {
-        let theirs = |action: &str| may(caller, action) || (action == "pay" && by_customer);
+    let method: Option<Method> = serde_json::from_value(order["payment"]["method"].clone()).ok();
+    if let Some((actions, method)) = order.get_mut("actions").and_then(Value::as_array_mut).zip(method) {
+        let theirs = |action: &str| order::may(caller.speaker(), action, method);
         actions.retain(|action| action.as_str().is_some_and(theirs));
     }
     order
-}
-
-pub(super) fn may(caller: &Caller, action: &str) -> bool {
-    caller.is_admin() || CUSTOMERS_MAY.contains(&action)
 }
 
 /// The order worker has not seen it yet, but the journal knows who sent it.
@@ -72,7 +64,10 @@ async fn submitted(gateway: &Gateway, order_id: OrderId) -> Result<Option<Value>
         Body::Submit(submit) => submit.customer_id.clone(),
         _ => None,
     });
-    Ok(customer.next().map(|customer_id| {
-        json!({"order_id": order_id, "customer_id": customer_id, "status": "submitted", "actions": []})
-    }))
+    Ok(customer.next().map(|customer_id| as_submitted(order_id, &customer_id)))
+}
+
+/// It may be cancelled from the moment it is safe: the order worker knows of it before anything is charged.
+pub(super) fn as_submitted(order_id: OrderId, customer_id: &str) -> Value {
+    json!({"order_id": order_id, "customer_id": customer_id, "status": "submitted", "actions": ["cancel"]})
 }

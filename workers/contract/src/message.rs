@@ -110,6 +110,7 @@ messages! {
     SagaResolve(SagaResolve) = "saga.resolve" Command [Saga] from [Admin, Operator];
     SagaDeadline(SagaDeadline) = "saga.deadline" Command [Saga] from [Admin, Operator];
     // Between our own workers.
+    OrderHeld(OrderHeld) = "order.held" Command [Order] from [Order];
     SagaStart(SagaStart) = "saga.start" Command [Saga] from [Order];
     SagaCancel(SagaCancel) = "saga.cancel" Command [Saga] from [Order];
     SagaReturn(SagaReturn) = "saga.return" Command [Saga] from [Order];

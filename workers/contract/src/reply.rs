@@ -1,8 +1,9 @@
-//! Whoever submits a checkout may say where to hear how it ended: one message, once, to one queue of theirs.
+//! Whoever submits a checkout may say where to hear what became of it: how it ended, and before that whether goods that are
+//! paid for at the door are on their way. Each is one message, once, to one queue of theirs.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Body, OrderCancelled, OrderFulfilled, OrderId, OrderRefunded, OrderRejected};
+use crate::{Body, OrderAccepted, OrderCancelled, OrderFulfilled, OrderId, OrderRefunded, OrderRejected};
 
 /// AMQP carries both as short strings, which end at 255 bytes.
 const BYTES_MAX: usize = 255;
@@ -62,12 +63,15 @@ pub struct Reply {
     pub ending: Ending,
 }
 
-/// The events with which a submission can end. A return later on is another story.
+/// The events that answer a submission: the one it ends with, and `order.accepted` before that. A return later on is another
+/// story.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", content = "body")]
 pub enum Ending {
     #[serde(rename = "order.rejected")]
     Rejected(OrderRejected),
+    #[serde(rename = "order.accepted")]
+    Accepted(OrderAccepted),
     #[serde(rename = "order.fulfilled")]
     Fulfilled(OrderFulfilled),
     #[serde(rename = "order.cancelled")]
@@ -80,6 +84,7 @@ impl Ending {
     pub fn order_id(&self) -> OrderId {
         match self {
             Ending::Rejected(event) => event.order_id,
+            Ending::Accepted(event) => event.order_id,
             Ending::Fulfilled(event) => event.order_id,
             Ending::Cancelled(event) => event.order_id,
             Ending::Refunded(event) => event.order_id,
@@ -91,6 +96,7 @@ impl From<Ending> for Body {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::Rejected(event) => Body::OrderRejected(event),
+            Ending::Accepted(event) => Body::OrderAccepted(event),
             Ending::Fulfilled(event) => Body::OrderFulfilled(event),
             Ending::Cancelled(event) => Body::OrderCancelled(event),
             Ending::Refunded(event) => Body::OrderRefunded(event),

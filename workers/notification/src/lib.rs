@@ -150,8 +150,10 @@ fn key(order_id: OrderId, event: Notice, return_no: u32) -> String {
 fn word(event: Notice) -> &'static str {
     match event {
         Notice::Created => "created",
+        Notice::Accepted => "accepted",
         Notice::Paid => "paid",
         Notice::Fulfilled => "fulfilled",
+        Notice::Delivered => "delivered",
         Notice::Cancelled => "cancelled",
         Notice::Refunded => "refunded",
         Notice::LatePaymentRefunded => "late_payment_refunded",

@@ -13,10 +13,12 @@ use expect_test::expect;
 
 use crate::{NotificationRecord, NotificationWorker};
 
-const EVENTS: [Notice; 6] = [
+const EVENTS: [Notice; 8] = [
     Notice::Created,
+    Notice::Accepted,
     Notice::Paid,
     Notice::Fulfilled,
+    Notice::Delivered,
     Notice::Cancelled,
     Notice::Refunded,
     Notice::LatePaymentRefunded,

@@ -7,7 +7,6 @@ pub(crate) struct Email {
     pub(crate) body: String,
 }
 
-/// An order may be paid before it ships or, on delivery, after: no text here tells which.
 pub(crate) fn email(tell: &Tell) -> Email {
     let Tell { order_id, amount, .. } = tell;
     let because = because(tell);
@@ -18,12 +17,20 @@ pub(crate) fn email(tell: &Tell) -> Email {
                 "Thank you for your order. It comes to {amount}. We will write again as soon as there is news."
             ),
         ),
+        Notice::Accepted => (
+            "Your order is on its way",
+            format!("Your order has left our warehouse. Please have {amount} ready when it is delivered."),
+        ),
         Notice::Paid => {
             ("Your payment has arrived", format!("Thank you: we have received your payment of {amount}."))
         }
         Notice::Fulfilled => (
             "Your order has left our warehouse",
             format!("Your order over {amount} has been handed over for delivery. We hope you enjoy it."),
+        ),
+        Notice::Delivered => (
+            "Your order is complete",
+            format!("Your order over {amount} has been delivered and paid. We hope you enjoy it."),
         ),
         Notice::Cancelled => (
             "Your order was cancelled",
@@ -54,6 +61,8 @@ pub(crate) fn sms(tell: &Tell) -> String {
         Notice::Created => format!("Thank you! We have your order {order_id} over {amount}."),
         Notice::Paid => format!("Thank you! Your payment of {amount} for order {order_id} has arrived."),
         Notice::Fulfilled => format!("Your order {order_id} over {amount} has left our warehouse."),
+        Notice::Accepted => format!("Your order {order_id} is on its way. Please have {amount} ready."),
+        Notice::Delivered => format!("Your order {order_id} over {amount} is delivered and paid."),
         Notice::Cancelled => {
             format!("Your order {order_id} over {amount} was cancelled{why}. Nothing to pay.")
         }

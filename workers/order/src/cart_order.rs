@@ -14,7 +14,7 @@ pub(crate) fn take(
     seen: CartSeen,
     cause: Cause<'_>,
 ) -> Decision<Record> {
-    let reject = |fault| submit::reject(submit, vec![fault], cause);
+    let reject = |fault| submit::reject(records, submit, vec![fault], cause);
     let Some(stored) = records.get::<StoredCart>(&wanted.customer_id) else {
         return reject(empty());
     };

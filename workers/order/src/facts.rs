@@ -2,10 +2,10 @@
 
 use contract::{
     Body, Decision, Ending, Notice, OrderAccepted, OrderArchived, OrderCancelled, OrderCreated,
-    OrderFulfilled, OrderPaid, OrderRefunded, OrderReturned, Reason, Reply, ReplyTo, Status, Tell, Time,
+    OrderFulfilled, OrderPaid, OrderRefunded, OrderReturned, Reason, ReplyTo, Status, Tell, Time,
 };
 
-use crate::{Order, Record, Return};
+use crate::{Order, Record, Return, replies};
 
 /// Anyone may listen to it: neither the contact nor the token goes along.
 pub(crate) fn created(order: &Order) -> Body {
@@ -21,12 +21,12 @@ pub(crate) fn created(order: &Order) -> Body {
     })
 }
 
-pub(crate) fn accepted(order: &Order) -> Body {
-    Body::OrderAccepted(OrderAccepted {
+pub(crate) fn accepted(order: &Order) -> OrderAccepted {
+    OrderAccepted {
         order_id: order.order_id,
         customer_id: order.customer_id.clone(),
         at: order.accepted_at.unwrap_or(order.updated_at),
-    })
+    }
 }
 
 pub(crate) fn paid(order: &Order) -> Body {
@@ -63,6 +63,16 @@ pub(crate) fn undone(order: &Order, said: Reason) -> Ending {
     })
 }
 
+/// How its checkout ended, if it has: a return later on is another story.
+pub(crate) fn ending(order: &Order) -> Option<Ending> {
+    let has_been = |status| order.reached.contains_key(&status);
+    if has_been(Status::Fulfilled) {
+        return Some(fulfilled(order));
+    }
+    let undone_by = order.reason.filter(|_| has_been(Status::Cancelled) || has_been(Status::Refunded))?;
+    Some(undone(order, undone_by))
+}
+
 /// A return that is done: the one that brought the last goods back makes the order refunded.
 pub(crate) fn returned(order: &Order, done: &Return) -> Body {
     if order.refunded_by == Some(done.no) {
@@ -85,23 +95,20 @@ pub(crate) fn archived(order: &Order) -> Body {
     })
 }
 
-/// The event for whoever listens, and the same for whoever asked. `order` forgets the asker: a return later is not what
-/// they wait for.
+/// The event for all who listen, and the same for those who asked. `order` waits for none of them any more: a return later is
+/// not what they asked for.
 pub(crate) fn ended(order: &mut Order, what: &'static str, ending: Ending) -> Decision<Record> {
-    let reply_to = order.reply_to.take();
-    reply(Decision::done(what), reply_to, ending)
+    order.told_at = order.askers().cloned().collect();
+    (order.reply_to, order.reply_also) = (None, Vec::new());
+    reply(Decision::done(what), order.told_at.clone(), ending)
 }
 
 pub(crate) fn reply(
     decision: Decision<Record>,
-    reply_to: Option<ReplyTo>,
+    askers: impl IntoIterator<Item = ReplyTo>,
     ending: Ending,
 ) -> Decision<Record> {
-    let decision = decision.say(ending.clone().into());
-    match reply_to {
-        Some(reply_to) => decision.say(Body::Reply(Reply { order_id: ending.order_id(), reply_to, ending })),
-        None => decision,
-    }
+    replies::answer(decision.say(ending.clone().into()), askers, ending)
 }
 
 /// What the customer hears. The caller fills in a reason or another amount.

@@ -5,22 +5,28 @@ mod asked;
 mod cart;
 mod cart_order;
 mod catalogue;
+mod early;
 mod facts;
 mod marked;
 mod methods;
 mod price;
 mod records;
 mod refusals;
+mod replies;
 mod returns;
 mod state;
 mod submit;
 
-use contract::{Course, Decision, Message, MessageId, Need, OrderId, Records, Role, Table, Time, Worker};
+use contract::{
+    By, Course, Decision, HeldCommand, Message, MessageId, Need, OrderId, Records, Role, Speaker, Table,
+    Time, Worker,
+};
 
 pub use records::{
-    AuditEntry, Discount, MethodState, Order, Ordered, Product, Record, Return, StoredCart, Submission,
+    AuditEntry, Discount, Early, MethodState, Order, Ordered, Product, Record, Rejected, Return, StoredCart,
+    Submission,
 };
-pub use state::{TRANSITIONS, TransitionError, actions, allowed_next};
+pub use state::{TRANSITIONS, TransitionError, actions, allowed_next, may};
 
 pub struct OrderWorker;
 
@@ -28,16 +34,17 @@ contract::inbox! {
     /// Everything that arrives on the order worker's two queues.
     enum Inbox {
         Submit, OrderCancel, OrderRefund, OrderPay, OrderArchive, ProductUpsert, ProductRetire,
-        DiscountUpsert,        MethodPause, MethodResume,
+        DiscountUpsert, MethodPause, MethodResume, OrderHeld,
         CartPut, CartItemPut, CartItemRemove, CartClear, CartOrder, CartSettle,
         MarkAccepted, MarkPaid, MarkFulfilled, MarkUndone, MarkReturned, RefuseCancel, PaymentRefunded,
     }
 }
 
-/// The message that is being decided on, and the moment it happens at.
+/// The message that is being decided on, who said it, and the moment it happens at.
 #[derive(Clone, Copy)]
 struct Cause<'a> {
     id: &'a MessageId,
+    by: Speaker,
     now: Time,
 }
 
@@ -54,6 +61,7 @@ impl Worker for OrderWorker {
             Inbox::OrderRefund(asked) => known_or_rejected(asked.order_id),
             Inbox::OrderPay(asked) => known_or_rejected(asked.order_id),
             Inbox::OrderArchive(asked) => known_or_rejected(asked.order_id),
+            Inbox::OrderHeld(m) => early::needs(m),
             Inbox::ProductUpsert(upsert) => vec![Need::of(Table::Products, &upsert.sku)],
             Inbox::ProductRetire(retire) => vec![Need::of(Table::Products, &retire.sku)],
             Inbox::DiscountUpsert(upsert) => catalogue::discount_needs(upsert),
@@ -89,13 +97,14 @@ impl Worker for OrderWorker {
         let Some(inbox) = Inbox::read(&message.body) else {
             return Decision::misrouted(Role::Order, message);
         };
-        let cause = Cause { id: &message.id, now };
+        let cause = Cause { id: &message.id, by: message.by, now };
         let order = |id: OrderId| records.get::<Order>(&id.to_string());
         let unknown = |id: OrderId| {
             let why = format!("{} speaks of order {id}, which does not exist here", message.name());
             Decision::parked("order_unknown", why)
         };
-        let refused = |id: OrderId| refusals::refused_of_none(id, message.name(), no_order(records, id), now);
+        let refused =
+            |id: OrderId| refusals::refused_of_none(id, message.name(), no_order(records, id), cause);
         match inbox {
             Inbox::Submit(submit) => submit::decide(records, submit, cause),
             Inbox::ProductUpsert(upsert) => catalogue::product(upsert),
@@ -113,11 +122,11 @@ impl Worker for OrderWorker {
 
             Inbox::OrderCancel(asked) => match order(asked.order_id) {
                 Some(order) => asked::cancel(order, asked, cause),
-                None => asked::cancel_of_none(asked.order_id, no_order(records, asked.order_id), cause),
+                None => early::hold(records, HeldCommand::Cancel(asked.clone()), cause),
             },
             Inbox::OrderPay(asked) => match order(asked.order_id) {
                 Some(order) => asked::pay(order, asked, cause),
-                None => refused(asked.order_id),
+                None => early::hold(records, HeldCommand::Pay(asked.clone()), cause),
             },
             Inbox::OrderRefund(asked) => match order(asked.order_id) {
                 Some(order) => returns::ask(order, asked, cause),
@@ -127,6 +136,7 @@ impl Worker for OrderWorker {
                 Some(order) => asked::archive(order, asked, cause),
                 None => refused(asked.order_id),
             },
+            Inbox::OrderHeld(m) => early::look_again(records, order(m.order_id), m, cause),
 
             Inbox::MarkAccepted(mark) => match order(mark.order_id) {
                 Some(order) => marked::accepted(order, cause),
@@ -149,7 +159,7 @@ impl Worker for OrderWorker {
                 None => unknown(mark.order_id),
             },
             Inbox::RefuseCancel(refuse) => match order(refuse.order_id) {
-                Some(order) => asked::cancel_too_late(order, cause),
+                Some(order) => asked::cancel_too_late(order, Cause { by: speaker_of(refuse.by), ..cause }),
                 None => unknown(refuse.order_id),
             },
             Inbox::PaymentRefunded(fact) if !fact.late => Decision::ignored("the saga marks the order"),
@@ -168,8 +178,16 @@ fn known_or_rejected(id: OrderId) -> Vec<Need> {
 /// Why there is no order to ask something of.
 fn no_order(records: &Records<Record>, id: OrderId) -> &'static str {
     match records.get::<Submission>(&id.to_string()) {
-        Some(_) => "order_rejected",
-        None => "order_unknown",
+        Some(Submission::Rejected(_)) => "order_rejected",
+        Some(Submission::Early(_)) | None => "order_unknown",
+    }
+}
+
+/// As whom one who wanted to cancel is answered.
+fn speaker_of(by: By) -> Speaker {
+    match by {
+        By::Customer | By::System => Speaker::Customer,
+        By::Admin => Speaker::Admin,
     }
 }
 

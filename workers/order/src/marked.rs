@@ -1,8 +1,8 @@
 //! What the saga says has happened is entered once, and answered from the record when it is said again.
 
 use contract::{
-    Body, By, CartEnd, CartSettle, Decision, MarkPaid, MarkUndone, Notice, PaymentRefunded, Reason, Status,
-    Tell,
+    Body, By, CartEnd, CartSettle, Decision, Ending, MarkPaid, MarkUndone, Notice, PaymentRefunded, Reason,
+    Status, Tell,
 };
 
 use crate::state::{self, Change, TransitionError};
@@ -11,14 +11,17 @@ use crate::{Cause, Order, Record, facts};
 /// Goods that are paid for at the door are bought once they are on their way.
 pub(crate) fn accepted(order: &Order, cause: Cause<'_>) -> Decision<Record> {
     if order.accepted_at.is_some() {
-        return Decision::done("said again").say(facts::accepted(order));
+        return Decision::done("said again").say(Body::OrderAccepted(facts::accepted(order)));
     }
     if order.reached.contains_key(&Status::Cancelled) {
         return Decision::ignored("undone before it was accepted");
     }
     let order = Order { accepted_at: Some(cause.now), updated_at: cause.now, ..order.clone() };
-    let decision = Decision::done("accepted").say(facts::accepted(&order));
-    settle_cart(decision, &order, CartEnd::Bought).save(order)
+    // Whoever waits for the outcome hears of this at once: the door may be days away.
+    let ending = Ending::Accepted(facts::accepted(&order));
+    let decision = facts::reply(Decision::done("accepted"), order.askers().cloned(), ending);
+    let decision = settle_cart(decision, &order, CartEnd::Bought);
+    facts::tell(decision, facts::notice(&order, Notice::Accepted)).save(order)
 }
 
 pub(crate) fn paid(order: &Order, mark: &MarkPaid, cause: Cause<'_>) -> Decision<Record> {
@@ -53,7 +56,9 @@ pub(crate) fn fulfilled(order: &Order, cause: Cause<'_>) -> Decision<Record> {
         Ok((mut order, entry)) => {
             let ending = facts::fulfilled(&order);
             let decision = facts::ended(&mut order, "fulfilled", ending);
-            facts::tell(decision, facts::notice(&order, Notice::Fulfilled)).save(order).save(entry)
+            // What was told that it is on its way has left the warehouse long ago.
+            let news = if order.accepted_at.is_some() { Notice::Delivered } else { Notice::Fulfilled };
+            facts::tell(decision, facts::notice(&order, news)).save(order).save(entry)
         }
         Err(error) => Decision::alarm(error.to_string()),
     }

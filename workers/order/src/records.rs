@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use contract::{
-    Answers, BodyHash, By, Confirm, Contact, Fault, Item, Line, MessageId, Method, Money, OrderId, Reason,
-    ReplyTo, Short, Sku, Status, Stored, Table, Time,
+    Answers, BodyHash, By, Confirm, Contact, Fault, Item, Line, MessageId, Method, Money, OrderHeld, OrderId,
+    Reason, ReplyTo, Short, Sku, Status, Stored, Table, Time,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -61,9 +61,15 @@ pub struct Order {
     /// The return with which the last of the goods came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded_by: Option<u32>,
-    /// Where somebody waits for the outcome; gone once they were told.
+    /// Where the sender waits for the outcome; gone once it was told there, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyTo>,
+    /// … and where it waits as well, having sent the same again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reply_also: Vec<ReplyTo>,
+    /// Where the outcome was told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told_at: Vec<ReplyTo>,
     pub created_at: Time,
     pub updated_at: Time,
 }
@@ -85,9 +91,25 @@ pub struct Return {
     pub who: Option<String>,
 }
 
+/// What is known of an id under which there is no order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Submission {
+    Rejected(Rejected),
+    Early(Early),
+}
+
+/// What was asked of an order before it was submitted; once it is there, nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Early {
+    pub order_id: OrderId,
+    pub held: Vec<OrderHeld>,
+    pub at: Time,
+}
+
 /// A submission that was refused, kept so that its sender can learn why.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Submission {
+pub struct Rejected {
     pub order_id: OrderId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_id: Option<String>,
@@ -97,6 +119,9 @@ pub struct Submission {
     #[serde(alias = "faults")]
     pub errors: Vec<Fault>,
     pub at: Time,
+    /// Where its sender was answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told_at: Vec<ReplyTo>,
 }
 
 /// One change of state. Numbered from 1 without gaps; never changed, never deleted.
@@ -202,10 +227,20 @@ impl Stored for Order {
     }
 }
 
+impl Order {
+    /// Everywhere that the outcome is waited for.
+    pub(crate) fn askers(&self) -> impl Iterator<Item = &ReplyTo> {
+        self.reply_to.iter().chain(&self.reply_also)
+    }
+}
+
 impl Stored for Submission {
     const TABLE: Table = Table::Submissions;
     fn id(&self) -> String {
-        self.order_id.to_string()
+        match self {
+            Submission::Rejected(rejected) => rejected.order_id.to_string(),
+            Submission::Early(early) => early.order_id.to_string(),
+        }
     }
 }
 

@@ -1,34 +1,48 @@
 //! Whoever asks for what cannot be is told which order, where it stands, what was asked and what is possible instead.
 
-use contract::{Body, Decision, Fault, OrderCancelRefused, OrderId, OrderRefused, Status, Time};
+use contract::{Body, Decision, Fault, OrderCancelRefused, OrderId, OrderRefused, Status};
 
-use crate::{Order, Record, actions};
+use crate::{Cause, Order, Record, actions};
 
 /// The order's state does not allow it.
-pub(crate) fn refused(order: &Order, command: &str, reason: &str, at: Time) -> Decision<Record> {
-    say(Some(order), order.order_id, command, reason, Vec::new(), at)
+pub(crate) fn refused(order: &Order, command: &str, reason: &str, cause: Cause<'_>) -> Decision<Record> {
+    say(Some(order), order.order_id, command, reason, Vec::new(), cause)
 }
 
 /// The order's state would allow it, and the command itself is wrong. The first fault's code is the reason.
-pub(crate) fn faulty(order: &Order, command: &str, faults: Vec<Fault>, at: Time) -> Decision<Record> {
+pub(crate) fn faulty(order: &Order, command: &str, faults: Vec<Fault>, cause: Cause<'_>) -> Decision<Record> {
     let reason = faults.first().map_or_else(|| "invalid".to_string(), |fault| fault.code.clone());
-    say(Some(order), order.order_id, command, &reason, Fault::first(faults), at)
+    say(Some(order), order.order_id, command, &reason, Fault::first(faults), cause)
 }
 
 /// There is no order to ask anything of.
-pub(crate) fn refused_of_none(id: OrderId, command: &str, reason: &str, at: Time) -> Decision<Record> {
-    say(None, id, command, reason, Vec::new(), at)
+pub(crate) fn refused_of_none(
+    id: OrderId,
+    command: &str,
+    reason: &str,
+    cause: Cause<'_>,
+) -> Decision<Record> {
+    say(None, id, command, reason, Vec::new(), cause)
 }
 
-/// A cancellation has an answer of its own. `None`: there is no such order.
-pub(crate) fn cancel(order: Option<&Order>, order_id: OrderId, reason: &str, at: Time) -> Decision<Record> {
+/// A cancellation has an answer of its own.
+pub(crate) fn cancel(order: &Order, reason: &str, cause: Cause<'_>) -> Decision<Record> {
+    say_cancel(Some(order), order.order_id, reason, cause)
+}
+
+/// There is no order to cancel.
+pub(crate) fn cancel_of_none(id: OrderId, reason: &str, cause: Cause<'_>) -> Decision<Record> {
+    say_cancel(None, id, reason, cause)
+}
+
+fn say_cancel(order: Option<&Order>, order_id: OrderId, reason: &str, cause: Cause<'_>) -> Decision<Record> {
     // The saga may refuse what the order's state alone would allow.
-    let mut allowed = allowed(order);
+    let mut allowed = allowed(order, cause);
     allowed.retain(|action| action != "cancel");
     Decision::done("refused").say(Body::OrderCancelRefused(OrderCancelRefused {
         order_id,
         customer_id: order.map(|order| order.customer_id.clone()),
-        at,
+        at: cause.now,
         reason: reason.into(),
         message: in_words(order_id, order.map(|order| order.status), "order.cancel", reason, &[], &allowed),
         status: order.map(|order| order.status),
@@ -42,13 +56,13 @@ fn say(
     command: &str,
     reason: &str,
     errors: Vec<Fault>,
-    at: Time,
+    cause: Cause<'_>,
 ) -> Decision<Record> {
-    let allowed = allowed(order);
+    let allowed = allowed(order, cause);
     Decision::done("refused").say(Body::OrderRefused(OrderRefused {
         order_id,
         customer_id: order.map(|order| order.customer_id.clone()),
-        at,
+        at: cause.now,
         command: command.into(),
         reason: reason.into(),
         message: in_words(order_id, order.map(|order| order.status), command, reason, &errors, &allowed),
@@ -58,8 +72,10 @@ fn say(
     }))
 }
 
-fn allowed(order: Option<&Order>) -> Vec<String> {
-    order.map(actions).unwrap_or_default().into_iter().map(Into::into).collect()
+/// What the one who asked may ask instead.
+fn allowed(order: Option<&Order>, cause: Cause<'_>) -> Vec<String> {
+    let actions = order.map(|order| actions(order, cause.by));
+    actions.unwrap_or_default().into_iter().map(Into::into).collect()
 }
 
 fn in_words(

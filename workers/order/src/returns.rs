@@ -26,8 +26,8 @@ pub(crate) fn something_left(order: &Order) -> bool {
 
 /// The return counts from the moment it is asked for: a second one cannot claim the same goods.
 pub(crate) fn ask(order: &Order, asked: &OrderRefund, cause: Cause<'_>) -> Decision<Record> {
-    let refuse = |reason| refusals::refused(order, "order.refund", reason, cause.now);
-    let faulty = |faults| refusals::faulty(order, "order.refund", faults, cause.now);
+    let refuse = |reason| refusals::refused(order, "order.refund", reason, cause);
+    let faulty = |faults| refusals::faulty(order, "order.refund", faults, cause);
     match order.status {
         Status::Fulfilled => {}
         Status::Created | Status::Paid => return refuse("not_fulfilled"),

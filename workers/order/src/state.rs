@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use contract::{By, Confirm, Method, OrderId, Reason, Status, Wish};
+use contract::{By, Confirm, Method, OrderId, Reason, Speaker, Status, Wish, speakers_of};
 
 use crate::{AuditEntry, Cause, Order, returns};
 
@@ -22,14 +22,29 @@ pub fn allowed_next(status: Status) -> Vec<Status> {
     TRANSITIONS.iter().filter(|(from, _)| *from == status).map(|(_, to)| *to).collect()
 }
 
-/// What a person may ask of this order now. A saga may still be too far to turn around for a cancel.
-pub fn actions(order: &Order) -> Vec<&'static str> {
+/// What `by` may ask of this order now, as far as its own record tells: a saga may be too far to turn around, and a payment
+/// may be under way.
+pub fn actions(order: &Order, by: Speaker) -> Vec<&'static str> {
+    let mut actions = possible(order);
+    actions.retain(|action| may(by, action, order.method));
+    actions
+}
+
+/// Who may say the command may ask for it; but cash is booked by whoever of the shop takes it.
+pub fn may(by: Speaker, action: &str, method: Method) -> bool {
+    let books_cash = action == "pay" && method == Method::Cod;
+    speakers_of(&format!("order.{action}")).contains(&by) && !(books_cash && by == Speaker::Customer)
+}
+
+fn possible(order: &Order) -> Vec<&'static str> {
     match (order.status, order.method) {
+        (Status::Created, Method::Cod) if order.accepted_at.is_some() => vec!["pay"],
         (Status::Created, Method::Cod) => vec!["cancel", "pay"],
         (Status::Created, Method::Card | Method::DebitCard | Method::Paypal) => match order.confirm {
             Confirm::Manual => vec!["cancel", "pay"],
             Confirm::Automatic => vec!["cancel"],
         },
+        (Status::Paid, _) if order.accepted_at.is_some() => Vec::new(),
         (Status::Paid, _) => vec!["cancel"],
         (Status::Fulfilled, _) => {
             let refund = returns::something_left(order).then_some("refund");

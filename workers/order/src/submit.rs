@@ -8,7 +8,9 @@ use contract::{
 };
 
 use crate::price::{self, Priced};
-use crate::{Cause, Order, Record, Submission, cart_order, facts, known_or_rejected, state};
+use crate::{
+    Cause, Order, Record, Rejected, Submission, cart_order, early, facts, known_or_rejected, replies, state,
+};
 
 pub(crate) fn needs(submit: &Submit) -> Vec<Need> {
     match &submit.cart {
@@ -36,7 +38,7 @@ pub(crate) fn decide(records: &Records<Record>, submit: &Submit, cause: Cause<'_
         return known;
     }
     match &submit.cart {
-        Err(faults) => reject(submit, faults.clone(), cause),
+        Err(faults) => reject(records, submit, faults.clone(), cause),
         Ok(cart) => match cart.stored {
             Some(seen) => cart_order::take(records, submit, cart, seen, cause),
             None => order(records, submit, cart, cause).unwrap_or_else(|refused| *refused),
@@ -52,8 +54,8 @@ pub(crate) fn order(
     cause: Cause<'_>,
 ) -> Result<Decision<Record>, Box<Decision<Record>>> {
     match price::price(records, submit, cart, cause.now) {
-        Ok(priced) => Ok(create(submit, cart, priced, cause)),
-        Err(faults) => Err(Box::new(reject(submit, faults, cause))),
+        Ok(priced) => Ok(create(records, submit, cart, priced, cause)),
+        Err(faults) => Err(Box::new(reject(records, submit, faults, cause))),
     }
 }
 
@@ -63,11 +65,17 @@ pub(crate) fn known(records: &Records<Record>, submit: &Submit) -> Option<Decisi
     let customer_id = submit.customer_id.as_deref();
     if let Some(order) = records.get::<Order>(&id) {
         let same = order.content == submit.content && customer_id == Some(order.customer_id.as_str());
-        return Some(absorbed(submit, same.then_some("the order exists already")));
+        return Some(match &submit.reply_to {
+            Some(reply_to) if same => replies::asked_again(order, reply_to),
+            Some(_) | None => absorbed(submit, same.then_some("the order exists already")),
+        });
     }
-    let refused = records.get::<Submission>(&id)?;
+    let Submission::Rejected(refused) = records.get::<Submission>(&id)? else { return None };
     let same = refused.content == submit.content && customer_id == refused.customer_id.as_deref();
-    Some(absorbed(submit, same.then_some("it was rejected already")))
+    Some(match &submit.reply_to {
+        Some(reply_to) if same => replies::rejected_again(refused, reply_to),
+        Some(_) | None => absorbed(submit, same.then_some("it was rejected already")),
+    })
 }
 
 /// Never `order.rejected`: its listeners would take it for a word on the order that exists.
@@ -84,7 +92,13 @@ pub(crate) fn absorbed(submit: &Submit, same: Option<&'static str>) -> Decision<
     }
 }
 
-fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Decision<Record> {
+fn create(
+    records: &Records<Record>,
+    submit: &Submit,
+    cart: &Cart,
+    priced: Priced,
+    cause: Cause<'_>,
+) -> Decision<Record> {
     let mut order = Order {
         order_id: submit.order_id,
         customer_id: cart.customer_id.clone(),
@@ -110,6 +124,8 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
         returns: Vec::new(),
         refunded_by: None,
         reply_to: submit.reply_to.clone(),
+        reply_also: Vec::new(),
+        told_at: Vec::new(),
         created_at: cause.now,
         updated_at: cause.now,
     };
@@ -119,18 +135,26 @@ fn create(submit: &Submit, cart: &Cart, priced: Priced, cause: Cause<'_>) -> Dec
         title: item.title.clone(),
         quantity: item.quantity,
     });
+    let held = early::of(records, order.order_id);
     let start = SagaStart {
         order_id: order.order_id,
         customer_id: order.customer_id.clone(),
         lines: lines.collect(),
         total: order.total,
         payment: cart.payment.clone(),
+        cancelled: early::cancellation(&held, &order),
     };
     let decision = Decision::done("created").say(Body::SagaStart(start)).say(facts::created(&order));
-    facts::tell(decision, facts::notice(&order, Notice::Created)).save(order).save(entry)
+    let decision = facts::tell(decision, facts::notice(&order, Notice::Created));
+    early::answer(decision, &held, &order, cause).save(order).save(entry)
 }
 
-pub(crate) fn reject(submit: &Submit, errors: Vec<Fault>, cause: Cause<'_>) -> Decision<Record> {
+pub(crate) fn reject(
+    records: &Records<Record>,
+    submit: &Submit,
+    errors: Vec<Fault>,
+    cause: Cause<'_>,
+) -> Decision<Record> {
     let code = errors.first().map_or("invalid", |fault| fault.code.as_str()).to_string();
     let message = Fault::in_words(&errors).unwrap_or_else(|| "the checkout cannot be read".into());
     let rejected = OrderRejected {
@@ -142,7 +166,9 @@ pub(crate) fn reject(submit: &Submit, errors: Vec<Fault>, cause: Cause<'_>) -> D
         errors: errors.clone(),
     };
     let ending = Ending::Rejected(rejected);
-    facts::reply(Decision::done("rejected"), submit.reply_to.clone(), ending).save(Submission {
+    let decision = facts::reply(Decision::done("rejected"), submit.reply_to.clone(), ending);
+    let held = early::of(records, submit.order_id);
+    early::refuse_all(decision, &held, cause).save(Submission::Rejected(Rejected {
         order_id: submit.order_id,
         customer_id: submit.customer_id.clone(),
         content: submit.content,
@@ -150,5 +176,6 @@ pub(crate) fn reject(submit: &Submit, errors: Vec<Fault>, cause: Cause<'_>) -> D
         message,
         errors,
         at: cause.now,
-    })
+        told_at: submit.reply_to.iter().cloned().collect(),
+    }))
 }

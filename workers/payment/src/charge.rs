@@ -7,7 +7,7 @@ use contract::{
 
 use crate::confirm;
 use crate::method::{Collect, collect};
-use crate::record::{Charge, Payment, Record, Status};
+use crate::record::{Charge, Confirmed, Payment, Record, Status};
 use crate::wallet::{self, Wallet};
 
 /// The code that tells the saga: nobody knew in time, so it was given up.
@@ -24,7 +24,8 @@ pub(crate) fn ask(
     let Some(payment) = known else { return first(m, wallet, Ahead::default(), now) };
     match payment.status {
         Status::AwaitingCash | Status::AwaitingConfirmation if payment.charge.is_none() => {
-            first(m, wallet, Ahead { cash: payment.cash_ahead, intent: payment.intent }, now)
+            let Payment { cash_ahead: cash, intent, confirmed_ahead: confirmed, .. } = payment;
+            first(m, wallet, Ahead { cash, intent, confirmed }, now)
         }
         Status::AwaitingConfirmation => Decision::ignored("it waits to be confirmed"),
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
@@ -51,6 +52,7 @@ pub(crate) fn ask(
 struct Ahead {
     cash: Option<String>,
     intent: Option<Token>,
+    confirmed: Option<Confirmed>,
 }
 
 fn first(m: &bodies::PaymentCharge, wallet: Option<&Wallet>, ahead: Ahead, now: Time) -> Decision<Record> {
@@ -94,7 +96,13 @@ fn first(m: &bodies::PaymentCharge, wallet: Option<&Wallet>, ahead: Ahead, now: 
             Decision::done("the cash comes on delivery").save(begin(Status::AwaitingCash, charge))
         }
         (Collect::OnConfirmation, _) => {
-            Decision::done("it waits to be confirmed").save(begin(Status::AwaitingConfirmation, charge))
+            let payment = begin(Status::AwaitingConfirmation, charge);
+            match &ahead.confirmed {
+                None => Decision::done("it waits to be confirmed").save(payment),
+                Some(Confirmed { by, payment: wanted }) => {
+                    confirm::charge(payment, wallet, wanted.as_ref(), by, now)
+                }
+            }
         }
         (Collect::BeforeShipping, _) | (Collect::OnDelivery, Some(_)) => {
             let payment =

@@ -2,15 +2,16 @@
 //! However often it is confirmed, one charge is out at a time, and none after one was captured.
 
 use contract::{
-    Body, Confirm, Decision, MessageId, Method, PaymentChoice, PaymentConfirm, PaymentIntend, Time,
+    Body, Confirm, Decision, Message, MessageId, Method, PaymentChoice, PaymentConfirm, PaymentIntend,
+    Speaker, Time,
 };
 
 use crate::charge::provider_charge;
-use crate::record::{Payment, Record, Status, Try};
+use crate::record::{Confirmed, Payment, Record, Status, Try};
 use crate::wallet::{self, Wallet};
 
 /// Whoever was declined so often is guessing.
-const TRIES_MAX: usize = 10;
+pub(crate) const TRIES_MAX: usize = 10;
 
 /// It may come before the saga has asked for the money.
 pub(crate) fn intend(known: Option<Payment>, m: &PaymentIntend, now: Time) -> Decision<Record> {
@@ -38,20 +39,24 @@ pub(crate) fn confirm(
     known: Option<Payment>,
     wallet: Option<&Wallet>,
     m: &PaymentConfirm,
-    id: &MessageId,
+    message: &Message,
     now: Time,
 ) -> Decision<Record> {
-    let Some(payment) = known.filter(Payment::is_asked_or_over) else {
-        return Decision::parked(
-            "payment_unknown",
-            "no payment was asked for this order; replay it once it was",
-        );
+    let payment = match known {
+        Some(payment) if payment.is_asked_or_over() => payment,
+        not_asked if message.by == Speaker::Order => return ahead(not_asked, m, message, now),
+        Some(_) | None => {
+            return Decision::parked(
+                "payment_unknown",
+                "no payment was asked for this order; replay it once it was",
+            );
+        }
     };
     match payment.status {
         Status::AwaitingConfirmation if payment.tries.len() >= TRIES_MAX => {
             Decision::ignored("it was declined too often; nothing more is charged")
         }
-        Status::AwaitingConfirmation => charge(payment, wallet, m, id, now),
+        Status::AwaitingConfirmation => charge(payment, wallet, m.payment.as_ref(), &message.id, now),
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
         Status::Asked | Status::Checking | Status::Undoing => {
             Decision::ignored("a payment is under way already")
@@ -61,10 +66,24 @@ pub(crate) fn confirm(
     }
 }
 
-fn charge(
+/// The order is there, and its goods are not held yet: it is charged once the saga asks for the money.
+fn ahead(known: Option<Payment>, m: &PaymentConfirm, message: &Message, now: Time) -> Decision<Record> {
+    let payment = known.unwrap_or_else(|| Payment::new(m.order_id, Status::AwaitingConfirmation, None, now));
+    if !payment.waits_to_be_paid() || payment.status != Status::AwaitingConfirmation {
+        return Decision::ignored("a payment is under way already");
+    }
+    let confirmed = Confirmed { by: message.id.clone(), payment: m.payment.clone() };
+    Decision::done("it is charged once the goods are held").save(Payment {
+        confirmed_ahead: Some(confirmed),
+        updated_at: now,
+        ..payment
+    })
+}
+
+pub(crate) fn charge(
     mut payment: Payment,
     wallet: Option<&Wallet>,
-    m: &PaymentConfirm,
+    wanted: Option<&PaymentChoice>,
     id: &MessageId,
     now: Time,
 ) -> Decision<Record> {
@@ -78,8 +97,7 @@ fn charge(
     let Some(charge) = payment.charge.as_mut() else {
         return Decision::ignored("there is nothing to charge");
     };
-    let wanted =
-        PaymentChoice { confirm: Confirm::Manual, ..m.payment.as_ref().unwrap_or(&charge.payment).clone() };
+    let wanted = PaymentChoice { confirm: Confirm::Manual, ..wanted.unwrap_or(&charge.payment).clone() };
     let wanted = match (wanted.method, &wanted.token, &wanted.payment_method_id) {
         (Method::Cod, ..) => Err("payment_method_mismatch"),
         (Method::Card | Method::DebitCard, None, None) => Err("payment_method_required"),

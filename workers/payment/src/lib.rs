@@ -14,9 +14,9 @@ mod refund;
 mod told;
 mod wallet;
 
-use contract::{Course, Decision, Message, Need, Records, Role, Table, Time, Worker, inbox};
+use contract::{Confirm, Course, Decision, Message, Need, Records, Role, Table, Time, Worker, bodies, inbox};
 
-pub use record::{Charge, Payment, Record, Refund, RefundState, Status, Try};
+pub use record::{Charge, Confirmed, Payment, Record, Refund, RefundState, Status, Try};
 pub use wallet::{StoredMethod, Wallet};
 
 use told::Source;
@@ -43,10 +43,9 @@ impl Worker for PaymentWorker {
             Inbox::WalletChange(m) => wallet::need(&m.customer_id),
             Inbox::WalletRemove(m) => wallet::need(&m.customer_id),
             Inbox::PaymentConfirm(m) => wallet::need(&m.customer_id),
-            Inbox::PaymentCharge(m) => {
-                m.payment.payment_method_id.as_ref().and_then(|_| wallet::need(&m.customer_id))
-            }
-            Inbox::PaymentCheck(_)
+            Inbox::PaymentCharge(m) if may_be_stored(m) => wallet::need(&m.customer_id),
+            Inbox::PaymentCharge(_)
+            | Inbox::PaymentCheck(_)
             | Inbox::PaymentSettle(_)
             | Inbox::PaymentRefund(_)
             | Inbox::PaymentByHand(_)
@@ -77,13 +76,13 @@ impl Worker for PaymentWorker {
         let write = |write: Write<'_>| wallet::write(wallet(write.customer_id()), write, &message.id, now);
         match inbox {
             Inbox::PaymentCharge(m) => {
-                let stored = m.payment.payment_method_id.as_ref().and_then(|_| wallet(&m.customer_id));
+                let stored = if may_be_stored(m) { wallet(&m.customer_id) } else { None };
                 charge::ask(known, stored, m, now)
             }
             Inbox::PaymentCheck(m) => charge::check(known, m, now),
             Inbox::PaymentSettle(m) => charge::settle(known, m, now),
             Inbox::PaymentIntend(m) => confirm::intend(known, m, now),
-            Inbox::PaymentConfirm(m) => confirm::confirm(known, wallet(&m.customer_id), m, &message.id, now),
+            Inbox::PaymentConfirm(m) => confirm::confirm(known, wallet(&m.customer_id), m, message, now),
             Inbox::PaymentRefund(m) => refund::ask(known, m, now),
             Inbox::PaymentByHand(m) => refund::by_hand(known, m, now),
             Inbox::WalletAdd(m) => write(Write::Add(m)),
@@ -94,6 +93,11 @@ impl Worker for PaymentWorker {
             Inbox::ProviderAnswer(m) => event::answered(known, m, now),
         }
     }
+}
+
+/// It is paid by a stored payment method, or may have been confirmed by one.
+fn may_be_stored(m: &bodies::PaymentCharge) -> bool {
+    m.payment.payment_method_id.is_some() || m.payment.confirm == Confirm::Manual
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use contract::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::confirm::TRIES_MAX;
 use crate::wallet::Wallet;
 
 records! {
@@ -21,6 +22,9 @@ pub struct Payment {
     /// Cash that came before the saga asked for it, with what whoever took it wrote down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cash_ahead: Option<String>,
+    /// A confirmation that came before the saga asked for the money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_ahead: Option<Confirmed>,
     /// What the provider calls a capture that came although the payment was given up before it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<String>,
@@ -58,6 +62,14 @@ pub struct Charge {
     pub receipt: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<String>,
+}
+
+/// Which message confirmed it, and by what it shall be charged if not as the order said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Confirmed {
+    pub by: MessageId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<PaymentChoice>,
 }
 
 /// A confirmation, and why it took no money. The last one's charge may still be out.
@@ -157,6 +169,7 @@ impl Payment {
             currency: charge.as_ref().map(|charge| charge.amount.currency()),
             charge,
             cash_ahead: None,
+            confirmed_ahead: None,
             unasked: None,
             told_outside: false,
             intent: None,
@@ -182,6 +195,20 @@ impl Payment {
     /// The saga has asked for the money, or never will: an event can be matched with it.
     pub(crate) fn is_asked_or_over(&self) -> bool {
         self.charge.is_some() || matches!(self.status, Status::GivenUp | Status::Captured)
+    }
+
+    /// Cash, or a confirmation, would be taken now: neither has come, and the order was not given up.
+    pub fn waits_to_be_paid(&self) -> bool {
+        match self.status {
+            Status::AwaitingCash => self.charge.is_some() || self.cash_ahead.is_none(),
+            Status::AwaitingConfirmation => self.tries.len() < TRIES_MAX && self.confirmed_ahead.is_none(),
+            Status::Asked
+            | Status::Checking
+            | Status::Undoing
+            | Status::Captured
+            | Status::Declined
+            | Status::GivenUp => false,
+        }
     }
 
     /// What the provider calls what it captured.

@@ -46,21 +46,34 @@ impl Books {
 
     /// An event comes from the provider's own books, as most do.
     fn hear_at(&mut self, body: Body, now: Time) -> Decision<Record> {
-        let by = if body.name() == "payment.webhook" { Speaker::Provider } else { body.speakers()[0] };
+        let message = self.message(body, now);
+        self.decide(&message, now)
+    }
+
+    fn hear_by(&mut self, by: Speaker, body: Body) -> Decision<Record> {
+        let now = Time::from_unix_ms(1_700_000_000_000).plus_s(self.messages + 1);
         self.hear_from(by, body, now)
     }
 
     fn hear_from(&mut self, by: Speaker, body: Body, now: Time) -> Decision<Record> {
+        let message = self.message(body, now).said_by(by);
+        self.decide(&message, now)
+    }
+
+    fn message(&mut self, body: Body, now: Time) -> Message {
         self.messages += 1;
-        let id = MessageId::new(&format!("m{}", self.messages)).unwrap();
-        let message = Message::new(id, now, body).said_by(by);
+        let by = if body.name() == "payment.webhook" { Speaker::Provider } else { body.speakers()[0] };
+        Message::new(MessageId::new(&format!("m{}", self.messages)).unwrap(), now, body).said_by(by)
+    }
+
+    fn decide(&mut self, message: &Message, now: Time) -> Decision<Record> {
         let mut records = Records::default();
-        for need in PaymentWorker.needs(&message) {
+        for need in PaymentWorker.needs(message) {
             let row = if need.table == Table::Wallets { &self.wallet } else { &self.row };
             let found = row.as_deref().map(|json| Record::from_json(need.table, json).unwrap());
             records.put(need, found.map(|record| (1, record)));
         }
-        let decision = PaymentWorker.decide(&records, &message, now);
+        let decision = PaymentWorker.decide(&records, message, now);
         for record in &decision.save {
             records.save(record.clone()); // panics on a record that needs() did not name
             let row = if record.table() == Table::Wallets { &mut self.wallet } else { &mut self.row };

@@ -279,9 +279,7 @@ impl Progress {
 
     fn cancel(&mut self, plan: &[Rule]) -> Move {
         match self.phase {
-            Phase::Forward(at) if self.pivot_asked(plan).is_none_or(|pivot| pivot > at) => {
-                self.turn_around(plan)
-            }
+            Phase::Forward(_) if self.can_turn_around(plan) => self.turn_around(plan),
             Phase::Forward(at) if self.pivot_asked(plan) == Some(at) && self.steps[at] == Standing::Asked => {
                 self.cancel = true;
                 Move::Nothing("the answer to the last step that could not be taken back is awaited")
@@ -291,6 +289,11 @@ impl Progress {
                 Move::Nothing("it is being undone already")
             }
         }
+    }
+
+    /// Nothing was asked so far that cannot be taken back.
+    pub(crate) fn can_turn_around(&self, plan: &[Rule]) -> bool {
+        matches!(self.phase, Phase::Forward(at) if self.pivot_asked(plan).is_none_or(|pivot| pivot > at))
     }
 
     fn pivot_asked(&self, plan: &[Rule]) -> Option<usize> {

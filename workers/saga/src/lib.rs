@@ -101,6 +101,8 @@ impl SagaWorker {
             Some(_) => return Decision::ignored("the saga was started before"),
             None => None,
         };
+        let ahead = m.cancelled.clone().map(|cancelled| (cancelled.reason, cancelled.wish));
+        let cancel_early = cancel_early.or(ahead);
         let definition = Definition::newest(match (m.payment.method, m.payment.confirm) {
             (Method::Cod, _) => checkout::CASH_ON_DELIVERY,
             (Method::Card | Method::DebitCard | Method::Paypal, Confirm::Automatic) => checkout::CHECKOUT,

@@ -1,7 +1,7 @@
 //! Turns the interpreter's move into what is kept and said, and gives every asking its own deadline.
 
 use contract::{
-    Body, Deadline, Decision, MarkUndone, NeedsAttention, Reason, RefuseCancel, SagaOverdue, Time, Wish,
+    Body, By, Deadline, Decision, MarkUndone, NeedsAttention, Reason, RefuseCancel, SagaOverdue, Time, Wish,
 };
 
 use crate::SagaWorker;
@@ -48,21 +48,18 @@ impl SagaWorker {
             }
             Move::End => (Decision::done("ended undone"), None),
             Move::Stop => return self.stop(saga, definition, progress, now),
-            Move::RefuseCancel => {
-                let refuse = Body::RefuseCancel(RefuseCancel { order_id: saga.order_id });
-                return Decision::done("too late to cancel").say(refuse);
-            }
+            Move::RefuseCancel => return Decision::done("too late to cancel").say(refuse_cancel(&saga)),
             Move::RefuseCancelAndAsk(at) => {
-                let refuse = Body::RefuseCancel(RefuseCancel { order_id: saga.order_id });
+                let refuse = refuse_cancel(&saga);
                 saga.reason = None;
                 saga.wish = Wish::default();
                 let decision = say("too late to cancel; asked", (step(*at).ask)(&subject)).say(refuse);
                 (decision, Some((step(*at).patience_s)(&self.patience)))
             }
             Move::RefuseCancelAndComplete => {
+                let refuse = refuse_cancel(&saga);
                 saga.reason = None;
                 saga.wish = Wish::default();
-                let refuse = Body::RefuseCancel(RefuseCancel { order_id: saga.order_id });
                 (say("too late to cancel; completed", refuse), None)
             }
             Move::ByHand(at) => {
@@ -150,6 +147,12 @@ impl SagaWorker {
         let alarm = format!("{} of {key} needs an operator: {why}", fact.step);
         Decision::alarm(alarm).say(Body::NeedsAttention(fact)).deadline(Deadline::Clear { key }).save(saga)
     }
+}
+
+/// The reason that was given with the wish tells whose it was.
+fn refuse_cancel(saga: &Saga) -> Body {
+    let by = if saga.reason == Some(Reason::CancelledByAdmin) { By::Admin } else { By::Customer };
+    Body::RefuseCancel(RefuseCancel { order_id: saga.order_id, by })
 }
 
 fn say(what: &'static str, body: Body) -> Decision<Record> {

@@ -166,6 +166,17 @@ impl Saga {
         }
     }
 
+    /// A wish to cancel would be granted: nothing was asked so far that cannot be taken back.
+    pub fn can_be_cancelled(&self) -> bool {
+        let plan = Definition::of(&self.definition, self.version).map(Definition::rules);
+        self.progress.as_ref().zip(plan).is_some_and(|(progress, plan)| progress.can_turn_around(&plan))
+    }
+
+    /// It has neither turned around nor ended.
+    pub fn goes_forward(&self) -> bool {
+        self.forward_at().is_some()
+    }
+
     pub(crate) fn forward_at(&self) -> Option<usize> {
         match self.progress.as_ref().map(|progress| progress.phase) {
             Some(Phase::Forward(at)) => Some(at),

@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contract::{
-    Body, Confirm, Currency, Deadline, DeadlineChange, Decision, Message, MessageId, Method, Money,
-    OrderAccepted, OrderCancelled, OrderFulfilled, OrderId, OrderPaid, OrderRefunded, OrderReturned, Outcome,
-    PaymentCaptured, PaymentChoice, PaymentDeclined, PaymentRefundFailed, PaymentRefunded, PaymentVoided,
-    Reason, Record as _, Records, Resolution, SagaCancel, SagaDeadline, SagaOverdue, SagaResolve, SagaRetry,
-    SagaReturn, SagaStart, Short, Sku, StockFact, StockLine, StockRefused, StockRestocked, Table, Time, Wish,
-    Worker,
+    Body, By, Cancelled, Confirm, Currency, Deadline, DeadlineChange, Decision, Message, MessageId, Method,
+    Money, OrderAccepted, OrderCancelled, OrderFulfilled, OrderId, OrderPaid, OrderRefunded, OrderReturned,
+    Outcome, PaymentCaptured, PaymentChoice, PaymentDeclined, PaymentRefundFailed, PaymentRefunded,
+    PaymentVoided, Reason, Record as _, Records, Resolution, SagaCancel, SagaDeadline, SagaOverdue,
+    SagaResolve, SagaRetry, SagaReturn, SagaStart, Short, Sku, StockFact, StockLine, StockRefused,
+    StockRestocked, Table, Time, Wish, Worker,
 };
 use expect_test::Expect;
 
@@ -182,12 +182,20 @@ fn start(method: Method) -> Body {
         lines: vec![line("CUP"), line("TEA")],
         total: eur("50.00"),
         payment: PaymentChoice::by(method, None),
+        cancelled: None,
     })
 }
 
 fn start_later() -> Body {
     let Body::SagaStart(mut start) = start(Method::Card) else { unreachable!() };
     start.payment.confirm = Confirm::Manual;
+    Body::SagaStart(start)
+}
+
+/// The order was cancelled before it was submitted.
+fn start_cancelled() -> Body {
+    let Body::SagaStart(mut start) = start(Method::Card) else { unreachable!() };
+    start.cancelled = Some(Cancelled { reason: Reason::CancelledByCustomer, wish: Wish::default() });
     Body::SagaStart(start)
 }
 
@@ -227,6 +235,7 @@ fn body(message: &str, return_no: u32) -> Body {
         "start" => start(Method::Card),
         "start cod" => start(Method::Cod),
         "start later" => start_later(),
+        "start cancelled" => start_cancelled(),
         "return" => Body::SagaReturn(SagaReturn {
             order_id,
             customer_id,

@@ -147,7 +147,10 @@ impl Asked {
             Body::SagaResolve(SagaResolve { order_id, return_no, outcome, evidence, by })
         };
         Ok(match act {
-            Act::Cancel => Body::OrderCancel(OrderCancel { order_id, reason, by: By::Admin, who: name }),
+            Act::Cancel => {
+                let (by, who, customer_id) = (By::Admin, name, None);
+                Body::OrderCancel(OrderCancel { order_id, reason, by, who, customer_id })
+            }
             Act::Refund => {
                 Body::OrderRefund(OrderRefund { order_id, items: self.lines()?, reason, who: name })
             }

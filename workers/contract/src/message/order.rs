@@ -21,6 +21,7 @@ impl Body {
             Body::OrderRefund(b) => b.order_id,
             Body::OrderPay(b) => b.order_id,
             Body::OrderArchive(b) => b.order_id,
+            Body::OrderHeld(b) => b.order_id,
             Body::ProviderEvent(b) => b.data.reference,
             Body::SagaRetry(b) => b.order_id,
             Body::SagaResolve(b) => b.order_id,

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Money, OrderId, Sku, clean_text};
+use crate::{MessageId, Money, OrderId, Sku, Speaker, Time, clean_text};
 
-use super::outside::ProviderEvent;
-use super::words::{Contact, PaymentChoice, Reason, Short, StockLine, is_zero};
+use super::outside::{OrderCancel, OrderPay, ProviderEvent};
+use super::words::{By, Contact, PaymentChoice, Reason, Short, StockLine, is_zero};
 
 /// Everything the saga will ever have to tell the others.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -17,6 +17,16 @@ pub struct SagaStart {
     pub lines: Vec<StockLine>,
     pub total: Money,
     pub payment: PaymentChoice,
+    /// It was cancelled before it was an order: nothing is asked, and the order is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<Cancelled>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cancelled {
+    pub reason: Reason,
+    #[serde(default, skip_serializing_if = "Wish::is_silent")]
+    pub wish: Wish,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -25,6 +35,37 @@ pub struct SagaCancel {
     pub reason: Reason,
     #[serde(default, skip_serializing_if = "Wish::is_silent")]
     pub wish: Wish,
+}
+
+/// A command that was faster than the submission of its order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OrderHeld {
+    pub order_id: OrderId,
+    /// The message that asked, …
+    pub message_id: MessageId,
+    /// … and when it came.
+    pub since: Time,
+    pub by: Speaker,
+    pub command: HeldCommand,
+}
+
+/// What may be asked of an order before there is one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", content = "body")]
+pub enum HeldCommand {
+    #[serde(rename = "order.cancel")]
+    Cancel(OrderCancel),
+    #[serde(rename = "order.pay")]
+    Pay(OrderPay),
+}
+
+impl HeldCommand {
+    pub fn order_id(&self) -> OrderId {
+        match self {
+            HeldCommand::Cancel(asked) => asked.order_id,
+            HeldCommand::Pay(asked) => asked.order_id,
+        }
+    }
 }
 
 /// What was said with a wish, and by whom; it goes along to the audit trail.
@@ -115,6 +156,9 @@ pub struct MarkReturned {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RefuseCancel {
     pub order_id: OrderId,
+    /// Who asked: the refusal names what they may do instead.
+    #[serde(default)]
+    pub by: By,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -300,8 +344,12 @@ pub struct Tell {
 #[serde(rename_all = "snake_case")]
 pub enum Notice {
     Created,
+    /// The goods are on their way, and are paid for at the door.
+    Accepted,
     Paid,
     Fulfilled,
+    /// What was paid for at the door has been delivered and paid.
+    Delivered,
     Cancelled,
     Refunded,
     /// A payment came after the order was given up, and went back.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::words::Method;
 use crate::{Money, OrderId, Sku, Time};
 
-use super::words::{By, Line, is_zero};
+use super::words::{By, Line, Token, is_zero};
 
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -20,6 +20,9 @@ pub struct OrderCancel {
     /// By name, if it was somebody of the shop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
+    /// If it is named, only an order of this customer is cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
 }
 
 /// A return after fulfilment. Without items: everything that has not come back yet.
@@ -37,14 +40,26 @@ pub struct OrderRefund {
     pub who: Option<String>,
 }
 
-/// The money for an order that is paid on delivery has come.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// The money for an order that is paid on delivery has come, or an order that waits for it shall be charged now.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderPay {
     pub order_id: OrderId,
     /// A receipt's number, at most 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
+    /// The provider's token, if an order is charged by something else than it came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
+    /// Instead of a token: one of the customer's stored payment methods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_method_id: Option<String>,
+    /// What the token is of, if that is not what the order said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// If it is named, only an order of this customer is paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
     /// Who does it, by name, for the journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,

@@ -38,6 +38,17 @@ fn what_the_customer_reads() {
 
         SMS: Thank you! We have your order ORDER over 12.34 EUR.
         -----
+        Your order is on its way (ORDER)
+        Hello,
+
+        Your order has left our warehouse. Please have 12.34 EUR ready when it is delivered.
+
+        Your order number: ORDER
+
+        Your shop
+
+        SMS: Your order ORDER is on its way. Please have 12.34 EUR ready.
+        -----
         Your payment has arrived (ORDER)
         Hello,
 
@@ -59,6 +70,17 @@ fn what_the_customer_reads() {
         Your shop
 
         SMS: Your order ORDER over 12.34 EUR has left our warehouse.
+        -----
+        Your order is complete (ORDER)
+        Hello,
+
+        Your order over 12.34 EUR has been delivered and paid. We hope you enjoy it.
+
+        Your order number: ORDER
+
+        Your shop
+
+        SMS: Your order ORDER over 12.34 EUR is delivered and paid.
         -----
         Your order was cancelled (ORDER)
         Hello,

@@ -81,7 +81,7 @@ fn every_fault_of_a_checkout_is_listed() {
         items: prices in EUR and JPY cannot be added: order them separately (currencies_mixed)
     "#]],
     );
-    let kept: Submission = serde_json::from_str(&shop.rows[&(Table::Submissions, ORDER.into())]).unwrap();
+    let kept: Rejected = serde_json::from_str(&shop.rows[&(Table::Submissions, ORDER.into())]).unwrap();
     assert_eq!((kept.errors, kept.code), (rejected.errors, rejected.code));
     assert!(shop.audit().is_empty(), "a refused submission is no order");
 }

@@ -58,6 +58,18 @@ fn the_audit_trail_says_who_wanted_it_and_why() {
 }
 
 #[test]
+fn an_order_that_is_put_away_by_time_was_put_away_by_the_system() {
+    for (by, trail) in
+        [(Speaker::Timers, By::System), (Speaker::Admin, By::Admin), (Speaker::Operator, By::Admin)]
+    {
+        let mut shop = Shop::fulfilled(json!([{"sku": "TEA", "quantity": 1}]), None);
+        shop.hear_by(by, archive());
+        let last = shop.audit().pop().unwrap();
+        assert_eq!((last.to, last.by), (Status::Archived, trail));
+    }
+}
+
+#[test]
 fn what_was_said_with_a_cancellation_stands_in_the_trail_unless_it_cannot_be_shown() {
     for (note, who, kept) in
         [("too expensive", "anna", (Some("too expensive"), Some("anna"))), ("a\u{7}b", "", (None, None))]
@@ -65,7 +77,7 @@ fn what_was_said_with_a_cancellation_stands_in_the_trail_unless_it_cannot_be_sho
         let mut shop = Shop::with_catalogue();
         shop.hear(submit(json!({})));
         let (reason, who) = (Some(note.to_string()), Some(who.to_string()));
-        let asked = OrderCancel { order_id: order_id(), reason, by: By::Admin, who };
+        let asked = OrderCancel { order_id: order_id(), reason, by: By::Admin, who, customer_id: None };
         let Some(Body::SagaCancel(passed_on)) = shop.hear(Body::OrderCancel(asked)).send.pop() else {
             panic!("the saga is not asked")
         };

@@ -39,6 +39,7 @@ pub(super) fn states() -> Vec<State> {
             json!({"payment": {"method": "card", "confirm": "manual"}}),
             vec![],
         ),
+        cod("on its way, cod", vec![mark_accepted()]),
         card("paid", vec![mark_paid("ch_1")]),
         cod("paid, cod", vec![mark_paid("ch_1")]),
         shipped("fulfilled", vec![]),
@@ -58,7 +59,7 @@ pub(super) fn messages(checkout: &Value) -> Vec<(&'static str, Body)> {
         ("checkout.submit (other)", submit(json!({"items": [{"sku": "BOOK", "quantity": 1}]}))),
         ("order.cancel (customer)", cancel(By::Customer)),
         ("order.cancel (admin)", cancel(By::Admin)),
-        ("order.refuse_cancel", Body::RefuseCancel(RefuseCancel { order_id: order_id() })),
+        ("order.refuse_cancel", Body::RefuseCancel(RefuseCancel { order_id: order_id(), by: By::Customer })),
         ("order.pay", pay()),
         ("order.mark_accepted", mark_accepted()),
         ("order.mark_paid (ch_1)", mark_paid("ch_1")),
@@ -79,7 +80,10 @@ fn every_state_has_an_answer_to_every_message() {
     for State { name: state, checkout, shop } in states() {
         for (name, body) in messages(&checkout) {
             let mut shop = shop.clone();
-            let decision = shop.hear(body);
+            let decision = match name {
+                "order.cancel (admin)" => shop.hear_by(Speaker::Admin, body),
+                _ => shop.hear(body),
+            };
             let (outcome, status, says) = (outcome(&decision), shop.status(), said(&decision));
             writeln!(table, "{state} × {name} → {outcome} | {status} | says {says}").unwrap();
         }

@@ -124,12 +124,58 @@ fn what_cannot_be_charged_is_a_try_that_asks_nobody() {
 }
 
 #[test]
+fn what_is_confirmed_before_the_money_is_asked_for_is_charged_then_once() {
+    let asked = "provider.charge(charge/O, 50.00 EUR)";
+    for ahead in [vec![], vec![intend("one")]] {
+        let story =
+            [&ahead[..], &[confirm(Some("tok_ok")), confirm(Some("tok_other")), charge_later()]].concat();
+        let told = says(&story);
+        assert_eq!(told[ahead.len()..], ["nothing", "nothing", asked]);
+        let mut books = Books::after(&story);
+        let payment = books.payment();
+        assert_eq!(payment.tries[0].confirmed_by.as_str(), format!("m{}", ahead.len() + 1));
+        assert_eq!(payment.charge.unwrap().payment.token, Some(Token("tok_ok".into())));
+        assert_eq!(books.says(paid("ch_1")), "payment.captured(ch_1, 50.00 EUR)");
+    }
+    // What cannot be charged is a try then, and may be tried again.
+    let mut books = Books::after(&[confirm(None), charge_later()]);
+    assert_eq!(books.payment().tries[0].failure_code.as_deref(), Some("payment_method_required"));
+    assert_eq!(books.says(confirm(Some("tok_ok"))), asked.replace("/O", "/O/2"));
+    // The order was given up meanwhile.
+    assert_eq!(
+        says(&[confirm(Some("tok_ok")), refund_all(), charge_later()])[1..],
+        ["payment.voided()", "nothing"]
+    );
+    // Of an order that nobody knows to be there, nothing is remembered.
+    for by in [Speaker::Customer, Speaker::Admin, Speaker::Operator] {
+        let early = Books::default().hear_by(by, confirm(Some("tok_ok")));
+        assert!(outcome(&early.outcome).starts_with("PARKED payment_unknown"), "{early:?}");
+    }
+}
+
+#[test]
+fn it_is_known_whether_a_confirmation_would_be_taken() {
+    for (story, taken) in [
+        (vec![charge_later()], true),
+        (vec![intend("one")], true),
+        (vec![confirm(Some("tok_ok"))], false),
+        (vec![charge_later(), confirm(Some("tok_ok"))], false),
+        (vec![charge_later(), confirm(Some("tok_ok")), no("ch_1")], true),
+        (vec![charge_later(), confirm(Some("tok_ok")), paid("ch_1")], false),
+        (vec![charge_later(), check()], false),
+    ] {
+        let mut books = Books::after(&story);
+        assert_eq!(books.payment().waits_to_be_paid(), taken, "{story:?}");
+        let ignored = matches!(books.hear(confirm(Some("tok_ok"))).outcome, Outcome::Ignored(_));
+        assert_eq!(ignored, !taken, "{story:?}");
+    }
+}
+
+#[test]
 fn the_secret_is_the_first_one_and_may_come_before_the_money_is_asked_for() {
     let mut books = Books::after(&[intend("one"), charge_later(), intend("two")]);
     assert_eq!(books.payment().intent, Some(Token("one".into())));
     assert_eq!(books.says(confirm(Some("tok_ok"))), "provider.charge(charge/O, 50.00 EUR)");
-    let early = Books::default().hear(confirm(Some("tok_ok")));
-    assert!(outcome(&early.outcome).starts_with("PARKED payment_unknown"));
     let given_up = Books::after(&[intend("one"), check(), charge_later()]);
     assert_eq!(given_up.standing(), "given_up");
 }

@@ -273,6 +273,53 @@ fn a_cancellation_before_the_start_is_remembered() {
 }
 
 #[test]
+fn an_order_that_was_cancelled_before_it_was_one_has_nothing_asked_for_it() {
+    check(
+        &[],
+        &["start cancelled", "order.cancelled", "start cancelled"],
+        expect![[r#"
+        start cancelled → order.mark_undone(cancelled_by_customer) | unwinding, close, 30 s
+        order.cancelled → (done: ended undone) | undone
+        start cancelled → (ignored: the saga was started before) | undone
+    "#]],
+    );
+}
+
+#[test]
+fn a_refused_cancellation_is_answered_to_the_one_who_wanted_it() {
+    for (cancel, by) in [("cancel", By::Customer), ("cancel by admin", By::Admin)] {
+        let asked_too_late = Desk::after(SHIPPED).hear(cancel);
+        let waited_in_vain = Desk::after(&[PAID, &[cancel]].concat()).hear("stock.shipped");
+        for decision in [asked_too_late, waited_in_vain] {
+            let refused = decision
+                .send
+                .iter()
+                .find_map(|body| if let Body::RefuseCancel(refuse) = body { Some(refuse.by) } else { None });
+            assert_eq!(refused, Some(by), "{cancel}: {decision:?}");
+        }
+    }
+}
+
+#[test]
+fn it_is_known_whether_a_wish_to_cancel_would_be_granted() {
+    for (story, granted) in [
+        (HELD, true),
+        (PAID, false),
+        (SHIPPED, false),
+        (&["start cod", "stock.reserved"][..], false),
+        (DELIVERED, false),
+        (&["start", "cancel"][..], false),
+    ] {
+        let mut desk = Desk::after(story);
+        assert_eq!(desk.saga(0).unwrap().can_be_cancelled(), granted, "{story:?}");
+        let turns_around = desk.hear("cancel").save.iter().any(|record| match record {
+            Record::Saga(saga) => saga.status == Status::Unwinding,
+        });
+        assert_eq!(turns_around, granted, "{story:?}");
+    }
+}
+
+#[test]
 fn an_answer_that_comes_after_its_undo_was_asked_changes_nothing() {
     check(
         &["start"],

@@ -1,0 +1,173 @@
+//! What is asked of an order in the first milliseconds after it was accepted is held until the order is there.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::Gate;
+use super::intents::waiting;
+use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
+use crate::support::until;
+use crate::support::web::{Answer, Web};
+
+/// Asked, and not waited for.
+fn ask(web: &Web, path: &str, body: &Value) -> Answer {
+    web.send("POST", path, &[("prefer", "wait=0")], body.to_string().as_bytes())
+}
+
+/// Its log can be read for when a role rests.
+fn open() -> Gate {
+    Gate::open_with(&["--log-format=text"])
+}
+
+fn order_role(gate: &Gate, what: &str) {
+    let why = json!({"by": "anna", "why": "a test"});
+    gate.admin().post(&format!("/admin/roles/order/{what}"), &why).is(204);
+}
+
+fn rests(gate: &Gate) {
+    order_role(gate, "pause");
+    until("the order role rests", || gate.shop.log().contains("paused role=order").then_some(()));
+}
+
+#[test]
+fn an_order_is_cancelled_from_the_moment_it_was_accepted_and_nothing_is_charged() {
+    let gate = open();
+    let (anna, ben) = (gate.customer("anna"), gate.customer("ben"));
+    rests(&gate);
+    let placed = |no: usize| id_of(&place(&anna, &format!("k{no}"), &body("BOOK-DUNE", 1, "tok_ok")).is(202));
+    let ids: Vec<String> = (0..20).map(placed).collect();
+    for id in &ids {
+        assert_eq!(anna.get(&format!("/orders/{id}")).is(200).json()["actions"], json!(["cancel"]));
+        ask(&ben, &format!("/orders/{id}/cancel"), &json!({})).problem(404, "ORDER_NOT_FOUND");
+        let answer = ask(&anna, &format!("/orders/{id}/cancel"), &json!({"reason": "too late at night"}));
+        assert_eq!(answer.is(202).json()["status"], "submitted");
+    }
+    order_role(&gate, "resume");
+    for id in &ids {
+        let order = status(&anna, id, "cancelled");
+        assert_eq!(order["reason"], "cancelled_by_customer");
+        assert_eq!(order["audit"][1]["note"], "too late at night");
+        assert_eq!(order["payment"]["status"], "none", "nobody was asked for money");
+    }
+    gate.shop.close();
+}
+
+/// The id is not the customer's to choose alone: another shop's customer may have submitted it as well.
+#[test]
+fn whoever_submitted_an_id_second_cancels_and_pays_nothing_of_the_first() {
+    let gate = open();
+    let (anna, ben) = (gate.customer("anna"), gate.customer("ben"));
+    rests(&gate);
+    let mut named = body("BOOK-DUNE", 1, "tok_ok");
+    named["payment"]["confirm"] = json!("manual");
+    named["order_id"] = json!(crate::support::new_id());
+    let id = id_of(&place(&anna, "k", &named).is(202));
+    // As if the shop that speaks for Anna had published it.
+    let of_ben = |name: &str| json!({"order_id": id, "customer_id": "ben", "reason": name});
+    let held = json!({"type": "order.cancel", "message_id": "ben's", "body": of_ben("spite")});
+    gate.admin().post("/admin/messages", &held).is(202);
+    let token = json!({"order_id": id, "customer_id": "ben", "token": "tok_ok"});
+    let held = json!({"type": "order.pay", "message_id": "ben's money", "body": token});
+    gate.admin().post("/admin/messages", &held).is(202);
+    order_role(&gate, "resume");
+    let waits = status(&anna, &id, "created");
+    assert_eq!(waits["order_id"], id.as_str());
+    until("the payment to wait", || {
+        let order = anna.get(&format!("/orders/{id}")).json();
+        (order["payment"]["status"] == "awaiting_confirmation").then_some(())
+    });
+    ben.post(&format!("/orders/{id}/cancel"), &json!({})).problem(404, "ORDER_NOT_FOUND");
+    anna.post(&format!("/orders/{id}/cancel"), &json!({})).is(200);
+    gate.shop.close();
+}
+
+#[test]
+fn an_order_is_paid_from_the_moment_it_was_accepted_once() {
+    let gate = open();
+    let anna = gate.customer("anna");
+    rests(&gate);
+    let mut later = body("BOOK-DUNE", 1, "tok_declined");
+    later["payment"]["confirm"] = json!("manual");
+    let id = id_of(&place(&anna, "k1", &later).is(202));
+    ask(&anna, &format!("/orders/{id}/pay"), &json!({"token": "tok_ok"})).is(202);
+    let cash = id_of(&place(&anna, "k2", &on_delivery("BOOK-DUNE")).is(202));
+    ask(&anna, &format!("/orders/{cash}/pay"), &json!({})).is(202);
+    order_role(&gate, "resume");
+    status(&anna, &id, "fulfilled");
+    let payments = anna.get(&format!("/payments?order_id={id}")).is(200).json();
+    assert_eq!(payments["items"][0]["tries"].as_array().unwrap().len(), 1, "{payments}");
+    // A customer's word is no receipt, however early it comes.
+    let on_its_way = || {
+        let order = anna.get(&format!("/orders/{cash}")).json();
+        (order["payment"]["status"] == "awaiting_cash").then_some(())
+    };
+    until("the parcel to be on its way", on_its_way);
+    gate.shop.close();
+}
+
+#[test]
+fn a_payment_in_the_first_milliseconds_is_answered_once_it_is_known() {
+    let gate = Gate::open();
+    let anna = gate.customer("anna");
+    for no in 0..10 {
+        let mut later = body("BOOK-DUNE", 1, "tok_ok");
+        later["payment"]["confirm"] = json!("manual");
+        let id = id_of(&place(&anna, &format!("k{no}"), &later).is(202));
+        anna.post(&format!("/orders/{id}/pay"), &json!({})).is(201);
+    }
+    gate.shop.close();
+}
+
+#[test]
+fn paying_tells_of_success_and_of_failure_as_soon_as_it_is_known() {
+    let gate = Gate::open();
+    let (anna, ben, admin) = (gate.customer("anna"), gate.customer("ben"), gate.admin());
+    let id = waiting(&anna, "BOOK-DUNE", 1, None);
+    let began = Instant::now();
+    let pay = |web: &Web, body: Value| {
+        web.send("POST", &format!("/orders/{id}/pay"), &[("prefer", "wait=30")], body.to_string().as_bytes())
+    };
+    let declined = |body: Value| pay(&anna, body).problem(402, "PAYMENT_DECLINED")["decline_code"].clone();
+    assert_eq!(declined(json!({})), "payment_method_required");
+    assert_eq!(declined(json!({"token": "tok_insufficient_funds"})), "insufficient_funds");
+    assert_eq!(declined(json!({"payment_method_id": "pm_x"})), "payment_method_unknown");
+    pay(&anna, json!({"token": "two words"})).problem(422, "PAYMENT_METHOD_INVALID");
+    pay(&ben, json!({"token": "tok_ok"})).problem(404, "ORDER_NOT_FOUND");
+    let stored =
+        anna.post("/payment-methods", &json!({"method": "paypal", "token": "tok_ok"})).is(201).json();
+    let paid = pay(&anna, json!({"payment_method_id": stored["id"]})).is(201).json();
+    assert!(["paid", "fulfilled"].contains(&paid["status"].as_str().unwrap()), "{paid}");
+    assert!(began.elapsed() < Duration::from_secs(20), "none of them took the whole wait");
+    pay(&anna, json!({"token": "tok_ok"})).problem(409, "ORDER_NOT_PAYABLE");
+
+    let cash = id_of(&place_and_wait(&anna, "cash", &on_delivery("BOOK-DUNE")).is(201));
+    let path = format!("/orders/{cash}/pay");
+    anna.post(&path, &json!({})).problem(403, "FORBIDDEN");
+    let refused = admin.post(&path, &json!({"token": "tok_ok"})).problem(409, "ORDER_NOT_PAYABLE");
+    assert_eq!(refused["errors"][0]["code"], "token_not_taken");
+    admin.post(&path, &json!({"transaction_id": "receipt 7"})).is(201);
+
+    let given_up = waiting(&anna, "BOOK-DUNE", 1, Some("tok_never_answers"));
+    let path = format!("/orders/{given_up}/pay");
+    ask(&anna, &path, &json!({})).is(202);
+    let out = anna.post(&path, &json!({})).problem(409, "ORDER_NOT_PAYABLE");
+    assert!(out["detail"].as_str().unwrap().contains("under way"), "{out}");
+    anna.post(&format!("/orders/{given_up}/cancel"), &json!({})).is(200);
+    anna.post(&path, &json!({})).problem(409, "ORDER_NOT_PAYABLE");
+    gate.shop.close();
+}
+
+#[test]
+fn an_order_that_waits_for_its_customer_is_answered_at_once() {
+    let gate = Gate::open();
+    let anna = gate.customer("anna");
+    let mut later = body("BOOK-DUNE", 1, "tok_ok");
+    later["payment"]["confirm"] = json!("manual");
+    let began = Instant::now();
+    let placed = place_and_wait(&anna, "k", &later).is(202).json();
+    assert!(began.elapsed() < Duration::from_secs(15), "it asked for thirty seconds");
+    assert_eq!((placed["status"].as_str(), &placed["actions"]), (Some("created"), &json!(["cancel", "pay"])));
+    anna.post(&format!("/orders/{}/cancel", placed["order_id"].as_str().unwrap()), &json!({})).is(200);
+    gate.shop.close();
+}

@@ -1,0 +1,64 @@
+//! A checkout that is sent again may name another queue to be answered at: its sender hears there what the first hears, or
+//! has heard already.
+
+use contract::{Body, Decision, Ending, OrderRejected, Reply, ReplyTo};
+
+use crate::records::Rejected;
+use crate::{Order, Record, Submission, facts};
+
+/// A sender who waits at more queues than this has given the oldest of them up.
+const ASKERS_MAX: usize = 4;
+
+pub(crate) fn asked_again(order: &Order, reply_to: &ReplyTo) -> Decision<Record> {
+    if order.askers().chain(&order.told_at).any(|known| known == reply_to) {
+        return Decision::ignored("the order exists already");
+    }
+    let mut order = order.clone();
+    if let Some(ending) = facts::ending(&order) {
+        remember(&mut order.told_at, reply_to);
+        return answer(Decision::done("answered again"), [reply_to.clone()], ending).save(order);
+    }
+    remember(&mut order.reply_also, reply_to);
+    let decision = Decision::done("the order exists already; its outcome is told here as well");
+    let decision = match order.accepted_at {
+        Some(_) => answer(decision, [reply_to.clone()], Ending::Accepted(facts::accepted(&order))),
+        None => decision,
+    };
+    decision.save(order)
+}
+
+pub(crate) fn rejected_again(rejected: &Rejected, reply_to: &ReplyTo) -> Decision<Record> {
+    if rejected.told_at.contains(reply_to) {
+        return Decision::ignored("it was rejected already");
+    }
+    let ending = Ending::Rejected(OrderRejected {
+        order_id: rejected.order_id,
+        customer_id: rejected.customer_id.clone(),
+        at: rejected.at,
+        code: rejected.code.clone(),
+        message: rejected.message.clone(),
+        errors: rejected.errors.clone(),
+    });
+    let mut rejected = rejected.clone();
+    remember(&mut rejected.told_at, reply_to);
+    answer(Decision::done("rejected before, and answered again"), [reply_to.clone()], ending)
+        .save(Submission::Rejected(rejected))
+}
+
+/// To the askers alone: everybody else has heard the event.
+pub(crate) fn answer(
+    decision: Decision<Record>,
+    askers: impl IntoIterator<Item = ReplyTo>,
+    ending: Ending,
+) -> Decision<Record> {
+    let order_id = ending.order_id();
+    let replies = askers.into_iter().map(|reply_to| Reply { order_id, reply_to, ending: ending.clone() });
+    replies.map(Body::Reply).fold(decision, Decision::say)
+}
+
+fn remember(places: &mut Vec<ReplyTo>, reply_to: &ReplyTo) {
+    if places.len() == ASKERS_MAX {
+        places.remove(0);
+    }
+    places.push(reply_to.clone());
+}

@@ -27,11 +27,6 @@ pub(super) async fn place(call: Call) -> Result<Response, Problem> {
 
 /// The same, with what lies in the customer's stored cart.
 pub(super) async fn check_out(call: Call) -> Result<Response, Problem> {
-    let body: Value = call.json()?;
-    if body.get("items").is_some_and(|items| !items.is_null()) {
-        let why = "the stored cart is ordered here; POST /orders orders items";
-        return Err(refusal(&[Fault::new("items", "invalid", why)]));
-    }
     submit(call, |fields| drop(fields.insert("cart".into(), json!(true)))).await
 }
 

@@ -242,7 +242,7 @@ impl Reader<'_> {
             return None;
         }
         if self.raw.get("items").is_some_and(|items| !items.is_null()) {
-            self.fault("items", "invalid", "send either items, or cart: true for the stored cart");
+            self.fault("items", "invalid", "the stored cart is ordered: send no items with it");
         }
         let number = version.and_then(Value::as_u64);
         if version.is_some() && number.is_none() {

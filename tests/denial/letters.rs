@@ -102,10 +102,12 @@ fn sends_one_id_again_and_again(web: &Web, over: &AtomicBool) -> usize {
             "payment": {"method": "paypal"}, "discount_code": "NO-SUCH-CODE",
         })
     };
+    // Never the first one's again: the same content is the same order.
+    let quantity = |n: usize| if n == 0 { 1 } else { 2 + n % 900 };
     let send = |n: usize, wait: &str| {
         let key = format!("key-{n}");
         let headers = [("idempotency-key", key.as_str()), ("prefer", wait)];
-        web.send("POST", "/orders", &headers, body(1 + n % 900).to_string().as_bytes())
+        web.send("POST", "/orders", &headers, body(quantity(n)).to_string().as_bytes())
     };
     send(0, "wait=30").is(422);
     let mut refused = 0;

@@ -1,6 +1,8 @@
-//! A shop that stock can be told things in, kept as the real loop keeps it. The behaviour: table.rs; what always holds: claims.rs.
+//! A shop that stock can be told things in, kept as the real loop keeps it. The behaviour: table.rs; what always holds:
+//! claims.rs; limits: edges.rs.
 
 mod claims;
+mod edges;
 mod table;
 
 use std::collections::HashMap;

@@ -293,7 +293,7 @@ fn an_outsider_s_nonsense_is_kept_as_a_dead_letter_and_holds_up_nobody() {
         [
             "odd_adjust_too_far: dead letter: stock_below_zero",
             "odd_adjust_up_too_far: dead letter: stock_too_large",
-            "odd_cancel_of_nobody: refused",
+            "odd_cancel_of_nobody: there is no such order so far; it is held",
             "odd_evt_negative: dead letter: amount_negative",
             "odd_evt_of_nobody: dead letter: payment_unknown",
             "odd_retry_of_nobody: dead letter: saga_unknown",

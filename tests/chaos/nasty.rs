@@ -192,12 +192,12 @@ fn odd_bodies() -> Vec<Nasty> {
         body(
             "a number too large",
             order.replace("\"quantity\":1", "\"quantity\":1e999").as_bytes(),
-            "body_malformed",
+            "body_invalid",
         ),
         body("a NUL", order.replace("customer-1", "a\0b").as_bytes(), "body_malformed"),
         body("a byte order mark", format!("\u{feff}{order}").as_bytes(), "body_malformed"),
         body("Latin-1", b"{\"customer_id\": \"caf\xe9\"}", "body_malformed"),
-        body("half a surrogate", order.replace("customer-1", "\\ud800").as_bytes(), "body_malformed"),
+        body("half a surrogate", order.replace("customer-1", "\\ud800").as_bytes(), "body_invalid"),
         body("a list", b"[1,2]", "body_invalid"),
         body("two of them", format!("{order}{order}").as_bytes(), "body_malformed"),
     ]

@@ -116,10 +116,13 @@ impl Submit {
         let placed_by = fields.remove("placed_by").and_then(|kept| serde_json::from_value(kept).ok());
         keep_known(fields);
         let content = BodyHash::of("checkout.submit", &raw.to_string());
+        let was_refused = !faults.is_empty();
         let reader = Reader { raw: &raw, faults };
         let (customer_id, cart) = reader.read();
         if let Some(fields) = raw.as_object_mut() {
-            fields.insert("order_id".into(), Value::String(order_id.to_string()));
+            // One that is no UUID stays as it came: read again, it is refused again.
+            let sent = named.filter(|_| was_refused);
+            fields.insert("order_id".into(), sent.unwrap_or_else(|| Value::String(order_id.to_string())));
         }
         Ok(Self { order_id, customer_id, cart, reply_to, placed_by, content, raw })
     }

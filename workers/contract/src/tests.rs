@@ -318,6 +318,16 @@ fn what_its_speaker_may_not_say_is_refused_with_who_may() {
 }
 
 #[test]
+fn an_order_id_that_is_no_uuid_is_refused_again_when_it_is_read_again() {
+    let body = r#"{"order_id":"cart-1001","customer_id":"c1","items":[{"sku":"A","quantity":1}],"payment":{"method":"paypal"}}"#;
+    let first = accept("checkout.submit", Some("m1"), body).unwrap();
+    let again = Message::restore(first.id.clone(), None, first.at, first.name(), first.json()).unwrap();
+    assert_eq!(again, first);
+    let Body::Submit(submit) = &again.body else { panic!("{again:?}") };
+    assert_eq!(submit.cart.as_ref().unwrap_err()[0].field, "order_id");
+}
+
+#[test]
 fn what_is_not_known_in_a_checkout_is_dropped_and_what_is_known_stays_as_it_came() {
     let known = r#"{"contact":{"email":"a@example.org"},"customer_id":"c1","items":[{"quantity":1,"sku":"A"}],"order_id":"01932b4a-1111-7000-8000-000000000001","payment":{"method":"paypal"}}"#;
     let padded = known

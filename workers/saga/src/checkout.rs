@@ -71,7 +71,6 @@ const HOLD_STOCK: Step = Step {
     name: "hold_stock",
     ask: |s| Body::StockReserve(StockReserve { order_id: s.order_id, lines: s.lines.clone() }),
     undo: Way::By(|s| Body::StockRelease(StockRelease { order_id: s.order_id, lines: s.lines.clone() })),
-    patience_s: |p| p.stock_s,
     ..PLAIN
 };
 

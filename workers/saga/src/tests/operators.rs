@@ -349,3 +349,30 @@ fn a_saga_that_has_not_started_waits_for_no_operator() {
     "#]],
     );
 }
+
+#[test]
+fn giving_up_tells_why_the_order_ends_where_nothing_else_does() {
+    let overdue = ["overdue"; 6];
+    let mut unanswered = Desk::after(&[&["start"], &overdue[..]].concat());
+    unanswered.hear("retry");
+    assert_eq!(unanswered.saga(0).unwrap().reason, None, "an order that is tried again has not ended");
+    unanswered.tells(&overdue);
+    unanswered.hear("give up");
+    assert_eq!(unanswered.saga(0).unwrap().reason, Some(Reason::CancelledByAdmin));
+    let mut refused =
+        Desk::after(&["start cod", "stock.reserved", "stock.shipped", "order.accepted", "payment.declined"]);
+    let why = refused.saga(0).unwrap().reason;
+    assert_eq!(why, Some(Reason::PaymentDeclined));
+    refused.hear("give up");
+    assert_eq!(refused.saga(0).unwrap().reason, why);
+}
+
+#[test]
+fn the_saga_of_an_order_under_way_is_foreseen() {
+    let saga = [contract::Need::of(Table::Sagas, saga_id(order_id(), 0))];
+    let json = format!(r#"{{"order_id":"{ORDER}","customer_id":"c1"}}"#);
+    let id = MessageId::new("m1").unwrap();
+    let submit = Message::restore(id, None, Time::default(), "checkout.submit", &json).unwrap();
+    assert_eq!(WORKER.foresees(contract::Course::of(&submit).unwrap()), saga);
+    assert_eq!(WORKER.foresees(contract::Course::Payment(order_id())), saga);
+}

@@ -25,6 +25,8 @@ use expect_test::Expect;
 use crate::{Patience, Record, Saga, SagaWorker, Status, saga_id};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
+/// A leap year: no deadline can be moved further.
+const YEAR_S: u64 = 31_622_400;
 const WORKER: SagaWorker =
     SagaWorker { patience: Patience { stock_s: 30, payment_s: 300, ship_s: 60, cod_s: 2_592_000 } };
 
@@ -120,9 +122,22 @@ impl Desk {
                 Some((_, body)) => body.clone(),
                 None => overdue(u32::MAX),
             },
+            "move to now" => self.moved_by(no, 0),
+            "move by a year" => self.moved_by(no, YEAR_S),
+            "move by more" => self.moved_by(no, YEAR_S + 1),
             "stale overdue" => overdue(self.saga(no).map_or(0, |saga| saga.asked.saturating_sub(1))),
             name => body(name, no),
         }
+    }
+}
+
+impl Desk {
+    /// From the moment at which the message is heard.
+    fn moved_by(&self, return_no: u32, seconds: u64) -> Body {
+        let due = Time::from_unix_ms(1_700_000_000_000).plus_s(self.messages + 1 + seconds);
+        let (by, why) = ("anna".to_string(), "the warehouse is moving".to_string());
+        let change = DeadlineChange::Move { due };
+        Body::SagaDeadline(SagaDeadline { order_id: order_id(), return_no, change, by, why })
     }
 }
 

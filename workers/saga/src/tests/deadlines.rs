@@ -46,6 +46,19 @@ fn a_deadline_that_is_moved_is_about_the_same_asking() {
 }
 
 #[test]
+fn a_deadline_is_moved_a_year_ahead_at_most() {
+    check(
+        HELD,
+        &["move to now", "move by more", "move by a year"],
+        expect![[r#"
+            move to now → (ignored: a deadline is moved to a time to come, and no further than a year ahead) | running, take_payment, 300 s
+            move by more → (ignored: a deadline is moved to a time to come, and no further than a year ahead) | running, take_payment, 300 s
+            move by a year → (done: its deadline is moved) | running, take_payment, 31622400 s
+        "#]],
+    );
+}
+
+#[test]
 fn a_saga_whose_deadline_is_cancelled_stands_where_a_person_sees_it_and_goes_on_when_it_is_answered() {
     check(
         HELD,

@@ -355,3 +355,10 @@ fn an_order_is_kept_under_the_names_that_sql_reads() {
     let names: Vec<_> = row.keys().map(String::as_str).collect();
     expect!["contact content created_at customer_id discount discount_code entries items method order_id reached refunded returns status subtotal total transaction_id updated_at"].assert_eq(&names.join(" "));
 }
+
+#[test]
+fn an_order_that_its_payment_moves_is_foreseen() {
+    let order_id: OrderId = ORDER.parse().unwrap();
+    let foreseen = OrderWorker.foresees(contract::Course::Payment(order_id));
+    assert_eq!(foreseen, [contract::Need::of(Table::Orders, order_id)]);
+}

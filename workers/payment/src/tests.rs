@@ -249,3 +249,14 @@ fn answer(charge: ChargeStanding) -> Body {
 fn found(amount: Money) -> Body {
     answer(ChargeStanding::Succeeded { transaction_id: "ch_1".into(), amount })
 }
+
+#[test]
+fn the_payment_of_an_order_under_way_is_foreseen() {
+    let order_id: OrderId = ORDER.parse().unwrap();
+    let json = format!(r#"{{"order_id":"{ORDER}","customer_id":"c1"}}"#);
+    let id = MessageId::new("m1").unwrap();
+    let submit = Message::restore(id, None, Time::default(), "checkout.submit", &json).unwrap();
+    let payment = [contract::Need::of(Table::Payments, order_id)];
+    assert_eq!(PaymentWorker.foresees(contract::Course::of(&submit).unwrap()), payment);
+    assert_eq!(PaymentWorker.foresees(contract::Course::Payment(order_id)), payment);
+}

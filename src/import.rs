@@ -6,14 +6,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use contract::{Message, MessageId, Queue, Raw, Role, Time};
+use contract::{Message, MessageId, Queue, Raw, Role, Speaker, Time};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch;
 use crate::broker::{Broker, DeadDelivery};
 use crate::retry::Delays;
 use crate::run::still_owed;
-use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, Handled, Store, Transaction};
+use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, Handled, Said, Store, Transaction};
 
 const BATCH_MAX: usize = 100;
 
@@ -91,19 +91,19 @@ pub async fn import(store: &dyn Store, broker: &dyn Broker, dead: &[DeadDelivery
     let (mut owed, mut changes) = (Vec::new(), Changes::default());
     for (one, message) in dead.iter().zip(&messages) {
         let known = one.queue.zip(message.as_ref()).and_then(|(queue, message)| {
-            handled
-                .get_mut(&(queue.reader(), message.id.clone()))
-                .filter(|before| before.hash == message.hash())
+            let reader = queue.reader();
+            let before = handled.get_mut(&(reader, message.id.clone()));
+            Some((reader, before.filter(|before| before.hash == message.hash())?))
         });
         match known {
-            Some(before) => {
+            Some((reader, before)) => {
                 tracing::info!(
                     message_id = one.message_id,
                     name = one.name,
                     code = one.code,
                     "a dead letter had been handled after all, and is dropped"
                 );
-                owed.append(&mut before.said);
+                owed.extend(own_words(reader, std::mem::take(&mut before.said)));
             }
             None => {
                 tracing::warn!(
@@ -129,6 +129,20 @@ pub async fn import(store: &dyn Store, broker: &dyn Broker, dead: &[DeadDelivery
         broker.publish(&owed).await.map_err(away)?;
     }
     broker.ack_dead(dead).await.map_err(away)
+}
+
+/// We may say everything again, and a role may write its own rows only: what one of them says in another's name is forged.
+fn own_words(role: Role, said: Vec<Said>) -> Vec<Said> {
+    let is_own = |said: &Said| {
+        let message = &said.message;
+        let own = message.by == Speaker::from(role) && message.is_allowed();
+        if !own {
+            tracing::error!(%role, by = %message.by, name = message.name(), message_id = %message.id,
+                "a row of the journal says what its role may not, and is not believed; `checkout audit` tells more");
+        }
+        own
+    };
+    said.into_iter().filter(is_own).collect()
 }
 
 /// What their readers know of them.

@@ -162,7 +162,7 @@ async fn the_same_bad_message_sent_twice_is_one_letter() {
 async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_handled() {
     let yard = Graveyard::idle().await;
     let (unhandled, handled) = (say(1, Queue::Order), say(2, Queue::Order));
-    let owed = say(3, Queue::Saga);
+    let owed = accepted(3);
     yard.broker.publish(&[unhandled.clone(), handled.clone()]).await.unwrap();
     // Whoever takes the bundle dies every time.
     let outsider = yard.corner.outsider().await;
@@ -186,7 +186,7 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
         cause: None,
         at: Time::default(),
         outcome: "done".into(),
-        said: vec![Said { message: owed.message.clone(), queues: vec![Queue::Saga] }],
+        said: vec![owed],
     };
     let changes = Changes { journal: vec![row], ..Changes::default() };
     yard.store.begin().await.unwrap().keep(changes).await.unwrap();
@@ -199,4 +199,13 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
         ("delivery_limit", "order", 51)
     );
     assert_eq!(letter.body, unhandled.message.json());
+}
+
+/// What the order worker may say.
+fn accepted(n: u64) -> Said {
+    let id = uuid::Uuid::from_u128(u128::from(n));
+    let json = format!(r#"{{"order_id":"{id}","customer_id":"c1","at":"2026-11-20T18:53:00Z"}}"#);
+    let message =
+        contract::Message::restore(id.into(), None, Time::default(), "order.accepted", &json).unwrap();
+    Said { message: std::sync::Arc::new(message), queues: vec![Queue::Saga] }
 }

@@ -104,6 +104,12 @@ fn dead_letters_are_listed_shown_replayed_and_discarded() {
     let shown = shop.run(&["dead", "show", &letter]).ok();
     assert!(shown.contains("payment.webhook") && shown.contains("replay it once it was"), "{shown}");
 
+    // A preview sends nothing, of a group neither.
+    for which in [&["--all"][..], &["--code", "payment_unknown"], &[&letter]] {
+        let shown = shop.run(&[&["dead", "replay", "--preview"], which].concat()).ok();
+        assert!(!shown.contains("in its queue again"), "{which:?}: {shown}");
+    }
+
     // Too early: it comes back. Then it is what decides the payment.
     shop.run(&["dead", "replay", &letter]).ok();
     assert_eq!(shop.dead_letter("payment_unknown"), letter);

@@ -138,8 +138,9 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
                 (None, None) => None,
                 (file, name) => Some(Edited { name, body: file.map(|file| read(&file)).transpose()? }),
             };
-            if let (true, Some(id)) = (preview, &which.id) {
-                return would_be(settings, &*store, id, edited.as_ref()).await;
+            if preview {
+                return would_be_all(settings, &*store, &which.letters(&*store).await?, edited.as_ref())
+                    .await;
             }
             let who = Operator { edited, ..Operator::new(by, why) };
             let client = Client::open(settings, &store).await?;
@@ -186,6 +187,23 @@ impl Which {
         let letters = own_first(store, wanted).await?;
         Ok(letters.into_iter().rev().map(|letter| letter.id).collect())
     }
+}
+
+/// Each of a group by itself: nothing of it is sent.
+async fn would_be_all(
+    settings: &Settings,
+    store: &dyn Store,
+    letters: &[String],
+    edited: Option<&Edited>,
+) -> Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for id in letters {
+        if letters.len() > 1 {
+            say!("{id}");
+        }
+        code = would_be(settings, store, id, edited).await?;
+    }
+    Ok(code)
 }
 
 /// One that cannot be dealt with does not hold up the others.

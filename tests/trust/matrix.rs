@@ -9,8 +9,8 @@ use checkout_saga::dead::replay;
 use checkout_saga::gateway::{Edited, Operator};
 use checkout_saga::import::import;
 use checkout_saga::store::sqlite::SqliteStore;
-use checkout_saga::store::{DeadLetter, DeadStatus, Store};
-use contract::{MESSAGES, Message, Queue, Speaker, speakers_of};
+use checkout_saga::store::{Changes, DeadLetter, DeadStatus, JournalRow, Said, Store};
+use contract::{MESSAGES, Message, MessageId, Queue, Role, Speaker, Time, speakers_of};
 
 use super::queue_of;
 use crate::support::root;
@@ -26,21 +26,7 @@ impl Letters {
     async fn of_type(name: &str, body: &str, queue: Queue) -> Self {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
         let broker = EmbeddedBroker::refilled(Vec::new());
-        let dead: Vec<_> = Speaker::ALL
-            .into_iter()
-            .map(|by| DeadDelivery {
-                queue: Some(queue),
-                message_id: Some(format!("{by} says {name}")),
-                name: name.into(),
-                by,
-                cause: None,
-                code: "failed".into(),
-                why: "a test".into(),
-                attempts: 1,
-                body: body.into(),
-                mark: Mark::default(),
-            })
-            .collect();
+        let dead: Vec<_> = Speaker::ALL.into_iter().map(|by| dead(by, name, body, queue)).collect();
         import(&*store, &broker, &dead).await.unwrap();
         let all = store.dead_letters(Some(DeadStatus::Open), 100).await.unwrap();
         assert_eq!(all.len(), Speaker::ALL.len(), "{name}");
@@ -82,6 +68,21 @@ impl Letters {
         }
         speakers.sort();
         speakers
+    }
+}
+
+fn dead(by: Speaker, name: &str, body: &str, queue: Queue) -> DeadDelivery {
+    DeadDelivery {
+        queue: Some(queue),
+        message_id: Some(format!("{by} says {name}")),
+        name: name.into(),
+        by,
+        cause: None,
+        code: "failed".into(),
+        why: "a test".into(),
+        attempts: 1,
+        body: body.into(),
+        mark: Mark::default(),
     }
 }
 
@@ -127,4 +128,46 @@ async fn an_edit_makes_nothing_of_a_letter_that_its_first_speaker_may_not_say() 
         let letters = Letters::of_type("order.unheard_of", "{}", queue_of(queues)).await;
         assert_eq!(letters.replayed(Some(name)).await, may_say(name), "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_held_a_card_number_is_not_sent_as_it_was() {
+    let store = SqliteStore::in_memory().await.unwrap();
+    let broker = EmbeddedBroker::refilled(Vec::new());
+    let sent = dead(Speaker::Shop, "order.cancel", &example("order.cancel"), Queue::Order);
+    import(&store, &broker, &[DeadDelivery { code: "card_number_refused".into(), ..sent }]).await.unwrap();
+    let letter = &store.dead_letters(Some(DeadStatus::Open), 9).await.unwrap()[0];
+    let refused = replay(&store, &broker, &letter.id, &Operator::new("anna", "a test")).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("discard it"), "{refused:#}");
+    assert_eq!(broker.depth(Queue::Order).await.unwrap().messages, 0);
+}
+
+#[tokio::test]
+async fn a_row_of_the_journal_speaks_for_its_own_role_when_its_message_comes_back_dead() {
+    let store = SqliteStore::in_memory().await.unwrap();
+    let broker = EmbeddedBroker::refilled(Vec::new());
+    let sent = dead(Speaker::Notification, "email.send", &example("email.send"), Queue::Email);
+    let read = |id: &str, name: &str| {
+        let id = MessageId::new(id).unwrap();
+        Message::restore(id, None, Time::default(), name, &example(name)).unwrap()
+    };
+    let handled = read(sent.message_id.as_deref().unwrap(), "email.send");
+    // The login of the e-mail role can write this row, and nothing else of the journal.
+    let forged = Said { message: Arc::new(read("forged", "payment.captured")), queues: vec![Queue::Saga] };
+    let row = JournalRow {
+        role: Role::Email,
+        id: handled.id.clone(),
+        name: handled.name().into(),
+        hash: handled.hash(),
+        order_id: handled.order_id,
+        cause: None,
+        at: Time::default(),
+        outcome: "handed_over".into(),
+        said: vec![forged],
+    };
+    let changes = Changes { journal: vec![row], ..Changes::default() };
+    store.begin().await.unwrap().keep(changes).await.unwrap();
+    import(&store, &broker, &[sent]).await.unwrap();
+    assert_eq!(broker.depth(Queue::Saga).await.unwrap().messages, 0);
+    assert!(store.dead_letters(None, 9).await.unwrap().is_empty(), "it was handled");
 }

@@ -143,7 +143,7 @@ impl From<Error> for Trouble {
 }
 
 /// A broker answers for each queue in its own time. At the start, and after a rest, those before a queue are asked so much
-/// earlier, so that what was asked of an order while nobody listened is not overtaken by the order's submission.
+/// earlier, so that what was asked of an order while its role was away is not overtaken by the order's submission.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 impl Station {

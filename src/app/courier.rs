@@ -67,7 +67,7 @@ async fn carry_in(world: &MockWorld, door: &Door) -> Result<()> {
         let id = MessageId::new(&event.id).context("the provider's event has no usable id")?;
         let name = event.id.clone();
         // A reused id is the provider's mistake and is said once; trying again would not mend it.
-        // Nobody from outside tells it: the books that it comes from know what it tells of.
+        // It comes from the books themselves, which know what it tells of.
         let message = Message::new(id, now, Body::ProviderEvent(event)).said_by(Speaker::Timers);
         match door.bring(message).await {
             Ok(_) => Ok(name),

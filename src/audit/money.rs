@@ -196,7 +196,7 @@ fn by_hand(case: &Case) -> i64 {
     refunds(payment, "done").filter(|refund| !refund["by_hand"].is_null()).map(amount_of_refund).sum()
 }
 
-/// Nobody here had asked for it.
+/// It was not asked for here.
 fn outside(payment: &Value) -> i64 {
     refunds(payment, "done")
         .filter(|refund| refund["outside"] == Value::Bool(true))

@@ -191,7 +191,7 @@ async fn what_is_still_in_flight_is_told_at_rest() {
     assert!(red(&look(&shop).await).contains(&"B1"));
 }
 
-/// The ten-minute look at a payment that was given up is a deadline: nobody said it, and what set it is in the journal.
+/// The ten-minute look at a payment that was given up is a deadline: no row emits it, and what set it is in the journal.
 #[tokio::test]
 async fn a_look_at_the_provider_that_came_due_was_said_by_nobody() {
     let mut shop = clean();

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::problem::Problem;
 use super::route::Route;
 
-/// More of a name helps nobody.
+/// More of a name does not help the reader.
 const NAME_CHARS_MAX: usize = 40;
 
 pub(super) fn refuse_unknown(route: &Route, uri: &Uri) -> Result<(), Problem> {

@@ -36,7 +36,7 @@ pub(super) fn charge(known: Option<&Charge>, told: &ToldCharge, now: Time) -> Op
         {
             return None;
         }
-        // The money was taken already, under a name that nobody had been told.
+        // The money was taken already, under a name that was told to no caller.
         (ChargeStanding::Succeeded { .. }, Ends::Succeeds { .. }) => known.ends.clone(),
         (ChargeStanding::Failed { .. }, Ends::Fails { .. }) => return None,
         // Its own word is out, or an event from outside was before this one: money that was taken stays taken.

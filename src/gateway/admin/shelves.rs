@@ -120,7 +120,7 @@ async fn all<R: Stored + DeserializeOwned, T: Serialize + From<R>>(call: &Call) 
     Ok(Json(Page { items, next }).into_response())
 }
 
-/// In hex, as of orders: nothing that anybody should take apart, and nothing that a query could misread.
+/// In hex, as of orders: clients should not take it apart, and a query cannot misread it.
 fn cursor_after(id: &str) -> String {
     id.bytes().map(|byte| format!("{byte:02x}")).collect()
 }

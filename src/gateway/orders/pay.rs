@@ -1,4 +1,4 @@
-//! An order is paid because its customer says so now, or because somebody of the shop took the cash. What came of it is
+//! An order is paid because its customer says so now, or because the shop took the cash. What came of it is
 //! told as soon as it is known.
 
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! Whoever submits a checkout may say where to hear what became of it: how it ended, and before that whether goods that are
+//! The sender of a checkout may say where to hear what became of it: how it ended, and before that whether goods that are
 //! paid for at the door are on their way. Each is one message, once, to one queue of theirs.
 
 use serde::{Deserialize, Deserializer, Serialize};

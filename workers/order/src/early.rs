@@ -163,7 +163,7 @@ fn never_came(m: &OrderHeld) -> Decision<Record> {
     Decision::parked("order_never_came", why)
 }
 
-/// Beside the deadlines of its saga, so that whoever looks at the order's deadlines finds it.
+/// Beside the deadlines of its saga: a look at the order's deadlines finds it.
 fn key(m: &OrderHeld) -> String {
     format!("{}/held/{}", m.order_id, BodyHash::of("order.held", m.message_id.as_str()))
 }

@@ -17,7 +17,7 @@ pub(crate) fn accepted(order: &Order, cause: Cause<'_>) -> Decision<Record> {
         return Decision::ignored("undone before it was accepted");
     }
     let order = Order { accepted_at: Some(cause.now), updated_at: cause.now, ..order.clone() };
-    // Whoever waits for the outcome hears of this at once: the door may be days away.
+    // The sender who waits for the outcome hears of this at once: the customer's door may be days away.
     let ending = Ending::Accepted(facts::accepted(&order));
     let decision = facts::reply(Decision::done("accepted"), order.askers().cloned(), ending);
     let decision = settle_cart(decision, &order, CartEnd::Bought);

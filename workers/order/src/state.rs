@@ -30,7 +30,7 @@ pub fn actions(order: &Order, by: Speaker) -> Vec<&'static str> {
     actions
 }
 
-/// Who may say the command may ask for it; but cash is booked by whoever of the shop takes it.
+/// The speakers of the command may ask for it; but cash is booked by the shop, never by its customer.
 pub fn may(by: Speaker, action: &str, method: Method) -> bool {
     let books_cash = action == "pay" && method == Method::Cod;
     speakers_of(&format!("order.{action}")).contains(&by) && !(books_cash && by == Speaker::Customer)
@@ -99,7 +99,7 @@ impl Change {
     }
 }
 
-/// The entry that every order begins with: its customer placed it, or somebody of the shop did so for them.
+/// The entry that every order begins with: its customer placed it, or an admin did so for them.
 pub(crate) fn begin(order: &mut Order, placed_by: Option<&str>, cause: Cause<'_>) -> AuditEntry {
     let by = placed_by.map_or(By::Customer, |_| By::Admin);
     let wish = Wish { who: placed_by.map(str::to_string), ..Wish::default() };

@@ -36,7 +36,7 @@ pub(crate) fn look_again(known: Option<Payment>, m: &bodies::PaymentHeld, now: T
     match known {
         None => hold(&m.event, now),
         Some(payment) => {
-            // Whoever is asked answers: what comes early was told from outside.
+            // The provider answers what it is asked: an event that comes before that was told from outside.
             event::heard(Some(payment), &m.event, Source::Outside, now)
                 .deadline(Deadline::Clear { key: key(&m.event) })
         }

@@ -264,7 +264,7 @@ fn find(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usize, bool)> {
         let tried = |tries| payment.refund_key(&Refund { tries, ..refund.clone() }) == *key;
         (1..=refund.tries).find(|tries| tried(*tries)).map(|tries| (at, tries == refund.tries))
     });
-    // Whoever made it at the provider's side chose the key.
+    // Its key was chosen at the provider's side.
     let called_so = |refund: &Refund| refund.transaction_id.as_ref() == Some(&m.data.transaction_id);
     let outside = || payment.refunds.iter().position(|refund| refund.outside && called_so(refund));
     by_key.or_else(|| outside().map(|at| (at, true)))

@@ -1,4 +1,4 @@
-//! What is believed because of who told it may be unknown to the provider's own books: it is told on to whoever keeps them.
+//! What is believed because of its speaker may be unknown to the provider's own books: it is told on to the adapter.
 
 use contract::{Body, ProviderEvent, ProviderRefund, ProviderTold, Speaker, ToldCharge};
 
@@ -34,7 +34,7 @@ pub(crate) fn charge(payment: &Payment, event: &ProviderEvent, failure_code: Opt
     }))
 }
 
-/// The same of a refund that nobody here had asked for.
+/// The same of a refund that was not asked for here.
 pub(crate) fn refund(payment: &Payment, event: &ProviderEvent) -> Body {
     Body::ProviderTold(ProviderTold::Refund(ProviderRefund {
         key: format!("outside/{}/{}", payment.order_id, event.data.transaction_id),

@@ -25,7 +25,7 @@ pub(crate) enum Heard<'a> {
     Resolve(&'a bodies::SagaResolve),
     Deadline(&'a bodies::SagaDeadline),
     Answer(Answer),
-    /// Nobody asked for it, and it answers nothing.
+    /// It was not asked for, and it answers nothing.
     Aside,
 }
 

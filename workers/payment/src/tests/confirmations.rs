@@ -146,7 +146,7 @@ fn what_is_confirmed_before_the_money_is_asked_for_is_charged_then_once() {
         says(&[confirm(Some("tok_ok")), refund_all(), charge_later()])[1..],
         ["payment.voided()", "nothing"]
     );
-    // Of an order that nobody knows to be there, nothing is remembered.
+    // Of an order that is not known here, nothing is remembered.
     for by in [Speaker::Customer, Speaker::Admin, Speaker::Operator] {
         let early = Books::default().hear_by(by, confirm(Some("tok_ok")));
         assert!(outcome(&early.outcome).starts_with("PARKED payment_unknown"), "{early:?}");

@@ -1,4 +1,4 @@
-//! What is told from outside is believed, and told on to whoever keeps the provider's books.
+//! What is told from outside is believed, and told on to the adapter that keeps the provider's books.
 
 use contract::ChargeStanding;
 use expect_test::expect;

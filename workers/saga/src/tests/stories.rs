@@ -464,7 +464,7 @@ fn an_answer_for_no_saga_is_parked() {
     );
 }
 
-/// Money that somebody gave back at the provider's side is not the refund that the saga waits for.
+/// Money that was given back at the provider's side is not the refund that the saga waits for.
 #[test]
 fn a_refund_that_no_step_asked_for_answers_none() {
     let outside = "payment.refunded (outside)";

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use checkout_saga::app::{Part, System};
+use checkout_saga::app::System;
 use checkout_saga::config::{self, Profile};
+use checkout_saga::part::Part;
 use contract::{Message, OrderId};
 use divan::Bencher;
 use divan::counter::ItemsCount;

@@ -6,7 +6,6 @@ mod courier;
 mod hands;
 mod house;
 mod open;
-mod part;
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -29,6 +28,7 @@ use crate::echo::Echoes;
 use crate::gateway::listener::{self, Caps};
 use crate::gateway::{self, Behind, Gateway, RunFile};
 use crate::import;
+use crate::part::{Part, Parts, WORKERS};
 use crate::pause::Paused;
 use crate::probe::{self, Probe};
 use crate::run::{Neighbours, Station};
@@ -38,7 +38,6 @@ use crate::timers;
 pub use hands::company;
 pub(crate) use open::lock;
 pub use open::{look, open_world, publisher, rabbit_options, world_path};
-pub use part::{Part, Parts, WORKERS, named, queues};
 
 pub struct System {
     pub store: Arc<dyn Store>,
@@ -250,7 +249,8 @@ impl System {
             None => open_world(settings).await?,
         };
         let stop = self.stop.clone();
-        let behind = Behind { store, broker, door, probe, world, chaos: self.chaos.clone(), stop };
+        let (company, chaos) = (hands::company(settings), self.chaos.clone());
+        let behind = Behind { store, broker, door, probe, company, world, chaos, stop };
         let gateway = Gateway::new(settings, behind, self.run.as_ref().map(|(_, run)| run)).await?;
         self.spawn("the gateway", gateway::serve(gateway, listener, vital, Caps::of(settings)));
         Ok(())

@@ -39,8 +39,8 @@ use anyhow::Result;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use contract::Role;
 
-use crate::app::Part;
 use crate::config::{self, Loaded, Profile, Settings};
+use crate::part::Part;
 use crate::{telemetry, view};
 
 /// A checkout saga: orders, payments, stock and notices that hold together under every fault.

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::broker::Broker;
-use crate::gateway::{Edited, Operator};
+use crate::operator::{Edited, Operator};
 use crate::store::{
     Changes, DeadChange, DeadLetter, DeadStatus, Error, JournalRow, Letters, Origin, Said, Store,
 };

@@ -69,7 +69,7 @@ use listener::Caps;
 use route::{Route, Takes, Who};
 
 pub use openapi::document as openapi_document;
-pub use operator::{Edited, Operator, Receipt, Submission};
+pub use operator::{Receipt, Submission};
 pub use problem::Problem;
 pub use run_file::RunFile;
 
@@ -82,7 +82,7 @@ pub struct Gateway {
     pub(crate) hub: Hub,
     pub(crate) shelf: orders::Shelf,
     pub(crate) admission: Admission,
-    /// Who would decide, for previews.
+    /// The workers that would decide, for previews.
     pub(crate) company: Company,
     /// What goes on and on ends with the process.
     pub(crate) stop: CancellationToken,
@@ -110,6 +110,8 @@ pub struct Behind {
     pub broker: Arc<dyn Broker>,
     pub door: Door,
     pub probe: Arc<Probe>,
+    /// The workers that would decide, for previews.
+    pub company: Company,
     /// Everybody outside, whose books are compared with ours.
     pub world: Arc<MockWorld>,
     pub(crate) chaos: Option<Arc<Chaos>>,
@@ -120,7 +122,7 @@ impl Gateway {
     /// Fails when the settings name no key, or one that cannot be used.
     pub async fn new(settings: &Settings, behind: Behind, run: Option<&RunFile>) -> Result<Self> {
         let board = Board::new(&behind);
-        let Behind { store, broker, door, probe, world, chaos, stop } = behind;
+        let Behind { store, broker, door, probe, company, world, chaos, stop } = behind;
         let keys = Keys::of(settings).await?;
         let shop_token =
             chaos.as_ref().and_then(|_| auth::tokens(settings, CUSTOMER)).map(|(customer, _)| customer);
@@ -134,7 +136,7 @@ impl Gateway {
             hub: Hub::default(),
             shelf: orders::Shelf::default(),
             admission: Admission::of(settings),
-            company: crate::app::company(settings),
+            company,
             stop,
             porter,
             limits: Limits::new(settings.rate_per_customer, settings.rate_per_address),

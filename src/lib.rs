@@ -16,6 +16,8 @@ mod fail;
 pub mod gateway;
 pub mod import;
 pub mod metrics;
+pub mod operator;
+pub mod part;
 pub mod pause;
 pub mod preview;
 pub mod probe;

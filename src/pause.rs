@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::gateway::Operator;
+use crate::operator::Operator;
 use crate::store::{Changes, Error, Filter, JournalRow, Pause, PauseChange, Store};
 
 /// A pause is in force everywhere well within a second.

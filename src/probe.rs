@@ -15,9 +15,9 @@ use contract::Role;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::app::{Part, Parts, queues};
 use crate::broker::{self, Broker};
 use crate::metrics::{METRICS, head, line};
+use crate::part::{Part, Parts, queues};
 use crate::store::{Store, Vitals};
 
 /// A dependency that takes longer is as good as away.

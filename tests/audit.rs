@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use checkout_saga::app::{self, Part, System};
+use checkout_saga::app::{self, System};
 use checkout_saga::audit::{Report, audit};
 use checkout_saga::config::{self, DatabaseUrl, Profile, Settings};
+use checkout_saga::part::Part;
 use contract::{Message, Raw, Time};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};

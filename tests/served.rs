@@ -430,7 +430,7 @@ fn through(url: &str, proxy: &Proxy) -> String {
 #[test]
 fn every_role_that_works_has_a_service() {
     let (services, _) = services();
-    for (role, _) in checkout_saga::app::WORKERS {
+    for (role, _) in checkout_saga::part::WORKERS {
         assert!(services.iter().any(|service| *service == ["worker", Role::name(role)]), "{role}");
     }
 }

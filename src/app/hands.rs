@@ -9,12 +9,12 @@ use payment::PaymentWorker;
 use saga::{Patience, SagaWorker};
 use stock::StockWorker;
 
-use super::WORKERS;
 use crate::adapter::email::EmailAdapter;
 use crate::adapter::mock::MockWorld;
 use crate::adapter::provider::ProviderAdapter;
 use crate::adapter::sms::SmsAdapter;
 use crate::config::Settings;
+use crate::part::WORKERS;
 use crate::preview::Company;
 use crate::run::{Decides, Hand, Reaches};
 

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::part::{Part, Parts, named, queues};
 use crate::adapter::mock::{self, MockWorld};
 use crate::broker::Broker;
 use crate::broker::embedded::EmbeddedBroker;
 use crate::broker::rabbitmq::{self, Logins, RabbitBroker};
 use crate::config::{AmqpUrl, DatabaseUrl, Settings, WebhookUrl};
 use crate::door::Crowd;
+use crate::part::{Part, Parts, named, queues};
 use crate::retry::Delays;
 use crate::run::{Pace, Portions};
 use crate::store::postgres::{Options as PostgresOptions, PostgresStore};

@@ -14,7 +14,8 @@ use serde::Serialize;
 
 use super::WrongUsage;
 use crate::config::{DatabaseUrl, Settings};
-use crate::gateway::{Operator, Problem, Receipt, RunFile, Submission};
+use crate::gateway::{Problem, Receipt, RunFile, Submission};
+use crate::operator::Operator;
 use crate::store::Store;
 use crate::{dead, pause};
 use direct::Direct;

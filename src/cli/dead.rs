@@ -12,7 +12,7 @@ use super::{WrongUsage, paint, progress};
 use crate::app;
 use crate::config::Settings;
 use crate::dead::own_first;
-use crate::gateway::{Edited, Operator};
+use crate::operator::{Edited, Operator};
 use crate::store::{DeadLetter, DeadStatus, Letters, Origin, Store};
 use crate::view::mask::{Sight, letter_for_people, text_for_people};
 use crate::view::visible;

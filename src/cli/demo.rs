@@ -13,8 +13,9 @@ use tokio::sync::broadcast;
 use super::order::money;
 use super::stage::Stage;
 use super::{audit, paint, shop, story};
-use crate::app::{Part, System};
+use crate::app::System;
 use crate::config::{DelayMs, Rate, Settings};
+use crate::part::Part;
 use crate::scenes::{SCENES, Scene};
 use crate::view;
 

@@ -7,9 +7,10 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::serve::Stop;
 use super::{paint, shop, story};
-use crate::app::{Part, Purpose, System};
+use crate::app::{Purpose, System};
 use crate::config::{Settings, Usage};
 use crate::gateway::{CUSTOMER, auth};
+use crate::part::Part;
 
 pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
     settings.must_fit(Usage::Whole).map_err(super::wrong_usage)?;

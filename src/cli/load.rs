@@ -18,9 +18,10 @@ use serde_json::{Value, json};
 
 use super::stage::Stage;
 use super::{WrongUsage, audit, progress};
-use crate::app::{Part, System};
+use crate::app::System;
 use crate::config::{DatabaseUrl, Settings};
 use crate::metrics::METRICS;
+use crate::part::Part;
 use crate::store::postgres::PostgresStore;
 use drive::{Outcome, Pace, drive};
 use entry::{Entry, Way};

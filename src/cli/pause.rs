@@ -13,7 +13,7 @@ use super::serve::worker;
 use super::{paint, shop};
 use crate::app;
 use crate::config::Settings;
-use crate::gateway::Operator;
+use crate::operator::Operator;
 use crate::store::Store;
 
 #[derive(clap::Subcommand)]

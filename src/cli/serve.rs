@@ -6,8 +6,9 @@ use anyhow::Result;
 use contract::Role;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{Part, Parts, System, WORKERS, named};
+use crate::app::System;
 use crate::config::{Settings, Usage};
+use crate::part::{Part, Parts, WORKERS, named};
 
 /// Ctrl-C, and what supervisors send.
 pub(super) struct Stop(Signal);

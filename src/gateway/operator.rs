@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 use super::call::Call;
 use super::problem::Problem;
 use super::route::{Route, Who};
-use crate::app::WORKERS;
 use crate::door::{Accepted, Refused};
+use crate::operator::Operator;
+use crate::part::WORKERS;
 use crate::preview::Preview;
 use crate::{dead, pause};
 
@@ -37,33 +38,6 @@ pub struct Receipt {
     pub order_id: Option<String>,
     /// It was let in before, and nothing happens twice.
     pub repeat: bool,
-}
-
-/// Who does something by hand, and why: it stays in the journal.
-#[derive(Serialize, Deserialize, JsonSchema)]
-pub struct Operator {
-    /// Of an admin, whatever the token says.
-    #[serde(default)]
-    pub by: String,
-    #[serde(default)]
-    pub why: String,
-    /// With a replay: what to send instead of what failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edited: Option<Edited>,
-}
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-pub struct Edited {
-    #[serde(default, rename = "type")]
-    pub name: Option<String>,
-    #[serde(default)]
-    pub body: Option<String>,
-}
-
-impl Operator {
-    pub fn new(by: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { by: by.into(), why: why.into(), edited: None }
-    }
 }
 
 pub(super) fn routes() -> Vec<Route> {

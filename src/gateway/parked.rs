@@ -3,10 +3,10 @@
 
 use contract::{MessageId, Queue};
 
-use super::operator::Operator;
 use super::problem::Problem;
 use crate::batch::dead_letter_id;
 use crate::dead;
+use crate::operator::Operator;
 use crate::store::{DeadStatus, Store};
 
 /// `None`: it was not parked.

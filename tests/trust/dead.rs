@@ -2,7 +2,7 @@
 
 use checkout_saga::broker::Broker as _;
 use checkout_saga::dead::replay;
-use checkout_saga::gateway::{Edited, Operator};
+use checkout_saga::operator::{Edited, Operator};
 use contract::{Queue, Speaker};
 use lapin::options::BasicGetOptions;
 use lapin::types::{AMQPValue, FieldTable};

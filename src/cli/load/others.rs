@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use crate::app::{Part, System};
+use crate::app::System;
 use crate::config::{Listen, Settings};
+use crate::part::Part;
 
 pub(super) struct Others(Vec<System>);
 

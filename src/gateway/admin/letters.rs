@@ -9,9 +9,9 @@ use serde_json::json;
 use super::sagas::must_say;
 use crate::dead::{self, Deed};
 use crate::gateway::call::Call;
-use crate::gateway::operator::Operator;
 use crate::gateway::orders::limit_of;
 use crate::gateway::problem::Problem;
+use crate::operator::Operator;
 use crate::store::{DeadStatus, Letters, Origin};
 use crate::view::mask::{Sight, letter_for_people};
 

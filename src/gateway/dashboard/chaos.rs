@@ -14,10 +14,10 @@ use super::parts::{self, section};
 use super::promises;
 use super::sampler::Picture;
 use super::stage;
-use crate::app::WORKERS;
 use crate::chaos::{Chaos, Fault};
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
+use crate::part::WORKERS;
 use crate::scenes::{MORE, SCENES, Scene};
 
 pub(super) const PATH: &str = "/dashboard/chaos";

@@ -11,10 +11,10 @@ use super::act::{dim, hidden, preview};
 use super::html::{Html, path, tag, text};
 use super::page::{Page, see};
 use super::parts::{badge, button, field, form, number, section, table};
-use crate::app::WORKERS;
 use crate::gateway::call::Call;
-use crate::gateway::operator::Operator;
 use crate::gateway::problem::Problem;
+use crate::operator::Operator;
+use crate::part::WORKERS;
 use crate::pause::{self, Waits};
 use crate::store::{Pause, Store};
 

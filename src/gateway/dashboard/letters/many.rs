@@ -11,8 +11,8 @@ use super::super::parts::section;
 use super::{Group, PATH, must_say};
 use crate::dead::{self, Deed};
 use crate::gateway::call::Call;
-use crate::gateway::operator::Operator;
 use crate::gateway::problem::Problem;
+use crate::operator::Operator;
 use crate::store::Letters;
 
 /// Whoever has more begins with the newest of them, and then again.

@@ -38,7 +38,7 @@ impl Part {
     }
 
     /// It stands with one foot in the mock world: it charges, sends, or brings the provider's events.
-    pub(super) fn is_outside(self) -> bool {
+    pub(crate) fn is_outside(self) -> bool {
         match self {
             Part::Worker(role) => matches!(role, Role::Provider | Role::Email | Role::Sms),
             Part::Timers => true,

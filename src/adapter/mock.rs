@@ -11,6 +11,7 @@ mod courier;
 mod draw;
 mod ledger;
 mod lines;
+mod parcel;
 mod postgres;
 pub mod rules;
 mod script;
@@ -26,7 +27,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use contract::Time;
 use tokio::sync::Notify;
 
-pub use courier::{Parcel, Refused};
+pub use parcel::{Parcel, Refused};
 pub use rules::Settings;
 pub use sent::MockChannel;
 

@@ -1,29 +1,32 @@
 //! RabbitMQ keeps what is published until it is acknowledged; this keeps a connection to it, or says why not.
 //!
 //! Between our own roles, what a batch says to one queue travels as one bundle. Outsiders send and hear plain
-//! single messages. `topology.rs` has every name, `generation.rs` the connections, `envelope.rs` what we write and
+//! single messages. `topology.rs` has every name, `connection_pair.rs` the connections, `envelope.rs` what we write and
 //! `incoming.rs` what we read.
 
+mod connection_pair;
 mod consume;
 mod dead;
+mod dead_consumer;
 mod declare;
 mod envelope;
 mod facts;
 mod frame;
 #[cfg(test)]
 mod fuzzed;
-mod generation;
-mod graves;
 mod incoming;
 mod inspect;
 mod link;
 mod listen;
+mod listeners;
 mod logins;
+mod outgoing;
 mod outsider;
+mod prefetch_buffer;
 mod publisher;
 mod remove;
 mod screen;
-mod shelf;
+mod session;
 pub mod topology;
 
 use std::collections::BTreeSet;
@@ -39,14 +42,15 @@ use tokio_util::task::TaskTracker;
 use super::{Broker, DeadDelivery, Delivery, Depth, State, Unavailable};
 use crate::store::Said;
 pub use declare::Difference;
-use generation::Line;
 pub use inspect::{QueueSeen, Shut, knock, queues, version};
 use link::{Address, Fault, Frames, close, short, soon};
 pub use logins::{Logins, check as check_logins};
+use outgoing::Outgoing;
 pub use outsider::Outsider;
-use publisher::{Failed, Outgoing};
+use prefetch_buffer::PrefetchBuffer;
+use publisher::Failed;
 pub use remove::remove;
-use shelf::Shelf;
+use session::Session;
 use topology::Names;
 
 /// A listener that falls this far behind misses facts; it is told how many.
@@ -89,7 +93,7 @@ pub struct RabbitBroker {
     shared: Arc<Shared>,
     stop: CancellationToken,
     tasks: TaskTracker,
-    graves_open: OnceLock<()>,
+    dead_open: OnceLock<()>,
     /// Whoever forgets us closes the connections.
     _stops: DropGuard,
 }
@@ -102,14 +106,14 @@ struct Shared {
     batch_max: usize,
     /// Among all processes that read the same queues: whose is highest is served first.
     rank: i32,
-    shelves: [Shelf<Delivery>; Queue::ALL.len()],
-    graves: Shelf<DeadDelivery>,
+    buffers: [PrefetchBuffer<Delivery>; Queue::ALL.len()],
+    dead_buffer: PrefetchBuffer<DeadDelivery>,
     /// The queues that somebody takes from, …
     wanted: watch::Sender<BTreeSet<Queue>>,
     /// … and those that are read for it.
     read: watch::Sender<BTreeSet<Queue>>,
     /// There while there is a connection.
-    line: Mutex<Option<Line>>,
+    session: Mutex<Option<Session>>,
     state: watch::Sender<State>,
     facts: broadcast::Sender<Arc<Message>>,
     listens: Notify,
@@ -130,11 +134,11 @@ impl RabbitBroker {
             logins,
             batch_max,
             rank: rank(),
-            shelves: Default::default(),
-            graves: Shelf::default(),
+            buffers: Default::default(),
+            dead_buffer: PrefetchBuffer::default(),
             wanted: watch::Sender::new(consume.into_iter().collect()),
             read: watch::Sender::default(),
-            line: Mutex::new(None),
+            session: Mutex::new(None),
             state: watch::Sender::new(State::Down("no connection was made yet".into())),
             facts: broadcast::Sender::new(FACTS_MAX),
             listens: Notify::new(),
@@ -142,9 +146,9 @@ impl RabbitBroker {
             heard: watch::Sender::default(),
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(generation::supervise(shared.clone(), stop.clone()));
+        tasks.spawn(connection_pair::supervise(shared.clone(), stop.clone()));
         let _stops = stop.clone().drop_guard();
-        Ok(Arc::new(Self { shared, stop, tasks, graves_open: OnceLock::new(), _stops }))
+        Ok(Arc::new(Self { shared, stop, tasks, dead_open: OnceLock::new(), _stops }))
     }
 
     /// Waits for a connection.
@@ -152,7 +156,7 @@ impl RabbitBroker {
         self.shared.up().await;
     }
 
-    /// Takes leave of the broker in order. What was taken and not acknowledged goes to somebody else.
+    /// Closes gracefully. What was taken and not acknowledged goes to another consumer.
     pub async fn close(&self) {
         self.stop.cancel();
         self.tasks.close();
@@ -202,28 +206,28 @@ impl Broker for RabbitBroker {
     /// While there is no connection it waits: whoever supervises the connection says why.
     async fn take(&self, queue: Queue, max: usize) -> Result<Vec<Delivery>, Unavailable> {
         self.shared.want(queue);
-        Ok(self.shared.shelf(queue).take(max).await)
+        Ok(self.shared.buffer(queue).take(max).await)
     }
 
     /// Always `Ok`: what came by a connection that is gone comes again, flagged, and the journal knows it.
     async fn ack(&self, deliveries: &[Delivery]) -> Result<(), Unavailable> {
-        let Ok(Line { life, .. }) = self.shared.open_line() else { return Ok(()) };
+        let Ok(Session { handle, .. }) = self.shared.session() else { return Ok(()) };
         for queue in Queue::ALL {
             let of_it = deliveries.iter().filter(|delivery| delivery.queue == queue);
-            for acker in self.shared.shelf(queue).settle(of_it.map(|delivery| delivery.mark)) {
-                consume::acknowledge(&life, acker).await;
+            for acker in self.shared.buffer(queue).settle(of_it.map(|delivery| delivery.mark)) {
+                consume::acknowledge(&handle, acker).await;
             }
         }
         Ok(())
     }
 
-    /// They go back to our own shelf: the broker could only take back whole bundles, and would count it
+    /// They go back to our own buffer: the broker could only take back whole bundles, and would count it
     /// as a failed delivery. When we end, it gives all we hold to somebody else anyhow.
     async fn hand_back(&self, deliveries: &[Delivery]) {
         for queue in Queue::ALL {
             let of_it = deliveries.iter().filter(|delivery| delivery.queue == queue);
             let again = of_it.map(|delivery| Delivery { redelivered: true, ..delivery.clone() });
-            self.shared.shelf(queue).put_back(again.collect());
+            self.shared.buffer(queue).put_back(again.collect());
         }
     }
 
@@ -244,7 +248,7 @@ impl Broker for RabbitBroker {
 
     async fn depth(&self, queue: Queue) -> Result<Depth, Unavailable> {
         let ready = self.shared.ready_in(queue).await?;
-        Ok(Depth { messages: ready + self.shared.shelf(queue).held(), oldest: None })
+        Ok(Depth { messages: ready + self.shared.buffer(queue).held(), oldest: None })
     }
 
     async fn facts(&self, names: &[&'static str]) -> broadcast::Receiver<Arc<Message>> {
@@ -263,14 +267,14 @@ impl Broker for RabbitBroker {
     }
 
     async fn take_dead(&self, max: usize) -> Result<Vec<DeadDelivery>, Unavailable> {
-        self.graves_open.get_or_init(|| {
-            self.tasks.spawn(graves::bring_in(self.shared.clone(), self.stop.clone()));
+        self.dead_open.get_or_init(|| {
+            self.tasks.spawn(dead_consumer::bring_in(self.shared.clone(), self.stop.clone()));
         });
-        Ok(self.shared.graves.take(max).await)
+        Ok(self.shared.dead_buffer.take(max).await)
     }
 
     async fn ack_dead(&self, dead: &[DeadDelivery]) -> Result<(), Unavailable> {
-        for acker in self.shared.graves.settle(dead.iter().map(|one| one.mark)) {
+        for acker in self.shared.dead_buffer.settle(dead.iter().map(|one| one.mark)) {
             // Not acknowledged is no harm: it comes again, and is the same letter.
             soon("an acknowledgement", acker.ack(Default::default())).await.ok();
         }
@@ -280,37 +284,37 @@ impl Broker for RabbitBroker {
 
 impl Shared {
     async fn publish(&self, outgoing: Vec<Outgoing>) -> Result<(), Unavailable> {
-        let line = self.free_line()?;
-        self.judge(&line, line.publisher.publish(outgoing).await)
+        let session = self.free_session()?;
+        self.judge(&session, session.publisher.publish(outgoing).await)
     }
 
     async fn tell(&self, facts: &[&Message]) -> Result<(), Unavailable> {
-        let line = self.free_line()?;
-        self.judge(&line, line.publisher.tell(&self.names, facts).await)
+        let session = self.free_session()?;
+        self.judge(&session, session.publisher.tell(&self.names, facts).await)
     }
 
     async fn answer(&self, answers: Vec<Outgoing>) -> Result<(), Unavailable> {
         if answers.is_empty() {
             return Ok(());
         }
-        let line = self.free_line()?;
-        self.judge(&line, line.publisher.answer(answers).await)
+        let session = self.free_session()?;
+        self.judge(&session, session.publisher.answer(answers).await)
     }
 
     /// By which one can publish now.
-    fn free_line(&self) -> Result<Line, Unavailable> {
+    fn free_session(&self) -> Result<Session, Unavailable> {
         if let State::Blocked(why) = &*self.state.borrow() {
             // It would only wait in our own memory.
             return Err(Unavailable(format!("it accepts nothing for now: {why}")));
         }
-        self.open_line()
+        self.session()
     }
 
-    fn open_line(&self) -> Result<Line, Unavailable> {
-        self.line().clone().ok_or_else(|| Unavailable("there is no connection to it".into()))
+    fn session(&self) -> Result<Session, Unavailable> {
+        self.current().clone().ok_or_else(|| Unavailable("there is no connection to it".into()))
     }
 
-    fn judge(&self, line: &Line, published: Result<(), Failed>) -> Result<(), Unavailable> {
+    fn judge(&self, session: &Session, published: Result<(), Failed>) -> Result<(), Unavailable> {
         match published {
             Ok(()) => Ok(()),
             Err(Failed::Refused(why)) => Err(Unavailable(why)),
@@ -318,7 +322,7 @@ impl Shared {
                 let blocked = matches!(&*self.state.borrow(), State::Blocked(_));
                 // A broker that accepts nothing confirms nothing; its connection is still good.
                 if !blocked {
-                    line.life.broke(Fault::Away(why.clone()));
+                    session.handle.broke(Fault::Away(why.clone()));
                 }
                 Err(Unavailable(why))
             }
@@ -326,12 +330,12 @@ impl Shared {
     }
 
     async fn ready_in(&self, queue: Queue) -> Result<usize, Unavailable> {
-        let ready = self.open_line()?.publisher.ready_in(short(self.names.queue(queue))).await;
+        let ready = self.session()?.publisher.ready_in(short(self.names.queue(queue))).await;
         ready.map_err(|fault| Unavailable(fault.to_string()))
     }
 
-    fn shelf(&self, queue: Queue) -> &Shelf<Delivery> {
-        &self.shelves[queue as usize]
+    fn buffer(&self, queue: Queue) -> &PrefetchBuffer<Delivery> {
+        &self.buffers[queue as usize]
     }
 
     /// How many unacknowledged AMQP messages we may hold of a queue. From our own roles come bundles, so a
@@ -375,8 +379,8 @@ impl Shared {
         self.state.subscribe().wait_for(up).await.ok();
     }
 
-    fn came_up(&self, line: Line) {
-        *self.line() = Some(line);
+    fn came_up(&self, session: Session) {
+        *self.current() = Some(session);
         self.set_state(State::Up);
     }
 
@@ -388,7 +392,7 @@ impl Shared {
     }
 
     fn closed(&self) {
-        *self.line() = None;
+        *self.current() = None;
     }
 
     fn set_state(&self, state: State) {
@@ -396,7 +400,7 @@ impl Shared {
     }
 
     /// Nothing that could panic runs under this lock.
-    fn line(&self) -> MutexGuard<'_, Option<Line>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, Option<Session>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

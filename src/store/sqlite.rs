@@ -14,6 +14,7 @@ mod prune;
 mod records;
 mod schema;
 mod signed_out;
+mod transaction;
 mod writer;
 
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ use super::{
     DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Pause, PauseChange,
     Progress, Pruned, Standing, Store, Transaction, Vitals, json, keys,
 };
+use transaction::BatchTransaction;
 use writer::Writer;
 
 /// What a commit outlives.
@@ -144,7 +146,7 @@ impl Durability {
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
-        Ok(Box::new(batch::Batch::new(self.readers.clone(), self.writer.clone(), self.clock.clone())))
+        Ok(Box::new(BatchTransaction::new(self.readers.clone(), self.writer.clone(), self.clock.clone())))
     }
 
     async fn now(&self) -> Result<Time, Error> {

@@ -8,29 +8,9 @@ use std::time::Duration;
 use contract::{ProviderEvent, Time};
 
 use super::draw::Draw;
+use super::parcel::{Parcel, Refused};
 use super::{MockWorld, failure, lines};
 use crate::adapter::Failure;
-
-/// An event that is to be brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parcel {
-    pub event: ProviderEvent,
-    /// How often: one is scripted to come three times.
-    pub copies: u32,
-    /// How often it was posted in vain.
-    pub tries: u32,
-}
-
-/// An event that was posted in vain so far, or for good.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    pub event_id: String,
-    pub tries: u32,
-    /// The last one.
-    pub answer: String,
-    pub at: Time,
-    pub given_up: bool,
-}
 
 /// Waits are longer by up to a tenth, so that what failed together does not come again together.
 const JITTER: u64 = 10;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contract::{Currency, Money, Time};
 
-use super::courier::{Parcel, Refused};
+use super::parcel::{Parcel, Refused};
 use super::rules::{Charge, DueEvent, Ends, Refund, Refunds};
 use crate::store::Error;
 

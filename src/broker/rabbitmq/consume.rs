@@ -1,9 +1,9 @@
-//! Reads one queue on to its shelf. What cannot be read is safe in `Q.dead` before it is acknowledged here.
+//! Consumes one queue into its prefetch buffer. What cannot be read is safe in `Q.dead` before it is acknowledged here.
 
 use std::pin::pin;
 use std::sync::Arc;
 
-use contract::{Queue, Time};
+use contract::Queue;
 use futures_util::StreamExt;
 use futures_util::future::select_all;
 use lapin::options::{
@@ -12,9 +12,10 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Acker, Channel, Connection, Consumer};
 
-use super::generation::{Life, Reading};
-use super::incoming::{Incoming, Read, Unread, read};
+use super::envelope::Unread;
+use super::incoming::{Incoming, Read, outsiders_now, read};
 use super::link::{Fault, channel, fault, short, soon};
+use super::session::SessionHandle;
 use super::{Shared, dead};
 use crate::broker::{Delivery, Mark};
 use crate::retry::Delays;
@@ -23,6 +24,15 @@ use crate::retry::Delays;
 /// processes read a queue, what comes would otherwise lie in pieces in all their hands, and small batches cost the same
 /// commits and questions. Three batches in hand and the next are about so many bundles.
 const FIRST: u16 = 12;
+
+/// How far a queue is read ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    Ahead,
+    /// One message at a time, after one came that our client cannot parse and gave the connection up for. Each
+    /// such end counts against all that was prefetched, and the good ones should not die with the bad one.
+    OneByOne,
+}
 
 /// Runs until something breaks, and says what.
 pub(super) async fn consume(
@@ -50,7 +60,7 @@ pub(super) async fn consume(
             Err(fault) => return fault.about(&format!("queue {name} cannot be read")),
         };
         shared.read.send_if_modified(|read| read.insert(queue));
-        if let Err(fault) = put_on_shelf(&shared, queue, &mut consumers).await {
+        if let Err(fault) = fill_buffer(&shared, queue, &mut consumers).await {
             return fault.about(&format!("queue {name} cannot be read any more"));
         }
         if let Err(fault) = give_back(&shared, queue, &channel, consumers).await {
@@ -86,8 +96,8 @@ impl Consumers {
     }
 }
 
-/// As long as somebody wants this queue.
-async fn put_on_shelf(shared: &Shared, queue: Queue, consumers: &mut Consumers) -> Result<(), Fault> {
+/// As long as this process takes from the queue.
+async fn fill_buffer(shared: &Shared, queue: Queue, consumers: &mut Consumers) -> Result<(), Fault> {
     let mut wanted = shared.wanted.subscribe();
     let mut unwanted = pin!(async { wanted.wait_for(|wanted| !wanted.contains(&queue)).await.is_ok() });
     loop {
@@ -102,7 +112,7 @@ async fn put_on_shelf(shared: &Shared, queue: Queue, consumers: &mut Consumers) 
     }
 }
 
-/// All but what is in somebody's hand, who will acknowledge it.
+/// All but what was taken from the buffer: that will be acknowledged.
 async fn give_back(
     shared: &Shared,
     queue: Queue,
@@ -116,7 +126,7 @@ async fn give_back(
             sort(shared, queue, delivery.map_err(fault)?).await;
         }
     }
-    for acker in shared.shelf(queue).give_back() {
+    for acker in shared.buffer(queue).give_back() {
         let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
         soon("giving a message back", acker.nack(again)).await?;
     }
@@ -133,18 +143,9 @@ pub(super) async fn start(channel: &Channel, name: ShortString, share: &Share) -
     soon("consuming", consume).await
 }
 
-pub(super) fn incoming(delivery: &lapin::message::Delivery) -> Incoming<'_> {
-    Incoming {
-        exchange: delivery.exchange.as_str(),
-        key: delivery.routing_key.as_str(),
-        properties: &delivery.properties,
-        body: &delivery.data,
-    }
-}
-
 async fn sort(shared: &Shared, queue: Queue, delivery: lapin::message::Delivery) {
     let (mut messages, mut unread) = (Vec::new(), Vec::new());
-    for one in read(&shared.names, &shared.logins, queue, &incoming(&delivery), now()) {
+    for one in read(&shared.names, &shared.logins, queue, &Incoming::from(&delivery), outsiders_now()) {
         match one {
             Ok(Read { message, attempt }) => messages.push(Delivery {
                 queue,
@@ -159,12 +160,12 @@ async fn sort(shared: &Shared, queue: Queue, delivery: lapin::message::Delivery)
     }
     bury(shared, queue, &unread).await;
     if messages.is_empty() {
-        // Without a line we are just being ended.
-        if let Ok(line) = shared.open_line() {
-            acknowledge(&line.life, delivery.acker).await;
+        // Without a session we are just being ended.
+        if let Ok(session) = shared.session() {
+            acknowledge(&session.handle, delivery.acker).await;
         }
     } else {
-        shared.shelf(queue).put(delivery.acker, messages);
+        shared.buffer(queue).put(delivery.acker, messages);
     }
 }
 
@@ -186,17 +187,11 @@ async fn bury(shared: &Shared, queue: Queue, unread: &[Unread]) {
 }
 
 /// What came by a connection that has ended comes again, and need not be acknowledged.
-pub(super) async fn acknowledge(life: &Life, acker: Acker) {
+pub(super) async fn acknowledge(session: &SessionHandle, acker: Acker) {
     let acknowledged = soon("an acknowledgement", acker.ack(BasicAckOptions::default()));
-    match life.within(acknowledged).await {
+    match session.within(acknowledged).await {
         None | Some(Ok(true)) => {}
-        Some(Ok(false)) => life.broke(Fault::Away("an acknowledgement found its channel gone".into())),
-        Some(Err(fault)) => life.broke(fault),
+        Some(Ok(false)) => session.broke(Fault::Away("an acknowledgement found its channel gone".into())),
+        Some(Err(fault)) => session.broke(fault),
     }
-}
-
-/// For messages of outsiders alone, whose own times are not believed.
-pub(super) fn now() -> Time {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Time::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

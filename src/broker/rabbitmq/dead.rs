@@ -3,11 +3,11 @@
 use contract::{Message, Queue, Speaker, Time};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-use super::envelope::{BUNDLE, plain, text, unpack};
-use super::incoming::{Incoming, Unread, ours, proven_speaker, with_asker};
+use super::envelope::{BUNDLE, Unread, plain, text, unpack};
+use super::incoming::{Incoming, ours, proven_speaker, with_asker};
 use super::link::short;
 use super::logins::{Entrance, Logins};
-use super::publisher::{Arrival, Outgoing};
+use super::outgoing::{Arrival, Outgoing};
 use super::topology::{DELIVERY_LIMIT, Names, outside_commands};
 use crate::broker::{DeadDelivery, Mark};
 

@@ -10,9 +10,8 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::incoming::Unread;
 use super::link::short;
-use super::publisher::{Arrival, Outgoing};
+use super::outgoing::{Arrival, Outgoing};
 use super::topology::Names;
 use crate::store::Said;
 
@@ -49,6 +48,19 @@ struct Envelope<'a> {
     at: i64,
     #[serde(borrow)]
     body: &'a RawValue,
+}
+
+/// What came and is no message, with what its sender should change.
+#[derive(Debug)]
+pub(super) struct Unread {
+    pub(super) why: Unreadable,
+    pub(super) message_id: Option<String>,
+    pub(super) name: String,
+    /// Who said it, as far as that is proven.
+    pub(super) by: Speaker,
+    pub(super) cause: Option<String>,
+    pub(super) body: Vec<u8>,
+    pub(super) attempt: u32,
 }
 
 /// What has to be published to our own queues for `said`: for each queue in the order in which it was said.

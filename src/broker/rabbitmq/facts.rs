@@ -5,35 +5,20 @@
 //! Measured with one of six names heard, as fast as it goes: a tenth more orders, half of the broker's processor time.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use contract::Message;
+use lapin::Confirmation;
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
-use lapin::{Channel, Confirmation};
 
 use super::envelope;
 use super::link::soon;
-use super::publisher::{Failed, Outgoing, Publisher, first};
+use super::outgoing::Outgoing;
+use super::publisher::{Failed, Publisher, first};
 use super::topology::Names;
 
 /// From so many facts of a name on, asking for the first costs less than sending the others in vain.
 const MANY: usize = 4;
-
-/// Whoever was there counts as being there for so long: then the others need not wait for an answer. The other way round
-/// it would not do: somebody may come at any moment.
-const STAYS: Duration = Duration::from_secs(1);
-
-/// Who listens to our facts, as far as one connection has found out.
-#[derive(Default)]
-pub(super) struct Listeners {
-    /// Where it is asked, by one batch at a time: what comes back is known by its name alone. Empty until somebody asks,
-    /// and after one who did not wait for his answer.
-    asking: tokio::sync::Mutex<Option<Channel>>,
-    /// When somebody was found to listen to a name.
-    found: Mutex<HashMap<&'static str, Instant>>,
-}
 
 /// The facts of a batch, each in the order in which it was said.
 #[derive(Default, Debug, PartialEq)]
@@ -109,19 +94,6 @@ impl Publisher {
         }
         *place = Some(channel);
         Ok(unheard)
-    }
-}
-
-impl Listeners {
-    fn known(&self) -> HashSet<&'static str> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.retain(|_, when| when.elapsed() < STAYS);
-        found.keys().copied().collect()
-    }
-
-    fn found(&self, names: impl Iterator<Item = &'static str>) {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.extend(names.map(|name| (name, Instant::now())));
     }
 }
 

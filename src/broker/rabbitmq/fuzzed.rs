@@ -5,9 +5,9 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::dead::{letter, letters};
-use super::envelope::unpack;
+use super::envelope::{Unread, unpack};
 use super::frame::REMOVED;
-use super::incoming::{Incoming, Unread, read, read_fact};
+use super::incoming::{Incoming, read, read_fact};
 use super::logins::Logins;
 use super::topology::Names;
 use crate::tests::fuzz::{JSON, PERSONAL, Target, refusal};

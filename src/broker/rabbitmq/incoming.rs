@@ -10,7 +10,7 @@ use contract::{
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-use super::envelope::{BUNDLE, unpack};
+use super::envelope::{BUNDLE, Unread, unpack};
 use super::frame::{Flaw, REMOVED};
 use super::logins::{Entrance, Logins, Voice};
 use super::topology::{Names, OUTSIDE};
@@ -23,23 +23,27 @@ pub(super) struct Incoming<'a> {
     pub(super) body: &'a [u8],
 }
 
+impl<'a> From<&'a lapin::message::Delivery> for Incoming<'a> {
+    fn from(delivery: &'a lapin::message::Delivery) -> Self {
+        Self {
+            exchange: delivery.exchange.as_str(),
+            key: delivery.routing_key.as_str(),
+            properties: &delivery.properties,
+            body: &delivery.data,
+        }
+    }
+}
+
+/// When a message of an outsider came: its own time is not believed.
+pub(super) fn outsiders_now() -> Time {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Time::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) message: Message,
     /// How often it failed.
-    pub(super) attempt: u32,
-}
-
-/// What came and is no message, with what its sender should change.
-#[derive(Debug)]
-pub(super) struct Unread {
-    pub(super) why: Unreadable,
-    pub(super) message_id: Option<String>,
-    pub(super) name: String,
-    /// Who said it, as far as that is proven.
-    pub(super) by: Speaker,
-    pub(super) cause: Option<String>,
-    pub(super) body: Vec<u8>,
     pub(super) attempt: u32,
 }
 

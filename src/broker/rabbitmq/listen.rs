@@ -11,8 +11,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
 
 use super::Shared;
-use super::consume::{incoming, now};
-use super::incoming::read_fact;
+use super::incoming::{Incoming, outsiders_now, read_fact};
 use super::link::{Fault, channel, fault, short, soon};
 
 /// Facts are for looking: when nobody keeps up, the oldest go, instead of filling the broker.
@@ -105,7 +104,7 @@ async fn hear(
             () = shared.listens.notified() => bind(shared, channel, &name).await?,
             heard = consumer.next() => match heard {
                 Some(Ok(delivery)) => {
-                    let fact: Option<Message> = read_fact(&incoming(&delivery), now());
+                    let fact: Option<Message> = read_fact(&Incoming::from(&delivery), outsiders_now());
                     // Nobody listening any more is no failure.
                     fact.map(|fact| shared.facts.send(Arc::new(fact)).ok());
                 }

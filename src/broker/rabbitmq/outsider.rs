@@ -5,7 +5,8 @@ use std::sync::Arc;
 use lapin::{BasicProperties, Connection};
 
 use super::link::{Address, Frames, close, short};
-use super::publisher::{Arrival, Failed, Outgoing, Publisher};
+use super::outgoing::{Arrival, Outgoing};
+use super::publisher::{Failed, Publisher};
 use super::topology::Names;
 use super::{Options, Unavailable};
 

@@ -8,34 +8,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use lapin::{Channel, Confirmation, Connection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::facts::Listeners;
 use super::link::{ANSWER, Fault, channel, short, soon};
-
-/// One AMQP message to be published.
-#[derive(Debug)]
-pub(super) struct Outgoing {
-    pub(super) exchange: ShortString,
-    pub(super) key: ShortString,
-    pub(super) arrival: Arrival,
-    pub(super) properties: BasicProperties,
-    pub(super) body: Vec<u8>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Arrival {
-    /// No queue for it is a failure.
-    InAQueue,
-    /// Nobody may be listening.
-    Anywhere,
-    /// Whoever waits for it may have gone, or have a queue that takes nothing: then it is dropped, and logged.
-    AtAnAsker,
-    /// The same without a queue: the broker hands it to the asker's channel, and says of all of them that they were
-    /// returned, also of those that arrived. So it is not asked.
-    AtAChannel,
-}
+use super::listeners::Listeners;
+use super::outgoing::{Arrival, Outgoing};
 
 /// Why nobody knows whether it was published.
 #[derive(Clone, Debug, PartialEq, Eq)]

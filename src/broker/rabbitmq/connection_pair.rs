@@ -1,4 +1,4 @@
-//! One pair of connections with all that hangs on it. On any fault it is dropped whole and a new one is made.
+//! One pair of connections, with its consumers and its publisher. On any fault it is dropped whole and a new one is made.
 //!
 //! Publishing and consuming have a connection each: a broker that is short of memory stops reading from those
 //! that publish, and what is handled must still be acknowledged then.
@@ -14,10 +14,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::consume::consume;
+use super::consume::{Reading, consume};
 use super::link::{Fault, Frames, close, fault};
 use super::listen::listen;
 use super::publisher::Publisher;
+use super::session::{Session, SessionHandle};
 use super::topology::topology;
 use super::{Shared, declare};
 use crate::broker::State;
@@ -26,16 +27,7 @@ use crate::retry::Delays;
 /// One that lived so long was well: the next fault begins with a short delay again.
 pub(super) const LIVED: Duration = Duration::from_secs(5);
 
-/// How far a generation reads ahead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reading {
-    Ahead,
-    /// One message at a time, after one came that our client cannot parse and gave the connection up for. Each
-    /// such end counts against all that was prefetched, and the good ones should not die with the bad one.
-    OneByOne,
-}
-
-/// Keeps a generation alive until told to stop.
+/// Keeps a pair of connections open until told to stop.
 pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
     let mut delays = Delays::new();
     let mut reading = Reading::Ahead;
@@ -44,10 +36,10 @@ pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
         let begun = Instant::now();
         let opened = tokio::select! {
             () = stop.cancelled() => return,
-            opened = Generation::open(&shared, reading, frames) => opened,
+            opened = ConnectionPair::open(&shared, reading, frames) => opened,
         };
         let ended = match opened {
-            Ok(generation) => generation.live(&shared, &stop).await,
+            Ok(pair) => pair.live(&shared, &stop).await,
             Err(fault) => Err(fault),
         };
         let Err(why) = ended else { return };
@@ -74,45 +66,14 @@ pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
-/// What its users have of a generation.
-#[derive(Clone)]
-pub(super) struct Line {
-    pub(super) publisher: Arc<Publisher>,
-    pub(super) life: Life,
-}
-
-/// Of one generation: what its users find broken ends it, and no other.
-#[derive(Clone)]
-pub(super) struct Life(mpsc::Sender<Fault>);
-
-impl Life {
-    fn new() -> (Self, mpsc::Receiver<Fault>) {
-        let (breaks, broken) = mpsc::channel(1);
-        (Self(breaks), broken)
-    }
-
-    /// Gives the connections up. The first reason counts.
-    pub(super) fn broke(&self, why: Fault) {
-        self.0.try_send(why).ok();
-    }
-
-    /// `None` once it has ended: our client may then never answer.
-    pub(super) async fn within<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            answer = asked => Some(answer),
-            () = self.0.closed() => None,
-        }
-    }
-}
-
-struct Generation {
+struct ConnectionPair {
     publishing: Arc<Connection>,
     consuming: Arc<Connection>,
     publisher: Arc<Publisher>,
     reading: Reading,
 }
 
-impl Generation {
+impl ConnectionPair {
     async fn open(shared: &Shared, reading: Reading, frames: Frames) -> Result<Self, Fault> {
         let publishing = Arc::new(shared.address.connect("publishes", Frames::Small).await?);
         let consuming = Arc::new(shared.address.connect("consumes", frames).await?);
@@ -126,9 +87,9 @@ impl Generation {
 
     /// `Err` says what went wrong.
     async fn live(self, shared: &Arc<Shared>, stop: &CancellationToken) -> Result<(), Fault> {
-        let (life, mut broken) = Life::new();
+        let (handle, mut broken) = SessionHandle::new();
         let (mut alarms, mut ends) = (self.publishing.events_listener(), self.consuming.events_listener());
-        shared.came_up(Line { publisher: self.publisher.clone(), life });
+        shared.came_up(Session { publisher: self.publisher.clone(), handle });
         tracing::info!(broker = %shared.address, "the broker is there");
         let mut tasks = JoinSet::new();
         tasks.spawn(listen(shared.clone(), self.consuming.clone()));
@@ -157,18 +118,17 @@ impl Generation {
                 _ = wanted.changed() => {}
             }
         };
-        // In this order: nobody publishes or acknowledges any more, nobody puts anything on a shelf any more, nothing
-        // lies there.
+        // In this order: nothing is published or acknowledged any more, no buffer is filled any more, all are empty.
         shared.closed();
         drop(broken);
         tasks.shutdown().await;
-        shared.shelves.iter().for_each(super::shelf::Shelf::clear);
+        shared.buffers.iter().for_each(super::prefetch_buffer::PrefetchBuffer::clear);
         shared.read.send_replace(BTreeSet::new());
         tokio::join!(close(&self.publishing), close(&self.consuming));
         ended
     }
 
-    /// Whoever was started once rests by himself when nobody wants his queue any more.
+    /// A consumer that was started once pauses by itself while its queue is not wanted.
     fn start_wanted(
         &self,
         shared: &Arc<Shared>,
@@ -267,8 +227,8 @@ mod tests {
         // What is ready at the same time would be taken in any order.
         for _ in 0..32 {
             let gone = || Fault::Away("its channel is gone".into());
-            let (life, mut broken) = Life::new();
-            life.broke(gone());
+            let (handle, mut broken) = SessionHandle::new();
+            handle.broke(gone());
             let mut tasks = JoinSet::new();
             tasks.spawn(async move { gone() });
             tokio::task::yield_now().await;
@@ -280,19 +240,5 @@ mod tests {
             assert!(matches!(word().await, Word::OfItsUsers(Fault::Away(_))), "a consumer's, then");
             assert!(matches!(word().await, Word::OfItsUsers(Fault::Away(_))), "and who acknowledged");
         }
-    }
-
-    #[tokio::test]
-    async fn nobody_waits_for_an_answer_of_a_connection_that_has_ended() {
-        let (life, broken) = Life::new();
-        assert_eq!(life.within(async { 1 }).await, Some(1));
-        let unanswered = life.within(std::future::pending::<()>());
-        let ended = async {
-            tokio::task::yield_now().await;
-            drop(broken);
-        };
-        let both = async { tokio::join!(unanswered, ended).0 };
-        let waited = tokio::time::timeout(Duration::from_secs(5), both).await;
-        assert_eq!(waited.expect("it waits on"), None);
     }
 }

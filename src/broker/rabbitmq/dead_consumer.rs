@@ -15,9 +15,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::consume::{Share, incoming, start};
+use super::connection_pair::LIVED;
+use super::consume::{Share, start};
 use super::dead::letters;
-use super::generation::LIVED;
+use super::incoming::Incoming;
 use super::link::{Fault, Frames, channel, close, fault, short};
 use crate::retry::Delays;
 
@@ -36,7 +37,7 @@ pub(super) async fn bring_in(shared: Arc<Shared>, stop: CancellationToken) {
                 Err(fault) => fault,
             },
         };
-        shared.graves.clear();
+        shared.dead_buffer.clear();
         if begun.elapsed() > LIVED || matches!(why, Fault::Garbled(_)) {
             delays = Delays::new();
         }
@@ -75,7 +76,7 @@ async fn once(shared: &Arc<Shared>, stop: &CancellationToken) -> Result<(), Faul
         }
     };
     tasks.shutdown().await;
-    shared.graves.clear();
+    shared.dead_buffer.clear();
     close(&connection).await;
     ended
 }
@@ -99,8 +100,8 @@ async fn read(
     while let Some(delivery) = consumer.next().await {
         match delivery {
             Ok(delivery) => {
-                let dead = letters(&shared.names, &shared.logins, queue, &incoming(&delivery));
-                shared.graves.put(delivery.acker, dead);
+                let dead = letters(&shared.names, &shared.logins, queue, &Incoming::from(&delivery));
+                shared.dead_buffer.put(delivery.acker, dead);
             }
             Err(error) => return fault(error),
         }

@@ -1,4 +1,4 @@
-//! What has come from one queue and is not done with. A piece is acknowledged when its last message is.
+//! What has come from one queue and is not settled yet. An AMQP message is acknowledged when the last of ours in it is.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::broker::{DeadDelivery, Delivery, Mark};
 
-/// What can lie on a shelf.
+/// What a buffer holds.
 pub(super) trait Marked {
     fn mark(&mut self) -> &mut Mark;
 }
@@ -26,7 +26,7 @@ impl Marked for DeadDelivery {
     }
 }
 
-pub(super) struct Shelf<T> {
+pub(super) struct PrefetchBuffer<T> {
     inside: Mutex<Inside<T>>,
     arrived: Notify,
 }
@@ -45,14 +45,14 @@ struct Piece {
     open: Vec<bool>,
 }
 
-impl<T> Default for Shelf<T> {
+impl<T> Default for PrefetchBuffer<T> {
     fn default() -> Self {
         let inside = Inside { ready: VecDeque::new(), pieces: HashMap::new() };
         Self { inside: Mutex::new(inside), arrived: Notify::new() }
     }
 }
 
-impl<T: Marked> Shelf<T> {
+impl<T: Marked> PrefetchBuffer<T> {
     pub(super) fn put(&self, acker: Acker, messages: Vec<T>) {
         let mut inside = self.inside();
         let piece = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -161,34 +161,34 @@ mod tests {
         }
     }
 
-    fn piece_of(shelf: &Shelf<Thing>, tag: u64, count: usize) {
+    fn piece_of(buffer: &PrefetchBuffer<Thing>, tag: u64, count: usize) {
         let name = || lapin::types::ShortString::default();
         let acker = lapin::message::Delivery::mock(tag, name(), name(), false, Vec::new()).acker;
-        shelf.put(acker, (0..count).map(|_| Thing(Mark::default())).collect());
+        buffer.put(acker, (0..count).map(|_| Thing(Mark::default())).collect());
     }
 
     #[tokio::test]
     async fn a_piece_is_done_with_when_its_last_message_is_however_often_one_is_settled() {
-        let shelf = Shelf::default();
-        piece_of(&shelf, 1, 3);
-        let marks: Vec<_> = shelf.take(10).await.into_iter().map(|thing| thing.0).collect();
+        let buffer = PrefetchBuffer::default();
+        piece_of(&buffer, 1, 3);
+        let marks: Vec<_> = buffer.take(10).await.into_iter().map(|thing| thing.0).collect();
         assert_eq!(marks.len(), 3);
-        assert!(shelf.settle([marks[0], marks[0], marks[2]].into_iter()).is_empty());
-        assert_eq!(shelf.held(), 1);
-        assert_eq!(shelf.settle([marks[1]].into_iter()).len(), 1);
-        assert!(shelf.settle(marks.into_iter()).is_empty(), "it is acknowledged once");
+        assert!(buffer.settle([marks[0], marks[0], marks[2]].into_iter()).is_empty());
+        assert_eq!(buffer.held(), 1);
+        assert_eq!(buffer.settle([marks[1]].into_iter()).len(), 1);
+        assert!(buffer.settle(marks.into_iter()).is_empty(), "it is acknowledged once");
     }
 
     #[tokio::test]
     async fn a_mark_from_a_lost_connection_settles_nothing_of_the_next() {
-        let shelf = Shelf::default();
-        piece_of(&shelf, 1, 1);
-        let old = shelf.take(1).await;
+        let buffer = PrefetchBuffer::default();
+        piece_of(&buffer, 1, 1);
+        let old = buffer.take(1).await;
         let mark = old[0].0;
-        shelf.clear();
-        piece_of(&shelf, 1, 1);
-        assert!(shelf.settle([mark].into_iter()).is_empty());
-        shelf.put_back(old);
-        assert_eq!((shelf.take(10).await.len(), shelf.held()), (1, 1), "nor does it come back by hand");
+        buffer.clear();
+        piece_of(&buffer, 1, 1);
+        assert!(buffer.settle([mark].into_iter()).is_empty());
+        buffer.put_back(old);
+        assert_eq!((buffer.take(10).await.len(), buffer.held()), (1, 1), "nor does it come back by hand");
     }
 }

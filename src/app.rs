@@ -26,7 +26,7 @@ use crate::config::{Listen, Settings};
 use crate::door::Door;
 use crate::echo::Echoes;
 use crate::gateway::listener::{self, Caps};
-use crate::gateway::{self, Behind, Gateway, RunFile};
+use crate::gateway::{self, Deps, RunFile};
 use crate::import;
 use crate::part::{Part, Parts, WORKERS};
 use crate::pause::Paused;
@@ -250,8 +250,8 @@ impl System {
         };
         let stop = self.stop.clone();
         let (company, chaos) = (hands::company(settings), self.chaos.clone());
-        let behind = Behind { store, broker, door, probe, company, world, chaos, stop };
-        let gateway = Gateway::new(settings, behind, self.run.as_ref().map(|(_, run)| run)).await?;
+        let deps = Deps { store, broker, door, probe, company, world, chaos, stop };
+        let gateway = gateway::open(settings, deps, self.run.as_ref().map(|(_, run)| run)).await?;
         self.spawn("the gateway", gateway::serve(gateway, listener, vital, Caps::of(settings)));
         Ok(())
     }

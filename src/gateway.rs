@@ -1,17 +1,19 @@
 //! The HTTP side: it checks, journals what it accepts by the door, and shows views. It decides nothing and writes no
 //! record.
 //!
-//! `route.rs` is the table of all routes. A request passes the front (`front.rs`), then here: its address, its token,
+//! `table.rs` has all routes, `state.rs` what they share. A request passes the front (`front.rs`), then here: its address, its token,
 //! its customer's limit, its body; and only then its handler, in the room that the route belongs to.
 
 mod admin;
 mod admission;
 pub mod auth;
+mod board;
 mod body;
 mod call;
 mod cards;
 mod cart;
 mod dashboard;
+mod deps;
 mod front;
 pub(crate) mod hub;
 mod intents;
@@ -26,9 +28,13 @@ mod pages;
 mod parked;
 mod payments;
 mod problem;
+mod products;
 mod query;
 mod route;
 mod run_file;
+mod session;
+mod state;
+mod table;
 mod wallet;
 mod webhooks;
 mod written;
@@ -44,113 +50,29 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tokio::net::TcpListener;
-use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
 
-use crate::adapter::mock::MockWorld;
-use crate::broker::Broker;
-use crate::chaos::Chaos;
-use crate::config::{Listen, Origins, Settings};
-use crate::door::Door;
-use crate::preview::Company;
-use crate::probe::Probe;
-use crate::store::{Keys as IdempotencyKeys, Store};
-use admission::Admission;
-use auth::keys::Keys;
-use auth::{Caller, Porter, Role};
+use crate::config::{Listen, Settings};
+use auth::{Caller, Role};
 use call::Call;
 pub(crate) use dashboard::overview::EVENTS as OVERVIEW_EVENTS;
-pub(crate) use dashboard::shop::CUSTOMER;
-use dashboard::{Board, session};
 use front::{Peer, RequestId, Taken};
-use hub::Hub;
-use limits::Limits;
 use listener::Caps;
 use route::{Route, Takes, Who};
 
-pub use openapi::document as openapi_document;
+pub use deps::Deps;
 pub use operator::{Receipt, Submission};
 pub use problem::Problem;
 pub use run_file::RunFile;
+pub(crate) use state::CUSTOMER;
+pub use state::Gateway;
 
-/// What every route may use.
-pub struct Gateway {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) broker: Arc<dyn Broker>,
-    pub(crate) door: Door,
-    pub(crate) probe: Arc<Probe>,
-    pub(crate) hub: Hub,
-    pub(crate) shelf: orders::Shelf,
-    pub(crate) admission: Admission,
-    /// The workers that would decide, for previews.
-    pub(crate) company: Company,
-    /// What goes on and on ends with the process.
-    pub(crate) stop: CancellationToken,
-    porter: Porter,
-    limits: Limits,
-    /// Where metrics are shown, if not here.
-    ops_listen: Listen,
-    cors_origins: Origins,
-    webhooks: webhooks::Secrets,
-    pub(crate) board: Board,
-    pub(crate) world: Arc<MockWorld>,
-    /// In a shop to play with: there, whoever sits at this machine is its admin.
-    pub(crate) chaos: Option<Arc<Chaos>>,
-    /// There, a customer has one as well.
-    pub(crate) shop_token: Option<String>,
-    /// Of this run: a page that needed no token gives one to its forms.
-    pub(crate) page_secret: String,
-    /// Looked up with the first key that comes.
-    keys: OnceCell<IdempotencyKeys>,
+/// Fails when the settings name no key, or one that cannot be used.
+pub(crate) async fn open(settings: &Settings, deps: Deps, run: Option<&RunFile>) -> Result<Gateway> {
+    Gateway::new(settings, deps, run, || openapi_document().to_string()).await
 }
 
-/// The parts of a system that the gateway stands before.
-pub struct Behind {
-    pub store: Arc<dyn Store>,
-    pub broker: Arc<dyn Broker>,
-    pub door: Door,
-    pub probe: Arc<Probe>,
-    /// The workers that would decide, for previews.
-    pub company: Company,
-    /// Everybody outside, whose books are compared with ours.
-    pub world: Arc<MockWorld>,
-    pub(crate) chaos: Option<Arc<Chaos>>,
-    pub stop: CancellationToken,
-}
-
-impl Gateway {
-    /// Fails when the settings name no key, or one that cannot be used.
-    pub async fn new(settings: &Settings, behind: Behind, run: Option<&RunFile>) -> Result<Self> {
-        let board = Board::new(&behind);
-        let Behind { store, broker, door, probe, company, world, chaos, stop } = behind;
-        let keys = Keys::of(settings).await?;
-        let shop_token =
-            chaos.as_ref().and_then(|_| auth::tokens(settings, CUSTOMER)).map(|(customer, _)| customer);
-        let run_token = run.map(|run| run.token.as_str().into());
-        let porter = Porter { keys, run_token, store: store.clone() };
-        Ok(Self {
-            store,
-            broker,
-            door,
-            probe,
-            hub: Hub::default(),
-            shelf: orders::Shelf::default(),
-            admission: Admission::of(settings),
-            company,
-            stop,
-            porter,
-            limits: Limits::new(settings.rate_per_customer, settings.rate_per_address),
-            ops_listen: settings.ops_listen,
-            cors_origins: settings.cors_origins.clone(),
-            webhooks: webhooks::Secrets::of(settings),
-            board,
-            world,
-            chaos,
-            shop_token,
-            page_secret: uuid::Uuid::new_v4().to_string(),
-            keys: OnceCell::new(),
-        })
-    }
+pub fn openapi_document() -> serde_json::Value {
+    openapi::document(table::table())
 }
 
 /// Until it is stopped; requests under way are finished. Past the caps only the `vital` routes are answered.
@@ -168,7 +90,7 @@ fn router(gateway: Arc<Gateway>) -> Router {
         "/metrics" => gateway.ops_listen == Listen::Nowhere,
         _ => gateway.chaos.is_some() || !route.play,
     };
-    for route in route::table().into_iter().filter(is_here) {
+    for route in table::table().into_iter().filter(is_here) {
         match paths.iter_mut().find(|(path, _)| *path == route.path) {
             Some((_, routes)) => routes.push(route),
             None => paths.push((route.path, vec![route])),
@@ -269,13 +191,13 @@ async fn meet(
     let params: Vec<_> = params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     cards::refuse_in(&parts, &params, caller.as_ref())?;
     if route.is_strict() {
-        query::refuse_unknown(route, &parts.uri)?;
+        query::refuse_unknown(route.query_names(), &parts.uri)?;
     }
     params.iter().try_for_each(|(name, value)| must_be_an_id(name, value))?;
     let body = body::read(route.takes, &parts.headers, body).await?;
     let call = Call { gateway, caller, session, params, uri: parts.uri, headers: parts.headers, body };
     if let (Takes::Form { .. }, Some(session)) = (route.takes, &call.session) {
-        session.must_have_sent(&call)?;
+        session.must_have_sent(&call.body)?;
     }
     (route.handler)(call).await
 }

@@ -9,11 +9,11 @@ use axum::http::{HeaderMap, Uri};
 use contract::{Message, OrderId, Speaker};
 use serde::de::DeserializeOwned;
 
-use super::Gateway;
 use super::auth::Caller;
-use super::dashboard::session::Session;
 use super::problem::Problem;
 use super::query;
+use super::session::{self, Session};
+use super::state::Gateway;
 use crate::door::{Accepted, Refused};
 
 pub(crate) struct Call {
@@ -76,8 +76,7 @@ impl Call {
 
     /// What a page's form has sent.
     pub(crate) fn form<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_urlencoded::from_bytes(&self.body)
-            .map_err(|why| Problem::unprocessable("FORM_INVALID", contract::in_plain_words(&why.to_string())))
+        session::read_form(&self.body)
     }
 
     /// Where a route may be called without a body, none is an empty object.

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::call::Call;
-use super::orders::look_up;
 use super::problem::Problem;
+use super::products::look_up;
 use super::route::{Route, SMALL_BODY_BYTES_MAX, Who};
 use super::written::{self, Written};
 

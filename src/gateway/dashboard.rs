@@ -1,10 +1,9 @@
 //! The dashboard: pages that are made here whole, for admins alone. What they change, they change by a message.
 //!
-//! One file for each page below; `page.rs` is what they have in common, `session.rs` says who may see them.
+//! One file for each page below; `page.rs` is what they have in common, `../session.rs` says who may see them.
 
 mod act;
 mod assets;
-mod auditor;
 mod chaos;
 mod charts;
 mod graph;
@@ -17,44 +16,17 @@ pub(crate) mod page;
 pub(crate) mod parts;
 mod promises;
 mod rests;
-mod sampler;
 mod search;
-pub(crate) mod session;
 pub(crate) mod shop;
 mod sign_in;
 mod stage;
 
-use std::sync::Arc;
-
 use axum::http::Uri;
 use axum::response::Response;
-use tokio::sync::Semaphore;
 
-use super::Behind;
 use super::problem::Problem;
 use super::route::{Route, Who};
 use assets::{Asset, ICON, SCRIPT, SHOP, STYLE};
-use auditor::Auditor;
-use sampler::Sampler;
-
-/// What the pages of one process share.
-pub(crate) struct Board {
-    sampler: Arc<Sampler>,
-    auditor: Arc<Auditor>,
-    watchers: Arc<Semaphore>,
-    works: Arc<letters::Works>,
-}
-
-impl Board {
-    pub(super) fn new(behind: &Behind) -> Self {
-        Self {
-            sampler: Sampler::new(behind),
-            auditor: Auditor::new(behind),
-            watchers: Arc::new(Semaphore::new(live::WATCHERS_MAX)),
-            works: Arc::default(),
-        }
-    }
-}
 
 pub(super) fn routes() -> Vec<Route> {
     [frame(), orders(), dead_letters(), pauses()].into_iter().flatten().collect()

@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Gateway;
 use super::problem::Problem;
+use super::state::Gateway;
 
 /// Where a request came from.
 #[derive(Clone, Copy)]

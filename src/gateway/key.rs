@@ -3,7 +3,6 @@
 use contract::{MessageId, OrderId, Role, Table};
 use serde::Deserialize;
 
-use super::Gateway;
 use super::call::Call;
 use super::problem::Problem;
 use crate::store::{Keys, Store};
@@ -33,12 +32,6 @@ impl Call {
     pub(crate) async fn message_id(&self, customer_id: &str) -> Result<MessageId, Problem> {
         let key = self.key(customer_id).await?;
         Ok(key.map_or_else(|| uuid::Uuid::now_v7().into(), |key| key.message_id))
-    }
-}
-
-impl Gateway {
-    async fn keys(&self) -> Result<&Keys, Problem> {
-        Ok(self.keys.get_or_try_init(|| self.store.keys()).await?)
     }
 }
 

@@ -7,7 +7,7 @@ use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
-use super::route::{Answer, Content, Route, Takes, Who, table};
+use super::route::{Answer, Content, Route, Takes, Who};
 
 const DESCRIPTION: &str = "\
 Money is `{\"amount\":\"12.34\",\"currency\":\"EUR\"}`: an exact decimal as a string, never a float. Times are RFC 3339 in UTC.
@@ -17,7 +17,7 @@ Card numbers are refused wherever they stand (`CARD_NUMBER_REFUSED`): send the p
 Tokens are JSON Web Tokens. `sub` is the customer's id, `role` is `customer` or `admin`, `exp` must be there.
 Whatever is away answers 503 with `Retry-After`, and nothing is half-done: send the same again.";
 
-pub fn document() -> Value {
+pub(super) fn document(routes: Vec<Route>) -> Value {
     let generator = |contract| {
         let settings = SchemaSettings::draft2020_12().with(|settings| {
             settings.definitions_path = "/components/schemas".into();
@@ -29,7 +29,7 @@ pub fn document() -> Value {
     let (sent, heard) = (generator(Contract::Deserialize), generator(Contract::Serialize));
     let mut schemas = Schemas { sent, heard, refusals: Map::new() };
     let mut paths: Map<String, Value> = Map::new();
-    for route in table().into_iter().filter(|route| !route.page) {
+    for route in routes.into_iter().filter(|route| !route.page) {
         let operation = operation(&route, &mut schemas);
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_lowercase()] = operation;

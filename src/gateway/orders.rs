@@ -7,7 +7,6 @@ mod outcome;
 mod pay;
 mod place;
 mod shapes;
-mod shelf;
 mod show;
 
 use super::route::{Route, SMALL_BODY_BYTES_MAX, Who};
@@ -16,7 +15,6 @@ pub(crate) use ask::{Asked, ask};
 pub(crate) use history::{cursor, limit_of, read_cursor, totals};
 pub(crate) use pay::is_paid;
 pub(crate) use shapes::Order;
-pub(crate) use shelf::{Shelf, look_up};
 pub(crate) use show::of as shown_order;
 
 const PREFER: &str = "`wait=N`: rather wait up to N seconds (30 at most) for the outcome";

@@ -1,13 +1,10 @@
 //! What is open to everybody: how this process is, and what the gateway can do.
 
-use std::sync::LazyLock;
-
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::call::Call;
-use super::openapi;
 use super::problem::Problem;
 use super::route::{Route, Who};
 use crate::probe::Readiness;
@@ -80,7 +77,6 @@ async fn script(_: Call) -> Result<Response, Problem> {
     Ok((kind, include_str!("docs/page.js")).into_response())
 }
 
-async fn document(_: Call) -> Result<Response, Problem> {
-    static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi::document().to_string());
-    Ok(([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response())
+async fn document(call: Call) -> Result<Response, Problem> {
+    Ok(([(header::CONTENT_TYPE, "application/json")], call.gateway.openapi.clone()).into_response())
 }

@@ -7,13 +7,11 @@ use axum::http::Uri;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
-use super::route::Route;
 
 /// More of a name does not help the reader.
 const NAME_CHARS_MAX: usize = 40;
 
-pub(super) fn refuse_unknown(route: &Route, uri: &Uri) -> Result<(), Problem> {
-    let known = route.query.as_ref().map_or(&[][..], |query| &query.names);
+pub(super) fn refuse_unknown(known: &[String], uri: &Uri) -> Result<(), Problem> {
     let pairs: Vec<(String, String)> = read(uri)?;
     let Some((name, _)) = pairs.into_iter().find(|(name, _)| !known.contains(name)) else { return Ok(()) };
     let name: String = name.chars().take(NAME_CHARS_MAX).collect();

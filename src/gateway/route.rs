@@ -1,5 +1,5 @@
-//! One table says which routes there are, who may call them, and what they take and answer. The router and the OpenAPI
-//! document are both made from it, so that they cannot differ.
+//! A route says who may call it, and what it takes and answers. The router and the OpenAPI document are both made from the
+//! table of all routes (`table.rs`), so that they cannot differ.
 
 use axum::http::Method;
 use axum::response::Response;
@@ -8,24 +8,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::call::Call;
 use super::problem::Problem;
-use super::{admin, cart, dashboard, intents, operator, orders, pages, payments, wallet, webhooks};
-
-/// Every route there is; each room brings its own.
-pub(crate) fn table() -> Vec<Route> {
-    let rooms = [
-        orders::routes(),
-        cart::routes(),
-        wallet::routes(),
-        payments::routes(),
-        intents::routes(),
-        webhooks::routes(),
-        admin::routes(),
-        operator::routes(),
-        pages::routes(),
-        dashboard::routes(),
-    ];
-    rooms.into_iter().flatten().collect()
-}
 
 pub(crate) struct Route {
     pub(crate) method: Method,
@@ -215,6 +197,11 @@ impl Route {
     /// whoever monitors or reads a page may add something of its own.
     pub(crate) fn is_strict(&self) -> bool {
         !self.page && !matches!(self.who, Who::Open | Who::Monitor)
+    }
+
+    /// What may stand in its query.
+    pub(super) fn query_names(&self) -> &[String] {
+        self.query.as_ref().map_or(&[], |query| &query.names)
     }
 
     pub(crate) fn header(mut self, name: &'static str, about: &'static str) -> Self {

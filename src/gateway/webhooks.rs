@@ -1,6 +1,8 @@
 //! Events that payment providers post. Who signed one hears 2xx once it is journalled; then its id is known, and the
 //! same event again has no effect. Bodies are not logged.
 
+pub(super) mod secrets;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
@@ -15,7 +17,6 @@ use super::cards;
 use super::problem::Problem;
 use super::route::{Route, Who};
 use crate::batch;
-use crate::config::Settings;
 use crate::door::{Accepted, Refused};
 use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus};
 use crate::webhook::event::{self, Heard, Unreadable};
@@ -25,12 +26,6 @@ use crate::webhook::{Forged, standard, stripe};
 const BODY_BYTES_MAX: usize = 20 * 1024;
 /// Under which the gateway's dead letters stand: they came by no queue.
 const LETTERS: &str = "gateway";
-
-/// Whom we believe.
-pub(super) struct Secrets {
-    standard: standard::Secrets,
-    stripe: stripe::Secrets,
-}
 
 /// What a provider hears about its event.
 #[derive(Serialize, JsonSchema)]
@@ -80,13 +75,6 @@ pub(super) fn routes() -> Vec<Route> {
             .about("Stripe tells what became of a payment intent, a charge or a refund")
             .needs_header(stripe::SIGNATURE, "`t=…,v1=…`, as Stripe signs"),
     ]
-}
-
-impl Secrets {
-    pub(super) fn of(settings: &Settings) -> Self {
-        let (standard, stripe) = (settings.webhook_secret.clone(), settings.stripe_webhook_secret.clone());
-        Self { standard, stripe }
-    }
 }
 
 async fn payments(call: Call) -> Result<Response, Problem> {

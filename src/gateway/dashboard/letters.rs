@@ -12,12 +12,12 @@ use super::html::{Html, Tag, all, path, tag, text};
 use super::live;
 use super::page::Page;
 use super::parts::{badge, field, form, number, section, table};
-use super::sampler::Picture;
+use crate::gateway::board::sampler::Picture;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
 use crate::store::{DeadGroup, DeadLetter, DeadStatus, Letters, Origin};
 
-pub(super) use many::{Works, discard_all, replay_all};
+pub(super) use many::{discard_all, replay_all};
 pub(super) use one::{discard, edited, replay, show};
 
 pub(super) const PATH: &str = "/dashboard/dead-letters";
@@ -71,7 +71,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
     let together = (!letters.is_empty()).then(|| together(&call, &group));
     Ok(Page::new(&call, PATH, "Dead letters")
         .live(EVENTS)
-        .with(call.gateway.board.works.progress())
+        .with(many::progress(&call.gateway.board.bulk))
         .with(all_groups(&groups, store.vitals().await?.evicted_dead_letters))
         .with(together)
         .with(listed)
@@ -81,7 +81,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
 /// How far the work on a group has come.
 pub(super) async fn watch(call: Call) -> Result<Response, Problem> {
     fn newest(call: &Call, _: &Picture) -> Html {
-        call.gateway.board.works.progress().into()
+        many::progress(&call.gateway.board.bulk).into()
     }
     live::stream(call, newest).await
 }

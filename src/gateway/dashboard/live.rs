@@ -11,13 +11,11 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::html::Html;
-use super::sampler::Picture;
-use crate::gateway::Gateway;
+use crate::gateway::board::sampler::Picture;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
+use crate::gateway::state::Gateway;
 
-/// Each costs a connection and some markup every two seconds. Past it, a page stands still and can be loaded again.
-pub(crate) const WATCHERS_MAX: usize = 64;
 /// So often something is said, or whatever stands between us and the reader would hang up.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 

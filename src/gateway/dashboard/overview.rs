@@ -9,8 +9,8 @@ use super::html::{Html, Tag, all, tag, text};
 use super::live;
 use super::page::Page;
 use super::parts::{self, badge, number, section};
-use super::sampler::{Picture, Point};
 use crate::broker::Depth;
+use crate::gateway::board::sampler::{Picture, Point};
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
 

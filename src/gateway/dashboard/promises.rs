@@ -3,17 +3,17 @@
 use axum::response::Response;
 use contract::OrderId;
 
-use super::auditor::Hurry;
 use super::charts::time;
 use super::html::{Html, Tag, all, path, tag, text};
 use super::live;
 use super::page::{self, Page};
 use super::parts::{self, badge, number, section};
-use super::sampler::Picture;
 use crate::audit::{Check, Report};
-use crate::gateway::Gateway;
+use crate::gateway::board::auditor::Hurry;
+use crate::gateway::board::sampler::Picture;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
+use crate::gateway::state::Gateway;
 
 pub(super) const PATH: &str = "/dashboard/promises";
 pub(super) const EVENTS: &str = "/dashboard/events/promises";

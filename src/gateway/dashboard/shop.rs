@@ -12,8 +12,6 @@ use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
 
 pub(super) const PATH: &str = "/dashboard/shop";
-/// Who shops there. As in config/example-checkout.json.
-pub(crate) const CUSTOMER: &str = "customer-42";
 /// As much of a catalogue as one looks through.
 const PRODUCTS_MAX: usize = 60;
 

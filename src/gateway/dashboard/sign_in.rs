@@ -7,10 +7,10 @@ use serde::Deserialize;
 use super::html::{Tag, tag};
 use super::page::{self, Page};
 use super::parts;
-use super::session;
 use crate::gateway::auth::Role;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
+use crate::gateway::session;
 
 pub(super) const PATH: &str = "/dashboard/sign-in";
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::adapter::provider::PaymentProvider;
 use crate::door::Refused;
-use crate::gateway::Gateway;
+use crate::gateway::state::Gateway;
 use crate::scenes::{Cue, Scene};
 use crate::store::Error;
 

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::show;
-use crate::gateway::Gateway;
 use crate::gateway::auth::Caller;
 use crate::gateway::call::Call;
 use crate::gateway::hub::{Place, Waiter};
 use crate::gateway::problem::Problem;
+use crate::gateway::state::Gateway;
 use crate::view;
 
 /// So often something is said, or whatever stands between us and the reader would hang up.

@@ -5,10 +5,10 @@ use contract::{Fault, OrderId};
 use serde_json::{Value, json};
 
 use super::{place, show};
-use crate::gateway::Gateway;
 use crate::gateway::auth::Caller;
 use crate::gateway::hub::Waiter;
 use crate::gateway::problem::Problem;
+use crate::gateway::state::Gateway;
 use crate::view;
 
 pub(super) enum Outcome {

@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 use super::outcome::{self, Outcome};
 use super::show;
 use crate::door::Refused;
-use crate::gateway::Gateway;
 use crate::gateway::auth::Caller;
 use crate::gateway::call::Call;
 use crate::gateway::key::Key;
 use crate::gateway::problem::Problem;
+use crate::gateway::state::Gateway;
 
 pub(super) async fn place(call: Call) -> Result<Response, Problem> {
     // What orders the stored cart is not known here.
@@ -111,7 +111,7 @@ async fn read(
 /// The faults that anybody can see are told at once; whether it can be had at all is the order worker's to say.
 async fn must_be_whole(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
     let cart = submit.cart.as_ref().map_err(|faults| refusal(faults))?;
-    let unknown = gateway.shelf.unknown(&*gateway.store, submit, &cart.lines).await?;
+    let unknown = gateway.products.unknown(&*gateway.store, submit, &cart.lines).await?;
     if unknown.is_empty() { Ok(()) } else { Err(refusal(&Fault::first(unknown))) }
 }
 

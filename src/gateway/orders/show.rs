@@ -5,10 +5,10 @@ use axum::response::{IntoResponse, Response};
 use contract::{Body, Method, OrderId, Role};
 use serde_json::{Value, json};
 
-use crate::gateway::Gateway;
 use crate::gateway::auth::Caller;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
+use crate::gateway::state::Gateway;
 use crate::view;
 
 pub(super) async fn show(call: Call) -> Result<Response, Problem> {

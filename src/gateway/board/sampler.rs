@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::broker::{Broker, Depth};
-use crate::gateway::Behind;
+use crate::gateway::deps::Deps;
 use crate::probe::{Probe, Readiness};
 use crate::store::census::Census;
 use crate::store::{Error, Filter, Pause, Store, Vitals};
@@ -81,11 +81,11 @@ const FIRST_WITHIN: Duration = Duration::from_millis(50);
 const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
 impl Sampler {
-    pub(crate) fn new(behind: &Behind) -> Arc<Self> {
+    pub(crate) fn new(deps: &Deps) -> Arc<Self> {
         Arc::new(Self {
-            store: behind.store.clone(),
-            broker: behind.broker.clone(),
-            probe: behind.probe.clone(),
+            store: deps.store.clone(),
+            broker: deps.broker.clone(),
+            probe: deps.probe.clone(),
             told: watch::Sender::new(None),
             looking: Mutex::default(),
             counting: Arc::default(),

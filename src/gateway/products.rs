@@ -1,4 +1,5 @@
-//! Which products there are, as far as anybody has asked. That one was retired since is the order worker's to say.
+//! Remembers which products exist, so that a busy shop does not look them up for each order. Whether one was retired since
+//! is for the order worker to say.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -12,9 +13,9 @@ use crate::store::{Error, Store};
 const KNOWN_MAX: usize = 100_000;
 
 #[derive(Default)]
-pub(crate) struct Shelf(Mutex<HashSet<Sku>>);
+pub(crate) struct ProductCache(Mutex<HashSet<Sku>>);
 
-impl Shelf {
+impl ProductCache {
     /// A fault for each line of something that does not exist.
     pub(super) async fn unknown(
         &self,

@@ -11,12 +11,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use contract::BodyHash;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::gateway::Gateway;
-use crate::gateway::auth::{Caller, Role};
-use crate::gateway::call::Call;
-use crate::gateway::front::Peer;
-use crate::gateway::problem::Problem;
+use super::auth::{Caller, Role};
+use super::front::Peer;
+use super::problem::Problem;
+use super::state::Gateway;
 
 /// A browser keeps a cookie of this name only if it came over https, is `Secure`, for every path, and for this host
 /// alone: no page of a neighbouring host name can set one in its place.
@@ -62,13 +62,13 @@ impl Session {
     }
 
     /// The form is one of ours: nobody else's page can know its token.
-    pub(crate) fn must_have_sent(&self, call: &Call) -> Result<(), Problem> {
+    pub(super) fn must_have_sent(&self, body: &[u8]) -> Result<(), Problem> {
         #[derive(Deserialize)]
         struct Given {
             #[serde(default)]
             form_token: String,
         }
-        let Given { form_token } = call.form()?;
+        let Given { form_token } = read_form(body)?;
         match BodyHash::of("", &form_token) == BodyHash::of("", &self.form_token) {
             true => Ok(()),
             false => Err(Problem::forbidden(
@@ -76,6 +76,12 @@ impl Session {
             )),
         }
     }
+}
+
+/// What a page's form has sent.
+pub(super) fn read_form<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_urlencoded::from_bytes(body)
+        .map_err(|why| Problem::unprocessable("FORM_INVALID", contract::in_plain_words(&why.to_string())))
 }
 
 /// The cookie for a token that has just been looked at. It ends with the browser's session, or with the token.

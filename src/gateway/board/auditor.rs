@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use contract::Time;
 
 use crate::audit::{self, Books, Report};
-use crate::gateway::Behind;
+use crate::gateway::deps::Deps;
 use crate::store::Store;
 
 pub(crate) struct Auditor {
@@ -44,8 +44,8 @@ pub(crate) enum Hurry {
 const REST: Duration = Duration::from_secs(3);
 
 impl Auditor {
-    pub(crate) fn new(behind: &Behind) -> Arc<Self> {
-        let (store, books) = (behind.store.clone(), behind.world.clone());
+    pub(crate) fn new(deps: &Deps) -> Arc<Self> {
+        let (store, books) = (deps.store.clone(), deps.world.clone());
         Arc::new(Self { store, books, state: Mutex::default() })
     }
 

@@ -1,0 +1,20 @@
+//! Every route there is; each room brings its own.
+
+use super::route::Route;
+use super::{admin, cart, dashboard, intents, operator, orders, pages, payments, wallet, webhooks};
+
+pub(crate) fn table() -> Vec<Route> {
+    let rooms = [
+        orders::routes(),
+        cart::routes(),
+        wallet::routes(),
+        payments::routes(),
+        intents::routes(),
+        webhooks::routes(),
+        admin::routes(),
+        operator::routes(),
+        pages::routes(),
+        dashboard::routes(),
+    ];
+    rooms.into_iter().flatten().collect()
+}

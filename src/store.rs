@@ -105,6 +105,10 @@ pub trait Store: Send + Sync + 'static {
     /// A customer's own orders, newest first.
     async fn history(&self, customer_id: &str, wanted: &History) -> Result<Vec<String>, Error>;
 
+    /// The orders whose payment the provider calls by one of these names: two at most, which tells that a name is not one
+    /// payment's alone. No index leads there (each step of each payment would have to write it): every payment is read.
+    async fn orders_charged_as(&self, names: &[String]) -> Result<Vec<OrderId>, Error>;
+
     /// All that was handled on an order's behalf, in the order in which it was.
     async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error>;
 

@@ -72,6 +72,8 @@ fn keep_possible(actions: &mut Value, saga: Option<&saga::Saga>, payment: Option
             saga.is_none_or(saga::Saga::goes_forward)
                 && payment.is_none_or(payment::Payment::waits_to_be_paid)
         }
+        // All of it may have gone back at the provider's side. What cost nothing can come back all the same.
+        "refund" => payment.is_none_or(|payment| payment.captured_minor == 0 || payment.left() > 0),
         _ => true,
     };
     if let Some(actions) = actions.as_array_mut() {
@@ -130,7 +132,7 @@ fn show_payment(record: Option<&payment::Payment>, view: &mut Value) {
         view["status"] = json!(PaymentStanding::of(record));
         view["charged"] = json!(money(record.captured_minor));
         view["refunded"] = json!(money(record.refunded_minor));
-        if let Some(id) = record.capture_name() {
+        if let Some(id) = record.transaction_id() {
             view["transaction_id"] = json!(id);
         }
         if let Some(receipt) = record.charge.as_ref().and_then(|charge| charge.receipt.as_ref()) {

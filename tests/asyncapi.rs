@@ -4,6 +4,7 @@
 
 mod checkout;
 mod document;
+pub(crate) mod events;
 pub(crate) mod messages;
 mod yaml;
 
@@ -14,7 +15,8 @@ use contract::{Kind, MESSAGES, Message, MessageId, Raw, Time};
 use expect_test::expect_file;
 use serde_json::Value;
 
-use messages::{Entry, commands, endings, events};
+use events::{endings, events};
+use messages::{Entry, commands};
 
 #[test]
 fn the_document_says_what_the_types_say() {
@@ -31,7 +33,7 @@ fn every_message_that_outsiders_send_or_hear_is_described() {
         |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.name).collect::<BTreeSet<_>>();
     let let_in: BTreeSet<_> = OUTSIDE.into_iter().collect();
     assert_eq!(described(commands()), let_in, "commands: tests/asyncapi/messages.rs");
-    assert_eq!(described(events()), names(Kind::Fact), "events: tests/asyncapi/messages.rs");
+    assert_eq!(described(events()), names(Kind::Fact), "events: tests/asyncapi/events.rs");
     let document = document::whole();
     let replies: BTreeSet<_> =
         MESSAGES.iter().filter(|(_, kind, _)| *kind == Kind::Reply).map(|(name, ..)| *name).collect();

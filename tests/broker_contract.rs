@@ -1,20 +1,18 @@
 //! What the head of `src/broker.rs` promises holds for every broker there is.
 
+mod backends;
+
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use checkout_saga::broker::embedded::EmbeddedBroker;
-use checkout_saga::broker::rabbitmq::RabbitBroker;
-use checkout_saga::broker::{Broker, Delivery};
-use checkout_saga::store::sqlite::SqliteStore;
-use checkout_saga::store::{Changes, JournalRow, Said, Store};
+use checkout_saga::broker::Delivery;
+use checkout_saga::store::{JournalRow, Said};
 use contract::{Body, Message, MessageId, Queue, Role, Time, bodies};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::support::rabbit::Corner;
+use backends::{Embedded, Harness, Rabbit, SOON};
 
 /// One line for each backend: the module's name and how to get an empty broker.
 macro_rules! every_broker {
@@ -55,180 +53,6 @@ every_broker!(
     what_rested_is_all_there_when_it_is_taken_from_again,
     publishing_again_is_delivering_again,
 );
-
-/// A broker that can be made to die, and what it leaves behind.
-#[async_trait]
-trait Backend: Send + Sync {
-    fn store(&self) -> Arc<dyn Store>;
-
-    /// A broker as a process has it that starts now, whatever became of the one before.
-    async fn open(&self) -> Arc<dyn Broker>;
-
-    /// The process dies. What it left on the broker stays.
-    async fn die(&mut self);
-
-    /// What an operator does, or a start does by itself, so that nothing that was said is missing.
-    async fn refill(&self, broker: &dyn Broker);
-
-    /// Whether `depth` knows what waits for another try.
-    fn counts_what_waits(&self) -> bool;
-
-    /// After this long without a message there is none.
-    fn quiet(&self) -> Duration;
-}
-
-struct Embedded(Arc<dyn Store>);
-
-impl Embedded {
-    async fn fresh() -> Self {
-        Self(Arc::new(SqliteStore::in_memory().await.unwrap()))
-    }
-}
-
-#[async_trait]
-impl Backend for Embedded {
-    fn store(&self) -> Arc<dyn Store> {
-        self.0.clone()
-    }
-
-    async fn open(&self) -> Arc<dyn Broker> {
-        Arc::new(EmbeddedBroker::refilled(self.0.in_flight().await.unwrap()))
-    }
-
-    async fn die(&mut self) {}
-
-    /// It does that whenever it starts.
-    async fn refill(&self, _broker: &dyn Broker) {}
-
-    fn counts_what_waits(&self) -> bool {
-        true
-    }
-
-    fn quiet(&self) -> Duration {
-        Duration::from_millis(20)
-    }
-}
-
-struct Rabbit {
-    store: Arc<dyn Store>,
-    corner: Corner,
-    running: Mutex<Option<Arc<RabbitBroker>>>,
-}
-
-impl Rabbit {
-    async fn fresh() -> Self {
-        let store = Arc::new(SqliteStore::in_memory().await.unwrap());
-        Self { store, corner: Corner::new().await, running: Mutex::new(None) }
-    }
-}
-
-#[async_trait]
-impl Backend for Rabbit {
-    fn store(&self) -> Arc<dyn Store> {
-        self.store.clone()
-    }
-
-    async fn open(&self) -> Arc<dyn Broker> {
-        let broker = self.corner.broker().await;
-        *self.running.lock().unwrap() = Some(broker.clone());
-        broker
-    }
-
-    async fn die(&mut self) {
-        let running = self.running.lock().unwrap().take();
-        running.expect("it was opened").close().await;
-    }
-
-    async fn refill(&self, broker: &dyn Broker) {
-        for (queue, message) in self.store.in_flight().await.unwrap() {
-            let said = Said { message: Arc::new(message), queues: vec![queue] };
-            broker.publish(&[said]).await.unwrap();
-        }
-    }
-
-    fn counts_what_waits(&self) -> bool {
-        false
-    }
-
-    fn quiet(&self) -> Duration {
-        Duration::from_millis(200)
-    }
-}
-
-struct Harness {
-    backend: Box<dyn Backend>,
-    broker: Arc<dyn Broker>,
-}
-
-/// A message that is there comes within this.
-const SOON: Duration = Duration::from_secs(20);
-
-impl Harness {
-    async fn of(backend: impl Backend + 'static) -> Self {
-        let broker = backend.open().await;
-        Self { backend: Box::new(backend), broker }
-    }
-
-    /// As every caller has to: it stands in the journal before it is published.
-    async fn publish(&self, said: &[Said]) {
-        self.journal(said).await;
-        self.broker.publish(said).await.unwrap();
-    }
-
-    async fn journal(&self, said: &[Said]) {
-        let rows = said.iter().map(|one| row(Role::Gateway, &one.message, vec![one.clone()]));
-        self.keep(rows.collect()).await;
-    }
-
-    async fn keep(&self, journal: Vec<JournalRow>) {
-        let transaction = self.backend.store().begin().await.unwrap();
-        transaction.keep(Changes { journal, ..Changes::default() }).await.unwrap();
-    }
-
-    /// Handled and acknowledged.
-    async fn done(&self, deliveries: &[Delivery]) {
-        let rows = deliveries.iter().map(|one| row(one.queue.reader(), &one.message, Vec::new()));
-        self.keep(rows.collect()).await;
-        self.broker.ack(deliveries).await.unwrap();
-    }
-
-    async fn take(&self, queue: Queue, max: usize) -> Vec<Delivery> {
-        timeout(SOON, self.broker.take(queue, max)).await.expect("nothing came").unwrap()
-    }
-
-    /// One after the other, until so many are there.
-    async fn take_all(&self, queue: Queue, count: usize) -> Vec<Delivery> {
-        let mut all = Vec::new();
-        while all.len() < count {
-            all.extend(self.take(queue, count - all.len()).await);
-        }
-        all
-    }
-
-    async fn depth(&self, queue: Queue) -> usize {
-        self.broker.depth(queue).await.unwrap().messages
-    }
-
-    /// On its way from a queue to us a message may be in neither for a moment.
-    async fn depth_becomes(&self, queue: Queue, messages: usize) {
-        let since = Instant::now();
-        while self.depth(queue).await != messages {
-            assert!(since.elapsed() < SOON, "{queue} holds {}, not {messages}", self.depth(queue).await);
-        }
-    }
-
-    async fn nothing_comes(&self, queue: Queue) {
-        let came = timeout(self.backend.quiet(), self.broker.take(queue, 10)).await;
-        assert!(came.is_err(), "something came: {came:?}");
-    }
-
-    async fn die(&mut self) {
-        // The last of the old one is gone before the new one is there.
-        self.broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
-        self.backend.die().await;
-        self.broker = self.backend.open().await;
-    }
-}
 
 // ---- the promises ----------------------------------------------------------------------------------------
 

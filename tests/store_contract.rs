@@ -107,6 +107,7 @@ every_store!(
         pages_follow_each_other_without_gap_or_overlap,
         many_documents_come_by_their_ids_and_those_that_are_not_there_are_left_out,
         an_orders_progress_differs_after_all_that_is_kept_of_it_and_of_no_other_order,
+        a_payment_is_found_by_what_the_provider_calls_its_charge,
         an_orders_journal_comes_back_as_it_was_written;
     counting:
         orders_and_sagas_are_counted_by_where_they_stand;

@@ -3,6 +3,7 @@
 mod into;
 mod out;
 mod packages;
+mod refunds;
 
 /// Shared by senders and receivers in here: 32 bytes, all of them 7.
 const SECRET: &str = "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";

@@ -10,12 +10,19 @@ use super::world::{Charged, World};
 use super::{Claim, Findings};
 
 pub(super) fn judge(case: &Case, world: &mut World, findings: &mut Findings) {
-    let charged = world.take_charges(&case.id);
+    let mut charged = world.take_charges(&case.id);
     let id = &case.id;
     let order = |why: String| format!("order {id}: {why}");
+    let beside = charged.beside(case.payment.as_ref().and_then(name_of_capture));
     if charged.captured_minor != 0 || case.payment.is_some() {
         findings.check(Claim::M3, charged.captures <= 1, || {
             order(format!("the provider captured {} times", charged.captures))
+        });
+    }
+    for second in beside.iter().filter(|_| !world.moving(id)) {
+        let (name, back, of) = (&second.name, second.refunded_minor, second.captured_minor);
+        findings.check(Claim::M3, back == of, || {
+            order(format!("the provider captured a second time, as {name}, and gave back {back} of {of}"))
         });
     }
     if let Some(payment) = &case.payment {
@@ -111,8 +118,9 @@ fn owed(case: &Case, order: &Value, bill: &Bill, world: &World) -> RangeInclusiv
     if has(order, "reached", "fulfilled") {
         // What went back at the provider's side is none of the order's returns. A return's money may be back before the
         // order hears of it.
+        // A return gives back no more than that left.
         let kept = bill.total - payment.map_or(0, outside);
-        return kept - bill.returns..=kept - bill.returned;
+        return (kept - bill.returns).max(0)..=(kept - bill.returned).max(0);
     }
     match text(order, "status") {
         "cancelled" | "refunded" | "archived" if undone && !late => 0..=0,
@@ -194,6 +202,11 @@ fn amount_of_refund(refund: &Value) -> i64 {
 fn by_hand(case: &Case) -> i64 {
     let payment = case.payment.as_ref().unwrap_or(&Value::Null);
     refunds(payment, "done").filter(|refund| !refund["by_hand"].is_null()).map(amount_of_refund).sum()
+}
+
+/// What our books say the provider calls the capture that paid for the order.
+fn name_of_capture(payment: &Value) -> Option<&str> {
+    payment["charge"]["transaction_id"].as_str().or_else(|| payment["unasked"].as_str())
 }
 
 /// It was not asked for here.

@@ -238,6 +238,21 @@ async fn what_was_told_from_outside_is_compared_too_and_marked() {
     assert_eq!(red(&audit(&shop, &shop, false).await.unwrap()), [""; 0]);
 }
 
+/// It is red until all of the second capture has gone back, or while something of the order is on its way.
+#[tokio::test]
+async fn a_second_capture_that_was_told_is_a_breach_until_it_has_gone_back_whole() {
+    let mut shop = clean();
+    shop.charge("fulfilled", 3000, true, 0);
+    shop.charges.last_mut().unwrap().told_outside = true;
+    for (back, verdict) in [(0, vec!["M3"]), (2999, vec!["M3"]), (3000, vec![])] {
+        shop.charges.last_mut().unwrap().refunded_minor = back;
+        assert_eq!(red(&look(&shop).await), verdict, "{back} of 3000 went back");
+    }
+    shop.charges.last_mut().unwrap().refunded_minor = 0;
+    shop.forget("order.mark_fulfilled");
+    assert_eq!(red(&audit(&shop, &shop, false).await.unwrap()), [""; 0]);
+}
+
 /// Whoever gave up waiting for the provider asks him once more, much later. Until then he may have taken money unheard.
 #[tokio::test]
 async fn what_was_given_up_may_differ_as_long_as_the_provider_will_be_asked_again() {

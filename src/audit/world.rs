@@ -35,9 +35,40 @@ pub(super) struct Charged {
     pub(super) currency: String,
     /// The provider's books know it from an event that came from outside.
     pub(super) told_outside: bool,
+    /// Captures that only events from outside told of; they are in no sum so far.
+    told: Vec<Told>,
+}
+
+/// One capture that an event from outside told of.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) name: String,
+    pub(super) captured_minor: i64,
+    pub(super) refunded_minor: i64,
+    currency: String,
 }
 
 impl Charged {
+    /// Adds what was told to the sums, and sets apart the captures beside the one by the name `ours`. The order was paid by
+    /// that one alone.
+    pub(super) fn beside(&mut self, ours: Option<&str>) -> Vec<Told> {
+        let told = std::mem::take(&mut self.told);
+        let known = self.captures > 0 || told.iter().any(|one| Some(one.name.as_str()) == ours);
+        let (beside, own): (Vec<_>, Vec<_>) =
+            told.into_iter().partition(|one| known && Some(one.name.as_str()) != ours);
+        for one in own {
+            self.add(one.captured_minor, one.refunded_minor, &one.currency);
+        }
+        beside
+    }
+
+    fn add(&mut self, captured_minor: i64, refunded_minor: i64, currency: &str) {
+        self.captures += 1;
+        self.captured_minor += captured_minor;
+        self.refunded_minor += refunded_minor;
+        self.currency.push_str(currency);
+    }
+
     /// For what is said of it.
     pub(super) fn source(&self) -> &'static str {
         if self.told_outside { " (told from outside)" } else { "" }
@@ -140,11 +171,15 @@ async fn charges(books: &dyn Books, findings: &mut Findings) -> Result<(HashMap<
             let sum = charges.entry(order).or_default();
             sum.told_outside |= charge.told_outside;
             told_outside += u64::from(charge.told_outside);
-            sum.captured_minor += captured;
-            sum.refunded_minor += refunded;
-            if charge.captured {
-                sum.captures += 1;
-                sum.currency.push_str(&charge.currency);
+            match (charge.captured, charge.told_outside) {
+                (true, false) => sum.add(captured, refunded, &charge.currency),
+                (true, true) => sum.told.push(Told {
+                    name: charge.transaction_id.clone(),
+                    captured_minor: captured,
+                    refunded_minor: refunded,
+                    currency: charge.currency.clone(),
+                }),
+                (false, _) => sum.refunded_minor += refunded,
             }
         }
         match page.last() {

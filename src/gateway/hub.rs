@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::store::{Error, Progress, Store};
 
 /// The facts after which an order looks different to its customer.
-pub(crate) const NEWS: [&str; 15] = [
+pub(crate) const NEWS: [&str; 16] = [
     "order.accepted",
     "order.created",
     "order.rejected",
@@ -31,6 +31,7 @@ pub(crate) const NEWS: [&str; 15] = [
     "order.refused",
     "stock.reserved",
     "payment.captured",
+    "payment.declined",
     "payment.refunded",
     "saga.needs_attention",
 ];

@@ -3,12 +3,12 @@
 
 pub(super) mod secrets;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use contract::{Body, BodyHash, Message, MessageId, Speaker, Time, WebhookSetAside};
+use contract::{Body, BodyHash, Message, MessageId, ProviderEvent, Speaker, Time, WebhookSetAside};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,12 +20,16 @@ use crate::batch;
 use crate::door::{Accepted, Refused};
 use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus};
 use crate::webhook::event::{self, Heard, Unreadable};
+use crate::webhook::stripe::Said;
 use crate::webhook::{Forged, standard, stripe};
 
 /// What Standard Webhooks ask senders to stay below.
 const BODY_BYTES_MAX: usize = 20 * 1024;
 /// Under which the gateway's dead letters stand: they came by no queue.
 const LETTERS: &str = "gateway";
+
+/// So long a payment is looked for by the name of its charge.
+const LOOK_MAX: Duration = Duration::from_secs(5);
 
 /// What a provider hears about its event.
 #[derive(Serialize, JsonSchema)]
@@ -99,8 +103,32 @@ async fn stripe_events(call: Call) -> Result<Response, Problem> {
         return Err(off("stripe_webhook_secret"));
     }
     secrets.verify(header(&call, stripe::SIGNATURE), &call.body, now_s()).map_err(forged)?;
-    let heard = stripe::read(&call.body);
+    let heard = match stripe::read(&call.body) {
+        Ok(Said::OfCharge { event, kind }) => Ok(of_charge(&call, event, kind).await?),
+        Ok(Said::Heard(heard)) => Ok(heard),
+        Err(unreadable) => Err(unreadable),
+    };
     take_in(&call, "stripe", heard, |id| format!("stripe/{id}")).await
+}
+
+/// The order whose payment is known by one of the names that the event has for its charge. No index leads there, so that one
+/// such event at a time looks, and not for long: Stripe sends again what was not taken.
+async fn of_charge(call: &Call, mut event: Box<ProviderEvent>, kind: String) -> Result<Heard, Problem> {
+    let look = async {
+        let _turn = call.gateway.webhooks.turn.lock().await;
+        call.gateway.store.orders_charged_as(&event.data.charged_as).await
+    };
+    let found = tokio::time::timeout(LOOK_MAX, look).await.map_err(Problem::unavailable)??;
+    let event_id = event.id.clone();
+    let why = match found.as_slice() {
+        [order_id] => {
+            event.data.reference = *order_id;
+            return Ok(Heard::Event(event));
+        }
+        [] => "it names no order of ours in metadata.order_id, and no payment is known by its charge",
+        [_, _, ..] => "it names no order of ours, and several payments are known by its charge",
+    };
+    Ok(Heard::SetAside { event_id, kind, why })
 }
 
 async fn take_in(

@@ -181,6 +181,10 @@ impl Store for PostgresStore {
         look::history(&self.connections, customer_id, wanted).await
     }
 
+    async fn orders_charged_as(&self, names: &[String]) -> Result<Vec<OrderId>, Error> {
+        look::orders_charged_as(&self.connections, names).await
+    }
+
     async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
         look::journal_of(&self.connections, order_id).await
     }

@@ -204,6 +204,10 @@ impl Store for SqliteStore {
         look::history(&self.readers, customer_id, wanted).await
     }
 
+    async fn orders_charged_as(&self, names: &[String]) -> Result<Vec<OrderId>, Error> {
+        look::orders_charged_as(&self.readers, names).await
+    }
+
     async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
         look::journal_of(&self.readers, order_id).await
     }

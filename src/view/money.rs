@@ -20,7 +20,7 @@ pub struct PaymentView {
     pub captured: Option<Money>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded: Option<Money>,
-    /// What the provider calls the charge.
+    /// The number on the receipt, if it was paid in cash and the shop wrote one; else what the provider calls the charge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
     /// Why the last try took no money.
@@ -29,7 +29,7 @@ pub struct PaymentView {
     /// If it is paid by confirmation: each of them.
     pub tries: Vec<Try>,
     pub refunds: Vec<Refund>,
-    /// Each status it has had, oldest first.
+    /// Each status it has had and each refund, oldest first.
     pub history: Vec<Since>,
     pub created_at: Time,
     pub updated_at: Time,
@@ -78,13 +78,21 @@ pub struct Refund {
     /// What the provider calls the refund.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
+    /// When it went back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub struct Since {
+    /// `refunded` for each refund: what went back, and by which name, stands beside it.
     #[schemars(with = "String")]
-    pub status: Status,
+    pub status: PaymentStanding,
     pub at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_id: Option<String>,
 }
 
 pub fn payment_view(id: String, customer_id: String, record: Payment) -> PaymentView {
@@ -99,6 +107,7 @@ pub fn payment_view(id: String, customer_id: String, record: Payment) -> Payment
         late: refund.late,
         outside: refund.outside,
         transaction_id: refund.transaction_id.clone(),
+        at: refund.done_at,
     };
     let one = |one: &payment::Try| Try {
         at: one.at,
@@ -114,14 +123,36 @@ pub fn payment_view(id: String, customer_id: String, record: Payment) -> Payment
         amount: charge.map(|charge| charge.amount),
         captured,
         refunded,
-        transaction_id: record.capture_name().map(str::to_string),
+        transaction_id: record.transaction_id().map(str::to_string),
         failure_code: charge.and_then(|charge| charge.failure_code.clone()),
         tries: record.tries.iter().map(one).collect(),
         refunds: record.refunds.iter().map(refund).collect(),
-        history: record.history.iter().map(|(at, status)| Since { status: *status, at: *at }).collect(),
+        history: history(&record),
         created_at: record.created_at,
         updated_at: record.updated_at,
     }
+}
+
+/// Statuses and refunds as one. A refund that does not say when it went back was booked by an older version of this program,
+/// and stands at the payment's last change.
+fn history(record: &Payment) -> Vec<Since> {
+    let statuses = record.history.iter().map(|(at, status)| Since {
+        status: PaymentStanding::As(*status),
+        at: *at,
+        amount: None,
+        transaction_id: None,
+    });
+    let went_back =
+        record.refunds.iter().filter(|one| one.state == RefundState::Done && !one.amount.is_zero());
+    let refunds = went_back.map(|refund| Since {
+        status: PaymentStanding::Refunded,
+        at: refund.done_at.unwrap_or(record.updated_at),
+        amount: Some(refund.amount),
+        transaction_id: refund.transaction_id.clone(),
+    });
+    let mut entries: Vec<Since> = statuses.chain(refunds).collect();
+    entries.sort_by_key(|entry| entry.at);
+    entries
 }
 
 /// Where a payment by confirmation stands, in the words that front ends know.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Forged, KEY_BYTES_MIN, Key, SIGNATURES_MAX, is_fresh, secrets};
 
-pub use event::read;
+pub use event::{Said, read};
 
 pub const SIGNATURE: &str = "stripe-signature";
 

@@ -3,7 +3,8 @@
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::messages::{Entry, commands, endings, events};
+use super::events::{endings, events};
+use super::messages::{Entry, commands};
 
 const BINDING_VERSION: &str = "0.3.0";
 

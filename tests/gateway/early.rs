@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Gate;
 use super::intents::waiting;
 use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
+use super::payments::said;
 use crate::support::until;
 use crate::support::web::{Answer, Web};
 
@@ -169,5 +170,58 @@ fn an_order_that_waits_for_its_customer_is_answered_at_once() {
     assert!(began.elapsed() < Duration::from_secs(15), "it asked for thirty seconds");
     assert_eq!((placed["status"].as_str(), &placed["actions"]), (Some("created"), &json!(["cancel", "pay"])));
     anna.post(&format!("/orders/{}/cancel", placed["order_id"].as_str().unwrap()), &json!({})).is(200);
+    gate.shop.close();
+}
+
+/// A message for the queue, as an admin's program sends it.
+fn publish(gate: &Gate, id: &str, name: &str, body: &Value) {
+    let message = json!({"type": name, "message_id": id, "body": body});
+    gate.admin().post("/admin/messages", &message).is(202);
+}
+
+#[test]
+fn of_two_early_payments_each_sender_gets_an_answer() {
+    let gate = open();
+    let anna = gate.customer("anna");
+    rests(&gate);
+    let mut later = body("BOOK-DUNE", 1, "tok_declined");
+    later["payment"]["confirm"] = json!("manual");
+    let id = id_of(&place(&anna, "k1", &later).is(202));
+    let cash = id_of(&place(&anna, "k2", &on_delivery("BOOK-DUNE")).is(202));
+    publish(&gate, "first", "order.pay", &json!({"order_id": id, "token": "tok_ok"}));
+    publish(&gate, "second", "order.pay", &json!({"order_id": id, "token": "tok_other"}));
+    publish(&gate, "first cash", "order.pay", &json!({"order_id": cash, "transaction_id": "receipt 1"}));
+    publish(&gate, "second cash", "order.pay", &json!({"order_id": cash, "transaction_id": "receipt 2"}));
+    order_role(&gate, "resume");
+    for id in [&id, &cash] {
+        status(&anna, id, "fulfilled");
+        assert_eq!(said(&gate, id, "payment.captured")["amount"]["amount"], "12.99");
+        let refused = said(&gate, id, "order.refused");
+        assert_eq!(refused["command"], "order.pay");
+        let reason = refused["reason"].as_str().unwrap();
+        assert!(["payment_under_way", "already_paid"].contains(&reason), "{refused}");
+    }
+    assert_eq!(said(&gate, &cash, "order.paid")["transaction_id"], "receipt 1");
+    gate.shop.close();
+}
+
+#[test]
+fn a_decline_is_told_to_all_who_listen() {
+    let gate = Gate::open();
+    let anna = gate.customer("anna");
+    for (no, pays, code) in [
+        (1, json!({"token": "tok_insufficient_funds"}), "insufficient_funds"),
+        (2, json!({}), "payment_method_required"),
+    ] {
+        let id = waiting(&anna, "BOOK-DUNE", 1, None);
+        let mut body = pays.clone();
+        body["order_id"] = json!(id);
+        publish(&gate, &format!("pay {no}"), "order.pay", &body);
+        let declined = said(&gate, &id, "payment.declined");
+        assert_eq!((&declined["code"], &declined["may_be_retried"]), (&json!(code), &json!(true)));
+        // The order waits on, and is paid in another way.
+        assert_eq!(anna.get(&format!("/orders/{id}")).json()["status"], "created");
+        anna.post(&format!("/orders/{id}/pay"), &json!({"token": "tok_ok"})).is(201);
+    }
     gate.shop.close();
 }

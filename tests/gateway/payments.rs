@@ -148,5 +148,57 @@ fn a_refund_that_was_made_at_the_providers_side_is_booked() {
         (&json!(true), &json!("re_by_hand"), &json!("5.00"))
     );
     becomes(&anna, &order, "fulfilled");
+    // A return of what is left: each refund stands in the history, with its amount, its name and its time.
+    gate.admin().post(&format!("/admin/orders/{order}/refund"), &json!({})).is(200);
+    let shown = payment(&anna, &order, |payment| payment["refunded"]["amount"] == "12.99");
+    assert_eq!(history(&shown), "asked, captured, refunded, refunded");
+    let refunds = shown["history"].as_array().unwrap()[2..].iter().zip(["5.00", "7.99"]);
+    for (entry, amount) in refunds {
+        assert_eq!(entry["amount"]["amount"], amount, "{shown}");
+        let at = entry["at"].as_str().unwrap();
+        let refund = shown["refunds"].as_array().unwrap().iter().find(|one| one["at"] == at).unwrap();
+        assert_eq!(refund["transaction_id"], entry["transaction_id"]);
+    }
+    assert_eq!(shown["history"][2]["transaction_id"], "re_by_hand");
     gate.shop.close();
+}
+
+#[test]
+fn cash_is_known_by_its_receipt_everywhere() {
+    let gate = Gate::open();
+    let (anna, admin) = (gate.customer("anna"), gate.admin());
+    for (key, receipt) in [("k1", Some("receipt 7")), ("k2", None)] {
+        let placed = order(&anna, key, &json!({"method": "cod"}), &json!({})).is(202).json();
+        let id = placed["order_id"].as_str().unwrap();
+        payment(&anna, id, |payment| payment["status"] == "awaiting_cash");
+        admin.post(&format!("/orders/{id}/pay"), &json!({"transaction_id": receipt})).is(201);
+        let shown = becomes(&anna, id, "fulfilled");
+        let told = said(&gate, id, "order.paid")["transaction_id"].clone();
+        assert_eq!(told, said(&gate, id, "payment.captured")["transaction_id"]);
+        let by_payment =
+            payment(&anna, id, |payment| payment["status"] == "captured")["transaction_id"].clone();
+        let list = anna.get("/orders").is(200).json();
+        let in_list = list["items"].as_array().unwrap().iter().find(|order| order["order_id"] == id).unwrap();
+        for known in [&shown["payment"]["transaction_id"], &by_payment, &in_list["payment"]["transaction_id"]]
+        {
+            assert_eq!(*known, told, "{shown}");
+        }
+        match receipt {
+            Some(receipt) => assert_eq!(told, receipt),
+            None => assert!(told.as_str().unwrap().starts_with("cod_"), "{told}"),
+        }
+    }
+    gate.shop.close();
+}
+
+/// The one fact of this type about the order, as all who listen hear it.
+#[track_caller]
+pub(super) fn said(gate: &Gate, order_id: &str, name: &str) -> Value {
+    let of = order_id.parse().unwrap();
+    until(&format!("{name} of {order_id}"), || {
+        let rows =
+            crate::support::block_on(async { gate.shop.folder.store().await.journal_of(of).await.unwrap() });
+        let said = rows.iter().flat_map(|row| &row.said).find(|said| said.message.name() == name)?;
+        serde_json::from_str(said.message.json()).ok()
+    })
 }

@@ -200,3 +200,31 @@ pub(super) async fn an_orders_progress_differs_after_all_that_is_kept_of_it_and_
     assert_eq!(look().await, [Some((2, 0)), None, None]);
     assert!(db.store.progress_of(&[]).await.unwrap().is_empty());
 }
+
+pub(super) async fn a_payment_is_found_by_what_the_provider_calls_its_charge(db: Db) {
+    let payment = |n: u64, names: &str| {
+        let json = format!(r#"{{"captured_minor":1,"refunded_minor":0,{names}}}"#);
+        save(Table::Payments, &order(n).to_string(), 0, &json)
+    };
+    let payments = vec![
+        payment(1, r#""charge":{"transaction_id":"ch_1"}"#),
+        payment(2, r#""charge":{"transaction_id":"pi_2"}"#),
+        payment(3, r#""unasked":"ch_3""#),
+        payment(4, r#""charge":{"transaction_id":"ch_45"},"refunds":[{"transaction_id":"re_4"}]"#),
+        payment(5, r#""charge":{"transaction_id":"ch_45"}"#),
+        payment(6, r#""charge":{"receipt":"ch_6"}"#),
+    ];
+    keep(&db, records(payments)).await.unwrap();
+    let check = async |names: &[&str], expected: &[u64]| {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut found = db.store.orders_charged_as(&names).await.unwrap();
+        found.sort_unstable();
+        assert_eq!(found, expected.iter().map(|n| order(*n)).collect::<Vec<_>>(), "{names:?}");
+    };
+    check(&["ch_1", "pi_1"], &[1]).await;
+    check(&["ch_2", "pi_2"], &[2]).await;
+    check(&["ch_3"], &[3]).await;
+    check(&["ch_45"], &[4, 5]).await;
+    check(&["ch_4", "re_4", "ch_6", "%", "' or 1=1 --", "\0"], &[]).await;
+    check(&[], &[]).await;
+}

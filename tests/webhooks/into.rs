@@ -46,7 +46,7 @@ fn post(shop: &Shop, event: &Value) -> (u16, Value) {
 }
 
 #[track_caller]
-fn post_as_stripe(shop: &Shop, event: &Value) -> (u16, Value) {
+pub(super) fn post_as_stripe(shop: &Shop, event: &Value) -> (u16, Value) {
     let (body, at) = (event.to_string(), now_s());
     let signature = format!("t={at},v1={}", stripe_signature(at, &body));
     send(shop, "/webhooks/stripe", &[("stripe-signature", &signature)], &body)
@@ -72,7 +72,7 @@ pub(super) fn waiting(shop: &Shop) -> String {
 }
 
 /// What payment made of what is known of an order by webhooks.
-fn outcomes(shop: &Shop, order: &str) -> Vec<String> {
+pub(super) fn outcomes(shop: &Shop, order: &str) -> Vec<String> {
     use checkout_saga::store::Store;
     block_on(async {
         let rows = shop.folder.store().await.journal_of(order.parse().unwrap()).await.unwrap();

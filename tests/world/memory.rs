@@ -238,6 +238,10 @@ impl Store for Memory {
         nobody_looks()
     }
 
+    async fn orders_charged_as(&self, _: &[String]) -> Result<Vec<OrderId>, Error> {
+        nobody_looks()
+    }
+
     async fn journal_of(&self, _: OrderId) -> Result<Vec<JournalRow>, Error> {
         nobody_looks()
     }

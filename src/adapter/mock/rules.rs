@@ -293,6 +293,8 @@ impl Charge {
             amount: self.amount,
             failure_code,
             key: None,
+            charged_as: Vec::new(),
+            refunded_in_all: None,
         };
         let id = self.event_id();
         let told = DueEvent { due, event: ProviderEvent { id, kind, created: due, data } };
@@ -313,6 +315,8 @@ impl Refund {
             amount: self.amount,
             failure_code: self.failure_code.clone(),
             key: Some(self.key.clone()),
+            charged_as: Vec::new(),
+            refunded_in_all: None,
         };
         let id = draw::id("evt_", self.reference, &self.id());
         DueEvent { due: self.told_at, event: ProviderEvent { id, kind, created: self.told_at, data } }

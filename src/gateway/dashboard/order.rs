@@ -115,12 +115,12 @@ fn items(dossier: &Dossier) -> Tag {
             lines.map(|line| format!("{} × {}", line["quantity"], word(line, "sku"))).collect();
         let state = if one["done"] == true { "came back" } else { "is on its way back" };
         let (note, who) = (word(one, "note"), word(one, "who"));
-        let words = format!(
-            "Return {}: {} {state}, {} {note} {who}",
-            one["no"],
-            lines.join(", "),
-            money(&one["amount"])
-        );
+        let share = money(&one["amount"]);
+        let share = match one["went_back"].is_null() {
+            true => share,
+            false => format!("{} of {share} (the rest had gone back before)", money(&one["went_back"])),
+        };
+        let words = format!("Return {}: {} {state}, {share} {note} {who}", one["no"], lines.join(", "));
         tag("p").text(words.trim_end())
     });
     let faults = dossier.order["errors"].as_array().into_iter().flatten();

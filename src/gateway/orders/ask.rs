@@ -22,7 +22,8 @@ use crate::view;
 const WAIT: Duration = Duration::from_secs(5);
 /// A reason, not a correspondence.
 const REASON_CHARS_MAX: usize = 500;
-/// A declined try is no fact that anyone listens to: who waits for it looks again after this, each time twice as long …
+/// What comes of a payment has many facts, and one may be missed: who waits for it looks again after this, each time twice as
+/// long …
 const LOOK_FIRST: Duration = Duration::from_millis(50);
 /// … and at last so seldom.
 const LOOK_LAST: Duration = Duration::from_secs(1);

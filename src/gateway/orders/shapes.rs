@@ -147,7 +147,11 @@ pub(crate) struct Return {
     /// 1, 2, … within the order.
     no: u32,
     lines: Vec<Line>,
+    /// Its share of what was paid.
     amount: Money,
+    /// What went back of that, if it is less: the rest had gone back at the provider's side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    went_back: Option<Money>,
     done: bool,
     at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]

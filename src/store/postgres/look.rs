@@ -50,6 +50,20 @@ pub(super) async fn progress_of(
     found.iter().map(progress).collect()
 }
 
+pub(super) async fn orders_charged_as(pool: &Connections, names: &[String]) -> Result<Vec<OrderId>, Error> {
+    // Most documents are passed over without being parsed.
+    let asked = sqlx::query(
+        "select id from payments
+         where exists (select from unnest($1::text[]) as name where strpos(doc, name) > 0)
+           and (doc::json #>> '{charge,transaction_id}' = any($1) or doc::json ->> 'unasked' = any($1)) limit 2",
+    );
+    let names: Vec<_> = names.iter().map(|name| crate::store::columns::plain(name)).collect();
+    let found = pool.take().await?.rows(asked.bind(names)).await?;
+    let order_id =
+        |row: &PgRow| text(row, "id")?.parse().map_err(|why| unreadable("a payment's order id", why));
+    found.iter().map(order_id).collect()
+}
+
 pub(super) async fn page(
     pool: &Connections,
     table: Table,

@@ -52,6 +52,19 @@ pub(super) async fn progress_of(
     found.iter().map(progress).collect()
 }
 
+pub(super) async fn orders_charged_as(pool: &SqlitePool, names: &[String]) -> Result<Vec<OrderId>, Error> {
+    let found: Vec<String> = sqlx::query_scalar(
+        "select id from payments
+         where doc ->> '$.charge.transaction_id' in (select value from json_each(?1))
+            or doc ->> '$.unasked' in (select value from json_each(?1)) limit 2",
+    )
+    .bind(json!(names).to_string())
+    .fetch_all(pool)
+    .await
+    .map_err(failed)?;
+    found.iter().map(|id| id.parse().map_err(|why| unreadable("a payment's order id", why))).collect()
+}
+
 pub(super) async fn page(
     pool: &SqlitePool,
     table: Table,

@@ -127,6 +127,7 @@ messages! {
     MarkUndone(MarkUndone) = "order.mark_undone" Command [Order] from [Saga];
     MarkReturned(MarkReturned) = "order.mark_returned" Command [Order] from [Saga];
     RefuseCancel(RefuseCancel) = "order.refuse_cancel" Command [Order] from [Saga];
+    RefusePay(RefusePay) = "order.refuse_pay" Command [Order] from [Payment];
     StockReserve(StockReserve) = "stock.reserve" Command [Stock] from [Saga];
     StockRelease(StockRelease) = "stock.release" Command [Stock] from [Saga];
     StockShip(StockShip) = "stock.ship" Command [Stock] from [Saga];

@@ -60,11 +60,12 @@ pub(crate) fn pay(order: &Order, asked: &OrderPay, cause: Cause<'_>) -> Decision
     if !is_of(order, asked.customer_id.as_deref()) {
         return refusals::refused_of_none(order.order_id, "order.pay", "order_unknown", cause);
     }
-    match (order.status, order.method) {
-        (Status::Created, Method::Cod) if !state::may(cause.by, "pay", order.method) => {
-            refuse("paid_on_delivery")
-        }
-        (Status::Created, Method::Cod) => {
+    if let Some(reason) = not_payable(order) {
+        return refuse(reason);
+    }
+    match order.method {
+        Method::Cod if !state::may(cause.by, "pay", order.method) => refuse("paid_on_delivery"),
+        Method::Cod => {
             let transaction_id = asked.transaction_id.clone();
             if let Some(fault) = fault_of_cash(asked) {
                 return refusals::faulty(order, "order.pay", vec![fault], cause);
@@ -72,7 +73,7 @@ pub(crate) fn pay(order: &Order, asked: &OrderPay, cause: Cause<'_>) -> Decision
             let settle = PaymentSettle { order_id: order.order_id, transaction_id };
             Decision::done("passed on to payment").say(Body::PaymentSettle(settle))
         }
-        (Status::Created, Method::Card | Method::DebitCard | Method::Paypal) => match order.confirm {
+        Method::Card | Method::DebitCard | Method::Paypal => match order.confirm {
             Confirm::Automatic => refuse("not_cash_on_delivery"),
             Confirm::Manual => {
                 Decision::done("passed on to payment").say(Body::PaymentConfirm(PaymentConfirm {
@@ -82,10 +83,23 @@ pub(crate) fn pay(order: &Order, asked: &OrderPay, cause: Cause<'_>) -> Decision
                 }))
             }
         },
-        (Status::Paid | Status::Fulfilled, _) => refuse("already_paid"),
-        (Status::Cancelled, _) => refuse("order_cancelled"),
-        (Status::Refunded, _) => refuse("order_refunded"),
-        (Status::Archived, _) => refuse("order_archived"),
+    }
+}
+
+/// Payment took nothing for a command that was passed on. The order may have moved on since: then that is the reason.
+pub(crate) fn not_paid(order: &Order, reason: &str, cause: Cause<'_>) -> Decision<Record> {
+    // Cash is booked by the shop, everything else is mostly paid by its customer.
+    let by = if order.method == Method::Cod { Speaker::Admin } else { Speaker::Customer };
+    refusals::pay(order, not_payable(order).unwrap_or(reason), Cause { by, ..cause })
+}
+
+fn not_payable(order: &Order) -> Option<&'static str> {
+    match order.status {
+        Status::Created => None,
+        Status::Paid | Status::Fulfilled => Some("already_paid"),
+        Status::Cancelled => Some("order_cancelled"),
+        Status::Refunded => Some("order_refunded"),
+        Status::Archived => Some("order_archived"),
     }
 }
 

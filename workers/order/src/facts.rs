@@ -83,7 +83,7 @@ pub(crate) fn returned(order: &Order, done: &Return) -> Body {
         customer_id: order.customer_id.clone(),
         at: done.at,
         return_no: done.no,
-        amount: Some(done.amount),
+        amount: Some(done.back()),
     })
 }
 

@@ -36,7 +36,8 @@ contract::inbox! {
         Submit, OrderCancel, OrderRefund, OrderPay, OrderArchive, ProductUpsert, ProductRetire,
         DiscountUpsert, MethodPause, MethodResume, OrderHeld,
         CartPut, CartItemPut, CartItemRemove, CartClear, CartOrder, CartSettle,
-        MarkAccepted, MarkPaid, MarkFulfilled, MarkUndone, MarkReturned, RefuseCancel, PaymentRefunded,
+        MarkAccepted, MarkPaid, MarkFulfilled, MarkUndone, MarkReturned, RefuseCancel, RefusePay,
+        PaymentRefunded,
     }
 }
 
@@ -80,6 +81,7 @@ impl Worker for OrderWorker {
             Inbox::MarkUndone(mark) => vec![Need::of(Table::Orders, mark.order_id)],
             Inbox::MarkReturned(mark) => vec![Need::of(Table::Orders, mark.order_id)],
             Inbox::RefuseCancel(refuse) => vec![Need::of(Table::Orders, refuse.order_id)],
+            Inbox::RefusePay(refuse) => vec![Need::of(Table::Orders, refuse.order_id)],
             Inbox::PaymentRefunded(fact) if fact.late => vec![Need::of(Table::Orders, fact.order_id)],
             Inbox::PaymentRefunded(_) => Vec::new(),
         }
@@ -160,6 +162,10 @@ impl Worker for OrderWorker {
             },
             Inbox::RefuseCancel(refuse) => match order(refuse.order_id) {
                 Some(order) => asked::cancel_too_late(order, Cause { by: speaker_of(refuse.by), ..cause }),
+                None => unknown(refuse.order_id),
+            },
+            Inbox::RefusePay(refuse) => match order(refuse.order_id) {
+                Some(order) => asked::not_paid(order, &refuse.reason, cause),
                 None => unknown(refuse.order_id),
             },
             Inbox::PaymentRefunded(fact) if !fact.late => Decision::ignored("the saga marks the order"),

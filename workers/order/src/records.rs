@@ -81,6 +81,9 @@ pub struct Return {
     pub no: u32,
     pub lines: Vec<Line>,
     pub amount: Money,
+    /// What went back of that, if it is less: the rest had gone back at the provider's side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub went_back: Option<Money>,
     pub done: bool,
     /// When it was asked for; once done, when it was done.
     pub at: Time,

@@ -6,13 +6,21 @@ use crate::{Cause, Order, Record, actions};
 
 /// The order's state does not allow it.
 pub(crate) fn refused(order: &Order, command: &str, reason: &str, cause: Cause<'_>) -> Decision<Record> {
-    say(Some(order), order.order_id, command, reason, Vec::new(), cause)
+    say(Some(order), order.order_id, command, reason, Vec::new(), allowed(Some(order), cause), cause)
+}
+
+/// Payment refuses what the order's state alone would allow.
+pub(crate) fn pay(order: &Order, reason: &str, cause: Cause<'_>) -> Decision<Record> {
+    let mut allowed = allowed(Some(order), cause);
+    allowed.retain(|action| action != "pay");
+    say(Some(order), order.order_id, "order.pay", reason, Vec::new(), allowed, cause)
 }
 
 /// The order's state would allow it, and the command itself is wrong. The first fault's code is the reason.
 pub(crate) fn faulty(order: &Order, command: &str, faults: Vec<Fault>, cause: Cause<'_>) -> Decision<Record> {
     let reason = faults.first().map_or_else(|| "invalid".to_string(), |fault| fault.code.clone());
-    say(Some(order), order.order_id, command, &reason, Fault::first(faults), cause)
+    let allowed = allowed(Some(order), cause);
+    say(Some(order), order.order_id, command, &reason, Fault::first(faults), allowed, cause)
 }
 
 /// There is no order to ask anything of.
@@ -22,7 +30,7 @@ pub(crate) fn refused_of_none(
     reason: &str,
     cause: Cause<'_>,
 ) -> Decision<Record> {
-    say(None, id, command, reason, Vec::new(), cause)
+    say(None, id, command, reason, Vec::new(), Vec::new(), cause)
 }
 
 /// A cancellation has an answer of its own.
@@ -56,9 +64,9 @@ fn say(
     command: &str,
     reason: &str,
     errors: Vec<Fault>,
+    allowed: Vec<String>,
     cause: Cause<'_>,
 ) -> Decision<Record> {
-    let allowed = allowed(order, cause);
     Decision::done("refused").say(Body::OrderRefused(OrderRefused {
         order_id,
         customer_id: order.map(|order| order.customer_id.clone()),

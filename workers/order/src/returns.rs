@@ -58,7 +58,7 @@ pub(crate) fn ask(order: &Order, asked: &OrderRefund, cause: Cause<'_>) -> Decis
         amount,
     };
     let Wish { note, who } = Wish::of(asked.reason.as_ref(), asked.who.as_ref());
-    order.returns.push(Return { no, lines, amount, done: false, at: cause.now, note, who });
+    order.returns.push(Return { no, lines, amount, went_back: None, done: false, at: cause.now, note, who });
     order.updated_at = cause.now;
     Decision::done("return begun").say(Body::SagaReturn(start)).save(order)
 }
@@ -82,10 +82,11 @@ pub(crate) fn mark(order: &Order, mark: &MarkReturned, cause: Cause<'_>) -> Deci
     let mut order = order.clone();
     order.returns[at].done = true;
     order.returns[at].at = cause.now;
+    order.returns[at].went_back = mark.amount.filter(|back| *back != amount);
     order.refunded = refunded;
     order.updated_at = cause.now;
     let tell = Tell {
-        amount,
+        amount: order.returns[at].back(),
         reason: Some(Reason::Returned),
         return_no: mark.return_no,
         ..facts::notice(&order, Notice::Refunded)
@@ -95,7 +96,7 @@ pub(crate) fn mark(order: &Order, mark: &MarkReturned, cause: Cause<'_>) -> Deci
         return facts::tell(Decision::done("partly returned").say(fact), tell).save(order);
     }
     order.refunded_by = Some(mark.return_no);
-    let wish = Wish { note: order.returns[at].note.clone(), who: order.returns[at].who.clone() };
+    let wish = Wish { note: in_the_trail(&order.returns[at]), who: order.returns[at].who.clone() };
     let change =
         Change { reason: Some(Reason::Returned), ..Change::to(Status::Refunded, By::Admin).with(wish) };
     match state::change(&order, change, cause) {
@@ -104,6 +105,23 @@ pub(crate) fn mark(order: &Order, mark: &MarkReturned, cause: Cause<'_>) -> Deci
             facts::tell(Decision::done("refunded").say(fact), tell).save(order).save(entry)
         }
         Err(error) => Decision::alarm(error.to_string()),
+    }
+}
+
+/// What was said with the return, and why less than its share went back.
+fn in_the_trail(returned: &Return) -> Option<String> {
+    let Some(back) = returned.went_back else { return returned.note.clone() };
+    let why = format!(
+        "{back} of {} went back with return {}; the rest had gone back at the provider's side",
+        returned.amount, returned.no
+    );
+    Some(returned.note.iter().cloned().chain([why]).collect::<Vec<_>>().join("; "))
+}
+
+impl Return {
+    /// What went back of the money.
+    pub fn back(&self) -> Money {
+        self.went_back.unwrap_or(self.amount)
     }
 }
 

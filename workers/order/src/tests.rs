@@ -9,7 +9,7 @@ use contract::{
     Decision, DiscountUpsert, Fault, Line, MarkAccepted, MarkFulfilled, MarkPaid, MarkReturned, MarkUndone,
     Message, MessageId, Method, MethodSwitch, Money, OrderArchive, OrderCancel, OrderId, OrderPay,
     OrderRefund, OrderRejected, Outcome, PaymentRefunded, ProductUpsert, Reason, Record as _, Records,
-    RefuseCancel, Sku, Speaker, Status, Submit, Table, Time, Wish, Worker,
+    RefuseCancel, RefusePay, Sku, Speaker, Status, Submit, Table, Time, Wish, Worker,
 };
 use expect_test::{Expect, expect, expect_file};
 use serde_json::{Value, json};
@@ -228,7 +228,17 @@ fn mark_undone(reason: Reason) -> Body {
 }
 
 fn mark_returned(return_no: u32) -> Body {
-    Body::MarkReturned(MarkReturned { order_id: order_id(), return_no })
+    Body::MarkReturned(MarkReturned { order_id: order_id(), return_no, amount: None })
+}
+
+/// Most of its share had gone back at the provider's side.
+fn mark_returned_with_less(return_no: u32) -> Body {
+    let amount = Some(eur("0.40"));
+    Body::MarkReturned(MarkReturned { order_id: order_id(), return_no, amount })
+}
+
+fn refuse_pay() -> Body {
+    Body::RefusePay(RefusePay { order_id: order_id(), reason: "payment_under_way".into() })
 }
 
 fn cancel(by: By) -> Body {

@@ -1,8 +1,8 @@
 //! Asking for the money, and asking what became of it. A second charge is never asked for.
 
 use contract::{
-    Body, Confirm, Decision, Method, PaymentCaptured, PaymentDeclined, ProviderCharge, ProviderQuery, Time,
-    Token, bodies,
+    Body, Confirm, Decision, Method, OrderId, PaymentCaptured, PaymentDeclined, ProviderCharge,
+    ProviderQuery, RefusePay, Time, Token, bodies,
 };
 
 use crate::confirm;
@@ -12,6 +12,10 @@ use crate::wallet::{self, Wallet};
 
 /// The code that tells the saga: nobody knew in time, so it was given up.
 pub(crate) const TIMEOUT: &str = "payment_timeout";
+/// Why an `order.pay` changes nothing.
+pub(crate) const UNDER_WAY: &str = "payment_under_way";
+pub(crate) const ALREADY_PAID: &str = "already_paid";
+pub(crate) const GIVEN_UP: &str = "payment_given_up";
 const OVER_LIMIT: &str = "amount_over_limit";
 pub(crate) const MISMATCH: &str = "amount_mismatch";
 
@@ -156,7 +160,8 @@ fn kept_or_going_back(payment: &Payment, now: Time) -> Decision<Record> {
     }
 }
 
-/// Somebody took the cash: it is booked with the provider like any other money.
+/// The shop has taken the cash: it is booked with the provider like any other money. A sender whose word changes nothing
+/// hears why.
 pub(crate) fn settle(known: Option<Payment>, m: &bodies::PaymentSettle, now: Time) -> Decision<Record> {
     let Some(mut payment) = known else {
         // Some pay before the parcel leaves. The saga asks later, and finds it paid.
@@ -166,7 +171,7 @@ pub(crate) fn settle(known: Option<Payment>, m: &bodies::PaymentSettle, now: Tim
     };
     match payment.status {
         Status::AwaitingCash if payment.charge.is_none() => {
-            Decision::ignored("the cash is remembered already")
+            refuse(UNDER_WAY, Decision::ignored("the cash is remembered already"), m.order_id)
         }
         Status::AwaitingCash => {
             if let Some(charge) = payment.charge.as_mut() {
@@ -176,15 +181,26 @@ pub(crate) fn settle(known: Option<Payment>, m: &bodies::PaymentSettle, now: Tim
             let decision = Decision::done("the cash has come").save(payment.turn(Status::Asked, now));
             ask.into_iter().fold(decision, Decision::say)
         }
-        Status::AwaitingConfirmation => Decision::ignored("it is not paid in cash"),
-        Status::Asked | Status::Checking | Status::Undoing => {
-            Decision::ignored("a payment is under way already")
+        Status::AwaitingConfirmation => {
+            refuse("not_cash_on_delivery", Decision::ignored("it is not paid in cash"), m.order_id)
         }
-        Status::Captured => Decision::ignored("it is paid already; nothing is charged twice"),
+        Status::Asked | Status::Checking | Status::Undoing => {
+            refuse(UNDER_WAY, Decision::ignored("a payment is under way already"), m.order_id)
+        }
+        Status::Captured => {
+            let decision = Decision::ignored("it is paid already; nothing is charged twice");
+            refuse(ALREADY_PAID, decision, m.order_id)
+        }
         Status::Declined | Status::GivenUp => {
-            Decision::alarm("cash came for an order that was given up: it has to go back by hand")
+            let why = "cash came for an order that was given up: it has to go back by hand";
+            refuse(GIVEN_UP, Decision::alarm(why), m.order_id)
         }
     }
+}
+
+/// The order worker tells the sender of `order.pay`, and knows what may be asked of the order instead.
+pub(crate) fn refuse(reason: &str, decision: Decision<Record>, order_id: OrderId) -> Decision<Record> {
+    decision.say(Body::RefusePay(RefusePay { order_id, reason: reason.to_string() }))
 }
 
 pub(crate) fn query(payment: &Payment) -> Body {
@@ -206,7 +222,7 @@ pub(crate) fn captured(payment: &Payment, now: Time) -> Body {
     Body::PaymentCaptured(PaymentCaptured {
         order_id: payment.order_id,
         at: now,
-        transaction_id: charge.receipt.clone().or(charge.transaction_id.clone()).unwrap_or_default(),
+        transaction_id: payment.transaction_id().unwrap_or_default().to_string(),
         amount: charge.amount,
     })
 }
@@ -224,7 +240,14 @@ pub(crate) fn declined(payment: &Payment, now: Time) -> Body {
         "payment_method_mismatch" => "the stored payment method is of another kind".to_string(),
         other => format!("the provider declined: {other}"),
     };
-    Body::PaymentDeclined(PaymentDeclined { order_id: payment.order_id, at: now, code, message })
+    let may_be_retried = payment.status == Status::AwaitingConfirmation;
+    Body::PaymentDeclined(PaymentDeclined {
+        order_id: payment.order_id,
+        at: now,
+        code,
+        message,
+        may_be_retried,
+    })
 }
 
 pub(crate) fn timed_out(payment: &Payment, now: Time) -> Body {
@@ -233,5 +256,6 @@ pub(crate) fn timed_out(payment: &Payment, now: Time) -> Body {
         at: now,
         code: TIMEOUT.to_string(),
         message: "the provider had captured nothing when patience was over".to_string(),
+        may_be_retried: false,
     })
 }

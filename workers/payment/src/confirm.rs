@@ -2,11 +2,11 @@
 //! However often it is confirmed, one charge is out at a time, and none after one was captured.
 
 use contract::{
-    Body, Confirm, Decision, Message, MessageId, Method, PaymentChoice, PaymentConfirm, PaymentIntend,
-    Speaker, Time,
+    Body, Confirm, Decision, Message, MessageId, Method, OrderId, PaymentChoice, PaymentConfirm,
+    PaymentIntend, Speaker, Time,
 };
 
-use crate::charge::provider_charge;
+use crate::charge::{self, ALREADY_PAID, GIVEN_UP, UNDER_WAY, provider_charge, refuse};
 use crate::record::{Confirmed, Payment, Record, Status, Try};
 use crate::wallet::{self, Wallet};
 
@@ -52,25 +52,41 @@ pub(crate) fn confirm(
             );
         }
     };
-    match payment.status {
+    let (reason, decision) = match payment.status {
         Status::AwaitingConfirmation if payment.tries.len() >= TRIES_MAX => {
-            Decision::ignored("it was declined too often; nothing more is charged")
+            ("too_many_tries", Decision::ignored("it was declined too often; nothing more is charged"))
         }
-        Status::AwaitingConfirmation => charge(payment, wallet, m.payment.as_ref(), &message.id, now),
-        Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
+        Status::AwaitingConfirmation => {
+            return charge(payment, wallet, m.payment.as_ref(), &message.id, now);
+        }
+        Status::AwaitingCash => ("paid_on_delivery", Decision::ignored("the cash has not come yet")),
         Status::Asked | Status::Checking | Status::Undoing => {
-            Decision::ignored("a payment is under way already")
+            (UNDER_WAY, Decision::ignored("a payment is under way already"))
         }
-        Status::Captured => Decision::ignored("it is paid already; nothing is charged twice"),
-        Status::Declined | Status::GivenUp => Decision::ignored("it was given up; nothing is charged"),
-    }
+        Status::Captured => (ALREADY_PAID, Decision::ignored("it is paid already; nothing is charged twice")),
+        Status::Declined | Status::GivenUp => {
+            (GIVEN_UP, Decision::ignored("it was given up; nothing is charged"))
+        }
+    };
+    answered(reason, decision, message, m.order_id)
+}
+
+/// The sender of `order.pay` hears that it changes nothing. A front end that confirms by itself looks at the payment.
+fn answered(
+    reason: &str,
+    decision: Decision<Record>,
+    message: &Message,
+    order_id: OrderId,
+) -> Decision<Record> {
+    if message.by == Speaker::Order { refuse(reason, decision, order_id) } else { decision }
 }
 
 /// The order is there, and its goods are not held yet: it is charged once the saga asks for the money.
 fn ahead(known: Option<Payment>, m: &PaymentConfirm, message: &Message, now: Time) -> Decision<Record> {
     let payment = known.unwrap_or_else(|| Payment::new(m.order_id, Status::AwaitingConfirmation, None, now));
     if !payment.waits_to_be_paid() || payment.status != Status::AwaitingConfirmation {
-        return Decision::ignored("a payment is under way already");
+        let decision = Decision::ignored("a payment is under way already");
+        return answered(UNDER_WAY, decision, message, m.order_id);
     }
     let confirmed = Confirmed { by: message.id.clone(), payment: m.payment.clone() };
     Decision::done("it is charged once the goods are held").save(Payment {
@@ -118,12 +134,13 @@ pub(crate) fn charge(
             charge.failure_code = Some(code.into());
             payment.tries.push(one(Some(code)));
             payment.updated_at = now;
-            Decision::done("it cannot be paid like that").save(payment)
+            let fact = charge::declined(&payment, now);
+            Decision::done("it cannot be paid like that").save(payment).say(fact)
         }
     }
 }
 
-/// The provider took nothing for the try that is out: the customer may try another way.
+/// The provider took nothing for the try that is out: the customer hears it, and may try another way.
 pub(crate) fn declined(
     mut payment: Payment,
     code: &str,
@@ -137,7 +154,9 @@ pub(crate) fn declined(
         last.failure_code = Some(code.into());
         last.transaction_id = Some(transaction_id.into());
     }
-    Decision::done("declined; it may be tried again").save(payment.turn(Status::AwaitingConfirmation, now))
+    let payment = payment.turn(Status::AwaitingConfirmation, now);
+    let fact = charge::declined(&payment, now);
+    Decision::done("declined; it may be tried again").save(payment).say(fact)
 }
 
 /// Nobody has paid, and nobody is waited for any more.

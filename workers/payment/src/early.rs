@@ -1,4 +1,4 @@
-//! An event may be faster than the order it is about: it is kept, and looked at again until the order is there.
+//! An event may be faster than what it is about: it is kept, and looked at again until that is there.
 
 use contract::{BodyHash, Deadline, Decision, PaymentHeld, Time, bodies};
 
@@ -12,35 +12,71 @@ const HELD_MS: i64 = 60 * 60 * 1000;
 const WAIT_MS_LEAST: i64 = 1000;
 const WAIT_MS_MOST: i64 = 60 * 1000;
 
-/// Nothing was asked for that order. Its age is what the provider says, so that no count has to be kept.
-pub(crate) fn hold(m: &bodies::ProviderEvent, now: Time) -> Decision<Record> {
+/// What has to come before an event can be understood.
+#[derive(Clone, Copy)]
+pub(crate) enum Awaits {
+    /// The saga's wish for the money.
+    Payment,
+    /// The event of the capture that a refund is of.
+    Capture,
+    /// The end of a refund that was asked for: the provider gave back so much that this one may not go through.
+    Refund,
+}
+
+/// It is looked at again. Its age is what the provider says, so that no count has to be kept.
+pub(crate) fn hold(m: &bodies::ProviderEvent, awaits: Awaits, now: Time) -> Decision<Record> {
     let age_ms = now.unix_ms().saturating_sub(m.created.unix_ms());
     if age_ms.abs() >= HELD_MS {
-        return Decision::parked(
-            "payment_unknown",
-            "no payment was asked for this order in an hour; replay it once it was, or have the provider give the money back",
-        )
-        .deadline(Deadline::Clear { key: key(m) });
+        return awaits.in_vain().deadline(Deadline::Clear { key: key(m) });
     }
     let due = now.plus_ms(age_ms.clamp(WAIT_MS_LEAST, WAIT_MS_MOST).unsigned_abs());
     let body = Box::new(contract::Body::PaymentHeld(PaymentHeld { event: m.clone() }));
-    Decision::done("no payment was asked for this order so far; it is held").deadline(Deadline::Set {
-        key: key(m),
-        due,
-        body,
-    })
+    Decision::done(awaits.in_words()).deadline(Deadline::Set { key: key(m), due, body })
+}
+
+impl Awaits {
+    fn in_words(self) -> &'static str {
+        match self {
+            Awaits::Payment => "no payment was asked for this order so far; it is held",
+            Awaits::Capture => "nothing was captured for this order so far; it is held",
+            Awaits::Refund => "a refund of the same money is under way; it is held",
+        }
+    }
+
+    fn in_vain(self) -> Decision<Record> {
+        match self {
+            Awaits::Payment => Decision::parked(
+                "payment_unknown",
+                "no payment was asked for this order in an hour; replay it once it was, or have the provider give the money back",
+            ),
+            Awaits::Capture => Decision::parked(
+                "payment_unknown",
+                "nothing was captured for this order in an hour; replay it once it was, else look at the provider's books",
+            ),
+            Awaits::Refund => Decision::parked(
+                "refund_under_way",
+                "a refund of the same money has not ended in an hour; replay it once it has",
+            ),
+        }
+    }
 }
 
 /// It is time to look again.
 pub(crate) fn look_again(known: Option<Payment>, m: &bodies::PaymentHeld, now: Time) -> Decision<Record> {
-    match known {
-        None => hold(&m.event, now),
-        Some(payment) => {
-            // The provider answers what it is asked: an event that comes before that was told from outside.
-            event::heard(Some(payment), &m.event, Source::Outside, now)
-                .deadline(Deadline::Clear { key: key(&m.event) })
-        }
+    if known.is_none() {
+        return hold(&m.event, Awaits::Payment, now);
     }
+    // The provider answers what it is asked: an event that comes before that was told from outside.
+    let decision = event::heard(known, &m.event, Source::Outside, now);
+    match decision.deadlines.iter().any(|deadline| sets(deadline, &key(&m.event))) {
+        true => decision,
+        false => decision.deadline(Deadline::Clear { key: key(&m.event) }),
+    }
+}
+
+/// It is held once more.
+fn sets(deadline: &Deadline, held: &str) -> bool {
+    matches!(deadline, Deadline::Set { key, .. } if key == held)
 }
 
 /// One for each event, and two for two that have the same id and say different things.

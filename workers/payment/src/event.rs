@@ -1,9 +1,12 @@
 //! What the provider says. What fits what was asked is believed; what does not makes us ask the provider,
 //! whose answer from its own books is believed.
 
-use contract::{Body, ChargeStanding, Decision, Money, ProviderEventKind, ProviderRefund, Time, bodies};
+use contract::{
+    Body, ChargeStanding, Decision, Money, ProviderEventKind, ProviderRefund, ProviderTold, Time, bodies,
+};
 
 use crate::charge::{MISMATCH, captured, declined, query, timed_out};
+use crate::early::Awaits;
 use crate::record::{Payment, Record, Status};
 use crate::told::{self, Source};
 use crate::{confirm, early, later, refund};
@@ -14,15 +17,19 @@ pub(crate) fn heard(
     source: Source,
     now: Time,
 ) -> Decision<Record> {
-    if m.data.amount.is_negative() {
+    if m.data.amount.is_negative() || m.data.refunded_in_all.is_some_and(Money::is_negative) {
         return Decision::parked("amount_negative", "money moves one way; correct the sign of the amount");
     }
     let Some(payment) = known.filter(Payment::is_asked_or_over) else {
-        return early::hold(m, now);
+        return early::hold(m, Awaits::Payment, now);
     };
     match m.kind {
         ProviderEventKind::PaymentSucceeded => succeeded(payment, m, source, now),
         ProviderEventKind::PaymentFailed => failed(payment, m, source, now),
+        // It has overtaken the event of its capture.
+        ProviderEventKind::RefundSucceeded if payment.may_be_captured() => {
+            early::hold(m, Awaits::Capture, now)
+        }
         ProviderEventKind::RefundSucceeded => refund::succeeded(payment, m, source, now),
         ProviderEventKind::RefundFailed => refund::failed(payment, m, now),
     }
@@ -31,7 +38,7 @@ pub(crate) fn heard(
 fn succeeded(payment: Payment, m: &bodies::ProviderEvent, source: Source, now: Time) -> Decision<Record> {
     let fits = asked_for(&payment) == Some(m.data.amount);
     match payment.status {
-        Status::Captured => captured_again(&payment, m),
+        Status::Captured => captured_again(&payment, m, source),
         Status::GivenUp if payment.charge.is_none() => {
             Decision::done("nothing was asked for; the provider is asked what it took").say(query(&payment))
         }
@@ -86,22 +93,25 @@ fn capture(mut payment: Payment, transaction_id: &str, now: Time) -> Decision<Re
 }
 
 /// The same money, or other money for the same order: that goes back, if the provider really has it.
-fn captured_again(payment: &Payment, m: &bodies::ProviderEvent) -> Decision<Record> {
+fn captured_again(payment: &Payment, m: &bodies::ProviderEvent, source: Source) -> Decision<Record> {
     if payment.capture_name() == Some(&m.data.transaction_id) {
         return Decision::ignored("it is known that this was captured");
     }
     if m.data.amount.is_zero() {
         return Decision::ignored("of nothing there is nothing to give back");
     }
-    Decision::alarm("the provider captured a second time for one order; the second goes back").say(
-        Body::ProviderRefund(ProviderRefund {
-            key: format!("{}{}", refund::STRAY, m.data.transaction_id),
-            order_id: payment.order_id,
-            transaction_id: m.data.transaction_id.clone(),
-            amount: m.data.amount,
-            charged: None,
-        }),
-    )
+    let told = (source == Source::Outside).then(|| told::second_charge(m));
+    let back = Body::ProviderRefund(ProviderRefund {
+        key: format!("{}{}", refund::STRAY, m.data.transaction_id),
+        order_id: payment.order_id,
+        transaction_id: m.data.transaction_id.clone(),
+        amount: m.data.amount,
+        charged: told.clone(),
+    });
+    let decision =
+        Decision::alarm("the provider captured a second time for one order; the second goes back").say(back);
+    let told = told.map(|charge| Body::ProviderTold(ProviderTold::Charge(charge)));
+    told.into_iter().fold(decision, Decision::say)
 }
 
 fn failed(payment: Payment, m: &bodies::ProviderEvent, source: Source, now: Time) -> Decision<Record> {

@@ -9,6 +9,7 @@ mod early;
 mod event;
 mod later;
 mod method;
+mod outside;
 mod record;
 mod refund;
 mod told;

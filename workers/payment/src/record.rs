@@ -123,9 +123,13 @@ pub struct Refund {
     /// Made outside, by a person who vouches for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<String>,
-    /// Made at the provider's side; nobody here had asked for it.
+    /// Made at the provider's side, and not asked for here. Without a transaction it is known only by the sum of all
+    /// that went back, and may be several.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outside: bool,
+    /// Since when it has been done. A refund that an older version of this program booked does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done_at: Option<Time>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -145,12 +149,13 @@ impl Stored for Payment {
 }
 
 impl Refund {
-    /// One that is done, without any more to say of it.
-    pub(crate) fn of(return_no: u32, amount: Money) -> Self {
+    /// One that is done as of `now`, without any more to say of it.
+    pub(crate) fn done(return_no: u32, amount: Money, now: Time) -> Self {
         Self {
             return_no,
             amount,
             state: RefundState::Done,
+            done_at: Some(now),
             tries: 0,
             late: false,
             transaction_id: None,
@@ -192,6 +197,18 @@ impl Payment {
         self
     }
 
+    /// The provider may take the money yet, or has taken it and not said so.
+    pub(crate) fn may_be_captured(&self) -> bool {
+        match self.status {
+            Status::AwaitingCash
+            | Status::AwaitingConfirmation
+            | Status::Asked
+            | Status::Checking
+            | Status::Undoing => true,
+            Status::Captured | Status::Declined | Status::GivenUp => false,
+        }
+    }
+
     /// The saga has asked for the money, or never will: an event can be matched with it.
     pub(crate) fn is_asked_or_over(&self) -> bool {
         self.charge.is_some() || matches!(self.status, Status::GivenUp | Status::Captured)
@@ -216,16 +233,30 @@ impl Payment {
         self.charge.as_ref().map_or(&self.unasked, |charge| &charge.transaction_id).as_deref()
     }
 
+    /// What people know the payment by: the number on the receipt where it was paid in cash and the shop wrote one, else what
+    /// the provider calls it.
+    pub fn transaction_id(&self) -> Option<&str> {
+        let receipt = self.charge.as_ref().and_then(|charge| charge.receipt.as_deref());
+        receipt.or_else(|| self.capture_name())
+    }
+
     pub(crate) fn name_capture(&mut self, transaction_id: &str) {
         let name = self.charge.as_mut().map_or(&mut self.unasked, |charge| &mut charge.transaction_id);
         *name = Some(transaction_id.to_string());
     }
 
     /// What was captured and is neither given back nor on its way back.
-    pub(crate) fn left(&self) -> i64 {
-        let asked: i64 =
-            self.refunds.iter().filter(|r| r.state != RefundState::Done).map(|r| r.amount.minor()).sum();
-        self.captured_minor - self.refunded_minor - asked
+    pub fn left(&self) -> i64 {
+        self.kept() - self.sum_of(RefundState::Asked) - self.sum_of(RefundState::Failed)
+    }
+
+    /// What was captured and has not gone back.
+    pub(crate) fn kept(&self) -> i64 {
+        self.captured_minor - self.refunded_minor
+    }
+
+    pub(crate) fn sum_of(&self, state: RefundState) -> i64 {
+        self.refunds.iter().filter(|r| r.state == state).map(|r| r.amount.minor()).sum()
     }
 
     /// Changes only with a new try, and there is none before the provider has declined the last one.

@@ -1,10 +1,12 @@
 //! Giving money back: never more than was captured, and never twice, however often it is asked for.
 
 use contract::{
-    Body, Decision, Money, PaymentRefundFailed, PaymentRefunded, PaymentVoided, ProviderRefund, Time, bodies,
+    Body, Decision, Money, Outcome, PaymentRefundFailed, PaymentRefunded, PaymentVoided, ProviderRefund,
+    Time, bodies,
 };
 
 use crate::charge::query;
+use crate::outside;
 use crate::record::{Payment, Record, Refund, RefundState, Status};
 use crate::told::{self, Source};
 
@@ -60,14 +62,21 @@ pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentRefund, now: Time) 
     }
 }
 
+/// A return's share is what goes back, or what is left of it: some may have gone back at the provider's side.
 fn first(payment: Payment, m: &bodies::PaymentRefund, now: Time) -> Decision<Record> {
-    let left = payment.left();
+    let left = payment.left().max(0);
     let currency = payment.currency.expect("what is captured has a currency");
-    let amount = m.amount.map_or_else(|| Money::from_minor(left, currency).ok(), Some);
-    let Some(amount) = amount.filter(|a| a.currency() == currency && (0..=left).contains(&a.minor())) else {
+    let wanted = m.amount.map_or_else(|| Money::from_minor(left, currency).ok(), Some);
+    let Some(wanted) = wanted.filter(|wanted| wanted.currency() == currency && !wanted.is_negative()) else {
         return exceeds(m, now);
     };
-    start(payment, m.return_no, amount, false, now)
+    let amount = Money::from_minor(wanted.minor().min(left), currency).unwrap_or(wanted);
+    let decision = start(payment, m.return_no, amount, false, now);
+    if amount == wanted {
+        return decision;
+    }
+    let what = "less is left than its share: gives back what is left";
+    Decision { outcome: Outcome::Done(what), ..decision }
 }
 
 fn exceeds(m: &bodies::PaymentRefund, now: Time) -> Decision<Record> {
@@ -75,11 +84,11 @@ fn exceeds(m: &bodies::PaymentRefund, now: Time) -> Decision<Record> {
         order_id: m.order_id,
         at: now,
         code: "refund_exceeds_capture".to_string(),
-        message: "more would go back than is left of what was captured".to_string(),
+        message: "nothing was captured that it could be given back of, or not in this currency".to_string(),
         return_no: m.return_no,
         late: false,
     };
-    Decision::alarm("a refund of more than is left was asked for").say(Body::PaymentRefundFailed(fact))
+    Decision::alarm("a refund of what was not captured was asked for").say(Body::PaymentRefundFailed(fact))
 }
 
 /// Begins to give back `amount`; of nothing there is nothing to ask the provider.
@@ -90,8 +99,12 @@ pub(crate) fn start(
     late: bool,
     now: Time,
 ) -> Decision<Record> {
-    let state = if amount.is_zero() { RefundState::Done } else { RefundState::Asked };
-    let refund = Refund { state, late, tries: 1, ..Refund::of(return_no, amount) };
+    let done = Refund { late, tries: 1, ..Refund::done(return_no, amount, now) };
+    let refund = match amount.is_zero() {
+        true => done,
+        false => Refund { state: RefundState::Asked, done_at: None, ..done },
+    };
+    let state = refund.state;
     payment.refunds.push(refund.clone());
     payment.updated_at = now;
     let body = match state {
@@ -152,13 +165,24 @@ pub(crate) fn succeeded(
     if is_stray(m) {
         return Decision::done("what was captured a second time went back");
     }
-    let Some((at, current)) = find(&payment, m) else { return unasked(payment, m, source, now) };
+    if outside::is_of_another_charge(&payment, m) {
+        return Decision::ignored("it is of another charge than the one that this order was paid by");
+    }
+    if let Some(in_all) = m.data.refunded_in_all {
+        return outside::in_all(payment, m, in_all, source, now);
+    }
+    let Some((at, current)) = find(&payment, m) else { return outside::one(payment, m, source, now) };
     let names_try = names_a_try(&payment, &m.data.transaction_id);
     let refund = &mut payment.refunds[at];
     match refund.state {
         RefundState::Done if refund.outside => Decision::ignored("it is known that this went back"),
         RefundState::Done if current && refund.by_hand.is_none() => {
-            Decision::ignored("it is known that this went back")
+            if !names_try || refund.transaction_id.is_some() {
+                return Decision::ignored("it is known that this went back");
+            }
+            refund.transaction_id = Some(m.data.transaction_id.clone());
+            payment.updated_at = now;
+            Decision::done("it is known that this went back, and now by which name").save(payment)
         }
         RefundState::Done => {
             Decision::alarm("the provider made a refund that had gone back another way; it went back twice")
@@ -173,7 +197,7 @@ pub(crate) fn succeeded(
             if names_try {
                 refund.transaction_id = Some(m.data.transaction_id.clone());
             }
-            book(payment, at, now)
+            outside::found(payment, at, m, source, now)
         }
     }
 }
@@ -221,35 +245,14 @@ pub(crate) fn failed(mut payment: Payment, m: &bodies::ProviderEvent, now: Time)
     }
 }
 
-fn book(mut payment: Payment, at: usize, now: Time) -> Decision<Record> {
+pub(crate) fn book(mut payment: Payment, at: usize, now: Time) -> Decision<Record> {
     payment.refunds[at].state = RefundState::Done;
+    payment.refunds[at].done_at = Some(now);
     payment.refunded_minor += payment.refunds[at].amount.minor();
     assert!(payment.refunded_minor <= payment.captured_minor, "a refund never exceeds the capture");
     payment.updated_at = now;
     let body = refunded(&payment, &payment.refunds[at], now);
     Decision::done("the money went back").save(payment).say(body)
-}
-
-/// Somebody gave money back at the provider's side: it is gone, and our books say so. Without a name of its own it could not
-/// be told from the next one, and what is not there cannot have gone back.
-fn unasked(mut payment: Payment, m: &bodies::ProviderEvent, source: Source, now: Time) -> Decision<Record> {
-    let amount = m.data.amount;
-    let left = payment.left();
-    let fits = payment.status == Status::Captured
-        && payment.currency == Some(amount.currency())
-        && (1..=left).contains(&amount.minor());
-    if !fits || !names_a_try(&payment, &m.data.transaction_id) {
-        return Decision::alarm("the provider gave back what was not asked for; look at its books");
-    }
-    let transaction_id = Some(m.data.transaction_id.clone());
-    payment.refunds.push(Refund { transaction_id, outside: true, ..Refund::of(0, amount) });
-    payment.refunded_minor += amount.minor();
-    payment.updated_at = now;
-    let told = (source == Source::Outside).then(|| told::refund(&payment, m));
-    let fact = payment.refunds.last().map(|refund| refunded(&payment, refund, now));
-    let decision =
-        Decision::alarm("the provider gave back what was not asked for; it is booked").save(payment);
-    fact.into_iter().chain(told).fold(decision, Decision::say)
 }
 
 fn is_stray(m: &bodies::ProviderEvent) -> bool {
@@ -271,7 +274,8 @@ fn find(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usize, bool)> {
 }
 
 /// Providers that do not send the key back name each try by a transaction of its own. One that was heard of before is
-/// that try. One that is new is the latest: an older one was named when it was refused, or there would be no later one.
+/// that try. One that is new is of what is known by the sum of all that went back, if that is so much; else it is the latest:
+/// an older one was named when it was refused, or there would be no later one.
 /// Which refund it then is can be told as long as only one has that amount.
 fn find_without_key(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usize, bool)> {
     let transaction = &m.data.transaction_id;
@@ -285,14 +289,17 @@ fn find_without_key(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usi
         let latest = refund.state == RefundState::Failed && refund.refused.last() == Some(transaction);
         return Some((at, latest));
     }
+    if names_try && (1..=outside::nameless(payment)).contains(&m.data.amount.minor()) {
+        return None;
+    }
     let mut alike = refunds().filter(|(_, refund)| refund.amount == m.data.amount && !refund.outside);
     let (at, refund) = alike.next().filter(|_| alike.next().is_none())?;
-    // Made under one name and told of under another: that is another try.
-    Some((at, !names_try || refund.transaction_id.is_none()))
+    // What is done under one name, and told of under another, is another refund.
+    (!names_try || refund.transaction_id.is_none()).then_some((at, true))
 }
 
 /// Some providers name the charge in events about its refunds: that says nothing about the try.
-fn names_a_try(payment: &Payment, transaction_id: &str) -> bool {
+pub(crate) fn names_a_try(payment: &Payment, transaction_id: &str) -> bool {
     payment.capture_name() != Some(transaction_id)
 }
 
@@ -306,7 +313,7 @@ fn provider_refund(payment: &Payment, refund: &Refund) -> Body {
     })
 }
 
-fn refunded(payment: &Payment, refund: &Refund, now: Time) -> Body {
+pub(crate) fn refunded(payment: &Payment, refund: &Refund, now: Time) -> Body {
     Body::PaymentRefunded(PaymentRefunded {
         order_id: payment.order_id,
         at: now,

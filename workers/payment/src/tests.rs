@@ -4,6 +4,8 @@
 mod claims;
 mod confirmations;
 mod early;
+mod outside;
+mod refunds;
 mod told;
 mod transitions;
 mod walk;
@@ -17,6 +19,8 @@ use contract::{
     PaymentIntend, PaymentRefund, PaymentSettle, ProviderAnswer, ProviderEvent, ProviderEventData,
     ProviderEventKind, ProviderTold, Record as _, Records, Speaker, Table, Time, Token, Worker,
 };
+
+use expect_test::Expect;
 
 use crate::{Payment, PaymentWorker, Record, Status};
 
@@ -105,6 +109,17 @@ impl Books {
     }
 }
 
+/// What is said to each message of a story, and how the books stand after it.
+fn tells(story: &[Body], expected: Expect) {
+    let mut books = Books::default();
+    let mut told = String::new();
+    for body in story {
+        let name = body.name();
+        told += &format!("{name} → {} | {}\n", books.says(body.clone()), books.standing());
+    }
+    expected.assert_eq(&told);
+}
+
 fn name(word: &impl serde::Serialize) -> String {
     serde_json::to_value(word).unwrap().as_str().unwrap().to_string()
 }
@@ -134,11 +149,13 @@ fn said(send: &[Body]) -> String {
                 format!("{}, {} of {}", b.key, b.amount, b.transaction_id)
             }
             Body::PaymentCaptured(b) => format!("{}, {}", b.transaction_id, b.amount),
+            Body::PaymentDeclined(b) if b.may_be_retried => format!("{}, may be retried", b.code),
             Body::PaymentDeclined(b) => b.code.clone(),
             Body::PaymentRefunded(b) if b.outside => format!("outside, {}", b.amount),
             Body::PaymentRefunded(b) => format!("#{}, {}{}", b.return_no, b.amount, late(b.late)),
             Body::PaymentRefundFailed(b) => format!("#{}, {}{}", b.return_no, b.code, late(b.late)),
             Body::PaymentVoided(_) => String::new(),
+            Body::RefusePay(b) => b.reason.clone(),
             other => panic!("payment says {}", other.name()),
         };
         format!("{}({})", body.name(), what.replace(ORDER, "O"))
@@ -218,6 +235,8 @@ fn event(kind: ProviderEventKind, transaction_id: &str, amount: Money, key: Opti
         amount,
         failure_code,
         key: key.map(Into::into),
+        charged_as: Vec::new(),
+        refunded_in_all: None,
     };
     Body::ProviderEvent(ProviderEvent { id: "evt_1".into(), kind, created: Time::default(), data })
 }

@@ -1,8 +1,9 @@
 //! What is believed because of its speaker may be unknown to the provider's own books: it is told on to the adapter.
 
-use contract::{Body, ProviderEvent, ProviderRefund, ProviderTold, Speaker, ToldCharge};
+use contract::{Body, Money, ProviderEvent, ProviderRefund, ProviderTold, Speaker, ToldCharge};
 
 use crate::record::Payment;
+use crate::refund::STRAY;
 
 /// Where an event comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,15 +35,28 @@ pub(crate) fn charge(payment: &Payment, event: &ProviderEvent, failure_code: Opt
     }))
 }
 
-/// The same of a refund that was not asked for here.
-pub(crate) fn refund(payment: &Payment, event: &ProviderEvent) -> Body {
-    Body::ProviderTold(ProviderTold::Refund(ProviderRefund {
-        key: format!("outside/{}/{}", payment.order_id, event.data.transaction_id),
+/// The same of a charge beside the order's own, under a key of its own.
+pub(crate) fn second_charge(event: &ProviderEvent) -> ToldCharge {
+    let data = &event.data;
+    ToldCharge {
+        key: format!("{STRAY}{}/{}", data.reference, data.transaction_id),
+        order_id: data.reference,
+        transaction_id: data.transaction_id.clone(),
+        amount: data.amount,
+        failure_code: None,
+    }
+}
+
+/// The same of a refund that was not asked for here. `name` tells it from the others of its order, and `minor` is what the
+/// books have not heard of.
+pub(crate) fn refund(payment: &Payment, name: &str, minor: i64) -> Option<Body> {
+    Some(Body::ProviderTold(ProviderTold::Refund(ProviderRefund {
+        key: format!("outside/{}/{name}", payment.order_id),
         order_id: payment.order_id,
         transaction_id: payment.capture_name().unwrap_or_default().to_string(),
-        amount: event.data.amount,
+        amount: Money::from_minor(minor, payment.currency?).ok()?,
         charged: captured(payment),
-    }))
+    })))
 }
 
 /// Goes along with each refund of a charge that was told from outside: whatever is handled first, its books know it.

@@ -176,7 +176,9 @@ const TAKE_BACK: Step = Step {
 
 const MARK_RETURNED: Step = Step {
     name: "mark_returned",
-    ask: |s| Body::MarkReturned(MarkReturned { order_id: s.order_id, return_no: s.return_no }),
+    ask: |s| {
+        Body::MarkReturned(MarkReturned { order_id: s.order_id, return_no: s.return_no, amount: s.refunded })
+    },
     undo: Way::Impossible("a return is not returned"),
     declined: Declined::CallOperator,
     ..PLAIN
@@ -284,5 +286,6 @@ pub(crate) fn example() -> Subject {
         total: contract::Money::zero(euro),
         payment: contract::PaymentChoice::by(contract::Method::Card, None),
         transaction_id: None,
+        refunded: None,
     }
 }

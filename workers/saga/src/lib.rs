@@ -116,6 +116,7 @@ impl SagaWorker {
             total: m.total,
             payment: m.payment.clone(),
             transaction_id: None,
+            refunded: None,
         };
         let mut saga = Saga::new(definition, subject, now);
         let Some((reason, wish)) = cancel_early else {
@@ -144,6 +145,7 @@ impl SagaWorker {
             total: m.amount,
             payment: contract::PaymentChoice::by(Method::Card, None),
             transaction_id: None,
+            refunded: None,
         };
         let (progress, first) = Progress::start(&definition.rules());
         self.go(Saga::new(definition, subject, now), definition, progress, first, now)
@@ -200,6 +202,9 @@ impl SagaWorker {
         }
         if let (Some(subject), Some(id)) = (saga.subject.as_mut(), answer.transaction_id) {
             subject.transaction_id.get_or_insert(id);
+        }
+        if let (Some(subject), Some(amount)) = (saga.subject.as_mut(), answer.amount) {
+            subject.refunded = Some(amount).filter(|amount| amount.minor() < subject.total.minor());
         }
         self.advance(saga, input, now)
     }

@@ -90,6 +90,9 @@ pub(crate) struct Subject {
     pub(crate) payment: PaymentChoice,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) transaction_id: Option<String>,
+    /// What went back for a return, if that is less than its share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refunded: Option<Money>,
 }
 
 impl Stored for Saga {

@@ -1,6 +1,6 @@
 //! What a fact means to a saga: which one it is for, which step it answers, and how.
 
-use contract::{OrderId, Reason, Short, bodies, inbox};
+use contract::{Money, OrderId, Reason, Short, bodies, inbox};
 
 use crate::checkout::Definition;
 use crate::interpreter::Input;
@@ -39,6 +39,8 @@ pub(crate) struct Answer {
     pub(crate) decline_code: Option<String>,
     pub(crate) short: Vec<Short>,
     pub(crate) transaction_id: Option<String>,
+    /// What went back for a return.
+    pub(crate) amount: Option<Money>,
 }
 
 #[derive(Clone, Copy)]
@@ -78,6 +80,8 @@ pub(crate) fn read(body: &contract::Body) -> Option<Heard<'_>> {
             transaction_id: Some(m.transaction_id.clone()),
             ..plain(m.order_id, 0, PAYMENT, How::Done)
         }),
+        // The customer may try again: the step's patience decides how long.
+        Inbox::PaymentDeclined(m) if m.may_be_retried => Heard::Aside,
         Inbox::PaymentDeclined(m) if m.code == "payment_timeout" => {
             Heard::Answer(because(m.order_id, PAYMENT, Reason::PaymentTimeout))
         }
@@ -87,7 +91,10 @@ pub(crate) fn read(body: &contract::Body) -> Option<Heard<'_>> {
         }),
         Inbox::PaymentRefunded(m) if m.outside => Heard::Aside,
         Inbox::PaymentRefunded(m) if m.return_no == 0 => answer(m.order_id, 0, PAYMENT, How::Undone),
-        Inbox::PaymentRefunded(m) => answer(m.order_id, m.return_no, PAYMENT, How::Done),
+        Inbox::PaymentRefunded(m) => Heard::Answer(Answer {
+            amount: Some(m.amount),
+            ..plain(m.order_id, m.return_no, PAYMENT, How::Done)
+        }),
         Inbox::PaymentRefundFailed(m) => answer(m.order_id, m.return_no, PAYMENT, How::UndoFailed),
         Inbox::PaymentVoided(m) => answer(m.order_id, 0, PAYMENT, How::Undone),
         Inbox::OrderAccepted(m) => answer(m.order_id, 0, &["mark_accepted"], How::Done),
@@ -123,6 +130,6 @@ fn because(order_id: OrderId, steps: &'static [&'static str], reason: Reason) ->
 }
 
 fn plain(order_id: OrderId, return_no: u32, steps: &'static [&'static str], how: How) -> Answer {
-    let (reason, decline_code, short, transaction_id) = (None, None, Vec::new(), None);
-    Answer { order_id, return_no, steps, how, reason, decline_code, short, transaction_id }
+    let (reason, decline_code, short, transaction_id, amount) = (None, None, Vec::new(), None, None);
+    Answer { order_id, return_no, steps, how, reason, decline_code, short, transaction_id, amount }
 }

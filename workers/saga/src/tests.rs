@@ -1,6 +1,7 @@
 //! One order's sagas, told one message after another by the message's name. A message that people say
 //! in words (`start`, `cancel`, `overdue`) is written as they say it; `#1` is about the first return.
 
+mod cancellations;
 mod deadlines;
 mod definitions;
 mod interpreter;
@@ -13,12 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contract::{
-    Body, By, Cancelled, Confirm, Currency, Deadline, DeadlineChange, Decision, Message, MessageId, Method,
-    Money, OrderAccepted, OrderCancelled, OrderFulfilled, OrderId, OrderPaid, OrderRefunded, OrderReturned,
-    Outcome, PaymentCaptured, PaymentChoice, PaymentDeclined, PaymentRefundFailed, PaymentRefunded,
-    PaymentVoided, Reason, Record as _, Records, Resolution, SagaCancel, SagaDeadline, SagaOverdue,
-    SagaResolve, SagaRetry, SagaReturn, SagaStart, Short, Sku, StockFact, StockLine, StockRefused,
-    StockRestocked, Table, Time, Wish, Worker,
+    Body, By, Cancelled, Confirm, Currency, Deadline, DeadlineChange, Decision, MarkReturned, Message,
+    MessageId, Method, Money, OrderAccepted, OrderCancelled, OrderFulfilled, OrderId, OrderPaid,
+    OrderRefunded, OrderReturned, Outcome, PaymentCaptured, PaymentChoice, PaymentDeclined,
+    PaymentRefundFailed, PaymentRefunded, PaymentVoided, Reason, Record as _, Records, Resolution,
+    SagaCancel, SagaDeadline, SagaOverdue, SagaResolve, SagaRetry, SagaReturn, SagaStart, Short, Sku,
+    StockFact, StockLine, StockRefused, StockRestocked, Table, Time, Wish, Worker,
 };
 use expect_test::Expect;
 
@@ -175,6 +176,7 @@ fn said(send: &[Body]) -> String {
             format!("{}({}: {})", body.name(), b.reason.code(), short.join(", "))
         }
         Body::MarkPaid(b) => format!("{}({})", body.name(), b.transaction_id),
+        Body::MarkReturned(MarkReturned { amount: Some(amount), .. }) => format!("{}({amount})", body.name()),
         Body::NeedsAttention(b) => format!("{}({}: {})", body.name(), b.why, b.actions.join(" / ")),
         _ => body.name().to_string(),
     };
@@ -220,8 +222,9 @@ fn body(message: &str, return_no: u32) -> Body {
     let short =
         |sku: &str| Short { sku: Sku::new(sku).unwrap(), title: sku.into(), requested: 2, available: 0 };
     let refused = StockRefused { order_id, at, short: vec![short("CUP"), short("TEA")] };
-    let refunded = |late, outside| {
-        let (amount, transaction_id) = (eur("50.00"), Some("re_1".to_string()));
+    let refunded = |late, outside, share: &str| {
+        let amount = if return_no == 0 { eur("50.00") } else { eur(share) };
+        let transaction_id = Some("re_1".to_string());
         Body::PaymentRefunded(PaymentRefunded {
             order_id,
             at,
@@ -233,7 +236,13 @@ fn body(message: &str, return_no: u32) -> Body {
         })
     };
     let cancel = |reason| SagaCancel { order_id, reason, wish: Wish::default() };
-    let declined = |code: &str| PaymentDeclined { order_id, at, code: code.into(), message: String::new() };
+    let declined = |code: &str| PaymentDeclined {
+        order_id,
+        at,
+        code: code.into(),
+        message: String::new(),
+        may_be_retried: false,
+    };
     let refund_failed = |late| {
         let (code, message) = ("refund_failed".to_string(), String::new());
         PaymentRefundFailed { order_id, at, code, message, return_no, late }
@@ -279,9 +288,14 @@ fn body(message: &str, return_no: u32) -> Body {
         }
         "payment.declined" => Body::PaymentDeclined(declined("insufficient_funds")),
         "payment.declined (timeout)" => Body::PaymentDeclined(declined("payment_timeout")),
-        "payment.refunded" => refunded(false, false),
-        "payment.refunded (late)" => refunded(true, false),
-        "payment.refunded (outside)" => refunded(false, true),
+        "payment.declined (may be retried)" => {
+            let declined = declined("insufficient_funds");
+            Body::PaymentDeclined(PaymentDeclined { may_be_retried: true, ..declined })
+        }
+        "payment.refunded" => refunded(false, false, "20.00"),
+        "payment.refunded (less)" => refunded(false, false, "0.00"),
+        "payment.refunded (late)" => refunded(true, false, "20.00"),
+        "payment.refunded (outside)" => refunded(false, true, "20.00"),
         "payment.refund_failed" => Body::PaymentRefundFailed(refund_failed(false)),
         "payment.refund_failed (late)" => Body::PaymentRefundFailed(refund_failed(true)),
         "payment.voided" => Body::PaymentVoided(PaymentVoided { order_id, at }),

@@ -20,18 +20,25 @@ fn event(kind: &str, fields: Value) -> Value {
 
 fn means(event: &Value) -> String {
     match read(event.to_string().as_bytes()) {
-        Ok(Heard::Event(event)) => {
-            let ProviderEvent { id, kind, created, data } = *event;
-            assert_eq!((id.as_str(), created.to_string().as_str()), ("evt_1", "2023-11-14T22:13:20.000Z"));
-            assert_eq!(data.reference.to_string(), ORDER);
-            let more = [data.failure_code, data.key].into_iter().flatten().collect::<Vec<_>>().join(" ");
-            format!("{kind:?} {} {} {more}", data.transaction_id, data.amount).trim_end().to_string()
+        Ok(Said::Heard(Heard::Event(event))) => {
+            assert_eq!(event.data.reference.to_string(), ORDER);
+            told(*event)
         }
-        Ok(Heard::SetAside { event_id, kind, why }) => format!("{event_id} {kind}: {why}"),
+        Ok(Said::OfCharge { event, kind }) => format!("{kind} of its charge's order: {}", told(*event)),
+        Ok(Said::Heard(Heard::SetAside { event_id, kind, why })) => format!("{event_id} {kind}: {why}"),
         Err(Unreadable { event_id, why }) => {
             format!("{} cannot be read: {why}", event_id.unwrap_or_default())
         }
     }
+}
+
+fn told(event: ProviderEvent) -> String {
+    let ProviderEvent { id, kind, created, data } = event;
+    assert_eq!((id.as_str(), created.to_string().as_str()), ("evt_1", "2023-11-14T22:13:20.000Z"));
+    let in_all = data.refunded_in_all.map(|in_all| format!("{in_all} in all"));
+    let more = [data.failure_code, data.key, in_all].into_iter().flatten().chain(data.charged_as);
+    let more = more.collect::<Vec<_>>().join(" ");
+    format!("{kind:?} {} {} {more}", data.transaction_id, data.amount).trim_end().to_string()
 }
 
 #[test]
@@ -54,8 +61,16 @@ fn every_event_about_payments_and_refunds_has_a_meaning() {
         event("payment_intent.payment_failed", json!({"last_payment_error": null})),
         event("payment_intent.canceled", json!({"cancellation_reason": "abandoned"})),
         event("charge.refunded", json!({"id": "ch_1", "amount_refunded": 1999})),
+        event("charge.refunded", json!({"id": "ch_1", "amount_refunded": 1999, "payment_intent": "pi_1"})),
+        event("charge.refunded", json!({"id": "ch_1", "amount_refunded": 300, "metadata": {}})),
+        event("charge.refunded", json!({"id": "ch_1"})),
         event("refund.created", refund("pending")),
         event("refund.updated", refund("succeeded")),
+        event(
+            "refund.created",
+            json!({"id": "re_1", "charge": "ch_1", "payment_intent": {"id": "pi_1"}, "status": "succeeded", "metadata": {}}),
+        ),
+        event("refund.created", json!({"id": "re_1", "status": "succeeded", "metadata": null})),
         event(
             "charge.refund.updated",
             json!({"id": "re_1", "status": "succeeded",
@@ -88,9 +103,14 @@ fn every_event_about_payments_and_refunds_has_a_meaning() {
         PaymentFailed pi_1 19.99 EUR expired_card
         PaymentFailed pi_1 19.99 EUR declined
         PaymentFailed pi_1 19.99 EUR abandoned
-        RefundSucceeded ch_1 14.99 EUR
+        RefundSucceeded ch_1 14.99 EUR 19.99 EUR in all ch_1
+        RefundSucceeded ch_1 14.99 EUR 19.99 EUR in all ch_1 pi_1
+        charge.refunded of its charge's order: RefundSucceeded ch_1 0.00 EUR 3.00 EUR in all ch_1
+        evt_1 charge.refunded: nothing has come of it so far
         evt_1 refund.created: nothing has come of it so far
-        RefundSucceeded re_1 19.99 EUR
+        RefundSucceeded re_1 19.99 EUR ch_1
+        refund.created of its charge's order: RefundSucceeded re_1 19.99 EUR ch_1 pi_1
+        evt_1 refund.created: it names no order of ours in metadata.order_id
         RefundSucceeded re_1 19.99 EUR refund/1
         RefundFailed re_1 19.99 EUR lost_or_stolen_card
         evt_1 customer.created: events of this type are not about payments or refunds

@@ -38,6 +38,7 @@ impl Body {
             Body::MarkUndone(b) => b.order_id,
             Body::MarkReturned(b) => b.order_id,
             Body::RefuseCancel(b) => b.order_id,
+            Body::RefusePay(b) => b.order_id,
             Body::StockReserve(b) => b.order_id,
             Body::StockRelease(b) => b.order_id,
             Body::StockShip(b) => b.order_id,

@@ -101,7 +101,7 @@ pub struct OrderReturned {
     pub customer_id: String,
     pub at: Time,
     pub return_no: u32,
-    /// Its share of the money, which went back.
+    /// What went back of the money: its share, or what was left of that after refunds at the provider's side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
 }
@@ -201,6 +201,9 @@ pub struct PaymentDeclined {
     /// `payment_timeout` means: nobody knew in time, so it was given up.
     pub code: String,
     pub message: String,
+    /// The order still waits for its money: its customer may pay in another way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_retried: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -208,6 +211,7 @@ pub struct PaymentDeclined {
 pub struct PaymentRefunded {
     pub order_id: OrderId,
     pub at: Time,
+    /// Less than a return's share, and as little as nothing, if the rest had gone back at the provider's side.
     pub amount: Money,
     /// What the provider calls the refund, where it gives it a name of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -150,6 +150,9 @@ pub struct MarkUndone {
 pub struct MarkReturned {
     pub order_id: OrderId,
     pub return_no: u32,
+    /// What went back, if that is less than the return's share: the rest had gone back at the provider's side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
 }
 
 /// The saga cannot turn around any more (or had ended): whoever asked to cancel must hear it.
@@ -159,6 +162,14 @@ pub struct RefuseCancel {
     /// Who asked: the refusal names what they may do instead.
     #[serde(default)]
     pub by: By,
+}
+
+/// Nothing was taken for an `order.pay` that the order worker had passed on: its sender must hear why.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RefusePay {
+    pub order_id: OrderId,
+    /// A code to branch on. It counts as long as the order still waits for its money.
+    pub reason: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -198,6 +198,13 @@ pub struct ProviderEventData {
     /// For refunds: the key that the refund was asked under, where the provider sends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// For refunds: each name that the refunded charge has at the provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charged_as: Vec<String>,
+    /// For refunds, where the provider counts up: all that has gone back of the charge so far. It is what counts then, and
+    /// not the amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded_in_all: Option<Money>,
 }
 
 /// An operator asks the saga to go on from where it stands.

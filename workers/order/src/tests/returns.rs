@@ -149,3 +149,43 @@ fn a_refusal_names_the_order_its_state_what_was_asked_and_what_is_possible() {
     let Body::OrderRefused(refused) = &shop.hear(refund(Some(many))).send[0] else { panic!() };
     assert_eq!(refused.errors.last().unwrap().message, "and 480 more faults");
 }
+
+#[test]
+fn what_a_return_could_not_give_back_any_more_stands_in_the_trail_and_in_what_is_told() {
+    let mut shop = Shop::with_catalogue();
+    shop.hear(submit(json!({})));
+    shop.hear(mark_paid("ch_1"));
+    shop.hear(mark_fulfilled());
+    let returned = OrderRefund {
+        order_id: order_id(),
+        items: None,
+        reason: Some("torn".into()),
+        who: Some("anna".into()),
+    };
+    shop.hear(Body::OrderRefund(returned));
+    let marked = shop.hear(mark_returned_with_less(1));
+    assert_eq!(
+        said(&marked),
+        "order.refunded(returned, return_no 1, 16.65 EUR), notification.tell(refunded, returned, return_no 1, 0.40 EUR)"
+    );
+    let Some(Record::AuditEntry(entry)) = marked.save.last() else { panic!("{:?}", marked.save) };
+    assert_eq!(
+        entry.note.as_deref(),
+        Some(
+            "torn; 0.40 EUR of 16.65 EUR went back with return 1; the rest had gone back at the provider's side"
+        )
+    );
+    let one = &shop.order().returns[0];
+    assert_eq!((one.amount, one.went_back, one.back()), (eur("16.65"), Some(eur("0.40")), eur("0.40")));
+}
+
+#[test]
+fn a_partial_return_tells_what_went_back_of_its_share() {
+    let mut shop = Shop::with_catalogue();
+    shop.hear(submit(json!({})));
+    shop.hear(mark_paid("ch_1"));
+    shop.hear(mark_fulfilled());
+    shop.hear(refund(Some(vec![line("TEA", 1)])));
+    let marked = said(&shop.hear(mark_returned_with_less(1)));
+    assert!(marked.starts_with("order.returned(return_no 1, 0.40 EUR)"), "{marked}");
+}

@@ -64,7 +64,8 @@ fn a_declined_confirmation_may_be_tried_again_under_a_new_key() {
     let anew = "provider.charge(charge/O/2, 50.00 EUR)";
     let nothing = "nothing";
     let captured = "payment.captured(ch_2, 50.00 EUR)";
-    assert_eq!(told, [nothing, asked, nothing, nothing, anew, nothing, nothing, captured]);
+    let declined = "payment.declined(insufficient_funds, may be retried)";
+    assert_eq!(told, [nothing, asked, declined, nothing, anew, nothing, nothing, captured]);
     let out =
         [charge_later(), confirm(Some("tok_declined")), no("ch_1"), confirm(Some("tok_ok")), no("ch_1")];
     assert_eq!(Books::after(&out).payment().status, Status::Asked, "the second try is still out");
@@ -74,7 +75,7 @@ fn a_declined_confirmation_may_be_tried_again_under_a_new_key() {
 fn what_a_declined_try_captures_after_all_pays_or_goes_back() {
     let tried = [charge_later(), confirm(Some("tok_ok")), no("ch_1")];
     let told = says(&[&tried[..], &[paid("ch_1"), confirm(Some("tok_ok"))]].concat());
-    assert_eq!(told[3..], ["payment.captured(ch_1, 50.00 EUR)", "nothing"]);
+    assert_eq!(told[3..], ["payment.captured(ch_1, 50.00 EUR)", "order.refuse_pay(already_paid)"]);
     let told = says(&[&tried[..], &[confirm(Some("tok_ok")), paid("ch_2"), paid("ch_1")]].concat());
     assert_eq!(
         told[4..],
@@ -85,17 +86,18 @@ fn what_a_declined_try_captures_after_all_pays_or_goes_back() {
 #[test]
 fn who_does_not_confirm_in_time_is_not_charged_any_more() {
     let told = says(&[charge_later(), check(), confirm(Some("tok_ok")), paid("ch_1")]);
-    assert_eq!(told[1..3], ["payment.declined(payment_timeout)", "nothing"]);
+    assert_eq!(told[1..3], ["payment.declined(payment_timeout)", "order.refuse_pay(payment_given_up)"]);
     assert_eq!(told[3], "provider.refund(refund/O/0/1, 50.00 EUR of ch_1)", "what comes after all goes back");
     let told = says(&[charge_later(), refund_all(), confirm(Some("tok_ok"))]);
-    assert_eq!(told[1..], ["payment.voided()", "nothing"]);
+    assert_eq!(told[1..], ["payment.voided()", "order.refuse_pay(payment_given_up)"]);
 }
 
 #[test]
 fn patience_that_ends_while_a_try_is_out_asks_the_provider() {
     let out = [charge_later(), confirm(Some("tok_ok")), check()];
     let told = says(&[&out[..], &[no("ch_1"), confirm(Some("tok_ok"))]].concat());
-    assert_eq!(told[2..], ["provider.query(charge/O)", "payment.declined(insufficient_funds)", "nothing"]);
+    let (asked, declined) = ("provider.query(charge/O)", "payment.declined(insufficient_funds)");
+    assert_eq!(told[2..], [asked, declined, "order.refuse_pay(payment_given_up)"]);
     let told = says(&[&out[..], &[paid("ch_1")]].concat());
     assert_eq!(told[3], "payment.captured(ch_1, 50.00 EUR)");
 }
@@ -112,7 +114,7 @@ fn what_cannot_be_charged_is_a_try_that_asks_nobody() {
     ] {
         let (order_id, customer_id) = (order_id(), "c1".to_string());
         let confirm = Body::PaymentConfirm(PaymentConfirm { order_id, customer_id, payment });
-        assert_eq!(books.says(confirm), "nothing");
+        assert_eq!(books.says(confirm), format!("payment.declined({code}, may be retried)"));
         let payment = books.payment();
         assert_eq!(payment.tries.last().unwrap().failure_code.as_deref(), Some(code));
         assert_eq!(payment.status, Status::AwaitingConfirmation);
@@ -120,7 +122,8 @@ fn what_cannot_be_charged_is_a_try_that_asks_nobody() {
     for _ in 0..7 {
         books.hear(confirm(None));
     }
-    assert_eq!(books.says(confirm(Some("tok_ok"))), "nothing", "after ten tries it is enough");
+    let enough = books.says(confirm(Some("tok_ok")));
+    assert_eq!(enough, "order.refuse_pay(too_many_tries)", "after ten tries it is enough");
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn what_is_confirmed_before_the_money_is_asked_for_is_charged_then_once() {
         let story =
             [&ahead[..], &[confirm(Some("tok_ok")), confirm(Some("tok_other")), charge_later()]].concat();
         let told = says(&story);
-        assert_eq!(told[ahead.len()..], ["nothing", "nothing", asked]);
+        assert_eq!(told[ahead.len()..], ["nothing", "order.refuse_pay(payment_under_way)", asked]);
         let mut books = Books::after(&story);
         let payment = books.payment();
         assert_eq!(payment.tries[0].confirmed_by.as_str(), format!("m{}", ahead.len() + 1));
@@ -138,7 +141,8 @@ fn what_is_confirmed_before_the_money_is_asked_for_is_charged_then_once() {
         assert_eq!(books.says(paid("ch_1")), "payment.captured(ch_1, 50.00 EUR)");
     }
     // What cannot be charged is a try then, and may be tried again.
-    let mut books = Books::after(&[confirm(None), charge_later()]);
+    let mut books = Books::after(&[confirm(None)]);
+    assert_eq!(books.says(charge_later()), "payment.declined(payment_method_required, may be retried)");
     assert_eq!(books.payment().tries[0].failure_code.as_deref(), Some("payment_method_required"));
     assert_eq!(books.says(confirm(Some("tok_ok"))), asked.replace("/O", "/O/2"));
     // The order was given up meanwhile.
@@ -178,4 +182,17 @@ fn the_secret_is_the_first_one_and_may_come_before_the_money_is_asked_for() {
     assert_eq!(books.says(confirm(Some("tok_ok"))), "provider.charge(charge/O, 50.00 EUR)");
     let given_up = Books::after(&[intend("one"), check(), charge_later()]);
     assert_eq!(given_up.standing(), "given_up");
+}
+
+/// A front end that confirms by itself looks at the payment: it has asked nothing of the order.
+#[test]
+fn only_who_paid_by_the_order_is_refused_through_it() {
+    for (by, said) in [
+        (Speaker::Order, "order.refuse_pay(payment_under_way)"),
+        (Speaker::Customer, "nothing"),
+        (Speaker::Admin, "nothing"),
+    ] {
+        let mut books = Books::after(&[charge_later(), confirm(Some("tok_ok"))]);
+        assert_eq!(super::said(&books.hear_by(by, confirm(Some("tok_other"))).send), said);
+    }
 }

@@ -49,8 +49,26 @@ fn what_does_not_fit_is_asked_about_and_teaches_the_books_nothing() {
         }
         assert_eq!(says(&[check()], by, succeeded()), "provider.query(charge/O)", "nothing was asked for");
         let stray = says(&[charge(), succeeded()], by, second.clone());
-        assert_eq!(stray, "provider.refund(stray/ch_2, 50.00 EUR of ch_2)");
+        assert_eq!(
+            stray,
+            "provider.refund(stray/ch_2, 50.00 EUR of ch_2), provider.told(stray/O/ch_2, 50.00 EUR as ch_2, taken)"
+        );
     }
+}
+
+#[test]
+fn a_second_capture_that_was_told_goes_back_from_books_that_know_it() {
+    let second = event(ProviderEventKind::PaymentSucceeded, "ch_2", eur(TOTAL), None);
+    let said =
+        hear(&mut Books::after(&[charge(), succeeded()]), Speaker::PaymentProvider, second.clone()).send;
+    let [Body::ProviderRefund(back), Body::ProviderTold(ProviderTold::Charge(told))] = said.as_slice() else {
+        panic!("{}", super::said(&said))
+    };
+    assert_eq!(back.charged.as_ref(), Some(told), "whichever of the two is handled first");
+    assert_ne!(told.key, format!("charge/{ORDER}"));
+    // What the provider's own books tell of they know.
+    let known = hear(&mut Books::after(&[charge(), succeeded()]), Speaker::Provider, second).send;
+    assert!(matches!(&known[..], [Body::ProviderRefund(back)] if back.charged.is_none()));
 }
 
 /// Whichever of two messages is handled first, the books know the charge that money goes back of.

@@ -69,7 +69,7 @@ impl Heard {
                     self.refund_keys.entry(return_no).or_default().insert(b.key.clone());
                 }
                 Body::PaymentCaptured(_) => self.captured = true,
-                Body::PaymentDeclined(_) => self.declined = true,
+                Body::PaymentDeclined(b) if !b.may_be_retried => self.declined = true,
                 _ => {}
             }
         }
@@ -107,6 +107,15 @@ impl Heard {
     }
 }
 
+/// By its own name, or as the sum of all that went back.
+fn refund_told(id: &str, amount: Money, in_all: Option<Money>) -> Body {
+    let Body::ProviderEvent(mut event) = event(ProviderEventKind::RefundSucceeded, id, amount, None) else {
+        unreachable!("it is an event")
+    };
+    event.data.refunded_in_all = in_all;
+    Body::ProviderEvent(event)
+}
+
 fn any(dice: &mut Dice) -> Body {
     let amount = dice.one_of(&["50.00", "50.00", "50.00", "50.00", "20.00", "0.00", "49.99", "-5.00"]);
     let amount = if dice.below(20) == 0 { money("50.00", "USD") } else { eur(amount) };
@@ -127,7 +136,11 @@ fn any(dice: &mut Dice) -> Body {
         6 => settle(),
         7 | 8 => event(ProviderEventKind::PaymentSucceeded, transaction, amount, None),
         9 => event(ProviderEventKind::PaymentFailed, transaction, amount, None),
-        10 | 11 => event(ProviderEventKind::RefundSucceeded, "re_1", amount, key),
+        10 => event(ProviderEventKind::RefundSucceeded, "re_1", amount, key),
+        11 => {
+            let id = dice.one_of(&["re_1", "re_2", "re_3"]);
+            refund_told(id, amount, dice.one_of(&[None, None, Some(amount)]))
+        }
         12 => event(ProviderEventKind::RefundFailed, "re_1", amount, key),
         13 => answer(dice.one_of(&[ChargeStanding::NotFound, ChargeStanding::Pending])),
         14 => answer(ChargeStanding::Succeeded { transaction_id: transaction.into(), amount }),

@@ -1,0 +1,173 @@
+//! Money that went back at the provider's side is booked once, whether it is told refund by refund, as the sum of all that
+//! has gone back of the charge, or both, in any order. Never more is booked than the provider has told of.
+
+use contract::{Decision, Money, Time, bodies};
+
+use crate::early::{self, Awaits};
+use crate::record::{Payment, Record, Refund, RefundState, Status};
+use crate::refund::{book, names_a_try, refunded};
+use crate::told::{self, Source};
+
+/// A refund of this name was not asked for here.
+pub(crate) fn one(
+    mut payment: Payment,
+    m: &bodies::ProviderEvent,
+    source: Source,
+    now: Time,
+) -> Decision<Record> {
+    let amount = m.data.amount;
+    // Without a name of its own it could not be told from the next one.
+    if !fits(&payment, amount) || !names_a_try(&payment, &m.data.transaction_id) {
+        return strange();
+    }
+    let more = amount.minor() - nameless(&payment).min(amount.minor());
+    if let Some(decision) = too_much(&payment, m, more, now) {
+        return decision;
+    }
+    let since = payment.refunds.iter().find(|refund| is_nameless(refund)).and_then(|refund| refund.done_at);
+    take_from_the_nameless(&mut payment, amount.minor());
+    let done = Refund::done(0, amount, since.unwrap_or(now));
+    let transaction_id = Some(m.data.transaction_id.clone());
+    payment.refunds.push(Refund { transaction_id, outside: true, ..done });
+    if more == 0 {
+        payment.updated_at = now;
+        return Decision::done("it is known that this went back, and now by which name").save(payment);
+    }
+    let name = m.data.transaction_id.clone();
+    enter(payment, &name, more, source, now)
+}
+
+/// So much has gone back of the charge by now: what is not booked of it went back just now.
+pub(crate) fn in_all(
+    mut payment: Payment,
+    m: &bodies::ProviderEvent,
+    in_all: Money,
+    source: Source,
+    now: Time,
+) -> Decision<Record> {
+    if !fits(&payment, in_all) {
+        return strange();
+    }
+    let by_hand = payment.refunds.iter().filter(|refund| refund.by_hand.is_some());
+    let by_hand: i64 = by_hand.map(|refund| refund.amount.minor()).sum();
+    let more = in_all.minor() - (payment.refunded_minor - by_hand);
+    if more <= 0 {
+        return Decision::ignored("it is known that so much went back");
+    }
+    let asked = |refund: &Refund| refund.state != RefundState::Done && refund.amount.minor() == more;
+    if let Some(at) = payment.refunds.iter().position(asked) {
+        return found(payment, at, m, source, now);
+    }
+    // The sum may hold that one, or may not.
+    if payment.sum_of(RefundState::Asked) > 0 {
+        return early::hold(m, Awaits::Refund, now);
+    }
+    if let Some(decision) = too_much(&payment, m, more, now) {
+        return decision;
+    }
+    let Ok(amount) = Money::from_minor(more, in_all.currency()) else { return strange() };
+    payment.refunds.push(Refund { outside: true, ..Refund::done(0, amount, now) });
+    enter(payment, &name_of_sum(in_all), more, source, now)
+}
+
+fn name_of_sum(in_all: Money) -> String {
+    format!("in_all/{}", in_all.minor())
+}
+
+/// It is one that was asked for here. What the provider's own books had refused they do not know.
+pub(crate) fn found(
+    payment: Payment,
+    at: usize,
+    m: &bodies::ProviderEvent,
+    source: Source,
+    now: Time,
+) -> Decision<Record> {
+    let refund = &payment.refunds[at];
+    let unknown = source == Source::Outside && refund.state == RefundState::Failed;
+    let name = m.data.refunded_in_all.map_or_else(|| m.data.transaction_id.clone(), name_of_sum);
+    let told = unknown.then(|| told::refund(&payment, &name, refund.amount.minor()));
+    let decision = book(payment, at, now);
+    told.flatten().into_iter().fold(decision, Decision::say)
+}
+
+/// It names the refunded charge, and that is another one than the order's. Names of different kinds cannot be compared: one
+/// provider has several for one charge.
+pub(crate) fn is_of_another_charge(payment: &Payment, m: &bodies::ProviderEvent) -> bool {
+    let Some(known) = payment.capture_name() else { return false };
+    let kind = |name: &str| name.split_once('_').map(|(kind, _)| kind.to_string());
+    let names = &m.data.charged_as;
+    !names.iter().any(|name| name == known) && names.iter().any(|name| kind(name) == kind(known))
+}
+
+/// What is known of `minor` by the sum alone gets a name now: it is not counted twice.
+fn take_from_the_nameless(payment: &mut Payment, minor: i64) {
+    let mut left = minor;
+    for refund in payment.refunds.iter_mut().filter(|refund| is_nameless(refund)) {
+        left -= cut(refund, left);
+    }
+    payment.refunds.retain(|refund| !(is_nameless(refund) && refund.amount.is_zero()));
+}
+
+fn fits(payment: &Payment, amount: Money) -> bool {
+    payment.status == Status::Captured && payment.currency == Some(amount.currency()) && amount.minor() > 0
+}
+
+fn strange() -> Decision<Record> {
+    Decision::alarm("the provider gave back what was not asked for; look at its books")
+}
+
+/// What is not there cannot have gone back; what is on its way back may not get there, and then it is.
+fn too_much(payment: &Payment, m: &bodies::ProviderEvent, more: i64, now: Time) -> Option<Decision<Record>> {
+    if more > payment.kept() {
+        return Some(strange());
+    }
+    let asked = payment.sum_of(RefundState::Asked);
+    (more > payment.kept() - asked).then(|| early::hold(m, Awaits::Refund, now))
+}
+
+/// Its entry stands last in the list. The provider's books may have to learn of `more`, the part of it that is new.
+fn enter(mut payment: Payment, name: &str, more: i64, source: Source, now: Time) -> Decision<Record> {
+    payment.refunded_minor += more;
+    payment.updated_at = now;
+    make_room(&mut payment, now);
+    let told = (source == Source::Outside).then(|| told::refund(&payment, name, more)).flatten();
+    let fact = payment.refunds.last().and_then(|refund| {
+        let amount = Money::from_minor(more, refund.amount.currency()).ok()?;
+        Some(refunded(&payment, &Refund { amount, ..refund.clone() }, now))
+    });
+    let decision =
+        Decision::alarm("the provider gave back what was not asked for; it is booked").save(payment);
+    fact.into_iter().chain(told).fold(decision, Decision::say)
+}
+
+/// What the provider keeps refusing is asked for with less, once an operator retries it: no more than is left.
+fn make_room(payment: &mut Payment, now: Time) {
+    let mut over = -payment.left();
+    for refund in payment.refunds.iter_mut().rev().filter(|refund| refund.state == RefundState::Failed) {
+        over -= cut(refund, over);
+        if refund.amount.is_zero() {
+            (refund.state, refund.done_at) = (RefundState::Done, Some(now));
+        }
+    }
+}
+
+/// Makes it smaller by `minor`, or by as much as it has.
+fn cut(refund: &mut Refund, minor: i64) -> i64 {
+    let less = refund.amount.minor().min(minor).max(0);
+    match Money::from_minor(refund.amount.minor() - less, refund.amount.currency()) {
+        Ok(amount) => {
+            refund.amount = amount;
+            less
+        }
+        Err(_) => 0,
+    }
+}
+
+/// What is known by the sum of all that went back alone.
+pub(crate) fn nameless(payment: &Payment) -> i64 {
+    payment.refunds.iter().filter(|refund| is_nameless(refund)).map(|refund| refund.amount.minor()).sum()
+}
+
+fn is_nameless(refund: &Refund) -> bool {
+    refund.outside && refund.transaction_id.is_none()
+}

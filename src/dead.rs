@@ -151,6 +151,12 @@ fn as_it_was(letter: &DeadLetter) -> Result<Message> {
         // Its digits are masked, and so may be the token that stood beside them: the provider would be asked with stars.
         bail!("what held a card number is kept without it, and cannot be sent as it was; discard it");
     }
+    if letter.code == "message_id_invalid" {
+        bail!(
+            "no message may have the id that it came with ({}); replay it with --edit, which gives it another",
+            letter.why
+        );
+    }
     let id = letter.message_id.as_deref().and_then(MessageId::new);
     let id = id.context("it came without a message id; replay it with --edit, which gives it one")?;
     let cause = letter.cause.as_deref().and_then(MessageId::new);

@@ -117,6 +117,14 @@ fn as_they_came(
     if ours && died.exchange.as_deref().and_then(|exchange| Entrance::of(names, exchange)).is_none() {
         return of_ours(logins, queue, incoming, &letter);
     }
+    // What a person puts here by hand may be one of ours, which is known by its id.
+    let letter = match incoming.was_dead_lettered() {
+        true => {
+            let (message_id, why) = incoming.without_an_id_of_ours(letter.why);
+            DeadDelivery { message_id, why, ..letter }
+        }
+        false => letter,
+    };
     match with_asker(names, letter.by, incoming) {
         Some(asked) => {
             let (message_id, body) = (Some(asked.id.to_string()), asked.json().to_string());

@@ -199,7 +199,10 @@ pub struct Message {
 /// What came in, before anybody has made sense of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Raw {
+    /// As its sender chose it.
     pub message_id: Option<String>,
+    /// Made here of its sender's idempotency key; it counts instead of `message_id`.
+    pub of_key: Option<MessageId>,
     pub name: String,
     pub schema: Option<i64>,
     /// Counts for `checkout.submit` alone: where its sender waits for the outcome …
@@ -276,15 +279,8 @@ impl Message {
         if !allowed.is_empty() && !allowed.contains(&by) {
             return Err(Unreadable::not_allowed(by, &raw.name));
         }
-        let id = match &raw.message_id {
-            None => None,
-            Some(id) => Some(MessageId::new(id).ok_or_else(|| {
-                Unreadable::new(
-                    "message_id_invalid",
-                    "message_id must have 1 to 255 bytes and no control characters",
-                )
-            })?),
-        };
+        let chosen = || raw.message_id.as_deref().map(MessageId::chosen).transpose();
+        let id = raw.of_key.clone().map_or_else(chosen, |id| Ok(Some(id)))?;
         if raw.body.len() > BODY_BYTES_MAX {
             let why = format!("the body has {} bytes; at most {BODY_BYTES_MAX}", raw.body.len());
             return Err(Unreadable::new("body_too_large", why));
@@ -312,7 +308,7 @@ impl Message {
         }
         let id = match (id, &body) {
             (Some(id), _) => id,
-            (None, Body::Submit(submit)) => MessageId::from(submit.order_id.uuid()),
+            (None, Body::Submit(submit)) => MessageId::of_order(submit.order_id),
             (None, _) => {
                 let why = "set message_id to an id of your own: without it a repeat cannot be recognised";
                 return Err(Unreadable::new("message_id_missing", why));

@@ -16,6 +16,7 @@ mod fail;
 pub mod gateway;
 pub mod import;
 pub mod metrics;
+mod outside;
 pub mod pause;
 pub mod preview;
 pub mod probe;

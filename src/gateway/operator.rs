@@ -15,7 +15,7 @@ use super::route::{Route, Who};
 use crate::app::WORKERS;
 use crate::door::{Accepted, Refused};
 use crate::preview::Preview;
-use crate::{dead, pause};
+use crate::{dead, outside, pause};
 
 /// A message of 64 KiB and its envelope.
 const ENVELOPE_BYTES_MAX: usize = 96 * 1024;
@@ -122,8 +122,8 @@ async fn preview(call: Call) -> Result<Response, Problem> {
 
 /// As it was sent; with this id if it has none of its own.
 async fn message(call: &Call, or_id: Option<String>) -> Result<Message, Problem> {
-    let submission: Submission = serde_json::from_slice(&call.body).map_err(|why| {
-        let Problem { detail, .. } = Problem::body_invalid(&call.body, &why.to_string());
+    let submission: Submission = outside::read(&call.body).map_err(|why| {
+        let Problem { detail, .. } = Problem::body_invalid(&call.body, &why);
         Problem::bad_request("ENVELOPE_INVALID", detail)
     })?;
     let raw = Raw {

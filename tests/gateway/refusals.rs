@@ -53,10 +53,56 @@ fn what_does_not_fit_is_named_by_its_field_and_in_plain_words() {
     let fits_not = fits_not.problem(422, "body_invalid")["detail"].as_str().unwrap().to_string();
     assert_eq!(fits_not, "the body of stock.adjust does not fit: must be a whole number");
     let no_message = message(r#"{"type":7}"#).problem(400, "ENVELOPE_INVALID");
-    assert_eq!(no_message["detail"], "must be a string");
+    assert_eq!(no_message["detail"], "type must be a string");
     let limit = anna.get("/orders?limit=x").problem(400, "QUERY_INVALID");
     assert_eq!(limit["detail"], "limit must be a whole number");
     gate.shop.close();
+}
+
+#[test]
+fn a_list_is_no_body_of_any_route() {
+    let gate = Gate::open();
+    let (anna, admin) = (gate.customer("anna"), gate.admin());
+    let id = id_of(&place(&anna, "k", &waits_to_be_paid()).is(202));
+    super::orders::status(&anna, &id, "created");
+    let stored =
+        admin.post("/payment-methods", &json!({"method": "paypal", "token": "tok_ok"})).is(201).json();
+    let stored = stored["id"].as_str().unwrap();
+    let document = checkout_saga::gateway::openapi_document();
+    let mut tried = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, route) in methods.as_object().unwrap() {
+            if route["requestBody"]["content"].get("application/json").is_none() || path.contains("webhooks")
+            {
+                continue;
+            }
+            let id = if path.starts_with("/payment-methods/") { stored } else { &id };
+            let path = path.replace("{id}", id).replace("{sku}", "BOOK-DUNE").replace("{role}", "email");
+            let path = path.replace("{code}", "X");
+            let refused = admin.send(&method.to_uppercase(), &path, &[("idempotency-key", "k2")], b" []");
+            assert!([400, 422].contains(&refused.status), "{method} {path}: {refused:?}");
+            let detail = refused.json()["detail"].as_str().unwrap().to_string();
+            assert!(detail.contains("must be a") && detail.contains("object"), "{method} {path}: {detail}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 20, "{tried}");
+    // Each field of it may be missing, and an empty list would be the whole of it.
+    anna.send("POST", &format!("/orders/{id}/cancel"), &[], b"[]").problem(422, "BODY_INVALID");
+    anna.send("POST", &format!("/orders/{id}/cancel"), &[], br#"["too dear"]"#).problem(422, "BODY_INVALID");
+    let nested =
+        anna.send("PUT", "/cart", &[], br#"{"items":[["BOOK-DUNE",2]]}"#).problem(422, "BODY_INVALID");
+    assert_eq!(nested["detail"], "items[0] must be an object");
+    assert_eq!(anna.get(&format!("/orders/{id}")).is(200).json()["status"], "created");
+    assert_eq!(anna.get("/cart").is(200).json()["items"], json!([]));
+    gate.shop.close();
+}
+
+/// It waits for its customer, whatever else happens.
+fn waits_to_be_paid() -> Value {
+    let mut order = body("BOOK-DUNE", 1, "tok_ok");
+    order["payment"]["confirm"] = json!("manual");
+    order
 }
 
 #[test]

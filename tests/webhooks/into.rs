@@ -229,6 +229,8 @@ fn what_is_none_of_our_concern_is_set_aside_and_what_cannot_be_used_is_kept() {
     let (status, problem) = post(&shop, &broken);
     assert_eq!((status, &problem["code"]), (422, &json!("WEBHOOK_UNREADABLE")));
     assert!(!problem.to_string().contains("secret"), "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert_eq!(detail, "data.amount must be an object");
     let letter = shop.dead_letter("body_invalid");
     // An operator mends it, and it counts.
     let mended = event("evt_broken", "payment.succeeded", &order, "12.99").to_string();
@@ -244,6 +246,16 @@ fn what_is_none_of_our_concern_is_set_aside_and_what_cannot_be_used_is_kept() {
     assert_eq!((status, &problem["code"]), (409, &json!("WEBHOOK_ID_REUSED")));
     shop.dead_letter("message_id_reused");
     shop.wait_for(&order, |view| view["status"] == "fulfilled");
+
+    // A list of the right values is no event, and no part of one.
+    let mut listed = event("evt_listed", "payment.succeeded", &order, "12.99");
+    listed["data"]["amount"] = json!(["12.99", "EUR"]);
+    let (status, problem) = post(&shop, &listed);
+    assert_eq!((status, &problem["detail"]), (422, &json!("data.amount must be an object")));
+    let mut listed = intent("evt_listed", "payment_intent.succeeded", &order, 1299);
+    listed["data"] = json!([listed["data"]["object"]]);
+    let (status, problem) = post_as_stripe(&shop, &listed);
+    assert_eq!((status, &problem["detail"]), (422, &json!("data must be an object")));
 
     let (status, problem) = send(&shop, "/webhooks/payments", &[], &"x".repeat(20 * 1024 + 1));
     assert_eq!(status, 413, "{problem}");

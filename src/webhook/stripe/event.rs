@@ -4,7 +4,7 @@
 use contract::{Currency, Money, OrderId, ProviderEvent, ProviderEventData, ProviderEventKind, Time};
 use serde::Deserialize;
 
-use crate::webhook::event::{Envelope, Heard, Unreadable, plain};
+use crate::webhook::event::{Envelope, Heard, Unreadable, parse};
 
 #[derive(Deserialize)]
 struct Event {
@@ -91,7 +91,7 @@ pub fn read(body: &[u8]) -> Result<Heard, Unreadable> {
         }
         _ => return Ok(envelope.set_aside("events of this type are not about payments or refunds")),
     };
-    let event: Event = serde_json::from_slice(body).map_err(|why| envelope.unreadable(plain(&why)))?;
+    let event: Event = parse(body).map_err(|why| envelope.unreadable(why))?;
     let object = &event.data.object;
     let Some(told) = told(&event.data) else {
         return Ok(envelope.set_aside("nothing has come of it so far"));

@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::payload::*;
 use crate::reply::Reply;
+use crate::shape::{is_list, list_for_object};
 use crate::{BodyHash, MessageId, OrderId, Queue, ReplyTo, Role, Speaker, Submit, Time, json_of};
 use crate::{holds_card_number, in_plain_words, json_holds_card_number, not_json};
 
@@ -71,12 +72,15 @@ macro_rules! messages {
             }
 
             fn from_json(name: &str, json: &str, id: Option<&MessageId>) -> Result<Body, Unreadable> {
+                if is_list(json) && !speakers_of(name).is_empty() {
+                    return Err(Unreadable::malformed(name, json, "expected a JSON object"));
+                }
                 let body = match name {
                     "checkout.submit" => {
-                        let raw = serde_json::from_str(json).map_err(|e| Unreadable::malformed(name, json, &e))?;
+                        let raw = serde_json::from_str(json).map_err(|e| Unreadable::malformed(name, json, &e.to_string()))?;
                         Submit::read(raw, id).map(Body::Submit).map_err(|why| Unreadable::new("body_invalid", why))
                     }
-                    $($name => serde_json::from_str(json).map(Body::$variant).map_err(|e| Unreadable::malformed(name, json, &e)),)*
+                    $($name => serde_json::from_str(json).map(Body::$variant).map_err(|e| Unreadable::malformed(name, json, &e.to_string())),)*
                     _ => Err(Unreadable::new("type_unknown", format!("no message is called {name:?}{}", nearest(name)))),
                 };
                 body
@@ -297,6 +301,13 @@ impl Message {
             return Err(Unreadable::new("card_number_refused", why));
         }
         let mut body = Body::from_json(&raw.name, json, id.as_ref())?;
+        // A checkout has looked at each part of its own.
+        if !matches!(body, Body::Submit(_))
+            && let Some(path) = list_for_object(json, &body.to_json())
+        {
+            let why = format!("the body of {} does not fit: {path} must be an object", raw.name);
+            return Err(Unreadable::new("body_invalid", why));
+        }
         if let Body::Submit(submit) = &mut body {
             // The properties alone say so: whoever may only write a body cannot make us write to a queue.
             submit.reply_to = reply_to(raw)?;
@@ -374,11 +385,11 @@ impl Unreadable {
         Self { code, why: why.into() }
     }
 
-    fn malformed(name: &str, json: &str, error: &serde_json::Error) -> Self {
+    fn malformed(name: &str, json: &str, said: &str) -> Self {
         match not_json(json.as_bytes()) {
             Some(why) => Self::new("body_malformed", format!("the body of {name} is not JSON: {why}")),
             None => {
-                let why = in_plain_words(&error.to_string());
+                let why = in_plain_words(said);
                 Self::new("body_invalid", format!("the body of {name} does not fit: {why}"))
             }
         }

@@ -17,6 +17,7 @@ mod examples;
 mod fences;
 mod gateway;
 mod journeys;
+mod logins;
 mod outsiders;
 mod rabbitmq;
 mod readme;

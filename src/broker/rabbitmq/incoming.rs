@@ -15,6 +15,9 @@ use super::frame::{Flaw, REMOVED};
 use super::logins::{Entrance, Logins, Voice};
 use super::topology::{Names, OUTSIDE};
 
+/// In the reason of each letter that came to one of our exchanges from another one.
+pub(crate) const BY_A_BINDING: &str = "came here by a binding";
+
 /// An AMQP message, as it came.
 pub(super) struct Incoming<'a> {
     pub(super) exchange: &'a str,
@@ -354,11 +357,18 @@ impl Incoming<'_> {
     }
 
     /// By which of the exchanges for outsiders it came, directly.
-    fn entrance(&self, names: &Names) -> Result<Entrance, Unreadable> {
+    pub(super) fn entrance(&self, names: &Names) -> Result<Entrance, Unreadable> {
         let not_allowed = |why: String| Err(Unreadable::new("not_allowed", why));
+        if self.exchange == names.events() {
+            return not_allowed(format!(
+                "it was published to exchange {:?} and {BY_A_BINDING}: what we tell comes back to us, and means nothing \
+                 here. Take that binding away; `rabbitmqctl list_bindings` shows it",
+                self.exchange
+            ));
+        }
         let Some(entrance) = Entrance::of(names, self.exchange) else {
             return not_allowed(format!(
-                "it was published to exchange {:?} and came here by a binding; publish it to {} itself",
+                "it was published to exchange {:?} and {BY_A_BINDING}; publish it to {} itself",
                 self.exchange,
                 names.entrance_for(self.name())
             ));

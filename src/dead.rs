@@ -1,5 +1,6 @@
 //! What an operator does about a dead letter is journalled like everything else, before it has any effect.
 
+mod codes;
 mod evict;
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::store::{
 };
 use crate::view::mask::text_as_meant;
 
+pub use codes::CODES;
+pub(crate) use codes::{known_code, known_queue};
 pub(crate) use evict::{STRANGERS_LETTERS_MAX, evict};
 
 /// Letters as `letters` finds them, but our own trouble before all that strangers caused: they crowd none of it out.

@@ -7,6 +7,7 @@ mod audit;
 mod bad_input;
 mod broker_contract;
 mod chaos;
+mod command_line;
 mod compose;
 mod crash;
 mod dashboard;

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use contract::{Message, Raw, Role, Unreadable};
+use contract::{Message, Raw, Role, Unreadable, clean_text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -173,9 +173,18 @@ async fn resume_role(call: Call) -> Result<Response, Problem> {
     done(pause::resume(&*call.gateway.store, worker(&call)?, &who(&call)?).await)
 }
 
+/// They stay in the journal.
+const BY_CHARS_MAX: usize = 100;
+const WHY_CHARS_MAX: usize = 500;
+
 /// The command line says who sits before it; an admin is who the token says.
 fn who(call: &Call) -> Result<Operator, Problem> {
     let (caller, who) = (call.caller()?, call.json_if_any::<Operator>()?);
+    for (field, words, chars_max) in [("by", &who.by, BY_CHARS_MAX), ("why", &who.why, WHY_CHARS_MAX)] {
+        if !words.is_empty() {
+            clean_text(words, chars_max).map_err(|why| Problem::field_invalid(field, &why))?;
+        }
+    }
     Ok(match caller.role {
         super::auth::Role::Operator if !who.by.is_empty() => who,
         _ => Operator { by: caller.id.to_string(), ..who },

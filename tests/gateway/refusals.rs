@@ -129,6 +129,55 @@ fn a_query_parameter_that_is_not_known_is_refused() {
 }
 
 #[test]
+fn a_filter_that_nothing_can_fit_is_refused_with_the_values_there_are() {
+    let gate = Gate::open();
+    let admin = gate.admin();
+    for (path, there_are) in [
+        ("/admin/orders?step=nosuch", "take_payment"),
+        ("/admin/orders?status=nosuch", "fulfilled"),
+        ("/admin/sagas?step=nosuch", "hold_stock"),
+        ("/admin/sagas?status=nosuch", "needs_attention"),
+        ("/admin/dead-letters?code=nosuch", "body_malformed"),
+        ("/admin/dead-letters?queue=nosuch", "unrouted"),
+        ("/admin/dead-letters?status=nosuch", "replayed"),
+        ("/admin/dead-letters?origin=nosuch", "stranger"),
+    ] {
+        let refused = admin.get(path).problem(400, "QUERY_INVALID");
+        assert!(refused["detail"].as_str().unwrap().contains(there_are), "{path}: {refused}");
+        let fits = path.replace("nosuch", there_are);
+        assert_eq!(admin.get(&fits).is(200).json()["items"], json!([]), "{fits}");
+    }
+    for (deed, field) in [("replay", "code"), ("discard", "queue")] {
+        let group = json!({field: "nosuch", "why": "a test"});
+        let refused = admin.post(&format!("/admin/dead-letters/{deed}"), &group).problem(422, "BODY_INVALID");
+        assert!(refused["detail"].as_str().unwrap().starts_with(field), "{refused}");
+    }
+    gate.shop.close();
+}
+
+#[test]
+fn an_admins_words_that_cannot_be_shown_are_refused_wherever_they_would_stay() {
+    let gate = Gate::open();
+    let admin = gate.admin();
+    let id = crate::support::new_id();
+    let escape = "red \u{1b}[31m";
+    for (method, path, body) in [
+        ("PUT", format!("/admin/orders/{id}/status"), json!({"status": "cancelled", "reason": escape})),
+        ("POST", format!("/admin/dead-letters/{id}/replay"), json!({"why": escape})),
+        ("POST", format!("/admin/dead-letters/{id}/discard"), json!({"by": escape})),
+        ("POST", "/admin/roles/email/pause".to_string(), json!({"why": escape})),
+    ] {
+        let refused =
+            admin.send(method, &path, &[], body.to_string().as_bytes()).problem(422, "BODY_INVALID");
+        assert!(
+            refused["detail"].as_str().unwrap().contains("control character U+001B"),
+            "{path}: {refused}"
+        );
+    }
+    gate.shop.close();
+}
+
+#[test]
 fn orders_are_found_by_what_they_cost() {
     let gate = Gate::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());

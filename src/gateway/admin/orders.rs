@@ -95,7 +95,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
     let wanted = search::Wanted {
         q: wanted.q,
         status: wanted.status.map(|status| status.name().to_string()),
-        step: wanted.step,
+        step: one_of("step", wanted.step, search::known_step)?,
         idle_s: wanted.idle_s,
         customer_id: wanted.customer_id,
         from: wanted.from,
@@ -106,6 +106,16 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
     };
     let found = search::orders(&*call.gateway.store, &wanted).await?;
     Ok(Json(json!({"items": found.items, "next": next_of(found.next)})).into_response())
+}
+
+/// A filter with a closed list of values; any other would find nothing in silence.
+pub(super) fn one_of(
+    name: &str,
+    given: Option<String>,
+    known: fn(&str) -> Result<String, String>,
+) -> Result<Option<String>, Problem> {
+    let known = given.map(|given| known(&given)).transpose();
+    known.map_err(|why| Problem::bad_request("QUERY_INVALID", format!("{name}: {why}")))
 }
 
 /// For whoever asks for the page after this one.
@@ -122,6 +132,9 @@ pub(super) async fn story(call: Call) -> Result<Response, Problem> {
 
 pub(super) async fn set_status(call: Call) -> Result<Response, Problem> {
     let (order_id, wanted) = (call.order_id()?, call.json::<NewStatus>()?);
+    if let Some(reason) = &wanted.reason {
+        must_say("reason", reason)?;
+    }
     let seen = orders::shown_order(&call.gateway, call.caller()?, order_id).await?;
     if let Some(is @ ("submitted" | "rejected")) = seen["status"].as_str() {
         return of_no_order(&call, order_id, is, wanted).await;

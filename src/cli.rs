@@ -30,6 +30,7 @@ mod stage;
 mod story;
 mod submit;
 mod topology;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! What an operator does about a dead letter is journalled like everything else, before it has any effect.
 
+mod codes;
 mod evict;
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::store::{
 };
 use crate::view::mask::text_as_meant;
 
+pub use codes::CODES;
+pub(crate) use codes::{known_code, known_queue};
 pub(crate) use evict::{STRANGERS_LETTERS_MAX, evict};
 
 /// Letters as `letters` finds them, but our own trouble before all that strangers caused: they crowd none of it out.
@@ -150,6 +153,12 @@ fn as_it_was(letter: &DeadLetter) -> Result<Message> {
     if letter.code == "card_number_refused" {
         // Its digits are masked, and so may be the token that stood beside them: the provider would be asked with stars.
         bail!("what held a card number is kept without it, and cannot be sent as it was; discard it");
+    }
+    if letter.code == "message_id_invalid" {
+        bail!(
+            "no message may have the id that it came with ({}); replay it with --edit, which gives it another",
+            letter.why
+        );
     }
     let id = letter.message_id.as_deref().and_then(MessageId::new);
     let id = id.context("it came without a message id; replay it with --edit, which gives it one")?;

@@ -1,5 +1,7 @@
 //! Looks at a system from the outside, as a new operator would, and says of each thing what it means and what to do.
 
+mod letters;
+
 use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,7 +14,7 @@ use crate::broker::rabbitmq;
 use crate::config::{AmqpUrl, DatabaseUrl, Settings, Usage, WebhookUrl, exposed_secret_files};
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Filter, Origin, Store, Vitals};
+use crate::store::{Filter, Store};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,8 +45,6 @@ pub struct Findings(pub Vec<Finding>);
 const CLOCKS_APART_MAX: Duration = Duration::from_secs(2);
 /// In a system that keeps up, nothing waits this long, except for what an operator has paused.
 const UNHANDLED_MAX: Duration = Duration::from_secs(60);
-/// Dead letters are told by what they died of; smaller groups are left out.
-const GROUPS_MAX: usize = 100;
 const SAGAS_MAX: usize = 1000;
 const POSTS_MAX: usize = 1000;
 /// Before it, quorum queues could not dead-letter at least once.
@@ -225,7 +225,7 @@ async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<Vec<Rol
         let what = format!("{} deadlines have come due and nobody publishes them", vitals.deadlines_due);
         found.add("work", Level::Warning, what, "run `checkout timers`");
     }
-    look_at_letters(store, vitals, found).await?;
+    letters::look_at(store, vitals, found).await?;
     let filter = Filter { status: Some("needs_attention".into()), limit: SAGAS_MAX, ..Filter::default() };
     match store.list(contract::Table::Sagas, &filter).await?.len() {
         0 => found.good("sagas", "none waits for an operator"),
@@ -245,41 +245,6 @@ async fn deadline_is_late(store: &dyn Store) -> Result<bool, crate::store::Error
     let now = store.now().await?;
     let first = store.deadlines(1).await?;
     Ok(first.first().is_some_and(|(_, due, _)| now.unix_ms() - due.unix_ms() > LATE_MS))
-}
-
-async fn look_at_letters(
-    store: &dyn Store,
-    vitals: Vitals,
-    found: &mut Findings,
-) -> Result<(), crate::store::Error> {
-    let groups = store.dead_groups(GROUPS_MAX).await?;
-    let codes = |origin: Origin| {
-        let mut codes = std::collections::BTreeMap::<&str, u64>::new();
-        for group in groups.iter().filter(|group| group.origin == origin) {
-            *codes.entry(&group.code).or_default() += group.letters;
-        }
-        codes.iter().map(|(code, count)| format!("{count} × {code}")).collect::<Vec<_>>().join(", ")
-    };
-    match vitals.own_dead_letters() {
-        0 => found.good("dead letters", "none of our own is open"),
-        own => found.add(
-            "dead letters",
-            Level::Warning,
-            format!("{own} of our own are open: {}", codes(Origin::Own)),
-            "checkout dead list",
-        ),
-    }
-    let (strangers, evicted) = (vitals.strangers_dead_letters, vitals.evicted_dead_letters);
-    if strangers > 0 || evicted > 0 {
-        let what = format!(
-            "strangers have caused {strangers} that are open ({}); {evicted} older ones were evicted",
-            codes(Origin::Stranger)
-        );
-        let fix = "nothing has to be done: they hold up no order, and past a number the oldest go. Who sends them \
-                   stands in `checkout dead list --origin stranger --each`; a client of yours has to be corrected there";
-        found.add("dead letters", Level::Note, what, fix);
-    }
-    Ok(())
 }
 
 async fn look_at_broker(options: &rabbitmq::Options, paused: &[Role], found: &mut Findings) {
@@ -305,7 +270,9 @@ async fn look_at_broker(options: &rabbitmq::Options, paused: &[Role], found: &mu
     }
     match rabbitmq::plan(options).await {
         Ok(differences) if differences.is_empty() => {
-            found.good("topology", "every exchange and queue is there with the right arguments");
+            let what = "every exchange and queue is there with the right arguments (AMQP does not tell who else has bound \
+                        them: `rabbitmqctl list_bindings` does)";
+            found.good("topology", what);
         }
         Ok(differences) => look_at_differences(&differences, found),
         Err(why) => found.add("topology", Level::Error, why, "checkout topology plan"),

@@ -196,15 +196,15 @@ fn letter(dead: &DeadDelivery, message: Option<&Message>, now: Time) -> DeadLett
 }
 
 /// The same letter has the same id however often it comes. What delivered too often died of has the id that the
-/// loop would give it; other bad messages may have anybody's message id, or none, and are told apart by
-/// what is in them.
+/// loop would give it; other bad messages may have the message id of another, and are told apart by what is in them. Of those
+/// that bear none, the reason may name one.
 fn letter_id(dead: &DeadDelivery, message: Option<&Message>) -> String {
     match (dead.code.as_str(), dead.queue, message) {
         ("delivery_limit", Some(queue), Some(message)) => {
             batch::dead_letter_id(queue.name(), message.id.as_str())
         }
         _ => {
-            let id = dead.message_id.as_deref().unwrap_or_default();
+            let id = dead.message_id.as_deref().unwrap_or(&dead.why);
             let hash = contract::BodyHash::of(&dead.name, &dead.body);
             batch::dead_letter_id(queue_name(dead), &format!("{id}/{hash}"))
         }

@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod import;
 pub mod metrics;
 pub mod operator;
+mod outside;
 pub mod part;
 pub mod pause;
 pub mod preview;

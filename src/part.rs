@@ -5,6 +5,8 @@ use std::fmt;
 
 use contract::{Queue, Role};
 
+use crate::store::Work;
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Part {
     /// A role at its queues.
@@ -35,6 +37,15 @@ impl Part {
     pub fn all() -> Parts {
         let workers = WORKERS.iter().map(|(role, _)| Part::Worker(*role));
         workers.chain([Part::Gateway, Part::Timers]).collect()
+    }
+
+    /// What it does with the database.
+    pub(crate) fn work(self) -> Work {
+        match self {
+            Part::Worker(role) => Work::Of(role),
+            Part::Gateway => Work::Of(Role::Gateway),
+            Part::Timers => Work::Timers,
+        }
     }
 
     /// It stands with one foot in the mock world: it charges, sends, or brings the provider's events.

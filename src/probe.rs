@@ -60,8 +60,14 @@ impl Probe {
         {
             return known.clone();
         }
-        let database = match within(self.store.pauses()).await {
-            Ok(_) => Dependency::ready(),
+        let works: Vec<_> = self.parts.iter().map(|part| part.work()).collect();
+        let can_work = async {
+            // A process without parts has no rights to ask for, and wants to know whether there is a database.
+            self.store.pauses().await?;
+            self.store.check_rights(&works).await
+        };
+        let database = match within(can_work).await {
+            Ok(()) => Dependency::ready(),
             Err(why) => Dependency::away(why),
         };
         let broker = match self.broker.state() {

@@ -20,6 +20,7 @@ pub mod postgres;
 pub mod sqlite;
 mod vitals;
 mod wanted;
+mod work;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 pub use origin::Origin;
 pub use vitals::{Pruned, Vitals};
 pub use wanted::{Filter, History, Totals};
+pub use work::Work;
 
 /// One variant for each thing that a caller does differently.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -60,6 +62,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The database's clock.
     async fn now(&self) -> Result<Time, Error>;
+
+    /// Whether our login may do all of this work, and the database takes what is written at all. [`Error::Refused`] says
+    /// what it may not, and what to do. A file has no logins.
+    async fn check_rights(&self, _works: &[Work]) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// By what idempotency keys become ids. It never changes, so one look is enough for the life of a process.
     async fn keys(&self) -> Result<Keys, Error>;

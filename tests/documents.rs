@@ -78,6 +78,13 @@ fn the_table_of_dead_letters_has_every_code_and_no_other() {
 }
 
 #[test]
+fn a_filter_knows_every_code_that_a_message_can_die_of() {
+    let known = checkout_saga::dead::CODES.iter().map(|code| code.to_string()).collect();
+    let table = first_cells(&document("docs/operations.md"), "Code | Queue");
+    same(&table, &known, "docs/operations.md, beside src/dead/codes.rs,");
+}
+
+#[test]
 fn the_table_of_what_the_audit_checks_has_every_claim_with_its_words() {
     let claims = document("src/audit.rs");
     let claims = claims.split("claims! {").nth(1).unwrap().split('}').next().unwrap();

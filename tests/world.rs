@@ -214,6 +214,8 @@ impl World {
     pub(crate) fn message(&self, id: &str, name: &str, body: &Value) -> Message {
         let raw = Raw {
             message_id: Some(id.to_string()),
+            // As by HTTP, where a key becomes an id of our own form.
+            of_key: MessageId::new(id).filter(MessageId::is_reserved),
             name: name.into(),
             schema: None,
             // Counts for checkouts alone: every one of them is asked about.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use contract::{Body, Message, MessageId, OrderArchive, Speaker, Status, Table, Time};
 use tokio_util::sync::CancellationToken;
 
@@ -61,7 +61,7 @@ async fn put_away(
         }
         // Asked again the next day, if it could not be done.
         let day = now.unix_ms().unsigned_abs() / DAY_MS;
-        let id = MessageId::new(&format!("archive/{}/{day}", order.order_id)).context("our ids are short")?;
+        let id = MessageId::of_name(order.order_id, &format!("archive/{}/{day}", order.order_id));
         let body = Body::OrderArchive(OrderArchive { order_id: order.order_id, ..Default::default() });
         door.bring(Message::new(id, now, body).said_by(Speaker::Timers)).await?;
         asked += 1;

@@ -47,7 +47,12 @@ pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn 
                 connections: connections(parts, seats(&settings.database_url, parts)),
                 ..PostgresOptions::named(&format!("checkout {}", named(parts)))
             };
-            let open = async || Ok(PostgresStore::open(url.reveal(), options.clone()).await?);
+            let works: Vec<_> = parts.iter().map(|part| part.work()).collect();
+            let open = async || {
+                let store = PostgresStore::open(url.reveal(), options.clone()).await?;
+                store.check_rights(&works).await?;
+                Ok(store)
+            };
             let store = wait_for("the database", open).await.with_context(|| url.to_string())?;
             Ok(Arc::new(store))
         }

@@ -42,6 +42,7 @@ use tokio_util::task::TaskTracker;
 use super::{Broker, DeadDelivery, Delivery, Depth, State, Unavailable};
 use crate::store::Said;
 pub use declare::Difference;
+pub(crate) use incoming::BY_A_BINDING;
 pub use inspect::{QueueSeen, Shut, knock, queues, version};
 use link::{Address, Fault, Frames, close, short, soon};
 pub use logins::{Logins, check as check_logins};

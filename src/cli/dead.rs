@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use contract::Queue;
 
 use super::client::Client;
-use super::{WrongUsage, paint, progress};
+use super::{WrongUsage, paint, progress, words};
 use crate::app;
 use crate::config::Settings;
-use crate::dead::own_first;
+use crate::dead::{known_code, known_queue, own_first};
 use crate::operator::{Edited, Operator};
 use crate::store::{DeadLetter, DeadStatus, Letters, Origin, Store};
 use crate::view::mask::{Sight, letter_for_people, text_for_people};
@@ -62,9 +61,9 @@ pub(super) enum Command {
         #[arg(long = "as", value_name = "TYPE", requires = "id")]
         kind: Option<String>,
         /// Stays in the journal
-        #[arg(long, default_value = "")]
-        why: String,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, value_parser = words::reason)]
+        why: Option<String>,
+        #[arg(long, default_value = "operator", value_parser = words::name)]
         by: String,
         /// Only show what it would cause, and what an edit changes
         #[arg(long, requires = "id")]
@@ -78,9 +77,9 @@ pub(super) enum Command {
         #[command(flatten)]
         which: Which,
         /// Stays in the journal
-        #[arg(long)]
+        #[arg(long, value_parser = words::reason)]
         why: String,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "operator", value_parser = words::name)]
         by: String,
     },
 }
@@ -101,10 +100,10 @@ pub(super) struct Which {
 #[derive(clap::Args)]
 pub(super) struct Group {
     /// Those that died of this
-    #[arg(long)]
+    #[arg(long, value_parser = known_code)]
     code: Option<String>,
     /// Those that were meant for this queue
-    #[arg(long)]
+    #[arg(long, value_parser = known_queue)]
     queue: Option<String>,
     /// Those of this type
     #[arg(long = "type", id = "name", value_name = "TYPE")]
@@ -142,7 +141,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
                 return would_be_all(settings, &*store, &which.letters(&*store).await?, edited.as_ref())
                     .await;
             }
-            let who = Operator { edited, ..Operator::new(by, why) };
+            let who = Operator { edited, ..Operator::new(by, why.unwrap_or_default()) };
             let client = Client::open(settings, &store).await?;
             let letters = which.letters(&*store).await?;
             return for_each(&letters, "in its queue again", async |id| client.replay(id, &who).await).await;
@@ -174,14 +173,6 @@ impl Which {
         if !self.all && code.is_none() && queue.is_none() && name.is_none() {
             let why = "say which: an id, a group (--code, --queue, --type), or --all";
             return Err(WrongUsage(why.into()).into());
-        }
-        if let Some(queue) = self.group.queue.as_deref().filter(|queue| Queue::named(queue).is_none()) {
-            let names: Vec<_> = Queue::ALL.iter().map(|queue| queue.name()).collect();
-            // What nobody wanted has a place of its own, which is no queue of ours.
-            if queue != "unrouted" {
-                let why = format!("no queue is called {queue:?}; there are {}, unrouted", names.join(", "));
-                return Err(WrongUsage(why).into());
-            }
         }
         let wanted = Letters { status: Some(DeadStatus::Open), ..self.group.wanted(LETTERS_MAX) };
         let letters = own_first(store, wanted).await?;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use hyper::StatusCode;
 
 use super::client::http;
@@ -14,14 +14,23 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
     let ((Listen::At(mut address), _) | (Listen::Nowhere, Listen::At(mut address))) =
         (settings.ops_listen, settings.listen)
     else {
-        bail!("nothing listens with these settings; give --listen or --ops-listen as the process has it");
+        bail!(
+            "with these settings nothing listens, so that no process can be asked: start the process with --listen or \
+             --ops-listen, and give this command the same"
+        );
     };
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         IpAddr::V4(_) | IpAddr::V6(_) => {}
     }
-    let (status, answer) = http::get(address, "/health/ready").await?;
+    let asked = http::get(address, "/health/ready").await;
+    let (status, answer) = asked.with_context(|| {
+        format!(
+            "nothing answers at {address}. Does the process run? A worker or the timers listen only if they are started \
+             with --listen or --ops-listen: start it with one, and give this command the same"
+        )
+    })?;
     if status == StatusCode::OK {
         say!("ready");
         return Ok(ExitCode::SUCCESS);

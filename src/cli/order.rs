@@ -10,7 +10,7 @@ use contract::{MessageId, OrderId, Role, Table, Time};
 use serde_json::{Value, json};
 
 use super::client::{Client, wait_for};
-use super::{paint, shop};
+use super::{paint, shop, words};
 use crate::app;
 use crate::config::Settings;
 use crate::store::{JournalRow, Store, Totals};
@@ -34,7 +34,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "TEXT")]
         find: Option<String>,
         /// Those under way that stand at this step of their saga
-        #[arg(long)]
+        #[arg(long, value_parser = search::known_step)]
         step: Option<String>,
         /// Those under way of which nothing has been heard for so long
         #[arg(long, value_name = "SECONDS")]
@@ -82,13 +82,13 @@ pub(super) enum Command {
     Cancel {
         #[arg(value_parser = view::order_id)]
         order_id: OrderId,
-        #[arg(long)]
+        #[arg(long, value_parser = words::reason)]
         reason: Option<String>,
         /// As the shop, not as the customer
         #[arg(long)]
         admin: bool,
         /// Who does it for the shop; stands in the audit trail
-        #[arg(long, requires = "admin")]
+        #[arg(long, requires = "admin", value_parser = words::name)]
         by: Option<String>,
         /// Only show what it would cause
         #[arg(long)]
@@ -104,10 +104,10 @@ pub(super) enum Command {
         /// SKU=QUANTITY, as often as needed; without it everything comes back
         #[arg(long = "item", value_name = "SKU=QUANTITY", value_parser = item)]
         items: Vec<(String, u32)>,
-        #[arg(long)]
+        #[arg(long, value_parser = words::reason)]
         reason: Option<String>,
         /// Stands in the audit trail
-        #[arg(long)]
+        #[arg(long, value_parser = words::name)]
         by: Option<String>,
         /// Only show what it would cause
         #[arg(long)]
@@ -120,7 +120,7 @@ pub(super) enum Command {
     Pay {
         #[arg(value_parser = view::order_id)]
         order_id: OrderId,
-        #[arg(long)]
+        #[arg(long, value_parser = words::name)]
         transaction: Option<String>,
         /// Only show what it would cause
         #[arg(long)]
@@ -131,10 +131,10 @@ pub(super) enum Command {
     Archive {
         #[arg(value_parser = view::order_id)]
         order_id: OrderId,
-        #[arg(long)]
+        #[arg(long, value_parser = words::reason)]
         reason: Option<String>,
         /// Stands in the audit trail
-        #[arg(long)]
+        #[arg(long, value_parser = words::name)]
         by: Option<String>,
         /// Only show what it would cause
         #[arg(long)]

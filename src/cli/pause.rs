@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use ::order::MethodState;
 use anyhow::Result;
-use contract::{Body, Message, Method, MethodSwitch, Role, Table, Time, clean_text};
+use contract::{Body, Message, Method, MethodSwitch, Role, Table, Time};
 use serde_json::{Value, json};
 
 use super::client::{Client, wait_for};
 use super::serve::worker;
-use super::{paint, shop};
+use super::{paint, shop, words};
 use crate::app;
 use crate::config::Settings;
 use crate::operator::Operator;
@@ -181,5 +181,5 @@ fn method(code: &str) -> Result<Method, String> {
 
 fn clean(text: &str) -> Result<String, String> {
     const WORDS_MAX: usize = 200;
-    clean_text(text, WORDS_MAX).map(str::to_string).map_err(|why| format!("it {why}"))
+    words::clean(text, WORDS_MAX)
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, wait_for};
 use super::order::row_of;
-use super::{paint, shop};
+use super::{paint, shop, words};
 use crate::app;
 use crate::config::Settings;
 use crate::store::Store;
@@ -27,7 +27,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "TEXT")]
         find: Option<String>,
         /// Those that stand at this step
-        #[arg(long)]
+        #[arg(long, value_parser = search::known_step)]
         step: Option<String>,
         /// Those under way of which nothing has been heard for so long
         #[arg(long, value_name = "SECONDS")]
@@ -51,9 +51,9 @@ pub(super) enum Command {
         #[command(flatten)]
         which: Which,
         /// Stays with the saga
-        #[arg(long)]
+        #[arg(long, value_parser = words::reason)]
         why: Option<String>,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "operator", value_parser = words::name)]
         by: String,
         /// Only show what it would cause
         #[arg(long)]
@@ -72,9 +72,9 @@ pub(super) enum Command {
         #[arg(long, required_if_eq("change", "move"))]
         due: Option<Time>,
         /// Stays with the saga
-        #[arg(long)]
+        #[arg(long, value_parser = words::reason)]
         why: String,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "operator", value_parser = words::name)]
         by: String,
         /// Only show what it would cause
         #[arg(long)]
@@ -90,9 +90,9 @@ pub(super) enum Command {
         #[arg(value_parser = ["done", "give_up"])]
         outcome: String,
         /// What proves it; stays with the saga
-        #[arg(long)]
+        #[arg(long, value_parser = words::reason)]
         evidence: String,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "operator", value_parser = words::name)]
         by: String,
         /// Only show what it would cause
         #[arg(long)]

@@ -1,9 +1,7 @@
 //! What a handler is given: who calls, what was asked, and where to look; limits and tokens were checked before.
 
-use std::error::Error as _;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Uri};
 use contract::{Message, OrderId, Speaker};
@@ -15,6 +13,7 @@ use super::query;
 use super::session::{self, Session};
 use super::state::Gateway;
 use crate::door::{Accepted, Refused};
+use crate::outside;
 
 pub(crate) struct Call {
     pub(crate) gateway: Arc<Gateway>,
@@ -121,10 +120,6 @@ impl Problem {
     }
 }
 
-/// axum's reader knows at which field it fails.
 fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    Json::from_bytes(body).map(|Json(read)| read).map_err(|why| {
-        let said = why.source().map_or_else(|| why.body_text(), ToString::to_string);
-        Problem::body_invalid(body, &said)
-    })
+    outside::read(body).map_err(|why| Problem::body_invalid(body, &why))
 }

@@ -34,6 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "The payment intent of an order that was placed with `payment.confirm: manual`, with its client secret. \
                  An order has one, however often it is asked for",
             )
+            .header("Prefer", "`wait=N`: wait up to N seconds (30 at most) for an order that was accepted a moment ago")
             .takes_up_to::<NewIntent>(SMALL_BODY_BYTES_MAX)
             .answers::<Intent>(201, "the intent")
             .problem(404, "ORDER_NOT_FOUND")
@@ -73,7 +74,8 @@ struct Confirmation {
     /// Instead of a token in the header.
     #[serde(default)]
     client_secret: Option<String>,
-    /// The provider's token, or the id of one of your stored payment methods. Without it, what the order came with.
+    /// The provider's token, or the id of one of your stored payment methods. Without it, what the order came with; after a
+    /// decline it must be named.
     #[serde(default)]
     payment_method: Option<String>,
     /// What the token is of: card, debit_card or paypal. Without it, as the order says.
@@ -110,7 +112,11 @@ async fn create(call: Call) -> Result<Response, Problem> {
         return Err(Problem::conflict("ORDER_NOT_PAYABLE", format!("order {order_id} was rejected")));
     }
     let order = written::look_for(&call, &order_id.to_string(), |_: &Order| true).await?;
-    let order = order.ok_or_else(|| Problem::unavailable("the order worker has not answered in time"))?;
+    let Some(order) = order else {
+        let why = format!("order {order_id} was accepted and is not created yet; ask again in a moment");
+        let problem = Problem::conflict("ORDER_NOT_PAYABLE", why).retry_after(1);
+        return Err(problem.with("order_status", "submitted").with("allowed", seen["actions"].clone()));
+    };
     if order.confirm != Confirm::Manual {
         let why = "it was placed to be charged at once; only payment.confirm: manual waits for an intent";
         return Err(not_payable(&order, why));

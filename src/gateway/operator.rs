@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use contract::{Message, Raw, Role, Unreadable};
+use contract::{Message, Raw, Role, Unreadable, clean_text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,7 +16,7 @@ use crate::door::{Accepted, Refused};
 use crate::operator::Operator;
 use crate::part::WORKERS;
 use crate::preview::Preview;
-use crate::{dead, pause};
+use crate::{dead, outside, pause};
 
 /// A message of 64 KiB and its envelope.
 const ENVELOPE_BYTES_MAX: usize = 96 * 1024;
@@ -96,8 +96,8 @@ async fn preview(call: Call) -> Result<Response, Problem> {
 
 /// As it was sent; with this id if it has none of its own.
 async fn message(call: &Call, or_id: Option<String>) -> Result<Message, Problem> {
-    let submission: Submission = serde_json::from_slice(&call.body).map_err(|why| {
-        let Problem { detail, .. } = Problem::body_invalid(&call.body, &why.to_string());
+    let submission: Submission = outside::read(&call.body).map_err(|why| {
+        let Problem { detail, .. } = Problem::body_invalid(&call.body, &why);
         Problem::bad_request("ENVELOPE_INVALID", detail)
     })?;
     let raw = Raw {
@@ -147,9 +147,18 @@ async fn resume_role(call: Call) -> Result<Response, Problem> {
     done(pause::resume(&*call.gateway.store, worker(&call)?, &who(&call)?).await)
 }
 
+/// They stay in the journal.
+const BY_CHARS_MAX: usize = 100;
+const WHY_CHARS_MAX: usize = 500;
+
 /// The command line says who sits before it; an admin is who the token says.
 fn who(call: &Call) -> Result<Operator, Problem> {
     let (caller, who) = (call.caller()?, call.json_if_any::<Operator>()?);
+    for (field, words, chars_max) in [("by", &who.by, BY_CHARS_MAX), ("why", &who.why, WHY_CHARS_MAX)] {
+        if !words.is_empty() {
+            clean_text(words, chars_max).map_err(|why| Problem::field_invalid(field, &why))?;
+        }
+    }
     Ok(match caller.role {
         super::auth::Role::Operator if !who.by.is_empty() => who,
         _ => Operator { by: caller.id.to_string(), ..who },

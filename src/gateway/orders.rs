@@ -121,7 +121,8 @@ fn placed() -> Vec<Route> {
             .about(
                 "Pay an order that waits for it. A customer, or an admin for one, has an order charged that was placed \
                  with `payment.confirm: manual`: by what it came with, or by the token or stored payment method named \
-                 here; after a decline it may be tried again. An admin books the cash of an order on delivery, which no \
+                 here. After a decline it may be tried again, by what is then named: nothing that was declined is charged again \
+                 unasked (402, `payment_method_required`). An admin books the cash of an order on delivery, which no \
                  customer may: their word is no receipt. Any other order is charged without being asked, once",
             )
             .header("Idempotency-Key", KEY)

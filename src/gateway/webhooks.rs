@@ -228,8 +228,13 @@ async fn bury(call: &Call, id: Option<String>, code: &str, why: &str, now: Time)
     Ok(call.gateway.store.begin().await?.keep(changes).await?)
 }
 
+/// An event is not lost for the form of its id: one that is kept for our own messages stands in another.
 fn message_id(id: &str) -> Result<MessageId, Problem> {
-    MessageId::new(id).ok_or_else(|| Problem::unprocessable("WEBHOOK_UNREADABLE", "its id is too long"))
+    let named = |text: &str| {
+        MessageId::new(text).ok_or_else(|| Problem::unprocessable("WEBHOOK_UNREADABLE", "its id is too long"))
+    };
+    let id = named(id)?;
+    if id.is_reserved() { named(&format!("event/{id}")) } else { Ok(id) }
 }
 
 fn header<'a>(call: &'a Call, name: &str) -> &'a str {

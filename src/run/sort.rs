@@ -80,8 +80,8 @@ fn asked_anew(delivery: &Delivery) -> Option<Arc<Message>> {
     }
     let Message { id, by, at, body, .. } = &*delivery.message;
     let word = reply_to.correlation_id().unwrap_or_default();
-    let name = format!("{order_id}\0{id}\0{}\0{word}", reply_to.queue());
-    let again = MessageId::from(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()));
+    let name = format!("asked_anew\0{order_id}\0{id}\0{}\0{word}", reply_to.queue());
+    let again = MessageId::of_name(*order_id, &name);
     Some(Arc::new(Message::new(again, *at, body.clone()).said_by(*by)))
 }
 

@@ -1,6 +1,6 @@
 //! Which dead letters a stranger can cause at will, and which tell of our own trouble. This is decided here alone.
 
-use contract::Speaker;
+use contract::{MessageId, Speaker};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,9 @@ const NEVER_LET_IN: [&str; 15] = [
     "expired",
 ];
 
+/// Another message had the id before. One of our own has an id that no outsider may choose.
+const ID_TAKEN: &str = "message_id_reused";
+
 /// Anyone who may cancel an order may name any order id. The order worker held the command, and so it speaks in the letter.
 const HELD_FOR_STRANGERS: &str = "order_never_came";
 
@@ -78,7 +81,15 @@ fn is_a_stranger(by: Speaker) -> bool {
 
 impl DeadLetter {
     pub fn origin(&self) -> Origin {
-        Origin::of(&self.code, is_a_stranger(self.by))
+        Origin::of(&self.code, is_a_stranger(self.by) || self.may_have_been_forestalled())
+    }
+
+    /// A stranger may have used its id before: that of an admin's command can be guessed, and goes to a queue that strangers
+    /// send to as well. None of them can be where the provider's events are handled.
+    fn may_have_been_forestalled(&self) -> bool {
+        let id = self.message_id.as_deref().and_then(MessageId::new);
+        let can_be_chosen = id.is_none_or(|id| !id.is_reserved());
+        self.code == ID_TAKEN && can_be_chosen && self.by != Speaker::PaymentProvider
     }
 }
 
@@ -91,5 +102,25 @@ mod tests {
     fn what_was_asked_of_an_order_that_never_came_is_no_trouble_of_our_own() {
         assert_eq!(Origin::of("order_never_came", is_a_stranger(Speaker::Order)), Origin::Stranger);
         assert_eq!(Origin::of("order_unknown", is_a_stranger(Speaker::Saga)), Origin::Own);
+    }
+
+    #[test]
+    fn a_letter_whose_id_an_outsider_could_have_used_first_is_no_trouble_of_our_own() {
+        let letter = |by, id: &str| {
+            let order_id = contract::OrderId::default();
+            let body = contract::OrderArchive { order_id, ..Default::default() };
+            let body = contract::Body::OrderArchive(body);
+            let id = MessageId::new(id).unwrap();
+            let message = contract::Message::new(id, contract::Time::default(), body).said_by(by);
+            let (queue, now) = (contract::Queue::Order, contract::Time::default());
+            crate::batch::dead_letter(queue, &message, 1, ID_TAKEN, "", now).origin()
+        };
+        let (ours, chosen) = ("0195d2a4-0000-8000-8000-000000000001", "upsert-1001");
+        assert_eq!(letter(Speaker::Shop, ours), Origin::Stranger);
+        for by in [Speaker::Shop, Speaker::Admin, Speaker::Timers, Speaker::Saga] {
+            assert_eq!(letter(by, chosen), Origin::Stranger, "{by}");
+        }
+        assert_eq!(letter(Speaker::Saga, ours), Origin::Own);
+        assert_eq!(letter(Speaker::PaymentProvider, chosen), Origin::Own, "a person looks where money is");
     }
 }

@@ -15,6 +15,7 @@ mod nodelay;
 mod own;
 mod pauses;
 mod prune;
+mod rights;
 mod schema;
 mod signed_out;
 mod url;
@@ -34,7 +35,7 @@ use super::census::Census;
 use super::pending::Pending;
 use super::{
     DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Pause, Progress, Pruned,
-    Standing, Store, Transaction, Vitals, json, keys,
+    Standing, Store, Transaction, Vitals, Work, json, keys,
 };
 use connections::{Connections, Limits};
 use watch::Watch;
@@ -131,6 +132,10 @@ impl Store for PostgresStore {
 
     async fn now(&self) -> Result<Time, Error> {
         self.time().await
+    }
+
+    async fn check_rights(&self, works: &[Work]) -> Result<(), Error> {
+        self.check(works).await
     }
 
     async fn keys(&self) -> Result<Keys, Error> {

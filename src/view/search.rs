@@ -59,6 +59,24 @@ const CUSTOMER_CHARS_MAX: usize = 100;
 /// Returns of one order that are shown with it.
 const RETURNS_MAX: usize = 100;
 
+/// A step that no saga has finds nothing, for ever.
+pub fn known_step(step: &str) -> Result<String, String> {
+    let steps = steps();
+    match steps.contains(&step) {
+        true => Ok(step.to_string()),
+        false => Err(format!("no step is called {step:?}; there are {}", steps.join(", "))),
+    }
+}
+
+/// Of all definitions, the old ones too.
+pub fn steps() -> Vec<&'static str> {
+    let all = saga::sketches().into_iter().flat_map(|sketch| sketch.steps).map(|step| step.name);
+    let mut steps: Vec<_> = all.collect();
+    steps.sort_unstable();
+    steps.dedup();
+    steps
+}
+
 pub async fn orders(store: &dyn Store, wanted: &Wanted) -> Result<Found> {
     let text = wanted.text();
     if let Some(beginning) = text.filter(|text| is_beginning(text)) {

@@ -2,8 +2,10 @@
 
 use contract::{ProviderEvent, ProviderEventKind, clean_text};
 use serde::Deserialize;
-use serde::de::IntoDeserializer;
 use serde::de::value::{Error as Unknown, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer};
+
+use crate::outside;
 
 /// Providers' own ids have about 30 characters.
 const ID_CHARS_MAX: usize = 200;
@@ -38,7 +40,7 @@ pub(super) struct Envelope {
 impl Envelope {
     pub(super) fn read(body: &[u8]) -> Result<Self, Unreadable> {
         let nameless = |why: String| Unreadable { event_id: None, why };
-        let envelope: Self = serde_json::from_slice(body).map_err(|why| nameless(plain(&why)))?;
+        let envelope: Self = parse(body).map_err(nameless)?;
         clean_text(&envelope.id, ID_CHARS_MAX).map_err(|why| nameless(format!("its id {why}")))?;
         clean_text(&envelope.kind, KIND_CHARS_MAX)
             .map_err(|why| envelope.unreadable(format!("its type {why}")))?;
@@ -54,12 +56,12 @@ impl Envelope {
     }
 }
 
-/// Where it fails, and not at what: that may be personal.
-pub(super) fn plain(why: &serde_json::Error) -> String {
-    match why.is_data() {
-        true => contract::in_plain_words(&why.to_string()),
-        false => "it is not JSON".to_string(),
-    }
+/// `Err` names the field that does not fit, and not what stands there: that may be personal.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    outside::read(body).map_err(|why| match contract::not_json(body) {
+        Some(place) => format!("it is not JSON: {place}"),
+        None => contract::in_plain_words(&why),
+    })
 }
 
 /// In the form that our own queue knows, `docs/asyncapi.yaml`.
@@ -69,6 +71,6 @@ pub fn read(body: &[u8]) -> Result<Heard, Unreadable> {
     if ProviderEventKind::deserialize(kind).is_err() {
         return Ok(envelope.set_aside("events of this type are not about payments or refunds"));
     }
-    let event = serde_json::from_slice(body).map_err(|why| envelope.unreadable(plain(&why)))?;
+    let event = parse(body).map_err(|why| envelope.unreadable(why))?;
     Ok(Heard::Event(Box::new(event)))
 }

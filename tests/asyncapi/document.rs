@@ -18,7 +18,7 @@ AMQP properties:
 
 | property | meaning |
 |---|---|
-| `message_id` | what a repeat is recognised by: any text of 1 to 255 bytes. The same id with another type or body becomes the dead letter `message_id_reused` |
+| `message_id` | what a repeat is recognised by: any text of 1 to 255 bytes but a UUID of version 8, a form that is kept for our own messages (dead letter `message_id_invalid`). The same id with another type or body becomes the dead letter `message_id_reused` |
 | `type` | the message's type; if it is missing, the routing key counts |
 | `correlation_id` | in what we say: the order id. On a `checkout.submit` with `reply_to`: your own word, which comes back with the outcome |
 | `reply_to` | on a `checkout.submit`: a queue of yours, for one message with the outcome |

@@ -59,6 +59,36 @@ fn an_admin_lets_in_what_an_admin_may_say_and_the_journal_knows_the_name() {
 }
 
 #[test]
+fn an_id_of_our_own_form_is_taken_by_no_way_in() {
+    let gate = Gate::open();
+    let (ours, admin) = ("0195d2a4-0000-8000-8000-000000000001", gate.admin());
+    let adjust = json!({"sku": "BOOK-DUNE", "delta": 1, "reason": "found"});
+    let message = json!({"type": "stock.adjust", "message_id": ours, "body": adjust});
+    for path in ["/admin/messages", "/admin/preview"] {
+        let refused = admin.post(path, &message).problem(422, "message_id_invalid");
+        assert!(refused["detail"].as_str().unwrap().contains("UUID of version 8"), "{refused}");
+    }
+    // An order may have such an id, and the message that places it has another.
+    let mut named = body("BOOK-DUNE", 1, "tok_ok");
+    named["order_id"] = json!(ours);
+    let placed = gate.customer("anna").post("/orders", &named);
+    assert_eq!(placed.is(202).json()["order_id"], ours);
+    status(&gate.customer("anna"), ours, "fulfilled");
+    let known = || async {
+        let ids = [contract::MessageId::new(ours).unwrap()];
+        let mut transaction = gate.shop.folder.store().await.begin().await.unwrap();
+        let mut handled = Vec::new();
+        for role in [contract::Role::Gateway, contract::Role::Order, contract::Role::Stock] {
+            handled.extend(transaction.handled(role, &ids).await.unwrap().1);
+        }
+        handled
+    };
+    let known = crate::support::block_on(known());
+    assert!(known.is_empty(), "{known:?}");
+    gate.shop.close();
+}
+
+#[test]
 fn the_catalogue_the_stock_and_the_discounts_are_as_they_were_put_when_the_answer_comes() {
     let gate = Gate::open();
     let (admin, anna) = (gate.admin(), gate.customer("anna"));

@@ -132,7 +132,11 @@ fn paying_tells_of_success_and_of_failure_as_soon_as_it_is_known() {
     let declined = |body: Value| pay(&anna, body).problem(402, "PAYMENT_DECLINED")["decline_code"].clone();
     assert_eq!(declined(json!({})), "payment_method_required");
     assert_eq!(declined(json!({"token": "tok_insufficient_funds"})), "insufficient_funds");
+    assert_eq!(declined(json!({})), "payment_method_required", "a declined token is not tried again unasked");
     assert_eq!(declined(json!({"payment_method_id": "pm_x"})), "payment_method_unknown");
+    let both = pay(&anna, json!({"token": "tok_ok", "payment_method_id": "pm_x"}));
+    let both = both.problem(422, "PAYMENT_METHOD_INVALID")["detail"].clone();
+    assert_eq!(both, "payment_method_id: send either a token or this");
     pay(&anna, json!({"token": "two words"})).problem(422, "PAYMENT_METHOD_INVALID");
     pay(&ben, json!({"token": "tok_ok"})).problem(404, "ORDER_NOT_FOUND");
     let stored =
@@ -144,7 +148,8 @@ fn paying_tells_of_success_and_of_failure_as_soon_as_it_is_known() {
 
     let cash = id_of(&place_and_wait(&anna, "cash", &on_delivery("BOOK-DUNE")).is(201));
     let path = format!("/orders/{cash}/pay");
-    anna.post(&path, &json!({})).problem(403, "FORBIDDEN");
+    let told = anna.post(&path, &json!({})).problem(403, "FORBIDDEN")["detail"].to_string();
+    assert!(told.contains("can no longer be cancelled") && !told.contains("you may cancel"), "{told}");
     let refused = admin.post(&path, &json!({"token": "tok_ok"})).problem(409, "ORDER_NOT_PAYABLE");
     assert_eq!(refused["errors"][0]["code"], "token_not_taken");
     admin.post(&path, &json!({"transaction_id": "receipt 7"})).is(201);
@@ -154,6 +159,7 @@ fn paying_tells_of_success_and_of_failure_as_soon_as_it_is_known() {
     ask(&anna, &path, &json!({})).is(202);
     let out = anna.post(&path, &json!({})).problem(409, "ORDER_NOT_PAYABLE");
     assert!(out["detail"].as_str().unwrap().contains("under way"), "{out}");
+    assert_eq!((&out["order_status"], &out["allowed"]), (&json!("created"), &json!(["cancel"])));
     anna.post(&format!("/orders/{given_up}/cancel"), &json!({})).is(200);
     anna.post(&path, &json!({})).problem(409, "ORDER_NOT_PAYABLE");
     gate.shop.close();
@@ -223,5 +229,65 @@ fn a_decline_is_told_to_all_who_listen() {
         assert_eq!(anna.get(&format!("/orders/{id}")).json()["status"], "created");
         anna.post(&format!("/orders/{id}/pay"), &json!({"token": "tok_ok"})).is(201);
     }
+    gate.shop.close();
+}
+
+#[test]
+fn an_admin_cancels_what_is_not_created_yet_and_hears_what_else_may_be_asked() {
+    let gate = open();
+    let (anna, admin) = (gate.customer("anna"), gate.admin());
+    rests(&gate);
+    let id = id_of(&place(&anna, "k", &body("BOOK-DUNE", 1, "tok_ok")).is(202));
+    let put = |path: &str, to: &str| {
+        admin.send("PUT", path, &[("prefer", "wait=0")], json!({"status": to}).to_string().as_bytes())
+    };
+    let path = format!("/admin/orders/{id}/status");
+    for to in ["paid", "refunded", "archived"] {
+        let refused = put(&path, to).problem(409, "ORDER_INVALID_TRANSITION");
+        assert_eq!(
+            (&refused["order_status"], &refused["allowed"]),
+            (&json!("submitted"), &json!(["cancelled"]))
+        );
+        assert!(refused["detail"].as_str().unwrap().contains("not created yet"), "{refused}");
+    }
+    let refund = ask(&admin, &format!("/admin/orders/{id}/refund"), &json!({}));
+    let refund = refund.problem(409, "ORDER_NOT_REFUNDABLE");
+    assert_eq!(refund["allowed"], json!(["cancel"]));
+    assert!(refund["detail"].as_str().unwrap().contains("it can be cancelled"), "{refund}");
+    put(&format!("/admin/orders/{}/status", crate::support::new_id()), "cancelled")
+        .problem(404, "ORDER_NOT_FOUND");
+    assert_eq!(put(&path, "cancelled").is(202).json()["status"], "submitted");
+    order_role(&gate, "resume");
+    let order = status(&anna, &id, "cancelled");
+    assert_eq!(order["reason"], "cancelled_by_admin");
+    let rejected = place_and_wait(&anna, "k2", &rejected()).problem(422, "ORDER_INVALID");
+    let path = format!("/admin/orders/{}/status", rejected["order_id"].as_str().unwrap());
+    let refused = put(&path, "cancelled").problem(409, "ORDER_INVALID_TRANSITION");
+    assert_eq!((&refused["order_status"], &refused["allowed"]), (&json!("rejected"), &json!([])));
+    gate.shop.close();
+}
+
+/// Its discount code is unknown, which the order worker alone can tell.
+fn rejected() -> Value {
+    let mut order = body("BOOK-DUNE", 1, "tok_ok");
+    order["discount_code"] = json!("NO-SUCH-CODE");
+    order
+}
+
+#[test]
+fn the_intent_of_an_order_that_is_not_created_yet_is_asked_for_again_in_a_moment() {
+    let gate = open();
+    let anna = gate.customer("anna");
+    rests(&gate);
+    let mut later = body("BOOK-DUNE", 1, "tok_ok");
+    later["payment"]["confirm"] = json!("manual");
+    let id = id_of(&place(&anna, "k", &later).is(202));
+    let asked = ask(&anna, "/payment-intents", &json!({"order_id": id}));
+    assert_eq!(asked.headers["retry-after"], "1");
+    let refused = asked.problem(409, "ORDER_NOT_PAYABLE");
+    assert_eq!((&refused["order_status"], &refused["allowed"]), (&json!("submitted"), &json!(["cancel"])));
+    assert!(refused["detail"].as_str().unwrap().contains("ask again in a moment"), "{refused}");
+    order_role(&gate, "resume");
+    anna.post("/payment-intents", &json!({"order_id": id})).is(201);
     gate.shop.close();
 }

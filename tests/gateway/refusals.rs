@@ -53,10 +53,56 @@ fn what_does_not_fit_is_named_by_its_field_and_in_plain_words() {
     let fits_not = fits_not.problem(422, "body_invalid")["detail"].as_str().unwrap().to_string();
     assert_eq!(fits_not, "the body of stock.adjust does not fit: must be a whole number");
     let no_message = message(r#"{"type":7}"#).problem(400, "ENVELOPE_INVALID");
-    assert_eq!(no_message["detail"], "must be a string");
+    assert_eq!(no_message["detail"], "type must be a string");
     let limit = anna.get("/orders?limit=x").problem(400, "QUERY_INVALID");
     assert_eq!(limit["detail"], "limit must be a whole number");
     gate.shop.close();
+}
+
+#[test]
+fn a_list_is_no_body_of_any_route() {
+    let gate = Gate::open();
+    let (anna, admin) = (gate.customer("anna"), gate.admin());
+    let id = id_of(&place(&anna, "k", &waits_to_be_paid()).is(202));
+    super::orders::status(&anna, &id, "created");
+    let stored =
+        admin.post("/payment-methods", &json!({"method": "paypal", "token": "tok_ok"})).is(201).json();
+    let stored = stored["id"].as_str().unwrap();
+    let document = checkout_saga::gateway::openapi_document();
+    let mut tried = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, route) in methods.as_object().unwrap() {
+            if route["requestBody"]["content"].get("application/json").is_none() || path.contains("webhooks")
+            {
+                continue;
+            }
+            let id = if path.starts_with("/payment-methods/") { stored } else { &id };
+            let path = path.replace("{id}", id).replace("{sku}", "BOOK-DUNE").replace("{role}", "email");
+            let path = path.replace("{code}", "X");
+            let refused = admin.send(&method.to_uppercase(), &path, &[("idempotency-key", "k2")], b" []");
+            assert!([400, 422].contains(&refused.status), "{method} {path}: {refused:?}");
+            let detail = refused.json()["detail"].as_str().unwrap().to_string();
+            assert!(detail.contains("must be a") && detail.contains("object"), "{method} {path}: {detail}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 20, "{tried}");
+    // Each field of it may be missing, and an empty list would be the whole of it.
+    anna.send("POST", &format!("/orders/{id}/cancel"), &[], b"[]").problem(422, "BODY_INVALID");
+    anna.send("POST", &format!("/orders/{id}/cancel"), &[], br#"["too dear"]"#).problem(422, "BODY_INVALID");
+    let nested =
+        anna.send("PUT", "/cart", &[], br#"{"items":[["BOOK-DUNE",2]]}"#).problem(422, "BODY_INVALID");
+    assert_eq!(nested["detail"], "items[0] must be an object");
+    assert_eq!(anna.get(&format!("/orders/{id}")).is(200).json()["status"], "created");
+    assert_eq!(anna.get("/cart").is(200).json()["items"], json!([]));
+    gate.shop.close();
+}
+
+/// It waits for its customer, whatever else happens.
+fn waits_to_be_paid() -> Value {
+    let mut order = body("BOOK-DUNE", 1, "tok_ok");
+    order["payment"]["confirm"] = json!("manual");
+    order
 }
 
 #[test]
@@ -79,6 +125,55 @@ fn a_query_parameter_that_is_not_known_is_refused() {
     assert!(known["detail"].as_str().unwrap().contains("limit"), "{known}");
     admin.get("/orders?limit=1&limit=2").problem(400, "QUERY_INVALID");
     admin.get("/health?now=1").is(200);
+    gate.shop.close();
+}
+
+#[test]
+fn a_filter_that_nothing_can_fit_is_refused_with_the_values_there_are() {
+    let gate = Gate::open();
+    let admin = gate.admin();
+    for (path, there_are) in [
+        ("/admin/orders?step=nosuch", "take_payment"),
+        ("/admin/orders?status=nosuch", "fulfilled"),
+        ("/admin/sagas?step=nosuch", "hold_stock"),
+        ("/admin/sagas?status=nosuch", "needs_attention"),
+        ("/admin/dead-letters?code=nosuch", "body_malformed"),
+        ("/admin/dead-letters?queue=nosuch", "unrouted"),
+        ("/admin/dead-letters?status=nosuch", "replayed"),
+        ("/admin/dead-letters?origin=nosuch", "stranger"),
+    ] {
+        let refused = admin.get(path).problem(400, "QUERY_INVALID");
+        assert!(refused["detail"].as_str().unwrap().contains(there_are), "{path}: {refused}");
+        let fits = path.replace("nosuch", there_are);
+        assert_eq!(admin.get(&fits).is(200).json()["items"], json!([]), "{fits}");
+    }
+    for (deed, field) in [("replay", "code"), ("discard", "queue")] {
+        let group = json!({field: "nosuch", "why": "a test"});
+        let refused = admin.post(&format!("/admin/dead-letters/{deed}"), &group).problem(422, "BODY_INVALID");
+        assert!(refused["detail"].as_str().unwrap().starts_with(field), "{refused}");
+    }
+    gate.shop.close();
+}
+
+#[test]
+fn an_admins_words_that_cannot_be_shown_are_refused_wherever_they_would_stay() {
+    let gate = Gate::open();
+    let admin = gate.admin();
+    let id = crate::support::new_id();
+    let escape = "red \u{1b}[31m";
+    for (method, path, body) in [
+        ("PUT", format!("/admin/orders/{id}/status"), json!({"status": "cancelled", "reason": escape})),
+        ("POST", format!("/admin/dead-letters/{id}/replay"), json!({"why": escape})),
+        ("POST", format!("/admin/dead-letters/{id}/discard"), json!({"by": escape})),
+        ("POST", "/admin/roles/email/pause".to_string(), json!({"why": escape})),
+    ] {
+        let refused =
+            admin.send(method, &path, &[], body.to_string().as_bytes()).problem(422, "BODY_INVALID");
+        assert!(
+            refused["detail"].as_str().unwrap().contains("control character U+001B"),
+            "{path}: {refused}"
+        );
+    }
     gate.shop.close();
 }
 

@@ -8,7 +8,7 @@ use checkout_saga::broker::rabbitmq::{Options, RabbitBroker};
 use checkout_saga::import;
 use checkout_saga::store::sqlite::SqliteStore;
 use checkout_saga::store::{Changes, DeadLetter, DeadStatus, JournalRow, Said, Store};
-use contract::{Queue, Role, Time};
+use contract::{Queue, Role, Speaker, Time};
 use lapin::BasicProperties;
 use lapin::options::{BasicGetOptions, BasicNackOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -83,6 +83,32 @@ async fn a_command_that_no_queue_wants_ends_as_a_dead_letter_with_a_reason() {
     }
     // A fact without listeners is no failure.
     assert_eq!(outsider.ready_in(&yard.corner.names().unrouted()).await, 0);
+}
+
+#[tokio::test]
+async fn what_comes_back_by_a_binding_of_others_is_named_with_its_exchange_and_keeps_no_rights() {
+    let yard = Graveyard::new().await;
+    yard.import();
+    let outsider = yard.corner.outsider().await;
+    let (to, from) = (yard.corner.names().commands(), yard.corner.names().events());
+    let bound = outsider.channel.exchange_bind(
+        to.as_str().into(),
+        from.as_str().into(),
+        "#".into(),
+        lapin::options::ExchangeBindOptions::default(),
+        FieldTable::default(),
+    );
+    bound.await.unwrap();
+    let id = BasicProperties::default().with_message_id("fact".into()).with_type("order.archived".into());
+    outsider.publishes(&from, "order.archived", id, CANCEL).await;
+    let letter = yard.letters(1).await.pop().unwrap();
+    assert_eq!(
+        (letter.code.as_str(), letter.by, letter.queue.as_str()),
+        ("not_allowed", Speaker::Outsider, "unrouted")
+    );
+    for says in [from.as_str(), "came here by a binding", "rabbitmqctl list_bindings"] {
+        assert!(letter.why.contains(says), "{}", letter.why);
+    }
 }
 
 #[tokio::test]

@@ -228,6 +228,32 @@ async fn the_helpers_can_do_their_work_under_their_own_roles() {
 }
 
 #[tokio::test]
+async fn each_login_may_do_the_work_of_its_own_role_and_of_no_other() {
+    let (schema, owner) = schema_with_roles().await;
+    let workers = Role::ALL.into_iter().filter(|role| *role != Role::Operator).map(Work::Of);
+    let works: Vec<Work> = workers.chain([Work::Timers]).collect();
+    owner.check_rights(&works).await.unwrap();
+    for login in ROLES {
+        let store = as_role(&schema, login).await;
+        for work in &works {
+            let may = store.check_rights(&[*work]).await;
+            match (&may, work.name() == login) {
+                (Ok(()), own) => assert!(own, "{login} may do the work of {}", work.name()),
+                (Err(Error::Refused(why)), false) => {
+                    assert!(why.contains(&format!("cannot do the work of {}", work.name())), "{why}");
+                }
+                (Err(why), _) => panic!("{login} and the work of {}: {why}", work.name()),
+            }
+        }
+        // A process without parts needs nothing.
+        store.check_rights(&[]).await.unwrap();
+    }
+    let written = owner.journal_page(0, 9).await.unwrap();
+    assert!(written.is_empty(), "the question leaves nothing behind: {written:?}");
+    schema.gone().await;
+}
+
+#[tokio::test]
 async fn nobody_sees_or_writes_the_journal_in_anothers_name() {
     let (schema, owner) = schema_with_roles().await;
     owner.begin().await.unwrap().keep(journal(row(Role::Saga, &archive(1), vec![]))).await.unwrap();

@@ -3,7 +3,8 @@
 use checkout_saga::broker::Broker as _;
 use checkout_saga::dead::replay;
 use checkout_saga::operator::{Edited, Operator};
-use contract::{Queue, Speaker};
+use checkout_saga::store::Origin;
+use contract::{MessageId, OrderId, Queue, Role, Speaker};
 use lapin::options::BasicGetOptions;
 use lapin::types::{AMQPValue, FieldTable};
 
@@ -48,6 +49,42 @@ async fn what_a_shop_may_not_say_is_not_said_by_a_replay_either_as_it_was_or_edi
     replay(&*readers.store, &*readers.timers, &died.id, &operator(Some(cancel))).await.unwrap();
     until_stored("a taken message", async || readers.taken.lock().await.len() == 1).await;
     assert!(readers.taken.lock().await.values().all(|message| message.by == Speaker::Shop));
+}
+
+/// As the saga's login says it to the order worker.
+const PAID: &str = r#"{"order_id":"0195d2a4-0000-7000-8000-000000000001","transaction_id":"ch_1"}"#;
+
+#[tokio::test]
+async fn a_shop_cannot_take_the_id_of_a_message_of_ours_before_that_is_said() {
+    let readers = Readers::new().await;
+    let order: OrderId = "0195d2a4-0000-7000-8000-000000000001".parse().unwrap();
+    // Everything it is made of is known to the shop, which sent the cause.
+    let cause = MessageId::new("the shop's own").unwrap();
+    let ours = MessageId::derived(Some(order), Role::Saga, &cause, 0).to_string();
+    let shop = readers.corner.outsider_at(&readers.house.url_of("shop")).await;
+    let cancel = format!(r#"{{"order_id":"{order}"}}"#);
+    shop.sends("order.cancel", with_id(&ours), cancel.as_bytes()).await;
+    until_stored("a letter", async || !readers.letters().await.is_empty()).await;
+    let died = readers.letters().await.pop().unwrap();
+    assert_eq!((died.code.as_str(), died.by), ("message_id_invalid", Speaker::Shop));
+    assert_eq!((died.origin(), &died.message_id), (Origin::Stranger, &None));
+    // An operator who gives it up, or sends it under another id, does not take that id either.
+    let who = operator(None);
+    let refused = replay(&*readers.store, &*readers.timers, &died.id, &who).await.unwrap_err();
+    let says = format!("{refused:#}");
+    assert!(says.contains("replay it with --edit, which gives it another") && says.contains(&ours), "{says}");
+    let edited = Edited { name: None, body: Some(cancel) };
+    replay(&*readers.store, &*readers.timers, &died.id, &operator(Some(edited))).await.unwrap();
+    let known = [MessageId::new(&ours).unwrap()];
+    let (_, handled) = readers.store.begin().await.unwrap().handled(Role::Order, &known).await.unwrap();
+    assert!(handled.is_empty(), "{handled:?}");
+    let saga = readers.corner.outsider_at(&readers.house.url_of("saga")).await;
+    let says = with_id(&ours).with_type("order.mark_paid".into());
+    let says = says.with_user_id(readers.house.login("saga").into());
+    let (exchange, key) = (readers.corner.names().queues(), readers.corner.names().queue(Queue::Order));
+    saga.publishes(&exchange, &key, says, PAID.as_bytes()).await;
+    let became = readers.became(std::slice::from_ref(&ours)).await;
+    assert_eq!(became[&ours], Became::Taken(Speaker::Saga));
 }
 
 #[tokio::test]

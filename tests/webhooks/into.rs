@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use checkout_saga::store::Store as _;
 use checkout_saga::webhook::standard::Secrets;
 use contract::Role;
 use hmac::{Hmac, KeyInit, Mac};
@@ -228,6 +229,8 @@ fn what_is_none_of_our_concern_is_set_aside_and_what_cannot_be_used_is_kept() {
     let (status, problem) = post(&shop, &broken);
     assert_eq!((status, &problem["code"]), (422, &json!("WEBHOOK_UNREADABLE")));
     assert!(!problem.to_string().contains("secret"), "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert_eq!(detail, "data.amount must be an object");
     let letter = shop.dead_letter("body_invalid");
     // An operator mends it, and it counts.
     let mended = event("evt_broken", "payment.succeeded", &order, "12.99").to_string();
@@ -244,8 +247,34 @@ fn what_is_none_of_our_concern_is_set_aside_and_what_cannot_be_used_is_kept() {
     shop.dead_letter("message_id_reused");
     shop.wait_for(&order, |view| view["status"] == "fulfilled");
 
+    // A list of the right values is no event, and no part of one.
+    let mut listed = event("evt_listed", "payment.succeeded", &order, "12.99");
+    listed["data"]["amount"] = json!(["12.99", "EUR"]);
+    let (status, problem) = post(&shop, &listed);
+    assert_eq!((status, &problem["detail"]), (422, &json!("data.amount must be an object")));
+    let mut listed = intent("evt_listed", "payment_intent.succeeded", &order, 1299);
+    listed["data"] = json!([listed["data"]["object"]]);
+    let (status, problem) = post_as_stripe(&shop, &listed);
+    assert_eq!((status, &problem["detail"]), (422, &json!("data must be an object")));
+
     let (status, problem) = send(&shop, "/webhooks/payments", &[], &"x".repeat(20 * 1024 + 1));
     assert_eq!(status, 413, "{problem}");
+}
+
+#[test]
+fn an_event_whose_id_has_our_own_form_counts_and_takes_no_id_of_ours() {
+    let shop = shop();
+    let order = waiting(&shop);
+    let ours = "0195d2a4-0000-8000-8000-000000000001";
+    assert_eq!(post(&shop, &event(ours, "payment.succeeded", &order, "12.99")).0, 200);
+    let again = post(&shop, &event(ours, "payment.succeeded", &order, "12.99"));
+    assert_eq!(again, (200, json!({"event_id": ours, "what": "repeat"})));
+    shop.wait_for(&order, |view| view["status"] == "fulfilled");
+    let rows = crate::support::block_on(async { shop.folder.store().await.journal_page(0, 10_000).await });
+    let rows = rows.unwrap().into_iter().map(|(_, row)| row);
+    let events: Vec<_> =
+        rows.filter(|row| row.name == "payment.webhook").map(|row| row.id.to_string()).collect();
+    assert!(!events.is_empty() && events.iter().all(|id| *id == format!("event/{ours}")), "{events:?}");
 }
 
 /// An event of Stripe's about a payment intent for that order.

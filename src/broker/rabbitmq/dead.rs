@@ -1,6 +1,6 @@
 //! What nobody could read, route or handle goes to `Q.dead` with its reason, and is told apart here on its way out.
 
-use contract::{Message, Queue, Speaker, Time};
+use contract::{Message, Queue, Speaker, Time, Unreadable};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::envelope::{BUNDLE, Unread, plain, text, unpack};
@@ -78,7 +78,7 @@ fn as_they_came(
     let by = logins.of_dead(incoming.login(), &letter.name);
     let letter = DeadDelivery { by, ..letter };
     let Some(queue) = lay_in else {
-        return vec![unrouted(incoming, letter)];
+        return vec![unrouted(names, incoming, letter)];
     };
     // The broker marks what it puts here itself. Without its mark, one of our own logins put it here.
     if let (false, Some(code)) = (incoming.was_dead_lettered(), incoming.text("dead_code")) {
@@ -117,6 +117,14 @@ fn as_they_came(
     if ours && died.exchange.as_deref().and_then(|exchange| Entrance::of(names, exchange)).is_none() {
         return of_ours(logins, queue, incoming, &letter);
     }
+    // What a person puts here by hand may be one of ours, which is known by its id.
+    let letter = match incoming.was_dead_lettered() {
+        true => {
+            let (message_id, why) = incoming.without_an_id_of_ours(letter.why);
+            DeadDelivery { message_id, why, ..letter }
+        }
+        false => letter,
+    };
     match with_asker(names, letter.by, incoming) {
         Some(asked) => {
             let (message_id, body) = (Some(asked.id.to_string()), asked.json().to_string());
@@ -164,12 +172,23 @@ fn of_ours(
 }
 
 /// Meant for a queue of ours, if its type says so and anybody may send that type: then it can be replayed.
-fn unrouted(incoming: &Incoming<'_>, letter: DeadDelivery) -> DeadDelivery {
+fn unrouted(names: &Names, incoming: &Incoming<'_>, letter: DeadDelivery) -> DeadDelivery {
+    if let Err(Unreadable { code, why }) = incoming.entrance(names) {
+        let (message_id, why) = incoming.without_an_id_of_ours(why);
+        return DeadDelivery { message_id, by: Speaker::Outsider, code: code.into(), why, ..letter };
+    }
     let meant = outside_commands().find(|(name, _)| *name == letter.name);
     let known: Vec<_> = outside_commands().map(|(name, _)| name).collect();
     let why =
         format!("no queue wants routing key {:?}; commands are {}", cut(incoming.key, 255), known.join(", "));
-    DeadDelivery { queue: meant.map(|(_, queue)| queue), code: "unroutable".into(), why, ..letter }
+    let (message_id, why) = incoming.without_an_id_of_ours(why);
+    DeadDelivery {
+        message_id,
+        queue: meant.map(|(_, queue)| queue),
+        code: "unroutable".into(),
+        why,
+        ..letter
+    }
 }
 
 /// What the broker wrote on a message when it died.

@@ -15,6 +15,9 @@ use super::frame::{Flaw, REMOVED};
 use super::logins::{Entrance, Logins, Voice};
 use super::topology::{Names, OUTSIDE};
 
+/// In the reason of each letter that came to one of our exchanges from another one.
+pub(crate) const BY_A_BINDING: &str = "came here by a binding";
+
 /// An AMQP message, as it came.
 pub(super) struct Incoming<'a> {
     pub(super) exchange: &'a str,
@@ -66,7 +69,10 @@ pub(super) fn read(
         Err(why) => Err((Speaker::Outsider, why)),
     };
     let read = read.map(|message| Read { message, attempt: 0 });
-    vec![read.map_err(|(by, why)| Box::new(Unread { by, ..*unread(incoming, why) }))]
+    vec![read.map_err(|(by, Unreadable { code, why })| {
+        let (message_id, why) = incoming.without_an_id_of_ours(why);
+        Box::new(Unread { by, ..*unread(incoming, message_id, Unreadable { code, why }) })
+    })]
 }
 
 /// What came by our own exchange, from a login that is one of ours and may say it.
@@ -80,7 +86,8 @@ fn inside(
     let attempt = incoming.number("attempt").and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     let said_by = |by, why| {
         let cause = incoming.said_cause().map(String::from);
-        vec![Err(Box::new(Unread { by, attempt, cause, ..*unread(incoming, why) }))]
+        let message_id = incoming.message_id().map(String::from);
+        vec![Err(Box::new(Unread { by, attempt, cause, ..*unread(incoming, message_id, why) }))]
     };
     let voice = match proven(names, logins, queue, incoming) {
         Ok(voice) => voice,
@@ -212,6 +219,8 @@ fn from_outside(
     if let Some(flaw) = incoming.text(REMOVED).and_then(Flaw::of_code) {
         return Err(flaw.reason());
     }
+    // Before everything else that its sender may have got wrong: no other change helps without this one.
+    let message_id = incoming.message_id().map(MessageId::chosen).transpose()?.map(|id| id.to_string());
     speaks_json(incoming.properties)?;
     if incoming.kind() == Some(BUNDLE) {
         let why = "bundles are for our own roles; send each message by itself, to the exchange for commands";
@@ -249,7 +258,6 @@ fn from_outside(
             )
         })?),
     };
-    let message_id = incoming.message_id().map(String::from);
     let reply_to = text_of(incoming.properties.reply_to());
     if let Some(queue) = reply_to.filter(|queue| names.are_of(queue)) {
         let why = format!("reply_to {queue:?} is a queue of ours; name one of your own");
@@ -289,10 +297,10 @@ fn speaks_json(properties: &BasicProperties) -> Result<(), Unreadable> {
     Ok(())
 }
 
-fn unread(incoming: &Incoming<'_>, why: Unreadable) -> Box<Unread> {
+fn unread(incoming: &Incoming<'_>, message_id: Option<String>, why: Unreadable) -> Box<Unread> {
     let unread = Unread {
         why,
-        message_id: incoming.message_id().map(String::from),
+        message_id,
         name: incoming.name().to_string(),
         by: Speaker::Outsider,
         cause: None,
@@ -340,12 +348,31 @@ impl Incoming<'_> {
         id.filter(|id| !id.is_empty()).or_else(|| self.cloud_event("id"))
     }
 
+    /// The id that an outsider's letter bears, and why it is one. An id of ours stands in the reason alone: wherever letters
+    /// are compared with what is in flight or was handled, it would stand for a message of ours.
+    pub(super) fn without_an_id_of_ours(&self, why: String) -> (Option<String>, String) {
+        match self.message_id() {
+            Some(id) if MessageId::new(id).is_some_and(|id| id.is_reserved()) => {
+                let told = why.contains(id);
+                (None, if told { why } else { format!("{why}; its message_id was {id}") })
+            }
+            id => (id.map(String::from), why),
+        }
+    }
+
     /// By which of the exchanges for outsiders it came, directly.
-    fn entrance(&self, names: &Names) -> Result<Entrance, Unreadable> {
+    pub(super) fn entrance(&self, names: &Names) -> Result<Entrance, Unreadable> {
         let not_allowed = |why: String| Err(Unreadable::new("not_allowed", why));
+        if self.exchange == names.events() {
+            return not_allowed(format!(
+                "it was published to exchange {:?} and {BY_A_BINDING}: what we tell comes back to us, and means nothing \
+                 here. Take that binding away; `rabbitmqctl list_bindings` shows it",
+                self.exchange
+            ));
+        }
         let Some(entrance) = Entrance::of(names, self.exchange) else {
             return not_allowed(format!(
-                "it was published to exchange {:?} and came here by a binding; publish it to {} itself",
+                "it was published to exchange {:?} and {BY_A_BINDING}; publish it to {} itself",
                 self.exchange,
                 names.entrance_for(self.name())
             ));

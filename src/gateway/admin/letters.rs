@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::orders::one_of;
 use super::sagas::must_say;
 use crate::dead::{self, Deed};
 use crate::gateway::call::Call;
@@ -61,6 +62,8 @@ pub(super) struct Group {
 pub(super) async fn list(call: Call) -> Result<Response, Problem> {
     let Wanted { status, origin, code, queue, name, limit } = call.query()?;
     let status = Some(status.unwrap_or(DeadStatus::Open));
+    let code = one_of("code", code, dead::known_code)?;
+    let queue = one_of("queue", queue, dead::known_queue)?;
     let wanted = Letters { status, origin, code, queue, name, limit: limit_of(limit)?, before: None };
     let letters = dead::own_first(&*call.gateway.store, wanted).await?.into_iter();
     let letters: Vec<_> = letters.map(|letter| letter_for_people(letter, Sight::Masked)).collect();
@@ -93,6 +96,13 @@ pub(super) async fn discard_group(call: Call) -> Result<Response, Problem> {
 async fn each(call: Call, deed: Deed) -> Result<Response, Problem> {
     let Group { origin, code, queue, name, why, limit } = call.json()?;
     must_say("why", &why)?;
+    for (field, known) in
+        [("code", code.as_deref().map(dead::known_code)), ("queue", queue.as_deref().map(dead::known_queue))]
+    {
+        if let Some(Err(why)) = known {
+            return Err(Problem::unprocessable("BODY_INVALID", format!("{field}: {why}")));
+        }
+    }
     let who = Operator::new(&*call.caller()?.id, why);
     let status = Some(DeadStatus::Open);
     let wanted = Letters { status, origin, code, queue, name, limit: limit_of(limit)?, before: None };

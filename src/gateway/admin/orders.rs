@@ -95,7 +95,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
     let wanted = search::Wanted {
         q: wanted.q,
         status: wanted.status.map(|status| status.name().to_string()),
-        step: wanted.step,
+        step: one_of("step", wanted.step, search::known_step)?,
         idle_s: wanted.idle_s,
         customer_id: wanted.customer_id,
         from: wanted.from,
@@ -106,6 +106,16 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
     };
     let found = search::orders(&*call.gateway.store, &wanted).await?;
     Ok(Json(json!({"items": found.items, "next": next_of(found.next)})).into_response())
+}
+
+/// A filter with a closed list of values; any other would find nothing in silence.
+pub(super) fn one_of(
+    name: &str,
+    given: Option<String>,
+    known: fn(&str) -> Result<String, String>,
+) -> Result<Option<String>, Problem> {
+    let known = given.map(|given| known(&given)).transpose();
+    known.map_err(|why| Problem::bad_request("QUERY_INVALID", format!("{name}: {why}")))
 }
 
 /// For whoever asks for the page after this one.
@@ -122,6 +132,13 @@ pub(super) async fn story(call: Call) -> Result<Response, Problem> {
 
 pub(super) async fn set_status(call: Call) -> Result<Response, Problem> {
     let (order_id, wanted) = (call.order_id()?, call.json::<NewStatus>()?);
+    if let Some(reason) = &wanted.reason {
+        must_say("reason", reason)?;
+    }
+    let seen = orders::shown_order(&call.gateway, call.caller()?, order_id).await?;
+    if let Some(is @ ("submitted" | "rejected")) = seen["status"].as_str() {
+        return of_no_order(&call, order_id, is, wanted).await;
+    }
     let doc = call.gateway.store.get(Table::Orders, &order_id.to_string()).await?;
     let order: order::Order =
         serde_json::from_str(&doc.ok_or_else(Problem::order_not_found)?).map_err(Problem::internal)?;
@@ -147,6 +164,46 @@ pub(super) async fn set_status(call: Call) -> Result<Response, Problem> {
     Ok(orders::ask(&call, order_id, &asked).await?.into_response())
 }
 
+/// What was accepted a moment ago has no order yet, and can be cancelled all the same; what was rejected never gets one.
+async fn of_no_order(
+    call: &Call,
+    order_id: OrderId,
+    is: &str,
+    wanted: NewStatus,
+) -> Result<Response, Problem> {
+    let cancelled = Status::Cancelled;
+    let refused = |why: String, allowed: &[&str]| {
+        let problem = Problem::conflict("ORDER_INVALID_TRANSITION", why).with("order_status", is);
+        problem.with("allowed", json!(allowed))
+    };
+    match (is, wanted.status) {
+        ("submitted", Status::Cancelled) => {
+            let body = cancellation(order_id, wanted.reason, &call.caller()?.id);
+            let (refusal, taken) = ("ORDER_INVALID_TRANSITION", StatusCode::OK);
+            let done = |order: &Value| order["status"] == "cancelled";
+            let asked = Asked { body, answers: Role::Order, refusal, taken, done };
+            Ok(orders::ask(call, order_id, &asked).await?.into_response())
+        }
+        ("submitted", other) => {
+            let why = format!(
+                "order {order_id} was accepted and is not created yet: it can be cancelled, and not become {}; ask again \
+                 in a moment",
+                other.name()
+            );
+            Err(refused(why, &[cancelled.name()]).retry_after(1))
+        }
+        (_, other) => {
+            let why = format!("order {order_id} is {is} and cannot become {}", other.name());
+            Err(refused(why, &[]))
+        }
+    }
+}
+
+fn cancellation(order_id: OrderId, reason: Option<String>, who: &str) -> Body {
+    let (by, who, customer_id) = (By::Admin, Some(who.to_string()), None);
+    Body::OrderCancel(OrderCancel { order_id, reason, by, who, customer_id })
+}
+
 pub(super) async fn refund(call: Call) -> Result<Response, Problem> {
     let (order_id, Refund { items, reason }) = (call.order_id()?, call.json_if_any()?);
     let who = Some(call.caller()?.id.to_string());
@@ -165,17 +222,19 @@ pub(super) async fn refund(call: Call) -> Result<Response, Problem> {
 
 /// The message that stands for the change; most changes only the saga makes, when their time has come.
 fn message(order: &order::Order, wanted: &NewStatus, who: &str) -> Result<Body, Problem> {
-    let (order_id, reason, who) = (order.order_id, wanted.reason.clone(), Some(who.to_string()));
+    let (order_id, reason) = (order.order_id, wanted.reason.clone());
+    let named = Some(who.to_string());
     match (wanted.status, order.status, order.method) {
         (Status::Cancelled, _, _) | (Status::Refunded, Status::Paid, _) => {
-            let (by, customer_id) = (By::Admin, None);
-            Ok(Body::OrderCancel(OrderCancel { order_id, reason, by, who, customer_id }))
+            Ok(cancellation(order_id, reason, who))
         }
-        (Status::Refunded, _, _) => Ok(Body::OrderRefund(OrderRefund { order_id, items: None, reason, who })),
-        (Status::Archived, _, _) => Ok(Body::OrderArchive(OrderArchive { order_id, reason, who })),
+        (Status::Refunded, _, _) => {
+            Ok(Body::OrderRefund(OrderRefund { order_id, items: None, reason, who: named }))
+        }
+        (Status::Archived, _, _) => Ok(Body::OrderArchive(OrderArchive { order_id, reason, who: named })),
         (Status::Paid, _, Method::Cod) => {
             let transaction_id = wanted.transaction_id.clone();
-            Ok(Body::OrderPay(OrderPay { order_id, transaction_id, who, ..OrderPay::default() }))
+            Ok(Body::OrderPay(OrderPay { order_id, transaction_id, who: named, ..OrderPay::default() }))
         }
         (Status::Created | Status::Paid | Status::Fulfilled, _, _) => {
             let why = format!(

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::orders::next_of;
+use super::orders::{next_of, one_of};
 use crate::gateway::call::Call;
 use crate::gateway::orders::{self, Asked, limit_of, read_cursor};
 use crate::gateway::problem::Problem;
@@ -104,7 +104,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
     let wanted = search::Wanted {
         q,
         status: status.and_then(|status| status.as_str().map(str::to_string)),
-        step,
+        step: one_of("step", step, search::known_step)?,
         idle_s,
         before: before.as_deref().map(read_cursor).transpose()?,
         limit: limit_of(limit)?,

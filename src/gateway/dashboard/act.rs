@@ -94,9 +94,7 @@ pub(super) async fn ask(call: Call) -> Result<Response, Problem> {
     let who = call.caller()?.id.to_string();
     let words = contract::clean_text(&asked.words, WORDS_CHARS_MAX);
     let words = words.map_err(|why| Problem::field_invalid(act.asks_for(), &why))?.to_string();
-    let id = uuid::Uuid::parse_str(&asked.message_id).map(MessageId::from);
-    let id =
-        id.map_err(|_| Problem::bad_request("FORM_INVALID", "the form has no message id; load it again"))?;
+    let id = id_of_form(&asked.message_id)?;
     let now = call.gateway.store.now().await?;
     let body = asked.body(act, order_id, &who, &words, now)?;
     let accepted = call.let_in(Message::new(id.clone(), now, body)).await;
@@ -106,6 +104,14 @@ pub(super) async fn ask(call: Call) -> Result<Response, Problem> {
     })?;
     answered(&call, order_id, act.answers(), &id).await?;
     Ok(see(&format!("{}?asked={id}", order::at(&order_id.to_string()))))
+}
+
+/// The id that the form was made with: it was chosen by the browser that sends it, and is believed no more than that.
+pub(super) fn id_of_form(text: &str) -> Result<MessageId, Problem> {
+    let id = uuid::Uuid::parse_str(text).map(MessageId::from).ok().filter(|id| !id.is_reserved());
+    id.ok_or_else(|| {
+        Problem::bad_request("FORM_INVALID", "the form has no message id of its own; load it again")
+    })
 }
 
 /// Until whoever decides has decided, or it takes too long to wait for.

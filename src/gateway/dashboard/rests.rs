@@ -7,7 +7,7 @@ use contract::{Body, Message, MessageId, Method, MethodSwitch, Role, Table};
 use order::MethodState;
 use serde::Deserialize;
 
-use super::act::{dim, hidden, preview};
+use super::act::{dim, hidden, id_of_form, preview};
 use super::html::{Html, path, tag, text};
 use super::page::{Page, see};
 use super::parts::{badge, button, field, form, number, section, table};
@@ -129,9 +129,7 @@ pub(super) async fn turn_method(call: Call) -> Result<Response, Problem> {
     let (by, why) = (call.caller()?.id.to_string(), given.must_say()?);
     let store = &*call.gateway.store;
     let paused = method_state(store, method).await?.is_some_and(|state| state.paused);
-    let id = uuid::Uuid::parse_str(&given.message_id).map(MessageId::from);
-    let id =
-        id.map_err(|_| Problem::bad_request("FORM_INVALID", "the form has no message id; load it again"))?;
+    let id = id_of_form(&given.message_id)?;
     let message = Message::new(id, store.now().await?, turned(method, paused, why, by));
     call.let_in(message).await.map_err(Problem::unavailable)?;
     let until = tokio::time::Instant::now() + ANSWERED_WITHIN;

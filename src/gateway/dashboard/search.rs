@@ -126,17 +126,17 @@ fn answer(
     list: Tag,
 ) -> Response {
     let input = |value: &str| tag("input").attr("value", value);
-    let steps = saga::sketches().into_iter().flat_map(|sketch| sketch.steps).map(|step| step.name);
-    let mut steps: Vec<&str> = steps.collect();
-    steps.sort_unstable();
-    steps.dedup();
     let form = tag("form")
         .attr("method", "get")
         .attr("action", here)
         .class("row")
         .with(field("q", "Beginning of the id, or customer", input(&asked.q).attr("type", "search")))
         .with(field("status", "State", select(&asked.status, states.iter().map(|state| (*state, *state)))))
-        .with(field("step", "Step", select(&asked.step, steps.into_iter().map(|step| (step, step)))))
+        .with(field(
+            "step",
+            "Step",
+            select(&asked.step, search::steps().into_iter().map(|step| (step, step))),
+        ))
         .with(field("idle_s", "Nothing heard for", select(&asked.idle_s, AGES)))
         .with(tag("p").class("field").with(tag("button").class("main").text("Find")));
     let next = found.next.as_ref().and_then(|next| asked.next(here, next));

@@ -75,10 +75,16 @@ pub(crate) async fn ask(
     match order["status"].as_str() {
         Some("submitted") if asked.may_be_early() => {}
         Some(status @ ("submitted" | "rejected")) => {
-            let why = format!("order {order_id} is {status}: nothing can be asked of it");
-            return Err(Problem::conflict(asked.refusal, why)
+            let allowed = order["actions"].as_array().cloned().unwrap_or_default();
+            let why = match status {
+                "submitted" => {
+                    "it was accepted and is not created yet; it can be cancelled, and asked for more in a moment"
+                }
+                _ => "nothing can be asked of it",
+            };
+            return Err(Problem::conflict(asked.refusal, format!("order {order_id} is {status}: {why}"))
                 .with("order_status", status)
-                .with("allowed", order["actions"].as_array().cloned().unwrap_or_default()));
+                .with("allowed", allowed));
         }
         Some(_) | None => {}
     }
@@ -181,7 +187,7 @@ fn heard(rows: &[JournalRow], id: &MessageId, asked: &Asked) -> Heard {
             return Heard::Refused(Box::new(Problem::order_not_found()));
         }
         if reason == pay::BY_THE_SHOP {
-            return Heard::Refused(Box::new(pay::not_by_customers()));
+            return Heard::Refused(Box::new(pay::not_by_customers(allowed)));
         }
         let problem = Problem::conflict(asked.refusal, message.clone())
             .with("reason", reason.clone())

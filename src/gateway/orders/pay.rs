@@ -23,7 +23,8 @@ pub(super) async fn pay(call: Call) -> Result<Response, Problem> {
     let order = show::of(&call.gateway, caller, order_id).await?;
     let on_delivery = order["status"] == "created" && order["payment"]["method"] == Method::Cod.code();
     if on_delivery && !order::may(caller.speaker(), "pay", Method::Cod) {
-        return Err(not_by_customers());
+        let allowed: Vec<String> = serde_json::from_value(order["actions"].clone()).unwrap_or_default();
+        return Err(not_by_customers(&allowed));
     }
     let means = [
         ("token", wanted.token.as_ref().map(|token| &token.0)),
@@ -33,6 +34,10 @@ pub(super) async fn pay(call: Call) -> Result<Response, Problem> {
         if let Some((_, why)) = means.and_then(|means| token_fault(means)) {
             return Err(Problem::unprocessable("PAYMENT_METHOD_INVALID", format!("{field}: {why}")));
         }
+    }
+    if wanted.token.is_some() && wanted.payment_method_id.is_some() {
+        let why = "payment_method_id: send either a token or this";
+        return Err(Problem::unprocessable("PAYMENT_METHOD_INVALID", why));
     }
     let method = match (&wanted.payment_method_id, wanted.method) {
         (Some(stored), None) => method_of(&call, &order, stored).await?,
@@ -56,10 +61,15 @@ pub(crate) fn is_paid(order: &Value) -> bool {
     matches!(order["status"].as_str(), Some("paid" | "fulfilled"))
 }
 
-pub(super) fn not_by_customers() -> Problem {
-    Problem::forbidden(
-        "it is paid on delivery, and whoever brings it books that; you may still cancel it until it leaves",
-    )
+/// `allowed` is what the customer may do instead: nothing, once the parcel has left.
+pub(super) fn not_by_customers(allowed: &[String]) -> Problem {
+    let instead = match allowed.iter().any(|action| action == "cancel") {
+        true => "you may cancel it until it leaves the warehouse",
+        false => {
+            "it is on its way, and can no longer be cancelled: refuse it at the door if you do not want it"
+        }
+    };
+    Problem::forbidden(format!("it is paid on delivery, and the courier books that; {instead}"))
 }
 
 /// What the stored payment method is of. One that is not there is the payment worker's to refuse.
@@ -78,13 +88,18 @@ pub(super) async fn failed(
     rows: &[JournalRow],
     at: usize,
 ) -> Result<Option<Problem>, Problem> {
+    let caller = call.caller()?;
     let Some(passed_on) = passed_on(rows, at) else { return Ok(None) };
     let handled = rows.iter().find(|row| row.role == Role::Payment && row.id == *passed_on);
     let Some(handled) = handled else { return Ok(None) };
     if let Some((_, why)) =
         handled.outcome.split_once(": ").filter(|(kind, _)| matches!(*kind, "ignored" | "alarm"))
     {
-        return Ok(Some(Problem::conflict("ORDER_NOT_PAYABLE", format!("order {order_id}: {why}"))));
+        let problem = Problem::conflict("ORDER_NOT_PAYABLE", format!("order {order_id}: {why}"));
+        let seen = order.map(|order| show::for_caller(order.clone(), caller)).unwrap_or_default();
+        return Ok(Some(
+            problem.with("order_status", seen["status"].clone()).with("allowed", seen["actions"].clone()),
+        ));
     }
     let Some(payment) = written::read::<Payment>(call, &order_id.to_string()).await? else { return Ok(None) };
     let mine = payment.tries.iter().find(|one| one.confirmed_by == *passed_on);

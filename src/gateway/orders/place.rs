@@ -94,7 +94,7 @@ async fn read(
         }
     }
     let raw = Raw {
-        message_id: key.map(|key| key.message_id.to_string()),
+        of_key: key.map(|key| key.message_id.clone()),
         name: "checkout.submit".into(),
         placed_by,
         body: body.to_string().into_bytes(),

@@ -235,7 +235,8 @@ pub(crate) struct Pay {
     /// Of cash: a receipt's number, at most 100 characters.
     #[serde(default)]
     pub(super) transaction_id: Option<String>,
-    /// The provider's token, if it shall be charged by something else than the order came with.
+    /// The provider's token, if it shall be charged by something else than the order came with. After a decline it, or a
+    /// stored payment method, must be named: what was declined is not tried again unasked.
     #[serde(default)]
     pub(super) token: Option<Token>,
     /// Instead of a token: one of the customer's stored payment methods.

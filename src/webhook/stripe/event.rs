@@ -5,7 +5,7 @@
 use contract::{Currency, Money, OrderId, ProviderEvent, ProviderEventData, ProviderEventKind, Time};
 use serde::Deserialize;
 
-use crate::webhook::event::{Envelope, Heard, Unreadable, plain};
+use crate::webhook::event::{Envelope, Heard, Unreadable, parse};
 
 #[derive(Deserialize)]
 struct Event {
@@ -122,7 +122,7 @@ pub fn read(body: &[u8]) -> Result<Said, Unreadable> {
         }
         _ => return set_aside(envelope, "events of this type are not about payments or refunds"),
     };
-    let event: Event = serde_json::from_slice(body).map_err(|why| envelope.unreadable(plain(&why)))?;
+    let event: Event = parse(body).map_err(|why| envelope.unreadable(why))?;
     let object = &event.data.object;
     let Some(told) = told(&event.data) else {
         return set_aside(envelope, "nothing has come of it so far");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::Role;
+use crate::{Role, Unreadable};
 
 /// The order, its saga and the correlation id of everything said about it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -63,13 +63,17 @@ impl fmt::Debug for OrderId {
     }
 }
 
-/// What a message is known by. Outsiders may choose any text of 1 to 255 bytes; ours are UUIDs.
+/// What a message is known by. Outsiders may choose any text of 1 to 255 bytes but a UUID of version 8: those are ours,
+/// and most of them can be computed by anyone who knows how they are made.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct MessageId(Arc<str>);
 
 /// AMQP carries ids as short strings, which end at 255 bytes.
 const ID_BYTES_MAX: usize = 255;
+
+/// For ids of an application's own making, by RFC 9562.
+const OUR_VERSION: usize = 8;
 
 /// Separates our name-based ids from everybody else's.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_4c1e_93a7_4d52_8d0c_c0de_c4ec_0a7a);
@@ -79,6 +83,27 @@ impl MessageId {
     pub fn new(text: &str) -> Option<Self> {
         let fits = !text.is_empty() && text.len() <= ID_BYTES_MAX && !text.chars().any(char::is_control);
         fits.then(|| Self(text.into()))
+    }
+
+    /// What a sender outside chose.
+    pub fn chosen(text: &str) -> Result<Self, Unreadable> {
+        let invalid = |why: String| Unreadable::new("message_id_invalid", why);
+        let id = Self::new(text)
+            .ok_or_else(|| invalid("message_id must have 1 to 255 bytes and no control characters".into()))?;
+        match id.is_reserved() {
+            true => Err(invalid(format!(
+                "message_id {id} is a UUID of version 8, and those are made here alone; send any other text, or a UUID \
+                 of another version"
+            ))),
+            false => Ok(id),
+        }
+    }
+
+    /// Whether it has the form that is kept for our own: a UUID of version 8 (RFC 9562), written with its hyphens.
+    pub fn is_reserved(&self) -> bool {
+        let is_ours =
+            |id: Uuid| id.get_version_num() == OUR_VERSION && id.get_variant() == uuid::Variant::RFC4122;
+        self.0.len() == uuid::fmt::Hyphenated::LENGTH && Uuid::parse_str(&self.0).is_ok_and(is_ours)
     }
 
     /// The message that a customer's idempotency key stands for.
@@ -100,7 +125,23 @@ impl MessageId {
         name.extend_from_slice(role.name().as_bytes());
         name.extend_from_slice(&(position as u64).to_be_bytes());
         let first = order.map(OrderId::uuid).or_else(|| Uuid::parse_str(&cause.0).ok());
-        beside(first, Uuid::new_v5(&NAMESPACE, &name)).into()
+        Self::ours(first, &name)
+    }
+
+    /// The id of what we say about an order without a message that causes it: the same one each time for the same name.
+    pub fn of_name(order: OrderId, name: &str) -> Self {
+        Self::ours(Some(order.uuid()), name.as_bytes())
+    }
+
+    /// The id of a checkout that was sent without one. An order may have an id that no message of an outsider may have.
+    pub(crate) fn of_order(order: OrderId) -> Self {
+        let id = Self::from(order.uuid());
+        if id.is_reserved() { Self(format!("order/{id}").into()) } else { id }
+    }
+
+    fn ours(first: Option<Uuid>, name: &[u8]) -> Self {
+        let id = Uuid::new_v5(&NAMESPACE, name);
+        beside(first.or(Some(id)), id).into()
     }
 
     pub fn as_str(&self) -> &str {

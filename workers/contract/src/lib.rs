@@ -15,6 +15,7 @@ mod record;
 mod reply;
 #[cfg(feature = "schema")]
 mod schema;
+mod shape;
 mod speaker;
 mod submission;
 mod text;

@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::payload::*;
 use crate::reply::Reply;
+use crate::shape::{is_list, list_for_object};
 use crate::{BodyHash, MessageId, OrderId, Queue, ReplyTo, Role, Speaker, Submit, Time, json_of};
 use crate::{holds_card_number, in_plain_words, json_holds_card_number, not_json};
 
@@ -71,12 +72,15 @@ macro_rules! messages {
             }
 
             fn from_json(name: &str, json: &str, id: Option<&MessageId>) -> Result<Body, Unreadable> {
+                if is_list(json) && !speakers_of(name).is_empty() {
+                    return Err(Unreadable::malformed(name, json, "expected a JSON object"));
+                }
                 let body = match name {
                     "checkout.submit" => {
-                        let raw = serde_json::from_str(json).map_err(|e| Unreadable::malformed(name, json, &e))?;
+                        let raw = serde_json::from_str(json).map_err(|e| Unreadable::malformed(name, json, &e.to_string()))?;
                         Submit::read(raw, id).map(Body::Submit).map_err(|why| Unreadable::new("body_invalid", why))
                     }
-                    $($name => serde_json::from_str(json).map(Body::$variant).map_err(|e| Unreadable::malformed(name, json, &e)),)*
+                    $($name => serde_json::from_str(json).map(Body::$variant).map_err(|e| Unreadable::malformed(name, json, &e.to_string())),)*
                     _ => Err(Unreadable::new("type_unknown", format!("no message is called {name:?}{}", nearest(name)))),
                 };
                 body
@@ -200,7 +204,10 @@ pub struct Message {
 /// What came in, before anybody has made sense of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Raw {
+    /// As its sender chose it.
     pub message_id: Option<String>,
+    /// Made here of its sender's idempotency key; it counts instead of `message_id`.
+    pub of_key: Option<MessageId>,
     pub name: String,
     pub schema: Option<i64>,
     /// Counts for `checkout.submit` alone: where its sender waits for the outcome …
@@ -277,15 +284,8 @@ impl Message {
         if !allowed.is_empty() && !allowed.contains(&by) {
             return Err(Unreadable::not_allowed(by, &raw.name));
         }
-        let id = match &raw.message_id {
-            None => None,
-            Some(id) => Some(MessageId::new(id).ok_or_else(|| {
-                Unreadable::new(
-                    "message_id_invalid",
-                    "message_id must have 1 to 255 bytes and no control characters",
-                )
-            })?),
-        };
+        let chosen = || raw.message_id.as_deref().map(MessageId::chosen).transpose();
+        let id = raw.of_key.clone().map_or_else(chosen, |id| Ok(Some(id)))?;
         if raw.body.len() > BODY_BYTES_MAX {
             let why = format!("the body has {} bytes; at most {BODY_BYTES_MAX}", raw.body.len());
             return Err(Unreadable::new("body_too_large", why));
@@ -302,6 +302,13 @@ impl Message {
             return Err(Unreadable::new("card_number_refused", why));
         }
         let mut body = Body::from_json(&raw.name, json, id.as_ref())?;
+        // A checkout has looked at each part of its own.
+        if !matches!(body, Body::Submit(_))
+            && let Some(path) = list_for_object(json, &body.to_json())
+        {
+            let why = format!("the body of {} does not fit: {path} must be an object", raw.name);
+            return Err(Unreadable::new("body_invalid", why));
+        }
         if let Body::Submit(submit) = &mut body {
             // The properties alone say so: whoever may only write a body cannot make us write to a queue.
             submit.reply_to = reply_to(raw)?;
@@ -313,7 +320,7 @@ impl Message {
         }
         let id = match (id, &body) {
             (Some(id), _) => id,
-            (None, Body::Submit(submit)) => MessageId::from(submit.order_id.uuid()),
+            (None, Body::Submit(submit)) => MessageId::of_order(submit.order_id),
             (None, _) => {
                 let why = "set message_id to an id of your own: without it a repeat cannot be recognised";
                 return Err(Unreadable::new("message_id_missing", why));
@@ -379,11 +386,11 @@ impl Unreadable {
         Self { code, why: why.into() }
     }
 
-    fn malformed(name: &str, json: &str, error: &serde_json::Error) -> Self {
+    fn malformed(name: &str, json: &str, said: &str) -> Self {
         match not_json(json.as_bytes()) {
             Some(why) => Self::new("body_malformed", format!("the body of {name} is not JSON: {why}")),
             None => {
-                let why = in_plain_words(&error.to_string());
+                let why = in_plain_words(said);
                 Self::new("body_invalid", format!("the body of {name} does not fit: {why}"))
             }
         }

@@ -37,6 +37,50 @@ fn the_same_cause_says_the_same_ids_again_and_they_keep_the_orders_time() {
 }
 
 #[test]
+fn every_id_that_we_make_of_public_words_has_a_form_that_no_outsider_may_choose() {
+    let order: OrderId = "01932b4a-1111-7000-8000-000000000001".parse().unwrap();
+    let made = |cause: &str| MessageId::derived(None, Role::Order, &MessageId::new(cause).unwrap(), 0);
+    for ours in [
+        MessageId::derived(Some(order), Role::Saga, &MessageId::new("m1").unwrap(), 0),
+        made("a shop's own text"),
+        made("0195d2a4-0000-4000-8000-000000000001"),
+        MessageId::of_name(order, "archive/20000"),
+    ] {
+        for spelled in [ours.to_string(), ours.as_str().to_uppercase()] {
+            let refused = MessageId::chosen(&spelled).unwrap_err();
+            assert_eq!(refused.code, "message_id_invalid", "{spelled}");
+            assert!(refused.why.contains("any other text, or a UUID of another version"), "{refused}");
+        }
+    }
+}
+
+#[test]
+fn an_outsider_may_choose_any_text_that_is_no_uuid_of_version_8() {
+    for text in [
+        "m1",
+        "0195d2a4-0000-7000-8000-000000000001",
+        "0195d2a4-0000-4000-8000-000000000001",
+        // A digest has a digit where a UUID has its version, and is no UUID.
+        "d41d8cd98f008204a980998ecf84271e",
+        "0195d2a4-0000-8000-c000-000000000001",
+        "0195d2a4-0000-8000-8000-000000000001 again",
+    ] {
+        assert_eq!(MessageId::chosen(text).unwrap().as_str(), text);
+    }
+}
+
+#[test]
+fn an_order_whose_id_is_a_uuid_of_version_8_lends_no_message_an_id_of_ours() {
+    let body = |id: &str| format!(r#"{{"order_id":"{id}","customer_id":"c"}}"#);
+    let seven = "01932b4a-1111-7000-8000-000000000001";
+    assert_eq!(accept("checkout.submit", None, &body(seven)).unwrap().id.as_str(), seven);
+    let eight = "01932b4a-1111-8000-8000-000000000001";
+    let message = accept("checkout.submit", None, &body(eight)).unwrap();
+    assert_eq!((message.id.as_str(), message.id.is_reserved()), (&*format!("order/{eight}"), false));
+    assert_eq!(message.order_id.unwrap().to_string(), eight);
+}
+
+#[test]
 fn a_key_stands_for_one_order_of_one_customer_and_may_lend_it_its_time() {
     let (secret, now) = (KeySecret::new([7; 32]), "01932b4a-1111-7222-8000-000000000001");
     let order = OrderId::of_key(&secret, "anna", now);

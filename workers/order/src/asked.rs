@@ -75,6 +75,14 @@ pub(crate) fn pay(order: &Order, asked: &OrderPay, cause: Cause<'_>) -> Decision
         }
         Method::Card | Method::DebitCard | Method::Paypal => match order.confirm {
             Confirm::Automatic => refuse("not_cash_on_delivery"),
+            Confirm::Manual if asked.token.is_some() && asked.payment_method_id.is_some() => {
+                let fault = Fault::new(
+                    "payment_method_id",
+                    "payment_method_ambiguous",
+                    "send either a token or this",
+                );
+                refusals::faulty(order, "order.pay", vec![fault], cause)
+            }
             Confirm::Manual => {
                 Decision::done("passed on to payment").say(Body::PaymentConfirm(PaymentConfirm {
                     order_id: order.order_id,

@@ -113,8 +113,12 @@ pub(crate) fn charge(
     let Some(charge) = payment.charge.as_mut() else {
         return Decision::ignored("there is nothing to charge");
     };
+    // What was charged last was declined, or it would not wait. It is not tried again unasked; PayPal asks its customer.
+    let asks_again = wanted.is_none() && payment.tries.iter().any(|one| one.transaction_id.is_some());
+    let is_named = charge.payment.token.is_some() || charge.payment.payment_method_id.is_some();
     let wanted = PaymentChoice { confirm: Confirm::Manual, ..wanted.unwrap_or(&charge.payment).clone() };
     let wanted = match (wanted.method, &wanted.token, &wanted.payment_method_id) {
+        _ if asks_again && is_named => Err("payment_method_required"),
         (Method::Cod, ..) => Err("payment_method_mismatch"),
         (Method::Card | Method::DebitCard, None, None) => Err("payment_method_required"),
         (Method::Card | Method::DebitCard | Method::Paypal, ..) => wallet::resolve(wallet, &wanted, now),

@@ -109,6 +109,38 @@ fn what_cannot_be_read_is_refused_with_a_code_and_a_reason() {
     check("order.cancel", with_id(), &vec![b' '; contract::BODY_BYTES_MAX + 1], Err("body_too_large"));
 }
 
+/// Anyone can compute it.
+const OURS: &str = "0195d2a4-0000-8000-8000-000000000001";
+
+#[test]
+fn an_outsider_sends_nothing_under_an_id_of_ours_and_its_letter_does_not_bear_it() {
+    let refund = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
+    for (exchange, key) in [
+        ("p.commands", "order.cancel"),
+        ("p.commands", "checkout.submit"),
+        ("p.provider", "payment.webhook"),
+        ("p.admin", "order.refund"),
+        // Refused for another reason, it is kept without that id as well.
+        ("p.shop.own", "order.cancel"),
+    ] {
+        for logins in [separate(), Logins::shared("us")] {
+            let as_property = BasicProperties::default().with_message_id(short(OURS));
+            let as_attribute = BasicProperties::default()
+                .with_headers(headers(&[("cloudEvents_id", text(OURS)), ("cloudEvents_type", text(key))]));
+            for properties in [as_property.clone().with_type(short(key)), as_property, as_attribute] {
+                let incoming = Incoming { exchange, key, properties: &properties, body: refund };
+                let read = read(&names(), &logins, Queue::Order, &incoming, Time::default()).pop().unwrap();
+                let unread = read.unwrap_err();
+                let code = if exchange == "p.shop.own" { "not_allowed" } else { "message_id_invalid" };
+                assert_eq!((unread.why.code, &unread.message_id), (code, &None), "{exchange}");
+                assert!(unread.why.why.contains(OURS), "{}", unread.why);
+            }
+        }
+    }
+    let bundle = format!(r#"[{{"id":"{OURS}","type":"order.cancel","at":1,"body":{CANCEL}}}]"#);
+    check("order.cancel", with_id().with_type(short("bundle")), bundle.as_bytes(), Err("bundle_refused"));
+}
+
 #[test]
 fn what_we_say_alone_or_in_a_bundle_is_read_as_it_was_said() {
     let said: Vec<_> = (0..3u128).map(said).collect();

@@ -120,7 +120,7 @@ fn every_event_about_payments_and_refunds_has_a_meaning() {
         evt_1 cannot be read: its amount cannot be: 19.99 has more digits after the point than ISK
         PaymentSucceeded pi_1 1999.00 MGA
         evt_1 cannot be read: its currency is not known here
-        evt_1 cannot be read: must be a whole number
+        evt_1 cannot be read: data.object.amount must be a whole number
         evt_1 cannot be read: created is missing
          cannot be read: its id is empty
          cannot be read: must be an object

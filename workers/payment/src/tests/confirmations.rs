@@ -72,6 +72,21 @@ fn a_declined_confirmation_may_be_tried_again_under_a_new_key() {
 }
 
 #[test]
+fn what_was_declined_is_charged_again_only_if_it_is_named_again() {
+    let mut books = Books::after(&[charge_later(), confirm(Some("tok_declined")), no("ch_1")]);
+    assert_eq!(books.says(confirm(None)), "nothing");
+    let payment = books.payment();
+    assert_eq!(payment.tries.last().unwrap().failure_code.as_deref(), Some("payment_method_required"));
+    assert_eq!(books.says(confirm(Some("tok_declined"))), "provider.charge(charge/O/3, 50.00 EUR)");
+    // PayPal asks its customer each time, and there is nothing to name.
+    let (order_id, customer_id) = (order_id(), "c1".to_string());
+    let payment = Some(PaymentChoice::by(Method::Paypal, None));
+    let paypal = Body::PaymentConfirm(PaymentConfirm { order_id, customer_id, payment });
+    let told = says(&[charge_later(), paypal, no("ch_1"), confirm(None)]);
+    assert_eq!(told[3], "provider.charge(charge/O/2, 50.00 EUR)");
+}
+
+#[test]
 fn what_a_declined_try_captures_after_all_pays_or_goes_back() {
     let tried = [charge_later(), confirm(Some("tok_ok")), no("ch_1")];
     let told = says(&[&tried[..], &[paid("ch_1"), confirm(Some("tok_ok"))]].concat());

@@ -1,0 +1,34 @@
+//! Where an object belongs, a list of its values in the right order is not taken for one: what `serde` derives for a
+//! struct reads both.
+
+use serde_json::Value;
+
+/// Whether this is no object, but a list.
+pub(crate) fn is_list(json: &str) -> bool {
+    json.trim_start().starts_with('[')
+}
+
+/// Where a list was sent and an object was read of it, as a path; `kept` is what was read.
+pub(crate) fn list_for_object(sent: &str, kept: &str) -> Option<String> {
+    // A list is not read as an object without this.
+    if !sent.contains('[') {
+        return None;
+    }
+    let (sent, kept) = (serde_json::from_str(sent).ok()?, serde_json::from_str(kept).ok()?);
+    differs(&sent, &kept, String::new())
+}
+
+fn differs(sent: &Value, kept: &Value, path: String) -> Option<String> {
+    match (sent, kept) {
+        (Value::Array(_), Value::Object(_)) => Some(path),
+        (Value::Object(sent), Value::Object(kept)) => kept.iter().find_map(|(name, kept)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            differs(sent.get(name)?, kept, path)
+        }),
+        (Value::Array(sent), Value::Array(kept)) => {
+            let each = sent.iter().zip(kept).enumerate();
+            each.into_iter().find_map(|(at, (sent, kept))| differs(sent, kept, format!("{path}[{at}]")))
+        }
+        _ => None,
+    }
+}

@@ -198,6 +198,19 @@ fn what_cannot_be_read_says_what_its_sender_should_change() {
     assert!(!secret.why.contains("s3cret"), "{secret}");
 }
 
+#[test]
+fn a_list_of_the_right_values_is_no_body_not_even_of_a_message_that_is_kept_or_edited() {
+    let list = r#"["01932b4a-1111-7000-8000-000000000001"]"#;
+    let id = MessageId::new("m").unwrap();
+    for body in [list.to_string(), format!(" {list}")] {
+        let refused =
+            Message::restore(id.clone(), None, Time::default(), "order.archive", &body).unwrap_err();
+        let why = "the body of order.archive does not fit: must be an object";
+        assert_eq!((refused.code, refused.why.as_str()), ("body_invalid", why));
+        assert_eq!(accept("order.archive", Some("m"), &body).unwrap_err(), refused);
+    }
+}
+
 fn submitted(body: &str) -> Submit {
     match accept("checkout.submit", Some("m1"), body).unwrap().body {
         Body::Submit(submit) => submit,

@@ -26,15 +26,15 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contract::{Message, OrderId, Queue, Table, Time};
+use contract::{Message, OrderId, Table, Time};
 use sqlx::Row;
 use sqlx::postgres::{PgDatabaseError, PgRow, PgSeverity};
 
 use super::census::Census;
 use super::pending::Pending;
 use super::{
-    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Pause, Progress, Pruned,
-    Standing, Store, Transaction, Vitals, json, keys,
+    DeadGroup, DeadLetter, DeadlineRow, Echo, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
+    Pause, Progress, Pruned, Read, Standing, Store, Transaction, Vitals, json, keys,
 };
 use connections::{Connections, Limits};
 use watch::Watch;
@@ -141,11 +141,19 @@ impl Store for PostgresStore {
         keys::read(&rows.iter().map(pair).collect::<Result<Vec<_>, _>>()?)
     }
 
-    async fn due_deadlines(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
+    async fn due_deadlines(
+        &self,
+        limit: usize,
+        again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error> {
         self.take_due(limit, again_after_s).await
     }
 
-    async fn in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
+    async fn put_off(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
+        self.move_deadlines(keys, by_s).await
+    }
+
+    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
         self.find_in_flight().await
     }
 
@@ -181,15 +189,15 @@ impl Store for PostgresStore {
         look::history(&self.connections, customer_id, wanted).await
     }
 
-    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
+    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
         look::journal_of(&self.connections, order_id).await
     }
 
-    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, JournalRow)>, Error> {
+    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
         look::journal_page(&self.connections, after, limit).await
     }
 
-    async fn deadlines(&self, limit: usize) -> Result<Vec<(String, Time, String)>, Error> {
+    async fn deadlines(&self, limit: usize) -> Result<Vec<DeadlineRow>, Error> {
         look::deadlines(&self.connections, limit).await
     }
 

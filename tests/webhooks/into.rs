@@ -73,9 +73,9 @@ pub(super) fn waiting(shop: &Shop) -> String {
 
 /// What payment made of what is known of an order by webhooks.
 fn outcomes(shop: &Shop, order: &str) -> Vec<String> {
-    use checkout_saga::store::Store;
+    use checkout_saga::store::{Store, readable};
     block_on(async {
-        let rows = shop.folder.store().await.journal_of(order.parse().unwrap()).await.unwrap();
+        let rows = readable(shop.folder.store().await.journal_of(order.parse().unwrap()).await.unwrap());
         let heard = rows.into_iter().filter(|row| row.role == Role::Payment && row.name == "payment.webhook");
         heard.map(|row| row.outcome).collect()
     })

@@ -225,6 +225,6 @@ fn handled(row: &PgRow) -> Result<Option<Handled>, Error> {
     let text = |at| row.try_get::<&str, _>(at).map_err(failed);
     let id = json::id(id)?;
     let at = Time::from_unix_ms(row.try_get(4).map_err(failed)?);
-    let said = json::read_said(text(5)?, &id, at)?;
+    let said = json::said_before(text(5)?, &id, at);
     Ok(Some(Handled { id, name: text(2)?.to_string(), hash: json::hash(text(3)?)?, said }))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::OrderId;
+use contract::{OrderId, Speaker};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -192,7 +192,8 @@ fn letter(row: &PgRow) -> Result<DeadLetter, Error> {
         queue: owned("queue")?,
         message_id: maybe(row, "message_id")?.map(str::to_string),
         name: owned("name")?,
-        by: json::plain(text(row, "said_by")?).map_err(|why| unreadable("a dead letter's speaker", why))?,
+        // A name that nobody has proves nothing.
+        by: Speaker::named(text(row, "said_by")?).unwrap_or(Speaker::Outsider),
         order_id: order_id(row)?,
         cause: maybe(row, "cause")?.map(str::to_string),
         code: owned("code")?,

@@ -387,7 +387,7 @@ pub struct Standing {
 #[derive(Clone, Debug)]
 pub enum DeadChange {
     /// Keeps the letter, or opens it again if it is there. An open letter of our own stays as it is when a stranger sends
-    /// something under the same id; and what an operator has sent again is our own from then on.
+    /// something under the same id; what was our own once, or was sent again by an operator, is our own from then on.
     Bury(DeadLetter),
     /// Answers [`Error::Conflict`] if it is not open any more.
     Close { id: String, status: DeadStatus },

@@ -77,6 +77,8 @@ pub struct PostgresStore {
     watch: Watch,
     /// Where the last pruning stopped looking.
     pruned_to: AtomicI64,
+    /// Into a table with policies for this login Postgres copies nothing: its large batches are written as small ones are.
+    may_copy: bool,
 }
 
 /// The answer to a statement that the server broke off should still reach us.
@@ -85,7 +87,7 @@ const ANSWER_GRACE: Duration = Duration::from_secs(5);
 impl PostgresStore {
     /// Connects, and brings the tables up to date if it may. If it may not, they must be.
     pub async fn open(url: &str, options: Options) -> Result<Self, Error> {
-        schema::ready(url).await?;
+        let bound = schema::ready(url).await?;
         let limits = Limits {
             connections: options.connections,
             connect: options.connect_timeout,
@@ -97,6 +99,7 @@ impl PostgresStore {
             met: batch::Met::default(),
             watch: Watch::default(),
             pruned_to: AtomicI64::new(0),
+            may_copy: !bound,
         })
     }
 
@@ -126,7 +129,8 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
         let held = self.connections.take().await?;
-        Ok(Box::new(batch::Batch::new(held, self.pending.clone(), self.met.clone(), self.watch.clone())))
+        let (pending, met, watch) = (self.pending.clone(), self.met.clone(), self.watch.clone());
+        Ok(Box::new(batch::Batch::new(held, pending, met, watch, self.may_copy)))
     }
 
     async fn now(&self) -> Result<Time, Error> {

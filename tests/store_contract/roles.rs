@@ -188,6 +188,18 @@ const HELD: &str = r#"{"order_id":"0195d2a4-0000-7000-8000-000000000001","messag
     "since":"2026-11-20T18:53:00Z","by":"shop",
     "command":{"type":"order.cancel","body":{"order_id":"0195d2a4-0000-7000-8000-000000000001"}}}"#;
 
+/// Postgres copies nothing into a table whose policies bind the login.
+#[tokio::test]
+async fn a_backlog_is_kept_in_large_batches_under_a_roles_own_login() {
+    let (schema, owner) = schema_with_roles().await;
+    let store = as_role(&schema, "email").await;
+    let rows = (0..300).map(|n| now_row(Role::Email, &archive(n), vec![]));
+    let changes = Changes { journal: rows.collect(), ..Changes::default() };
+    store.begin().await.unwrap().keep(changes).await.unwrap();
+    assert_eq!(owner.journal_page(0, 999).await.unwrap().len(), 300);
+    schema.gone().await;
+}
+
 #[tokio::test]
 async fn the_helpers_can_do_their_work_under_their_own_roles() {
     let (schema, owner) = schema_with_roles().await;

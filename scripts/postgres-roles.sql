@@ -19,12 +19,19 @@ declare
     workers constant text[] := array['order', 'payment', 'stock', 'notification', 'saga', 'provider', 'email', 'sms'];
     others constant text[] := array['gateway', 'operator', 'timers', 'auditor'];
     records constant text := 'orders, submissions, audit, products, discounts, methods, carts, stock, holds, payments, wallets, notices, sagas';
-    guarded constant text[] := array['journal', 'dead_letters', 'echoes', 'meta'];
+    guarded constant text[] := array['journal', 'dead_letters', 'echoes', 'meta', 'deadlines'];
+    -- What is written when a letter dies again; of which message it tells stays.
+    reburied constant text := 'name, said_by, cause, code, why, attempts, at, body, status, stranger';
+    -- A row has the time at which its batch was taken: a slow provider answers all of it within ten minutes. What is refused
+    -- for its time is decided anew, with the time of then.
+    is_now constant text := 'at between now() - interval ''10 minutes'' and now() + interval ''1 minute''';
     world constant text := case when to_regnamespace(current_schema() || '_world') is null
                                 then 'world' else current_schema() || '_world' end;
     worker text;
     role text;
     name text;
+    keys text;
+    types text[];
     found record;
 begin
     -- Which rows a login sees and writes. Those of an earlier version of this file go, whatever they are called.
@@ -55,18 +62,20 @@ begin
     -- Numbers about the whole: each login that may read the table sees them, but for the secret of idempotency keys.
     execute 'create policy looks on meta for select using (not starts_with(key, ''key_secret_''))';
 
-    -- Whoever handles messages sees and writes his own rows of the journal, and buries what came by his own queues.
+    -- Each worker sees and writes its own rows of the journal, and buries what came by its own queues.
     foreach worker in array workers || array['gateway'] loop
         role := quote_ident(prefix || worker);
         execute format('grant select, insert on journal to %s', role);
         execute format('grant usage on journal_seq to %s', role);
-        execute format('create policy %s on journal to %s using (role = %L)', role, role, worker);
+        execute format('create policy %s on journal to %s using (role = %L) with check (role = %L and %s)',
+            role, role, worker, worker, is_now);
         -- Beside the work, and nobody decides by it.
         execute format('grant select, insert, update on echoes to %s', role);
         execute format('create policy %s on echoes to %s using (role = %L)', role, role, worker);
-        execute format('grant select, insert, update on dead_letters to %s', role);
-        execute format('create policy %s on dead_letters to %s using (queue = %L or (queue = ''intake'' and %L = ''order''))',
-            role, role, worker, worker);
+        execute format('grant select, insert, update (%s) on dead_letters to %s', reburied, role);
+        execute format('create policy %s on dead_letters to %s using (queue = %L or (queue = ''intake'' and %L = ''order''))
+            with check ((queue = %L or (queue = ''intake'' and %L = ''order'')) and status = ''open'')',
+            role, role, worker, worker, worker, worker);
     end loop;
 
     -- Everybody's own tables. An entry of the audit trail is added and never changed.
@@ -77,8 +86,25 @@ begin
     execute format('grant select, insert, update on notices to %I', prefix || 'notification');
     execute format('grant select, insert, update on sagas to %I', prefix || 'saga');
     -- Those that set deadlines.
-    execute format('grant select, insert, update, delete on deadlines to %I, %I, %I', prefix || 'order', prefix || 'saga',
-        prefix || 'payment');
+    -- Each under keys of its own, and only what it may say itself: a deadline names the type of its message.
+    foreach worker in array array['order', 'saga', 'payment'] loop
+        role := quote_ident(prefix || worker);
+        keys := case worker
+            when 'order' then '^[0-9a-f-]{36}/held/'
+            when 'saga' then '^[0-9a-f-]{36}(/return/[0-9]+)?$'
+            else '^(payment|held)/' end;
+        types := case worker
+            when 'order' then array['order.held']
+            when 'saga' then array['saga.overdue']
+            else array['provider.query', 'payment.held'] end;
+        execute format('grant select, insert, update, delete on deadlines to %s', role);
+        execute format('create policy %s on deadlines to %s using (key ~ %L)
+            with check (key ~ %L and message::json ->> ''name'' = any(%L::text[]))', role, role, keys, keys, types);
+    end loop;
+    foreach worker in array others loop
+        role := quote_ident(prefix || worker);
+        execute format('create policy %s on deadlines for select to %s using (true)', role, role);
+    end loop;
 
     -- Customers and people look through the gateway; it changes nothing but by saying a message.
     execute format('grant select on %s, deadlines to %I', records, prefix || 'gateway');
@@ -103,7 +129,7 @@ begin
     execute format('grant usage on journal_seq to %s', role);
     execute format('create policy %s on journal to %s using (true)', role, role);
     execute format('grant select, insert, delete on pauses to %s', role);
-    execute format('grant select, update on dead_letters to %s', role);
+    execute format('grant select, update (status) on dead_letters to %s', role);
     execute format('create policy %s on dead_letters to %s using (true)', role, role);
     execute format('create policy %s on echoes for select to %s using (true)', role, role);
 
@@ -112,26 +138,38 @@ begin
     role := quote_ident(prefix || 'timers');
     -- It moves a deadline on, and cannot change what the deadline will say.
     execute format('grant select, update (due) on deadlines to %s', role);
+    execute format('create policy %I on deadlines for update to %s using (true)', prefix || 'timers_again', role);
     execute format('grant select on orders, sagas to %s', role);
     execute format('grant select, usage on journal_seq to %s', role);
     -- What it lets in it journals as the gateway would; nothing of the last day can be deleted, by pruning or otherwise.
     execute format('grant select, insert, delete on journal to %s', role);
     execute format('create policy %s on journal for select to %s using (true)', role, role);
-    execute format('create policy %I on journal for insert to %s with check (role = ''gateway'')',
-        prefix || 'timers_in', role);
+    execute format('create policy %I on journal for insert to %s with check (role = ''gateway'' and %s)',
+        prefix || 'timers_in', role, is_now);
     execute format('create policy %I on journal for delete to %s using (at < now() - interval ''1 day'')',
         prefix || 'timers_out', role);
-    -- A stranger's letter that is evicted counts as handled: only while it lies there, open.
-    execute format('create policy %I on journal for insert to %s with check (outcome like ''evicted: %%'' and said = ''[]'' and exists (
-            select 1 from dead_letters l where l.message_id = journal.message_id and l.status = ''open'' and l.stranger))',
-        prefix || 'timers_evicts', role);
+    -- A message that the gateway let in and that is evicted as a stranger's letter counts as handled by that letter's
+    -- reader, and by no other: only while the letter lies there, open.
+    execute format('create policy %I on journal for insert to %s with check (
+            outcome like ''evicted: %%'' and said = ''[]'' and says = '''' and %s
+            and exists (select 1 from dead_letters l where l.message_id = journal.message_id and l.status = ''open'' and l.stranger
+                        and journal.role = case l.queue when ''intake'' then ''order'' else l.queue end)
+            and exists (select 1 from journal g where g.message_id = journal.message_id and g.role = ''gateway''
+                        and g.hash = journal.hash))',
+        prefix || 'timers_evicts', role, is_now);
     execute format('grant select, insert, update, delete on echoes to %s', role);
     execute format('create policy %s on echoes to %s using (true) with check (role = ''gateway'')', role, role);
     execute format('grant update (value) on meta to %s', role);
-    execute format('create policy %s on meta for update to %s using (key in (''mark'', ''settled_seq'', ''settled_xid'', ''letters_evicted''))',
+    -- What is settled lies in the journal, and not beyond its last number.
+    execute format('create policy %s on meta for update to %s using (key in (''mark'', ''settled_seq'', ''settled_xid'', ''letters_evicted''))
+            with check (value >= 0 and case key
+                when ''mark'' then value <= (select last_value from journal_seq)
+                when ''settled_seq'' then value <= (select last_value from journal_seq)
+                when ''settled_xid'' then value <= pg_current_xact_id()::text::bigint
+                else key = ''letters_evicted'' and value < 1000000000000000 end)',
         role, role);
     -- It opens dead letters and closes none. It deletes what strangers caused, and what was closed long ago.
-    execute format('grant select, insert, update, delete on dead_letters to %s', role);
+    execute format('grant select, insert, update (%s), delete on dead_letters to %s', reburied, role);
     execute format('create policy %s on dead_letters for select to %s using (true)', role, role);
     execute format('create policy %I on dead_letters for insert to %s with check (status = ''open'')',
         prefix || 'timers_in', role);

@@ -108,6 +108,7 @@ claims! {
     B3: "every message that has a cause was said by somebody",
     T1: "every internal message was said by a role that may say it, with its cause in that role's journal",
     N1: "every notice was handed over to each of its channels once",
+    R1: "every journal row, record and deadline can be read",
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -165,7 +166,7 @@ pub async fn audit(store: &dyn Store, books: &dyn Books, at_rest: bool) -> Resul
     let mut world = World::look(store, books, at_rest, &mut findings).await?;
     let (open_dead_letters, cut_off) = (world.open_dead_letters, world.cut_off);
     let told_outside = world.told_outside;
-    let before = stock::items(store).await?;
+    let before = stock::items(store, &mut findings).await?;
     let mut sums = Sums::default();
     let (mut orders, mut needs_attention) = (0, 0);
     let mut suspects = Vec::new();
@@ -177,6 +178,7 @@ pub async fn audit(store: &dyn Store, books: &dyn Books, at_rest: bool) -> Resul
         let found = judge(&case, &mut world);
         settle(found, &case.id, at_rest, &mut findings, &mut suspects);
     }
+    cases.tell(&mut findings);
     // Whoever was charged and is in none of our tables.
     for id in world.strangers() {
         let case = Case::nothing_about(id);
@@ -184,7 +186,8 @@ pub async fn audit(store: &dyn Store, books: &dyn Books, at_rest: bool) -> Resul
         settle(found, &case.id, at_rest, &mut findings, &mut suspects);
     }
     notice::nobodys(&world, books, &mut findings).await?;
-    stock::compare(&before, &stock::items(store).await?, &sums, &mut findings);
+    let after = stock::items(store, &mut Findings::default()).await?;
+    stock::compare(&before, &after, &sums, &mut findings);
     look_again(store, books, suspects, &mut findings).await?;
     let journal_rows = journal::check(store, at_rest, &mut findings).await?;
     let checks = findings.into_checks(at_rest);

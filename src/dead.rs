@@ -40,18 +40,22 @@ pub(crate) async fn own_first(store: &dyn Store, wanted: Letters) -> Result<Vec<
 pub async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, who: &Operator) -> Result<()> {
     let letter = open_letter(store, id).await?;
     let own = own_id(&letter)?;
-    let (by, status) = (&who.by, DeadStatus::Replayed);
+    let by = &who.by;
     let why = if who.why.is_empty() { String::new() } else { format!(": {}", who.why) };
-    let (role, message, outcome) = match &who.edited {
-        None => (Role::Operator, as_it_was(&letter)?, format!("replayed by {by}{why}")),
+    let (message, outcome, superseded) = match &who.edited {
+        None => (as_it_was(&letter)?, format!("replayed by {by}{why}"), None),
         Some(edited) => {
             let message = with_edits(&letter, &own, edited)?;
-            let outcome = format!("superseded by {}, edited by {by}{why}", message.id);
-            (reader(&letter), message, outcome)
+            let superseded = format!("superseded by {}, edited by {by}{why}", message.id);
+            (message, format!("edited and replayed by {by}{why}"), Some(superseded))
         }
     };
     let said = vec![Said { queues: queues(&letter, &message), message: Arc::new(message) }];
-    close(store, &letter, own, status, Entry { role, outcome, said: said.clone() }).await?;
+    // The operator says it: a row of the reader's own could not speak in another's name.
+    let replayed = Entry { role: Role::Operator, outcome, said: said.clone() };
+    let over = superseded.map(|outcome| Entry { role: reader(&letter), outcome, said: Vec::new() });
+    let entries = over.into_iter().chain([replayed]).collect();
+    close(store, &letter, own, DeadStatus::Replayed, entries).await?;
     broker.publish(&said).await?;
     Ok(())
 }
@@ -62,7 +66,7 @@ pub(crate) async fn discard(store: &dyn Store, id: &str, who: &Operator) -> Resu
     let own = own_id(&letter)?;
     let outcome = format!("discarded by {}: {}", who.by, who.why);
     let entry = Entry { role: reader(&letter), outcome, said: Vec::new() };
-    close(store, &letter, own, DeadStatus::Discarded, entry).await
+    close(store, &letter, own, DeadStatus::Discarded, vec![entry]).await
 }
 
 /// What is done about each of many.
@@ -190,14 +194,31 @@ fn still_theirs(letter: &DeadLetter, message: Message) -> Result<Message> {
             Unreadable::not_allowed(letter.by, message.name()).why
         );
     }
+    if let Some(queue) = Queue::named(&letter.queue)
+        && !may_go_on_from(queue, &message)
+    {
+        bail!(
+            "it lies in the queue {queue}, whose reader takes no {}: the login of that reader may have put it there. If it \
+             is right all the same, say it yourself (`checkout submit`, or a command of its own), and discard this letter",
+            message.name()
+        );
+    }
     Ok(message)
 }
 
-/// Only where it died, unless that is no place for such a message.
+/// A role's database login buries what it likes in its own queue, in whatever name: a replay makes that come true for no
+/// other role.
+fn may_go_on_from(queue: Queue, message: &Message) -> bool {
+    let all = message.body.queues();
+    all.is_empty() || all.iter().any(|other| other.reader() == queue.reader())
+}
+
+/// Only where it died; what is no message for that queue goes to the others that its reader reads.
 fn queues(letter: &DeadLetter, message: &Message) -> Vec<Queue> {
     let all = message.body.queues();
-    match Queue::named(&letter.queue).filter(|queue| all.contains(queue)) {
-        Some(queue) => vec![queue],
+    match Queue::named(&letter.queue) {
+        Some(queue) if all.contains(&queue) => vec![queue],
+        Some(queue) => all.iter().copied().filter(|other| other.reader() == queue.reader()).collect(),
         None => all.to_vec(),
     }
 }
@@ -215,33 +236,35 @@ async fn close(
     letter: &DeadLetter,
     own: MessageId,
     status: DeadStatus,
-    entry: Entry,
+    entries: Vec<Entry>,
 ) -> Result<()> {
-    let Entry { role, outcome, said } = entry;
     let mut transaction = store.begin().await?;
-    let (now, handled) = transaction.handled(role, std::slice::from_ref(&own)).await?;
-    // Another message under its id was handled (or this one was after all): the row stands under an id of its own.
-    let role = if handled.is_empty() { role } else { Role::Operator };
-    // An operator may replay one message many times, and each time is a row of its own.
-    let id = match role {
-        Role::Operator => {
-            MessageId::derived(letter.order_id, role, &own, usize::try_from(now.unix_ms()).unwrap_or(0))
+    let (now, handled) = transaction.handled(reader(letter), std::slice::from_ref(&own)).await?;
+    let row = |(number, entry): (usize, Entry)| {
+        let Entry { role, outcome, said } = entry;
+        // Another message under its id was handled (or this one was after all): the row stands under an id of its own.
+        let role = if handled.is_empty() { role } else { Role::Operator };
+        // An operator may replay one message many times, and each time is a row of its own.
+        let place = usize::try_from(now.unix_ms()).unwrap_or(0).saturating_add(number);
+        let id = match role {
+            Role::Operator => MessageId::derived(letter.order_id, role, &own, place),
+            _ => own.clone(),
+        };
+        JournalRow {
+            role,
+            id,
+            name: letter.name.clone(),
+            hash: hash_of(letter),
+            order_id: letter.order_id,
+            cause: letter.cause.as_deref().and_then(MessageId::new),
+            at: now,
+            outcome,
+            said,
         }
-        _ => own,
     };
-    let row = JournalRow {
-        role,
-        id,
-        name: letter.name.clone(),
-        hash: hash_of(letter),
-        order_id: letter.order_id,
-        cause: letter.cause.as_deref().and_then(MessageId::new),
-        at: now,
-        outcome,
-        said,
-    };
+    let journal = entries.into_iter().enumerate().map(row).collect();
     let dead = vec![DeadChange::Close { id: letter.id.clone(), status }];
-    match transaction.keep(Changes { journal: vec![row], dead, ..Changes::default() }).await {
+    match transaction.keep(Changes { journal, dead, ..Changes::default() }).await {
         Ok(()) => Ok(()),
         Err(Error::Conflict(_)) => bail!("somebody else has just dealt with dead letter {}", letter.id),
         Err(error) => Err(error.into()),

@@ -1,5 +1,6 @@
 //! Looks at a system from the outside, as a new operator would, and says of each thing what it means and what to do.
 
+mod journal;
 mod letters;
 
 use std::fmt;
@@ -43,8 +44,6 @@ pub struct Findings(pub Vec<Finding>);
 
 /// Clocks that differ more make deadlines and tokens puzzling.
 const CLOCKS_APART_MAX: Duration = Duration::from_secs(2);
-/// In a system that keeps up, nothing waits this long, except for what an operator has paused.
-const UNHANDLED_MAX: Duration = Duration::from_secs(60);
 const SAGAS_MAX: usize = 1000;
 const POSTS_MAX: usize = 1000;
 /// Before it, quorum queues could not dead-letter at least once.
@@ -210,17 +209,7 @@ async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<Vec<Rol
         let what = format!("role {} was paused by {} at {}: {}", pause.role, pause.by, pause.at, pause.why);
         found.add("pauses", Level::Note, what, format!("checkout resume role {} --why …", pause.role));
     }
-    let age_ms = vitals.oldest_in_flight.map_or(0, |at| vitals.now.unix_ms() - at.unix_ms());
-    let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
-    match age <= UNHANDLED_MAX {
-        true => found.good("work", format!("the oldest unhandled message is {} s old", age.as_secs())),
-        false => found.add(
-            "work",
-            Level::Warning,
-            format!("a message has waited for {} s", age.as_secs()),
-            "see that a worker of every role runs; after a broker was lost: checkout journal refill",
-        ),
-    }
+    journal::look(store, vitals, found).await?;
     if vitals.deadlines_due > 0 && deadline_is_late(store).await? {
         let what = format!("{} deadlines have come due and nobody publishes them", vitals.deadlines_due);
         found.add("work", Level::Warning, what, "run `checkout timers`");
@@ -244,7 +233,7 @@ async fn deadline_is_late(store: &dyn Store) -> Result<bool, crate::store::Error
     const LATE_MS: i64 = 10_000;
     let now = store.now().await?;
     let first = store.deadlines(1).await?;
-    Ok(first.first().is_some_and(|(_, due, _)| now.unix_ms() - due.unix_ms() > LATE_MS))
+    Ok(first.first().is_some_and(|first| now.unix_ms() - first.due.unix_ms() > LATE_MS))
 }
 
 async fn look_at_broker(options: &rabbitmq::Options, paused: &[Role], found: &mut Findings) {

@@ -6,19 +6,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use contract::{Message, MessageId, Queue, Raw, Role, Speaker, Time};
+use contract::{Message, MessageId, Queue, Raw, Role, Time};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch;
 use crate::broker::{Broker, DeadDelivery};
 use crate::retry::Delays;
 use crate::run::still_owed;
-use crate::store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, Handled, Said, Store, Transaction};
+use crate::store::{
+    Changes, DeadChange, DeadLetter, DeadStatus, Error, Handled, Store, Transaction, believed,
+};
 
 const BATCH_MAX: usize = 100;
 
 /// What no queue of ours wanted stands under this name in the dead letters.
-const UNROUTED: &str = "unrouted";
+pub(crate) const UNROUTED: &str = "unrouted";
 
 /// Runs until told to stop. Several may run.
 pub async fn run(store: Arc<dyn Store>, broker: Arc<dyn Broker>, stop: CancellationToken) {
@@ -103,7 +105,7 @@ pub async fn import(store: &dyn Store, broker: &dyn Broker, dead: &[DeadDelivery
                     code = one.code,
                     "a dead letter had been handled after all, and is dropped"
                 );
-                owed.extend(own_words(reader, std::mem::take(&mut before.said)));
+                owed.extend(believed(reader, std::mem::take(&mut before.said)));
             }
             None => {
                 tracing::warn!(
@@ -129,20 +131,6 @@ pub async fn import(store: &dyn Store, broker: &dyn Broker, dead: &[DeadDelivery
         broker.publish(&owed).await.map_err(away)?;
     }
     broker.ack_dead(dead).await.map_err(away)
-}
-
-/// We may say everything again, and a role may write its own rows only: what one of them says in another's name is forged.
-fn own_words(role: Role, said: Vec<Said>) -> Vec<Said> {
-    let is_own = |said: &Said| {
-        let message = &said.message;
-        let own = message.by == Speaker::from(role) && message.is_allowed();
-        if !own {
-            tracing::error!(%role, by = %message.by, name = message.name(), message_id = %message.id,
-                "a row of the journal says what its role may not, and is not believed; `checkout audit` tells more");
-        }
-        own
-    };
-    said.into_iter().filter(is_own).collect()
 }
 
 /// What their readers know of them.

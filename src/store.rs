@@ -9,6 +9,7 @@
 //! * Journal rows and audit entries never change. The database itself refuses.
 //! * `keep` answers [`Error::Unknown`] when the commit may or may not have happened: look again.
 
+mod belief;
 pub mod census;
 mod columns;
 mod json;
@@ -17,6 +18,7 @@ mod origin;
 mod owed;
 mod pending;
 pub mod postgres;
+mod readable;
 pub mod sqlite;
 mod vitals;
 mod wanted;
@@ -33,7 +35,10 @@ use contract::{
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use belief::believed;
+pub use belief::{InFlight, may_say};
 pub use origin::Origin;
+pub use readable::{Read, Unreadable, readable};
 pub use vitals::{Pruned, Vitals};
 pub use wanted::{Filter, History, Totals};
 pub use work::Work;
@@ -72,14 +77,21 @@ pub trait Store: Send + Sync + 'static {
     /// By what idempotency keys become ids. It never changes, so one look is enough for the life of a process.
     async fn keys(&self) -> Result<Keys, Error>;
 
-    /// Up to `limit` deadlines that are due, earliest first, each as the message it stands for. Their due
+    /// Up to `limit` deadlines that are due, earliest first, each with its key and the message it stands for. Their due
     /// time is moved on by `again_after_s`, so that one that gets lost comes again; whoever handles the
     /// message removes the row.
-    async fn due_deadlines(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error>;
+    async fn due_deadlines(
+        &self,
+        limit: usize,
+        again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error>;
 
-    /// Every (queue, message) that was said and not handled, in the order in which it was said. Open dead
-    /// letters are not in flight.
-    async fn in_flight(&self) -> Result<Vec<(Queue, Message)>, Error>;
+    /// The deadlines with these keys come due that much later than now.
+    async fn put_off(&self, keys: &[String], by_s: u64) -> Result<(), Error>;
+
+    /// Every message that was said to a queue and not handled, in the order in which it was said. Open dead
+    /// letters are not in flight. A row is not asked whether its role may say it ([`InFlight::is_believed`]).
+    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error>;
 
     /// Remembers up to where nothing is in flight any more, so that `in_flight` need not look there again.
     async fn advance_mark(&self) -> Result<(), Error>;
@@ -118,15 +130,15 @@ pub trait Store: Send + Sync + 'static {
     async fn orders_charged_as(&self, names: &[String]) -> Result<Vec<OrderId>, Error>;
 
     /// All that was handled on an order's behalf, in the order in which it was.
-    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error>;
+    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<Read<JournalRow>>, Error>;
 
     /// The whole journal in the order of writing, from just after `after`.
-    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, JournalRow)>, Error>;
+    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, Read<JournalRow>)>, Error>;
 
-    /// All deadlines, earliest first: (key, due, message name).
-    async fn deadlines(&self, limit: usize) -> Result<Vec<(String, Time, String)>, Error>;
+    /// All deadlines, earliest first.
+    async fn deadlines(&self, limit: usize) -> Result<Vec<DeadlineRow>, Error>;
 
-    /// Those of an order, its returns, and what is held for it, earliest first.
+    /// Those of an order, its returns, and what is held for it, earliest first; those that can be read.
     async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<Standing>, Error>;
 
     /// Newest first.
@@ -367,6 +379,15 @@ pub struct Echo {
     pub why: String,
 }
 
+/// One of all deadlines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadlineRow {
+    pub key: String,
+    pub due: Time,
+    /// By whom what will be said, by the name of its type.
+    pub says: Read<(Speaker, &'static str)>,
+}
+
 /// A deadline as it stands, with what will be said when its time has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
@@ -378,7 +399,7 @@ pub struct Standing {
 #[derive(Clone, Debug)]
 pub enum DeadChange {
     /// Keeps the letter, or opens it again if it is there. An open letter of our own stays as it is when a stranger sends
-    /// something under the same id; and what an operator has sent again is our own from then on.
+    /// something under the same id; what was our own once, or was sent again by an operator, is our own from then on.
     Bury(DeadLetter),
     /// Answers [`Error::Conflict`] if it is not open any more.
     Close { id: String, status: DeadStatus },

@@ -305,7 +305,7 @@ fn an_outsider_s_nonsense_is_kept_as_a_dead_letter_and_holds_up_nobody() {
 /// What became of each message that came in from outside: what the journal says, or the dead letter's code.
 async fn outcomes(folder: &Folder) -> Vec<String> {
     let store = folder.store().await;
-    let rows = store.journal_page(0, 1000).await.unwrap().into_iter().map(|(_, row)| row);
+    let rows = store.journal_page(0, 1000).await.unwrap().into_iter().map(|(_, row)| row.unwrap());
     let handled =
         rows.filter(|row| row.role != contract::Role::Gateway).map(|row| (row.id.to_string(), row.outcome));
     let letters = store.dead_letters(None, 100).await.unwrap().into_iter();

@@ -68,7 +68,7 @@ async fn what_a_checkout_leads_to_is_looked_at_before_anybody_asks_for_it() {
     assert_eq!(nerves.struck(), None, "one look at what all of them need");
 
     let said = house.store.in_flight().await.unwrap();
-    let asked = said.into_iter().find_map(|(_, message)| match message.body {
+    let asked = said.into_iter().flatten().find_map(|one| match one.message.body {
         Body::ProviderCharge(ask) => Some(ask),
         _ => None,
     });
@@ -224,14 +224,14 @@ impl House {
     /// Who handled what for orders, in order.
     async fn journalled(&self) -> Vec<String> {
         let rows = self.store.journal_page(0, 100).await.unwrap();
-        let rows = rows.into_iter().map(|(_, row)| row).filter(|row| row.order_id.is_some());
+        let rows = rows.into_iter().map(|(_, row)| row.unwrap()).filter(|row| row.order_id.is_some());
         rows.map(|row| format!("{} {}", row.role, row.name)).collect()
     }
 
     async fn in_flight(&self) -> Vec<String> {
         let found = self.store.in_flight().await.unwrap();
         let mut found: Vec<_> =
-            found.iter().map(|(queue, message)| format!("{queue} {}", message.name())).collect();
+            found.iter().flatten().map(|one| format!("{} {}", one.queue, one.message.name())).collect();
         found.sort();
         found
     }

@@ -17,6 +17,7 @@ mod searching;
 mod side_by_side;
 mod signed_out;
 mod strangers;
+mod unreadable;
 mod waiting;
 mod wire;
 mod words;
@@ -29,8 +30,8 @@ use checkout_saga::store::Work;
 use checkout_saga::store::postgres::{Options, PostgresStore};
 use checkout_saga::store::sqlite::{Durability, SqliteStore};
 use checkout_saga::store::{
-    Changes, DeadChange, DeadLetter, DeadStatus, Echo, Error, Filter, History, JournalRow, Keys, Letters,
-    Pruned, Said, SavedRecord, Store, Totals, Transaction,
+    Changes, DeadChange, DeadLetter, DeadStatus, Echo, Error, Filter, History, InFlight, JournalRow, Keys,
+    Letters, Pruned, Read, Said, SavedRecord, Store, Totals, Transaction, readable,
 };
 use contract::{Body, Message, MessageId, Need, OrderId, Queue, Role, Table, Time, bodies};
 use db::*;
@@ -130,6 +131,10 @@ every_store!(
         strangers_letters_are_counted_listed_and_grouped_apart_from_our_own,
         the_oldest_letters_of_strangers_are_evicted_and_counted_and_our_own_never_are,
         a_strangers_letter_never_takes_the_place_of_our_own;
+    unreadable:
+        a_journal_row_that_cannot_be_read_is_named_and_hides_no_other,
+        a_deadline_that_cannot_be_read_is_named_and_holds_up_no_other,
+        the_same_message_in_the_rows_of_two_roles_is_in_flight_as_the_one_that_may_say_it;
     signed_out:
         a_token_is_signed_out_until_it_expires,
         no_more_tokens_are_signed_out_than_may_be_and_none_is_forgotten_for_another;

@@ -2,7 +2,9 @@
 //! every way in. What may be said is handled; anything else is a dead letter `not_allowed` that stays its sender's.
 
 mod dead;
+mod deadlines;
 mod matrix;
+mod rows;
 mod shop;
 
 use std::collections::HashMap;

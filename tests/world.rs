@@ -254,8 +254,8 @@ impl World {
     /// The broker has lost everything. What the journal knows to be in flight is put into its queues again.
     pub(crate) fn refill(&self) {
         self.bags.forget();
-        for (queue, message) in self.memory.in_flight_now() {
-            self.bags.put_redelivered(queue, Arc::new(message));
+        for one in self.memory.in_flight_now() {
+            self.bags.put_redelivered(one.queue, Arc::new(one.message));
         }
     }
 

@@ -18,7 +18,7 @@ use crate::retry::Delays;
 use crate::run::{Pace, Portions};
 use crate::store::postgres::{Options as PostgresOptions, PostgresStore};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{self, Store};
+use crate::store::{self, InFlight, Store};
 
 /// One system at a time on one database, and nobody changes its schema meanwhile.
 pub(crate) fn lock(database: &Path) -> Result<File> {
@@ -121,7 +121,13 @@ pub fn rabbit_options(settings: &Settings, name: &str) -> Option<rabbitmq::Optio
 /// In this process the queues are refilled from the journal; a broker has kept its own.
 pub(super) async fn broker(settings: &Settings, parts: &Parts, store: &dyn Store) -> Result<Arc<dyn Broker>> {
     let Some(options) = rabbit_options(settings, &named(parts)) else {
-        let in_flight = store.in_flight().await?;
+        let mut in_flight = Vec::new();
+        for found in store.in_flight().await? {
+            match found {
+                Ok(InFlight { queue, message, .. }) => in_flight.push((queue, message)),
+                Err(why) => tracing::error!("{why}; what it said stays where it is; run `checkout audit`"),
+            }
+        }
         if !in_flight.is_empty() {
             tracing::info!(messages = in_flight.len(), "went on with what was in flight");
         }

@@ -4,12 +4,12 @@
 
 use std::collections::VecDeque;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use contract::Table;
 use serde_json::Value;
 
-use super::PAGE;
 use super::pace::paced;
+use super::{Claim, Findings, PAGE};
 use crate::store::Store;
 
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Case {
         self.sagas.iter().find(|(key, _)| *key == self.id).map(|(_, saga)| saga)
     }
 
-    /// Reads one order anew. What follows from something else is read after it.
+    /// Reads one order anew. What follows from something else is read after it; what cannot be read was told of before.
     pub(super) async fn load(store: &dyn Store, id: &str) -> Result<Self> {
         let notices = beginning_with(store, Table::Notices, id).await?;
         let mut sagas = beginning_with(store, Table::Sagas, id).await?;
@@ -52,19 +52,32 @@ impl Case {
 }
 
 async fn one(store: &dyn Store, table: Table, id: &str) -> Result<Option<Value>> {
-    store.get(table, id).await?.map(|json| read(table, id, &json)).transpose()
+    Ok(store.get(table, id).await?.and_then(|json| read(table, id, &json).ok()))
 }
 
 /// The records under keys that go on after the id. An order has fewer of them than a page.
 async fn beginning_with(store: &dyn Store, table: Table, id: &str) -> Result<Vec<(String, Value)>> {
     let rows = store.page(table, id, PAGE).await?;
     let its = rows.into_iter().take_while(|(key, _)| key.starts_with(id));
-    its.map(|(key, json)| read(table, &key, &json).map(|value| (key, value))).collect()
+    let read = |(key, json): (String, String)| {
+        let value = read(table, &key, &json).ok()?;
+        Some((key, value))
+    };
+    Ok(its.filter_map(read).collect())
 }
 
-fn read(table: Table, key: &str, json: &str) -> Result<Value> {
-    serde_json::from_str(json).with_context(|| format!("{} {key} is not JSON", table.name()))
+/// `Err` says which record cannot be read.
+pub(super) fn read(table: Table, key: &str, json: &str) -> Result<Value, String> {
+    let shown: String = key.chars().take(KEY_CHARS_MAX).collect();
+    match serde_json::from_str(json) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(format!("the record {shown:?} of {} is no JSON object", table.name())),
+        Err(why) => Err(format!("the record {shown:?} of {} is not JSON: {why}", table.name())),
+    }
 }
+
+/// Our own keys have fewer than a hundred.
+const KEY_CHARS_MAX: usize = 200;
 
 /// Order after order, in the order of their ids.
 pub(super) struct Cases<'a> {
@@ -78,6 +91,16 @@ const TABLES: [Table; 6] =
 impl<'a> Cases<'a> {
     pub(super) fn of(store: &'a dyn Store) -> Self {
         Self { cursors: TABLES.map(|table| Cursor::of(store, table)), last: String::new() }
+    }
+
+    /// What was read so far, and what could not be.
+    pub(super) fn tell(self, findings: &mut Findings) {
+        for mut cursor in self.cursors {
+            for _ in 0..cursor.records {
+                findings.check(Claim::R1, true, String::new);
+            }
+            cursor.unreadable.drain(..).for_each(|why| findings.check(Claim::R1, false, || why));
+        }
     }
 
     pub(super) async fn next(&mut self) -> Result<Option<Case>> {
@@ -115,22 +138,37 @@ struct Cursor<'a> {
     after: String,
     ready: VecDeque<(String, Value)>,
     done: bool,
+    records: u64,
+    unreadable: Vec<String>,
 }
 
 impl<'a> Cursor<'a> {
     fn of(store: &'a dyn Store, table: Table) -> Self {
-        Self { store, table, after: String::new(), ready: VecDeque::new(), done: false }
+        Self {
+            store,
+            table,
+            after: String::new(),
+            ready: VecDeque::new(),
+            done: false,
+            records: 0,
+            unreadable: Vec::new(),
+        }
     }
 
     /// The order that the next record belongs to.
     async fn id(&mut self) -> Result<Option<&str>> {
-        if self.ready.is_empty() && !self.done {
+        while self.ready.is_empty() && !self.done {
             let rows = paced(self.store.page(self.table, &self.after, PAGE)).await?;
             self.done = rows.len() < PAGE;
             for (key, json) in rows {
-                let value = read(self.table, &key, &json)?;
                 self.after.clone_from(&key);
-                self.ready.push_back((key, value));
+                match read(self.table, &key, &json) {
+                    Ok(value) => {
+                        self.records += 1;
+                        self.ready.push_back((key, value));
+                    }
+                    Err(why) => self.unreadable.push(why),
+                }
             }
         }
         Ok(self.ready.front().map(|(key, _)| key.get(..ID_CHARS).unwrap_or(key)))

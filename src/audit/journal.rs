@@ -17,7 +17,7 @@ pub(super) const KEYS_MAX: usize = 4_000_000;
 
 /// Deadlines are kept with the records, and no row emits them: the journal first hears of them when they are handled. The
 /// last of them is also said at once; its speaker has the cause in the journal, as the role that sets a deadline has.
-const DEADLINES: &[&str] = &["saga.overdue", "payment.held", "order.held", "provider.query"];
+pub(super) const DEADLINES: &[&str] = &["saga.overdue", "payment.held", "order.held", "provider.query"];
 
 /// Who said a message may be in a row that is written while the journal is read.
 pub(super) const AT_REST_ONLY: &[Claim] = &[Claim::B3];
@@ -101,7 +101,7 @@ async fn check_share(
     let said_so_far: Vec<Key> = marks.iter().filter(|(_, mark)| mark.said).map(|(key, _)| *key).collect();
     let flying = store.in_flight().await?;
     let flying: HashSet<Key> =
-        flying.iter().map(|(queue, message)| (queue.reader(), known_by(&message.id))).collect();
+        flying.iter().flatten().map(|one| (one.queue.reader(), known_by(&one.message.id))).collect();
     if !reading.on(store, &mut marks, findings).await? {
         return Ok(None);
     }
@@ -150,7 +150,15 @@ impl Reading {
             for (no, row) in &page {
                 self.after = *no;
                 self.rows += 1;
-                self.enter(row, marks, findings);
+                if self.share.no == 0 {
+                    let unreadable = row.as_ref().err();
+                    findings.check(Claim::R1, unreadable.is_none(), || {
+                        unreadable.map(ToString::to_string).unwrap_or_default()
+                    });
+                }
+                if let Ok(row) = row {
+                    self.enter(row, marks, findings);
+                }
             }
             if marks.len() > KEYS_MAX {
                 return Ok(false);
@@ -243,10 +251,12 @@ fn is_out_of_the_way(row: &JournalRow) -> bool {
 fn may_have_said(row: &JournalRow, message: &Message) -> bool {
     let own = match row.role {
         // It lets in what others say, and says nothing of its own.
-        Role::Gateway => message.by.role().is_none() && message.by != Speaker::Outsider,
+        Role::Gateway => {
+            message.by.role().is_none() && ![Speaker::Shop, Speaker::Outsider].contains(&message.by)
+        }
         // A replay keeps its first speaker.
         Role::Operator => true,
-        role => is_out_of_the_way(row) || message.by == Speaker::from(role),
+        role => message.by == Speaker::from(role),
     };
     own && message.is_allowed()
 }

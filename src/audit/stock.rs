@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use contract::Table;
 use serde_json::Value;
 
-use super::case::Case;
+use super::case::{Case, read};
 use super::document::{by_sku, list, number, text};
 use super::pace::paced;
 use super::{Claim, Findings, PAGE};
@@ -29,20 +29,24 @@ pub(super) struct Sum {
 
 pub(super) type Sums = HashMap<String, Sum>;
 
-pub(super) async fn items(store: &dyn Store) -> Result<BTreeMap<String, Item>> {
+pub(super) async fn items(store: &dyn Store, findings: &mut Findings) -> Result<BTreeMap<String, Item>> {
     let mut items = BTreeMap::new();
     let mut after = String::new();
     loop {
         let page = paced(store.page(Table::Stock, &after, PAGE)).await?;
         let more = page.len() == PAGE;
         for (sku, json) in page {
-            let item: Value =
-                serde_json::from_str(&json).with_context(|| format!("stock {sku} is not JSON"))?;
-            // What is not there is less than nothing, and found to be so.
-            let read = |field| number(&item, field).unwrap_or(i64::from(i32::MIN));
-            let item =
-                Item { on_hand: read("on_hand"), reserved: read("reserved"), received: read("received") };
             after.clone_from(&sku);
+            let read = read(Table::Stock, &sku, &json);
+            findings.check(Claim::R1, read.is_ok(), || read.as_ref().err().cloned().unwrap_or_default());
+            let Ok(item) = read else { continue };
+            // What is not there is less than nothing, and found to be so.
+            let amount = |field| number(&item, field).unwrap_or(i64::from(i32::MIN));
+            let item = Item {
+                on_hand: amount("on_hand"),
+                reserved: amount("reserved"),
+                received: amount("received"),
+            };
             items.insert(sku, item);
         }
         if !more {

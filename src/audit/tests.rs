@@ -115,6 +115,12 @@ const BREAKAGES: &[Breakage] = &[
         let first = shop.row(Table::Audit, &entry("fulfilled", 1))["message_id"].clone();
         shop.edit_row(Table::Audit, &entry("fulfilled", 2), |entry| entry["message_id"] = first);
     }),
+    ("R1", "a journal row cannot be read", |shop| shop.unreadable.push("journal row 99".into())),
+    ("R1", "a record is no JSON", |shop| shop.spoil(Table::Payments, "fulfilled")),
+    ("R1", "an item of stock is no JSON", |shop| shop.spoil_row(Table::Stock, "A")),
+    ("T1", "a deadline will say what no worker sets as one", |shop| {
+        shop.deadlines.insert("forged/1".into(), contract::Time::default());
+    }),
     ("B1", "a message was said and never handled", |shop| shop.forget("order.mark_fulfilled")),
     ("B2", "a message was handled twice", |shop| {
         let row = shop.journal[5].clone();
@@ -127,6 +133,10 @@ const BREAKAGES: &[Breakage] = &[
     ("T1", "a role said what another may say", |shop| {
         let row = shop.journal.iter_mut().find(|row| row.name == "order.mark_fulfilled").unwrap();
         row.role = contract::Role::Email;
+    }),
+    ("T1", "a row that an operator superseded says what another may say", |shop| {
+        let row = shop.journal.iter_mut().find(|row| row.name == "order.mark_fulfilled").unwrap();
+        (row.role, row.outcome) = (contract::Role::Email, "superseded by x, edited by anna".into());
     }),
     ("T1", "an internal message came from nowhere", |shop| {
         let row = shop.journal.iter_mut().find(|row| row.name == "order.mark_paid").unwrap();

@@ -3,11 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
+use contract::speakers_of;
 use uuid::Uuid;
 
+use super::journal::DEADLINES;
 use super::pace::paced;
 use super::{Books, Claim, Findings, PAGE};
-use crate::store::{DeadStatus, Store};
+use crate::store::{DeadStatus, DeadlineRow, Store};
 
 pub(super) struct World {
     pub(super) at_rest: bool,
@@ -90,14 +92,22 @@ impl World {
         let dead = store.dead_letters(Some(DeadStatus::Open), DEAD_MAX).await?;
         let flying = store.in_flight().await?;
         let (charges, told_outside) = charges(books, findings).await?;
+        for deadline in &deadlines {
+            judge_deadline(deadline, findings);
+        }
         let held = |key: &str| Uuid::parse_str(key.strip_prefix("held/")?.split('/').next()?).ok();
         Ok(Self {
             at_rest,
-            held: deadlines.iter().filter_map(|(key, ..)| held(key)).collect(),
+            held: deadlines.iter().filter_map(|deadline| held(&deadline.key)).collect(),
             cut_off: deadlines.len() == DEADLINES_MAX || dead.len() == DEAD_MAX,
             open_dead_letters: dead.len() as u64,
-            waiting: deadlines.into_iter().map(|(key, ..)| key).collect(),
-            moving: flying.iter().filter_map(|(_, message)| message.order_id).map(|id| id.uuid()).collect(),
+            waiting: deadlines.into_iter().map(|deadline| deadline.key).collect(),
+            moving: flying
+                .iter()
+                .flatten()
+                .filter_map(|one| one.message.order_id)
+                .map(|id| id.uuid())
+                .collect(),
             buried: dead.iter().filter_map(|letter| letter.order_id).map(|id| id.uuid()).collect(),
             charges,
             told_outside,
@@ -148,6 +158,18 @@ impl World {
 
     pub(super) fn anything_left_over(&self) -> bool {
         !self.sent.is_empty()
+    }
+}
+
+/// What a deadline will say is published by the timers, who may say what any role may: so it has to be what its speaker sets.
+fn judge_deadline(deadline: &DeadlineRow, findings: &mut Findings) {
+    let says = &deadline.says;
+    findings
+        .check(Claim::R1, says.is_ok(), || says.as_ref().err().map(ToString::to_string).unwrap_or_default());
+    if let Ok((by, name)) = says {
+        let fits = DEADLINES.contains(name) && speakers_of(name).contains(by);
+        findings
+            .check(Claim::T1, fits, || format!("the deadline {:?} will say {name} as {by}", deadline.key));
     }
 }
 

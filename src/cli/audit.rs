@@ -8,6 +8,7 @@ use super::paint;
 use crate::app;
 use crate::audit::{Report, audit};
 use crate::config::Settings;
+use crate::view::visible;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -46,7 +47,7 @@ pub(super) fn print(report: &Report) {
     say!("{}", paint::table(&["id", "verdict", "examined", "claim"], rows.collect()));
     for check in &report.checks {
         for violation in &check.violations {
-            say!("{}", paint::bad(&format!("{}: {violation}", check.id)));
+            say!("{}", paint::bad(&format!("{}: {}", check.id, visible(violation))));
         }
     }
     let Report { orders, journal_rows, needs_attention, open_dead_letters, told_outside, .. } = report;

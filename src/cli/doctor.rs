@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::paint;
 use crate::config::Settings;
 use crate::doctor::{self, Level};
+use crate::view::visible;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -26,7 +27,7 @@ pub(super) async fn run(args: Args, settings: &Settings, warnings: &[String]) ->
                 Level::Warning => paint::paint("warning", owo_colors::AnsiColors::Yellow),
                 Level::Error => paint::bad("error  "),
             };
-            say!("{level}  {:12}  {}", finding.about, finding.what);
+            say!("{level}  {:12}  {}", finding.about, visible(&finding.what));
             if !finding.fix.is_empty() {
                 say!("{:23}  → {}", "", finding.fix);
             }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::progress;
+use super::{paint, progress};
 use crate::config::{AmqpUrl, Settings};
+use crate::refill::Missing;
 use crate::{app, refill};
 
 #[derive(clap::Subcommand)]
@@ -32,15 +33,30 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
     }
     let store = app::look(settings).await?;
     let missing = refill::missing(&*store, Duration::from_secs(older_than_s)).await?;
-    if dry_run || missing.is_empty() {
-        say!("{} messages were said more than {older_than_s} s ago and are not handled", missing.len());
-        return Ok(ExitCode::SUCCESS);
+    let Missing { said, .. } = &missing;
+    if dry_run || said.is_empty() {
+        say!("{} messages were said more than {older_than_s} s ago and are not handled", said.len());
+        return Ok(left_out(&missing));
     }
     let broker = app::publisher(settings, &*store).await?;
-    let bar = progress::bar(missing.len() as u64, "messages");
-    let published = refill::publish(&*broker, &missing, |count| bar.inc(count as u64)).await;
+    let bar = progress::bar(said.len() as u64, "messages");
+    let published = refill::publish(&*broker, said, |count| bar.inc(count as u64)).await;
     bar.finish_and_clear();
     published?;
-    say!("{} messages are in their queues again; what was there already is recognised", missing.len());
-    Ok(ExitCode::SUCCESS)
+    say!("{} messages are in their queues again; what was there already is recognised", said.len());
+    Ok(left_out(&missing))
+}
+
+/// What is not believed fails the command: a login has written what its role may not.
+fn left_out(missing: &Missing) -> ExitCode {
+    let Missing { not_theirs, unreadable, .. } = missing;
+    for (count, what) in [
+        (*not_theirs, "messages stand in journal rows whose role may not say them"),
+        (*unreadable, "messages stand in journal rows that cannot be read"),
+    ] {
+        if count > 0 {
+            say!("{}", paint::bad(&format!("{count} {what}; not published; run `checkout audit`")));
+        }
+    }
+    if *not_theirs + *unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -13,7 +13,7 @@ use super::client::{Client, wait_for};
 use super::{paint, shop, words};
 use crate::app;
 use crate::config::Settings;
-use crate::store::{JournalRow, Store, Totals};
+use crate::store::{JournalRow, Read, Store, Totals, readable};
 use crate::view::mask::Sight;
 use crate::view::notices::{self, Told};
 use crate::view::{self, search, visible};
@@ -289,8 +289,8 @@ fn print_notices(told: &[Told]) {
     }
 }
 
-fn print_messages(rows: &[JournalRow]) {
-    let rows = rows.iter().map(|row| {
+fn print_messages(all: &[Read<JournalRow>]) {
+    let rows = all.iter().flatten().map(|row| {
         let said: Vec<_> = row.said.iter().map(|said| said.message.name()).collect();
         vec![
             row.at.to_string(),
@@ -301,6 +301,9 @@ fn print_messages(rows: &[JournalRow]) {
         ]
     });
     say!("{}", paint::table(&["at", "role", "message", "outcome", "said"], rows.collect()));
+    for why in all.iter().filter_map(|row| row.as_ref().err()) {
+        say!("{}", paint::bad(&format!("{}; see `checkout audit`", visible(&why.to_string()))));
+    }
 }
 
 /// What is asked of an order, or what would come of it.
@@ -370,7 +373,7 @@ pub(super) async fn row_of(
     role: Role,
     id: &MessageId,
 ) -> Result<Option<JournalRow>> {
-    let rows = store.journal_of(order_id).await?;
+    let rows = readable(store.journal_of(order_id).await?);
     Ok(rows.into_iter().find(|row| row.role == role && row.id == *id))
 }
 

@@ -225,5 +225,11 @@ async fn known(store: &dyn Store, which: &Which) -> Result<Value> {
     let doc = doc.with_context(|| {
         format!("no saga runs for order {}; `checkout saga list` shows them", which.order_id)
     })?;
-    Ok(public(serde_json::from_str(&doc)?))
+    let saga = serde_json::from_str(&doc).with_context(|| {
+        format!(
+            "the saga of order {} cannot be read; `checkout audit` (R1) names every such record",
+            which.order_id
+        )
+    })?;
+    Ok(public(saga))
 }

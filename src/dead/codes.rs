@@ -3,7 +3,7 @@
 use contract::Queue;
 
 /// `docs/operations.md` says of each what to do.
-pub const CODES: [&str; 47] = [
+pub const CODES: [&str; 48] = [
     "amount_negative",
     "body_invalid",
     "body_malformed",
@@ -15,6 +15,7 @@ pub const CODES: [&str; 47] = [
     "content_type_unknown",
     "customer_invalid",
     "dead_lettered",
+    "deadline_refused",
     "definition_unknown",
     "delivery_limit",
     "discount_invalid",

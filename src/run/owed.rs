@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use contract::{Kind, MessageId, Role};
 
-use crate::store::{Error, Handled, Said, Transaction};
+use crate::store::{Error, Handled, Said, Transaction, believed};
 
 /// Generations of follow-ups that are gone through. An order's whole story has fewer.
 const GENERATIONS_MAX: usize = 100;
@@ -25,8 +25,9 @@ pub(crate) async fn still_owed(
         for Said { message, queues } in said {
             let mut unhandled = Vec::new();
             for queue in queues {
-                match handled.remove(&(queue.reader(), message.id.clone())) {
-                    Some(before) => led_to.extend(before.said),
+                let reader = queue.reader();
+                match handled.remove(&(reader, message.id.clone())) {
+                    Some(before) => led_to.extend(believed(reader, before.said)),
                     None => unhandled.push(queue),
                 }
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use contract::{BodyHash, Message, MessageId, Queue, Speaker, Time};
+use contract::{BodyHash, Message, MessageId, Queue, Role, Speaker, Time};
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -131,6 +131,16 @@ pub(super) fn read_said(json: &str, id: &MessageId, at: Time) -> Result<Vec<Said
         .collect()
 }
 
+/// What was said when the message `id` was handled, for the role that handled it and is asked again. If it cannot be read,
+/// nothing of it is said again; the message was handled all the same.
+pub(super) fn said_before(json: &str, id: &MessageId, at: Time) -> Vec<Said> {
+    read_said(json, id, at).unwrap_or_else(|why| {
+        tracing::error!(message_id = %id,
+            "what was said when this message was handled is not said again: {why}; `checkout audit` names the row");
+        Vec::new()
+    })
+}
+
 /// The one of these that is called `wanted`.
 pub(super) fn find_said(json: &str, id: &MessageId, at: Time, wanted: &str) -> Result<Message, Error> {
     let mut said = read_said(json, id, at)?.into_iter().map(|said| said.message);
@@ -145,6 +155,10 @@ pub(super) fn read_message(json: &str) -> Result<Message, Error> {
 
 pub(super) fn queue(name: &str) -> Result<Queue, Error> {
     Queue::named(name).ok_or_else(|| unreadable("a queue", format!("none is called {name:?}")))
+}
+
+pub(super) fn role(name: &str) -> Result<Role, Error> {
+    Role::named(name).ok_or_else(|| unreadable("a role", format!("none is called {name:?}")))
 }
 
 pub(super) fn id(text: &str) -> Result<MessageId, Error> {

@@ -19,12 +19,14 @@ pub enum Origin {
 
 /// The handling failed, or a message broke on the way between our own roles. Customers may be waiting for what these
 /// messages ask for, no matter who sent them.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
     "failed",
     "delivery_limit",
     "misrouted",
     "envelope_incomplete",
     "bundle_malformed",
+    // A row of our own database that no worker of ours writes.
+    "deadline_refused",
     // A person with access to the broker did this.
     "rejected",
     "dead_lettered",

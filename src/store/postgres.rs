@@ -27,15 +27,15 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contract::{Message, OrderId, Queue, Table, Time};
+use contract::{Message, OrderId, Table, Time};
 use sqlx::Row;
 use sqlx::postgres::{PgDatabaseError, PgRow, PgSeverity};
 
 use super::census::Census;
 use super::pending::Pending;
 use super::{
-    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Pause, Progress, Pruned,
-    Standing, Store, Transaction, Vitals, Work, json, keys,
+    DeadGroup, DeadLetter, DeadlineRow, Echo, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
+    Pause, Progress, Pruned, Read, Standing, Store, Transaction, Vitals, Work, json, keys,
 };
 use connections::{Connections, Limits};
 use watch::Watch;
@@ -78,6 +78,8 @@ pub struct PostgresStore {
     watch: Watch,
     /// Where the last pruning stopped looking.
     pruned_to: AtomicI64,
+    /// Into a table with policies for this login Postgres copies nothing: its large batches are written as small ones are.
+    may_copy: bool,
 }
 
 /// The answer to a statement that the server broke off should still reach us.
@@ -86,7 +88,7 @@ const ANSWER_GRACE: Duration = Duration::from_secs(5);
 impl PostgresStore {
     /// Connects, and brings the tables up to date if it may. If it may not, they must be.
     pub async fn open(url: &str, options: Options) -> Result<Self, Error> {
-        schema::ready(url).await?;
+        let bound = schema::ready(url).await?;
         let limits = Limits {
             connections: options.connections,
             connect: options.connect_timeout,
@@ -98,6 +100,7 @@ impl PostgresStore {
             met: batch::Met::default(),
             watch: Watch::default(),
             pruned_to: AtomicI64::new(0),
+            may_copy: !bound,
         })
     }
 
@@ -127,7 +130,8 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
         let held = self.connections.take().await?;
-        Ok(Box::new(batch::Batch::new(held, self.pending.clone(), self.met.clone(), self.watch.clone())))
+        let (pending, met, watch) = (self.pending.clone(), self.met.clone(), self.watch.clone());
+        Ok(Box::new(batch::Batch::new(held, pending, met, watch, self.may_copy)))
     }
 
     async fn now(&self) -> Result<Time, Error> {
@@ -146,11 +150,19 @@ impl Store for PostgresStore {
         keys::read(&rows.iter().map(pair).collect::<Result<Vec<_>, _>>()?)
     }
 
-    async fn due_deadlines(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
+    async fn due_deadlines(
+        &self,
+        limit: usize,
+        again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error> {
         self.take_due(limit, again_after_s).await
     }
 
-    async fn in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
+    async fn put_off(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
+        self.move_deadlines(keys, by_s).await
+    }
+
+    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
         self.find_in_flight().await
     }
 
@@ -190,15 +202,15 @@ impl Store for PostgresStore {
         look::orders_charged_as(&self.connections, names).await
     }
 
-    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
+    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
         look::journal_of(&self.connections, order_id).await
     }
 
-    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, JournalRow)>, Error> {
+    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
         look::journal_page(&self.connections, after, limit).await
     }
 
-    async fn deadlines(&self, limit: usize) -> Result<Vec<(String, Time, String)>, Error> {
+    async fn deadlines(&self, limit: usize) -> Result<Vec<DeadlineRow>, Error> {
         look::deadlines(&self.connections, limit).await
     }
 

@@ -24,7 +24,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use contract::{Message, OrderId, Queue, Table, Time};
+use contract::{Message, OrderId, Table, Time};
 use serde::Deserialize;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -33,8 +33,8 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::census::Census;
 use super::{
-    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Pause, PauseChange,
-    Progress, Pruned, Standing, Store, Transaction, Vitals, json, keys,
+    DeadGroup, DeadLetter, DeadlineRow, Echo, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
+    Pause, PauseChange, Progress, Pruned, Read, Standing, Store, Transaction, Vitals, json, keys,
 };
 use transaction::BatchTransaction;
 use writer::Writer;
@@ -159,11 +159,19 @@ impl Store for SqliteStore {
         keys::read(&rows)
     }
 
-    async fn due_deadlines(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
+    async fn due_deadlines(
+        &self,
+        limit: usize,
+        again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error> {
         self.take_due(limit, again_after_s).await
     }
 
-    async fn in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
+    async fn put_off(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
+        self.move_deadlines(keys, by_s).await
+    }
+
+    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
         self.find_in_flight().await
     }
 
@@ -208,15 +216,15 @@ impl Store for SqliteStore {
         look::orders_charged_as(&self.readers, names).await
     }
 
-    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
+    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
         look::journal_of(&self.readers, order_id).await
     }
 
-    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, JournalRow)>, Error> {
+    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
         look::journal_page(&self.readers, after, limit).await
     }
 
-    async fn deadlines(&self, limit: usize) -> Result<Vec<(String, Time, String)>, Error> {
+    async fn deadlines(&self, limit: usize) -> Result<Vec<DeadlineRow>, Error> {
         look::deadlines(&self.readers, limit).await
     }
 

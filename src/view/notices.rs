@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::mask::Sight;
 use crate::adapter::channel::masked;
-use crate::store::Store;
+use crate::store::{Store, readable};
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Told {
@@ -25,7 +25,7 @@ pub async fn told(store: &dyn Store, order_id: OrderId, sight: Sight) -> Result<
         Sight::Masked => masked(address),
         Sight::Personal => address.to_string(),
     };
-    let rows = store.journal_of(order_id).await?;
+    let rows = readable(store.journal_of(order_id).await?);
     let by_notification = rows.iter().filter(|row| row.role == Role::Notification);
     let said = by_notification.flat_map(|row| row.said.iter().map(move |said| (row.at, &said.message.body)));
     let told = said.filter_map(|(at, body)| match body {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::mask::Sight;
-use crate::store::Store;
+use crate::store::{Store, readable};
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Story {
@@ -131,7 +131,7 @@ pub async fn story(store: &dyn Store, order_id: OrderId, sight: Sight) -> Result
     let standing = store.deadlines_of(order_id).await?;
     let letters = store.letters_of(order_id).await?;
     let echoes = store.echoes_of(order_id).await?;
-    let rows = store.journal_of(order_id).await?;
+    let rows = readable(store.journal_of(order_id).await?);
     if rows.is_empty() && letters.is_empty() {
         return Ok(None);
     }

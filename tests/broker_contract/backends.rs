@@ -51,7 +51,8 @@ impl Backend for Embedded {
     }
 
     async fn open(&self) -> Arc<dyn Broker> {
-        Arc::new(EmbeddedBroker::refilled(self.0.in_flight().await.unwrap()))
+        let found = self.0.in_flight().await.unwrap().into_iter().flatten();
+        Arc::new(EmbeddedBroker::refilled(found.map(|one| (one.queue, one.message)).collect()))
     }
 
     async fn die(&mut self) {}
@@ -99,8 +100,8 @@ impl Backend for Rabbit {
     }
 
     async fn refill(&self, broker: &dyn Broker) {
-        for (queue, message) in self.store.in_flight().await.unwrap() {
-            let said = Said { message: Arc::new(message), queues: vec![queue] };
+        for one in self.store.in_flight().await.unwrap().into_iter().flatten() {
+            let said = Said { message: Arc::new(one.message), queues: vec![one.queue] };
             broker.publish(&[said]).await.unwrap();
         }
     }

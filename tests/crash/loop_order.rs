@@ -140,8 +140,11 @@ impl Broker for Watch {
         let journal = self.store.journal_page(0, 1000).await.unwrap();
         for one in said {
             let says = |row: &checkout_saga::store::JournalRow| row.said.contains(one);
-            let committed =
-                if journal.iter().any(|(_, row)| says(row)) { "committed" } else { "NOT COMMITTED" };
+            let committed = if journal.iter().any(|(_, row)| says(row.as_ref().unwrap())) {
+                "committed"
+            } else {
+                "NOT COMMITTED"
+            };
             self.see(format!("{committed}, and publishes {}", one.message.name()));
         }
         if said.is_empty() {

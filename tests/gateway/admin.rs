@@ -51,7 +51,7 @@ fn an_admin_lets_in_what_an_admin_may_say_and_the_journal_knows_the_name() {
     let outcome = || {
         let rows =
             crate::support::block_on(async { gate.shop.folder.store().await.journal_page(0, 10_000).await });
-        let rows = rows.unwrap().into_iter().map(|(_, row)| row);
+        let rows = rows.unwrap().into_iter().map(|(_, row)| row.unwrap());
         rows.filter(|row| row.id.as_str() == "stock.adjust").map(|row| row.outcome).next()
     };
     assert_eq!(until("a journal row", outcome), "accepted from admin anna");

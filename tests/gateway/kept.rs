@@ -10,7 +10,7 @@ use crate::support::{block_on, new_id};
 fn journal(gate: &Gate) -> Vec<JournalRow> {
     let store = block_on(gate.shop.folder.store());
     let rows = block_on(store.journal_page(0, 10_000)).unwrap();
-    rows.into_iter().map(|(_, row)| row).collect()
+    rows.into_iter().map(|(_, row)| row.unwrap()).collect()
 }
 
 fn letters(gate: &Gate) -> usize {

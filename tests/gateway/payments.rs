@@ -1,5 +1,6 @@
 //! What customers see of their money, and the payments that do not go as planned.
 
+use checkout_saga::store::readable;
 use checkout_saga::store::Store;
 use serde_json::{Value, json};
 
@@ -196,8 +197,8 @@ fn cash_is_known_by_its_receipt_everywhere() {
 pub(super) fn said(gate: &Gate, order_id: &str, name: &str) -> Value {
     let of = order_id.parse().unwrap();
     until(&format!("{name} of {order_id}"), || {
-        let rows =
-            crate::support::block_on(async { gate.shop.folder.store().await.journal_of(of).await.unwrap() });
+        let rows = crate::support::block_on(async { gate.shop.folder.store().await.journal_of(of).await });
+        let rows = readable(rows.unwrap());
         let said = rows.iter().flat_map(|row| &row.said).find(|said| said.message.name() == name)?;
         serde_json::from_str(said.message.json()).ok()
     })

@@ -1,6 +1,6 @@
 //! A preview says what then really happens, to the last message before somebody outside is asked; and it changes nothing.
 
-use checkout_saga::store::{JournalRow, Store};
+use checkout_saga::store::{JournalRow, Store, readable};
 use contract::{Role, Table};
 use serde_json::{Value, json};
 
@@ -43,7 +43,9 @@ fn happened(rows: &[JournalRow], id: &str) -> Vec<Step> {
 }
 
 fn journal(gate: &Gate, id: &str) -> Vec<JournalRow> {
-    block_on(async { gate.shop.folder.store().await.journal_of(id.parse().unwrap()).await.unwrap() })
+    readable(block_on(async {
+        gate.shop.folder.store().await.journal_of(id.parse().unwrap()).await.unwrap()
+    }))
 }
 
 fn record(gate: &Gate, table: Table, id: &str) -> Option<String> {

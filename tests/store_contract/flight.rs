@@ -33,7 +33,7 @@ pub(super) async fn what_a_batch_says_and_handles_itself_is_never_in_flight(db: 
     sitting.journal.push(row(Role::Stock, &fulfil(5), vec![]));
     keep(&db, sitting).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4", "order 5"]);
-    let first = db.store.in_flight().await.unwrap().remove(0).1;
+    let first = db.store.in_flight().await.unwrap().remove(0).unwrap().message;
     assert_eq!((first.name(), first.json()), (fulfil(2).name(), fulfil(2).json()));
     db.store.advance_mark().await.unwrap();
     keep(&db, journal(row(Role::Order, &fulfil(2), vec![]))).await.unwrap();

@@ -27,9 +27,9 @@ pub(super) async fn what_was_said_comes_back_with_its_cause_and_time(db: Db) {
     let mut look = db.store.begin().await.unwrap();
     assert_eq!(look.handled(Role::Gateway, &[id(1)]).await.unwrap().1[0].said, said);
     drop(look);
-    assert_eq!(db.store.journal_of(order(1)).await.unwrap()[0].said, said);
+    assert_eq!(readable(db.store.journal_of(order(1)).await.unwrap())[0].said, said);
     let expected: Vec<_> =
-        said.iter().flat_map(|one| one.queues.iter().map(|queue| (*queue, (*one.message).clone()))).collect();
+        said.iter().flat_map(|one| one.queues.iter().map(|queue| flying(*queue, &one.message))).collect();
     assert_eq!(db.store.in_flight().await.unwrap(), expected);
     let twice = "select count(*) from journal where said like '%\"cause\":\"m1\"%\"cause\":\"m1\"%'";
     assert_eq!(
@@ -63,7 +63,7 @@ pub(super) async fn a_large_batch_is_kept_as_small_ones_are(db: Db) {
     let beside = vec![ordered(300, "created", 10), save(Table::Stock, "A", 0, STOCKED)];
     keep(&db, Changes { journal: all[1..].to_vec(), ..records(beside) }).await.unwrap();
     let page = db.store.journal_page(0, 200).await.unwrap();
-    let page: Vec<_> = page.into_iter().map(|(_, row)| format!("{row:?}")).collect();
+    let page: Vec<_> = page.into_iter().map(|(_, row)| format!("{:?}", row.unwrap())).collect();
     assert_eq!(page, all.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>());
     assert!(db.store.get(Table::Orders, &order(300).to_string()).await.unwrap().is_some());
     assert!(db.store.get(Table::Stock, "A").await.unwrap().is_some());
@@ -131,7 +131,10 @@ pub(super) async fn a_batch_is_numbered_in_the_order_in_which_it_was_handled(db:
     let rows = order.map(|n| row(Role::Order, &archive(n), vec![])).to_vec();
     keep(&db, Changes { journal: rows, ..Changes::default() }).await.unwrap();
     let page = db.store.journal_page(0, 10).await.unwrap();
-    assert_eq!(page.iter().map(|(_, row)| row.id.clone()).collect::<Vec<_>>(), order.map(|n| archive(n).id));
+    assert_eq!(
+        page.iter().map(|(_, row)| row.as_ref().unwrap().id.clone()).collect::<Vec<_>>(),
+        order.map(|n| archive(n).id)
+    );
 }
 
 /// Whoever is told of a conflict starts over, as the loop does; the one who is to blame meets it every time.
@@ -200,4 +203,8 @@ pub(super) async fn keys_become_the_same_ids_in_every_process_and_others_in_anot
     assert_eq!(order(keys.clone()), order(db.store.keys().await.unwrap()));
     let other = SqliteStore::in_memory().await.unwrap();
     assert_ne!(order(keys), order(other.keys().await.unwrap()));
+}
+
+fn flying(queue: Queue, message: &Message) -> Read<InFlight> {
+    Ok(InFlight { role: Role::Gateway, queue, message: message.clone() })
 }

@@ -95,7 +95,7 @@ pub(super) async fn an_orders_journal_comes_back_as_it_was_written(db: Db) {
     let mut changes = Changes { journal: written.to_vec(), ..Changes::default() };
     changes.journal.push(row(Role::Order, &archive(3), vec![]));
     keep(&db, changes).await.unwrap();
-    let found = db.store.journal_of(order(1)).await.unwrap();
+    let found = readable(db.store.journal_of(order(1)).await.unwrap());
     assert_eq!(format!("{found:?}"), format!("{written:?}"));
     let page = db.store.journal_page(1, 10).await.unwrap();
     assert_eq!(page.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [2, 3]);

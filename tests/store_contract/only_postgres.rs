@@ -258,10 +258,10 @@ async fn several_who_ask_for_what_is_due_get_each_deadline_once() {
         if a.is_empty() && b.is_empty() {
             break;
         }
-        taken.extend(a.into_iter().chain(b).map(|message| message.id));
+        taken.extend(a.into_iter().chain(b).map(|(_, message)| message.unwrap().id));
     }
     execute(&mut holder, "rollback").await;
-    taken.extend(one.due_deadlines(7, 60).await.unwrap().into_iter().map(|message| message.id));
+    taken.extend(one.due_deadlines(7, 60).await.unwrap().into_iter().map(|(_, message)| message.unwrap().id));
     assert_eq!(taken.len(), 200);
     taken.sort();
     taken.dedup();
@@ -346,8 +346,8 @@ async fn a_program_from_before_can_read_what_was_said_once_the_migrations_are_un
     assert_eq!(untold, 0);
     PostgresStore::migrate_up(schema.url()).await.unwrap();
     let store = open_postgres(schema.url()).await;
-    assert_eq!(store.journal_of(order(1)).await.unwrap()[0].said, said);
-    assert_eq!(store.journal_of(order(5)).await.unwrap()[0].said, [say(&of_odd)]);
+    assert_eq!(readable(store.journal_of(order(1)).await.unwrap())[0].said, said);
+    assert_eq!(readable(store.journal_of(order(5)).await.unwrap())[0].said, [say(&of_odd)]);
     schema.gone().await;
 }
 
@@ -382,7 +382,7 @@ async fn the_character_that_postgres_cannot_keep_stops_nobody() {
     changes.dead.push(DeadChange::Bury(DeadLetter { name: "a\0".into(), ..letter("order", &archive(9)) }));
     store.begin().await.unwrap().keep(changes).await.unwrap();
     assert_eq!(store.get(Table::Orders, &order(1).to_string()).await.unwrap(), Some(json));
-    assert_eq!(store.journal_of(order(1)).await.unwrap()[0].outcome, "alarm: \u{FFFD}");
+    assert_eq!(readable(store.journal_of(order(1)).await.unwrap())[0].outcome, "alarm: \u{FFFD}");
     let kept = store.dead_letter(&letter("order", &archive(9)).id).await.unwrap().unwrap();
     assert_eq!(kept.name, "a\u{FFFD}");
     // As a key it is the message's own fault, and nobody else's.
@@ -405,5 +405,17 @@ async fn connections_say_whose_they_are() {
         .unwrap();
     assert_eq!(seen, 1);
     drop(batch);
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn a_mark_beyond_every_number_ends_no_housekeeping() {
+    let schema = Schema::fresh().await;
+    let store = open_postgres(schema.url()).await;
+    let mut owner = connect(schema.url()).await;
+    execute(&mut owner, "update meta set value = 9223372036854775807 where key = 'mark'").await;
+    store.advance_mark().await.unwrap();
+    assert!(store.in_flight().await.unwrap().is_empty());
+    store.vitals().await.unwrap();
     schema.gone().await;
 }

@@ -82,4 +82,10 @@ pub(super) async fn a_strangers_letter_never_takes_the_place_of_our_own(db: Db) 
     keep(&db, dead(close("order", &archive(3), DeadStatus::Replayed))).await.unwrap();
     keep(&db, bury(strangers(3, 20))).await.unwrap();
     assert_eq!(counts(&db).await, (3, 0, 0));
+    // What was our own once is no stranger's when it was closed and comes again.
+    keep(&db, dead(close("order", &archive(1), DeadStatus::Discarded))).await.unwrap();
+    keep(&db, bury(strangers(1, 30))).await.unwrap();
+    assert_eq!(counts(&db).await, (3, 0, 0));
+    let stranger = "update dead_letters set stranger = true where id = 'order/m1' returning 1";
+    assert!(db.sql(stranger).await.is_err(), "the database refuses");
 }

@@ -1,33 +1,41 @@
 //! Deadlines come until they are cleared, and dead letters stay until they are closed.
 
+use checkout_saga::store::DeadlineRow;
+use contract::Speaker;
+
 use super::*;
 
 pub(super) async fn deadlines_come_due_again_until_cleared(db: Db) {
     keep(&db, deadlines(&[("later", NOW_S + 1, 3), ("second", NOW_S, 2), ("first", NOW_S - 5, 1)]))
         .await
         .unwrap();
-    assert_eq!(db.store.due_deadlines(1, 0).await.unwrap(), [fulfil(1)]);
+    assert_eq!(due(&db, 1, 0).await, [fulfil(1)]);
     // It was moved on by nothing: it is due again, and behind nobody.
-    assert_eq!(db.store.due_deadlines(9, 60).await.unwrap(), [fulfil(1), fulfil(2)]);
-    assert!(db.store.due_deadlines(9, 60).await.unwrap().is_empty(), "they come again in a minute");
+    assert_eq!(due(&db, 9, 60).await, [fulfil(1), fulfil(2)]);
+    assert!(due(&db, 9, 60).await.is_empty(), "they come again in a minute");
     let listed = db.store.deadlines(10).await.unwrap();
-    let name = "order.mark_fulfilled".to_string();
-    assert_eq!(listed[0], ("later".to_string(), at(NOW_S + 1), name.clone()));
-    assert_eq!(listed[1], ("first".to_string(), at(NOW_S + 60), name));
+    let says = Ok((Speaker::Saga, "order.mark_fulfilled"));
+    let (later, first) = (at(NOW_S + 1), at(NOW_S + 60));
+    assert_eq!(listed[0], DeadlineRow { key: "later".into(), due: later, says: says.clone() });
+    assert_eq!(listed[1], DeadlineRow { key: "first".into(), due: first, says });
+    db.store.put_off(&["later".into(), "second".into()], 90).await.unwrap();
+    let listed = db.store.deadlines(10).await.unwrap();
+    let put_off: Vec<_> = listed.iter().map(|one| (one.key.as_str(), one.due)).collect();
+    assert_eq!(put_off, [("first", first), ("later", at(NOW_S + 90)), ("second", at(NOW_S + 90))]);
 
     let mut cleared = deadlines(&[("later", NOW_S, 3)]);
     cleared.deadlines.insert("first".into(), None);
     cleared.deadlines.insert("second".into(), None);
     cleared.deadlines.insert("never set".into(), None);
     keep(&db, cleared).await.unwrap();
-    assert_eq!(db.store.due_deadlines(9, 60).await.unwrap(), [fulfil(3)]);
+    assert_eq!(due(&db, 9, 60).await, [fulfil(3)]);
     assert_eq!(db.store.deadlines(10).await.unwrap().len(), 1);
 }
 
 pub(super) async fn the_last_deadline_under_a_key_counts(db: Db) {
     keep(&db, deadlines(&[("k", NOW_S - 9, 1)])).await.unwrap();
     keep(&db, deadlines(&[("k", NOW_S - 8, 2)])).await.unwrap();
-    assert_eq!(db.store.due_deadlines(9, 60).await.unwrap(), [fulfil(2)]);
+    assert_eq!(due(&db, 9, 60).await, [fulfil(2)]);
 }
 
 pub(super) async fn dead_letters_open_close_and_open_again(db: Db) {

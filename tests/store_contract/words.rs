@@ -139,7 +139,7 @@ pub(super) async fn assert_nothing_of(db: &Db, n: u64) {
     assert!(db.store.journal_of(order(n)).await.unwrap().is_empty());
     assert_eq!(db.store.get(Table::Orders, &id).await.unwrap(), None);
     assert_eq!(db.store.get(Table::Audit, &id).await.unwrap(), None);
-    assert!(db.store.deadlines(100).await.unwrap().iter().all(|(key, ..)| *key != format!("k{n}")));
+    assert!(db.store.deadlines(100).await.unwrap().iter().all(|one| one.key != format!("k{n}")));
     assert_eq!(db.store.dead_letter(&letter("saga", &archive(n)).id).await.unwrap(), None);
 }
 
@@ -150,5 +150,12 @@ pub(super) async fn keep(db: &Db, changes: Changes) -> Result<(), Error> {
 /// "queue n" for each message mn.
 pub(super) async fn in_flight(db: &Db) -> Vec<String> {
     let found = db.store.in_flight().await.unwrap();
-    found.iter().map(|(queue, message)| format!("{queue} {}", &message.id.as_str()[1..])).collect()
+    let words = |one: &InFlight| format!("{} {}", one.queue, &one.message.id.as_str()[1..]);
+    found.iter().map(|one| words(one.as_ref().unwrap())).collect()
+}
+
+/// Those that are due, and come again so many seconds later.
+pub(super) async fn due(db: &Db, limit: usize, again_after_s: u64) -> Vec<Message> {
+    let due = db.store.due_deadlines(limit, again_after_s).await.unwrap();
+    due.into_iter().map(|(_, message)| message.unwrap()).collect()
 }

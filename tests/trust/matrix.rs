@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use checkout_saga::batch;
 use checkout_saga::broker::embedded::EmbeddedBroker;
 use checkout_saga::broker::{Broker, DeadDelivery, Mark};
 use checkout_saga::dead::replay;
@@ -87,7 +88,7 @@ fn dead(by: Speaker, name: &str, body: &str, queue: Queue) -> DeadDelivery {
 }
 
 /// The example of a type: its name in the first line, then a body.
-fn example(name: &str) -> String {
+pub(super) fn example(name: &str) -> String {
     let file = root().join("tests/corpus/body").join(format!("{name}-0"));
     let text = std::fs::read_to_string(&file).unwrap_or_else(|why| panic!("{name} has no example: {why}"));
     let (first, body) = text.split_once('\n').unwrap();
@@ -130,6 +131,75 @@ async fn an_edit_makes_nothing_of_a_letter_that_its_first_speaker_may_not_say() 
     }
 }
 
+/// Written a second time, on purpose: whose words a row of this role may hold.
+fn may_hold(role: Role, by: Speaker) -> bool {
+    match role {
+        Role::Operator => true,
+        Role::Gateway => ["customer", "payment_provider", "admin", "operator", "timers"].contains(&by.name()),
+        role => role.name() == by.name(),
+    }
+}
+
+#[test]
+fn a_row_of_each_role_is_believed_in_what_that_role_may_say() {
+    for (name, ..) in MESSAGES {
+        let id = MessageId::new("m1").unwrap();
+        let message = Message::restore(id, None, Time::default(), name, &example(name)).unwrap();
+        for by in Speaker::ALL {
+            let message = message.clone().said_by(by);
+            for role in Queue::ALL.map(Queue::reader).into_iter().chain([Role::Gateway, Role::Operator]) {
+                let expected = may_hold(role, by) && speakers_of(name).contains(&by);
+                assert_eq!(
+                    checkout_saga::store::may_say(role, &message),
+                    expected,
+                    "{role}: {by} says {name}"
+                );
+            }
+        }
+    }
+}
+
+/// A role's login on the database buries what it likes in the queue of that role, said by anyone.
+#[tokio::test]
+async fn a_replay_sends_nothing_to_another_role_than_the_one_that_would_have_read_it() {
+    let store = SqliteStore::in_memory().await.unwrap();
+    let broker = EmbeddedBroker::refilled(Vec::new());
+    let forged = dead(Speaker::Payment, "payment.captured", &example("payment.captured"), Queue::Email);
+    import(&store, &broker, &[forged]).await.unwrap();
+    let letter = &store.dead_letters(Some(DeadStatus::Open), 9).await.unwrap()[0];
+    for edited in
+        [None, Some(Edited { name: Some("order.cancel".into()), body: Some(example("order.cancel")) })]
+    {
+        let who = Operator { edited, ..Operator::new("anna", "a test") };
+        replay(&store, &broker, &letter.id, &who).await.unwrap_err();
+    }
+    let refused = replay(&store, &broker, &letter.id, &Operator::new("anna", "a test")).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("it lies in the queue email"), "{refused:#}");
+    for queue in Queue::ALL {
+        assert_eq!(broker.depth(queue).await.unwrap().messages, 0, "{queue}");
+    }
+}
+
+/// So that every row but the operator's speaks for its own role, and a refill believes it.
+#[tokio::test]
+async fn an_edited_replay_is_said_by_the_operator_and_the_old_message_counts_as_handled() {
+    let store = SqliteStore::in_memory().await.unwrap();
+    let broker = EmbeddedBroker::refilled(Vec::new());
+    import(&store, &broker, &[dead(Speaker::Shop, "order.cancel", "{}", Queue::Order)]).await.unwrap();
+    let letter = &store.dead_letters(Some(DeadStatus::Open), 9).await.unwrap()[0];
+    let edited = Some(Edited { name: None, body: Some(example("order.cancel")) });
+    let who = Operator { edited, ..Operator::new("anna", "a test") };
+    replay(&store, &broker, &letter.id, &who).await.unwrap();
+    let rows: Vec<_> =
+        store.journal_page(0, 9).await.unwrap().into_iter().map(|(_, row)| row.unwrap()).collect();
+    let told: Vec<_> = rows.iter().map(|row| (row.role, row.said.len())).collect();
+    assert_eq!(told, [(Role::Order, 0), (Role::Operator, 1)]);
+    assert!(rows[0].outcome.starts_with("superseded by ") && rows[0].id.as_str() == "shop says order.cancel");
+    let missing = checkout_saga::refill::missing(&store, std::time::Duration::ZERO).await.unwrap();
+    let missing: Vec<_> = missing.said.iter().map(|said| said.message.by).collect();
+    assert_eq!(missing, [Speaker::Shop]);
+}
+
 #[tokio::test]
 async fn what_held_a_card_number_is_not_sent_as_it_was() {
     let store = SqliteStore::in_memory().await.unwrap();
@@ -140,6 +210,31 @@ async fn what_held_a_card_number_is_not_sent_as_it_was() {
     let refused = replay(&store, &broker, &letter.id, &Operator::new("anna", "a test")).await.unwrap_err();
     assert!(format!("{refused:#}").contains("discard it"), "{refused:#}");
     assert_eq!(broker.depth(Queue::Order).await.unwrap().messages, 0);
+}
+
+/// What was said because of a message that had been handled may have been handled itself, by a role that forges its rows.
+#[tokio::test]
+async fn what_a_handled_message_has_led_to_is_believed_as_far_as_each_role_may_say_it() {
+    let store = SqliteStore::in_memory().await.unwrap();
+    let broker = EmbeddedBroker::refilled(Vec::new());
+    let read = |id: &str, name: &str| {
+        let id = MessageId::new(id).unwrap();
+        Message::restore(id, None, Time::default(), name, &example(name)).unwrap()
+    };
+    let sent = dead(Speaker::Order, "notification.tell", &example("notification.tell"), Queue::Notification);
+    let told = read(sent.message_id.as_deref().unwrap(), "notification.tell");
+    let (mail, other) = (read("mail", "email.send"), read("other", "email.send"));
+    let said = |message: &Message, queue| Said { message: Arc::new(message.clone()), queues: vec![queue] };
+    let mails = vec![said(&mail, Queue::Email), said(&other, Queue::Email)];
+    let forged = vec![said(&read("forged", "payment.captured"), Queue::Saga)];
+    let row = |role, message: &Message, said| {
+        batch::journal_row(role, message, "done".into(), said, Time::default())
+    };
+    let journal = vec![row(Role::Notification, &told, mails), row(Role::Email, &mail, forged)];
+    store.begin().await.unwrap().keep(Changes { journal, ..Changes::default() }).await.unwrap();
+    import(&store, &broker, &[sent]).await.unwrap();
+    assert_eq!(broker.depth(Queue::Saga).await.unwrap().messages, 0);
+    assert_eq!(broker.depth(Queue::Email).await.unwrap().messages, 1, "the other mail was not handled");
 }
 
 #[tokio::test]

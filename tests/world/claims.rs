@@ -71,7 +71,7 @@ fn at_rest(world: &World, tally: &mut Tally) {
     let in_flight = tables.in_flight();
     tally.claim("B1", in_flight.is_empty(), || {
         let lost =
-            in_flight.iter().map(|(queue, message)| format!("{queue}: {} {}", message.name(), message.id));
+            in_flight.iter().map(|one| format!("{}: {} {}", one.queue, one.message.name(), one.message.id));
         format!("said, and never handled: {:?}", lost.collect::<Vec<_>>())
     });
     tally.claim("O1", tables.deadlines.is_empty(), || {

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use checkout_saga::store::census::Census;
 use checkout_saga::store::{
-    Changes, DeadChange, DeadGroup, DeadLetter, DeadStatus, Echo, Error, Filter, Handled, History,
-    JournalRow, Keeping, Keys, Letters, Loaded, Pause, Progress, Pruned, Standing, Store, Transaction,
-    Vitals,
+    Changes, DeadChange, DeadGroup, DeadLetter, DeadStatus, DeadlineRow, Echo, Error, Filter, Handled,
+    History, InFlight, JournalRow, Keeping, Keys, Letters, Loaded, Pause, Progress, Pruned, Read, Standing,
+    Store, Transaction, Vitals,
 };
-use contract::{KeySecret, Message, MessageId, Need, OrderId, Queue, Role, Table, Time};
+use contract::{KeySecret, Message, MessageId, Need, OrderId, Role, Table, Time};
 
 use super::nerves::{Blow, Nerves, Place};
 use super::outside::Clock;
@@ -62,7 +62,7 @@ impl Memory {
         tables.dead.get_mut(letter).expect("it was looked up just now").status = status;
     }
 
-    pub(crate) fn in_flight_now(&self) -> Vec<(Queue, Message)> {
+    pub(crate) fn in_flight_now(&self) -> Vec<InFlight> {
         self.tables().in_flight()
     }
 
@@ -87,7 +87,7 @@ impl Tables {
     }
 
     /// Said, not handled by the queue's reader, and not lying open among the dead letters.
-    pub(crate) fn in_flight(&self) -> Vec<(Queue, Message)> {
+    pub(crate) fn in_flight(&self) -> Vec<InFlight> {
         let open = |letter: &&DeadLetter| letter.status == DeadStatus::Open;
         let dead: HashSet<_> = self
             .dead
@@ -97,13 +97,14 @@ impl Tables {
             .collect();
         let mut seen = HashSet::new();
         let mut in_flight = Vec::new();
-        for said in self.journal.iter().flat_map(|row| &row.said) {
+        for (role, said) in self.journal.iter().flat_map(|row| row.said.iter().map(|said| (row.role, said))) {
             for queue in &said.queues {
                 let id = &said.message.id;
                 let over =
                     self.was_handled(queue.reader(), id) || dead.contains(&(queue.name(), id.as_str()));
                 if !over && seen.insert((*queue, id.clone())) {
-                    in_flight.push((*queue, (*said.message).clone()));
+                    let message = (*said.message).clone();
+                    in_flight.push(InFlight { role, queue: *queue, message });
                 }
             }
         }
@@ -187,14 +188,18 @@ impl Store for Memory {
         Ok(Keys { secret: KeySecret::new([7; 32]), some_are_public: false })
     }
 
-    async fn due_deadlines(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
+    async fn due_deadlines(
+        &self,
+        limit: usize,
+        again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error> {
         let now = self.clock.now();
         let due = {
             let mut tables = self.tables();
-            let due = tables.deadlines.values_mut().filter(|(due, _)| *due <= now).take(limit);
-            let ring = |(due, message): &mut (Time, Arc<Message>)| {
+            let due = tables.deadlines.iter_mut().filter(|(_, (due, _))| *due <= now).take(limit);
+            let ring = |(key, (due, message)): (&String, &mut (Time, Arc<Message>))| {
                 *due = now.plus_s(again_after_s);
-                (**message).clone()
+                (key.clone(), Ok((**message).clone()))
             };
             due.map(ring).collect()
         };
@@ -202,8 +207,12 @@ impl Store for Memory {
         Ok(due)
     }
 
-    async fn in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
-        Ok(self.in_flight_now())
+    async fn put_off(&self, _: &[String], _: u64) -> Result<(), Error> {
+        nobody_looks()
+    }
+
+    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
+        Ok(self.in_flight_now().into_iter().map(Ok).collect())
     }
 
     async fn advance_mark(&self) -> Result<(), Error> {
@@ -242,15 +251,15 @@ impl Store for Memory {
         nobody_looks()
     }
 
-    async fn journal_of(&self, _: OrderId) -> Result<Vec<JournalRow>, Error> {
+    async fn journal_of(&self, _: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
         nobody_looks()
     }
 
-    async fn journal_page(&self, _: i64, _: usize) -> Result<Vec<(i64, JournalRow)>, Error> {
+    async fn journal_page(&self, _: i64, _: usize) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
         nobody_looks()
     }
 
-    async fn deadlines(&self, _: usize) -> Result<Vec<(String, Time, String)>, Error> {
+    async fn deadlines(&self, _: usize) -> Result<Vec<DeadlineRow>, Error> {
         nobody_looks()
     }
 

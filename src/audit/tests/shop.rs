@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use contract::{
     Body, Message, Need, OrderId, ProviderEvent, ProviderEventData, ProviderEventKind, Queue, Raw, Record,
-    Role, Table, Time, Worker, bodies,
+    Role, Speaker, Table, Time, Worker, bodies,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -15,14 +15,16 @@ use crate::audit::{BookedCharge, Books, SentNotice};
 use crate::batch;
 use crate::store::census::Census;
 use crate::store::{
-    DeadGroup, DeadLetter, Echo, Error, Filter, History, JournalRow, Keys, Letters, Loaded, Pause, Progress,
-    Pruned, Standing, Store, Transaction, Vitals,
+    DeadGroup, DeadLetter, DeadlineRow, Echo, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
+    Loaded, Pause, Progress, Pruned, Read, Standing, Store, Transaction, Unreadable, Vitals,
 };
 
 #[derive(Default)]
 pub(super) struct Shop {
     tables: BTreeMap<(Table, String), Arc<str>>,
     pub(super) journal: Vec<JournalRow>,
+    /// Journal rows that cannot be read, by what they are called.
+    pub(super) unreadable: Vec<String>,
     queue: VecDeque<(Queue, Arc<Message>)>,
     pub(super) deadlines: BTreeMap<String, Time>,
     pub(super) charges: Vec<BookedCharge>,
@@ -178,6 +180,14 @@ impl Shop {
         self.edit_row(table, &id(order).to_string(), edit);
     }
 
+    pub(super) fn spoil_row(&mut self, table: Table, key: &str) {
+        self.tables.insert((table, key.to_string()), "no JSON".into());
+    }
+
+    pub(super) fn spoil(&mut self, table: Table, order: &str) {
+        self.spoil_row(table, &id(order).to_string());
+    }
+
     pub(super) fn remove_row(&mut self, table: Table, key: &str) {
         self.tables.remove(&(table, key.to_string())).unwrap();
     }
@@ -259,17 +269,31 @@ impl Store for Shop {
         unreachable!("an auditor lets nothing in")
     }
 
-    async fn due_deadlines(&self, _limit: usize, _again_after_s: u64) -> Result<Vec<Message>, Error> {
+    async fn due_deadlines(
+        &self,
+        _limit: usize,
+        _again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error> {
+        unreachable!("an auditor moves no deadline")
+    }
+
+    async fn put_off(&self, _keys: &[String], _by_s: u64) -> Result<(), Error> {
         unreachable!("an auditor moves no deadline")
     }
 
     /// By its own arithmetic, as a real store does it.
-    async fn in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
+    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
         let handled: HashSet<_> = self.journal.iter().map(|row| (row.role, &row.id)).collect();
-        let said = self.journal.iter().flat_map(|row| &row.said);
-        let pairs = said.flat_map(|said| said.queues.iter().map(|queue| (*queue, &*said.message)));
-        let open = pairs.filter(|(queue, message)| !handled.contains(&(queue.reader(), &message.id)));
-        Ok(open.map(|(queue, message)| (queue, message.clone())).collect())
+        let said = self.journal.iter().flat_map(|row| row.said.iter().map(move |said| (row.role, said)));
+        let each = said.flat_map(|(role, said)| {
+            said.queues.iter().map(move |queue| InFlight {
+                role,
+                queue: *queue,
+                message: (*said.message).clone(),
+            })
+        });
+        let open = each.filter(|one| !handled.contains(&(one.queue.reader(), &one.message.id)));
+        Ok(open.map(Ok).collect())
     }
 
     async fn advance_mark(&self) -> Result<(), Error> {
@@ -309,18 +333,24 @@ impl Store for Shop {
         unreachable!("an auditor reads everything")
     }
 
-    async fn journal_of(&self, _order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
+    async fn journal_of(&self, _order_id: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
         unreachable!("an auditor reads everything")
     }
 
-    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, JournalRow)>, Error> {
-        let rows = (1..).zip(&self.journal).filter(|(no, _)| *no > after).take(limit);
-        Ok(rows.map(|(no, row)| (no, row.clone())).collect())
+    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
+        let unreadable =
+            self.unreadable.iter().map(|row| Err(Unreadable { row: row.clone(), why: "a test".into() }));
+        let rows = (1..).zip(self.journal.iter().cloned().map(Ok).chain(unreadable));
+        Ok(rows.filter(|(no, _)| *no > after).take(limit).collect())
     }
 
-    async fn deadlines(&self, limit: usize) -> Result<Vec<(String, Time, String)>, Error> {
+    async fn deadlines(&self, limit: usize) -> Result<Vec<DeadlineRow>, Error> {
         let rows = self.deadlines.iter().take(limit);
-        Ok(rows.map(|(key, due)| (key.clone(), *due, "saga.overdue".to_string())).collect())
+        let says = |key: &str| match key.strip_prefix("forged/") {
+            Some(_) => (Speaker::Payment, "payment.captured"),
+            None => (Speaker::Saga, "saga.overdue"),
+        };
+        Ok(rows.map(|(key, due)| DeadlineRow { key: key.clone(), due: *due, says: Ok(says(key)) }).collect())
     }
 
     async fn deadlines_of(&self, _order_id: OrderId) -> Result<Vec<Standing>, Error> {

@@ -64,7 +64,7 @@ async fn a_letter_under_the_id_of_a_message_that_was_let_in_takes_nothing_along(
     buried(&store, refused(&count("m2", 7), 2)).await;
     assert_eq!(evict(&store, 0).await.unwrap(), 2);
     let flying = store.in_flight().await.unwrap();
-    assert_eq!(flying.iter().map(|(_, message)| message.id.as_str()).collect::<Vec<_>>(), ["m1"]);
+    assert_eq!(flying.iter().flatten().map(|one| one.message.id.as_str()).collect::<Vec<_>>(), ["m1"]);
     let (_, handled) = store
         .begin()
         .await

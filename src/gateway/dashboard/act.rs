@@ -17,6 +17,7 @@ use super::search::ORDERS;
 use crate::door::Refused;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
+use crate::store::readable;
 use crate::view::dossier::Dossier;
 use crate::view::story::Verdict;
 use ask::{Act, Asked};
@@ -118,7 +119,7 @@ pub(super) fn id_of_form(text: &str) -> Result<MessageId, Problem> {
 async fn answered(call: &Call, order_id: OrderId, role: Role, id: &MessageId) -> Result<(), Problem> {
     let until = tokio::time::Instant::now() + ANSWERED_WITHIN;
     while tokio::time::Instant::now() < until {
-        let rows = call.gateway.store.journal_of(order_id).await?;
+        let rows = readable(call.gateway.store.journal_of(order_id).await?);
         if rows.iter().any(|row| row.role == role && row.id == *id) {
             break;
         }

@@ -15,7 +15,7 @@ use crate::gateway::call::Call;
 use crate::gateway::hub::Waiter;
 use crate::gateway::parked;
 use crate::gateway::problem::Problem;
-use crate::store::JournalRow;
+use crate::store::{JournalRow, readable};
 use crate::view;
 
 /// Who does not say how long they would wait is answered within this.
@@ -120,7 +120,7 @@ async fn answer(
         // In this order: what is refused after this look has changed nothing.
         let order = view::order(&*gateway.store, &order_id.to_string()).await?;
         let order = order.filter(|order| show::is_own(order, caller));
-        let rows = gateway.store.journal_of(order_id).await?;
+        let rows = readable(gateway.store.journal_of(order_id).await?);
         match heard(&rows, id, asked) {
             Heard::Refused(problem) => return Err(*problem),
             Heard::Passed(at) => {

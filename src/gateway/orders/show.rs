@@ -9,6 +9,7 @@ use crate::gateway::auth::Caller;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
 use crate::gateway::state::Gateway;
+use crate::store::readable;
 use crate::view;
 
 pub(super) async fn show(call: Call) -> Result<Response, Problem> {
@@ -58,7 +59,7 @@ pub(crate) fn for_caller(mut order: Value, caller: &Caller) -> Value {
 
 /// The order worker has not seen it yet, but the journal knows who sent it.
 async fn submitted(gateway: &Gateway, order_id: OrderId) -> Result<Option<Value>, Problem> {
-    let rows = gateway.store.journal_of(order_id).await?;
+    let rows = readable(gateway.store.journal_of(order_id).await?);
     let accepted = rows.iter().filter(|row| row.role == Role::Gateway).flat_map(|row| &row.said);
     let mut customer = accepted.filter_map(|said| match &said.message.body {
         Body::Submit(submit) => submit.customer_id.clone(),

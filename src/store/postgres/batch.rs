@@ -35,6 +35,7 @@ pub(super) struct Batch {
     found: keep::Found,
     met: Met,
     watch: Watch,
+    may_copy: bool,
 }
 
 /// What this process has noticed of others that change what many want.
@@ -86,9 +87,9 @@ impl Met {
 const MANY: usize = 64;
 
 impl Batch {
-    pub(super) fn new(held: Held, pending: Pending, met: Met, watch: Watch) -> Self {
+    pub(super) fn new(held: Held, pending: Pending, met: Met, watch: Watch, may_copy: bool) -> Self {
         let (rests_on, found) = (RestsOn::new(), keep::Found::default());
-        Self { held, pending, rests_on, shares_little: true, found, met, watch }
+        Self { held, pending, rests_on, shares_little: true, found, met, watch, may_copy }
     }
 
     /// Once all that it rests on is there. Says whether it is there as it was decided.
@@ -96,7 +97,7 @@ impl Batch {
         let rests_on = std::mem::take(&mut self.rests_on);
         let wanted = changes.records.iter().any(|one| one.need.table.meeting() == Meeting::Often);
         let waits = rests_on.iter().any(|batch| batch.is_open());
-        let large = changes.journal.len() >= MANY;
+        let large = self.may_copy && changes.journal.len() >= MANY;
         let ahead = large && (!waits || self.shares_little && !self.held.in_transaction());
         if ahead {
             self.write_own(&mut changes).await?;
@@ -225,6 +226,6 @@ fn handled(row: &PgRow) -> Result<Option<Handled>, Error> {
     let text = |at| row.try_get::<&str, _>(at).map_err(failed);
     let id = json::id(id)?;
     let at = Time::from_unix_ms(row.try_get(4).map_err(failed)?);
-    let said = json::read_said(text(5)?, &id, at)?;
+    let said = json::said_before(text(5)?, &id, at);
     Ok(Some(Handled { id, name: text(2)?.to_string(), hash: json::hash(text(3)?)?, said }))
 }

@@ -20,7 +20,9 @@ use sqlx::postgres::PgRow;
 
 use super::connections::Held;
 use super::look::{rows, text, time};
-use super::{Error, PostgresStore, failed, json};
+use super::{Error, InFlight, PostgresStore, Read, failed, json};
+use crate::store::Unreadable;
+use crate::store::belief::once_each;
 
 /// The lines of the journal rows that `$rows` picks, without those that were handled and those that lie as open
 /// dead letters. $1 are queues, $2 the role that reads each. The `limit 1` makes Postgres look each of them up by
@@ -51,14 +53,14 @@ pub(super) use in_flight;
 const LOOKS_AT_MOST: Duration = Duration::from_secs(300);
 
 impl PostgresStore {
-    pub(super) async fn find_in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
-        // What was said twice (a replay says again) is in flight once, from when it was said first.
+    pub(super) async fn find_in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
+        // Of what was said twice (a replay says again), each role's first row.
         const SQL: &str = concat!(
-            "select found.queue, found.id, kept.said, kept.message_id,
-                    (extract(epoch from kept.at) * 1000)::bigint as at_ms from (
-                select distinct on (pair.queue, pair.id) pair.queue, pair.id, j.seq, place",
+            "select found.queue, found.id, kept.seq, kept.role, kept.said, kept.message_id,
+                    case when isfinite(kept.at) then (extract(epoch from kept.at) * 1000)::bigint end as at_ms from (
+                select distinct on (pair.queue, pair.id, j.role) pair.queue, pair.id, j.seq, place",
             in_flight!("j.seq > $3"),
-            " order by pair.queue, pair.id, j.seq, place) as found
+            " order by pair.queue, pair.id, j.role, j.seq, place) as found
              join journal kept on kept.seq = found.seq order by found.seq, found.place"
         );
         let mut held = self.connections.take().await?;
@@ -67,7 +69,7 @@ impl PostgresStore {
         let (queues, readers) = readers();
         let found = held.rows(sqlx::query(SQL).bind(queues).bind(readers).bind(mark)).await?;
         held.commit().await?;
-        found.iter().map(flying).collect()
+        Ok(once_each(found.iter().map(flying).collect::<Result<_, _>>()?))
     }
 
     pub(super) async fn move_mark(&self) -> Result<(), Error> {
@@ -83,12 +85,12 @@ impl PostgresStore {
         let settled = settled(&mut held, last).await?;
         let mut reached = mark;
         for _ in 0..PIECES_MAX {
-            let to = settled.min(reached + PIECE_ROWS);
+            let to = settled.min(reached.saturating_add(PIECE_ROWS));
             if to <= reached {
                 break;
             }
             let first = first_in_flight(&mut held, reached, to).await?;
-            reached = first.map_or(to, |first| first - 1);
+            reached = first.map_or(to, |first| first.saturating_sub(1));
             if first.is_some() {
                 break;
             }
@@ -98,7 +100,11 @@ impl PostgresStore {
         held.commit().await
     }
 
-    pub(super) async fn take_due(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
+    pub(super) async fn take_due(
+        &self,
+        limit: usize,
+        again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error> {
         // Several may ask at once: what one of them has in hand, the others pass over.
         const SQL: &str = "
             with clock as (
@@ -110,12 +116,32 @@ impl PostgresStore {
             moved as (
                 update deadlines set due = (select now from clock) + $3::bigint * interval '1 second'
                 where key = any(array(select key from due)))
-            select message from due order by due, key";
-        let again_after_s = i64::try_from(again_after_s).unwrap_or(i64::MAX).min(AGAIN_AFTER_S_MAX);
+            select key, message from due order by due, key";
+        let again_after_s = bounded(again_after_s);
         let asked = sqlx::query(SQL).bind(self.own_time_ms()).bind(rows(limit)).bind(again_after_s);
         let taken = self.connections.take().await?.rows(asked).await?;
-        taken.iter().map(|row| json::read_message(text(row, "message")?)).collect()
+        let due = |row: &PgRow| {
+            let key = text(row, "key")?.to_string();
+            let message = json::read_message(text(row, "message")?);
+            let message = message.map_err(|why| Unreadable::deadline(&key, why));
+            Ok((key, message))
+        };
+        taken.iter().map(due).collect()
     }
+
+    pub(super) async fn move_deadlines(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
+        const SQL: &str = "
+            update deadlines set due = $3::bigint * interval '1 second'
+                + case when $1::bigint is null then clock_timestamp()
+                       else timestamptz 'epoch' + $1::bigint * interval '1 millisecond' end
+            where key = any($2::text[])";
+        let moved = sqlx::query(SQL).bind(self.own_time_ms()).bind(keys.to_vec()).bind(bounded(by_s));
+        self.connections.take().await?.rows(moved).await.map(drop)
+    }
+}
+
+fn bounded(again_after_s: u64) -> i64 {
+    i64::try_from(again_after_s).unwrap_or(i64::MAX).min(AGAIN_AFTER_S_MAX)
 }
 
 /// How much of the journal is looked through at once, and how much in one call: a second's work. When more than
@@ -179,10 +205,19 @@ async fn settled(held: &mut Held, last: i64) -> Result<i64, Error> {
     Ok(seq)
 }
 
-fn flying(row: &PgRow) -> Result<(Queue, Message), Error> {
+fn flying(row: &PgRow) -> Result<Read<InFlight>, Error> {
+    let seq = row.try_get("seq").map_err(failed)?;
+    let role = text(row, "role")?;
+    Ok(read_flying(row, role).map_err(|why| Unreadable::in_journal(seq, role, why)))
+}
+
+fn read_flying(row: &PgRow, role: &str) -> Result<InFlight, Error> {
     let (by, at) = (json::id(text(row, "message_id")?)?, time(row, "at_ms")?);
-    let message = json::find_said(text(row, "said")?, &by, at, text(row, "id")?)?;
-    Ok((json::queue(text(row, "queue")?)?, message))
+    Ok(InFlight {
+        role: json::role(role)?,
+        queue: json::queue(text(row, "queue")?)?,
+        message: json::find_said(text(row, "said")?, &by, at, text(row, "id")?)?,
+    })
 }
 
 pub(super) fn number(rows: &[PgRow]) -> Result<i64, Error> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::OrderId;
+use contract::{OrderId, Speaker};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -64,7 +64,7 @@ const BURY_LETTERS: &str = "
     on conflict (id) do update set
         name = excluded.name, said_by = excluded.said_by, cause = excluded.cause, code = excluded.code, why = excluded.why,
         attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open',
-        stranger = excluded.stranger and dead_letters.status <> 'replayed'
+        stranger = excluded.stranger and dead_letters.stranger and dead_letters.status <> 'replayed'
     where dead_letters.status <> 'open' or dead_letters.stranger or not excluded.stranger";
 
 fn bind_letters(letters: &[(String, DeadLetter)]) -> Statement {
@@ -192,7 +192,8 @@ fn letter(row: &PgRow) -> Result<DeadLetter, Error> {
         queue: owned("queue")?,
         message_id: maybe(row, "message_id")?.map(str::to_string),
         name: owned("name")?,
-        by: json::plain(text(row, "said_by")?).map_err(|why| unreadable("a dead letter's speaker", why))?,
+        // A name that nobody has proves nothing.
+        by: Speaker::named(text(row, "said_by")?).unwrap_or(Speaker::Outsider),
         order_id: order_id(row)?,
         cause: maybe(row, "cause")?.map(str::to_string),
         code: owned("code")?,

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use contract::{OrderId, Role, Table, Time};
+use contract::{OrderId, Table, Time};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::connections::Connections;
 use super::json::{self, unreadable};
 use super::{Error, around, failed, in_table};
-use crate::store::{History, JournalRow, Progress, STANDING_MAX, Standing, until};
+use crate::store::{
+    DeadlineRow, History, JournalRow, Progress, Read, STANDING_MAX, Standing, Unreadable, until,
+};
 
 pub(super) async fn get(pool: &Connections, table: Table, id: &str) -> Result<Option<String>, Error> {
     let sql = in_table!(table, around, "select doc from ", " where id = $1");
@@ -124,16 +126,20 @@ macro_rules! journal_rows {
     ($rest:literal) => {
         concat!(
             "select seq, role, message_id, name, replace(hash::text, '-', '') as hash, order_id::text, cause,
-                    (extract(epoch from at) * 1000)::bigint as at_ms, outcome, said from journal ",
+                    case when isfinite(at) then (extract(epoch from at) * 1000)::bigint end as at_ms,
+                    outcome, said from journal ",
             $rest
         )
     };
 }
 
-pub(super) async fn journal_of(pool: &Connections, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
+pub(super) async fn journal_of(
+    pool: &Connections,
+    order_id: OrderId,
+) -> Result<Vec<Read<JournalRow>>, Error> {
     let asked = sqlx::query(journal_rows!("where order_id = $1::uuid order by seq"));
     let kept = pool.take().await?.rows(asked.bind(order_id.to_string())).await?;
-    kept.iter().map(journal_row).collect()
+    kept.iter().map(|row| journal_row(row).map(|(_, row)| row)).collect()
 }
 
 /// While others write, a row may yet appear below one that was returned: see `flight.rs`. Whoever must not miss
@@ -142,24 +148,27 @@ pub(super) async fn journal_page(
     pool: &Connections,
     after: i64,
     limit: usize,
-) -> Result<Vec<(i64, JournalRow)>, Error> {
+) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
     let asked = sqlx::query(journal_rows!("where seq > $1 order by seq limit $2"));
     let kept = pool.take().await?.rows(asked.bind(after).bind(rows(limit))).await?;
-    kept.iter().map(|row| Ok((row.try_get("seq").map_err(failed)?, journal_row(row)?))).collect()
+    kept.iter().map(journal_row).collect()
 }
 
-pub(super) async fn deadlines(
-    pool: &Connections,
-    limit: usize,
-) -> Result<Vec<(String, Time, String)>, Error> {
+pub(super) async fn deadlines(pool: &Connections, limit: usize) -> Result<Vec<DeadlineRow>, Error> {
     let asked = sqlx::query(
         "select key, (extract(epoch from due) * 1000)::bigint as due_ms, message
          from deadlines order by due, key limit $1",
     );
     let kept = pool.take().await?.rows(asked.bind(rows(limit))).await?;
     let deadline = |row: &PgRow| {
-        let message = json::read_message(text(row, "message")?)?;
-        Ok((text(row, "key")?.to_string(), time(row, "due_ms")?, message.name().to_string()))
+        let key = text(row, "key")?.to_string();
+        let message = json::read_message(text(row, "message")?);
+        let says = message.map(|message| (message.by, message.name()));
+        Ok(DeadlineRow {
+            says: says.map_err(|why| Unreadable::deadline(&key, why)),
+            due: time(row, "due_ms")?,
+            key,
+        })
     };
     kept.iter().map(deadline).collect()
 }
@@ -175,24 +184,26 @@ pub(super) async fn deadlines_of(pool: &Connections, order_id: OrderId) -> Resul
     );
     let kept = pool.take().await?.rows(asked.bind(order_id.to_string()).bind(rows(STANDING_MAX))).await?;
     let standing = |row: &PgRow| {
-        Ok(Standing {
-            key: text(row, "key")?.to_string(),
-            due: time(row, "due_ms")?,
-            message: json::read_message(text(row, "message")?)?,
-        })
+        let Ok(message) = json::read_message(text(row, "message")?) else { return Ok(None) };
+        Ok(Some(Standing { key: text(row, "key")?.to_string(), due: time(row, "due_ms")?, message }))
     };
-    kept.iter().map(standing).collect()
+    kept.iter().map(standing).filter_map(Result::transpose).collect()
 }
 
 pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn journal_row(row: &PgRow) -> Result<JournalRow, Error> {
+fn journal_row(row: &PgRow) -> Result<(i64, Read<JournalRow>), Error> {
+    let seq = row.try_get("seq").map_err(failed)?;
+    let role = text(row, "role")?;
+    Ok((seq, read_journal_row(row, role).map_err(|why| Unreadable::in_journal(seq, role, why))))
+}
+
+fn read_journal_row(row: &PgRow, role: &str) -> Result<JournalRow, Error> {
     let (id, at) = (json::id(text(row, "message_id")?)?, time(row, "at_ms")?);
     Ok(JournalRow {
-        role: Role::named(text(row, "role")?)
-            .ok_or_else(|| unreadable("a journal row", "nobody has its role"))?,
+        role: json::role(role)?,
         said: json::read_said(text(row, "said")?, &id, at)?,
         id,
         name: text(row, "name")?.to_string(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contract::{Role, Time};
+use contract::Time;
 use sqlx::Row;
 
 use super::connections::{Connections, Statement};
@@ -32,9 +32,9 @@ pub(super) async fn all(pool: &Connections) -> Result<Vec<Pause>, Error> {
         from pauses order by role";
     let kept = pool.take().await?.rows(sqlx::query(SQL)).await?;
     let pause = |row: &sqlx::postgres::PgRow| {
-        let role = Role::named(text(row, "role")?);
+        let role = json::role(text(row, "role")?);
         Ok(Pause {
-            role: role.ok_or_else(|| json::unreadable("a pause", "nobody has its role"))?,
+            role: role?,
             by: text(row, "paused_by")?.to_string(),
             why: text(row, "why")?.to_string(),
             at: Time::from_unix_ms(row.try_get("at_ms").map_err(failed)?),
@@ -42,6 +42,9 @@ pub(super) async fn all(pool: &Connections) -> Result<Vec<Pause>, Error> {
     };
     kept.iter().map(pause).collect()
 }
+
+/// As the statement says it.
+const ROWS_MAX: i64 = 1000;
 
 /// A look for a probe must not hold anybody up.
 const LOOKS_AT_MOST: Duration = Duration::from_secs(2);
@@ -56,7 +59,7 @@ impl PostgresStore {
                     (select value from meta where key = 'letters_evicted') as evicted,
                     (select count(*) from deadlines
                      where due <= timestamptz 'epoch' + $4::bigint * interval '1 millisecond') as due,
-                    (select floor(extract(epoch from j.at) * 1000)::bigint",
+                    (select case when isfinite(j.at) then floor(extract(epoch from j.at) * 1000)::bigint end",
             in_flight!("j.seq > $3 and j.seq <= $3 + 1000"),
             " order by j.seq limit 1) as oldest,
                     exists (select 1 from journal where seq > $3 + 1000) as more"
@@ -66,6 +69,7 @@ impl PostgresStore {
         held.begin_long(LOOKS_AT_MOST).await?;
         let mark = held.rows(sqlx::query("select value from meta where key = 'mark'")).await?;
         let mark: i64 = mark.first().map_or(Ok(0), |row| row.try_get(0).map_err(failed))?;
+        let mark = mark.min(i64::MAX - ROWS_MAX);
         let (queues, readers) = readers();
         let asked = sqlx::query(SQL).bind(queues).bind(readers).bind(mark).bind(now.unix_ms());
         let found = held.rows(asked).await?;

@@ -47,6 +47,7 @@ steps! {
     16 "said_by" "0016_said_by",
     17 "keys" "0017_keys",
     18 "strangers" "0018_strangers",
+    19 "sound" "0019_sound",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
@@ -104,19 +105,23 @@ impl PostgresStore {
     }
 }
 
-/// Migrates up if this user may; refuses a database that does not fit.
-pub(super) async fn ready(url: &str) -> Result<(), Error> {
+/// Migrates up if this user may; refuses a database that does not fit. Returns whether policies say which rows of the journal
+/// are this user's.
+pub(super) async fn ready(url: &str) -> Result<bool, Error> {
     let mut connection = connect(url).await?;
     let missing = pending(&mut connection).await?;
     if missing.is_empty() {
-        return Ok(());
+        let bound = sqlx::query_scalar("select row_security_active('journal')");
+        return bound.fetch_one(&mut connection).await.map_err(failed);
     }
     let may: Option<bool> = sqlx::query_scalar("select has_schema_privilege(current_schema(), 'create')")
         .fetch_one(&mut connection)
         .await
         .map_err(failed)?;
     if may == Some(true) {
-        return up(&mut connection).await.map(drop);
+        up(&mut connection).await?;
+        // Its owner, whom no policy binds.
+        return Ok(false);
     }
     Err(Error::Refused(format!(
         "its tables are older than this program (missing: {}), and this user may not change them; \

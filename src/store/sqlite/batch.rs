@@ -148,7 +148,7 @@ const BURY_LETTERS: &str = "
     on conflict (id) do update set
         name = excluded.name, said_by = excluded.said_by, cause = excluded.cause, code = excluded.code, why = excluded.why,
         attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open',
-        stranger = excluded.stranger and dead_letters.status <> 'replayed'
+        stranger = excluded.stranger and dead_letters.stranger and dead_letters.status <> 'replayed'
     where dead_letters.status <> 'open' or dead_letters.stranger or not excluded.stranger";
 
 const EVICT_LETTERS: &str = "

@@ -4,7 +4,9 @@ use contract::{Message, Queue};
 
 use super::json::{self, Rows};
 use super::look::rows;
-use super::{Error, SqliteStore, Vitals, failed};
+use super::{Error, InFlight, Read, SqliteStore, Vitals, failed};
+use crate::store::Unreadable;
+use crate::store::belief::once_each;
 
 /// What follows the `select`: what is left to be handled of the journal rows that `$rows` picks ("queue id" in `q.value`),
 /// without what was handled since and what lies as an open dead letter. ?1 names each queue's reader ([`readers`]).
@@ -33,23 +35,19 @@ macro_rules! in_flight {
 pub(super) use in_flight;
 
 impl SqliteStore {
-    pub(super) async fn find_in_flight(&self) -> Result<Vec<(Queue, Message)>, Error> {
-        // What was said twice (a replay says again) is in flight once, from when it was said first.
+    pub(super) async fn find_in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
+        // Of what was said twice (a replay says again), each role's first row.
         const SQL: &str = concat!(
             "with found as (select q.value as line, min(j.seq) as first, q.key as place",
             in_flight!("j.seq > coalesce((select value from meta where key = 'mark'), 0)"),
-            " group by q.value)
+            " group by q.value, j.role)
              select substr(line, 1, instr(line, ' ') - 1), substr(line, instr(line, ' ') + 1),
-                    said, message_id, at
+                    seq, role, said, message_id, at
              from found join journal on seq = first order by first, place"
         );
-        let found: Vec<(String, String, String, String, String)> =
+        let found: Vec<Flying> =
             sqlx::query_as(SQL).bind(readers()).fetch_all(&self.readers).await.map_err(failed)?;
-        let flying = |(queue, id, said, by, at): &(String, String, String, String, String)| {
-            let message = json::find_said(said, &json::id(by)?, json::time(at)?, id)?;
-            Ok((json::queue(queue)?, message))
-        };
-        found.iter().map(flying).collect()
+        Ok(once_each(found.iter().map(flying).collect()))
     }
 
     pub(super) async fn move_mark(&self) -> Result<(), Error> {
@@ -111,7 +109,11 @@ impl SqliteStore {
         Ok((vitals, behind))
     }
 
-    pub(super) async fn take_due(&self, limit: usize, again_after_s: u64) -> Result<Vec<Message>, Error> {
+    pub(super) async fn take_due(
+        &self,
+        limit: usize,
+        again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error> {
         let now = (self.clock)();
         // Most looks find nothing: they should not stand in the writers' line.
         let due: bool = sqlx::query_scalar("select exists (select 1 from deadlines where due <= ?1)")
@@ -139,8 +141,41 @@ impl SqliteStore {
             .await
             .map_err(failed)?;
         open.commit().await?;
-        taken.iter().map(|(_, message)| json::read_message(message)).collect()
+        let due = taken.into_iter().map(|(key, message)| {
+            let message = json::read_message(&message).map_err(|why| Unreadable::deadline(&key, why));
+            (key, message)
+        });
+        Ok(due.collect())
     }
+
+    pub(super) async fn move_deadlines(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
+        let mut all = Rows::new();
+        keys.iter().for_each(|key| all.push_text(key));
+        let mut open = self.writer.begin().await?;
+        sqlx::query("update deadlines set due = ?1 where key in (select value from json_each(?2))")
+            .bind((self.clock)().plus_s(by_s).unix_ms())
+            .bind(all.finish())
+            .execute(open.connection()?)
+            .await
+            .map_err(failed)?;
+        open.commit().await
+    }
+}
+
+/// Queue and id; the row's number, role, what it said, message and time.
+type Flying = (String, String, i64, String, String, String, String);
+
+fn flying(found: &Flying) -> Read<InFlight> {
+    let (_, _, seq, role, ..) = found;
+    read_flying(found).map_err(|why| Unreadable::in_journal(*seq, role, why))
+}
+
+fn read_flying((queue, id, _, role, said, by, at): &Flying) -> Result<InFlight, Error> {
+    Ok(InFlight {
+        role: json::role(role)?,
+        queue: json::queue(queue)?,
+        message: json::find_said(said, &json::id(by)?, json::time(at)?, id)?,
+    })
 }
 
 /// {"queue": "the role that reads it", …}

@@ -1,6 +1,6 @@
 //! Dead letters, for people: one, a page of some, what one order left behind, and how many died of what.
 
-use contract::{OrderId, Time};
+use contract::{OrderId, Speaker, Time};
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
@@ -99,7 +99,8 @@ fn letter(row: &SqliteRow) -> Result<DeadLetter, Error> {
         queue: owned("queue")?,
         message_id: maybe(row, "message_id")?.map(str::to_string),
         name: owned("name")?,
-        by: plain(text(row, "said_by")?).map_err(|why| unreadable("a dead letter's speaker", why))?,
+        // A name that nobody has proves nothing.
+        by: Speaker::named(text(row, "said_by")?).unwrap_or(Speaker::Outsider),
         order_id: order_id(row)?,
         cause: maybe(row, "cause")?.map(str::to_string),
         code: owned("code")?,

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use contract::{OrderId, Role, Table, Time};
+use contract::{OrderId, Table, Time};
 use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::json::{self, unreadable};
 use super::{Error, around, failed, in_table};
-use crate::store::{History, JournalRow, Pause, Progress, STANDING_MAX, Standing, until};
+use crate::store::{
+    DeadlineRow, History, JournalRow, Pause, Progress, Read, STANDING_MAX, Standing, Unreadable, until,
+};
 
 pub(super) async fn get(pool: &SqlitePool, table: Table, id: &str) -> Result<Option<String>, Error> {
     let sql = in_table!(table, around, "select doc from ", " where id = ?1");
@@ -118,37 +120,42 @@ pub(super) async fn history(
     .map_err(failed)
 }
 
-pub(super) async fn journal_of(pool: &SqlitePool, order_id: OrderId) -> Result<Vec<JournalRow>, Error> {
+pub(super) async fn journal_of(pool: &SqlitePool, order_id: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
     let kept = sqlx::query("select * from journal where order_id = ?1 order by seq")
         .bind(order_id.to_string())
         .fetch_all(pool)
         .await
         .map_err(failed)?;
-    kept.iter().map(journal_row).collect()
+    kept.iter().map(|row| journal_row(row).map(|(_, row)| row)).collect()
 }
 
 pub(super) async fn journal_page(
     pool: &SqlitePool,
     after: i64,
     limit: usize,
-) -> Result<Vec<(i64, JournalRow)>, Error> {
+) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
     let kept = sqlx::query("select * from journal where seq > ?1 order by seq limit ?2")
         .bind(after)
         .bind(rows(limit))
         .fetch_all(pool)
         .await
         .map_err(failed)?;
-    kept.iter().map(|row| Ok((row.try_get("seq").map_err(failed)?, journal_row(row)?))).collect()
+    kept.iter().map(journal_row).collect()
 }
 
-pub(super) async fn deadlines(pool: &SqlitePool, limit: usize) -> Result<Vec<(String, Time, String)>, Error> {
+pub(super) async fn deadlines(pool: &SqlitePool, limit: usize) -> Result<Vec<DeadlineRow>, Error> {
     let kept: Vec<(String, i64, String)> =
-        sqlx::query_as("select key, due, message ->> 'name' from deadlines order by due, key limit ?1")
+        sqlx::query_as("select key, due, message from deadlines order by due, key limit ?1")
             .bind(rows(limit))
             .fetch_all(pool)
             .await
             .map_err(failed)?;
-    Ok(kept.into_iter().map(|(key, due, name)| (key, Time::from_unix_ms(due), name)).collect())
+    let deadline = |(key, due, message): (String, i64, String)| {
+        let says = json::read_message(&message).map(|message| (message.by, message.name()));
+        let says = says.map_err(|why| Unreadable::deadline(&key, why));
+        DeadlineRow { key, due: Time::from_unix_ms(due), says }
+    };
+    Ok(kept.into_iter().map(deadline).collect())
 }
 
 /// A saga's key is its order's id, or that and "/return/n" ('0' comes after '/'); what is held for an order is under
@@ -166,17 +173,17 @@ pub(super) async fn deadlines_of(pool: &SqlitePool, order_id: OrderId) -> Result
     .await
     .map_err(failed)?;
     let standing = |(key, due, message): (String, i64, String)| {
-        Ok(Standing { key, due: Time::from_unix_ms(due), message: json::read_message(&message)? })
+        let message = json::read_message(&message).ok()?;
+        Some(Standing { key, due: Time::from_unix_ms(due), message })
     };
-    kept.into_iter().map(standing).collect()
+    Ok(kept.into_iter().filter_map(standing).collect())
 }
 
 pub(super) async fn pauses(pool: &SqlitePool) -> Result<Vec<Pause>, Error> {
     let kept = sqlx::query("select role, paused_by, why, at from pauses order by role").fetch_all(pool).await;
     let pause = |row: &SqliteRow| {
         Ok(Pause {
-            role: Role::named(text(row, "role")?)
-                .ok_or_else(|| unreadable("a pause", "nobody has its role"))?,
+            role: json::role(text(row, "role")?)?,
             by: text(row, "paused_by")?.to_string(),
             why: text(row, "why")?.to_string(),
             at: time(row)?,
@@ -189,11 +196,16 @@ pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn journal_row(row: &SqliteRow) -> Result<JournalRow, Error> {
+fn journal_row(row: &SqliteRow) -> Result<(i64, Read<JournalRow>), Error> {
+    let seq = row.try_get("seq").map_err(failed)?;
+    let role = text(row, "role")?;
+    Ok((seq, read_journal_row(row, role).map_err(|why| Unreadable::in_journal(seq, role, why))))
+}
+
+fn read_journal_row(row: &SqliteRow, role: &str) -> Result<JournalRow, Error> {
     let (id, at) = (json::id(text(row, "message_id")?)?, time(row)?);
     Ok(JournalRow {
-        role: Role::named(text(row, "role")?)
-            .ok_or_else(|| unreadable("a journal row", "nobody has its role"))?,
+        role: json::role(role)?,
         said: json::read_said(text(row, "said")?, &id, at)?,
         id,
         name: text(row, "name")?.to_string(),

@@ -41,6 +41,7 @@ steps! {
     16 "said_by" "0016_said_by",
     17 "keys" "0017_keys",
     18 "strangers" "0018_strangers",
+    19 "sound" "0019_sound",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

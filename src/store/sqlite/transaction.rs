@@ -55,7 +55,7 @@ impl Transaction for BatchTransaction {
         .map_err(failed)?;
         let handled = found.into_iter().map(|(id, name, hash, at, said)| {
             let id = json::id(&id)?;
-            let said = json::read_said(&said, &id, json::time(&at)?)?;
+            let said = json::said_before(&said, &id, json::time(&at)?);
             Ok(Handled { id, name, hash: json::hash(&hash)?, said })
         });
         Ok((now, handled.collect::<Result<_, Error>>()?))

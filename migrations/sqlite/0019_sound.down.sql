@@ -1,0 +1,1 @@
+drop trigger dead_letters_stay_own;

@@ -23,6 +23,8 @@ pub(crate) struct Case {
     pub(crate) sagas: BTreeMap<u32, Value>,
     /// The provider's, in the order of their keys.
     pub(crate) charges: Vec<Charge>,
+    /// Second charges, each of which has to go back whole.
+    pub(crate) beside: Vec<Charge>,
     pub(crate) refunds: Vec<Refund>,
     /// The names of all that its sagas said, in order.
     pub(crate) saga_said: Vec<&'static str>,
@@ -115,9 +117,10 @@ fn read_books(world: &World, cases: &mut BTreeMap<String, Case>) {
         let case = cases.entry(charge.reference.to_string()).or_default();
         let captured = matches!(charge.ends, Ends::Succeeds { at } if at <= now);
         let (amount, refunded) = (charge.amount.minor(), charge.refunded_minor);
-        case.charges.push(Charge { key: charge.key.clone(), amount, captured, refunded });
+        let charges = if is_beside(&charge.key) { &mut case.beside } else { &mut case.charges };
+        charges.push(Charge { key: charge.key.clone(), amount, captured, refunded });
     }
-    for refund in books.refunds() {
+    for refund in books.refunds().filter(|refund| !is_beside(&refund.key)) {
         let case = cases.entry(refund.reference.to_string()).or_default();
         let succeeded = refund.failure_code.is_none();
         case.refunds.push(Refund { key: refund.key.clone(), amount: refund.amount.minor(), succeeded });
@@ -126,6 +129,11 @@ fn read_books(world: &World, cases: &mut BTreeMap<String, Case>) {
         case.charges.sort_by(|a, b| a.key.cmp(&b.key));
         case.refunds.sort_by(|a, b| a.key.cmp(&b.key));
     }
+}
+
+/// It is of a second charge for one order, that an event from outside told of.
+fn is_beside(key: &str) -> bool {
+    key.starts_with("stray/")
 }
 
 impl Case {

@@ -124,6 +124,11 @@ fn money(id: &str, case: &Case, by_hand: i64, tally: &mut Tally) {
     tally.claim("M3", captures <= 1 && case.charges.len() <= tries, || {
         format!("{id} was charged under {:?}", case.charges.iter().map(|c| &c.key).collect::<Vec<_>>())
     });
+    for second in &case.beside {
+        tally.claim("M3", second.captured && second.refunded == second.amount, || {
+            format!("{id}: of {} {} went back, as {}", second.amount, second.refunded, second.key)
+        });
+    }
     tally.claim("M4", refunded + by_hand <= captured, || format!("{id}: {refunded} back of {captured}"));
     let by_charge: i64 = case.charges.iter().map(|charge| charge.refunded).sum();
     tally.claim("M4", by_charge == refunded, || format!("{id}: the provider's books differ in themselves"));

@@ -1,7 +1,7 @@
 //! What customers see of their money, and the payments that do not go as planned.
 
-use checkout_saga::store::readable;
 use checkout_saga::store::Store;
+use checkout_saga::store::readable;
 use serde_json::{Value, json};
 
 use super::Gate;

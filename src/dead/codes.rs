@@ -3,7 +3,7 @@
 use contract::Queue;
 
 /// `docs/operations.md` says of each what to do.
-pub const CODES: [&str; 48] = [
+pub const CODES: [&str; 49] = [
     "amount_negative",
     "body_invalid",
     "body_malformed",
@@ -40,6 +40,7 @@ pub const CODES: [&str; 48] = [
     "product_unknown",
     "properties_not_utf8",
     "reason_invalid",
+    "refund_under_way",
     "refund_unknown",
     "rejected",
     "reply_to_invalid",

@@ -32,7 +32,7 @@ const TRY_POLICIES: &str = "do $$
     begin
         foreach wanted in array string_to_array(current_setting('checkout.works_as'), ',') loop
             begin
-                insert into journal (seq, role, message_id) values (0, wanted, '');
+                insert into journal (seq, role, message_id, at) values (0, wanted, 'none', now());
             exception
                 when not_null_violation then null;
                 when insufficient_privilege then refused := refused || wanted;

@@ -1,3 +1,9 @@
+mod amounts;
+mod checkouts;
+mod kept;
+mod messages;
+mod names;
+
 use crate::*;
 
 fn eur(amount: &str) -> Money {

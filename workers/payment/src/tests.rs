@@ -4,6 +4,7 @@
 mod claims;
 mod confirmations;
 mod early;
+mod edges;
 mod told;
 mod transitions;
 mod walk;

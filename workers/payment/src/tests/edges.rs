@@ -1,8 +1,9 @@
 //! What lies exactly on a limit, what came ahead, and what the provider says of an older try or of another amount.
 
-use contract::{ChargeStanding, Need, ProviderEventKind};
+use contract::{ChargeStanding, Expiry, Need, ProviderEventKind, WalletAdd};
 
 use super::*;
+use crate::Wallet;
 
 /// A card payment that waits for its confirmation.
 fn to_be_confirmed(amount: Money) -> Body {
@@ -121,5 +122,27 @@ fn a_refund_that_is_told_of_without_its_key_is_the_one_of_its_amount() {
     ] {
         let back = event(ProviderEventKind::RefundSucceeded, transaction, eur(amount), None);
         assert_eq!(books.says(back), told);
+    }
+}
+
+#[test]
+fn a_card_may_be_valid_for_thirty_years_and_no_longer() {
+    let add = |year| {
+        Body::WalletAdd(WalletAdd {
+            customer_id: "c1".into(),
+            method_id: "pm_1".into(),
+            method: Method::Card,
+            token: Token("tok_ok".into()),
+            brand: None,
+            last_four: Some("4242".into()),
+            expires: Some(Expiry { year, month: 12 }),
+            default: false,
+        })
+    };
+    // It is November 2023.
+    for (year, stored) in [(2053, 1), (2054, 0)] {
+        let books = Books::after(&[add(year)]);
+        let wallet: Wallet = serde_json::from_str(books.wallet.as_ref().unwrap()).unwrap();
+        assert_eq!(wallet.methods.len(), stored, "{year}");
     }
 }

@@ -1,4 +1,5 @@
 mod amounts;
+mod cards;
 mod checkouts;
 mod kept;
 mod messages;

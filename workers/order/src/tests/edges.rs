@@ -1,6 +1,6 @@
 //! What lies exactly on a limit, by what an order may be paid when its customer says so later, and what is not looked up.
 
-use contract::{Confirm, Need, OrderPay, PaymentChoice, Token};
+use contract::{Confirm, Deadline, Need, PaymentChoice, Token};
 
 use super::*;
 
@@ -172,4 +172,81 @@ fn a_method_that_was_resumed_says_who_did_it_and_why() {
     let row = &shop.rows[&(Table::Methods, "paypal".to_string())];
     let state: crate::MethodState = serde_json::from_str(row).unwrap();
     assert_eq!((state.paused, &*state.why, &*state.by, state.at), (false, "it is back", "anna", shop.now()));
+}
+
+#[test]
+fn an_order_that_changed_says_when() {
+    for State { name: state, checkout, shop } in states() {
+        for (name, body) in messages(&checkout) {
+            let mut after = shop.clone();
+            after.hear(body);
+            let row = |shop: &Shop| shop.rows.get(&(Table::Orders, ORDER.into())).cloned();
+            if row(&after) != row(&shop) {
+                assert_eq!(after.order().updated_at, after.now(), "{state}, {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_happened_is_told_and_told_again_with_the_moment_at_which_it_happened() {
+    let at = |body: &Body| match told_json(body)["at"].as_str() {
+        Some(at) => at.parse::<Time>().unwrap(),
+        None => panic!("{} has no moment", body.name()),
+    };
+    for (before, what) in [
+        (vec![], mark_paid("ch_1")),
+        (vec![], mark_accepted()),
+        (vec![], mark_undone(Reason::PaymentTimeout)),
+        (vec![mark_paid("ch_1")], mark_fulfilled()),
+        (vec![mark_paid("ch_1")], mark_undone(Reason::StockUnavailable)),
+        (vec![mark_paid("ch_1"), mark_fulfilled(), refund(None)], mark_returned(1)),
+    ] {
+        let mut shop = placed(json!({}));
+        before.into_iter().for_each(|body| drop(shop.hear(body)));
+        let first = shop.hear(what.clone());
+        let happened = shop.now();
+        let again = shop.hear(what);
+        assert_eq!(
+            (at(&first.send[0]), at(&again.send[0])),
+            (happened, happened),
+            "{}",
+            first.send[0].name()
+        );
+    }
+    let mut shop = Shop::fulfilled(json!([{"sku": "TEA", "quantity": 1}]), None);
+    assert_eq!(at(&shop.hear(archive()).send[0]), shop.now());
+}
+
+fn told_json(body: &Body) -> Value {
+    let message = Message::new(MessageId::new("m").unwrap(), Time::default(), body.clone());
+    serde_json::from_str(message.json()).unwrap()
+}
+
+#[test]
+fn a_command_that_was_held_is_asked_as_its_own_sender_would_ask_it() {
+    for (by, answer) in [
+        (Speaker::Admin, "payment.settle"),
+        (Speaker::Customer, "order.refused(order.pay, paid_on_delivery, created, allowed: cancel)"),
+    ] {
+        let mut shop = Shop::with_catalogue();
+        let held = shop.hear_by(by, pay());
+        let [Deadline::Set { due, body, .. }] = &held.deadlines[..] else { panic!("{held:?}") };
+        // Another replica made the order meanwhile, and saw nothing of it.
+        let other = placed(json!({"payment": {"method": "cod"}}));
+        shop.rows.extend(other.rows.into_iter().filter(|((table, _), _)| *table == Table::Orders));
+        assert_eq!(said(&shop.hear_at(*due, Body::clone(body))), answer);
+    }
+}
+
+#[test]
+fn each_command_that_is_held_has_a_deadline_of_its_own_beside_those_of_its_order() {
+    let mut shop = Shop::with_catalogue();
+    let mut key = |body| match &shop.hear(body).deadlines[..] {
+        [Deadline::Set { key, .. }] => key.clone(),
+        other => panic!("{other:?}"),
+    };
+    let (first, second) = (key(cancel(By::Customer)), key(pay()));
+    assert!(first.starts_with(ORDER) && second.starts_with(ORDER), "{first} {second}");
+    assert_ne!(first, second);
 }

@@ -3,6 +3,7 @@
 
 mod deadlines;
 mod definitions;
+mod flows;
 mod interpreter;
 mod operators;
 mod recipe;

@@ -250,3 +250,31 @@ fn each_command_that_is_held_has_a_deadline_of_its_own_beside_those_of_its_order
     assert!(first.starts_with(ORDER) && second.starts_with(ORDER), "{first} {second}");
     assert_ne!(first, second);
 }
+
+#[test]
+fn the_trail_says_whose_wish_it_was_that_an_order_was_given_up() {
+    for (reason, by) in [
+        (Reason::CancelledByCustomer, By::Customer),
+        (Reason::CancelledByAdmin, By::Admin),
+        (Reason::InsufficientStock, By::System),
+        (Reason::PaymentDeclined, By::System),
+        (Reason::PaymentTimeout, By::System),
+        (Reason::StockUnavailable, By::System),
+    ] {
+        let mut shop = placed(json!({}));
+        shop.hear(mark_undone(reason));
+        let last = shop.audit().pop().unwrap();
+        assert_eq!((last.to, last.by), (Status::Cancelled, by), "{reason:?}");
+    }
+}
+
+#[test]
+fn of_a_cart_without_lines_no_order_is_made() {
+    let Body::Submit(submit) = submit(json!({"items": null, "cart": true})) else { unreachable!() };
+    let mut shop = Shop::with_catalogue();
+    let said = shop.hear(Body::CartOrder(CartOrder { submit, lines: Vec::new() })).send;
+    assert!(
+        matches!(&said[..], [Body::OrderRejected(rejected)] if rejected.code == "cart_empty"),
+        "{said:?}"
+    );
+}

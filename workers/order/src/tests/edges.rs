@@ -1,6 +1,6 @@
 //! What lies exactly on a limit, by what an order may be paid when its customer says so later, and what is not looked up.
 
-use contract::{Confirm, Deadline, Need, PaymentChoice, Token};
+use contract::{Confirm, Deadline, Need, PaymentChoice, ReplyTo, Token};
 
 use super::*;
 
@@ -277,4 +277,37 @@ fn of_a_cart_without_lines_no_order_is_made() {
         matches!(&said[..], [Body::OrderRejected(rejected)] if rejected.code == "cart_empty"),
         "{said:?}"
     );
+}
+
+#[test]
+fn goods_that_come_back_are_called_what_they_were_sold_as() {
+    let mut shop =
+        Shop::fulfilled(json!([{"sku": "TEA", "quantity": 3}, {"sku": "CUP", "quantity": 1}]), None);
+    shop.hear(product("TEA", "Another tea", eur("4.00")));
+    let said = shop.hear(refund(Some(vec![line("CUP", 1), line("TEA", 2)]))).send;
+    let Some(Body::SagaReturn(back)) = said.first() else { panic!("{said:?}") };
+    let lines: Vec<_> = back.lines.iter().map(|line| (line.title.as_str(), line.quantity)).collect();
+    assert_eq!(lines, [("A cup", 1), ("Green tea", 2)]);
+}
+
+#[test]
+fn what_is_on_its_way_and_was_paid_at_the_door_cannot_be_cancelled() {
+    let mut shop = placed(json!({"payment": {"method": "cod"}}));
+    shop.hear(mark_accepted());
+    shop.hear(mark_paid("receipt 9"));
+    assert_eq!(actions(&shop.order(), Speaker::Admin), Vec::<&str>::new());
+    let refused = said(&shop.hear_by(Speaker::Admin, cancel(By::Admin)));
+    assert_eq!(refused, "order.cancel_refused(already_shipping, paid, allowed: none)");
+}
+
+#[test]
+fn another_checkout_under_a_known_id_is_answered_nowhere() {
+    for first in [json!({}), json!({"items": []})] {
+        let mut shop = placed(first);
+        let Body::Submit(mut other) = submit(json!({"customer_id": "bob"})) else { unreachable!() };
+        other.reply_to = Some(ReplyTo::new("answers.7", None).unwrap());
+        let decision = shop.hear(Body::Submit(other));
+        assert!(outcome(&decision).starts_with("PARKED order_id_reused"), "{decision:?}");
+        assert!(decision.send.is_empty() && decision.save.is_empty());
+    }
 }

@@ -1,3 +1,10 @@
+mod amounts;
+mod cards;
+mod checkouts;
+mod kept;
+mod messages;
+mod names;
+
 use crate::*;
 
 fn eur(amount: &str) -> Money {

@@ -22,6 +22,7 @@ use crate::{
 mod carts;
 mod catalogue;
 mod early;
+mod edges;
 mod marks;
 mod replies;
 mod returns;

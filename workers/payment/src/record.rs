@@ -217,7 +217,7 @@ impl Payment {
     /// Cash, or a confirmation, would be taken now: neither has come, and the order was not given up.
     pub fn waits_to_be_paid(&self) -> bool {
         match self.status {
-            Status::AwaitingCash => self.charge.is_some() || self.cash_ahead.is_none(),
+            Status::AwaitingCash => self.charge.is_some(),
             Status::AwaitingConfirmation => self.tries.len() < TRIES_MAX && self.confirmed_ahead.is_none(),
             Status::Asked
             | Status::Checking

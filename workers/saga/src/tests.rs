@@ -4,6 +4,7 @@
 mod cancellations;
 mod deadlines;
 mod definitions;
+mod flows;
 mod interpreter;
 mod operators;
 mod recipe;

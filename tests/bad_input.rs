@@ -419,7 +419,8 @@ fn with_lists(document: &Value) -> Vec<Value> {
 fn orders_of(values: &[Value]) -> Vec<Vec<Value>> {
     let Some((first, rest)) = values.split_first() else { return vec![Vec::new()] };
     let places = |order: Vec<Value>| {
-        (0..=order.len()).map(move |place| [&order[..place], &[first.clone()], &order[place..]].concat())
+        (0..=order.len())
+            .map(move |place| [&order[..place], std::slice::from_ref(first), &order[place..]].concat())
     };
     orders_of(rest).into_iter().flat_map(places).collect()
 }

@@ -74,7 +74,8 @@ fn a_declined_confirmation_may_be_tried_again_under_a_new_key() {
 #[test]
 fn what_was_declined_is_charged_again_only_if_it_is_named_again() {
     let mut books = Books::after(&[charge_later(), confirm(Some("tok_declined")), no("ch_1")]);
-    assert_eq!(books.says(confirm(None)), "nothing");
+    let declined = "payment.declined(payment_method_required, may be retried)";
+    assert_eq!(books.says(confirm(None)), declined);
     let payment = books.payment();
     assert_eq!(payment.tries.last().unwrap().failure_code.as_deref(), Some("payment_method_required"));
     assert_eq!(books.says(confirm(Some("tok_declined"))), "provider.charge(charge/O/3, 50.00 EUR)");

@@ -20,7 +20,7 @@ fn confirm_by(method: Method) -> Body {
 fn a_wallet_is_read_only_for_what_may_be_paid_by_a_stored_method() {
     let needs = |body| PaymentWorker.needs(&Books::default().message(body, Time::default()));
     let (payment, wallet) = (Need::of(Table::Payments, order_id()), Need::of(Table::Wallets, "c1"));
-    assert_eq!(needs(charge()), [payment.clone()]);
+    assert_eq!(needs(charge()), std::slice::from_ref(&payment));
     let by_stored =
         PaymentChoice { payment_method_id: Some("pm_1".into()), ..PaymentChoice::by(Method::Card, None) };
     let (order_id, amount) = (order_id(), eur(TOTAL));

@@ -35,12 +35,12 @@ fn captured_as(name: &str) -> Books {
 
 /// What the provider's books learn of refunds, in minor units.
 fn learnt(send: &[Body]) -> i64 {
-    let learnt = send.iter().map(|body| match body {
-        Body::ProviderTold(ProviderTold::Refund(refund)) => refund.amount.minor(),
-        other => {
-            assert_eq!(other.name(), "payment.refunded");
-            0
+    let learnt = send.iter().map(|body| {
+        if let Body::ProviderTold(ProviderTold::Refund(refund)) = body {
+            return refund.amount.minor();
         }
+        assert_eq!(body.name(), "payment.refunded");
+        0
     });
     learnt.sum()
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Who does something by hand, and why: it stays in the journal.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub struct Operator {
     /// Of an admin, whatever the token says.

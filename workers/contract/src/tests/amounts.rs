@@ -1,4 +1,4 @@
-//! Which amounts are read, how large they may become, and that no sum loses anything.
+//! Which amounts are accepted, how large they may become, and that sums are exact.
 
 use rust_decimal::Decimal;
 

@@ -1,4 +1,4 @@
-//! Which digits in a row are a card number, whose numbers begin how, and what stands beside one without hiding it.
+//! Which groups of digits are a card number, by issuer and length, and which text around one does not hide it.
 
 use crate::*;
 
@@ -89,7 +89,7 @@ fn a_card_number_after_an_id_is_found() {
             found(&format!("{before}{id} 4242 4242 4242 4242"));
         }
     }
-    // With a letter more it is no id, and neither hides what stands in it.
+    // With one more letter it is not an id.
     found("42424242-4242-4242-8242-424242424242x 4242 4242 4242 4242");
 }
 
@@ -115,7 +115,7 @@ fn an_encoded_digit_is_a_digit() {
     ] {
         found(encoded);
     }
-    // Half a character, an encoding that is not closed, and one of nothing that there is.
+    // Half a surrogate pair, an escape that is not closed, and code points that do not exist.
     for broken in [
         r"\ud835242 4242 4242 4242",
         r"\ud835\u0041242 4242 4242 4242",

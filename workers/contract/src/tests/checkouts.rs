@@ -1,4 +1,4 @@
-//! What may stand in a checkout, exactly up to which limit, and where its sender finds what is wrong.
+//! The limits of each field of a checkout, and how a fault names its field.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What a batch has read and changed, what is remembered of the last writes, and by what ids and moments are known.
+//! A batch writes what it changed and nothing else; ids, hashes and times are the same on every machine.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -52,7 +52,7 @@ fn a_batch_writes_what_was_changed_under_the_version_that_it_was_read_at() {
     records.save(Parcel { no: 2 }.into());
     assert_eq!(records.get::<Parcel>("2"), Some(&Parcel { no: 2 }));
     records.save(Parcel { no: 1 }.into());
-    // An entry of the trail is written without having been looked for.
+    // An audit entry is written without having been read.
     records.save(Entry { seq: 7 }.into());
     let mut changed: Vec<_> = records.changed().map(|(need, version, _)| (need.clone(), version)).collect();
     changed.sort();
@@ -86,7 +86,7 @@ fn the_last_sixteen_writes_are_remembered() {
         let refused = (no == 16).then(|| Fault::new("items", "cart_changed", "look at it again"));
         answers.push(&id(no), refused);
     }
-    assert_eq!(answers.to(&id(0)), None, "nobody waits for it any more");
+    assert_eq!(answers.to(&id(0)), None, "its sender has given up waiting");
     assert_eq!(answers.to(&id(1)).unwrap().refused, None);
     let refused = answers.to(&id(16)).unwrap().refused.clone();
     assert_eq!(refused.map(|fault| fault.code).as_deref(), Some("cart_changed"));
@@ -103,7 +103,7 @@ fn a_body_has_the_same_hash_on_every_machine_and_in_every_version() {
         (json.as_str(), serde_json::from_str(&json).unwrap()),
         (format!("\"{known}\"").as_str(), hash)
     );
-    // What the name ends with is not what the body begins with.
+    // The hash knows where the name ends and the body begins.
     assert_ne!(BodyHash::of("ab", "c"), BodyHash::of("a", "bc"));
 }
 

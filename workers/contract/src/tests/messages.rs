@@ -1,4 +1,4 @@
-//! What is taken for a message: how long it may be, who says it, which order it is about, and what its sender is told.
+//! What is accepted as a message: its size, its speaker and its order; and what a sender is told about a bad one.
 
 use super::accept;
 use crate::*;
@@ -137,7 +137,9 @@ fn what_a_parser_expected_is_said_as_people_know_json() {
         ("a map", "an object"),
         ("struct OrderCancel", "an object"),
         ("enum By", "a string"),
-        ("a string", "a string"),
+        ("string or map", "a string"),
+        ("str", "a string"),
+        ("a borrowed string", "a string"),
         ("`card` or `cod`", "card or cod"),
     ] {
         let told = in_plain_words(&format!("invalid type: null, expected {expected} at line 1 column 2"));

@@ -1,4 +1,4 @@
-//! One word for each thing: as it is written, so it is read; and what is personal is in no word that a log may hold.
+//! Every name is read as it is written, and nothing personal is shown in debug output.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ fn what_a_queue_holds_is_handled_by_the_role_of_its_name_and_what_comes_in_by_th
 }
 
 #[test]
-fn a_role_speaks_for_itself_and_the_gateway_for_nobody() {
+fn a_role_speaks_for_itself_and_the_gateway_is_never_a_speaker() {
     for role in Role::ALL {
         let speaker = Speaker::from(role);
         let own = !matches!(role, Role::Gateway | Role::Operator);
@@ -87,7 +87,7 @@ fn the_words_of_a_message_are_those_of_its_json() {
 }
 
 #[test]
-fn what_is_meant_where_nothing_is_said_is_not_written() {
+fn a_message_leaves_out_what_is_meant_by_default() {
     let charge = |confirm| {
         let payment = PaymentChoice { confirm, ..PaymentChoice::by(Method::Paypal, None) };
         json_of::<String>(&payment)

@@ -1,4 +1,4 @@
-//! What lies exactly on a limit, by what an order may be paid when its customer says so later, and what is not looked up.
+//! Limits at their exact value, by what an order is charged that is paid later, and which records are not read.
 
 use contract::{Confirm, Deadline, Need, PaymentChoice, ReplyTo, Token};
 
@@ -66,7 +66,7 @@ fn what_is_paid_at_the_door_is_paid_in_cash_and_by_nothing_else() {
 }
 
 #[test]
-fn a_refund_that_the_saga_asked_for_is_read_past() {
+fn no_order_is_read_for_a_refund_that_the_saga_asked_for() {
     assert_eq!(needs(payment_refunded(false)), []);
     assert_eq!(needs(payment_refunded(true)), [Need::of(Table::Orders, order_id())]);
 }
@@ -232,7 +232,7 @@ fn a_command_that_was_held_is_asked_as_its_own_sender_would_ask_it() {
         let mut shop = Shop::with_catalogue();
         let held = shop.hear_by(by, pay());
         let [Deadline::Set { due, body, .. }] = &held.deadlines[..] else { panic!("{held:?}") };
-        // Another replica made the order meanwhile, and saw nothing of it.
+        // Another replica made the order meanwhile, without seeing the command.
         let other = placed(json!({"payment": {"method": "cod"}}));
         shop.rows.extend(other.rows.into_iter().filter(|((table, _), _)| *table == Table::Orders));
         assert_eq!(said(&shop.hear_at(*due, Body::clone(body))), answer);

@@ -1,4 +1,4 @@
-//! What lies exactly on a limit, what came ahead, and what the provider says of an older try or of another amount.
+//! Limits at their exact value, what arrives before the money is asked for, and answers about an older try or another amount.
 
 use contract::{ChargeStanding, Expiry, Need, ProviderEventKind, WalletAdd};
 

@@ -1,4 +1,4 @@
-//! Which way sagas went and what can still be done with them, as those who look at them are shown.
+//! The drawings of sagas and their counts, and what a saga says about what can still be done with it.
 
 use std::fmt::Write as _;
 

@@ -8,16 +8,12 @@ use contract::{Message, MessageId, Queue, Role, Speaker, first_who_may, speakers
 use uuid::Uuid;
 
 use super::pace::paced;
-use super::world::DEAD_MAX;
+use super::world::{DEAD_MAX, DEADLINES};
 use super::{Claim, Findings, PAGE};
 use crate::store::{DeadStatus, JournalRow, Store};
 
 /// What is in memory at once. A journal that names more is read again for the next share of its messages.
 pub(super) const KEYS_MAX: usize = 4_000_000;
-
-/// Deadlines are kept with the records, and no row emits them: the journal first hears of them when they are handled. The
-/// last of them is also said at once; its speaker has the cause in the journal, as the role that sets a deadline has.
-pub(super) const DEADLINES: &[&str] = &["saga.overdue", "payment.held", "order.held", "provider.query"];
 
 /// Who said a message may be in a row that is written while the journal is read.
 pub(super) const AT_REST_ONLY: &[Claim] = &[Claim::B3];

@@ -6,7 +6,6 @@ use anyhow::Result;
 use contract::speakers_of;
 use uuid::Uuid;
 
-use super::journal::DEADLINES;
 use super::pace::paced;
 use super::{Books, Claim, Findings, PAGE};
 use crate::store::{DeadStatus, DeadlineRow, Store};
@@ -76,6 +75,10 @@ impl Charged {
         if self.told_outside { " (told from outside)" } else { "" }
     }
 }
+
+/// Deadlines are kept with the records, and no row emits them: the journal first hears of them when they are handled. The
+/// last of them is also said at once; its speaker has the cause in the journal, as the role that sets a deadline has.
+pub(super) const DEADLINES: &[&str] = &["saga.overdue", "payment.held", "order.held", "provider.query"];
 
 /// Past these, what is open is so much that nobody needs an auditor to see it; the report says it was cut off.
 const DEADLINES_MAX: usize = 5_000_000;

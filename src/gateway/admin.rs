@@ -1,6 +1,7 @@
 //! What admins do: with any order, with the goods, and with what has come to a stop. All of it is a message or a look.
 
 mod applied;
+mod given;
 mod goods;
 mod letters;
 mod orders;

@@ -6,8 +6,10 @@ mod history;
 mod outcome;
 mod pay;
 mod place;
+mod refusal;
 mod shapes;
 mod show;
+mod unpaid;
 
 use super::route::{Route, SMALL_BODY_BYTES_MAX, Who};
 

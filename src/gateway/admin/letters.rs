@@ -6,8 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::orders::one_of;
-use super::sagas::must_say;
+use super::given::{must_say, one_of};
 use crate::dead::{self, Deed};
 use crate::gateway::call::Call;
 use crate::gateway::orders::limit_of;

@@ -11,9 +11,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::sagas::must_say;
+use super::given::{must_say, next_of, one_of};
 use crate::gateway::call::Call;
-use crate::gateway::orders::{self, Asked, cursor, limit_of, read_cursor, totals};
+use crate::gateway::orders::{self, Asked, limit_of, read_cursor, totals};
 use crate::gateway::problem::Problem;
 use crate::view::mask::Sight;
 use crate::view::{search, story};
@@ -106,21 +106,6 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
     };
     let found = search::orders(&*call.gateway.store, &wanted).await?;
     Ok(Json(json!({"items": found.items, "next": next_of(found.next)})).into_response())
-}
-
-/// A filter with a closed list of values; any other would find nothing in silence.
-pub(super) fn one_of(
-    name: &str,
-    given: Option<String>,
-    known: fn(&str) -> Result<String, String>,
-) -> Result<Option<String>, Problem> {
-    let known = given.map(|given| known(&given)).transpose();
-    known.map_err(|why| Problem::bad_request("QUERY_INVALID", format!("{name}: {why}")))
-}
-
-/// For whoever asks for the page after this one.
-pub(super) fn next_of(next: Option<(Time, String)>) -> Option<String> {
-    next.and_then(|(at, id)| Some(cursor(at, id.get(..36)?.parse().ok()?)))
 }
 
 pub(super) async fn story(call: Call) -> Result<Response, Problem> {

@@ -5,13 +5,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use contract::{
     Body, DeadlineChange, OrderId, Resolution, Role, SagaDeadline, SagaResolve, SagaRetry, Table, Time,
-    clean_text,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::orders::{next_of, one_of};
+use super::given::{must_say, next_of, one_of};
 use crate::gateway::call::Call;
 use crate::gateway::orders::{self, Asked, limit_of, read_cursor};
 use crate::gateway::problem::Problem;
@@ -152,14 +151,6 @@ pub(super) async fn resolve(call: Call) -> Result<Response, Problem> {
     let body = Body::SagaResolve(SagaResolve { order_id, return_no, outcome, evidence, by });
     by_hand(&call, order_id, return_no, body).await
 }
-
-/// It stays with the saga for ever.
-pub(super) fn must_say(field: &str, words: &str) -> Result<(), Problem> {
-    let said = clean_text(words, WORDS_CHARS_MAX);
-    said.map(|_| ()).map_err(|why| Problem::field_invalid(field, &why))
-}
-
-const WORDS_CHARS_MAX: usize = 500;
 
 async fn by_hand(call: &Call, order_id: OrderId, return_no: u32, body: Body) -> Result<Response, Problem> {
     known(call, order_id, return_no).await?;

@@ -9,11 +9,10 @@ use axum::response::Response;
 use contract::{Message, MessageId, OrderId, Role, Time};
 use serde_json::Value;
 
-use super::html::{Html, Tag, all, path, tag, text};
-use super::order;
+use super::html::{Html, Tag, all, path, tag};
 use super::page::{Page, see};
-use super::parts::{button, field, form, section};
-use super::search::ORDERS;
+use super::parts::{button, field, form, hidden, section};
+use super::search::{ORDERS, order_at};
 use crate::door::Refused;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
@@ -74,7 +73,7 @@ pub(super) async fn show(call: Call) -> Result<Response, Problem> {
     let preview = preview.map_err(|why| Problem::conflict("NOT_POSSIBLE", format!("{why:#}")))?;
     let refused = preview.refused.is_some();
     let page = Page::new(&call, ORDERS, format!("{}?", act.label()))
-        .with(tag("p").with(tag("a").attr("href", order::at(&order_id.to_string())).text(order_id)))
+        .with(tag("p").with(tag("a").attr("href", order_at(&order_id.to_string())).text(order_id)))
         .with(narrowing(act, &asked, record.as_ref(), &at(&order_id.to_string(), act), now))
         .with(preview::shown(&preview));
     if refused {
@@ -104,7 +103,7 @@ pub(super) async fn ask(call: Call) -> Result<Response, Problem> {
         Refused::Unavailable(_) => Problem::unavailable(refused),
     })?;
     answered(&call, order_id, act.answers(), &id).await?;
-    Ok(see(&format!("{}?asked={id}", order::at(&order_id.to_string()))))
+    Ok(see(&format!("{}?asked={id}", order_at(&order_id.to_string()))))
 }
 
 /// The id that the form was made with: it was chosen by the browser that sends it, and is believed no more than that.
@@ -181,12 +180,4 @@ fn act_of(call: &Call) -> Result<Act, Problem> {
 
 fn at(order_id: &str, act: Act) -> String {
     format!("{ORDERS}{}", path(&[order_id, "acts", act.name()]))
-}
-
-pub(super) fn hidden(name: &'static str, value: impl std::fmt::Display) -> Tag {
-    tag("input").attr("type", "hidden").attr("name", name).attr("value", value)
-}
-
-pub(super) fn dim(words: &str) -> Html {
-    tag("p").class("dim").with(text(words)).into()
 }

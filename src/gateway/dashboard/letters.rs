@@ -7,11 +7,10 @@ use axum::response::Response;
 use contract::Time;
 use serde::Deserialize;
 
-use super::act::{dim, hidden};
 use super::html::{Html, Tag, all, path, tag, text};
 use super::live;
 use super::page::Page;
-use super::parts::{badge, field, form, number, section, table};
+use super::parts::{badge, dim, field, form, hidden, number, section, table};
 use crate::gateway::board::sampler::Picture;
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::act;
-use super::html::{Html, Tag, all, path, tag, text};
+use super::html::{Html, Tag, all, tag, text};
 use super::page::Page;
 use super::parts::{Personal, badge, facts, section, table};
 use super::search::{ORDERS, money, word};
@@ -192,10 +192,6 @@ fn trail(dossier: &Dossier) -> Tag {
 }
 
 /// Where something is asked of it.
-pub(super) fn at(order_id: &str) -> String {
-    format!("{ORDERS}{}", path(&[order_id]))
-}
-
 fn join(words: &[String]) -> String {
     words.iter().filter(|word| !word.is_empty()).cloned().collect::<Vec<_>>().join(": ")
 }

@@ -112,6 +112,14 @@ impl Personal {
     }
 }
 
+pub(super) fn hidden(name: &'static str, value: impl std::fmt::Display) -> Tag {
+    tag("input").attr("type", "hidden").attr("name", name).attr("value", value)
+}
+
+pub(super) fn dim(words: &str) -> Html {
+    tag("p").class("dim").with(text(words)).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

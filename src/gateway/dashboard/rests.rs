@@ -7,10 +7,10 @@ use contract::{Body, Message, MessageId, Method, MethodSwitch, Role, Table};
 use order::MethodState;
 use serde::Deserialize;
 
-use super::act::{dim, hidden, id_of_form, preview};
+use super::act::{id_of_form, preview};
 use super::html::{Html, path, tag, text};
 use super::page::{Page, see};
-use super::parts::{badge, button, field, form, number, section, table};
+use super::parts::{badge, button, dim, field, form, hidden, number, section, table};
 use crate::gateway::call::Call;
 use crate::gateway::problem::Problem;
 use crate::operator::Operator;

@@ -156,9 +156,13 @@ fn select<'a>(chosen: &str, choices: impl IntoIterator<Item = (&'a str, &'a str)
     tag("select").with(option(("", "any"))).all(choices.into_iter().map(option))
 }
 
+/// The page of an order.
+pub(super) fn order_at(order_id: &str) -> String {
+    format!("{ORDERS}{}", path(&[order_id]))
+}
+
 pub(super) fn link(order_id: &str) -> Html {
-    let to = format!("{ORDERS}{}", path(&[order_id]));
-    tag("a").attr("href", to).class("mono").text(order_id).into()
+    tag("a").attr("href", order_at(order_id)).class("mono").text(order_id).into()
 }
 
 pub(super) fn word(value: &Value, name: &str) -> String {

@@ -9,7 +9,7 @@ use contract::{Body, By, Message, MessageId, OrderCancel, OrderId, Role, clean_t
 use serde_json::{Value, json};
 
 use super::shapes::Cancel;
-use super::{pay, show};
+use super::{show, unpaid};
 use crate::door::Refused;
 use crate::gateway::call::Call;
 use crate::gateway::hub::Waiter;
@@ -127,7 +127,9 @@ async fn answer(
                 if let Some(order) = order.clone().filter(|order| (asked.done)(order)) {
                     return Ok(show::for_caller(order, caller));
                 }
-                if pays && let Some(failed) = pay::failed(call, order_id, order.as_ref(), &rows, at).await? {
+                if pays
+                    && let Some(failed) = unpaid::failed(call, order_id, order.as_ref(), &rows, at).await?
+                {
                     return Err(failed);
                 }
             }
@@ -154,11 +156,6 @@ enum Heard {
     Refused(Box<Problem>),
 }
 
-/// In this row a command that was held may have been answered.
-pub(super) fn answers_held(row: &JournalRow) -> bool {
-    matches!(row.name.as_str(), "checkout.submit" | "cart.order" | "order.held")
-}
-
 /// What was said to it so far.
 fn heard(rows: &[JournalRow], id: &MessageId, asked: &Asked) -> Heard {
     let Some(at) = rows.iter().position(|row| row.role == asked.answers && row.id == *id) else {
@@ -170,7 +167,7 @@ fn heard(rows: &[JournalRow], id: &MessageId, asked: &Asked) -> Heard {
     let cancels = matches!(asked.body, Body::OrderCancel(_));
     let since = rows[at..].iter().filter(|row| row.role == Role::Order);
     for (row, said) in since.flat_map(|row| row.said.iter().map(move |said| (row, said))) {
-        let is_its = row.id == *id || answers_held(row);
+        let is_its = row.id == *id || unpaid::answers_held(row);
         let (reason, message, status, allowed) = match &said.message.body {
             Body::OrderCancelRefused(no) if cancels => (&no.reason, &no.message, no.status, &no.allowed),
             Body::OrderRefused(no) if is_its && no.command == asked.body.name() => {
@@ -186,8 +183,8 @@ fn heard(rows: &[JournalRow], id: &MessageId, asked: &Asked) -> Heard {
         if reason == "order_unknown" {
             return Heard::Refused(Box::new(Problem::order_not_found()));
         }
-        if reason == pay::BY_THE_SHOP {
-            return Heard::Refused(Box::new(pay::not_by_customers(allowed)));
+        if reason == unpaid::BY_THE_SHOP {
+            return Heard::Refused(Box::new(unpaid::not_by_customers(allowed)));
         }
         let problem = Problem::conflict(asked.refusal, message.clone())
             .with("reason", reason.clone())

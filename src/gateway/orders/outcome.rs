@@ -4,7 +4,8 @@ use axum::http::StatusCode;
 use contract::{Fault, OrderId};
 use serde_json::{Value, json};
 
-use super::{place, show};
+use super::refusal::{id_reused, refusal};
+use super::show;
 use crate::gateway::auth::Caller;
 use crate::gateway::hub::Waiter;
 use crate::gateway::problem::Problem;
@@ -28,7 +29,7 @@ pub(super) async fn of(
     loop {
         if let Some(order) = view::order(&*gateway.store, &order_id.to_string()).await? {
             if !show::is_own(&order, caller) {
-                return Ok(Outcome::Refused(Box::new(place::id_reused())));
+                return Ok(Outcome::Refused(Box::new(id_reused())));
             }
             if let Some(outcome) = seen(order, caller) {
                 return Ok(outcome);
@@ -44,7 +45,7 @@ fn seen(order: Value, caller: &Caller) -> Option<Outcome> {
     match order["status"].as_str().unwrap_or_default() {
         "rejected" => {
             let faults: Vec<Fault> = serde_json::from_value(order["errors"].clone()).unwrap_or_default();
-            refused(place::refusal(&faults).with("order_id", id))
+            refused(refusal(&faults).with("order_id", id))
         }
         "paid" | "fulfilled" | "archived" => Some(Outcome::Taken(show::for_caller(order, caller))),
         // On the road: nothing more is waited for until somebody opens the door.

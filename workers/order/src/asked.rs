@@ -6,7 +6,7 @@ use contract::{
 };
 
 use crate::state::{self, Change};
-use crate::{Cause, Order, Record, facts, refusals, returns};
+use crate::{Cause, Order, Record, facts, left, refusals};
 
 /// Longer ids than any provider's; a receipt number fits too.
 const TRANSACTION_ID_CHARS_MAX: usize = 100;
@@ -141,7 +141,7 @@ pub(crate) fn archive(order: &Order, asked: &OrderArchive, cause: Cause<'_>) -> 
     let by = if cause.by == Speaker::Timers { By::System } else { By::Admin };
     match order.status {
         Status::Created | Status::Paid => refuse("not_finished"),
-        Status::Fulfilled if returns::under_way(order) => refuse("return_under_way"),
+        Status::Fulfilled if left::under_way(order) => refuse("return_under_way"),
         Status::Fulfilled | Status::Cancelled | Status::Refunded => {
             let wish = Wish::of(asked.reason.as_ref(), asked.who.as_ref());
             match state::change(order, Change::to(Status::Archived, by).with(wish), cause) {

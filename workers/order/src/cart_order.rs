@@ -4,7 +4,7 @@
 use contract::{Body, Cart, CartOrder, CartSeen, Decision, Fault, Need, OrderId, Records, Submit, Table};
 
 use crate::records::Ordered;
-use crate::{Cause, Order, Record, StoredCart, cart, submit};
+use crate::{Cause, Order, Record, StoredCart, cart, creation};
 
 /// Takes the lines as they are, if they are as the customer saw them.
 pub(crate) fn take(
@@ -14,14 +14,14 @@ pub(crate) fn take(
     seen: CartSeen,
     cause: Cause<'_>,
 ) -> Decision<Record> {
-    let reject = |fault| submit::reject(records, submit, vec![fault], cause);
+    let reject = |fault| creation::reject(records, submit, vec![fault], cause);
     let Some(stored) = records.get::<StoredCart>(&wanted.customer_id) else {
         return reject(empty());
     };
     match &stored.ordered {
         Some(ordered) if ordered.order_id == submit.order_id => {
             let same = ordered.content == submit.content;
-            return submit::absorbed(submit, same.then_some("the cart is being ordered already"));
+            return creation::absorbed(submit, same.then_some("the cart is being ordered already"));
         }
         Some(ordered) => return reject(in_checkout(ordered.order_id)),
         None => {}
@@ -41,7 +41,7 @@ pub(crate) fn take(
 
 pub(crate) fn needs(m: &CartOrder) -> Vec<Need> {
     let Some(cart) = with_lines(m) else { return Vec::new() };
-    let mut needs = submit::needs_of(m.submit.order_id, &cart);
+    let mut needs = creation::needs_of(m.submit.order_id, &cart);
     needs.push(Need::of(Table::Carts, &cart.customer_id));
     needs
 }
@@ -51,7 +51,7 @@ pub(crate) fn make(records: &Records<Record>, m: &CartOrder, cause: Cause<'_>) -
     let Some(cart) = with_lines(m) else {
         return Decision::parked("body_invalid", "only a checkout of a stored cart is made an order here");
     };
-    if let Some(known) = submit::known(records, &m.submit) {
+    if let Some(known) = creation::known(records, &m.submit) {
         let order = records.get::<Order>(&m.submit.order_id.to_string());
         // Something else was submitted under its id in the meantime.
         return if order.is_some_and(|order| order.from_cart) {
@@ -60,7 +60,7 @@ pub(crate) fn make(records: &Records<Record>, m: &CartOrder, cause: Cause<'_>) -
             freed(records, known, m, &cart)
         };
     }
-    match submit::order(records, &m.submit, &cart, cause) {
+    match creation::order(records, &m.submit, &cart, cause) {
         Ok(created) => created,
         Err(refused) => freed(records, *refused, m, &cart),
     }

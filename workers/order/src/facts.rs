@@ -2,10 +2,10 @@
 
 use contract::{
     Body, Decision, Ending, Notice, OrderAccepted, OrderArchived, OrderCancelled, OrderCreated,
-    OrderFulfilled, OrderPaid, OrderRefunded, OrderReturned, Reason, ReplyTo, Status, Tell, Time,
+    OrderFulfilled, OrderPaid, OrderRefunded, OrderReturned, Reason, Reply, ReplyTo, Status, Tell, Time,
 };
 
-use crate::{Order, Record, Return, replies};
+use crate::{Order, Record, Return};
 
 /// Anyone may listen to it: neither the contact nor the token goes along.
 pub(crate) fn created(order: &Order) -> Body {
@@ -108,7 +108,18 @@ pub(crate) fn reply(
     askers: impl IntoIterator<Item = ReplyTo>,
     ending: Ending,
 ) -> Decision<Record> {
-    replies::answer(decision.say(ending.clone().into()), askers, ending)
+    answer(decision.say(ending.clone().into()), askers, ending)
+}
+
+/// To the askers alone: everybody else has heard the event.
+pub(crate) fn answer(
+    decision: Decision<Record>,
+    askers: impl IntoIterator<Item = ReplyTo>,
+    ending: Ending,
+) -> Decision<Record> {
+    let order_id = ending.order_id();
+    let replies = askers.into_iter().map(|reply_to| Reply { order_id, reply_to, ending: ending.clone() });
+    replies.map(Body::Reply).fold(decision, Decision::say)
 }
 
 /// What the customer hears. The caller fills in a reason or another amount.

@@ -1,7 +1,7 @@
 //! A checkout that is sent again may name another queue to be answered at: its sender hears there what the first hears, or
 //! has heard already.
 
-use contract::{Body, Decision, Ending, OrderRejected, Reply, ReplyTo};
+use contract::{Decision, Ending, OrderRejected, ReplyTo};
 
 use crate::records::Rejected;
 use crate::{Order, Record, Submission, facts};
@@ -16,12 +16,12 @@ pub(crate) fn asked_again(order: &Order, reply_to: &ReplyTo) -> Decision<Record>
     let mut order = order.clone();
     if let Some(ending) = facts::ending(&order) {
         remember(&mut order.told_at, reply_to);
-        return answer(Decision::done("answered again"), [reply_to.clone()], ending).save(order);
+        return facts::answer(Decision::done("answered again"), [reply_to.clone()], ending).save(order);
     }
     remember(&mut order.reply_also, reply_to);
     let decision = Decision::done("the order exists already; its outcome is told here as well");
     let decision = match order.accepted_at {
-        Some(_) => answer(decision, [reply_to.clone()], Ending::Accepted(facts::accepted(&order))),
+        Some(_) => facts::answer(decision, [reply_to.clone()], Ending::Accepted(facts::accepted(&order))),
         None => decision,
     };
     decision.save(order)
@@ -41,19 +41,8 @@ pub(crate) fn rejected_again(rejected: &Rejected, reply_to: &ReplyTo) -> Decisio
     });
     let mut rejected = rejected.clone();
     remember(&mut rejected.told_at, reply_to);
-    answer(Decision::done("rejected before, and answered again"), [reply_to.clone()], ending)
+    facts::answer(Decision::done("rejected before, and answered again"), [reply_to.clone()], ending)
         .save(Submission::Rejected(rejected))
-}
-
-/// To the askers alone: everybody else has heard the event.
-pub(crate) fn answer(
-    decision: Decision<Record>,
-    askers: impl IntoIterator<Item = ReplyTo>,
-    ending: Ending,
-) -> Decision<Record> {
-    let order_id = ending.order_id();
-    let replies = askers.into_iter().map(|reply_to| Reply { order_id, reply_to, ending: ending.clone() });
-    replies.map(Body::Reply).fold(decision, Decision::say)
 }
 
 fn remember(places: &mut Vec<ReplyTo>, reply_to: &ReplyTo) {

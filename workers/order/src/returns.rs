@@ -8,21 +8,12 @@ use contract::{
 };
 use rust_decimal::Decimal;
 
+use crate::left::{left, something_left, under_way};
 use crate::state::{self, Change, TransitionError};
 use crate::{Cause, Order, Record, Return, facts, refusals};
 
 /// A reason, not a correspondence.
 const NOTE_CHARS_MAX: usize = 500;
-
-/// Some of it is still on its way back.
-pub(crate) fn under_way(order: &Order) -> bool {
-    order.returns.iter().any(|returned| !returned.done)
-}
-
-/// Some of it is in no return yet.
-pub(crate) fn something_left(order: &Order) -> bool {
-    left(order).values().any(|quantity| *quantity > 0)
-}
 
 /// The return counts from the moment it is asked for: a second one cannot claim the same goods.
 pub(crate) fn ask(order: &Order, asked: &OrderRefund, cause: Cause<'_>) -> Decision<Record> {
@@ -166,17 +157,6 @@ fn fault_of(at: usize, line: &Line, wanted: u32, left: Option<u32>) -> Option<Fa
         }
         (_, Some(_)) => None,
     }
-}
-
-/// Bought and in no return so far, whether that is done or not.
-fn left(order: &Order) -> BTreeMap<&Sku, u32> {
-    let mut left: BTreeMap<&Sku, u32> = order.items.iter().map(|item| (&item.sku, item.quantity)).collect();
-    for line in order.returns.iter().flat_map(|returned| &returned.lines) {
-        if let Some(quantity) = left.get_mut(&line.sku) {
-            *quantity = quantity.saturating_sub(line.quantity);
-        }
-    }
-    left
 }
 
 /// Rounds the share of all that has come back so far, and takes off what earlier returns have had of it:

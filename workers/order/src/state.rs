@@ -4,7 +4,7 @@ use std::fmt;
 
 use contract::{By, Confirm, Method, OrderId, Reason, Speaker, Status, Wish, speakers_of};
 
-use crate::{AuditEntry, Cause, Order, returns};
+use crate::{AuditEntry, Cause, Order, left};
 
 /// Every change of state there is. From fulfilled to refunded goes a return of everything.
 pub const TRANSITIONS: &[(Status, Status)] = &[
@@ -47,8 +47,8 @@ fn possible(order: &Order) -> Vec<&'static str> {
         (Status::Paid, _) if order.accepted_at.is_some() => Vec::new(),
         (Status::Paid, _) => vec!["cancel"],
         (Status::Fulfilled, _) => {
-            let refund = returns::something_left(order).then_some("refund");
-            let archive = (!returns::under_way(order)).then_some("archive");
+            let refund = left::something_left(order).then_some("refund");
+            let archive = (!left::under_way(order)).then_some("archive");
             refund.into_iter().chain(archive).collect()
         }
         (Status::Cancelled | Status::Refunded, _) => vec!["archive"],

@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::super::html::{Html, Tag, tag, text};
-use super::super::parts::{section, table};
-use super::dim;
+use super::super::parts::{dim, section, table};
 use crate::preview::Preview;
 
 pub(in crate::gateway::dashboard) fn shown(preview: &Preview) -> Tag {

@@ -4,10 +4,10 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::act::{dim, hidden, preview};
+use super::super::act::preview;
 use super::super::html::{Html, Tag, path, tag, text};
 use super::super::page::{Page, see};
-use super::super::parts::{Personal, button, facts, form, section, table};
+use super::super::parts::{Personal, button, dim, facts, form, hidden, section, table};
 use super::super::search::link;
 use super::{PATH, area, must_say, status, why};
 use crate::dead;

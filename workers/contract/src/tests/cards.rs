@@ -103,6 +103,15 @@ fn a_letter_of_any_script_ends_a_number_and_a_mark_that_only_looks_like_a_digit_
 }
 
 #[test]
+fn what_is_not_seen_parts_no_number_and_the_end_of_a_line_parts_two() {
+    for mark in ['\u{200b}', '\u{ad}', '\u{301}', '\u{fe0f}'] {
+        let marks = mark.to_string().repeat(5);
+        found(&format!("4{marks}242 4242 4242 4242"));
+    }
+    let_through("70000000\n00000005");
+}
+
+#[test]
 fn an_encoded_digit_is_a_digit() {
     for encoded in [
         r"\ud835\udfdc242 4242 4242 4242",
@@ -112,12 +121,18 @@ fn an_encoded_digit_is_a_digit() {
         "%f0%9d%9f%9c242 4242 4242 4242",
         "%34242424242424242",
         "%252534242 4242 4242 4242",
+        "4242 4242 4242 424%2532",
+        // No group of its own.
+        r"\u{37}000000000000005",
+        // Three separators, not six.
+        r#"4242\"\/\"4242\"\/\"4242 4242"#,
     ] {
         found(encoded);
     }
     // Half a surrogate pair, an escape that is not closed, and code points that do not exist.
     for broken in [
         r"\ud835242 4242 4242 4242",
+        r"\ud835udfdc242 4242 4242 4242",
         r"\ud835\u0041242 4242 4242 4242",
         r"\u{34242 4242 4242 4242",
         r"\u{110000}242 4242 4242 4242",

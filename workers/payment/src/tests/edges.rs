@@ -59,7 +59,7 @@ fn a_confirmation_that_comes_ahead_is_a_change_of_the_payment() {
 #[test]
 fn a_confirmation_by_a_method_that_cannot_carry_the_amount_is_a_try_that_asks_no_provider() {
     let mut books = Books::after(&[to_be_confirmed(eur("10000.01"))]);
-    assert_eq!(books.says(confirm_by(Method::Paypal)), "nothing");
+    assert_eq!(books.says(confirm_by(Method::Paypal)), "payment.declined(amount_over_limit, may be retried)");
     let payment = books.payment();
     assert_eq!(payment.tries[0].failure_code.as_deref(), Some("amount_over_limit"));
     assert_eq!(payment.status, Status::AwaitingConfirmation);

@@ -311,3 +311,10 @@ fn another_checkout_under_a_known_id_is_answered_nowhere() {
         assert!(decision.send.is_empty() && decision.save.is_empty());
     }
 }
+
+#[test]
+fn an_order_is_paid_by_a_token_or_by_a_stored_method_and_not_by_both() {
+    let mut shop = placed(json!({"payment": {"method": "card", "token": "tok_ok", "confirm": "manual"}}));
+    let refused = said(&shop.hear_by(Speaker::Customer, pay_by(None, Some("tok_new"), Some("pm_1"))));
+    assert!(refused.starts_with("order.refused(order.pay, payment_method_ambiguous"), "{refused}");
+}

@@ -146,3 +146,22 @@ fn a_card_may_be_valid_for_thirty_years_and_no_longer() {
         assert_eq!(wallet.methods.len(), stored, "{year}");
     }
 }
+
+#[test]
+fn an_event_that_was_held_is_looked_at_no_more_once_it_is_booked() {
+    let mut books = Books::default();
+    let at = |seconds| Time::default().plus_s(seconds);
+    let early = books.hear_at(succeeded(), at(2));
+    assert!(outcome(&early.outcome).ends_with("it is held"), "{:?}", early.outcome);
+    let [Deadline::Set { key: held, body, .. }] = &early.deadlines[..] else { panic!("{early:?}") };
+    for body in [charge(), check(), answer(ChargeStanding::NotFound)] {
+        books.hear_at(body, at(3));
+    }
+    // It comes too late: the money goes back, and the provider need not be asked again either.
+    let late = books.hear_at(Body::clone(body), at(4));
+    assert_eq!(books.standing(), "captured, 50.00/0.00, refund asked");
+    let cleared = |wanted: &str| {
+        late.deadlines.iter().any(|deadline| matches!(deadline, Deadline::Clear { key } if key == wanted))
+    };
+    assert!(cleared(held) && cleared(&format!("payment/{ORDER}")), "{:?}", late.deadlines);
+}

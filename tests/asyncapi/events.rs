@@ -14,7 +14,7 @@ pub(crate) fn events() -> Vec<Entry> {
     all
 }
 
-/// One of these is what whoever set `reply_to` gets.
+/// A sender who set `reply_to` gets one of these.
 pub(crate) fn endings() -> Vec<Entry> {
     vec![
         entry::<bodies::OrderRejected>(

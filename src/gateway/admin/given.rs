@@ -15,7 +15,7 @@ pub(super) fn one_of(
     known.map_err(|why| Problem::bad_request("QUERY_INVALID", format!("{name}: {why}")))
 }
 
-/// For whoever asks for the page after this one.
+/// The cursor of the page after this one.
 pub(super) fn next_of(next: Option<(Time, String)>) -> Option<String> {
     next.and_then(|(at, id)| Some(cursor(at, id.get(..36)?.parse().ok()?)))
 }

@@ -192,7 +192,7 @@ fn letter(row: &PgRow) -> Result<DeadLetter, Error> {
         queue: owned("queue")?,
         message_id: maybe(row, "message_id")?.map(str::to_string),
         name: owned("name")?,
-        // A name that nobody has proves nothing.
+        // An unknown name proves nothing.
         by: Speaker::named(text(row, "said_by")?).unwrap_or(Speaker::Outsider),
         order_id: order_id(row)?,
         cause: maybe(row, "cause")?.map(str::to_string),

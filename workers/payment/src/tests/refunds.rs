@@ -199,7 +199,7 @@ fn an_event_without_a_key_belongs_to_the_try_that_its_transaction_names() {
             refund(RefundFailed, "re_a"),
             refund(RefundSucceeded, "re_b"),
             refund(RefundSucceeded, "re_b"),
-            // The first try, refused, went through after all: somebody has too much money.
+            // The first try, refused, went through after all: the customer has got more back than was paid.
             refund(RefundSucceeded, "re_a"),
             refund(RefundSucceeded, "re_c"),
         ],

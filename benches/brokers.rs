@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use checkout_saga::broker::Broker;
-use checkout_saga::broker::embedded::EmbeddedBroker;
-use checkout_saga::broker::rabbitmq::{self, Options, RabbitBroker};
-use checkout_saga::store::Said;
+use broker::Broker;
+use broker::embedded::EmbeddedBroker;
+use broker::rabbitmq::{self, Options, RabbitBroker};
 use contract::Queue;
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use store::Said;
 
 use crate::{BATCHES, runtime, words};
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use checkout_saga::batch::{self, Settled};
 use contract::{Message, Queue, Records, Time, Worker};
 use divan::Bencher;
 use order::OrderWorker;
 use payment::PaymentWorker;
 use saga::{Patience, SagaWorker};
 use stock::StockWorker;
+use store::batch::{self, Settled};
 
 use crate::words;
 

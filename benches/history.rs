@@ -1,9 +1,9 @@
 //! A page of a customer's orders, from a cursor in their middle, among a million of everybody's.
 
-use checkout_saga::store::{Changes, History, SavedRecord, Store};
 use contract::{Need, Table, Time};
 use divan::Bencher;
 use serde_json::json;
+use store::{Changes, History, SavedRecord, Store};
 
 use crate::runtime;
 use crate::stores::{Database, File};

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use checkout_saga::app::System;
-use checkout_saga::config::{self, Profile};
-use checkout_saga::part::Part;
 use contract::{Message, OrderId};
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use engine::part::Part;
+use settings::{self, Profile};
 
 use crate::{BATCHES, runtime, words};
 
@@ -28,7 +28,7 @@ async fn open(folder: &Path) -> System {
     let file = format!("sqlite:{}", folder.join("checkout.db").display());
     let flags = [("database_url", file.as_str()), ("listen", "none"), ("provider_delay_ms", "0")];
     let flags = flags.map(|(name, value)| (name.to_string(), value.to_string())).into();
-    let settings = config::load(Profile::Plain, None, &flags).unwrap().settings;
+    let settings = settings::load(Profile::Plain, None, &flags).unwrap().settings;
     let system = System::start(&settings, &Part::all()).await.unwrap();
     for number in 0..words::PRODUCTS {
         system.door.bring(words::product(number)).await.unwrap();

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use checkout_saga::batch;
-use checkout_saga::store::postgres::{Options, PostgresStore};
-use checkout_saga::store::sqlite::{Durability, SqliteStore};
-use checkout_saga::store::{Changes, SavedRecord, Store};
 use contract::{Message, Need, Role, Table};
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use store::batch;
+use store::postgres::{Options, PostgresStore};
+use store::sqlite::{Durability, SqliteStore};
+use store::{Changes, SavedRecord, Store};
 
 use crate::{BATCHES, runtime, words};
 

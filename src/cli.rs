@@ -39,10 +39,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use contract::Role;
+use engine::part::Part;
+use settings::{self, Loaded, Profile, Settings};
 
-use crate::config::{self, Loaded, Profile, Settings};
-use crate::part::Part;
-use crate::{telemetry, view};
+use crate::telemetry;
 
 /// A checkout saga: orders, payments, stock and notices that hold together under every fault.
 #[derive(Parser)]
@@ -149,7 +149,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    let flags = config::settings()
+    let flags = settings::settings()
         .filter_map(|(name, _)| Some((name.to_string(), matches.get_one::<String>(name)?.clone())))
         .collect();
     match run(cli, &flags) {
@@ -175,7 +175,7 @@ fn print_line(line: std::fmt::Arguments<'_>) {
 
 /// The commands, with a flag for every setting there is.
 fn command() -> clap::Command {
-    config::settings().fold(Cli::command(), |command, (name, meaning)| {
+    settings::settings().fold(Cli::command(), |command, (name, meaning)| {
         // Clap keeps names for the life of the program, and this is done once.
         let long: &'static str = name.replace('_', "-").leak();
         let flag = Arg::new(name).long(long).value_name("VALUE").help(meaning);
@@ -190,8 +190,8 @@ fn run(cli: Cli, flags: &BTreeMap<String, String>) -> Result<ExitCode> {
         Command::Worker { .. } | Command::Timers => Profile::Part,
         _ => Profile::Plain,
     };
-    let loaded =
-        config::load(profile, cli.config.as_deref(), flags).map_err(|why| WrongUsage(format!("{why:#}")))?;
+    let loaded = settings::load(profile, cli.config.as_deref(), flags)
+        .map_err(|why| WrongUsage(format!("{why:#}")))?;
     let Loaded { settings, shown, warnings } = loaded;
     let log = match &command {
         _ if shown.iter().any(|setting| setting.name == "log" && setting.from != "default") => &settings.log,
@@ -242,7 +242,7 @@ async fn dispatch(command: Command, settings: Settings, warnings: &[String]) -> 
     }
 }
 
-fn show_config(shown: &[config::Shown], json: bool) -> Result<ExitCode> {
+fn show_config(shown: &[settings::Shown], json: bool) -> Result<ExitCode> {
     if json {
         say!("{}", serde_json::to_string_pretty(shown)?);
     } else {

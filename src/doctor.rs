@@ -7,15 +7,15 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use broker::rabbitmq;
 use contract::Role;
 use serde::Serialize;
+use settings::{AmqpUrl, DatabaseUrl, Settings, Usage, WebhookUrl, exposed_secret_files};
+use store::postgres::PostgresStore;
+use store::sqlite::SqliteStore;
+use store::{Filter, Store};
 
 use crate::app;
-use crate::broker::rabbitmq;
-use crate::config::{AmqpUrl, DatabaseUrl, Settings, Usage, WebhookUrl, exposed_secret_files};
-use crate::store::postgres::PostgresStore;
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Filter, Store};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -185,7 +185,7 @@ async fn look_into(store: &dyn Store, found: &mut Findings) -> Vec<Role> {
     })
 }
 
-async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<Vec<Role>, crate::store::Error> {
+async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<Vec<Role>, store::Error> {
     let before = Instant::now();
     let theirs = store.now().await?.unix_ms();
     // Half of the way there and back.
@@ -229,7 +229,7 @@ async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<Vec<Rol
 }
 
 /// The poller looks five times a second.
-async fn deadline_is_late(store: &dyn Store) -> Result<bool, crate::store::Error> {
+async fn deadline_is_late(store: &dyn Store) -> Result<bool, store::Error> {
     const LATE_MS: i64 = 10_000;
     let now = store.now().await?;
     let first = store.deadlines(1).await?;
@@ -393,7 +393,7 @@ fn look_at_queues(
     }
 }
 
-async fn pending(settings: &Settings) -> Result<Vec<String>, crate::store::Error> {
+async fn pending(settings: &Settings) -> Result<Vec<String>, store::Error> {
     match &settings.database_url {
         DatabaseUrl::Sqlite(path) => SqliteStore::migrations_pending(Path::new(path)).await,
         DatabaseUrl::Postgres(url) => PostgresStore::migrations_pending(url.reveal()).await,

@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 
 use anyhow::{Context, Result};
+use settings::LogFormat;
 use tracing_subscriber::EnvFilter;
-
-use crate::config::LogFormat;
-use crate::view::{visible_but_colours, visible_lines};
+use view::{visible_but_colours, visible_lines};
 
 /// Call once, first thing.
 pub fn start(log: &str, format: LogFormat) -> Result<()> {

@@ -10,7 +10,7 @@ mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use checkout_saga::broker::rabbitmq::topology::OUTSIDE;
+use broker::rabbitmq::topology::OUTSIDE;
 use contract::{Kind, MESSAGES, Message, MessageId, Raw, Time};
 use expect_test::expect_file;
 use serde_json::Value;

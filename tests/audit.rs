@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use audit::{Report, audit};
 use checkout_saga::app::{self, System};
-use checkout_saga::audit::{Report, audit};
-use checkout_saga::config::{self, DatabaseUrl, Profile, Settings};
-use checkout_saga::part::Part;
 use contract::{Message, Raw, Time};
+use engine::part::Part;
+use settings::{self, DatabaseUrl, Profile, Settings};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
@@ -184,7 +184,7 @@ impl Shop {
 fn settings(path: PathBuf) -> Settings {
     let flags = [("listen", "127.0.0.1:0"), ("provider_success_rate", "1.0"), ("provider_delay_ms", "0")];
     let flags = flags.map(|(name, value)| (name.to_string(), value.to_string()));
-    let loaded = config::load(Profile::Plain, None, &flags.into()).unwrap();
+    let loaded = settings::load(Profile::Plain, None, &flags.into()).unwrap();
     Settings { database_url: DatabaseUrl::Sqlite(path), ..loaded.settings }
 }
 

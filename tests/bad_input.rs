@@ -1,8 +1,8 @@
 //! Whatever is sent, there is a defined answer: never a panic, never silence, never a queue that stands still.
 
-use checkout_saga::store::Store;
 use contract::{Message, Raw, Speaker, Time, speakers_of};
 use serde_json::{Value, json};
+use store::Store;
 
 use crate::support::shop::{Shop, checkout};
 use crate::support::usual;

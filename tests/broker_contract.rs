@@ -1,4 +1,4 @@
-//! What the head of `src/broker.rs` promises holds for every broker there is.
+//! What the head of `crates/broker/src/lib.rs` promises holds for every broker there is.
 
 mod backends;
 
@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use checkout_saga::broker::Delivery;
-use checkout_saga::store::{JournalRow, Said};
+use broker::Delivery;
 use contract::{Body, Message, MessageId, Queue, Role, Time, bodies};
+use store::{JournalRow, Said};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -160,7 +160,7 @@ async fn what_rested_is_all_there_when_it_is_taken_from_again(broker: Harness) {
 }
 
 async fn a_retry_comes_after_its_delay_with_one_more_attempt(broker: Harness) {
-    let delay = checkout_saga::retry::LADDER[0];
+    let delay = retry::LADDER[0];
     broker.publish(&said(0..1)).await;
     for attempt in 0..2 {
         let taken = broker.take(Queue::Order, 10).await;
@@ -189,7 +189,7 @@ async fn a_retry_holds_nobody_up(broker: Harness) {
 async fn what_waits_for_another_try_survives_who_keeps_it(mut broker: Harness) {
     broker.publish(&said(0..1)).await;
     let failed = broker.take(Queue::Order, 1).await;
-    broker.broker.retry(&failed[0], checkout_saga::retry::LADDER[0]).await.unwrap();
+    broker.broker.retry(&failed[0], retry::LADDER[0]).await.unwrap();
     broker.die().await;
     assert_eq!(numbers(&broker.take(Queue::Order, 10).await), [0]);
 }

@@ -8,9 +8,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use checkout_saga::store::Store;
 use contract::{Role, Table};
 use serde_json::{Value, json};
+use store::Store;
 
 use crate::support::system::{Door, QUICK, System};
 use crate::support::{self, Folder, PATIENCE, block_on, new_id, order, pause, until_stored};
@@ -185,7 +185,7 @@ impl Play {
     async fn is_over(&self, store: &dyn Store) -> bool {
         for (id, _) in self.orders() {
             let view = order(store, id).await;
-            if !checkout_saga::view::is_final(&view) || view["status"] == "created" {
+            if !view::is_final(&view) || view["status"] == "created" {
                 return false;
             }
         }

@@ -26,7 +26,7 @@ fn quoted(text: &str) -> Vec<String> {
 fn sources() -> String {
     let files = crate::fences::all_sources().into_iter().filter(|file| {
         let path = file.strip_prefix(root()).unwrap().display().to_string();
-        let is_ours = path.starts_with("src/") || path.starts_with("workers/");
+        let is_ours = ["src/", "crates/", "workers/"].iter().any(|folder| path.starts_with(folder));
         is_ours && !path.contains("/tests/") && !path.ends_with("/tests.rs") && !path.ends_with("fuzzed.rs")
     });
     files.map(|file| fs::read_to_string(file).unwrap()).collect()
@@ -54,7 +54,7 @@ fn the_table_of_dead_letters_has_every_code_and_no_other() {
         known.extend(texts_after(&sources, opens));
     }
     // Of the broker, and of what comes by no queue.
-    let origin = document("src/store/origin.rs");
+    let origin = document("crates/store/src/origin.rs");
     let lists = origin.split("const ").skip(1).filter_map(|list| list.split("];").next());
     known.extend(
         lists
@@ -62,7 +62,7 @@ fn the_table_of_dead_letters_has_every_code_and_no_other() {
             .flat_map(|list| list.split('"').skip(1).step_by(2).map(str::to_string).collect::<Vec<_>>()),
     );
     known.extend(
-        texts_after(&document("src/broker/rabbitmq/frame.rs"), "=>")
+        texts_after(&document("crates/broker/src/rabbitmq/frame.rs"), "=>")
             .into_iter()
             .filter(|code| code.contains('_')),
     );
@@ -79,14 +79,14 @@ fn the_table_of_dead_letters_has_every_code_and_no_other() {
 
 #[test]
 fn a_filter_knows_every_code_that_a_message_can_die_of() {
-    let known = checkout_saga::dead::CODES.iter().map(|code| code.to_string()).collect();
+    let known = engine::dead::CODES.iter().map(|code| code.to_string()).collect();
     let table = first_cells(&document("docs/operations.md"), "Code | Queue");
-    same(&table, &known, "docs/operations.md, beside src/dead/codes.rs,");
+    same(&table, &known, "docs/operations.md, beside crates/engine/src/dead/codes.rs,");
 }
 
 #[test]
 fn the_table_of_what_the_audit_checks_has_every_claim_with_its_words() {
-    let claims = document("src/audit.rs");
+    let claims = document("crates/audit/src/lib.rs");
     let claims = claims.split("claims! {").nth(1).unwrap().split('}').next().unwrap();
     let known: BTreeSet<String> =
         claims.lines().filter_map(|line| Some(line.trim().split_once(':')?.0.to_string())).collect();
@@ -98,8 +98,9 @@ fn the_table_of_what_the_audit_checks_has_every_claim_with_its_words() {
 
 #[test]
 fn the_table_of_metrics_has_every_name_and_no_other() {
-    let counted = document("src/metrics.rs");
-    let sources = counted.split("#[cfg(test)]").next().unwrap().to_string() + &document("src/probe.rs");
+    let counted = document("crates/metrics/src/lib.rs");
+    let sources =
+        counted.split("#[cfg(test)]").next().unwrap().to_string() + &document("crates/engine/src/probe.rs");
     let words = sources.split('"').filter(|word| word.starts_with("checkout_"));
     let known = words.filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
     same(

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use checkout_saga::broker::embedded::EmbeddedBroker;
-use checkout_saga::broker::{Broker, Delivery, Depth, Unavailable};
-use checkout_saga::door::{Crowd, Door};
-use checkout_saga::echo::Echoes;
-use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Neighbours, Pace, Portions, Station};
-use checkout_saga::store::Said;
-use checkout_saga::store::sqlite::SqliteStore;
+use broker::embedded::EmbeddedBroker;
+use broker::{Broker, Delivery, Depth, Unavailable};
 use contract::{Message, Queue, Raw, Time};
+use engine::door::{Crowd, Door};
+use engine::echo::Echoes;
+use engine::pause::Paused;
+use engine::run::{Decides, Neighbours, Pace, Portions, Station};
 use order::OrderWorker;
+use store::Said;
+use store::sqlite::SqliteStore;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 

@@ -38,6 +38,28 @@ const WORLDLY: &[&str] = &[
     "println!",
 ];
 
+/// The crates below `crates/`, from the bottom up. Each may use those that stand before it.
+const LAYERS: &[&str] = &[
+    "metrics",
+    "retry",
+    "store",
+    "audit",
+    "adapters",
+    "view",
+    "broker",
+    "webhook",
+    "settings",
+    "engine",
+    "playground",
+    "gateway",
+];
+
+/// The only crates that read what a worker has written: they show it to people.
+const READ_RECORDS: &[&str] = &["view", "engine", "gateway"];
+
+/// Used by tests alone.
+const TESTS_ONLY: &str = "fuzz";
+
 const LINES_MAX: usize = 450;
 const FUNCTION_LINES_MAX: usize = 80;
 
@@ -66,9 +88,42 @@ fn workers_depend_on_words_and_sums_alone() {
     }
     none(
         &found,
-        "A worker decides and touches nothing: let it say a message, and do in src/ what the message asks for. \
+        "A worker decides and touches nothing: let it say a message, and do in crates/ what the message asks for. \
          A worker that needs another worker's rule needs a message to it, or a word in workers/contract.",
     );
+}
+
+#[test]
+fn crates_use_only_what_stands_below_them_and_the_architecture_says_so() {
+    let mut found = Vec::new();
+    let architecture = read(&root().join("ARCHITECTURE.md"));
+    for name in folders(&root().join("crates")).iter().filter(|name| *name != TESTS_ONLY) {
+        let Some(floor) = LAYERS.iter().position(|layer| layer == name) else {
+            found.push(format!("crates/{name} has no place in LAYERS"));
+            continue;
+        };
+        let uses = our_crates_in(&read(&root().join("crates").join(name).join("Cargo.toml")));
+        for used in &uses {
+            let reads = READ_RECORDS.contains(&name.as_str()) && WORKERS.contains(&used.as_str());
+            if used != "contract" && !reads && !LAYERS[..floor].contains(&used.as_str()) {
+                found.push(format!("crates/{name} uses {used}"));
+            }
+        }
+        let row = architecture.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let said = row.and_then(|row| row.trim_end_matches([' ', '|']).rsplit('|').next());
+        let mut uses = uses.iter().map(|used| format!("`{used}`")).collect::<Vec<_>>().join(", ");
+        if uses.is_empty() {
+            uses = "nothing".to_string();
+        }
+        if said.map(str::trim) != Some(&uses) {
+            found.push(format!("ARCHITECTURE.md says of {name} that it uses {said:?}; it uses {uses}"));
+        }
+    }
+    let audit = our_crates_in(&read(&root().join("crates/audit/Cargo.toml")));
+    if audit != ["contract", "store"] {
+        found.push(format!("the audit is independent of all but contract and store, and uses {audit:?}"));
+    }
+    none(&found, "A lower crate never needs a higher one: move what both need down, or pass it in.");
 }
 
 #[test]
@@ -81,16 +136,24 @@ fn workers_touch_no_clock_no_file_no_network_and_no_chance() {
             }
         }
     }
-    none(&found, "Time, ids and chance are handed to a worker, as `now` or in the message; see src/run.rs.");
+    none(
+        &found,
+        "Time, ids and chance are handed to a worker, as `now` or in the message; see crates/engine/src/run.rs.",
+    );
 }
 
 #[test]
 fn only_the_command_line_prints() {
     let printing = ["println!", "print!(", "eprintln!", "eprint!(", "stdout()", "stderr()"];
     let mut found = Vec::new();
-    for file in rust_files(&root().join("src")) {
+    for file in rust_files(&root().join("src")).into_iter().chain(rust_files(&root().join("crates"))) {
         let path = shown(&file);
-        if path.starts_with("src/cli") || path == "src/main.rs" || of_tests(&file) {
+        // The harness that mutates inputs prints what its tests found.
+        if path.starts_with("crates/fuzz/")
+            || path.starts_with("src/cli")
+            || path == "src/main.rs"
+            || of_tests(&file)
+        {
             continue;
         }
         for (no, line) in code_lines(&read(&file)) {
@@ -121,7 +184,7 @@ fn sql_is_never_put_together_from_text_that_came_in() {
 fn the_unmaintained_crate_stays_in_one_file() {
     let word = ["backoff", "::"].concat();
     none(
-        &using(&word, |path| path == "src/retry.rs"),
+        &using(&word, |path| path == "crates/retry/src/lib.rs"),
         "Use `retry::Delays` or `retry::LADDER`: when the crate is replaced, one file changes.",
     );
 }
@@ -182,8 +245,8 @@ fn every_fence_can_be_run_into() {
     assert_eq!(code_lines("// std::fs\n  use std::fs; // why\n").last().unwrap().1, "  use std::fs; ");
     let code = "impl X {\n    pub(crate) async fn long(\n        a: u8,\n    ) {\n        b();\n    }\n}\n";
     assert_eq!(functions(code), [("long".to_string(), 2, 5)]);
-    let text = "See `src/run.rs`, `cargo test`, `/orders/{id}`, `README.md` and `a/*.rs`, `workers/order/`.";
-    assert_eq!(quoted(text), ["src/run.rs", "README.md", "workers/order/"]);
+    let text = "See `crates/engine/src/run.rs`, `cargo test`, `/orders/{id}`, `README.md` and `a/*.rs`, `workers/order/`.";
+    assert_eq!(quoted(text), ["crates/engine/src/run.rs", "README.md", "workers/order/"]);
 }
 
 // ---- reading ---------------------------------------------------------------------------------------------
@@ -219,8 +282,27 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+fn folders(parent: &Path) -> Vec<String> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// What a crate uses of this workspace, its tests aside.
+fn our_crates_in(manifest: &str) -> Vec<String> {
+    let built_in = manifest.split("[dev-dependencies]").next().unwrap_or_default();
+    let ours = |name: &String| {
+        name == "contract" || WORKERS.contains(&name.as_str()) || LAYERS.contains(&name.as_str())
+    };
+    dependencies(built_in).into_iter().filter(ours).collect()
+}
+
 pub(crate) fn all_sources() -> Vec<PathBuf> {
-    let folders = ["src", "workers", "tests", "benches"];
+    let folders = ["src", "crates", "workers", "tests", "benches"];
     folders.iter().flat_map(|folder| rust_files(&root().join(folder))).collect()
 }
 
@@ -309,8 +391,18 @@ fn documents() -> Vec<PathBuf> {
 /// What stands in backticks and looks like a file of ours: a known ending, or a path into one of our folders.
 fn quoted(text: &str) -> Vec<String> {
     let endings = [".rs", ".md", ".toml", ".sql", ".yml", ".yaml", ".json", ".sh", ".txt", ".html"];
-    let folders =
-        ["src/", "workers/", "tests/", "migrations/", "docs/", "scripts/", "config/", "benches/", ".ci/"];
+    let folders = [
+        "src/",
+        "crates/",
+        "workers/",
+        "tests/",
+        "migrations/",
+        "docs/",
+        "scripts/",
+        "config/",
+        "benches/",
+        ".ci/",
+    ];
     // Every second piece stands between backticks; in code blocks the count is kept by their three.
     let pieces = text.split('`').skip(1).step_by(2).map(str::trim);
     let names = pieces.filter(|piece| {

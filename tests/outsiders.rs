@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use checkout_saga::broker::rabbitmq::{Options, RabbitBroker};
-use checkout_saga::broker::{Broker, DeadDelivery, Delivery};
-use checkout_saga::store::Said;
+use broker::rabbitmq::{Options, RabbitBroker};
+use broker::{Broker, DeadDelivery, Delivery};
 use contract::{Body, Ending, Message, MessageId, Queue, Reply, ReplyTo, Time, bodies};
 use lapin::BasicProperties;
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicGetOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
+use store::Said;
 use tokio::time::timeout;
 
 use crate::asyncapi::messages::commands;
@@ -35,7 +35,7 @@ async fn every_example_of_the_document_is_taken_by_a_real_broker() {
                 .with_message_id(id.as_str().into())
                 .with_content_type("application/json".into());
             outsider.sends(entry.name, properties, body.to_string().as_bytes()).await;
-            let (queue, _) = checkout_saga::broker::rabbitmq::topology::outside_commands()
+            let (queue, _) = broker::rabbitmq::topology::outside_commands()
                 .find(|(name, _)| *name == entry.name)
                 .map(|(name, queue)| (queue, name))
                 .unwrap();
@@ -269,7 +269,7 @@ async fn an_asker_that_is_gone_or_takes_nothing_stops_nobody() {
     ];
     broker.publish(&said).await.expect("whoever is gone is no failure");
     assert_eq!(answer_in(&outsider, &own).await.properties.message_id().as_ref().unwrap().as_str(), "r4");
-    assert_eq!(broker.state(), checkout_saga::broker::State::Up);
+    assert_eq!(broker.state(), broker::State::Up);
 }
 
 #[tokio::test]

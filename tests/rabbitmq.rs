@@ -9,13 +9,13 @@ mod users;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use checkout_saga::broker::rabbitmq::topology::topology;
-use checkout_saga::broker::rabbitmq::{Difference, RabbitBroker, apply, plan};
-use checkout_saga::broker::{Broker, Delivery, State};
-use checkout_saga::store::Said;
+use broker::rabbitmq::topology::topology;
+use broker::rabbitmq::{Difference, RabbitBroker, apply, plan};
+use broker::{Broker, Delivery, State};
 use contract::{Body, Message, MessageId, Queue, Time, bodies};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
+use store::Said;
 use uuid::Uuid;
 
 use crate::support::PATIENCE;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use checkout_saga::adapter::mock::Settings;
+use adapters::mock::Settings;
 use contract::{Need, Table};
 use serde_json::{Value, json};
 
@@ -314,7 +314,7 @@ impl Stage<'_> {
         let now = self.world.now();
         let (arrived, later) = self.world.outside.due().drain(..).partition(|due| due.due <= now);
         *self.world.outside.due() = later;
-        let arrived: Vec<checkout_saga::adapter::mock::rules::DueEvent> = arrived;
+        let arrived: Vec<adapters::mock::rules::DueEvent> = arrived;
         for due in arrived {
             self.world.bring(&due.event.id, &due.event);
         }

@@ -1,10 +1,10 @@
 //! A shop whose every role is a process of its own, on a real Postgres and a real RabbitMQ.
 
-use checkout_saga::broker::Broker;
-use checkout_saga::store::{Said, Store, readable};
+use broker::Broker;
 use contract::{Queue, Role};
 use lapin::BasicProperties;
 use serde_json::{Value, json};
+use store::{Said, Store, readable};
 
 use crate::support::served::{Process, Served};
 use crate::support::shop::checkout;
@@ -353,7 +353,7 @@ fn a_message_that_was_handled_after_all_is_no_dead_letter() {
 fn the_story_holds_on_servers_and_nothing_of_it_is_left_behind() {
     let served = Served::new();
     let mut demo = served.command(&["demo", "--json"]);
-    demo.env("CHECKOUT_LOG", "checkout_saga=info");
+    demo.env("CHECKOUT_LOG", "checkout=info");
     let run = served.folder.run(demo, b"");
     let stage =
         run.err.split("stage of its own is set: ").nth(1).and_then(|rest| rest.split_whitespace().next());
@@ -402,9 +402,9 @@ fn submit(served: &Served, token: &str) -> String {
     id
 }
 
-async fn store(served: &Served) -> checkout_saga::store::postgres::PostgresStore {
-    let options = checkout_saga::store::postgres::Options::named("a test of checkout");
-    checkout_saga::store::postgres::PostgresStore::open(&served.database_url, options).await.unwrap()
+async fn store(served: &Served) -> store::postgres::PostgresStore {
+    let options = store::postgres::Options::named("a test of checkout");
+    store::postgres::PostgresStore::open(&served.database_url, options).await.unwrap()
 }
 
 fn sample_of(sku: &str) -> i64 {
@@ -430,7 +430,7 @@ fn through(url: &str, proxy: &Proxy) -> String {
 #[test]
 fn every_role_that_works_has_a_service() {
     let (services, _) = services();
-    for (role, _) in checkout_saga::part::WORKERS {
+    for (role, _) in engine::part::WORKERS {
         assert!(services.iter().any(|service| *service == ["worker", Role::name(role)]), "{role}");
     }
 }

@@ -3,22 +3,20 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use checkout_saga::batch::Settled;
-use checkout_saga::broker::embedded::EmbeddedBroker;
-use checkout_saga::broker::{Broker, Delivery};
-use checkout_saga::echo::Echoes;
-use checkout_saga::pause::Paused;
-use checkout_saga::run::{
-    Decides, Desk, Hand, Neighbours, Pace, Portions, Reached, Station, Taught, Trouble,
-};
-use checkout_saga::store::sqlite::SqliteStore;
-use checkout_saga::store::{Said, SavedRecord, Store, Transaction};
+use broker::embedded::EmbeddedBroker;
+use broker::{Broker, Delivery};
 use contract::{Body, ChargeStanding, Message, MessageId, ProviderAnswer, Queue, Raw, Role, Table, Time};
+use engine::echo::Echoes;
+use engine::pause::Paused;
+use engine::run::{Decides, Desk, Hand, Neighbours, Pace, Portions, Reached, Station, Taught, Trouble};
 use notification::NotificationWorker;
 use order::OrderWorker;
 use payment::PaymentWorker;
 use saga::SagaWorker;
 use stock::StockWorker;
+use store::batch::Settled;
+use store::sqlite::SqliteStore;
+use store::{Said, SavedRecord, Store, Transaction};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::PATIENCE;

@@ -1,4 +1,4 @@
-//! What the head of `src/store.rs` promises holds for every store there is.
+//! What the head of `crates/store/src/lib.rs` promises holds for every store there is.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,17 +26,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use checkout_saga::store::Work;
-use checkout_saga::store::postgres::{Options, PostgresStore};
-use checkout_saga::store::sqlite::{Durability, SqliteStore};
-use checkout_saga::store::{
-    Changes, DeadChange, DeadLetter, DeadStatus, Echo, Error, Filter, History, InFlight, JournalRow, Keys,
-    Letters, Pruned, Read, Said, SavedRecord, Store, Totals, Transaction, readable,
-};
 use contract::{Body, Message, MessageId, Need, OrderId, Queue, Role, Table, Time, bodies};
 use db::*;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use store::Work;
+use store::postgres::{Options, PostgresStore};
+use store::sqlite::{Durability, SqliteStore};
+use store::{
+    Changes, DeadChange, DeadLetter, DeadStatus, Echo, Error, Filter, History, InFlight, JournalRow, Keys,
+    Letters, Pruned, Read, Said, SavedRecord, Store, Totals, Transaction, readable,
+};
 use uuid::Uuid;
 use words::*;
 

@@ -10,13 +10,13 @@ mod shop;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use checkout_saga::broker::Broker;
-use checkout_saga::broker::rabbitmq::{Options, RabbitBroker, apply};
-use checkout_saga::import;
-use checkout_saga::store::sqlite::SqliteStore;
-use checkout_saga::store::{DeadLetter, DeadStatus, Store};
+use broker::Broker;
+use broker::rabbitmq::{Options, RabbitBroker, apply};
 use contract::{MESSAGES, Message, Queue, Speaker, first_who_may, speakers_of};
+use engine::import;
 use lapin::BasicProperties;
+use store::sqlite::SqliteStore;
+use store::{DeadLetter, DeadStatus, Store};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -169,7 +169,7 @@ async fn each_exchange_for_outsiders_lets_in_what_its_speaker_may_say() {
         for (name, ..) in MESSAGES {
             let id = format!("{speaker} says {name}");
             outsider.publishes(&exchange, name, with_id(&id).with_type((*name).into()), b"{}").await;
-            let known = checkout_saga::broker::rabbitmq::topology::OUTSIDE.contains(name);
+            let known = broker::rabbitmq::topology::OUTSIDE.contains(name);
             expected.insert(id, known && speakers_of(name).contains(&speaker));
         }
     }

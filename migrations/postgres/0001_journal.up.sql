@@ -9,7 +9,7 @@
 create sequence journal_seq;
 
 create table journal (
-    -- The mark of src/store/postgres/flight.rs relies on this: who takes a number has a transaction id before.
+    -- The mark of crates/store/src/postgres/flight.rs relies on this: who takes a number has a transaction id before.
     seq bigint primary key
         default case when pg_current_xact_id() is not null then nextval('journal_seq') end,
     role text collate "C" not null,

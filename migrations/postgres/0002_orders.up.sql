@@ -1,5 +1,5 @@
 -- Every record table has one shape: the document as its worker wrote it, the version it stands at, and columns for
--- indexes, checks and people. Money is in minor units. src/store/postgres/columns.rs reads the columns out of the
+-- indexes, checks and people. Money is in minor units. crates/store/src/postgres/columns.rs reads the columns out of the
 -- document when it writes both: generated columns cost five times as much on Postgres, because each of them parses
 -- the document again (44 µs against 8 for an order; as jsonb 18, and a sixth more bytes).
 --

@@ -1,5 +1,5 @@
 -- SQLite read what it checks and what indexes look at out of the documents, once for every change: a seventh of all the
--- time that it took for writing. Now the program writes it beside the document, from src/store/columns.rs, as it does on
+-- time that it took for writing. Now the program writes it beside the document, from crates/store/src/columns.rs, as it does on
 -- Postgres. A large database takes a while for this, and room for its orders, payments and sagas once more.
 drop index orders_ended;
 alter table orders drop column status;

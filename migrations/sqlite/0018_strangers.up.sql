@@ -1,4 +1,4 @@
--- Whether a stranger can cause such a letter at will (src/store/origin.rs decides). Of strangers' letters so many are kept,
+-- Whether a stranger can cause such a letter at will (crates/store/src/origin.rs decides). Of strangers' letters so many are kept,
 -- past which the oldest go; our own stay until a person has dealt with them.
 alter table dead_letters add column stranger integer not null default 0;
 update dead_letters set stranger = 1 where code in (

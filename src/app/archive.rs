@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use contract::{Body, Message, MessageId, OrderArchive, Speaker, Status, Table, Time};
+use engine::door::Door;
+use store::{Filter, Store};
 use tokio_util::sync::CancellationToken;
-
-use crate::door::Door;
-use crate::store::{Filter, Store};
 
 const EVERY: Duration = Duration::from_secs(30);
 const AT_ONCE: usize = 200;

@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use contract::{Body, Message, MessageId, Speaker};
 use tokio_util::sync::CancellationToken;
 
-use crate::adapter::mock::MockWorld;
-use crate::config::{Settings, WebhookUrl};
-use crate::door::{Door, Refused};
+use adapters::mock::MockWorld;
+use engine::door::{Door, Refused};
 use post::Poster;
+use settings::{Settings, WebhookUrl};
 
 const EVENTS_AT_ONCE: usize = 500;
 /// An event that another process booked is noticed this late at most.

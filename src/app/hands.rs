@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
+use adapters::email::EmailAdapter;
+use adapters::mock::MockWorld;
+use adapters::provider::ProviderAdapter;
+use adapters::sms::SmsAdapter;
 use contract::Role;
+use engine::part::WORKERS;
+use engine::preview::Company;
+use engine::run::{Decides, Hand, Reaches};
 use notification::NotificationWorker;
 use order::OrderWorker;
 use payment::PaymentWorker;
 use saga::{Patience, SagaWorker};
+use settings::Settings;
 use stock::StockWorker;
-
-use crate::adapter::email::EmailAdapter;
-use crate::adapter::mock::MockWorld;
-use crate::adapter::provider::ProviderAdapter;
-use crate::adapter::sms::SmsAdapter;
-use crate::config::Settings;
-use crate::part::WORKERS;
-use crate::preview::Company;
-use crate::run::{Decides, Hand, Reaches};
 
 /// `None` for roles that have no queues, and without a world for those that reach out into it.
 pub(super) fn hand(role: Role, settings: &Settings, world: Option<&Arc<MockWorld>>) -> Option<Arc<dyn Hand>> {

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::Time;
+use engine::dead;
+use store::{Error, Pruned, Store};
 use tokio_util::sync::CancellationToken;
-
-use crate::dead;
-use crate::store::{Error, Pruned, Store};
 
 /// A flood of strangers' letters grows for this long before any of them is evicted.
 const EVERY: Duration = Duration::from_secs(5);

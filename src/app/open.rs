@@ -5,20 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use adapters::mock::{self, MockWorld};
 use anyhow::{Context, Result, bail};
-
-use crate::adapter::mock::{self, MockWorld};
-use crate::broker::Broker;
-use crate::broker::embedded::EmbeddedBroker;
-use crate::broker::rabbitmq::{self, Logins, RabbitBroker};
-use crate::config::{AmqpUrl, DatabaseUrl, Settings, WebhookUrl};
-use crate::door::Crowd;
-use crate::part::{Part, Parts, named, queues};
-use crate::retry::Delays;
-use crate::run::{Pace, Portions};
-use crate::store::postgres::{Options as PostgresOptions, PostgresStore};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{self, InFlight, Store};
+use broker::Broker;
+use broker::embedded::EmbeddedBroker;
+use broker::rabbitmq::{self, Logins, RabbitBroker};
+use engine::door::Crowd;
+use engine::part::{Part, Parts, named, queues};
+use engine::run::{Pace, Portions};
+use retry::Delays;
+use settings::{AmqpUrl, DatabaseUrl, Settings, WebhookUrl};
+use store::postgres::{Options as PostgresOptions, PostgresStore};
+use store::sqlite::SqliteStore;
+use store::{self, InFlight, Store};
 
 /// One system at a time on one database, and nobody changes its schema meanwhile.
 pub(crate) fn lock(database: &Path) -> Result<File> {

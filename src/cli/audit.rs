@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use audit::{Report, audit};
+use settings::Settings;
+use view::visible;
 
 use super::paint;
 use crate::app;
-use crate::audit::{Report, audit};
-use crate::config::Settings;
-use crate::view::visible;
 
 #[derive(clap::Args)]
 pub(super) struct Args {

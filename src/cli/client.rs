@@ -8,16 +8,17 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use contract::{BODY_BYTES_MAX, Raw, Role};
+use engine::dead;
+use engine::operator::Operator;
+use engine::pause;
+use gateway::{Problem, Receipt, RunFile, Submission};
 use hyper::StatusCode;
 use hyper::body::Bytes;
 use serde::Serialize;
+use settings::{DatabaseUrl, Settings};
+use store::Store;
 
 use super::WrongUsage;
-use crate::config::{DatabaseUrl, Settings};
-use crate::gateway::{Problem, Receipt, RunFile, Submission};
-use crate::operator::Operator;
-use crate::store::Store;
-use crate::{dead, pause};
 use direct::Direct;
 
 pub(super) enum Client {

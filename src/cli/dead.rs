@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use engine::dead::{known_code, known_queue, own_first};
+use engine::operator::{Edited, Operator};
+use settings::Settings;
+use store::{DeadLetter, DeadStatus, Letters, Origin, Store};
+use view::mask::{Sight, letter_for_people, text_for_people};
+use view::visible;
 
 use super::client::Client;
 use super::{WrongUsage, paint, progress, words};
 use crate::app;
-use crate::config::Settings;
-use crate::dead::{known_code, known_queue, own_first};
-use crate::operator::{Edited, Operator};
-use crate::store::{DeadLetter, DeadStatus, Letters, Origin, Store};
-use crate::view::mask::{Sight, letter_for_people, text_for_people};
-use crate::view::visible;
 
 /// What one command looks at. Whoever has more begins with these.
 const LETTERS_MAX: usize = 10_000;
@@ -277,10 +277,10 @@ async fn would_be(
     let letter = store.dead_letter(id).await?;
     let letter =
         letter.with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;
-    let (message, queues) = crate::dead::as_it_would_be(&letter, edited)?;
+    let (message, queues) = engine::dead::as_it_would_be(&letter, edited)?;
     let was = text_for_people(&letter.body, Sight::Masked);
     let is = text_for_people(message.json(), Sight::Masked);
-    for (field, from, to) in crate::preview::edits(&was, &is) {
+    for (field, from, to) in engine::preview::edits(&was, &is) {
         say!("edit      {}", visible(&format!("{field}: {from} → {to}")));
     }
     super::preview::at(settings, store, message, queues).await

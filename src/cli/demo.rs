@@ -6,18 +6,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use contract::Message;
+use engine::part::Part;
+use playground::scenes::{SCENES, Scene};
 use serde::Serialize;
 use serde_json::Value;
+use settings::{DelayMs, Rate, Settings};
 use tokio::sync::broadcast;
 
 use super::order::money;
 use super::stage::Stage;
 use super::{audit, paint, shop, story};
 use crate::app::System;
-use crate::config::{DelayMs, Rate, Settings};
-use crate::part::Part;
-use crate::scenes::{SCENES, Scene};
-use crate::view;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -62,7 +61,7 @@ async fn tell(args: &Args, settings: &Settings) -> Result<ExitCode> {
         told.push(scenery.play(scene).await?);
     }
     rest(&system).await?;
-    let report = crate::audit::audit(&*system.store, system.world()?, true).await?;
+    let report = ::audit::audit(&*system.store, system.world()?, true).await?;
     let seconds = started.elapsed().as_secs_f64();
     system.stop().await?;
     let as_told = told.iter().all(|scene| scene.as_told);

@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use engine::part::Part;
+use gateway::{CUSTOMER, auth};
+use settings::{Settings, Usage};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::serve::Stop;
 use super::{paint, shop, story};
 use crate::app::{Purpose, System};
-use crate::config::{Settings, Usage};
-use crate::gateway::{CUSTOMER, auth};
-use crate::part::Part;
 
 pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
     settings.must_fit(Usage::Whole).map_err(super::wrong_usage)?;

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use settings::Settings;
+use view::visible;
 
 use super::paint;
-use crate::config::Settings;
 use crate::doctor::{self, Level};
-use crate::view::visible;
 
 #[derive(clap::Args)]
 pub(super) struct Args {

@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use engine::probe::Readiness;
 use hyper::StatusCode;
+use settings::{Listen, Settings};
 
 use super::client::http;
-use crate::config::{Listen, Settings};
-use crate::probe::Readiness;
 
 pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
     let ((Listen::At(mut address), _) | (Listen::Nowhere, Listen::At(mut address))) =

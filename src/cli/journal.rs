@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use engine::refill;
+use engine::refill::Missing;
+use settings::{AmqpUrl, Settings};
 
 use super::{paint, progress};
-use crate::config::{AmqpUrl, Settings};
-use crate::refill::Missing;
-use crate::{app, refill};
+use crate::app;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {

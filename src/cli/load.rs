@@ -14,15 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use engine::part::Part;
+use metrics::METRICS;
 use serde_json::{Value, json};
+use settings::{DatabaseUrl, Settings};
+use store::postgres::PostgresStore;
 
 use super::stage::Stage;
 use super::{WrongUsage, audit, progress};
 use crate::app::System;
-use crate::config::{DatabaseUrl, Settings};
-use crate::metrics::METRICS;
-use crate::part::Part;
-use crate::store::postgres::PostgresStore;
 use drive::{Outcome, Pace, drive};
 use entry::{Entry, Way};
 use machine::{Usage, between, usage};
@@ -183,7 +183,7 @@ async fn checked(system: &System) -> Result<bool> {
     while !system.store.in_flight().await?.is_empty() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let report = crate::audit::audit(&*system.store, system.world()?, true).await?;
+    let report = ::audit::audit(&*system.store, system.world()?, true).await?;
     audit::print(&report);
     Ok(report.clean())
 }

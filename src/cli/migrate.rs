@@ -4,12 +4,12 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
+use settings::{DatabaseUrl, Settings};
+use store::Error;
+use store::postgres::PostgresStore;
+use store::sqlite::SqliteStore;
 
 use crate::app;
-use crate::config::{DatabaseUrl, Settings};
-use crate::store::Error;
-use crate::store::postgres::PostgresStore;
-use crate::store::sqlite::SqliteStore;
 
 #[derive(clap::Args)]
 pub(super) struct Args {

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use contract::{MessageId, OrderId, Role, Table, Time};
 use serde_json::{Value, json};
+use settings::Settings;
+use store::{JournalRow, Read, Store, Totals, readable};
+use view::mask::Sight;
+use view::notices::{self, Told};
+use view::{self, search, visible};
 
 use super::client::{Client, wait_for};
 use super::{paint, shop, words};
 use crate::app;
-use crate::config::Settings;
-use crate::store::{JournalRow, Read, Store, Totals, readable};
-use crate::view::mask::Sight;
-use crate::view::notices::{self, Told};
-use crate::view::{self, search, visible};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {

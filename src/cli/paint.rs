@@ -7,7 +7,7 @@ use comfy_table::presets;
 use comfy_table::{Cell, Color, ContentArrangement, Table};
 use owo_colors::{AnsiColors, OwoColorize};
 
-use crate::view::{visible_but_colours, visible_lines};
+use view::{visible_but_colours, visible_lines};
 
 pub(super) fn on_terminal() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use ::order::MethodState;
 use anyhow::Result;
 use contract::{Body, Message, Method, MethodSwitch, Role, Table, Time};
+use engine::operator::Operator;
 use serde_json::{Value, json};
+use settings::Settings;
+use store::Store;
 
 use super::client::{Client, wait_for};
 use super::serve::worker;
 use super::{paint, shop, words};
 use crate::app;
-use crate::config::Settings;
-use crate::operator::Operator;
-use crate::store::Store;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Pause {
@@ -124,7 +124,7 @@ pub(super) async fn resume(command: Resume, settings: &Settings) -> Result<ExitC
 /// The steps that wait for a role while it rests.
 async fn waits(store: &dyn Store, role: Role) -> Result<()> {
     say!("{}", paint::dim("nothing was changed; while it rests, these steps wait for it"));
-    let waits = crate::pause::waits(store, role).await?.into_iter();
+    let waits = engine::pause::waits(store, role).await?.into_iter();
     let rows = waits.map(|one| vec![one.saga, one.step.into(), one.ask.into(), one.sagas.to_string()]);
     say!("{}", paint::table(&["saga", "step", "asks it by", "sagas there now"], rows.collect()));
     Ok(())

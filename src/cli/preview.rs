@@ -4,14 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use contract::{Message, Queue, Raw, Speaker};
+use engine::preview::{Change, Preview};
 use serde_json::Value;
+use settings::Settings;
+use store::Store;
+use view::visible;
 
 use super::{WrongUsage, paint, shop};
 use crate::app;
-use crate::config::Settings;
-use crate::preview::{Change, Preview};
-use crate::store::Store;
-use crate::view::visible;
 
 /// Of a message that was not sent so far.
 pub(super) async fn of(settings: &Settings, store: &dyn Store, name: &str, body: &Value) -> Result<ExitCode> {

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use contract::{OrderId, Role, Table, Time};
 use serde_json::{Value, json};
+use settings::Settings;
+use store::Store;
+use view::search::{self, public};
+use view::{self, visible};
 
 use super::client::{Client, wait_for};
 use super::order::row_of;
 use super::{paint, shop, words};
 use crate::app;
-use crate::config::Settings;
-use crate::store::Store;
-use crate::view::search::{self, public};
-use crate::view::{self, visible};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {

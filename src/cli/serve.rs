@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use contract::Role;
+use engine::part::{Part, Parts, WORKERS, named};
+use settings::{Settings, Usage};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::System;
-use crate::config::{Settings, Usage};
-use crate::part::{Part, Parts, WORKERS, named};
 
 /// Ctrl-C, and what supervisors send.
 pub(super) struct Stop(Signal);

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use contract::{Message, MessageId, Raw, Speaker, Table};
 use serde_json::Value;
+use settings::Settings;
 
 use super::client::Client;
 use crate::app::{self, System};
-use crate::config::Settings;
 
 const CATALOGUE: &str = include_str!("../../config/sample-catalogue.jsonl");
 const DISCOUNT: &str = r#"{"code":"WELCOME10","percent":"10"}"#;

@@ -6,12 +6,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use broker::rabbitmq;
+use gateway::auth;
+use settings::{AmqpUrl, DatabaseUrl, Listen, Prefix, Secret, Settings, Usage, WebhookUrl};
+use store::postgres::PostgresStore;
 
 use crate::app;
-use crate::broker::rabbitmq;
-use crate::config::{AmqpUrl, DatabaseUrl, Listen, Prefix, Secret, Settings, Usage, WebhookUrl};
-use crate::gateway::auth;
-use crate::store::postgres::PostgresStore;
 
 pub(super) struct Stage {
     pub(super) settings: Settings,

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use settings::Settings;
+use store::Store;
 
 use super::client::{Client, wait_for};
 use super::{WrongUsage, paint, shop};
 use crate::app;
-use crate::config::Settings;
-use crate::store::Store;
-use crate::view;
 
 #[derive(clap::Args)]
 pub(super) struct Args {

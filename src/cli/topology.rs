@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use broker::rabbitmq;
 use serde_json::json;
+use settings::Settings;
 
 use super::paint;
 use crate::app;
-use crate::broker::rabbitmq;
-use crate::config::Settings;
 
 #[derive(clap::Args)]
 pub(super) struct Args {

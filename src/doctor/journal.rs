@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Findings, Level};
-use crate::store::{Error, Store, Vitals};
+use store::{Error, Store, Vitals};
 
 /// In a system that keeps up, nothing waits this long, except for what an operator has paused.
 const UNHANDLED_MAX: Duration = Duration::from_secs(60);

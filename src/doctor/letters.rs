@@ -1,8 +1,8 @@
 //! What could not be handled, by whose trouble it is, and what that tells of others' bindings on our exchanges.
 
 use super::{Findings, Level};
-use crate::broker::rabbitmq::BY_A_BINDING;
-use crate::store::{DeadStatus, Letters, Origin, Store, Vitals};
+use broker::rabbitmq::BY_A_BINDING;
+use store::{DeadStatus, Letters, Origin, Store, Vitals};
 
 /// They are told by what they died of; smaller groups are left out.
 const GROUPS_MAX: usize = 100;
@@ -13,7 +13,7 @@ pub(super) async fn look_at(
     store: &dyn Store,
     vitals: Vitals,
     found: &mut Findings,
-) -> Result<(), crate::store::Error> {
+) -> Result<(), store::Error> {
     let groups = store.dead_groups(GROUPS_MAX).await?;
     let codes = |origin: Origin| {
         let mut codes = std::collections::BTreeMap::<&str, u64>::new();
@@ -45,7 +45,7 @@ pub(super) async fn look_at(
 }
 
 /// AMQP does not tell of bindings; what comes by one does.
-async fn look_at_bindings(store: &dyn Store, found: &mut Findings) -> Result<(), crate::store::Error> {
+async fn look_at_bindings(store: &dyn Store, found: &mut Findings) -> Result<(), store::Error> {
     let (status, code) = (Some(DeadStatus::Open), Some("not_allowed".to_string()));
     let wanted = Letters { status, code, limit: NOT_ALLOWED_MAX, ..Letters::default() };
     let letters = store.letters(&wanted).await?;

@@ -28,9 +28,9 @@ async fn a_binding_onto_our_exchanges_is_found_by_what_came_by_it() {
         let message =
             contract::Message::new(contract::MessageId::new(id).unwrap(), contract::Time::default(), body);
         let (queue, now) = (contract::Queue::Order, contract::Time::default());
-        let letter = crate::batch::dead_letter(queue, &message, 1, "not_allowed", why, now);
-        let dead = vec![crate::store::DeadChange::Bury(letter)];
-        let changes = crate::store::Changes { dead, ..Default::default() };
+        let letter = store::batch::dead_letter(queue, &message, 1, "not_allowed", why, now);
+        let dead = vec![store::DeadChange::Bury(letter)];
+        let changes = store::Changes { dead, ..Default::default() };
         store.begin().await.unwrap().keep(changes).await.unwrap();
     };
     bury("m1", "its login does not speak for saga").await;

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use checkout_saga::broker::embedded::EmbeddedBroker;
-use checkout_saga::broker::rabbitmq::RabbitBroker;
-use checkout_saga::broker::{Broker, Delivery};
-use checkout_saga::store::sqlite::SqliteStore;
-use checkout_saga::store::{Changes, JournalRow, Said, Store};
+use broker::embedded::EmbeddedBroker;
+use broker::rabbitmq::RabbitBroker;
+use broker::{Broker, Delivery};
 use contract::{Queue, Role};
+use store::sqlite::SqliteStore;
+use store::{Changes, JournalRow, Said, Store};
 use tokio::time::timeout;
 
 use super::row;

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use checkout_saga::broker::embedded::EmbeddedBroker;
-use checkout_saga::broker::{Broker, Delivery, Depth, Mark, Unavailable};
-use checkout_saga::echo::Echoes;
-use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Neighbours, Pace, Portions, Station, Taught};
-use checkout_saga::store::sqlite::SqliteStore;
-use checkout_saga::store::{Said, Store};
+use broker::embedded::EmbeddedBroker;
+use broker::{Broker, Delivery, Depth, Mark, Unavailable};
 use contract::{Message, Queue, Raw, Time};
+use engine::echo::Echoes;
+use engine::pause::Paused;
+use engine::run::{Decides, Neighbours, Pace, Portions, Station, Taught};
 use order::OrderWorker;
+use store::sqlite::SqliteStore;
+use store::{Said, Store};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -139,7 +139,7 @@ impl Broker for Watch {
     async fn publish(&self, said: &[Said]) -> Result<(), Unavailable> {
         let journal = self.store.journal_page(0, 1000).await.unwrap();
         for one in said {
-            let says = |row: &checkout_saga::store::JournalRow| row.said.contains(one);
+            let says = |row: &store::JournalRow| row.said.contains(one);
             let committed = if journal.iter().any(|(_, row)| says(row.as_ref().unwrap())) {
                 "committed"
             } else {

@@ -1,7 +1,7 @@
 //! The chaos shop: what it breaks is broken, what it promises holds all the same, and nobody else has it.
 
-use checkout_saga::store::Store;
 use contract::Time;
+use store::Store;
 
 use super::{Browser, Office};
 use crate::gateway::Gate;

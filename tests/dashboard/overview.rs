@@ -1,8 +1,8 @@
 //! The overview tells what the books say, and whatever is text on it stays text.
 
-use checkout_saga::store::Store;
 use contract::Time;
 use serde_json::json;
+use store::Store;
 
 use super::Browser;
 use crate::gateway::Gate;

@@ -1,7 +1,7 @@
 //! Admins see every order and move them along the table; customers and strangers get nowhere near.
 
-use checkout_saga::store::Store as _;
 use serde_json::{Value, json};
+use store::Store as _;
 
 use super::Gate;
 use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
@@ -15,7 +15,7 @@ fn put(web: &Web, path: &str, body: &Value) -> crate::support::web::Answer {
 #[test]
 fn every_admin_route_is_closed_to_strangers_and_customers() {
     let gate = Gate::open();
-    let document = checkout_saga::gateway::openapi_document();
+    let document = gateway::openapi_document();
     let mut closed = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys().map(|method| method.to_uppercase()) {

@@ -7,7 +7,7 @@ use super::Gate;
 
 #[test]
 fn the_openapi_document_says_what_the_table_of_routes_says() {
-    let document = checkout_saga::gateway::openapi_document();
+    let document = gateway::openapi_document();
     let mut text = serde_json::to_string_pretty(&document).unwrap();
     text.push('\n');
     expect_file!["../../docs/openapi.json"].assert_eq(&text);
@@ -17,6 +17,6 @@ fn the_openapi_document_says_what_the_table_of_routes_says() {
 fn the_openapi_document_is_served_as_it_is_committed() {
     let gate = Gate::open();
     let served = gate.stranger().get("/openapi.json").is(200);
-    assert_eq!(served.json(), checkout_saga::gateway::openapi_document());
+    assert_eq!(served.json(), gateway::openapi_document());
     gate.shop.close();
 }

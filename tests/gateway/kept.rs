@@ -1,7 +1,7 @@
 //! What customers send that means nothing here is refused or dropped before any of it is kept.
 
-use checkout_saga::store::{JournalRow, Store};
 use serde_json::{Value, json};
+use store::{JournalRow, Store};
 
 use super::Gate;
 use super::orders::{body, id_of, place, place_and_wait};

@@ -1,8 +1,8 @@
 //! What customers see of their money, and the payments that do not go as planned.
 
-use checkout_saga::store::Store;
-use checkout_saga::store::readable;
 use serde_json::{Value, json};
+use store::Store;
+use store::readable;
 
 use super::Gate;
 use crate::support::until;

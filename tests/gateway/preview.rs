@@ -1,8 +1,8 @@
 //! A preview says what then really happens, to the last message before somebody outside is asked; and it changes nothing.
 
-use checkout_saga::store::{JournalRow, Store, readable};
 use contract::{Role, Table};
 use serde_json::{Value, json};
+use store::{JournalRow, Store, readable};
 
 use super::Gate;
 use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
@@ -16,12 +16,11 @@ const ADAPTERS: [Role; 3] = [Role::Provider, Role::Email, Role::Sms];
 type Step = (String, String, String, Vec<String>);
 
 fn previewed(preview: &Value) -> Vec<Step> {
-    let mut steps: Vec<Step> =
-        serde_json::from_value::<Vec<checkout_saga::preview::Step>>(preview["steps"].clone())
-            .unwrap()
-            .into_iter()
-            .map(|step| (step.role, step.message, step.outcome, step.says))
-            .collect();
+    let mut steps: Vec<Step> = serde_json::from_value::<Vec<engine::preview::Step>>(preview["steps"].clone())
+        .unwrap()
+        .into_iter()
+        .map(|step| (step.role, step.message, step.outcome, step.says))
+        .collect();
     steps.sort();
     steps
 }

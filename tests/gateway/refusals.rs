@@ -68,7 +68,7 @@ fn a_list_is_no_body_of_any_route() {
     let stored =
         admin.post("/payment-methods", &json!({"method": "paypal", "token": "tok_ok"})).is(201).json();
     let stored = stored["id"].as_str().unwrap();
-    let document = checkout_saga::gateway::openapi_document();
+    let document = gateway::openapi_document();
     let mut tried = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, route) in methods.as_object().unwrap() {
@@ -109,7 +109,7 @@ fn waits_to_be_paid() -> Value {
 fn a_query_parameter_that_is_not_known_is_refused() {
     let gate = Gate::open();
     let admin = gate.admin();
-    let document = checkout_saga::gateway::openapi_document();
+    let document = gateway::openapi_document();
     let mut asked = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         let open = methods["get"]["security"].as_array().is_none_or(Vec::is_empty);

@@ -91,7 +91,7 @@ fn a_log_line_is_json_names_its_order_and_nobody_s_address() {
         let kind = fields["name"].as_str().unwrap_or_default();
         let of_no_order =
             ["product.", "discount.", "stock.count"].iter().any(|kinds| kind.starts_with(kinds));
-        let ours = fields["target"].as_str().unwrap_or_default().starts_with("checkout_saga");
+        let ours = fields["target"].as_str().unwrap_or_default().starts_with("checkout");
         if ours && (fields.get("message_id").is_some() || fields.get("key").is_some()) && !of_no_order {
             assert!(fields["order_id"].is_string(), "about which order is this? {line}");
             about_messages += 1;

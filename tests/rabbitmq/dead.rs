@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use checkout_saga::broker::Broker;
-use checkout_saga::broker::rabbitmq::{Options, RabbitBroker};
-use checkout_saga::import;
-use checkout_saga::store::sqlite::SqliteStore;
-use checkout_saga::store::{Changes, DeadLetter, DeadStatus, JournalRow, Said, Store};
+use broker::Broker;
+use broker::rabbitmq::{Options, RabbitBroker};
 use contract::{Queue, Role, Speaker, Time};
+use engine::import;
 use lapin::BasicProperties;
 use lapin::options::{BasicGetOptions, BasicNackOptions};
 use lapin::types::{AMQPValue, FieldTable};
+use store::sqlite::SqliteStore;
+use store::{Changes, DeadLetter, DeadStatus, JournalRow, Said, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::{numbers, say, take};
@@ -201,7 +201,7 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
         assert!(deliveries < 1000, "there is no delivery limit");
         got.nack(BasicNackOptions { requeue: true, multiple: false }).await.unwrap();
     }
-    assert_eq!(deliveries, checkout_saga::broker::rabbitmq::topology::DELIVERY_LIMIT + 1);
+    assert_eq!(deliveries, broker::rabbitmq::topology::DELIVERY_LIMIT + 1);
     // One of the two was handled before somebody died, and what it said was never published.
     let row = JournalRow {
         role: Role::Order,

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use checkout_saga::broker::Broker;
-use checkout_saga::store::Said;
+use broker::Broker;
 use contract::{Message, MessageId, Time};
 use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
+use store::Said;
 use uuid::Uuid;
 
 use super::faults::Far;

@@ -5,18 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use checkout_saga::broker::Broker;
-use checkout_saga::broker::rabbitmq::RabbitBroker;
-use checkout_saga::echo::Echoes;
-use checkout_saga::pause::Paused;
-use checkout_saga::run::{Decides, Neighbours, Pace, Portions, Station};
-use checkout_saga::store::Said;
-use checkout_saga::store::Store;
-use checkout_saga::store::sqlite::SqliteStore;
+use broker::Broker;
+use broker::rabbitmq::RabbitBroker;
 use contract::{Message, Queue, Raw, Time};
+use engine::echo::Echoes;
+use engine::pause::Paused;
+use engine::run::{Decides, Neighbours, Pace, Portions, Station};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use order::OrderWorker;
+use store::Said;
+use store::Store;
+use store::sqlite::SqliteStore;
 use tokio_util::sync::CancellationToken;
 
 use super::{down, numbers, publish, say, take};
@@ -51,7 +51,7 @@ impl Far {
     }
 
     pub(super) async fn broker(&self) -> Arc<RabbitBroker> {
-        let options = checkout_saga::broker::rabbitmq::Options { url: self.url(), ..self.corner.options() };
+        let options = broker::rabbitmq::Options { url: self.url(), ..self.corner.options() };
         self.corner.broker_with(options).await
     }
 }
@@ -170,7 +170,7 @@ async fn what_waits_for_another_try_survives_the_connection() {
     let broker = far.broker().await;
     broker.publish(&[say(1, Queue::Order)]).await.unwrap();
     let failed = take(&*broker, Queue::Order).await;
-    broker.retry(&failed[0], checkout_saga::retry::LADDER[0]).await.unwrap();
+    broker.retry(&failed[0], retry::LADDER[0]).await.unwrap();
     far.proxy.cut();
     // The acknowledgement of the first may have been cut off: then that comes again as well, before it or with it.
     let retried = loop {
@@ -187,7 +187,7 @@ async fn while_there_is_no_broker_its_state_says_why_and_keeps_the_password() {
     let corner = Corner::new().await;
     // Nobody can listen on port 1 of an address that is nobody's own.
     let url = "amqp://somebody:geheim@127.0.0.1:1/%2f".to_string();
-    let options = checkout_saga::broker::rabbitmq::Options { url, ..corner.options() };
+    let options = broker::rabbitmq::Options { url, ..corner.options() };
     let broker = RabbitBroker::connect(options).unwrap();
     let why = down(&*broker).await;
     assert!(why.contains("127.0.0.1:1") && !why.contains("geheim"), "{why}");

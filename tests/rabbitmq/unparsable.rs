@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use checkout_saga::broker::rabbitmq::{Options, RabbitBroker};
-use checkout_saga::broker::{Broker, DeadDelivery};
+use broker::rabbitmq::{Options, RabbitBroker};
+use broker::{Broker, DeadDelivery};
 use contract::Queue;
 use lapin::BasicProperties;
 

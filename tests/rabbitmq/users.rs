@@ -1,7 +1,7 @@
 //! `scripts/rabbitmq-users.sh` gives each role what it needs, and the broker refuses it the rest.
 
-use checkout_saga::broker::Broker;
-use checkout_saga::broker::rabbitmq::{Options, apply};
+use broker::Broker;
+use broker::rabbitmq::{Options, apply};
 use contract::{Queue, Role};
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -24,7 +24,7 @@ async fn each_role_reads_its_own_queues_and_is_refused_the_others() {
         publish(&*broker, &[say(7, queue)]).await;
         let taken = take(&*broker, queue).await;
         assert_eq!(numbers(&taken), [7]);
-        broker.retry(&taken[0], checkout_saga::retry::LADDER[1]).await.unwrap();
+        broker.retry(&taken[0], retry::LADDER[1]).await.unwrap();
         broker.close().await;
     }
     for role in Role::ALL {

@@ -1,7 +1,7 @@
 //! Every route, in every part of a request that has an effect; and the command line, which asks the operator's routes.
 
-use checkout_saga::webhook::standard::Secrets;
 use serde_json::{Value, json};
+use webhook::standard::Secrets;
 
 use super::{SPELLINGS, found_in, percent_encoded};
 use crate::gateway::Gate;

@@ -90,7 +90,7 @@ impl Shop {
             let tables = self.world.memory.tables();
             let mut open = tables.dead.values().filter(|letter| {
                 let times = replayed.get(&letter.id).copied().unwrap_or(0);
-                letter.status == checkout_saga::store::DeadStatus::Open
+                letter.status == store::DeadStatus::Open
                     && early.contains(&letter.code.as_str())
                     && times < REPLAYS_MAX
             });

@@ -1,8 +1,8 @@
 //! How each order must end, where what was done to it leaves no choice; and which alarms are no surprise.
 
-use checkout_saga::store::DeadStatus;
 use contract::{Need, Role, Table};
 use serde_json::Value;
+use store::DeadStatus;
 
 use super::plan::Plan;
 use super::shop::Shop;

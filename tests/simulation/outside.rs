@@ -1,6 +1,6 @@
 //! What people and the provider do to a shop at any moment: also twice, too late, or to an order that is not there.
 
-use checkout_saga::broker::{Delivery, Mark};
+use broker::{Delivery, Mark};
 use contract::{OrderId, PaymentChoice, ProviderCharge, ProviderEvent, Token};
 use serde_json::{Value, json};
 use std::sync::Arc;

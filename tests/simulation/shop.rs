@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use checkout_saga::adapter::mock::Settings;
-use checkout_saga::broker::Delivery;
+use adapters::mock::Settings;
+use broker::Delivery;
 use contract::{Queue, Time};
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! Whoever watches the whole counts all of it, and counts nothing twice.
 
-use checkout_saga::store::census::Standing;
+use store::census::Standing;
 
 use super::*;
 

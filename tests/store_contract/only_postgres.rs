@@ -61,7 +61,7 @@ async fn two_who_lock_in_opposite_order_do_not_wait_for_ever() {
     let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
     one.load(&crowd("A")).await.unwrap();
     two.load(&crowd("B")).await.unwrap();
-    let cross = async |mut batch: Box<dyn checkout_saga::store::Transaction>, name: &str| {
+    let cross = async |mut batch: Box<dyn store::Transaction>, name: &str| {
         let seen = batch.load(&crowd(name)).await?;
         batch.keep(kept(&crowd(name), seen[0].version)).await
     };

@@ -1,7 +1,7 @@
 //! Strangers' dead letters are counted, listed and evicted apart from our own trouble.
 
-use checkout_saga::store::Origin;
 use contract::Speaker;
+use store::Origin;
 
 use super::*;
 

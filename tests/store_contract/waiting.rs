@@ -1,7 +1,7 @@
 //! Deadlines come until they are cleared, and dead letters stay until they are closed.
 
-use checkout_saga::store::DeadlineRow;
 use contract::Speaker;
+use store::DeadlineRow;
 
 use super::*;
 

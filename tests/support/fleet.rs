@@ -5,11 +5,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use checkout_saga::broker::rabbitmq::topology::topology;
-use checkout_saga::store::Store;
-use checkout_saga::store::postgres::{Options, PostgresStore};
+use broker::rabbitmq::topology::topology;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use store::Store;
+use store::postgres::{Options, PostgresStore};
 
 use super::postgres::{self, Schema};
 use super::postman::Postman;
@@ -28,7 +28,7 @@ const QUICK: [&str; 4] = [
     "--provider-delay-ms=1-20",
     "--provider-success-rate=1.0",
     // Work that is begun and finished says nothing; what goes wrong and is mended does.
-    "--log=warn,checkout_saga::cli=info,checkout_saga::run=debug",
+    "--log=warn,checkout_saga::cli=info,checkout_engine::run=debug",
 ];
 
 /// All that orders are about. There is enough of it for everybody.
@@ -336,7 +336,7 @@ impl Fleet {
         // But for those that the test asked for.
         assert_eq!(
             self.logged("panicked at "),
-            self.logged("panicked at src/fail.rs"),
+            self.logged("panicked at crates/engine/src/fail.rs"),
             "{}",
             self.complaints()
         );

@@ -25,9 +25,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use checkout_saga::store::Store;
-use checkout_saga::store::sqlite::SqliteStore;
 use serde_json::Value;
+use store::Store;
+use store::sqlite::SqliteStore;
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a busy machine; past it, something is stuck.
@@ -225,7 +225,7 @@ pub(crate) async fn at_rest(store: &dyn Store) -> bool {
 
 /// The order as outsiders see it; `null` while nobody has heard of it.
 pub(crate) async fn order(store: &dyn Store, id: &str) -> Value {
-    checkout_saga::view::order(store, id).await.unwrap().unwrap_or_default()
+    view::order(store, id).await.unwrap().unwrap_or_default()
 }
 
 /// For the few looks that a blocking test takes into a store.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(checkout_saga::gateway::openapi_document);
+static DOCUMENT: LazyLock<Value> = LazyLock::new(gateway::openapi_document);
 
 /// An answer as far as the document speaks of it.
 pub(crate) struct Answered<'a> {

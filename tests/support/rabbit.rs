@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use checkout_saga::broker::rabbitmq::topology::{Names, topology};
-use checkout_saga::broker::rabbitmq::{Options, RabbitBroker};
+use broker::rabbitmq::topology::{Names, topology};
+use broker::rabbitmq::{Options, RabbitBroker};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};

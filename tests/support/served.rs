@@ -4,8 +4,8 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
-use checkout_saga::store::postgres::PostgresStore;
 use serde_json::Value;
+use store::postgres::PostgresStore;
 
 use super::postgres::{self, Schema};
 use super::rabbit::{self, Corner};
@@ -95,8 +95,7 @@ impl Served {
         until(&format!("the end of order {id}"), || {
             let shown = self.run(&["order", "show", id, "--json"]);
             let view: Value = serde_json::from_str(&shown.out).ok()?;
-            checkout_saga::view::is_final(&view)
-                .then(|| view["status"].as_str().unwrap_or_default().to_string())
+            view::is_final(&view).then(|| view["status"].as_str().unwrap_or_default().to_string())
         })
     }
 
@@ -104,7 +103,7 @@ impl Served {
     pub(crate) fn assert_clean_at_rest(&self) {
         let store = block_on(PostgresStore::open(
             &self.database_url,
-            checkout_saga::store::postgres::Options::named("a test of checkout"),
+            store::postgres::Options::named("a test of checkout"),
         ));
         let store = store.unwrap();
         until("rest", || block_on(super::at_rest(&store)).then_some(()));

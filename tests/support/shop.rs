@@ -1,8 +1,8 @@
 //! A shop that is open, and all that a customer and an operator do to it through other processes.
 
-use checkout_saga::store::Store;
 use contract::Table;
 use serde_json::{Value, json};
+use store::Store;
 
 use super::system::{QUICK, System};
 use super::{Folder, Run, block_on, new_id, root, until};

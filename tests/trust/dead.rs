@@ -1,12 +1,12 @@
 //! A dead letter keeps its origin: replayed, edited or imported, an outsider's message stays an outsider's.
 
-use checkout_saga::broker::Broker as _;
-use checkout_saga::dead::replay;
-use checkout_saga::operator::{Edited, Operator};
-use checkout_saga::store::Origin;
+use broker::Broker as _;
 use contract::{MessageId, OrderId, Queue, Role, Speaker};
+use engine::dead::replay;
+use engine::operator::{Edited, Operator};
 use lapin::options::BasicGetOptions;
 use lapin::types::{AMQPValue, FieldTable};
+use store::Origin;
 
 use super::{Became, Readers, with_id};
 use crate::support::house::House;
@@ -16,7 +16,7 @@ use crate::support::until_stored;
 const CAPTURED: &str = r#"{"order_id":"0195d2a4-0000-7000-8000-000000000001","at":"2026-11-20T10:00:00Z",
     "transaction_id":"ch_1","amount":{"amount":"1.00","currency":"EUR"}}"#;
 
-async fn letter(readers: &Readers, message_id: &str) -> checkout_saga::store::DeadLetter {
+async fn letter(readers: &Readers, message_id: &str) -> store::DeadLetter {
     let all = readers.letters().await;
     all.into_iter().find(|letter| letter.message_id.as_deref() == Some(message_id)).unwrap()
 }
@@ -91,7 +91,7 @@ async fn a_shop_cannot_take_the_id_of_a_message_of_ours_before_that_is_said() {
 async fn a_bundle_of_a_shop_that_expired_unread_gains_nothing_by_it() {
     let house = House::new();
     let corner = house.corner();
-    checkout_saga::broker::rabbitmq::apply(&corner.options()).await.unwrap();
+    broker::rabbitmq::apply(&corner.options()).await.unwrap();
     // Nobody reads the intake yet.
     let bundle = format!(
         r#"[{{"id":"in a bundle","type":"payment.captured","at":1,"body":{CAPTURED}}},
@@ -123,12 +123,8 @@ async fn a_bundle_of_a_shop_that_expired_unread_gains_nothing_by_it() {
     }
 }
 
-fn options(
-    house: &House,
-    corner: &Corner,
-    logins: Option<String>,
-) -> checkout_saga::broker::rabbitmq::Options {
-    checkout_saga::broker::rabbitmq::Options { url: house.url_of("timers"), logins, ..corner.options() }
+fn options(house: &House, corner: &Corner, logins: Option<String>) -> broker::rabbitmq::Options {
+    broker::rabbitmq::Options { url: house.url_of("timers"), logins, ..corner.options() }
 }
 
 #[tokio::test]

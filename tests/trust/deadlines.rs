@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use checkout_saga::broker::Broker;
-use checkout_saga::broker::embedded::EmbeddedBroker;
-use checkout_saga::store::sqlite::SqliteStore;
-use checkout_saga::store::{Changes, DeadLetter, DeadStatus, Origin, Store};
-use checkout_saga::timers::publish_due;
+use broker::Broker;
+use broker::embedded::EmbeddedBroker;
 use contract::{MESSAGES, Message, MessageId, Queue, Speaker, Time};
+use engine::timers::publish_due;
+use store::sqlite::SqliteStore;
+use store::{Changes, DeadLetter, DeadStatus, Origin, Store};
 
 use super::matrix::example;
 

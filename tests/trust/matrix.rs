@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
-use checkout_saga::batch;
-use checkout_saga::broker::embedded::EmbeddedBroker;
-use checkout_saga::broker::{Broker, DeadDelivery, Mark};
-use checkout_saga::dead::replay;
-use checkout_saga::import::import;
-use checkout_saga::operator::{Edited, Operator};
-use checkout_saga::store::sqlite::SqliteStore;
-use checkout_saga::store::{Changes, DeadLetter, DeadStatus, JournalRow, Said, Store};
+use broker::embedded::EmbeddedBroker;
+use broker::{Broker, DeadDelivery, Mark};
 use contract::{MESSAGES, Message, MessageId, Queue, Role, Speaker, Time, speakers_of};
+use engine::dead::replay;
+use engine::import::import;
+use engine::operator::{Edited, Operator};
+use store::batch;
+use store::sqlite::SqliteStore;
+use store::{Changes, DeadLetter, DeadStatus, JournalRow, Said, Store};
 
 use super::queue_of;
 use crate::support::root;
@@ -149,11 +149,7 @@ fn a_row_of_each_role_is_believed_in_what_that_role_may_say() {
             let message = message.clone().said_by(by);
             for role in Queue::ALL.map(Queue::reader).into_iter().chain([Role::Gateway, Role::Operator]) {
                 let expected = may_hold(role, by) && speakers_of(name).contains(&by);
-                assert_eq!(
-                    checkout_saga::store::may_say(role, &message),
-                    expected,
-                    "{role}: {by} says {name}"
-                );
+                assert_eq!(store::may_say(role, &message), expected, "{role}: {by} says {name}");
             }
         }
     }
@@ -195,7 +191,7 @@ async fn an_edited_replay_is_said_by_the_operator_and_the_old_message_counts_as_
     let told: Vec<_> = rows.iter().map(|row| (row.role, row.said.len())).collect();
     assert_eq!(told, [(Role::Order, 0), (Role::Operator, 1)]);
     assert!(rows[0].outcome.starts_with("superseded by ") && rows[0].id.as_str() == "shop says order.cancel");
-    let missing = checkout_saga::refill::missing(&store, std::time::Duration::ZERO).await.unwrap();
+    let missing = engine::refill::missing(&store, std::time::Duration::ZERO).await.unwrap();
     let missing: Vec<_> = missing.said.iter().map(|said| said.message.by).collect();
     assert_eq!(missing, [Speaker::Shop]);
 }

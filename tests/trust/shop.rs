@@ -7,7 +7,7 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, ExchangeKind};
 
-use checkout_saga::broker::rabbitmq::topology::OUTSIDE;
+use broker::rabbitmq::topology::OUTSIDE;
 use contract::Speaker;
 
 use super::{Became, Readers, with_id};

@@ -2,11 +2,11 @@
 
 use std::time::SystemTime;
 
-use checkout_saga::store::Store as _;
-use checkout_saga::webhook::standard::Secrets;
 use contract::Role;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use store::Store as _;
+use webhook::standard::Secrets;
 
 use super::{SECRET, STRIPE_SECRET};
 use crate::support::endpoint::Relay;
@@ -74,7 +74,7 @@ pub(super) fn waiting(shop: &Shop) -> String {
 
 /// What payment made of what is known of an order by webhooks.
 pub(super) fn outcomes(shop: &Shop, order: &str) -> Vec<String> {
-    use checkout_saga::store::{Store, readable};
+    use store::{Store, readable};
     block_on(async {
         let rows = readable(shop.folder.store().await.journal_of(order.parse().unwrap()).await.unwrap());
         let heard = rows.into_iter().filter(|row| row.role == Role::Payment && row.name == "payment.webhook");

@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
-use checkout_saga::webhook::standard::{Headers, Secrets};
 use serde_json::Value;
+use webhook::standard::{Headers, Secrets};
 
 use super::SECRET;
 use crate::support::endpoint::{Endpoint, Post, Says};

@@ -86,7 +86,7 @@ fn fulfilled(shop: &Shop, order: &str) {
 }
 
 fn document(shop: &Shop, table: contract::Table, id: &str) -> Value {
-    use checkout_saga::store::Store;
+    use store::Store;
     let doc = block_on(async { shop.folder.store().await.get(table, id).await.unwrap() });
     doc.map(|doc| serde_json::from_str(&doc).unwrap()).unwrap_or_default()
 }

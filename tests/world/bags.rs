@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use checkout_saga::broker::{Broker, Delivery, Depth, Mark, Unavailable};
-use checkout_saga::store::Said;
+use broker::{Broker, Delivery, Depth, Mark, Unavailable};
 use contract::{Message, Queue};
+use store::Said;
 use tokio::sync::broadcast;
 
 use super::nerves::{Blow, Nerves, Place};

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use checkout_saga::adapter::mock::rules::Ends;
-use checkout_saga::store::JournalRow;
+use adapters::mock::rules::Ends;
 use contract::{Body, Role, Table};
 use serde_json::Value;
+use store::JournalRow;
 
 use super::World;
 

@@ -1,17 +1,17 @@
-//! A store in memory that keeps the promise of `src/store.rs`: a batch whole or not at all, and who comes second
+//! A store in memory that keeps the promise of `crates/store/src/lib.rs`: a batch whole or not at all, and who comes second
 //! gets a conflict.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use checkout_saga::store::census::Census;
-use checkout_saga::store::{
+use contract::{KeySecret, Message, MessageId, Need, OrderId, Role, Table, Time};
+use store::census::Census;
+use store::{
     Changes, DeadChange, DeadGroup, DeadLetter, DeadStatus, DeadlineRow, Echo, Error, Filter, Handled,
     History, InFlight, JournalRow, Keeping, Keys, Letters, Loaded, Pause, Progress, Pruned, Read, Standing,
     Store, Transaction, Vitals,
 };
-use contract::{KeySecret, Message, MessageId, Need, OrderId, Role, Table, Time};
 
 use super::nerves::{Blow, Nerves, Place};
 use super::outside::Clock;

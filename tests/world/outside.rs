@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use adapters::Failure;
+use adapters::channel::{Channel, Notice};
+use adapters::mock::Settings;
+use adapters::mock::books::Books;
+use adapters::mock::rules::{DueEvent, Refusal};
+use adapters::provider::{Answer, PaymentProvider};
 use async_trait::async_trait;
-use checkout_saga::adapter::Failure;
-use checkout_saga::adapter::channel::{Channel, Notice};
-use checkout_saga::adapter::mock::Settings;
-use checkout_saga::adapter::mock::books::Books;
-use checkout_saga::adapter::mock::rules::{DueEvent, Refusal};
-use checkout_saga::adapter::provider::{Answer, PaymentProvider};
 use contract::{ChargeStanding, ProviderCharge, ProviderQuery, ProviderRefund, ProviderTold, Time};
 
 use super::nerves::{Blow, Nerves, Place};

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use adapters::mock::{MockWorld, Parcel};
 use anyhow::Result;
 use contract::ProviderEvent;
 use futures_util::future::join_all;
@@ -12,11 +13,9 @@ use hyper::{Request, Response, StatusCode, Uri, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-
-use crate::adapter::mock::{MockWorld, Parcel};
-use crate::config::{Ladder, Settings};
-use crate::metrics::{METRICS, Post};
-use crate::webhook::standard::{self, Secrets};
+use metrics::{METRICS, Post};
+use settings::{Ladder, Settings};
+use webhook::standard::{self, Secrets};
 
 pub(crate) struct Poster {
     url: Uri,

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use broker::Broker;
 use contract::{Message, Raw, Speaker};
+use engine::door::{Accepted, Door, Refused};
+use engine::echo::Echoes;
+use gateway::Receipt;
+use settings::{Settings, Usage};
+use store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::super::WrongUsage;
 use crate::app;
-use crate::broker::Broker;
-use crate::config::{Settings, Usage};
-use crate::door::{Accepted, Door, Refused};
-use crate::echo::Echoes;
-use crate::gateway::Receipt;
-use crate::store::Store;
 
 pub(in crate::cli) struct Direct {
     pub(super) store: Arc<dyn Store>,

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use broker::rabbitmq::Outsider;
 use contract::{KeySecret, Message, OrderId, Raw, Speaker};
+use engine::door::{Door, Refused};
+use gateway::auth;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
@@ -12,14 +15,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::{Value, json};
+use settings::{AmqpUrl, Settings};
+use store::Store;
 use uuid::Uuid;
 
 use crate::app::{System, rabbit_options};
-use crate::broker::rabbitmq::Outsider;
-use crate::config::{AmqpUrl, Settings};
-use crate::door::{Door, Refused};
-use crate::gateway::auth;
-use crate::store::Store;
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "snake_case")]

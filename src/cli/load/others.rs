@@ -1,10 +1,10 @@
 //! More of each worker, each with connections of its own, as other processes would have.
 
 use anyhow::Result;
+use engine::part::Part;
+use settings::{Listen, Settings};
 
 use crate::app::System;
-use crate::config::{Listen, Settings};
-use crate::part::Part;
 
 pub(super) struct Others(Vec<System>);
 

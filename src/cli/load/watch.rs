@@ -1,16 +1,16 @@
 //! Somebody who keeps the dashboard's overview open while it is busy.
 
 use anyhow::{Context, Result, ensure};
+use gateway::{OVERVIEW_EVENTS, auth};
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use settings::Settings;
 use tokio::task::AbortHandle;
 
 use crate::app::System;
-use crate::config::Settings;
-use crate::gateway::{OVERVIEW_EVENTS, auth};
 
 /// Looks until it is dropped.
 pub(super) struct Watcher(AbortHandle);

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use contract::OrderId;
+use store::Store;
+use view::mask::Sight;
+use view::story::{self, Step, Story, Verdict};
+use view::visible;
 
 use crate::cli::paint;
-use crate::store::Store;
-use crate::view::mask::Sight;
-use crate::view::story::{self, Step, Story, Verdict};
-use crate::view::visible;
 
 pub(super) async fn show(
     store: &dyn Store,

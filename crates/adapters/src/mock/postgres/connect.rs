@@ -1,0 +1,79 @@
+//! A connection to the world's schema gives up by itself: nobody waits for a lock or an answer without end.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::Row;
+use sqlx::postgres::PgConnectOptions;
+use store::Error;
+use store::postgres::connections::{Connections, Held, Limits};
+use store::postgres::failed;
+
+const OWN_SCHEMA: &str = "world";
+const NAME_MAX: usize = 63;
+
+const ON_OUR_SIDE: Limits = Limits {
+    // A provider, two channels and a courier in one process; each is in one statement at a time.
+    connections: 4,
+    connect: Duration::from_secs(5),
+    answer: Duration::from_secs(15),
+};
+
+const ON_THE_SERVERS: [(&str, &str); 7] = [
+    ("statement_timeout", "10s"),
+    ("lock_timeout", "5s"),
+    ("idle_in_transaction_session_timeout", "15s"),
+    ("default_transaction_isolation", "read committed"),
+    // The provider must not forget after a power cut, whatever the database's own default is.
+    ("synchronous_commit", "on"),
+    // Everything here is found by a key. A plan that was made while a table was empty would read all of it later.
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+];
+
+const SCHEMA: &str = include_str!("schema.sql");
+/// Two processes at once would both find nothing and both create; one of them waits for this instead.
+const BUILDING: i64 = 0x0077_6f72_6c64;
+
+/// Does not connect yet: a database that is away is waited for by whoever asks.
+pub(super) fn connections(url: &str) -> Result<Connections, Error> {
+    let options = PgConnectOptions::from_str(url).map_err(failed)?;
+    let schema = schema(&options)?;
+    let name = options.get_application_name().unwrap_or("checkout world").to_string();
+    let options = options.application_name(&name).options(ON_THE_SERVERS);
+    Ok(Connections::new(options.options([("search_path", schema.as_str())]), ON_OUR_SIDE))
+}
+
+/// Any number of processes may do this at the same time. Who finds everything there needs no right to create.
+pub(super) async fn build(mut held: Held) -> Result<(), Error> {
+    if is_built(&mut held).await? {
+        return Ok(());
+    }
+    held.begin().await?;
+    held.rows(sqlx::query("select pg_advisory_xact_lock($1)").bind(BUILDING)).await?;
+    if !is_built(&mut held).await? {
+        held.run_all(SCHEMA).await?;
+    }
+    held.commit().await
+}
+
+async fn is_built(held: &mut Held) -> Result<bool, Error> {
+    let rows = held.rows(sqlx::query("select to_regclass('told') is not null")).await?;
+    rows.first().map_or(Ok(false), |row| row.try_get(0).map_err(failed))
+}
+
+/// `world`; or beside the schema that the address names, so that two systems in one database have two worlds.
+fn schema(options: &PgConnectOptions) -> Result<String, Error> {
+    let path = options.get_options().and_then(|options| options.rsplit_once("search_path="));
+    let Some((_, path)) = path else { return Ok(OWN_SCHEMA.to_string()) };
+    let first = path.split([' ', ',', '\\']).next().unwrap_or_default();
+    let schema = format!("{first}_{OWN_SCHEMA}");
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if first.is_empty() || !first.chars().all(plain) || schema.len() > NAME_MAX {
+        return Err(Error::Refused(format!(
+            "the address asks for the schema {first:?}; give one of a-z, 0-9 and _, at most {} of them",
+            NAME_MAX - OWN_SCHEMA.len() - 1
+        )));
+    }
+    Ok(schema)
+}

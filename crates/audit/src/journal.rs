@@ -1,0 +1,264 @@
+//! Nothing that was said is lost, and nothing was done twice: the journal is added up against itself.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
+use anyhow::Result;
+use contract::{Message, MessageId, Queue, Role, Speaker, first_who_may, speakers_of};
+use store::{DeadStatus, JournalRow, Store};
+use uuid::Uuid;
+
+use super::pace::paced;
+use super::world::{DEAD_MAX, DEADLINES};
+use super::{Claim, Findings, PAGE};
+
+/// What is in memory at once. A journal that names more is read again for the next share of its messages.
+pub(super) const KEYS_MAX: usize = 4_000_000;
+
+/// Who said a message may be in a row that is written while the journal is read.
+pub(super) const AT_REST_ONLY: &[Claim] = &[Claim::B3];
+
+/// An operator replaced the message by an edited one, or threw it away.
+const OUT_OF_THE_WAY: &[&str] = &["superseded", "discarded"];
+
+/// One message for one role.
+type Key = (Role, Uuid);
+
+#[derive(Clone, Copy, Default)]
+struct Mark {
+    said: bool,
+    handled: bool,
+    has_cause: bool,
+    /// A deadline that came due says that handling this set it.
+    set_a_deadline: bool,
+}
+
+/// Returns how many rows there are.
+pub(super) async fn check(store: &dyn Store, at_rest: bool, findings: &mut Findings) -> Result<u64> {
+    let dead = settled_by_hand(store).await?;
+    let mut shares = 1;
+    let (mut share, mut rows) = (0, 0);
+    while share < shares {
+        let mut found = Findings::default();
+        match check_share(store, at_rest, &dead, Share { no: share, of: shares }, &mut found).await? {
+            Some(read) => {
+                findings.absorb(found);
+                rows = read;
+                share += 1;
+            }
+            // Nothing was absorbed of shares that were too large: they begin anew, halved.
+            None => (share, shares) = (share * 2, shares * 2),
+        }
+    }
+    Ok(rows)
+}
+
+#[derive(Clone, Copy)]
+struct Share {
+    no: u64,
+    of: u64,
+}
+
+impl Share {
+    /// Halving a share gives shares `2n` and `2n + 1` of twice as many.
+    fn has(self, (_, id): Key) -> bool {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
+        ((u128::from(hash) * u128::from(self.of)) >> 64) as u64 == self.no
+    }
+}
+
+/// Dead letters that are open or were discarded: a person knows.
+async fn settled_by_hand(store: &dyn Store) -> Result<HashSet<Key>> {
+    let mut settled = HashSet::new();
+    for status in [DeadStatus::Open, DeadStatus::Discarded] {
+        for letter in store.dead_letters(Some(status), DEAD_MAX).await? {
+            let role = Queue::named(&letter.queue).map(Queue::reader);
+            let id = letter.message_id.as_deref().and_then(MessageId::new);
+            settled.extend(role.zip(id.as_ref().map(known_by)));
+        }
+    }
+    Ok(settled)
+}
+
+/// `None` when the share is too large.
+async fn check_share(
+    store: &dyn Store,
+    at_rest: bool,
+    dead: &HashSet<Key>,
+    share: Share,
+    findings: &mut Findings,
+) -> Result<Option<u64>> {
+    let mut marks = HashMap::new();
+    let mut reading = Reading { share, after: 0, rows: 0, by_operators: HashSet::new() };
+    if !reading.on(store, &mut marks, findings).await? {
+        return Ok(None);
+    }
+    // What is in flight now was said before; what has landed meanwhile is in the rows that came since.
+    let said_so_far: Vec<Key> = marks.iter().filter(|(_, mark)| mark.said).map(|(key, _)| *key).collect();
+    let flying = store.in_flight().await?;
+    let flying: HashSet<Key> =
+        flying.iter().flatten().map(|one| (one.queue.reader(), known_by(&one.message.id))).collect();
+    if !reading.on(store, &mut marks, findings).await? {
+        return Ok(None);
+    }
+    for key in said_so_far {
+        let handled = marks.get(&key).is_some_and(|mark| mark.handled);
+        let settled = handled || dead.contains(&key) || reading.by_operators.contains(&key.1);
+        let (role, id) = key;
+        let in_flight = !at_rest && flying.contains(&key);
+        findings.check(Claim::B1, settled || in_flight, || match flying.contains(&key) {
+            true => format!("message {id} for {role} is still in flight"),
+            false => format!("message {id} for {role} is lost: not handled, no dead letter, not in flight"),
+        });
+    }
+    for ((role, id), mark) in marks.iter().filter(|(_, mark)| mark.set_a_deadline) {
+        findings.check(Claim::T1, mark.handled, || {
+            format!("a deadline names {id} as its cause, which is not in the journal of {role}")
+        });
+    }
+    if at_rest {
+        for ((role, id), mark) in marks.iter().filter(|(_, mark)| mark.has_cause) {
+            findings.check(Claim::B3, mark.said, || format!("{role} handled {id}, which nobody said"));
+        }
+    }
+    Ok(Some(reading.rows))
+}
+
+struct Reading {
+    share: Share,
+    after: i64,
+    rows: u64,
+    /// Replaced by an edited one, or thrown away.
+    by_operators: HashSet<Uuid>,
+}
+
+impl Reading {
+    /// Reads on to the end of the journal. False when there is too much of it.
+    async fn on(
+        &mut self,
+        store: &dyn Store,
+        marks: &mut HashMap<Key, Mark>,
+        findings: &mut Findings,
+    ) -> Result<bool> {
+        loop {
+            let page = paced(store.journal_page(self.after, PAGE)).await?;
+            let more = page.len() == PAGE;
+            for (no, row) in &page {
+                self.after = *no;
+                self.rows += 1;
+                if self.share.no == 0 {
+                    let unreadable = row.as_ref().err();
+                    findings.check(Claim::R1, unreadable.is_none(), || {
+                        unreadable.map(ToString::to_string).unwrap_or_default()
+                    });
+                }
+                if let Ok(row) = row {
+                    self.enter(row, marks, findings);
+                }
+            }
+            if marks.len() > KEYS_MAX {
+                return Ok(false);
+            }
+            if !more {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn enter(&mut self, row: &JournalRow, marks: &mut HashMap<Key, Mark>, findings: &mut Findings) {
+        if self.share.no == 0 {
+            judge_speakers(row, findings);
+        }
+        for said in &row.said {
+            for role in said.queues.iter().map(|queue| queue.reader()) {
+                let key = (role, known_by(&said.message.id));
+                if self.share.has(key) {
+                    marks.entry(key).or_default().said = true;
+                }
+            }
+        }
+        let key = (row.role, known_by(&row.id));
+        match row.role {
+            Role::Operator => {
+                if is_out_of_the_way(row) {
+                    self.by_operators.insert(key.1);
+                }
+            }
+            // They let messages in, and handle none.
+            Role::Gateway => {}
+            Role::Order
+            | Role::Payment
+            | Role::Stock
+            | Role::Notification
+            | Role::Saga
+            | Role::Provider
+            | Role::Email
+            | Role::Sms => {
+                if !self.share.has(key) {
+                    return;
+                }
+                let mark = marks.entry(key).or_default();
+                let twice = std::mem::replace(&mut mark.handled, true);
+                // Rows of no order are pruned one by one: the row that said this one may be gone already.
+                let traced = row.order_id.is_some() && !DEADLINES.contains(&row.name.as_str());
+                mark.has_cause = row.cause.is_some() && traced;
+                findings.check(Claim::B2, !twice, || format!("{} handled {} twice", row.role, row.id));
+                let setter =
+                    first_who_may(&row.name).role().filter(|_| DEADLINES.contains(&row.name.as_str()));
+                if let (Some(setter), Some(cause)) = (setter, &row.cause) {
+                    let key = (setter, known_by(cause));
+                    if self.share.has(key) {
+                        marks.entry(key).or_default().set_a_deadline = true;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Of a row: whether each message it says is one that its role may say, and whether what it handled came from someone.
+fn judge_speakers(row: &JournalRow, findings: &mut Findings) {
+    for said in &row.said {
+        let message = &said.message;
+        findings.check(Claim::T1, may_have_said(row, message), || {
+            format!(
+                "{} has {} {} in its journal, said by {}",
+                row.role,
+                message.name(),
+                message.id,
+                message.by
+            )
+        });
+    }
+    let speakers = speakers_of(&row.name);
+    let internal = !speakers.is_empty() && speakers.iter().all(|speaker| speaker.role().is_some());
+    // What an operator discarded was never acted upon, so that a forged message may stand there.
+    if internal && !is_out_of_the_way(row) {
+        findings.check(Claim::T1, row.cause.is_some(), || {
+            format!("{} handled {} {}, which has no cause", row.role, row.name, row.id)
+        });
+    }
+}
+
+fn is_out_of_the_way(row: &JournalRow) -> bool {
+    OUT_OF_THE_WAY.iter().any(|outcome| row.outcome.starts_with(outcome))
+}
+
+fn may_have_said(row: &JournalRow, message: &Message) -> bool {
+    let own = match row.role {
+        // It lets in what others say, and says nothing of its own.
+        Role::Gateway => {
+            message.by.role().is_none() && ![Speaker::Shop, Speaker::Outsider].contains(&message.by)
+        }
+        // A replay keeps its first speaker.
+        Role::Operator => true,
+        role => message.by == Speaker::from(role),
+    };
+    own && message.is_allowed()
+}
+
+/// Sixteen bytes for any id: its own if it is a UUID.
+fn known_by(id: &MessageId) -> Uuid {
+    let id = id.as_str();
+    Uuid::parse_str(id).unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes()))
+}

@@ -1,0 +1,169 @@
+//! Queues in memory that forget nothing: what they hold stands in the journal, and is read back from it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use contract::{Message, Queue};
+use store::Said;
+use tokio::sync::{Notify, broadcast};
+
+use super::{Broker, Delivery, Depth, Mark, Unavailable};
+
+/// A listener that falls this far behind misses facts; it is told how many.
+const FACTS_MAX: usize = 65_536;
+
+pub struct EmbeddedBroker {
+    queues: Arc<[QueueState; Queue::ALL.len()]>,
+    facts: broadcast::Sender<Arc<Message>>,
+}
+
+#[derive(Default)]
+struct QueueState {
+    inside: Mutex<Inside>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Inside {
+    ready: VecDeque<Entry>,
+    /// Taken, or waiting for another try.
+    away: usize,
+}
+
+struct Entry {
+    message: Arc<Message>,
+    redelivered: bool,
+    attempt: u32,
+    since: Instant,
+}
+
+impl EmbeddedBroker {
+    /// Starts with what was in flight when the last one ended, however it ended.
+    pub fn refilled(in_flight: Vec<(Queue, Message)>) -> Self {
+        let broker = Self { queues: Arc::default(), facts: broadcast::channel(FACTS_MAX).0 };
+        for (queue, message) in in_flight {
+            broker.queues[queue as usize].push(Entry {
+                message: Arc::new(message),
+                redelivered: true,
+                attempt: 0,
+                since: Instant::now(),
+            });
+        }
+        broker
+    }
+}
+
+#[async_trait]
+impl Broker for EmbeddedBroker {
+    async fn publish(&self, said: &[Said]) -> Result<(), Unavailable> {
+        let since = Instant::now();
+        for Said { message, queues } in said {
+            for queue in queues {
+                let entry = Entry { message: message.clone(), redelivered: false, attempt: 0, since };
+                self.queues[*queue as usize].push(entry);
+            }
+            if message.body.kind() == contract::Kind::Fact && self.facts.receiver_count() > 0 {
+                // Nobody listening any more is no failure: a fact is told to whoever wants to hear it.
+                self.facts.send(message.clone()).ok();
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&self, queue: Queue, max: usize) -> Result<Vec<Delivery>, Unavailable> {
+        let state = &self.queues[queue as usize];
+        loop {
+            // Asked for before looking, so that what arrives in between wakes us.
+            let arrived = state.arrived.notified();
+            let taken = state.take(queue, max);
+            if !taken.is_empty() {
+                return Ok(taken);
+            }
+            arrived.await;
+        }
+    }
+
+    async fn ack(&self, deliveries: &[Delivery]) -> Result<(), Unavailable> {
+        for delivery in deliveries {
+            self.queues[delivery.queue as usize].inside().away -= 1;
+        }
+        Ok(())
+    }
+
+    async fn hand_back(&self, deliveries: &[Delivery]) {
+        // To the front, and in their old order.
+        for delivery in deliveries.iter().rev() {
+            self.queues[delivery.queue as usize].come_back(delivery, delivery.attempt);
+        }
+    }
+
+    async fn retry(&self, delivery: &Delivery, delay: Duration) -> Result<(), Unavailable> {
+        let (queues, delivery) = (self.queues.clone(), delivery.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            queues[delivery.queue as usize].come_back(&delivery, delivery.attempt + 1);
+        });
+        Ok(())
+    }
+
+    async fn depth(&self, queue: Queue) -> Result<Depth, Unavailable> {
+        let inside = self.queues[queue as usize].inside();
+        let oldest = inside.ready.front().map_or(Duration::ZERO, |entry| entry.since.elapsed());
+        Ok(Depth { messages: inside.ready.len() + inside.away, oldest: Some(oldest) })
+    }
+
+    async fn facts(&self, _names: &[&'static str]) -> broadcast::Receiver<Arc<Message>> {
+        self.facts.subscribe()
+    }
+
+    fn starts_from_journal(&self) -> bool {
+        true
+    }
+}
+
+impl QueueState {
+    /// Nothing that could panic runs under this lock, so what it guards is whole.
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, entry: Entry) {
+        self.inside().ready.push_back(entry);
+        self.arrived.notify_one();
+    }
+
+    fn come_back(&self, delivery: &Delivery, attempt: u32) {
+        let message = delivery.message.clone();
+        let mut inside = self.inside();
+        inside.away -= 1;
+        inside.ready.push_front(Entry { message, redelivered: true, attempt, since: Instant::now() });
+        drop(inside);
+        self.arrived.notify_one();
+    }
+
+    fn take(&self, queue: Queue, max: usize) -> Vec<Delivery> {
+        let mut inside = self.inside();
+        let count = inside.ready.len().min(max);
+        inside.away += count;
+        let more = inside.ready.len() > count;
+        let taken: Vec<_> = inside
+            .ready
+            .drain(..count)
+            .map(|Entry { message, redelivered, attempt, .. }| Delivery {
+                queue,
+                message,
+                redelivered,
+                attempt,
+                mark: Mark::default(),
+            })
+            .collect();
+        drop(inside);
+        if more {
+            // Somebody else may be waiting for what is left.
+            self.arrived.notify_one();
+        }
+        taken
+    }
+}

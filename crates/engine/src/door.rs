@@ -1,0 +1,336 @@
+//! Whatever comes in from outside is journalled before it is published, and answered only then.
+//!
+//! Its journal row is the idempotency record: the same message again is recognised here, and journalled no second time.
+//! It is published again, because who let it in first may have died before that; whoever reads it knows its id.
+//! Requests that come close together share one commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use broker::{Broker, State};
+use contract::{Message, Role};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use retry::Delays;
+use store::batch;
+use store::{Changes, Error, Said, Store};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::echo::Echoes;
+use crate::fail;
+
+/// Requests waiting at the door; past that, callers wait.
+const WAITING_MAX: usize = 10_000;
+const BATCH_MAX: usize = 500;
+
+/// While one batch waits for the disk, others get ready to go with the next wait for it.
+const IN_HAND_MAX: usize = 16;
+
+/// How far apart batches begin, at the least. Every batch costs something, whatever its size: while one is in hand, the
+/// next waits this long for company.
+const APART: Duration = Duration::from_millis(2);
+
+/// So many at once are a flow, in which it may pay to wait for company even when nothing is in hand. Who comes when nothing
+/// flows never waits.
+const FLOW: usize = 3;
+
+/// What is away may come back within this; whoever waits longer is told so.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+pub struct Door {
+    requests: mpsc::Sender<Request>,
+    crowd: Crowd,
+}
+
+/// Who waits at the door for an answer. While they are many, batches are smaller, so that what these bring is kept in
+/// between: it may wait in a queue afterwards, but nobody likes to wait at a door.
+#[derive(Clone)]
+pub struct Crowd(Arc<Seen>);
+
+struct Seen {
+    waiting: AtomicUsize,
+    since: Instant,
+    /// In milliseconds since then: when the last crowd came, …
+    came: AtomicU64,
+    /// … and how long it counts as being here when it is answered.
+    here_until: AtomicU64,
+}
+
+const MANY: usize = 16;
+
+/// They are answered together, and for a moment nobody waits: who takes a large batch then is in the way of the next.
+const LINGERS_MS: u64 = 100;
+
+impl Default for Crowd {
+    fn default() -> Self {
+        let since = Instant::now();
+        let (waiting, came, here_until) = Default::default();
+        Self(Arc::new(Seen { waiting, since, came, here_until }))
+    }
+}
+
+impl Crowd {
+    /// How long it has been here.
+    pub fn here_for(&self) -> Option<Duration> {
+        let now = self.0.now_ms();
+        let many = self.0.waiting.load(Ordering::Relaxed) >= MANY;
+        let here = many || now < self.0.here_until.load(Ordering::Relaxed);
+        here.then(|| Duration::from_millis(now.saturating_sub(self.0.came.load(Ordering::Relaxed))))
+    }
+
+    fn join(&self) -> Member {
+        let before = self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        let now = self.0.now_ms();
+        if before + 1 == MANY && now >= self.0.here_until.load(Ordering::Relaxed) {
+            self.0.came.store(now, Ordering::Relaxed);
+        }
+        Member(self.0.clone())
+    }
+}
+
+/// One of those who wait.
+struct Member(Arc<Seen>);
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if self.0.waiting.fetch_sub(1, Ordering::Relaxed) >= MANY {
+            self.0.here_until.store(self.0.now_ms() + LINGERS_MS, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Seen {
+    fn now_ms(&self) -> u64 {
+        self.since.elapsed().as_millis() as u64
+    }
+}
+
+struct Request {
+    message: Arc<Message>,
+    /// The person who said it, by name, if the journal is to know.
+    from: Option<Box<str>>,
+    answer: oneshot::Sender<Result<Accepted, Refused>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is safe, and on its way.
+    New,
+    /// It came before, and had the same type and body.
+    Repeat,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("this message_id was used before, with another type or body; give every message its own")]
+    IdReused,
+    #[error("not now: {0}")]
+    Unavailable(String),
+}
+
+impl Door {
+    /// The door, and the task that keeps it. In a flow of requests batches begin `apart`.
+    pub fn open(
+        store: Arc<dyn Store>,
+        broker: Arc<dyn Broker>,
+        echoes: Echoes,
+        apart: Duration,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send) {
+        let (requests, waiting) = mpsc::channel(WAITING_MAX);
+        (Self { requests, crowd: Crowd::default() }, keep_door(store, broker, echoes, waiting, apart, stop))
+    }
+
+    /// Who is refused because something is away may send the same again: it is done once.
+    pub async fn accept(&self, message: Message) -> Result<Accepted, Refused> {
+        let _waits = self.crowd.join();
+        self.bring(message).await
+    }
+
+    /// The same, said by a person whose name stays in the journal.
+    pub async fn accept_from(&self, message: Message, from: &str) -> Result<Accepted, Refused> {
+        let _waits = self.crowd.join();
+        self.within(self.pass(message, Some(from.into()))).await
+    }
+
+    /// Brought by a program, as from a queue: it may wait, and is none of the crowd.
+    pub async fn bring(&self, message: Message) -> Result<Accepted, Refused> {
+        self.within(self.pass(message, None)).await
+    }
+
+    pub fn crowd(&self) -> Crowd {
+        self.crowd.clone()
+    }
+
+    async fn within(
+        &self,
+        passed: impl Future<Output = Result<Accepted, Refused>>,
+    ) -> Result<Accepted, Refused> {
+        let late = || Refused::Unavailable(format!("no answer within {} s", ANSWER_WITHIN.as_secs()));
+        timeout(ANSWER_WITHIN, passed).await.map_err(|_| late())?
+    }
+
+    async fn pass(&self, message: Message, from: Option<Box<str>>) -> Result<Accepted, Refused> {
+        let closed = || Refused::Unavailable("the system is stopping".into());
+        let (answer, answered) = oneshot::channel();
+        let request = Request { message: Arc::new(message), from, answer };
+        self.requests.send(request).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+}
+
+async fn keep_door(
+    store: Arc<dyn Store>,
+    broker: Arc<dyn Broker>,
+    echoes: Echoes,
+    mut waiting: mpsc::Receiver<Request>,
+    apart: Duration,
+    stop: CancellationToken,
+) {
+    let mut in_hand = FuturesUnordered::new();
+    let (mut began, mut requests) = (Instant::now(), 0);
+    loop {
+        let next = began + wait_after(requests, !in_hand.is_empty(), apart);
+        let batch = tokio::select! {
+            biased;
+            Some(()) = in_hand.next() => continue,
+            batch = gather(&mut waiting, next), if in_hand.len() < IN_HAND_MAX => batch,
+            () = stop.cancelled() => break,
+        };
+        if batch.is_empty() {
+            break;
+        }
+        (began, requests) = (Instant::now(), batch.len());
+        in_hand.push(see_through(&*store, &*broker, &echoes, batch));
+    }
+    while in_hand.next().await.is_some() {}
+}
+
+/// How long after a batch of so many requests the next one begins.
+fn wait_after(requests: usize, still_in_hand: bool, apart: Duration) -> Duration {
+    let in_a_flow = if requests >= FLOW { apart } else { Duration::ZERO };
+    let beside_another = if still_in_hand { APART } else { Duration::ZERO };
+    in_a_flow.max(beside_another)
+}
+
+/// Nothing is lost when this is dropped while it waits.
+async fn gather(waiting: &mut mpsc::Receiver<Request>, not_before: Instant) -> Vec<Request> {
+    if Instant::now() < not_before {
+        tokio::time::sleep_until(not_before).await;
+    }
+    let mut batch = Vec::new();
+    waiting.recv_many(&mut batch, BATCH_MAX).await;
+    batch
+}
+
+async fn see_through(store: &dyn Store, broker: &dyn Broker, echoes: &Echoes, batch: Vec<Request>) {
+    let answers = let_in(store, broker, &batch).await;
+    for (request, answer) in batch.into_iter().zip(answers) {
+        if answer == Ok(Accepted::Repeat) {
+            echoes.repeated(Role::Gateway, &request.message);
+        }
+        // Who does not wait for the answer any more will ask again under the same id.
+        request.answer.send(answer).ok();
+    }
+}
+
+async fn let_in(store: &dyn Store, broker: &dyn Broker, batch: &[Request]) -> Vec<Result<Accepted, Refused>> {
+    if let State::Down(why) | State::Blocked(why) = broker.state() {
+        // What cannot be published is not journalled either.
+        return vec![Err(Refused::Unavailable(format!("the broker is away: {why}"))); batch.len()];
+    }
+    let mut delays = Delays::new();
+    let mut lost = false;
+    loop {
+        // A broker that starts from the journal has what was let in before, whoever died before publishing it.
+        match journal(store, batch, lost || !broker.starts_from_journal()).await {
+            Ok((answers, said)) => {
+                if !said.is_empty() {
+                    fail::point("committed", Role::Gateway);
+                }
+                while broker.publish(&said).await.is_err() {
+                    tokio::time::sleep(delays.next_delay()).await;
+                }
+                if !said.is_empty() {
+                    fail::point("published", Role::Gateway);
+                }
+                return answers;
+            }
+            Err(Error::Conflict(_)) => {}
+            Err(Error::Unknown(_)) => lost = true,
+            Err(error @ (Error::Unavailable(_) | Error::Refused(_))) => {
+                return vec![Err(Refused::Unavailable(error.to_string())); batch.len()];
+            }
+        }
+        tokio::time::sleep(delays.next_delay()).await;
+    }
+}
+
+async fn journal(
+    store: &dyn Store,
+    batch: &[Request],
+    say_again: bool,
+) -> Result<(Vec<Result<Accepted, Refused>>, Vec<Said>), Error> {
+    let mut transaction = store.begin().await?;
+    let ids: Vec<_> = batch.iter().map(|request| request.message.id.clone()).collect();
+    let (now, handled) = transaction.handled(Role::Gateway, &ids).await?;
+    let mut known: std::collections::HashMap<_, _> = handled.into_iter().map(|h| (h.id, h.hash)).collect();
+    let mut told = std::collections::HashSet::new();
+    let mut changes = Changes::default();
+    let (mut answers, mut said) = (Vec::with_capacity(batch.len()), Vec::new());
+    for Request { message, from, .. } in batch {
+        let answer = match known.get(&message.id) {
+            Some(hash) if *hash != message.hash() => Err(Refused::IdReused),
+            Some(_) => {
+                if say_again && told.insert(&message.id) {
+                    said.push(goes_to(message));
+                }
+                Ok(Accepted::Repeat)
+            }
+            None => {
+                known.insert(message.id.clone(), message.hash());
+                told.insert(&message.id);
+                let one = goes_to(message);
+                let outcome = match from {
+                    Some(name) => format!("accepted from {} {name}", message.by),
+                    None => "accepted".to_string(),
+                };
+                let row = batch::journal_row(Role::Gateway, message, outcome, vec![one.clone()], now);
+                changes.journal.push(row);
+                said.push(one);
+                Ok(Accepted::New)
+            }
+        };
+        answers.push(answer);
+    }
+    if !changes.journal.is_empty() {
+        transaction.keep(changes).await?;
+    }
+    Ok((answers, said))
+}
+
+fn goes_to(message: &Arc<Message>) -> Said {
+    Said { message: message.clone(), queues: message.body.queues().to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_comes_in_a_flow_waits_longer_and_nobody_who_comes_alone() {
+        let apart = Duration::from_millis(10);
+        for (requests, in_hand, waits) in
+            [(0, false, 0), (1, false, 0), (2, true, 2), (3, false, 10), (3, true, 10), (500, false, 10)]
+        {
+            let found = wait_after(requests, in_hand, apart);
+            assert_eq!(found.as_millis(), waits, "after {requests}, still in hand: {in_hand}");
+        }
+        assert_eq!(wait_after(500, false, Duration::ZERO), Duration::ZERO, "where a batch costs little");
+        assert_eq!(wait_after(500, true, Duration::ZERO), APART);
+    }
+}

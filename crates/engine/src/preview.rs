@@ -1,0 +1,223 @@
+//! What a message would cause, found out by the very workers that would decide on it, on the records as they are now.
+//! Nothing of it is kept: they decide over a look at the store that has no way to write.
+//!
+//! It goes as far as the first outside party. What a provider will answer nobody knows before it is asked.
+
+mod differ;
+mod looking;
+mod meaning;
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use contract::{Kind, Message, Outcome, Queue, Role, Time};
+use futures_util::FutureExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::Store;
+use store::batch::Settled;
+
+use crate::run::{Desk, Hand, Reached, Trouble};
+use looking::Looking;
+
+pub use differ::edits;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Preview {
+    /// Why it would not be done, in the words of whoever refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// What each worker would decide, in order.
+    pub steps: Vec<Step>,
+    /// What would be different in the records.
+    pub changes: Vec<Change>,
+    /// What the payment provider would be asked for.
+    pub money: Vec<Money>,
+    /// What the customer would be sent.
+    pub notices: Vec<Notice>,
+    /// What whoever listens would hear.
+    pub facts: Vec<String>,
+    pub deadlines: Vec<Deadline>,
+    /// What could not be taken back afterwards.
+    pub for_good: Vec<String>,
+    /// It would wait for these: they are asked outside, or rest.
+    pub waits_for: Vec<Waiting>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    pub role: String,
+    pub message: String,
+    pub outcome: String,
+    pub says: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    pub table: String,
+    pub id: String,
+    /// Empty: the whole record is new.
+    pub field: String,
+    pub from: Value,
+    pub to: Value,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Money {
+    /// `charge`, `refund` or `query`.
+    pub ask: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<contract::Money>,
+    /// The provider does the same thing once under one key.
+    pub key: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Notice {
+    pub channel: String,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deadline {
+    pub key: String,
+    /// Absent: it would be cleared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Waiting {
+    pub role: String,
+    pub message: String,
+    pub why: String,
+}
+
+/// The workers that decide, as they are in a process of ours.
+pub struct Company(Vec<Arc<dyn Hand>>);
+
+/// One order moves by less than this; only a defect goes on and on.
+const STEPS_MAX: usize = 500;
+
+impl Company {
+    /// Who reaches out is left out: an adapter would do it.
+    pub fn of(hands: impl IntoIterator<Item = Arc<dyn Hand>>) -> Self {
+        Self(hands.into_iter().filter(|hand| !hand.reaches_out()).collect())
+    }
+
+    pub async fn preview(&self, store: &dyn Store, message: Message) -> Result<Preview> {
+        self.preview_at(store, message.body.queues().to_vec(), message).await
+    }
+
+    /// At these queues alone: where a dead letter would go.
+    pub async fn preview_at(
+        &self,
+        store: &dyn Store,
+        queues: Vec<Queue>,
+        message: Message,
+    ) -> Result<Preview> {
+        let resting = store.pauses().await?;
+        let mut looking = Looking::at(store).await?;
+        let mut desks: BTreeMap<Role, Box<dyn Desk + '_>> = BTreeMap::new();
+        let mut preview = Preview::default();
+        let mut next: BTreeMap<Queue, Vec<Arc<Message>>> = BTreeMap::new();
+        let message = Arc::new(message);
+        queues.iter().for_each(|queue| next.entry(*queue).or_default().push(message.clone()));
+        while !next.is_empty() {
+            for (queue, messages) in std::mem::take(&mut next) {
+                let role = queue.reader();
+                if let Some(pause) = resting.iter().find(|pause| pause.role == role) {
+                    let why = format!("paused by {}: {}", pause.by, pause.why);
+                    preview.waits(role, &messages, &why);
+                    continue;
+                }
+                let Some(hand) = self.0.iter().find(|hand| hand.role() == role) else {
+                    preview.asks_outside(role, &messages);
+                    continue;
+                };
+                let desk = desks.entry(role).or_insert_with(|| hand.desk());
+                for settled in decide(&mut **desk, &mut looking, &messages).await? {
+                    preview.enter(role, &settled);
+                    for said in settled.said {
+                        said.queues
+                            .iter()
+                            .for_each(|q| next.entry(*q).or_default().push(said.message.clone()));
+                    }
+                }
+                if preview.steps.len() > STEPS_MAX {
+                    bail!("it would go on for more than {STEPS_MAX} steps; nothing of ours does that");
+                }
+            }
+        }
+        let changed = desks.into_values().flat_map(|desk| desk.changed());
+        preview.changes = changed.flat_map(|record| differ::changes(&looking, &record)).collect();
+        meaning::explain(&mut preview);
+        Ok(preview)
+    }
+}
+
+/// A worker that panics would make a dead letter of it.
+async fn decide(
+    desk: &mut dyn Desk,
+    looking: &mut Looking<'_>,
+    messages: &[Arc<Message>],
+) -> Result<Vec<Settled>> {
+    let now = looking.now();
+    let work = AssertUnwindSafe(desk.settle(looking, Reached::new(), messages, now));
+    match work.catch_unwind().await {
+        Ok(Ok(settled)) => Ok(settled),
+        Ok(Err(Trouble::Unavailable(why) | Trouble::Faulty(why) | Trouble::Again { why, .. })) => bail!(why),
+        Err(_) => bail!("it would fail, be tried again and end as a dead letter"),
+    }
+}
+
+impl Preview {
+    /// A worker decided.
+    fn enter(&mut self, role: Role, settled: &Settled) {
+        let outcome = match &settled.outcome {
+            Outcome::Done(what) => (*what).to_string(),
+            Outcome::Ignored(why) => format!("ignored: {why}"),
+            Outcome::Alarm(why) => format!("alarm: {why}"),
+            Outcome::Parked { code, why } => format!("dead letter {code}: {why}"),
+        };
+        // Whatever follows, it was the first of them that somebody asked for. An alarm calls a person, and is done.
+        let declined = matches!(settled.outcome, Outcome::Ignored(_) | Outcome::Parked { .. });
+        if self.steps.is_empty() && declined {
+            self.refused = Some(outcome.clone());
+        }
+        let says = settled.said.iter().map(|said| said.message.name().to_string()).collect();
+        let message = settled.message.name().to_string();
+        self.steps.push(Step { role: role.to_string(), message, outcome, says });
+        let bodies = settled.said.iter().map(|said| &said.message);
+        for message in bodies.filter(|message| message.body.kind() == Kind::Fact) {
+            self.facts.push(message.name().to_string());
+            if let Some(no) = meaning::refusal(&message.body) {
+                self.refused.get_or_insert(no);
+            }
+        }
+        let due = |due: &Option<store::batch::Due>| due.as_ref().map(|(due, _)| *due);
+        for (key, set) in &settled.deadlines {
+            self.deadlines.retain(|known| known.key != *key);
+            self.deadlines.push(Deadline { key: key.clone(), due: due(set) });
+        }
+    }
+
+    fn asks_outside(&mut self, role: Role, messages: &[Arc<Message>]) {
+        for message in messages {
+            meaning::outside(self, &message.body);
+        }
+        self.waits(role, messages, "it asks somebody outside");
+    }
+
+    fn waits(&mut self, role: Role, messages: &[Arc<Message>], why: &str) {
+        let waiting = |message: &Arc<Message>| Waiting {
+            role: role.to_string(),
+            message: message.name().to_string(),
+            why: why.to_string(),
+        };
+        self.waits_for.extend(messages.iter().map(waiting));
+    }
+}

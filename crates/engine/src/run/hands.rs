@@ -1,0 +1,136 @@
+//! Who sits at a station: a pure worker that decides, or an adapter that reaches out. Both leave the rest to the loop.
+
+use std::sync::Arc;
+
+use adapters::{Adapter, Failure};
+use async_trait::async_trait;
+use contract::{Course, Meeting, Message, Need, Records, Role, Time, Worker};
+use store::batch::{self, Settled};
+use store::{SavedRecord, Transaction};
+
+use super::{Desk, Hand, Reached, Trouble};
+
+/// A pure worker at its station.
+pub struct Decides<W>(pub W);
+
+#[async_trait]
+impl<W: Worker> Hand for Decides<W> {
+    fn role(&self) -> Role {
+        W::ROLE
+    }
+
+    fn reaches_out(&self) -> bool {
+        false
+    }
+
+    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
+        self.0.foresees(course)
+    }
+
+    async fn reach_out(&self, _fresh: &[Arc<Message>]) -> Result<Reached, Trouble> {
+        Ok(Vec::new())
+    }
+
+    fn desk(&self) -> Box<dyn Desk + '_> {
+        Box::new(DecidesDesk { worker: &self.0, records: Records::default() })
+    }
+}
+
+/// What a worker knows of its records within one transaction.
+struct DecidesDesk<'a, W: Worker> {
+    worker: &'a W,
+    records: Records<W::Record>,
+}
+
+#[async_trait]
+impl<W: Worker> Desk for DecidesDesk<'_, W> {
+    /// What many want is looked at once: later records could tell of changes that those looked at before do not have.
+    fn takes(&self, message: &Message) -> bool {
+        let often = |need: &contract::Need| need.table.meeting() == Meeting::Often;
+        self.records.is_empty() || !self.worker.needs(message).iter().any(often)
+    }
+
+    async fn settle(
+        &mut self,
+        transaction: &mut dyn Transaction,
+        _reached: Reached,
+        fresh: &[Arc<Message>],
+        now: Time,
+    ) -> Result<Vec<Settled>, Trouble> {
+        let mut needs = batch::needs(self.worker, fresh);
+        needs.retain(|need| !self.records.contains(need));
+        if !needs.is_empty() {
+            let found = transaction.load(&needs).await?;
+            batch::put(&mut self.records, needs, found).map_err(Trouble::Faulty)?;
+        }
+        Ok(batch::settle(self.worker, &mut self.records, fresh, now))
+    }
+
+    fn changed(self: Box<Self>) -> Vec<SavedRecord> {
+        let changed = self.records.changed().map(|(need, version, record)| SavedRecord {
+            need: need.clone(),
+            version,
+            json: contract::Record::to_json(record),
+        });
+        changed.collect()
+    }
+}
+
+/// An adapter at its station.
+pub struct Reaches<A>(pub A);
+
+#[async_trait]
+impl<A: Adapter> Hand for Reaches<A> {
+    fn role(&self) -> Role {
+        A::ROLE
+    }
+
+    fn reaches_out(&self) -> bool {
+        true
+    }
+
+    async fn reach_out(&self, fresh: &[Arc<Message>]) -> Result<Reached, Trouble> {
+        let mut reached = Vec::with_capacity(fresh.len());
+        for answer in self.0.perform(fresh).await {
+            reached.push(answer.map_err(|failure| match failure {
+                Failure::Unavailable(..) => Trouble::Unavailable(failure.to_string()),
+                Failure::Refused(..) => Trouble::Faulty(failure.to_string()),
+            })?);
+        }
+        Ok(reached)
+    }
+
+    fn desk(&self) -> Box<dyn Desk + '_> {
+        Box::new(ReachesDesk(A::ROLE))
+    }
+}
+
+/// An adapter has no records; what came back is written down.
+struct ReachesDesk(Role);
+
+#[async_trait]
+impl Desk for ReachesDesk {
+    fn takes(&self, _message: &Message) -> bool {
+        false
+    }
+
+    async fn settle(
+        &mut self,
+        _transaction: &mut dyn Transaction,
+        reached: Reached,
+        fresh: &[Arc<Message>],
+        now: Time,
+    ) -> Result<Vec<Settled>, Trouble> {
+        let settled = fresh.iter().zip(reached).map(|(message, done)| Settled {
+            message: message.clone(),
+            outcome: done.outcome,
+            said: batch::say(self.0, message, done.send, now),
+            deadlines: Vec::new(),
+        });
+        Ok(settled.collect())
+    }
+
+    fn changed(self: Box<Self>) -> Vec<SavedRecord> {
+        Vec::new()
+    }
+}

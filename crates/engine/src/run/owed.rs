@@ -1,0 +1,60 @@
+//! What somebody said may have led to more, on the spot and in the same transaction; if he died before he published
+//! it, all of that is owed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use contract::{Kind, MessageId, Role};
+use store::{Error, Handled, Said, Transaction, believed};
+
+/// Generations of follow-ups that are gone through. An order's whole story has fewer.
+const GENERATIONS_MAX: usize = 100;
+
+/// What has to be said again: of what was handled since, what was said then, and so on; of the rest, itself.
+pub(crate) async fn still_owed(
+    transaction: &mut dyn Transaction,
+    mut said: Vec<Said>,
+) -> Result<Vec<Said>, Error> {
+    let mut owed = Vec::new();
+    for _ in 0..GENERATIONS_MAX {
+        if said.is_empty() {
+            break;
+        }
+        let mut handled = handled(transaction, &said).await?;
+        let mut led_to = Vec::new();
+        for Said { message, queues } in said {
+            let mut unhandled = Vec::new();
+            for queue in queues {
+                let reader = queue.reader();
+                match handled.remove(&(reader, message.id.clone())) {
+                    Some(before) => led_to.extend(believed(reader, before.said)),
+                    None => unhandled.push(queue),
+                }
+            }
+            // A fact is also for listeners, who may not have heard it.
+            if !unhandled.is_empty() || message.body.kind() != Kind::Command {
+                owed.push(Said { message, queues: unhandled });
+            }
+        }
+        said = led_to;
+    }
+    owed.append(&mut said);
+    Ok(owed)
+}
+
+async fn handled(
+    transaction: &mut dyn Transaction,
+    said: &[Said],
+) -> Result<HashMap<(Role, MessageId), Handled>, Error> {
+    let mut ids: BTreeMap<Role, Vec<MessageId>> = BTreeMap::new();
+    for Said { message, queues } in said {
+        for queue in queues {
+            ids.entry(queue.reader()).or_default().push(message.id.clone());
+        }
+    }
+    let mut known = HashMap::new();
+    for (role, ids) in ids {
+        let (_, found) = transaction.handled(role, &ids).await?;
+        known.extend(found.into_iter().map(|handled| ((role, handled.id.clone()), handled)));
+    }
+    Ok(known)
+}

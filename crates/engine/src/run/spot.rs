@@ -1,0 +1,181 @@
+//! What is said to a worker that sits in the same process is handled on the spot: in the same transaction, without
+//! a queue in between.
+//!
+//! The journal gets the same rows as ever: who said it to which queue, and who handled it. Both become true at once,
+//! so that it is never in flight and nobody publishes it. What cannot be done on the spot goes by its queue: to
+//! roles that reach out, that rest, or that sit elsewhere, and all of it once a batch failed with its follow-ups.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use contract::{Course, Kind, Message, Need, Queue, Role, Time};
+use metrics::METRICS;
+use store::batch::Settled;
+use store::{Said, SavedRecord, Transaction};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Desk, Hand, Reached, Trouble};
+use crate::fail;
+use crate::pause::Paused;
+
+/// The workers of one process, who decide one batch at a time: what one of them changes, the next one sees.
+#[derive(Default)]
+pub struct Neighbours {
+    hands: Vec<Arc<dyn Hand>>,
+    turn: Mutex<()>,
+    /// For now, everything goes by its queue.
+    apart: AtomicBool,
+}
+
+impl Neighbours {
+    /// Those of them that decide; who reaches out keeps nobody waiting.
+    pub fn of(hands: impl IntoIterator<Item = Arc<dyn Hand>>) -> Arc<Self> {
+        let hands = hands.into_iter().filter(|hand| !hand.reaches_out()).collect();
+        Arc::new(Self { hands, ..Self::default() })
+    }
+
+    /// For a station whose messages all go by their queues.
+    pub fn none() -> Arc<Self> {
+        Self::of([])
+    }
+
+    /// From now on all that is said goes by its queue, or no more so.
+    pub fn apart(&self, apart: bool) {
+        self.apart.store(apart, Ordering::Relaxed);
+    }
+
+    /// What they will likely look at because of these messages, whichever of them begins.
+    pub(super) fn foresee(&self, paused: &Paused, fresh: &[Arc<Message>]) -> Vec<Need> {
+        if self.apart.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let here: Vec<_> = self.hands.iter().filter(|hand| !paused.rests(hand.role())).collect();
+        let courses = fresh.iter().filter_map(|message| Course::of(message));
+        courses.flat_map(|course| here.iter().flat_map(move |hand| hand.foresees(course))).collect()
+    }
+
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
+    fn at(&self, role: Role) -> Option<&dyn Hand> {
+        if self.apart.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.hands.iter().map(|hand| &**hand).find(|hand| hand.role() == role)
+    }
+}
+
+/// How far one batch may go on by itself. A checkout takes seven steps between two waits, so that this is met by
+/// mistake only; past it, the queues go on.
+const SETTLED_MAX: usize = 20_000;
+
+/// All that is decided in one transaction.
+pub(super) struct Sitting<'a> {
+    neighbours: &'a Neighbours,
+    paused: &'a Paused,
+    now: Time,
+    desks: BTreeMap<Role, Box<dyn Desk + 'a>>,
+    settled: Vec<Entry>,
+    said: Vec<Said>,
+}
+
+/// One decision, and where its message came from.
+pub(super) struct Entry {
+    pub(super) role: Role,
+    /// The queue that it was handled ahead of; `None` for those of the batch, which came out of theirs.
+    pub(super) ahead_of: Option<Queue>,
+    pub(super) settled: Settled,
+}
+
+/// What a sitting came to.
+pub(super) struct Sat {
+    pub(super) entries: Vec<Entry>,
+    pub(super) records: Vec<SavedRecord>,
+    /// What is left to be published.
+    pub(super) said: Vec<Said>,
+    /// Who took part.
+    pub(super) roles: Vec<Role>,
+}
+
+type FollowUps = BTreeMap<Queue, Vec<Arc<Message>>>;
+
+impl<'a> Sitting<'a> {
+    pub(super) fn new(neighbours: &'a Neighbours, paused: &'a Paused, now: Time) -> Self {
+        Self { neighbours, paused, now, desks: BTreeMap::new(), settled: Vec::new(), said: Vec::new() }
+    }
+
+    /// The batch itself.
+    pub(super) async fn settle(
+        &mut self,
+        hand: &'a dyn Hand,
+        transaction: &mut dyn Transaction,
+        reached: Reached,
+        fresh: &[Arc<Message>],
+    ) -> Result<(), Trouble> {
+        let desk = self.desks.entry(hand.role()).or_insert_with(|| hand.desk());
+        let settled = desk.settle(transaction, reached, fresh, self.now).await?;
+        let entry = |settled| Entry { role: hand.role(), ahead_of: None, settled };
+        self.settled.extend(settled.into_iter().map(entry));
+        Ok(())
+    }
+
+    /// What follows from it here, and what follows from that.
+    pub(super) async fn follow_up(&mut self, transaction: &mut dyn Transaction) -> Result<(), Trouble> {
+        let mut looked_at = 0;
+        while looked_at < self.settled.len() {
+            let next = self.follow_ups(looked_at);
+            looked_at = self.settled.len();
+            for (queue, messages) in next {
+                let role = queue.reader();
+                fail::point("taken", role);
+                fail::at_poison(&messages);
+                METRICS.batch(role, messages.len());
+                let desk = self.desks.get_mut(&role).expect("it was asked whether it takes them");
+                let settled = desk.settle(transaction, Reached::new(), &messages, self.now).await?;
+                let entry = |settled| Entry { role, ahead_of: Some(queue), settled };
+                self.settled.extend(settled.into_iter().map(entry));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything goes by its queue.
+    pub(super) fn leave_to_queues(&mut self) {
+        self.said.extend(self.settled.iter().flat_map(|entry| entry.settled.said.iter().cloned()));
+    }
+
+    pub(super) fn end(self) -> Sat {
+        let roles = self.desks.keys().copied().collect();
+        let records = self.desks.into_values().flat_map(|desk| desk.changed()).collect();
+        Sat { entries: self.settled, records, said: self.said, roles }
+    }
+
+    /// Takes what was said since then out of the publisher's hands, as far as somebody here takes it.
+    fn follow_ups(&mut self, since: usize) -> FollowUps {
+        let mut next = FollowUps::new();
+        let full = self.settled.len() >= SETTLED_MAX;
+        for at in since..self.settled.len() {
+            for said in self.settled[at].settled.said.clone() {
+                let Said { message, queues } = said;
+                let (here, elsewhere): (Vec<_>, Vec<_>) =
+                    queues.into_iter().partition(|queue| !full && self.takes(*queue, &message));
+                for queue in here {
+                    next.entry(queue).or_default().push(message.clone());
+                }
+                if !elsewhere.is_empty() || message.body.kind() != Kind::Command {
+                    self.said.push(Said { message, queues: elsewhere });
+                }
+            }
+        }
+        next
+    }
+
+    fn takes(&mut self, queue: Queue, message: &Message) -> bool {
+        let role = queue.reader();
+        let neighbours = self.neighbours;
+        let Some(hand) = neighbours.at(role).filter(|_| !self.paused.rests(role)) else { return false };
+        self.desks.entry(role).or_insert_with(|| hand.desk()).takes(message)
+    }
+}

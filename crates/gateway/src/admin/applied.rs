@@ -1,0 +1,77 @@
+//! A message about no order is let in and waited for: applied, refused by the worker in its own words, or still under
+//! way when time is up.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use contract::{Body, Message, MessageId, Queue, Role, Table};
+use engine::door::Refused;
+use serde_json::{Value, json};
+use store::Store;
+
+use crate::call::Call;
+use crate::parked;
+use crate::problem::Problem;
+
+const WAIT: Duration = Duration::from_secs(5);
+/// Nobody tells when it is applied, so it is looked at; the first looks come soon.
+const LOOK_FIRST: Duration = Duration::from_millis(5);
+const LOOK_LATER: Duration = Duration::from_millis(200);
+
+/// With the record as it is then.
+pub(super) async fn apply(call: &Call, body: Body, table: Table, key: &str) -> Result<Response, Problem> {
+    let (store, caller) = (&*call.gateway.store, call.caller()?);
+    let id = call.message_id(&caller.id).await?;
+    let queue =
+        body.queues().first().copied().ok_or_else(|| Problem::internal("a command without a queue"))?;
+    let message = Message::new(id.clone(), store.now().await?, body);
+    call.let_in(message).await.map_err(|refused| match refused {
+        Refused::IdReused => Problem::key_reused(),
+        Refused::Unavailable(_) => Problem::unavailable(refused),
+    })?;
+    let applied = applied(store, queue, &id, &caller.id);
+    let status = match tokio::time::timeout(call.would_wait().unwrap_or(WAIT), applied).await {
+        Ok(applied) => applied.map(|()| StatusCode::OK)?,
+        Err(_) => StatusCode::ACCEPTED,
+    };
+    let now: Value = match store.get(table, key).await? {
+        Some(doc) => serde_json::from_str(&doc).map_err(Problem::internal)?,
+        None => json!({}),
+    };
+    Ok((status, Json(now)).into_response())
+}
+
+/// Until its reader has handled it, and whoever of ours was told something because of it.
+async fn applied(store: &dyn Store, queue: Queue, id: &MessageId, by: &str) -> Result<(), Problem> {
+    let mut waiting = vec![(queue, id.clone())];
+    let mut delay = LOOK_FIRST;
+    while let Some((queue, id)) = waiting.last().cloned() {
+        if let Some(said) = handled(store, queue.reader(), &id).await? {
+            waiting.pop();
+            waiting.extend(said);
+            continue;
+        }
+        if let Some(refused) = parked::told(store, queue, &id, by).await? {
+            return Err(refused);
+        }
+        tokio::time::sleep(delay).await;
+        delay = (delay * 2).min(LOOK_LATER);
+    }
+    Ok(())
+}
+
+async fn handled(
+    store: &dyn Store,
+    role: Role,
+    id: &MessageId,
+) -> Result<Option<Vec<(Queue, MessageId)>>, store::Error> {
+    let (_, handled) = store.begin().await?.handled(role, std::slice::from_ref(id)).await?;
+    let said = handled.into_iter().next().map(|handled| handled.said);
+    let each = |said: store::Said| {
+        let id = said.message.id.clone();
+        said.queues.into_iter().map(move |queue| (queue, id.clone())).collect::<Vec<_>>()
+    };
+    Ok(said.map(|said| said.into_iter().flat_map(each).collect()))
+}

@@ -1,0 +1,312 @@
+//! One look at the whole for all who watch: taken while somebody watches, and so seldom that the database gives less than
+//! a hundredth of its time for it.
+//!
+//! What is under way is counted each time. What has ended is counted from the first order to the last now and then
+//! (`Tally`), and in between only what is new.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
+use std::time::{Duration, Instant};
+
+use broker::{Broker, Depth};
+use contract::{Queue, Table, Time};
+use engine::probe::{Probe, Readiness};
+use serde::Deserialize;
+use store::census::Census;
+use store::{Error, Filter, Pause, Store, Vitals};
+use tokio::sync::{Mutex, Notify, watch};
+
+use crate::deps::Deps;
+
+/// How all of it is, at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Picture {
+    pub(crate) at: Time,
+    pub(crate) readiness: Readiness,
+    /// `None` while nobody has counted yet.
+    pub(crate) counted: Option<Census>,
+    pub(crate) under_way: Census,
+    pub(crate) queues: Vec<(Queue, Option<Depth>)>,
+    pub(crate) vitals: Vitals,
+    pub(crate) pauses: Vec<Pause>,
+    pub(crate) pace: Pace,
+    /// Oldest first.
+    pub(crate) history: Arc<Vec<Point>>,
+}
+
+/// How quickly orders come, and how soon they end, by the newest of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Pace {
+    pub(crate) orders_per_s: f64,
+    /// The middle one, one of twenty and one of a hundred takes longer than that. `None`: none has ended.
+    pub(crate) ended_ms: Option<[u64; 3]>,
+}
+
+/// What the charts are drawn from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Point {
+    pub(crate) orders_per_s: f64,
+    pub(crate) ended_ms: Option<[u64; 3]>,
+    pub(crate) queued: usize,
+    pub(crate) oldest_ms: u64,
+}
+
+pub(crate) struct Sampler {
+    store: Arc<dyn Store>,
+    broker: Arc<dyn Broker>,
+    probe: Arc<Probe>,
+    told: watch::Sender<Option<Arc<Picture>>>,
+    /// Whoever looks at the same moment waits for the same look.
+    looking: Mutex<Looks>,
+    counting: Arc<Counting>,
+}
+
+#[derive(Default)]
+struct Looks {
+    last: Option<Instant>,
+    history: VecDeque<Point>,
+    watched: bool,
+}
+
+/// A look is as good as new for that long.
+const KEPT: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_secs(2);
+/// Between two looks lies a hundred times what one takes.
+const SHARE: u32 = 100;
+/// Five minutes, as long as a look is quick.
+const HISTORY_MAX: usize = 150;
+/// A page that is asked for does not wait longer for what takes long to count.
+const FIRST_WITHIN: Duration = Duration::from_millis(50);
+/// Whoever would wait for longer sees what was known last.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
+
+impl Sampler {
+    pub(crate) fn new(deps: &Deps) -> Arc<Self> {
+        Arc::new(Self {
+            store: deps.store.clone(),
+            broker: deps.broker.clone(),
+            probe: deps.probe.clone(),
+            told: watch::Sender::new(None),
+            looking: Mutex::default(),
+            counting: Arc::default(),
+        })
+    }
+
+    /// As it is now, or was a moment ago.
+    pub(crate) async fn look(&self) -> Result<Arc<Picture>, Error> {
+        let mut looks = self.looking.lock().await;
+        if let (Some(at), Some(known)) = (looks.last, self.told.borrow().clone())
+            && at.elapsed() < KEPT
+        {
+            return Ok(known);
+        }
+        let Ok(looked) = tokio::time::timeout(LOOK_WITHIN, self.take(&mut looks)).await else {
+            let known = self.told.borrow().clone();
+            return known.ok_or_else(|| Error::Unavailable("a look at the whole takes too long".into()));
+        };
+        let picture = looked?;
+        looks.last = Some(Instant::now());
+        self.told.send_replace(Some(picture.clone()));
+        Ok(picture)
+    }
+
+    /// Hears of every look from now on. They are taken as long as somebody hears of them.
+    pub(crate) async fn watch(self: &Arc<Self>) -> watch::Receiver<Option<Arc<Picture>>> {
+        let hearing = self.told.subscribe();
+        let mut looks = self.looking.lock().await;
+        if !std::mem::replace(&mut looks.watched, true) {
+            tokio::spawn(self.clone().keep_looking());
+        }
+        hearing
+    }
+
+    async fn keep_looking(self: Arc<Self>) {
+        // Of the last few looks: one that had to wait says little.
+        let mut takes = Duration::ZERO;
+        loop {
+            let started = Instant::now();
+            if let Err(why) = self.look().await {
+                tracing::debug!("nobody can look at the whole: {why}");
+            }
+            takes = (takes * 3 + started.elapsed()) / 4;
+            tokio::time::sleep((takes * SHARE).max(EVERY)).await;
+            let mut looks = self.looking.lock().await;
+            if self.told.receiver_count() == 0 {
+                looks.watched = false;
+                return;
+            }
+        }
+    }
+
+    async fn take(&self, looks: &mut Looks) -> Result<Arc<Picture>, Error> {
+        let (at, vitals) = (self.store.now().await?, self.store.vitals().await?);
+        let pace = Pace::of(&*self.store, at).await?;
+        let under_way = self.store.census_under_way().await?;
+        let counted = self.counting.counted(&self.store, at).await?.map(|mut ended| {
+            ended += under_way.clone();
+            ended
+        });
+        let mut queues = Vec::new();
+        for queue in Queue::ALL {
+            queues.push((queue, self.broker.depth(queue).await.ok()));
+        }
+        let oldest_ms =
+            vitals.oldest_in_flight.map_or(0, |oldest| at.unix_ms().saturating_sub(oldest.unix_ms()));
+        let point = Point {
+            orders_per_s: pace.orders_per_s,
+            ended_ms: pace.ended_ms,
+            queued: queues.iter().filter_map(|(_, depth)| Some(depth.as_ref()?.messages)).sum(),
+            oldest_ms: u64::try_from(oldest_ms).unwrap_or_default(),
+        };
+        looks.history.push_back(point);
+        if looks.history.len() > HISTORY_MAX {
+            looks.history.pop_front();
+        }
+        Ok(Arc::new(Picture {
+            at,
+            readiness: self.probe.readiness().await,
+            counted,
+            under_way,
+            queues,
+            vitals,
+            pauses: self.store.pauses().await?,
+            pace,
+            history: Arc::new(looks.history.iter().copied().collect()),
+        }))
+    }
+}
+
+impl Picture {
+    /// Sagas that wait for a person.
+    pub(crate) fn attention(&self) -> u64 {
+        let waiting = self.under_way.sagas.iter().filter(|saga| saga.status == "needs_attention");
+        waiting.map(|saga| saga.count).sum()
+    }
+
+    pub(crate) fn sagas_under_way(&self) -> u64 {
+        self.under_way.sagas.iter().filter(|saga| !saga.has_ended()).map(|saga| saga.count).sum()
+    }
+}
+
+impl Pace {
+    async fn of(store: &dyn Store, now: Time) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Newest<'a> {
+            status: &'a str,
+            created_at: Time,
+            updated_at: Time,
+        }
+        let from = Time::from_unix_ms(now.unix_ms() - MINUTE_MS);
+        let newest = store
+            .list(Table::Orders, &Filter { from: Some(from), limit: NEWEST, ..Filter::default() })
+            .await?;
+        let newest: Vec<Newest> = newest.iter().filter_map(|doc| serde_json::from_str(doc).ok()).collect();
+        let since = |at: Time| now.unix_ms().saturating_sub(at.unix_ms());
+        // More than were read came in the time that those took.
+        let window_ms = match newest.last() {
+            Some(oldest) if newest.len() == NEWEST => since(oldest.created_at).max(1),
+            _ => MINUTE_MS,
+        };
+        let ended = newest.iter().filter(|order| !matches!(order.status, "created" | "paid"));
+        let took = ended.map(|order| order.updated_at.unix_ms().saturating_sub(order.created_at.unix_ms()));
+        let mut took: Vec<u64> = took.map(|ms| u64::try_from(ms).unwrap_or_default()).collect();
+        took.sort_unstable();
+        let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
+        Ok(Self {
+            orders_per_s: newest.len() as f64 * 1000.0 / window_ms as f64,
+            ended_ms: (!took.is_empty()).then(|| [at(50), at(95), at(99)]),
+        })
+    }
+}
+
+const MINUTE_MS: i64 = 60_000;
+/// As many as are read in a few milliseconds.
+const NEWEST: usize = 500;
+
+/// What has ended: all of it up to a moment, and how long it took to count.
+struct Tally {
+    ended: Census,
+    to: Time,
+    at: Instant,
+    took: Duration,
+}
+
+#[derive(Default)]
+struct Counting {
+    tally: Lock<Option<Tally>>,
+    under_way: Lock<bool>,
+    done: Notify,
+}
+
+/// A count that takes less is taken with every look.
+const QUICK: Duration = Duration::from_millis(20);
+/// What is newer than this may still be under way; what is older and still is, is counted with the next whole count.
+const SETTLED_MS: i64 = 10_000;
+/// Later than any order.
+const FAR: i64 = 253_402_300_799_000;
+
+impl Counting {
+    /// All that has ended; `None` while the first count goes on.
+    async fn counted(self: &Arc<Self>, store: &Arc<dyn Store>, now: Time) -> Result<Option<Census>, Error> {
+        let (due, wait) = self.tally(|tally| match tally {
+            None => (true, true),
+            Some(tally) => (tally.at.elapsed() >= tally.took * SHARE, tally.took < QUICK),
+        });
+        if due {
+            let done = self.done.notified();
+            if !std::mem::replace(&mut *self.running(), true) {
+                tokio::spawn(self.clone().count_all(store.clone(), now));
+            }
+            if wait {
+                tokio::time::timeout(FIRST_WITHIN, done).await.ok();
+            }
+        }
+        self.fold(store, now).await?;
+        let Some((mut all, to)) =
+            self.tally(|tally| tally.as_ref().map(|tally| (tally.ended.clone(), tally.to)))
+        else {
+            return Ok(None);
+        };
+        all += store.census(to, Time::from_unix_ms(FAR)).await?.ended();
+        Ok(Some(all))
+    }
+
+    async fn count_all(self: Arc<Self>, store: Arc<dyn Store>, now: Time) {
+        let (started, to) = (Instant::now(), Time::from_unix_ms(now.unix_ms() - SETTLED_MS));
+        match store.census(Time::from_unix_ms(0), to).await {
+            Ok(census) => {
+                let (at, took) = (Instant::now(), started.elapsed());
+                self.tally(|tally| *tally = Some(Tally { ended: census.ended(), to, at, took }));
+            }
+            Err(why) => tracing::warn!("the orders cannot be counted: {why}"),
+        }
+        *self.running() = false;
+        self.done.notify_waiters();
+    }
+
+    /// What is older than a moment is counted once, and not with every look.
+    async fn fold(&self, store: &Arc<dyn Store>, now: Time) -> Result<(), Error> {
+        let settled = Time::from_unix_ms(now.unix_ms() - SETTLED_MS);
+        let Some(from) = self.tally(|tally| tally.as_ref().map(|tally| tally.to)) else { return Ok(()) };
+        if settled.unix_ms() - from.unix_ms() < SETTLED_MS {
+            return Ok(());
+        }
+        let more = store.census(from, settled).await?.ended();
+        self.tally(|tally| {
+            // A whole count may have ended meanwhile, and knows better.
+            if let Some(tally) = tally.as_mut().filter(|tally| tally.to == from) {
+                tally.ended += more;
+                tally.to = settled;
+            }
+        });
+        Ok(())
+    }
+
+    fn tally<T>(&self, with: impl FnOnce(&mut Option<Tally>) -> T) -> T {
+        with(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, bool> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,125 @@
+//! What a handler is given: who calls, what was asked, and where to look; limits and tokens were checked before.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Uri};
+use contract::{Message, OrderId, Speaker};
+use engine::door::{Accepted, Refused};
+use serde::de::DeserializeOwned;
+use webhook::outside;
+
+use super::auth::Caller;
+use super::problem::Problem;
+use super::query;
+use super::session::{self, Session};
+use super::state::Gateway;
+
+pub(crate) struct Call {
+    pub(crate) gateway: Arc<Gateway>,
+    /// `None` on open routes alone.
+    pub(crate) caller: Option<Caller>,
+    /// On pages alone.
+    pub(crate) session: Option<Session>,
+    pub(crate) params: Vec<(String, String)>,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    /// The table has seen to it that there is one, except on routes that are open.
+    pub(crate) fn caller(&self) -> Result<&Caller, Problem> {
+        self.caller.as_ref().ok_or_else(Problem::unauthorized)
+    }
+
+    /// The part of the path that stands for `{name}`.
+    pub(crate) fn param(&self, name: &str) -> &str {
+        let found = self.params.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value.as_str())
+    }
+
+    /// `{id}` where that is an order. What is no UUID is no order of anybody's.
+    pub(crate) fn order_id(&self) -> Result<OrderId, Problem> {
+        self.param("id").parse().map_err(|_| Problem::order_not_found())
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(crate) fn customer_id(&self) -> Result<String, Problem> {
+        Ok(self.caller()?.id.to_string())
+    }
+
+    /// Lets a message in as its caller's. What an admin says is logged, and journalled with the admin's name.
+    pub(crate) async fn let_in(&self, message: Message) -> Result<Accepted, Refused> {
+        // A page that shows an order's secret has no token: it speaks for the order's customer.
+        let speaker = self.caller.as_ref().map_or(Speaker::Customer, Caller::speaker);
+        let message = message.said_by(speaker);
+        let Some(caller) = self.caller.as_ref().filter(|caller| caller.is_admin()) else {
+            return self.gateway.door.accept(message).await;
+        };
+        let order_id = message.order_id.map(tracing::field::display);
+        tracing::info!(by = &*caller.id, order_id, message_id = %message.id, name = message.name(), "said by hand");
+        self.gateway.door.accept_from(message, &caller.id).await
+    }
+
+    pub(crate) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        query::read(&self.uri)
+    }
+
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        read_json(&self.body)
+    }
+
+    /// What a page's form has sent.
+    pub(crate) fn form<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        session::read_form(&self.body)
+    }
+
+    /// Where a route may be called without a body, none is an empty object.
+    pub(crate) fn json_if_any<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        read_json(if self.body.is_empty() { b"{}" } else { &self.body })
+    }
+
+    /// Up to how long the caller would rather wait for the outcome (RFC 7240): `Prefer: wait=10`.
+    pub(crate) fn would_wait(&self) -> Option<std::time::Duration> {
+        let preferences = self.headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+        let mut each = preferences.flat_map(|value| value.split([',', ';'])).map(str::trim);
+        let seconds: u64 = each.find_map(|one| one.strip_prefix("wait=")?.trim().parse().ok())?;
+        Some(std::time::Duration::from_secs(seconds.min(WAIT_S_MAX)))
+    }
+}
+
+/// Longer waits look like hanging to whatever stands between us and the caller.
+const WAIT_S_MAX: u64 = 30;
+
+impl Problem {
+    /// The same for what there is not and for what is somebody else's.
+    pub(crate) fn order_not_found() -> Self {
+        Self::not_found("ORDER_NOT_FOUND", "you have no order of that id")
+    }
+
+    /// `why` is what `clean_text` says of the field's text.
+    pub(crate) fn field_invalid(field: &str, why: &str) -> Self {
+        Self::unprocessable("BODY_INVALID", format!("{field} {why}"))
+    }
+
+    pub(crate) fn key_reused() -> Self {
+        let why = "this Idempotency-Key was used before, for something else; give every request its own";
+        Self::unprocessable("IDEMPOTENCY_KEY_REUSED", why)
+    }
+
+    /// What was sent is no JSON, or does not fit: `why` is what a parser says of it.
+    pub(crate) fn body_invalid(body: &[u8], why: &str) -> Self {
+        match contract::not_json(body) {
+            Some(why) => Self::bad_request("BODY_MALFORMED", format!("the body is not JSON: {why}")),
+            None => Self::unprocessable("BODY_INVALID", contract::in_plain_words(why)),
+        }
+    }
+}
+
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    outside::read(body).map_err(|why| Problem::body_invalid(body, &why))
+}

@@ -1,0 +1,75 @@
+//! An action on a whole group of dead letters, and how far it has come.
+
+use axum::response::Response;
+use engine::dead::{self, Deed};
+use engine::operator::Operator;
+use serde::Deserialize;
+use store::Letters;
+
+use super::super::html::{Tag, tag};
+use super::super::page::see;
+use super::super::parts::section;
+use super::{Group, PATH, must_say};
+use crate::board::bulk::BulkActions;
+use crate::call::Call;
+use crate::problem::Problem;
+
+/// Whoever has more begins with the newest of them, and then again.
+const LETTERS_MAX: usize = 10_000;
+#[derive(Deserialize)]
+struct Why {
+    #[serde(default)]
+    why: String,
+}
+
+pub(in crate::dashboard) async fn replay_all(call: Call) -> Result<Response, Problem> {
+    begin(call, Deed::Replay).await
+}
+
+pub(in crate::dashboard) async fn discard_all(call: Call) -> Result<Response, Problem> {
+    begin(call, Deed::Discard).await
+}
+
+async fn begin(call: Call, deed: Deed) -> Result<Response, Problem> {
+    let (group, Why { why }): (Group, Why) = (call.form()?, call.form()?);
+    let who = Operator::new(&*call.caller()?.id, must_say(&why)?);
+    let wanted = Letters { limit: LETTERS_MAX, ..group.wanted() };
+    let letters = call.gateway.store.letters(&wanted).await?;
+    // Oldest first. Which ones is settled here: whatever dies again meanwhile waits for another look.
+    let ids: Vec<String> = letters.into_iter().rev().map(|letter| letter.id).collect();
+    let verb = if deed == Deed::Replay { "Sending again" } else { "Giving up" };
+    let bulk = call.gateway.board.bulk.clone();
+    bulk.begin(format!("{verb}: {}", group.title()), ids.len())?;
+    let gateway = call.gateway.clone();
+    tokio::spawn(async move {
+        for id in ids {
+            if gateway.stop.is_cancelled() {
+                break;
+            }
+            let done = match deed {
+                Deed::Replay => dead::replay(&*gateway.store, &*gateway.broker, &id, &who).await,
+                Deed::Discard => dead::discard(&*gateway.store, &id, &who).await,
+            };
+            bulk.step(&id, done);
+        }
+        bulk.end();
+    });
+    Ok(see(PATH))
+}
+
+/// It is there also while there is nothing to say, so that it can be replaced when there is.
+pub(super) fn progress(bulk: &BulkActions) -> Tag {
+    let Some(action) = bulk.current() else { return tag("div").attr("id", "progress") };
+    let failed = action.failed.len() + action.more_failed;
+    let state = if action.under_way { "under way" } else { "done" };
+    let words = format!("{} of {} {state}, {failed} could not be dealt with", action.done, action.total);
+    let bar = tag("progress")
+        .attr("max", action.total)
+        .attr("value", action.done + failed)
+        .attr("aria-label", &action.what);
+    let failed = action.failed.iter().map(|why| tag("li").text(why));
+    section("progress", &action.what)
+        .with(bar)
+        .with(tag("p").attr("role", "status").text(words))
+        .with(tag("ul").all(failed))
+}

@@ -1,0 +1,133 @@
+//! Plays a scene in the shop that runs: places its order, and does what people in it do, when it is their turn.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapters::provider::PaymentProvider;
+use contract::{
+    ChargeStanding, Message, Money, OrderId, PaymentChoice, ProviderCharge, ProviderQuery, Raw, Speaker,
+    Token,
+};
+use engine::door::Refused;
+use playground::scenes::{Cue, Scene};
+use serde_json::{Value, json};
+use store::Error;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::state::Gateway;
+
+/// Longer than the provider takes, and short enough to watch.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// A scene that is not over by then goes on without its people.
+const WITHIN: Duration = Duration::from_secs(60);
+/// Whoever is refused because something is away asks again.
+const AGAIN: Duration = Duration::from_millis(300);
+
+/// Begun; it plays on by itself.
+pub(super) fn place(gateway: &Arc<Gateway>, scene: &'static Scene) -> OrderId {
+    let id = OrderId::new(uuid::Uuid::now_v7());
+    let gateway = gateway.clone();
+    tokio::spawn(async move {
+        let stop = gateway.stop.clone();
+        tokio::select! {
+            played = play(&gateway, scene, id) => if let Err(why) = played {
+                tracing::debug!(order_id = %id, "the scene {:?} was not played to its end: {why}", scene.title);
+            },
+            () = stop.cancelled() => {}
+        }
+    });
+    id
+}
+
+async fn play(gateway: &Gateway, scene: &Scene, id: OrderId) -> Result<(), Refused> {
+    let order_id = id.to_string();
+    let mut cues: VecDeque<Cue> = scene.cues.iter().copied().collect();
+    for body in cues.iter().filter(|cue| cue.kind == "stock.adjust").map(|cue| (cue.body)(&order_id)) {
+        // What a stock-take will find missing is delivered first, so that the scene can be played again.
+        let delta = -body["delta"].as_i64().unwrap_or_default();
+        send(
+            gateway,
+            "stock.adjust",
+            None,
+            json!({"sku": body["sku"], "delta": delta, "reason": "a delivery"}),
+        )
+        .await?;
+    }
+    let mut facts = gateway.broker.facts(&[]).await;
+    if scene.event_first {
+        charge_early(gateway, id).await;
+    }
+    for _ in 0..scene.sent_times {
+        send(gateway, "checkout.submit", Some(&order_id), scene.checkout(&order_id)).await?;
+    }
+    let (until, mut patience) = (Instant::now() + WITHIN, Instant::now() + PATIENCE);
+    while Instant::now() < until {
+        match timeout_at(patience.min(until), facts.recv()).await {
+            Ok(Ok(fact)) if fact.order_id == Some(id) => {
+                if let Some(at) = cues.iter().position(|cue| cue.after == fact.name())
+                    && let Some(cue) = cues.remove(at)
+                {
+                    send(gateway, cue.kind, None, (cue.body)(&order_id)).await?;
+                }
+            }
+            Ok(_) => {}
+            Err(_) if waits_for_payment(gateway, &order_id).await => {
+                let fire = json!({"order_id": id, "change": "fire", "by": "chaos shop", "why": "its patience is short"});
+                send(gateway, "saga.deadline", None, fire).await?;
+                patience = Instant::now() + PATIENCE;
+            }
+            Err(_) => patience = Instant::now() + PATIENCE,
+        }
+    }
+    Ok(())
+}
+
+async fn send(gateway: &Gateway, name: &str, id: Option<&str>, body: Value) -> Result<(), Refused> {
+    let id = id.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_string);
+    let raw =
+        Raw { message_id: Some(id), name: name.into(), body: body.to_string().into(), ..Raw::default() };
+    let until = Instant::now() + WITHIN;
+    loop {
+        let accepted = match gateway.store.now().await {
+            Ok(now) => match Message::accept(Speaker::Operator, &raw, now) {
+                Ok(message) => gateway.door.accept(message).await,
+                Err(why) => return Err(Refused::Unavailable(format!("{name} cannot be read: {why}"))),
+            },
+            Err(why) => Err(Refused::Unavailable(why.to_string())),
+        };
+        match accepted {
+            Err(Refused::Unavailable(_)) if Instant::now() < until => sleep(AGAIN).await,
+            done => return done.map(drop),
+        }
+    }
+}
+
+/// Nobody answers, and the saga waits.
+async fn waits_for_payment(gateway: &Gateway, id: &str) -> bool {
+    let saga: Result<Option<String>, Error> = gateway.store.get(contract::Table::Sagas, id).await;
+    let saga = saga.ok().flatten().and_then(|saga| serde_json::from_str::<Value>(&saga).ok());
+    saga.is_some_and(|saga| saga["status"] == "running" && saga["step"] == "take_payment")
+}
+
+/// The provider charges under the key that payment will use, and tells so before the order is there.
+async fn charge_early(gateway: &Gateway, order_id: OrderId) {
+    let Ok(amount) = serde_json::from_value::<Money>(json!({"amount": "12.99", "currency": "EUR"})) else {
+        return;
+    };
+    let payment = PaymentChoice::by(contract::Method::Card, Some(Token("tok_ok".to_string())));
+    let key = format!("charge/{order_id}");
+    let ask = ProviderCharge { key: key.clone(), order_id, amount, payment };
+    gateway.world.charge(&[&ask]).await;
+    // Its event is on its way as soon as the money is taken, and the order a moment later: nobody should find money that
+    // is nobody's for longer.
+    let (query, until) = (ProviderQuery { key, order_id }, Instant::now() + PATIENCE);
+    while Instant::now() < until {
+        let standing = gateway.world.query(&[&query]).await;
+        if standing.iter().any(|standing| matches!(standing, Ok(ChargeStanding::Succeeded { .. }))) {
+            break;
+        }
+        sleep(AGAIN / 10).await;
+    }
+    sleep(AGAIN).await;
+}

@@ -1,0 +1,231 @@
+//! The HTTP side: it checks, journals what it accepts by the door, and shows views. It decides nothing and writes no
+//! record.
+//!
+//! `table.rs` has all routes, `state.rs` what they share. A request passes the front (`front.rs`), then here: its address, its token,
+//! its customer's limit, its body; and only then its handler, in the room that the route belongs to.
+
+mod admin;
+mod admission;
+pub mod auth;
+mod board;
+mod body;
+mod call;
+mod cards;
+mod cart;
+mod dashboard;
+mod deps;
+mod front;
+pub(crate) mod hub;
+mod intents;
+mod key;
+mod letters;
+mod limits;
+pub mod listener;
+mod openapi;
+mod operator;
+mod orders;
+mod pages;
+mod parked;
+mod payments;
+mod problem;
+mod products;
+mod query;
+mod route;
+mod run_file;
+mod session;
+mod state;
+mod table;
+mod wallet;
+mod webhooks;
+mod written;
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use axum::Router;
+use axum::extract::{RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderValue, Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use tokio::net::TcpListener;
+
+use auth::{Caller, Role};
+use call::Call;
+pub use dashboard::overview::EVENTS as OVERVIEW_EVENTS;
+use front::{Peer, RequestId, Taken};
+use listener::Caps;
+use route::{Route, Takes, Who};
+use settings::{Listen, Settings};
+
+pub use deps::Deps;
+pub use operator::{Receipt, Submission};
+pub use problem::Problem;
+pub use run_file::RunFile;
+pub use state::CUSTOMER;
+pub use state::Gateway;
+
+/// Fails when the settings name no key, or one that cannot be used.
+pub async fn open(settings: &Settings, deps: Deps, run: Option<&RunFile>) -> Result<Gateway> {
+    Gateway::new(settings, deps, run, || openapi_document().to_string()).await
+}
+
+pub fn openapi_document() -> serde_json::Value {
+    openapi::document(table::table())
+}
+
+/// Until it is stopped; requests under way are finished. Past the caps only the `vital` routes are answered.
+pub async fn serve(gateway: Gateway, listener: TcpListener, vital: Router, caps: Caps) {
+    let stop = gateway.stop.clone();
+    let gateway = Arc::new(gateway);
+    let hub = gateway.hub.clone();
+    let hub = hub.run(|| gateway.broker.facts(&hub::NEWS), gateway.store.clone(), stop.clone());
+    tokio::join!(listener::serve(listener, router(gateway.clone()), vital, caps, stop), hub);
+}
+
+fn router(gateway: Arc<Gateway>) -> Router {
+    let mut paths: Vec<(&'static str, Vec<Route>)> = Vec::new();
+    let is_here = |route: &Route| match route.path {
+        "/metrics" => gateway.ops_listen == Listen::Nowhere,
+        _ => gateway.chaos.is_some() || !route.play,
+    };
+    for route in table::table().into_iter().filter(is_here) {
+        match paths.iter_mut().find(|(path, _)| *path == route.path) {
+            Some((_, routes)) => routes.push(route),
+            None => paths.push((route.path, vec![route])),
+        }
+    }
+    let mut router = Router::new();
+    for (path, routes) in paths {
+        let (gateway, routes) = (gateway.clone(), Arc::new(routes));
+        let meet = move |params: Params, request: Request| {
+            let (gateway, routes) = (gateway.clone(), routes.clone());
+            async move { by_method(gateway, &routes, params, request).await }
+        };
+        router = router.route(path, any(meet));
+    }
+    let guarded = gateway.clone();
+    let nowhere = async move |request: Request| {
+        let nothing = || Problem::not_found("NOT_FOUND", "there is no such page; /openapi.json lists them");
+        address_may(&guarded, request.extensions()).err().unwrap_or_else(nothing)
+    };
+    router.fallback(nowhere).layer(from_fn_with_state(gateway, front::pass))
+}
+
+/// A path's parts; an error is one that is no text.
+type Params = Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>;
+
+async fn by_method(gateway: Arc<Gateway>, routes: &[Route], params: Params, request: Request) -> Response {
+    let method = match request.method() {
+        // The body of the answer is left out on the way.
+        &Method::HEAD => &Method::GET,
+        method => method,
+    };
+    let Some(route) = routes.iter().find(|route| route.method == *method) else {
+        return other_method(routes, method);
+    };
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
+    let asked = request.uri().clone();
+    let answered = meet(gateway, route, params, request).await;
+    let mut response = answered.unwrap_or_else(|problem| {
+        let (request_id, code) = (id.as_deref().unwrap_or_default(), problem.code.as_str());
+        tracing::debug!(request_id, route = route.name, status = problem.status, code, "refused");
+        if route.page { dashboard::refused(problem, &asked) } else { problem.into_response() }
+    });
+    response.extensions_mut().insert(Taken(route.name));
+    response
+}
+
+fn other_method(routes: &[Route], method: &Method) -> Response {
+    let mut names: Vec<_> = routes.iter().map(|route| route.method.as_str()).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    names.push("OPTIONS");
+    let names = names.join(", ");
+    let mut response = match *method {
+        Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
+        _ => {
+            let why = format!("allowed here: {names}");
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", why).into_response()
+        }
+    };
+    if let Ok(names) = HeaderValue::from_str(&names) {
+        response.headers_mut().insert(header::ALLOW, names);
+    }
+    response
+}
+
+/// Everything that comes before a handler, cheapest first.
+async fn meet(
+    gateway: Arc<Gateway>,
+    route: &Route,
+    params: Params,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let (caller, session) = match route.who {
+        Who::Monitor => (None, None),
+        Who::Open | Who::OwnProof => {
+            address_may(&gateway, &parts.extensions)?;
+            (None, None)
+        }
+        Who::Customer | Who::Admin => {
+            let asked = gateway.porter.caller(&parts.headers).await;
+            let asked = asked.and_then(|caller| caller.ok_or_else(Problem::unauthorized));
+            (Some(known(&gateway, &parts, asked)?), None)
+        }
+        Who::Browser => match session::seated(&gateway, &parts).await {
+            Ok((caller, session)) => (Some(known(&gateway, &parts, Ok(caller))?), Some(session)),
+            Err(problem) => (Some(known(&gateway, &parts, Err(problem))?), None),
+        },
+    };
+    match (route.who, caller.as_ref().map(|caller| caller.role)) {
+        (Who::Admin | Who::Browser, Some(Role::Customer)) => {
+            return Err(Problem::forbidden("this is for admins"));
+        }
+        (Who::Open | Who::Monitor | Who::OwnProof | Who::Customer | Who::Admin | Who::Browser, _) => {}
+    }
+    let params = params.map_err(|_| Problem::bad_request("PATH_INVALID", "the path is not UTF-8"))?;
+    let params: Vec<_> = params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    cards::refuse_in(&parts, &params, caller.as_ref())?;
+    if route.is_strict() {
+        query::refuse_unknown(route.query_names(), &parts.uri)?;
+    }
+    params.iter().try_for_each(|(name, value)| must_be_an_id(name, value))?;
+    let body = body::read(route.takes, &parts.headers, body).await?;
+    let call = Call { gateway, caller, session, params, uri: parts.uri, headers: parts.headers, body };
+    if let (Takes::Form { .. }, Some(session)) = (route.takes, &call.session) {
+        session.must_have_sent(&call.body)?;
+    }
+    (route.handler)(call).await
+}
+
+/// Longer than any id or name of ours. What stands in a path is looked up, journalled or shown again.
+const ID_BYTES_MAX: usize = 128;
+
+fn must_be_an_id(name: &str, value: &str) -> Result<(), Problem> {
+    if value.len() <= ID_BYTES_MAX && !value.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let why = format!("{{{name}}} has at most {ID_BYTES_MAX} bytes and no control characters");
+    Err(Problem::bad_request("PATH_INVALID", why))
+}
+
+fn known(gateway: &Gateway, parts: &Parts, asked: Result<Caller, Problem>) -> Result<Caller, Problem> {
+    // Guessing costs as much of the address's share as asking.
+    if !matches!(&asked, Ok(Caller { role: Role::Operator, .. })) {
+        address_may(gateway, &parts.extensions)?;
+    }
+    let caller = asked?;
+    match caller.role {
+        Role::Customer | Role::Admin => gateway.limits.customer(&caller.id)?,
+        Role::Operator => {}
+    }
+    Ok(caller)
+}
+
+fn address_may(gateway: &Gateway, of: &Extensions) -> Result<(), Problem> {
+    of.get::<Peer>().map_or(Ok(()), |peer| gateway.limits.address(peer.0.ip()))
+}

@@ -1,0 +1,166 @@
+//! An order is placed once, however often it is sent: its journal row is the record of that, for every replica.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use contract::{Body, BodyHash, Fault, Message, OrderId, Raw, Submit, Table, Unreadable};
+use engine::door::Refused;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::outcome::{self, Outcome};
+use super::refusal::{id_reused, refusal};
+use super::show;
+use crate::auth::Caller;
+use crate::call::Call;
+use crate::key::Key;
+use crate::problem::Problem;
+use crate::state::Gateway;
+
+pub(super) async fn place(call: Call) -> Result<Response, Problem> {
+    // What orders the stored cart is not known here.
+    let of_items = |fields: &mut Map<String, Value>| {
+        fields.remove("cart");
+        fields.remove("cart_version");
+    };
+    submit(call, of_items).await
+}
+
+/// The same, with what lies in the customer's stored cart.
+pub(super) async fn check_out(call: Call) -> Result<Response, Problem> {
+    submit(call, |fields| drop(fields.insert("cart".into(), json!(true)))).await
+}
+
+async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Response, Problem> {
+    let (gateway, caller) = (&call.gateway, call.caller()?);
+    let key = call.key(&caller.id).await?;
+    let message = read(&call, caller, key.as_ref(), meant).await?;
+    let Body::Submit(submit) = &message.body else {
+        return Err(Problem::internal("a checkout became another"));
+    };
+    let order_id = submit.order_id;
+    let submitted = show::as_submitted(order_id, submit.customer_id.as_deref().unwrap_or(&caller.id));
+    must_be_whole(gateway, submit).await?;
+    gateway.admission.open(&*gateway.store).await?;
+    if key.is_none_or(|key| key.order_id != order_id) {
+        must_be_new(gateway, submit).await?;
+    }
+    // News that come while it is let in are not missed.
+    let waits = call
+        .would_wait()
+        .and_then(|time| Some((time, gateway.hub.place(&caller.id)?, gateway.hub.wait_for(order_id))));
+    call.let_in(message).await.map_err(|refused| match refused {
+        Refused::IdReused => reused(&call),
+        Refused::Unavailable(_) => Problem::unavailable(refused),
+    })?;
+    let answered = match waits {
+        Some((time, _place, mut waiter)) => {
+            tokio::time::timeout(time, outcome::of(gateway, caller, order_id, &mut waiter)).await
+        }
+        None => return Ok(under_way(order_id, &submitted)),
+    };
+    match answered {
+        Ok(outcome) => ended(order_id, outcome?),
+        Err(_) => Ok(under_way(order_id, &show::of(gateway, caller, order_id).await?)),
+    }
+}
+
+/// From the body and the token; which of the two says who the customer is needs no asking.
+async fn read(
+    call: &Call,
+    caller: &Caller,
+    key: Option<&Key>,
+    meant: fn(&mut Map<String, Value>),
+) -> Result<Message, Problem> {
+    let mut body: Value = call.json()?;
+    let Some(fields) = body.as_object_mut() else {
+        return Err(Problem::unprocessable("ORDER_INVALID", "the body must be a JSON object"));
+    };
+    // Whose order it is, an admin may say; everybody else's token says it.
+    let named = fields.get("customer_id").is_some_and(|id| !id.is_null());
+    let placed_by = (caller.is_admin() && named).then(|| caller.id.to_string());
+    if placed_by.is_none() {
+        fields.insert("customer_id".into(), json!(&*caller.id));
+    }
+    meant(fields);
+    match (fields.get("order_id").filter(|id| !id.is_null()), key) {
+        (Some(named), _) if named.as_str().is_none_or(|id| id.parse::<OrderId>().is_err()) => {
+            return Err(refusal(&[Fault::new("order_id", "invalid", "must be a UUID")]));
+        }
+        (Some(_), _) => {}
+        (None, Some(key)) => drop(fields.insert("order_id".into(), json!(key.order_id))),
+        (None, None) => {
+            let why = "send an Idempotency-Key, or an order_id in the body: without one a repeat cannot be recognised";
+            return Err(Problem::bad_request("IDEMPOTENCY_KEY_REQUIRED", why));
+        }
+    }
+    let raw = Raw {
+        of_key: key.map(|key| key.message_id.clone()),
+        name: "checkout.submit".into(),
+        placed_by,
+        body: body.to_string().into_bytes(),
+        ..Raw::default()
+    };
+    let now = call.gateway.store.now().await?;
+    Message::accept(caller.speaker(), &raw, now).map_err(|Unreadable { code, why }| match code {
+        "body_too_large" => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", why),
+        "card_number_refused" => Problem::unprocessable("CARD_NUMBER_REFUSED", why),
+        _ => Problem::unprocessable("ORDER_INVALID", why),
+    })
+}
+
+/// The faults that anybody can see are told at once; whether it can be had at all is the order worker's to say.
+async fn must_be_whole(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
+    let cart = submit.cart.as_ref().map_err(|faults| refusal(faults))?;
+    let unknown = gateway.products.unknown(&*gateway.store, submit, &cart.lines).await?;
+    if unknown.is_empty() { Ok(()) } else { Err(refusal(&Fault::first(unknown))) }
+}
+
+/// An order id that was named in the body may belong to another order, or to a submission that was rejected: the journal
+/// knows the key alone. Of two that race each other here, one becomes a dead letter of a stranger, which is harmless.
+async fn must_be_new(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
+    /// What an order and a rejected submission both keep of what was submitted. What was only asked ahead of it has neither.
+    #[derive(Deserialize)]
+    struct Known {
+        customer_id: Option<String>,
+        content: Option<BodyHash>,
+    }
+    let (store, id) = (&gateway.store, submit.order_id.to_string());
+    let (order, rejected) =
+        tokio::try_join!(store.get(Table::Orders, &id), store.get(Table::Submissions, &id))?;
+    for doc in order.iter().chain(&rejected) {
+        let known: Known = serde_json::from_str(doc).map_err(Problem::internal)?;
+        let Some(content) = known.content else { continue };
+        if content != submit.content || known.customer_id != submit.customer_id {
+            return Err(id_reused());
+        }
+    }
+    Ok(())
+}
+
+fn reused(call: &Call) -> Problem {
+    if call.header("idempotency-key").is_none() {
+        return id_reused();
+    }
+    Problem::key_reused()
+}
+
+fn ended(order_id: OrderId, outcome: Outcome) -> Result<Response, Problem> {
+    match outcome {
+        Outcome::Taken(order) => Ok(with_place(order_id, StatusCode::CREATED, &order)),
+        Outcome::WaitsForCustomer(order) => Ok(under_way(order_id, &order)),
+        Outcome::Refused(problem) => Err(*problem),
+    }
+}
+
+fn under_way(order_id: OrderId, order: &Value) -> Response {
+    with_place(order_id, StatusCode::ACCEPTED, order)
+}
+
+fn with_place(order_id: OrderId, status: StatusCode, order: &Value) -> Response {
+    let mut response = (status, Json(order)).into_response();
+    if let Ok(place) = HeaderValue::from_str(&format!("/orders/{order_id}")) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
+}

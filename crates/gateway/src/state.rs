@@ -1,0 +1,107 @@
+//! What every route may use.
+
+use std::sync::{Arc, LazyLock};
+
+use adapters::mock::MockWorld;
+use anyhow::Result;
+use broker::Broker;
+use engine::door::Door;
+use engine::preview::Company;
+use engine::probe::Probe;
+use playground::chaos::Chaos;
+use settings::{Listen, Origins, Settings};
+use store::{Keys as IdempotencyKeys, Store};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use super::admission::Admission;
+use super::auth::keys::Keys;
+use super::auth::{self, Porter};
+use super::board::Board;
+use super::deps::Deps;
+use super::hub::Hub;
+use super::limits::Limits;
+use super::products::ProductCache;
+use super::run_file::RunFile;
+use super::webhooks::secrets::Secrets;
+
+/// The customer of a shop to play with, who has a token there.
+pub const CUSTOMER: &str = "customer-42";
+
+pub struct Gateway {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) door: Door,
+    pub(crate) probe: Arc<Probe>,
+    pub(crate) hub: Hub,
+    pub(crate) products: ProductCache,
+    pub(crate) admission: Admission,
+    /// The workers that would decide, for previews.
+    pub(crate) company: Company,
+    /// Streams and other endless answers end with the process.
+    pub(crate) stop: CancellationToken,
+    pub(super) porter: Porter,
+    pub(super) limits: Limits,
+    /// Where metrics are shown, if not here.
+    pub(super) ops_listen: Listen,
+    pub(super) cors_origins: Origins,
+    pub(super) webhooks: Secrets,
+    pub(crate) board: Board,
+    pub(crate) world: Arc<MockWorld>,
+    /// In a shop to play with: there, a browser on this machine is its admin.
+    pub(crate) chaos: Option<Arc<Chaos>>,
+    /// There, a customer has one as well.
+    pub(crate) shop_token: Option<String>,
+    /// Of this run: a page that needed no token gives one to its forms.
+    pub(crate) page_secret: String,
+    /// The OpenAPI document, made when it is first asked for.
+    pub(super) openapi: LazyLock<String>,
+    /// Looked up with the first key that comes.
+    keys: OnceCell<IdempotencyKeys>,
+}
+
+impl Gateway {
+    /// Fails when the settings name no key, or one that cannot be used.
+    pub(super) async fn new(
+        settings: &Settings,
+        deps: Deps,
+        run: Option<&RunFile>,
+        openapi: fn() -> String,
+    ) -> Result<Self> {
+        let board = Board::new(&deps);
+        let Deps { store, broker, door, probe, company, world, chaos, stop } = deps;
+        let keys = Keys::of(settings).await?;
+        let shop_token =
+            chaos.as_ref().and_then(|_| auth::tokens(settings, CUSTOMER)).map(|(customer, _)| customer);
+        let run_token = run.map(|run| run.token.as_str().into());
+        let porter = Porter { keys, run_token, store: store.clone() };
+        Ok(Self {
+            store,
+            broker,
+            door,
+            probe,
+            hub: Hub::default(),
+            products: ProductCache::default(),
+            admission: Admission::of(settings),
+            company,
+            stop,
+            porter,
+            limits: Limits::new(settings.rate_per_customer, settings.rate_per_address),
+            ops_listen: settings.ops_listen,
+            cors_origins: settings.cors_origins.clone(),
+            webhooks: Secrets::of(settings),
+            board,
+            world,
+            chaos,
+            shop_token,
+            page_secret: uuid::Uuid::new_v4().to_string(),
+            openapi: LazyLock::new(openapi),
+            keys: OnceCell::new(),
+        })
+    }
+
+    /// The secret that ids made from idempotency keys depend on.
+    pub(super) async fn keys(&self) -> Result<&IdempotencyKeys, store::Error> {
+        self.keys.get_or_try_init(|| self.store.keys()).await
+    }
+}

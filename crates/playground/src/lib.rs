@@ -1,0 +1,4 @@
+//! A shop to play with: faults on demand, and scenes that lead through what the system can do.
+
+pub mod chaos;
+pub mod scenes;

@@ -1,0 +1,107 @@
+//! A row speaks for its own role alone: a database login writes rows of its role, whatever it puts into them.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use contract::{Message, Queue, Role, Speaker};
+
+use super::{Read, Said};
+
+/// A message that was said to a queue of ours and that the queue's reader has not handled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    /// In whose journal row it stands.
+    pub role: Role,
+    pub queue: Queue,
+    pub message: Message,
+}
+
+impl InFlight {
+    pub fn is_believed(&self) -> bool {
+        may_say(self.role, &self.message)
+    }
+}
+
+/// Whether a journal row of this role may say this message.
+pub fn may_say(role: Role, message: &Message) -> bool {
+    let own = match role {
+        // It says again what others said, and keeps their names.
+        Role::Operator => true,
+        // It lets in what others say, and says nothing of its own.
+        Role::Gateway => match message.by {
+            Speaker::Customer
+            | Speaker::PaymentProvider
+            | Speaker::Admin
+            | Speaker::Operator
+            | Speaker::Timers => true,
+            Speaker::Shop
+            | Speaker::Order
+            | Speaker::Payment
+            | Speaker::Stock
+            | Speaker::Notification
+            | Speaker::Saga
+            | Speaker::Provider
+            | Speaker::Email
+            | Speaker::Sms
+            | Speaker::Outsider => false,
+        },
+        Role::Order
+        | Role::Payment
+        | Role::Stock
+        | Role::Notification
+        | Role::Saga
+        | Role::Provider
+        | Role::Email
+        | Role::Sms => message.by == Speaker::from(role),
+    };
+    own && message.is_allowed()
+}
+
+/// What a row said, without what its role may not say: that is forged, and a login that may say everything again would make
+/// it come true.
+pub fn believed(role: Role, said: Vec<Said>) -> Vec<Said> {
+    let is_own = |said: &Said| {
+        let message = &said.message;
+        let own = may_say(role, message);
+        if !own {
+            tracing::error!(%role, by = %message.by, name = message.name(), message_id = %message.id,
+                "a row of the journal says what its role may not, and is not believed; `checkout audit` tells more");
+        }
+        own
+    };
+    said.into_iter().filter(is_own).collect()
+}
+
+/// The same message may stand in the rows of several roles. It is in flight once: as it stands in the first row that may
+/// say it, so that a forged row cannot hide the true one; and if none may, as it stands in the first.
+pub(super) fn once_each(found: Vec<Read<InFlight>>) -> Vec<Read<InFlight>> {
+    let mut once: Vec<Option<Read<InFlight>>> = Vec::with_capacity(found.len());
+    let mut places = HashMap::new();
+    for one in found {
+        let Ok(flying) = &one else {
+            once.push(Some(one));
+            continue;
+        };
+        let believed = flying.is_believed();
+        match places.entry((flying.queue, flying.message.id.clone())) {
+            Entry::Vacant(new) => {
+                new.insert((once.len(), believed));
+                once.push(Some(one));
+            }
+            Entry::Occupied(mut before) => {
+                let (place, was_believed) = *before.get();
+                if believed && !was_believed {
+                    if let Some(forged) = once.get_mut(place) {
+                        *forged = None;
+                    }
+                    before.insert((once.len(), true));
+                    once.push(Some(one));
+                }
+            }
+        }
+    }
+    once.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests;

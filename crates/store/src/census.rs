@@ -1,0 +1,61 @@
+//! How many there are of what, for whoever looks at all of it.
+
+use std::ops::AddAssign;
+
+/// Orders by their state, and sagas by where they stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub orders: Vec<(String, u64)>,
+    pub sagas: Vec<Standing>,
+}
+
+/// So many sagas stand at the same place, and came there the same way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub definition: String,
+    pub version: u32,
+    pub status: String,
+    /// As their records say it: JSON.
+    pub phase: String,
+    pub steps: String,
+    pub count: u64,
+}
+
+impl Census {
+    /// Without what is still under way.
+    pub fn ended(mut self) -> Self {
+        self.orders.retain(|(status, _)| !matches!(status.as_str(), "created" | "paid"));
+        self.sagas.retain(|saga| saga.has_ended());
+        self
+    }
+}
+
+impl Standing {
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status.as_str(), "completed" | "undone")
+    }
+
+    fn same_place(&self, other: &Self) -> bool {
+        let place = |of: &Self| {
+            (of.version, of.definition.clone(), of.status.clone(), of.phase.clone(), of.steps.clone())
+        };
+        place(self) == place(other)
+    }
+}
+
+impl AddAssign for Census {
+    fn add_assign(&mut self, other: Self) {
+        for (status, count) in other.orders {
+            match self.orders.iter_mut().find(|(known, _)| *known == status) {
+                Some((_, known)) => *known += count,
+                None => self.orders.push((status, count)),
+            }
+        }
+        for saga in other.sagas {
+            match self.sagas.iter_mut().find(|known| known.same_place(&saga)) {
+                Some(known) => known.count += saga.count,
+                None => self.sagas.push(saga),
+            }
+        }
+    }
+}

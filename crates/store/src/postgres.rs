@@ -1,0 +1,358 @@
+//! Any number of processes on one database: what they write meets in row locks, versions and the journal's keys.
+
+mod ask;
+mod batch;
+mod census;
+pub mod connections;
+mod copy;
+mod echoes;
+mod flight;
+mod keep;
+mod letters;
+mod list;
+mod look;
+mod nodelay;
+mod own;
+mod pauses;
+mod prune;
+mod rights;
+mod schema;
+mod signed_out;
+mod url;
+mod watch;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contract::{Message, OrderId, Table, Time};
+use sqlx::Row;
+use sqlx::postgres::{PgDatabaseError, PgRow, PgSeverity};
+
+use super::census::Census;
+use super::pending::Pending;
+use super::{
+    DeadGroup, DeadLetter, DeadlineRow, Echo, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
+    Pause, Progress, Pruned, Read, Standing, Store, Transaction, Vitals, Work, json, keys,
+};
+use connections::{Connections, Limits};
+use watch::Watch;
+
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// How one role goes about with the database.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What `pg_stat_activity` shows: the role, so that a person sees who does what.
+    pub application_name: String,
+    /// At most so many connections. A role that works at one batch at a time needs one, and one for looking.
+    pub connections: u32,
+    /// A statement that takes longer is broken off by the server.
+    pub statement_timeout: Duration,
+    /// Who waits longer for a row is told to start over: [`Error::Conflict`].
+    pub lock_timeout: Duration,
+    /// A process that stops in the middle of a batch holds others up no longer than this.
+    pub idle_in_transaction_timeout: Duration,
+    pub connect_timeout: Duration,
+}
+
+impl Options {
+    pub fn named(application_name: &str) -> Self {
+        Self {
+            application_name: application_name.to_string(),
+            connections: 4,
+            statement_timeout: Duration::from_secs(10),
+            lock_timeout: Duration::from_secs(3),
+            idle_in_transaction_timeout: Duration::from_secs(15),
+            connect_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+pub struct PostgresStore {
+    connections: Connections,
+    pending: Pending,
+    met: batch::Met,
+    watch: Watch,
+    /// Where the last pruning stopped looking.
+    pruned_to: AtomicI64,
+    /// Into a table with policies for this login Postgres copies nothing: its large batches are written as small ones are.
+    may_copy: bool,
+}
+
+/// The answer to a statement that the server broke off should still reach us.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
+
+impl PostgresStore {
+    /// Connects, and brings the tables up to date if it may. If it may not, they must be.
+    pub async fn open(url: &str, options: Options) -> Result<Self, Error> {
+        let bound = schema::ready(url).await?;
+        let limits = Limits {
+            connections: options.connections,
+            connect: options.connect_timeout,
+            answer: options.statement_timeout + ANSWER_GRACE,
+        };
+        Ok(Self {
+            connections: Connections::new(url::working(url, &options)?, limits),
+            pending: Pending::default(),
+            met: batch::Met::default(),
+            watch: Watch::default(),
+            pruned_to: AtomicI64::new(0),
+            may_copy: !bound,
+        })
+    }
+
+    /// Tells the time by another clock than the database's.
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.watch = Watch::of(clock);
+        self
+    }
+
+    async fn time(&self) -> Result<Time, Error> {
+        if let Some(now) = self.watch.now() {
+            return Ok(now);
+        }
+        let asked = sqlx::query("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint");
+        let answer = self.connections.take().await?.rows(asked).await?;
+        let now = answer.first().ok_or_else(|| Error::Unavailable("the clock did not answer".into()))?;
+        Ok(self.watch.set(Time::from_unix_ms(now.try_get(0).map_err(failed)?)))
+    }
+
+    /// What stands in for the database's clock, for statements that look at it themselves.
+    fn own_time_ms(&self) -> Option<i64> {
+        self.watch.own().map(Time::unix_ms)
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
+        let held = self.connections.take().await?;
+        let (pending, met, watch) = (self.pending.clone(), self.met.clone(), self.watch.clone());
+        Ok(Box::new(batch::Batch::new(held, pending, met, watch, self.may_copy)))
+    }
+
+    async fn now(&self) -> Result<Time, Error> {
+        self.time().await
+    }
+
+    async fn check_rights(&self, works: &[Work]) -> Result<(), Error> {
+        self.check(works).await
+    }
+
+    async fn keys(&self) -> Result<Keys, Error> {
+        let rows = self.connections.take().await?.rows(sqlx::query(keys::SQL)).await?;
+        let pair = |row: &PgRow| -> Result<(String, i64), Error> {
+            Ok((row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?))
+        };
+        keys::read(&rows.iter().map(pair).collect::<Result<Vec<_>, _>>()?)
+    }
+
+    async fn due_deadlines(
+        &self,
+        limit: usize,
+        again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error> {
+        self.take_due(limit, again_after_s).await
+    }
+
+    async fn put_off(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
+        self.move_deadlines(keys, by_s).await
+    }
+
+    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
+        self.find_in_flight().await
+    }
+
+    async fn advance_mark(&self) -> Result<(), Error> {
+        self.move_mark().await
+    }
+
+    async fn prune(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
+        self.prune_step(before, limit).await
+    }
+
+    async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
+        look::get(&self.connections, table, id).await
+    }
+
+    async fn get_many(&self, table: Table, ids: &[String]) -> Result<HashMap<String, String>, Error> {
+        look::get_many(&self.connections, table, ids).await
+    }
+
+    async fn progress_of(&self, order_ids: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error> {
+        look::progress_of(&self.connections, order_ids).await
+    }
+
+    async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {
+        look::page(&self.connections, table, after, limit).await
+    }
+
+    async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
+        list::list(&self.connections, table, filter).await
+    }
+
+    async fn history(&self, customer_id: &str, wanted: &History) -> Result<Vec<String>, Error> {
+        look::history(&self.connections, customer_id, wanted).await
+    }
+
+    async fn orders_charged_as(&self, names: &[String]) -> Result<Vec<OrderId>, Error> {
+        look::orders_charged_as(&self.connections, names).await
+    }
+
+    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
+        look::journal_of(&self.connections, order_id).await
+    }
+
+    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
+        look::journal_page(&self.connections, after, limit).await
+    }
+
+    async fn deadlines(&self, limit: usize) -> Result<Vec<DeadlineRow>, Error> {
+        look::deadlines(&self.connections, limit).await
+    }
+
+    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<Standing>, Error> {
+        look::deadlines_of(&self.connections, order_id).await
+    }
+
+    async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
+        letters::some(&self.connections, wanted).await
+    }
+
+    async fn oldest_of_strangers(&self, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        letters::oldest_of_strangers(&self.connections, limit).await
+    }
+
+    async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {
+        letters::of(&self.connections, order_id).await
+    }
+
+    async fn add_echoes(&self, echoes: &[Echo]) -> Result<(), Error> {
+        self.write_echoes(echoes).await
+    }
+
+    async fn echoes_of(&self, order_id: OrderId) -> Result<Vec<Echo>, Error> {
+        self.find_echoes(order_id).await
+    }
+
+    async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error> {
+        letters::groups(&self.connections, limit).await
+    }
+
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
+        letters::one(&self.connections, id).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, Error> {
+        pauses::all(&self.connections).await
+    }
+
+    async fn census(&self, from: Time, to: Time) -> Result<Census, Error> {
+        census::of(&self.connections, from, to).await
+    }
+
+    async fn census_under_way(&self) -> Result<Census, Error> {
+        census::under_way(&self.connections).await
+    }
+
+    async fn sign_out(&self, token: &str, until_s: u64) -> Result<(), Error> {
+        self.remember_signed_out(token, until_s).await
+    }
+
+    async fn is_signed_out(&self, token: &str) -> Result<bool, Error> {
+        self.find_signed_out(token).await
+    }
+
+    async fn vitals(&self) -> Result<Vitals, Error> {
+        let (vitals, behind) = self.take_vitals().await?;
+        // Whoever may only look goes by what is known.
+        if !behind || self.move_mark().await.is_err() {
+            return Ok(vitals);
+        }
+        Ok(self.take_vitals().await?.0)
+    }
+}
+
+/// The same text with each table's name in it, so that every statement stands in the program as it is sent.
+macro_rules! in_table {
+    ($table:expr, $text:ident, $($part:literal),*) => {
+        match $table {
+            contract::Table::Orders => $text!("orders", $($part),*),
+            contract::Table::Submissions => $text!("submissions", $($part),*),
+            contract::Table::Audit => $text!("audit", $($part),*),
+            contract::Table::Products => $text!("products", $($part),*),
+            contract::Table::Discounts => $text!("discounts", $($part),*),
+            contract::Table::Methods => $text!("methods", $($part),*),
+            contract::Table::Carts => $text!("carts", $($part),*),
+            contract::Table::Stock => $text!("stock", $($part),*),
+            contract::Table::Holds => $text!("holds", $($part),*),
+            contract::Table::Payments => $text!("payments", $($part),*),
+            contract::Table::Wallets => $text!("wallets", $($part),*),
+            contract::Table::Notices => $text!("notices", $($part),*),
+            contract::Table::Sagas => $text!("sagas", $($part),*),
+        }
+    };
+}
+
+macro_rules! around {
+    ($name:literal, $before:literal, $after:literal) => {
+        concat!($before, $name, $after)
+    };
+}
+use {around, in_table};
+
+/// Sorts Postgres' codes (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) by what a caller should do.
+pub fn failed(error: sqlx::Error) -> Error {
+    let sqlx::Error::Database(database) = &error else {
+        return match error {
+            sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::Encode(_)
+            | sqlx::Error::RowNotFound => Error::Refused(error.to_string()),
+            // The connection is in trouble, not the message.
+            other => Error::Unavailable(other.to_string()),
+        };
+    };
+    let code = database.code().unwrap_or_default();
+    let why = match database.try_downcast_ref::<PgDatabaseError>().and_then(|error| error.detail()) {
+        // The detail of a check repeats the whole row, which is personal and long.
+        Some(detail) if code == UNIQUE => format!("{error} ({detail}, {code})"),
+        _ => format!("{error} ({code})"),
+    };
+    match (code.get(..2).unwrap_or_default(), code.as_ref()) {
+        (_, UNIQUE | SERIALIZATION | DEADLOCK | LOCK_TIMEOUT) => Error::Conflict(why),
+        (DATA | CARDINALITY | CONSTRAINT | TOO_BIG | RAISED, _) => Error::Refused(why),
+        // Starting or stopping, full, out of connections, read-only, a missing table or permission: no message is
+        // to blame, and none should become a dead letter for it.
+        _ => Error::Unavailable(why),
+    }
+}
+
+/// The server itself says so, and lives on. One that is told to stop may say so after it has committed.
+fn not_committed(error: &sqlx::Error) -> bool {
+    if matches!(error, sqlx::Error::Encode(_)) {
+        // Nothing was sent.
+        return true;
+    }
+    let Some(error) = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+    else {
+        return false;
+    };
+    matches!(error.severity(), PgSeverity::Error) && error.code() != COMPLETION_UNKNOWN
+}
+
+const SERIALIZATION: &str = "40001";
+const COMPLETION_UNKNOWN: &str = "40003";
+const DEADLOCK: &str = "40P01";
+const LOCK_TIMEOUT: &str = "55P03";
+const UNIQUE: &str = "23505";
+
+/// Classes.
+const CARDINALITY: &str = "21";
+const DATA: &str = "22";
+const CONSTRAINT: &str = "23";
+const TOO_BIG: &str = "54";
+const RAISED: &str = "P0";

@@ -1,0 +1,85 @@
+//! Counts rows without holding anybody up. What has ended is read row by row; what is under way is found by what it
+//! waits for.
+
+use std::time::Duration;
+
+use contract::Time;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::connections::Connections;
+use super::{Error, failed};
+use crate::census::{Census, Standing};
+
+/// All of a large shop is read within that, or not at all.
+const AT_MOST: Duration = Duration::from_secs(120);
+
+/// What sagas are grouped by. `offset 0` keeps the document from being read anew for each of its fields.
+macro_rules! places {
+    ($from:literal) => {
+        concat!(
+            "select coalesce(d ->> 'definition', ''), coalesce((d ->> 'version')::bigint, 0), status, coalesce((d -> 'progress' -> 'phase')::text, 'null'),
+                    coalesce((d -> 'progress' -> 'steps')::text, 'null'), count(*)
+             from (select g.status, g.doc::jsonb as d from ",
+            $from,
+            " offset 0) as read group by 1, 2, 3, 4, 5"
+        )
+    };
+}
+
+/// The ids of sagas that have not ended: each has a deadline, or waits for a person.
+macro_rules! under_way {
+    ($rest:expr) => {
+        concat!(
+            "with open (id) as (select key from deadlines union select id from sagas where waiting) ",
+            $rest
+        )
+    };
+}
+
+pub(super) async fn of(pool: &Connections, from: Time, to: Time) -> Result<Census, Error> {
+    let orders = sqlx::query(
+        "select status, count(*) from orders where created_at >= $1 and created_at < $2 group by status",
+    );
+    let sagas = sqlx::query(places!("sagas g where g.created_at >= $1 and g.created_at < $2"));
+    let (from, to) = (from.to_string(), to.to_string());
+    let mut held = pool.take().await?;
+    held.begin_long(AT_MOST).await?;
+    let orders = held.rows(orders.bind(from.clone()).bind(to.clone())).await?;
+    let sagas = held.rows(sagas.bind(from).bind(to)).await?;
+    held.commit().await?;
+    census(&orders, &sagas)
+}
+
+pub(super) async fn under_way(pool: &Connections) -> Result<Census, Error> {
+    let orders = sqlx::query(under_way!(
+        "select o.status, count(*) from open join orders o on o.id = open.id
+         where o.status in ('created', 'paid') group by o.status"
+    ));
+    let sagas = sqlx::query(under_way!(places!("open join sagas g on g.id = open.id")));
+    let mut held = pool.take().await?;
+    let orders = held.rows(orders).await?;
+    census(&orders, &held.rows(sagas).await?)
+}
+
+fn census(orders: &[PgRow], sagas: &[PgRow]) -> Result<Census, Error> {
+    let number = |row: &PgRow, at: usize| row.try_get::<i64, _>(at).map_err(failed).map(i64::unsigned_abs);
+    let text = |row: &PgRow, at: usize| row.try_get::<String, _>(at).map_err(failed);
+    let standing = |row: &PgRow| {
+        Ok(Standing {
+            definition: text(row, 0)?,
+            version: u32::try_from(number(row, 1)?).unwrap_or_default(),
+            status: text(row, 2)?,
+            phase: text(row, 3)?,
+            steps: text(row, 4)?,
+            count: number(row, 5)?,
+        })
+    };
+    Ok(Census {
+        orders: orders
+            .iter()
+            .map(|row| Ok((text(row, 0)?, number(row, 1)?)))
+            .collect::<Result<_, Error>>()?,
+        sagas: sagas.iter().map(standing).collect::<Result<_, Error>>()?,
+    })
+}

@@ -1,0 +1,254 @@
+//! A connection is in one hand at a time, and comes back only if both ends agree on the state that it is in.
+//!
+//! Not sqlx's pool: that one asks every connection for a sign of life when it comes back, one more round trip for
+//! every batch. Here a dead connection is found by whoever uses it next; it then goes, and all idle ones with it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use metrics::METRICS;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
+use sqlx::query::Query;
+use sqlx::{ConnectOptions, PgConnection, Postgres};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::{Error, failed, nodelay, not_committed};
+
+/// A statement as the program holds it, with its values.
+pub type Statement = Query<'static, Postgres, PgArguments>;
+
+#[derive(Clone)]
+pub struct Connections {
+    home: Arc<Home>,
+}
+
+struct Home {
+    options: PgConnectOptions,
+    idle: Mutex<Vec<PgConnection>>,
+    free: Arc<Semaphore>,
+    limits: Limits,
+}
+
+/// How long we wait, on our side of the wire. The server has limits of its own, a little tighter, and names its reason.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    pub connections: u32,
+    /// For a connection: a new one, or one that another batch gives back.
+    pub connect: Duration,
+    pub answer: Duration,
+}
+
+/// A connection in somebody's hand. Whoever drops it in a transaction undoes that.
+pub struct Held {
+    /// Empty once it has failed.
+    connection: Option<PgConnection>,
+    /// A transaction was begun and has not ended.
+    open: bool,
+    /// Something was sent and has not been answered.
+    waiting: bool,
+    answer: Duration,
+    home: Arc<Home>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Connections {
+    pub fn new(options: PgConnectOptions, limits: Limits) -> Self {
+        let free = Arc::new(Semaphore::new(limits.connections.max(1) as usize));
+        Self { home: Arc::new(Home { options, idle: Mutex::default(), free, limits }) }
+    }
+
+    pub async fn take(&self) -> Result<Held, Error> {
+        let home = self.home.clone();
+        let Ok(permit) = timeout(home.limits.connect, home.free.clone().acquire_owned()).await else {
+            let all = home.limits.connections;
+            return Err(Error::Unavailable(format!(
+                "all {all} connections were in use for {} s; allow more, or look for what holds them",
+                home.limits.connect.as_secs()
+            )));
+        };
+        let permit = permit.map_err(|_| Error::Unavailable("the store was closed".into()))?;
+        let idle = home.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => home.connect().await?,
+        };
+        Ok(Held {
+            connection: Some(connection),
+            open: false,
+            waiting: false,
+            answer: home.limits.answer,
+            home,
+            permit: Some(permit),
+        })
+    }
+}
+
+impl Home {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whatever goes wrong here is no message's fault.
+    async fn connect(&self) -> Result<PgConnection, Error> {
+        match timeout(self.limits.connect, self.options.connect()).await {
+            Ok(Ok(connection)) => {
+                nodelay::to_the_server(&self.options).await;
+                Ok(connection)
+            }
+            Ok(Err(error)) => Err(Error::Unavailable(error.to_string())),
+            Err(_) => Err(Error::Unavailable(format!(
+                "nobody answered at {}:{} within {} s",
+                self.options.get_host(),
+                self.options.get_port(),
+                self.limits.connect.as_secs()
+            ))),
+        }
+    }
+}
+
+impl Held {
+    pub async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>, Error> {
+        let at_most = self.answer;
+        let asked = statement.fetch_all(self.connection()?);
+        let answered = timeout(at_most, asked).await;
+        self.judge(answered)
+    }
+
+    /// Several statements that have no values.
+    pub async fn run_all(&mut self, statements: &'static str) -> Result<(), Error> {
+        let at_most = self.answer;
+        let asked = sqlx::raw_sql(statements).execute(self.connection()?);
+        let answered = timeout(at_most, asked).await;
+        self.judge(answered).map(drop)
+    }
+
+    /// Waits for the very end of the answer: outside a transaction, an error in the commit comes after the rows.
+    pub async fn execute(&mut self, statement: Statement) -> Result<u64, Error> {
+        let at_most = self.answer;
+        let asked = statement.execute(self.connection()?);
+        let answered = timeout(at_most, asked).await;
+        Ok(self.judge(answered)?.rows_affected())
+    }
+
+    /// `rows` as `copy … from stdin` wants them. What fails in here fails the transaction that is open.
+    pub(super) async fn copy(&mut self, statement: &'static str, rows: Vec<u8>) -> Result<(), Error> {
+        let at_most = self.answer;
+        let connection = self.connection()?;
+        // The server says that it is ready, and then that it has all of them.
+        METRICS.round_trip();
+        let copied = async {
+            let mut copy = connection.copy_in_raw(statement).await?;
+            copy.send(rows).await?;
+            copy.finish().await
+        };
+        let answered = timeout(at_most, copied).await;
+        self.judge(answered).map(drop)
+    }
+
+    /// A statement that is a transaction of its own. Only the server's plain word says that it was not committed.
+    pub async fn rows_and_commit(&mut self, statement: Statement) -> Result<Vec<PgRow>, Error> {
+        let at_most = self.answer;
+        let asked = statement.fetch_all(self.connection()?);
+        let answered = timeout(at_most, asked).await;
+        self.judge_commit(answered)
+    }
+
+    pub async fn begin(&mut self) -> Result<(), Error> {
+        let at_most = self.answer;
+        let asked = sqlx::raw_sql("begin").execute(self.connection()?);
+        let answered = timeout(at_most, asked).await;
+        self.judge(answered)?;
+        self.open = true;
+        Ok(())
+    }
+
+    /// Begins a transaction for somebody who looks at much, and has time. Its plans are made for its values.
+    pub(super) async fn begin_long(&mut self, at_most: Duration) -> Result<(), Error> {
+        self.begin().await?;
+        self.answer = at_most + self.home.limits.answer;
+        let settings = sqlx::query(
+            "select set_config('statement_timeout', $1, true), set_config('plan_cache_mode', 'force_custom_plan', true)",
+        );
+        self.rows(settings.bind(at_most.as_millis().to_string())).await.map(drop)
+    }
+
+    pub async fn commit(&mut self) -> Result<(), Error> {
+        let at_most = self.answer;
+        let asked = sqlx::raw_sql("commit").execute(self.connection()?);
+        let answered = timeout(at_most, asked).await;
+        self.open = false;
+        self.judge_commit(answered).map(drop)
+    }
+
+    pub fn in_transaction(&self) -> bool {
+        self.open
+    }
+
+    fn connection(&mut self) -> Result<&mut PgConnection, Error> {
+        self.waiting = true;
+        METRICS.round_trip();
+        self.connection.as_mut().ok_or_else(|| Error::Unavailable("the connection was closed".into()))
+    }
+
+    fn judge<T>(&mut self, answered: Answered<T>) -> Result<T, Error> {
+        let error = match answered {
+            Ok(Ok(answer)) => {
+                self.waiting = false;
+                return Ok(answer);
+            }
+            Ok(Err(error)) => failed(error),
+            Err(_) => Error::Unavailable(format!("no answer within {} s", self.answer.as_secs())),
+        };
+        match error {
+            Error::Conflict(_) | Error::Refused(_) => self.waiting = false,
+            Error::Unavailable(_) | Error::Unknown(_) => self.disconnect(),
+        }
+        Err(error)
+    }
+
+    fn judge_commit<T>(&mut self, answered: Answered<T>) -> Result<T, Error> {
+        let sure = matches!(&answered, Ok(Err(error)) if not_committed(error));
+        match (self.judge(answered), sure) {
+            (Ok(answer), _) => Ok(answer),
+            (Err(error), true) => Err(error),
+            (Err(Error::Conflict(why) | Error::Refused(why)), false)
+            | (Err(Error::Unavailable(why) | Error::Unknown(why)), false) => {
+                self.disconnect();
+                Err(Error::Unknown(why))
+            }
+        }
+    }
+
+    fn disconnect(&mut self) {
+        self.connection = None;
+        self.home.idle().clear();
+    }
+}
+
+type Answered<T> = Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>;
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else { return };
+        if self.waiting {
+            // Given up in the middle of something: the server undoes it when it sees the connection gone.
+            return;
+        }
+        if !self.open {
+            self.home.idle().push(connection);
+            return;
+        }
+        let (home, permit) = (self.home.clone(), self.permit.take());
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                let undone = timeout(home.limits.answer, sqlx::raw_sql("rollback").execute(&mut connection));
+                if let Ok(Ok(_)) = undone.await {
+                    home.idle().push(connection);
+                }
+                drop(permit);
+            });
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What came again or failed, added up.
+
+use contract::{OrderId, Role};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::json::{self, unreadable};
+use super::look::{order_id, rows, text};
+use super::{Error, PostgresStore, failed};
+use crate::columns::plain;
+use crate::{ECHOES_OF_MAX, Echo};
+
+impl PostgresStore {
+    pub(super) async fn write_echoes(&self, echoes: &[Echo]) -> Result<(), Error> {
+        const SQL: &str = "
+            insert into echoes (role, message_id, order_id, repeats, failures, why)
+            select role, message_id, order_id::uuid, repeats, failures, why
+            from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
+                as sent (role, message_id, order_id, repeats, failures, why)
+            on conflict (message_id, role) do update set
+                repeats = echoes.repeats + excluded.repeats, failures = echoes.failures + excluded.failures,
+                why = case excluded.why when '' then echoes.why else excluded.why end";
+        let each = |value: fn(&Echo) -> String| echoes.iter().map(value).collect::<Vec<_>>();
+        let count =
+            |value: fn(&Echo) -> u32| echoes.iter().map(|echo| i64::from(value(echo))).collect::<Vec<_>>();
+        let asked = sqlx::query(SQL)
+            .bind(each(|echo| echo.role.name().to_string()))
+            .bind(each(|echo| plain(echo.id.as_str())))
+            .bind(each(|echo| echo.order_id.to_string()))
+            .bind(count(|echo| echo.repeats))
+            .bind(count(|echo| echo.failures))
+            .bind(each(|echo| plain(&echo.why)));
+        self.connections.take().await?.rows_and_commit(asked).await.map(drop)
+    }
+
+    pub(super) async fn find_echoes(&self, of: OrderId) -> Result<Vec<Echo>, Error> {
+        let asked = sqlx::query(
+            "select role, message_id, order_id::text, repeats, failures, why from echoes
+             where order_id = $1::uuid order by message_id, role limit $2",
+        );
+        let asked = asked.bind(of.to_string()).bind(rows(ECHOES_OF_MAX));
+        self.connections.take().await?.rows(asked).await?.iter().map(echo).collect()
+    }
+}
+
+fn echo(row: &PgRow) -> Result<Echo, Error> {
+    let count = |column: &str| {
+        let count: i64 = row.try_get(column).map_err(failed)?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    };
+    Ok(Echo {
+        role: Role::named(text(row, "role")?).ok_or_else(|| unreadable("an echo", "nobody has its role"))?,
+        id: json::id(text(row, "message_id")?)?,
+        order_id: order_id(row)?.ok_or_else(|| unreadable("an echo", "it is about no order"))?,
+        repeats: count("repeats")?,
+        failures: count("failures")?,
+        why: text(row, "why")?.to_string(),
+    })
+}

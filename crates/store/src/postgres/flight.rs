@@ -1,0 +1,231 @@
+//! A message is in flight from the commit that says it to the commit that handles it, and is looked up by that alone.
+//!
+//! The mark says up to which journal row nothing is in flight. Numbers are taken in order, but their transactions
+//! commit in any order: a row may appear below rows that were seen long ago. So the mark stays below every number
+//! that an open transaction may have taken. This is how it knows:
+//!
+//! 1. Whoever takes a number has asked for its transaction's id before (see the default of `journal.seq`). So when
+//!    we read the last number, and *then* draw an id of our own, every number up to that one was taken under an
+//!    older id than ours.
+//! 2. Once no transaction with an older id is open (`pg_snapshot_xmin` has come up to ours), every row up to that
+//!    number is there for all to see, or never will be.
+//!
+//! On a busy database 2 is never true at once; the pair of number and id waits in `meta` for the next call.
+
+use std::time::Duration;
+
+use contract::{Message, Queue};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::connections::Held;
+use super::look::{rows, text, time};
+use super::{Error, InFlight, PostgresStore, Read, failed, json};
+use crate::Unreadable;
+use crate::belief::once_each;
+
+/// The lines of the journal rows that `$rows` picks, without those that were handled and those that lie as open
+/// dead letters. $1 are queues, $2 the role that reads each. The `limit 1` makes Postgres look each of them up by
+/// its key; left to itself it reads the whole journal to compare.
+macro_rules! in_flight {
+    ($rows:literal) => {
+        concat!(
+            " from journal j
+              cross join lateral unnest(string_to_array(j.says, E'\\n')) with ordinality as said (line, place)
+              cross join lateral (select split_part(line, ' ', 1) as queue,
+                                         substr(line, strpos(line, ' ') + 1) collate \"C\" as id) as pair
+              join unnest($1::text[], $2::text[]) as reader (queue, role) on reader.queue = pair.queue
+              left join lateral (
+                select true as known from journal h
+                where h.role = reader.role and h.message_id = pair.id limit 1) as handled on true
+              left join lateral (
+                select true as known from dead_letters d
+                where d.status = 'open' and d.message_id = pair.id and d.queue = pair.queue limit 1) as dead on true
+              where ",
+            $rows,
+            " and j.says <> '' and handled.known is null and dead.known is null"
+        )
+    };
+}
+pub(super) use in_flight;
+
+/// A start after a long outage reads all that was said in it.
+const LOOKS_AT_MOST: Duration = Duration::from_secs(300);
+
+impl PostgresStore {
+    pub(super) async fn find_in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
+        // Of what was said twice (a replay says again), each role's first row.
+        const SQL: &str = concat!(
+            "select found.queue, found.id, kept.seq, kept.role, kept.said, kept.message_id,
+                    case when isfinite(kept.at) then (extract(epoch from kept.at) * 1000)::bigint end as at_ms from (
+                select distinct on (pair.queue, pair.id, j.role) pair.queue, pair.id, j.seq, place",
+            in_flight!("j.seq > $3"),
+            " order by pair.queue, pair.id, j.role, j.seq, place) as found
+             join journal kept on kept.seq = found.seq order by found.seq, found.place"
+        );
+        let mut held = self.connections.take().await?;
+        held.begin_long(LOOKS_AT_MOST).await?;
+        let mark = number(&held.rows(sqlx::query("select value from meta where key = 'mark'")).await?)?;
+        let (queues, readers) = readers();
+        let found = held.rows(sqlx::query(SQL).bind(queues).bind(readers).bind(mark)).await?;
+        held.commit().await?;
+        Ok(once_each(found.iter().map(flying).collect::<Result<_, _>>()?))
+    }
+
+    pub(super) async fn move_mark(&self) -> Result<(), Error> {
+        const LAST: &str =
+            "select case when is_called then last_value else last_value - 1 end from journal_seq";
+        let mut held = self.connections.take().await?;
+        held.begin_long(LOOKS_AT_MOST).await?;
+        // First of all, while we have no id: locking gives us one.
+        let last = number(&held.rows(sqlx::query(LAST)).await?)?;
+        // One at a time: the others wait here.
+        let mark =
+            number(&held.rows(sqlx::query("select value from meta where key = 'mark' for update")).await?)?;
+        let settled = settled(&mut held, last).await?;
+        let mut reached = mark;
+        for _ in 0..PIECES_MAX {
+            let to = settled.min(reached.saturating_add(PIECE_ROWS));
+            if to <= reached {
+                break;
+            }
+            let first = first_in_flight(&mut held, reached, to).await?;
+            reached = first.map_or(to, |first| first.saturating_sub(1));
+            if first.is_some() {
+                break;
+            }
+        }
+        let moved = sqlx::query("update meta set value = greatest(value, $1) where key = 'mark'");
+        held.execute(moved.bind(reached)).await?;
+        held.commit().await
+    }
+
+    pub(super) async fn take_due(
+        &self,
+        limit: usize,
+        again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error> {
+        // Several may ask at once: what one of them has in hand, the others pass over.
+        const SQL: &str = "
+            with clock as (
+                select case when $1::bigint is null then clock_timestamp()
+                            else timestamptz 'epoch' + $1::bigint * interval '1 millisecond' end as now),
+            due as (
+                select key, due, message from deadlines
+                where due <= (select now from clock) order by due, key limit $2 for update skip locked),
+            moved as (
+                update deadlines set due = (select now from clock) + $3::bigint * interval '1 second'
+                where key = any(array(select key from due)))
+            select key, message from due order by due, key";
+        let again_after_s = bounded(again_after_s);
+        let asked = sqlx::query(SQL).bind(self.own_time_ms()).bind(rows(limit)).bind(again_after_s);
+        let taken = self.connections.take().await?.rows(asked).await?;
+        let due = |row: &PgRow| {
+            let key = text(row, "key")?.to_string();
+            let message = json::read_message(text(row, "message")?);
+            let message = message.map_err(|why| Unreadable::deadline(&key, why));
+            Ok((key, message))
+        };
+        taken.iter().map(due).collect()
+    }
+
+    pub(super) async fn move_deadlines(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
+        const SQL: &str = "
+            update deadlines set due = $3::bigint * interval '1 second'
+                + case when $1::bigint is null then clock_timestamp()
+                       else timestamptz 'epoch' + $1::bigint * interval '1 millisecond' end
+            where key = any($2::text[])";
+        let moved = sqlx::query(SQL).bind(self.own_time_ms()).bind(keys.to_vec()).bind(bounded(by_s));
+        self.connections.take().await?.rows(moved).await.map(drop)
+    }
+}
+
+fn bounded(again_after_s: u64) -> i64 {
+    i64::try_from(again_after_s).unwrap_or(i64::MAX).min(AGAIN_AFTER_S_MAX)
+}
+
+/// How much of the journal is looked through at once, and how much in one call: a second's work. When more than
+/// that is written from call to call, the mark falls behind, and catches up in quieter hours.
+const PIECE_ROWS: i64 = 20_000;
+const PIECES_MAX: usize = 10;
+
+/// Most of what is said is handled a moment later, within the same piece: that is found out in one go, and only
+/// what is left over is looked up. Half the time of looking up each.
+async fn first_in_flight(held: &mut Held, from: i64, to: i64) -> Result<Option<i64>, Error> {
+    const SQL: &str = "
+        with piece as materialized (
+            select seq, role, message_id, says from journal where seq > $3 and seq <= $4),
+        pairs as (
+            select piece.seq, pair.queue, reader.role, pair.id from piece
+            cross join lateral unnest(string_to_array(piece.says, E'\\n')) as said (line)
+            cross join lateral (select split_part(line, ' ', 1) as queue,
+                                       substr(line, strpos(line, ' ') + 1) collate \"C\" as id) as pair
+            join unnest($1::text[], $2::text[]) as reader (queue, role) on reader.queue = pair.queue
+            where piece.says <> ''),
+        left_over as materialized (
+            select * from pairs where not exists (
+                select from piece h where h.role = pairs.role and h.message_id = pairs.id))
+        select min(seq) from left_over o
+        where (select true from journal h where h.role = o.role and h.message_id = o.id limit 1) is null
+          and (select true from dead_letters d
+               where d.status = 'open' and d.message_id = o.id and d.queue = o.queue limit 1) is null";
+    let (queues, readers) = readers();
+    let found = held.rows(sqlx::query(SQL).bind(queues).bind(readers).bind(from).bind(to)).await?;
+    let first = found.first().ok_or_else(|| json::unreadable("the journal", "it did not answer"))?;
+    first.try_get(0).map_err(failed)
+}
+
+/// A hundred years: more than that overflows a timestamp before it helps anybody.
+const AGAIN_AFTER_S_MAX: i64 = 100 * 365 * 24 * 3600;
+
+/// Up to which number every row is there that ever will be, as far as we can tell. `last` was the last number
+/// before this transaction had an id.
+async fn settled(held: &mut Held, last: i64) -> Result<i64, Error> {
+    const OPEN: &str = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
+    let own = number(&held.rows(sqlx::query("select pg_current_xact_id()::text::bigint")).await?)?;
+    // A statement of its own: it must see what is open after all that.
+    let oldest_open = number(&held.rows(sqlx::query(OPEN)).await?)?;
+    if oldest_open >= own {
+        return Ok(last);
+    }
+    let waiting =
+        sqlx::query("select value from meta where key in ('settled_seq', 'settled_xid') order by key");
+    let waiting = held.rows(waiting).await?;
+    let value = |at: usize| waiting.get(at).map_or(Ok(0), |row| row.try_get::<i64, _>(0).map_err(failed));
+    let (seq, xid) = (value(0)?, value(1)?);
+    if oldest_open < xid {
+        // Still open, those that the last pair waits for.
+        return Ok(0);
+    }
+    let next = sqlx::query(
+        "update meta set value = case key when 'settled_seq' then $1 else $2 end
+         where key in ('settled_seq', 'settled_xid')",
+    );
+    held.execute(next.bind(last).bind(own)).await?;
+    Ok(seq)
+}
+
+fn flying(row: &PgRow) -> Result<Read<InFlight>, Error> {
+    let seq = row.try_get("seq").map_err(failed)?;
+    let role = text(row, "role")?;
+    Ok(read_flying(row, role).map_err(|why| Unreadable::in_journal(seq, role, why)))
+}
+
+fn read_flying(row: &PgRow, role: &str) -> Result<InFlight, Error> {
+    let (by, at) = (json::id(text(row, "message_id")?)?, time(row, "at_ms")?);
+    Ok(InFlight {
+        role: json::role(role)?,
+        queue: json::queue(text(row, "queue")?)?,
+        message: json::find_said(text(row, "said")?, &by, at, text(row, "id")?)?,
+    })
+}
+
+pub(super) fn number(rows: &[PgRow]) -> Result<i64, Error> {
+    let first = rows.first().ok_or_else(|| json::unreadable("meta", "a row is missing"))?;
+    first.try_get(0).map_err(failed)
+}
+
+/// Every queue, and beside it the role that reads it.
+pub(super) fn readers() -> (Vec<&'static str>, Vec<&'static str>) {
+    Queue::ALL.map(|queue| (queue.name(), queue.reader().name())).into_iter().unzip()
+}

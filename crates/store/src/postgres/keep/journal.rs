@@ -1,0 +1,95 @@
+//! The journal's rows: from arrays in the one statement that keeps a batch, or copied before it when they are many.
+//!
+//! Either way they are numbered in the order in which they were handled, and written in the order of their ids: two
+//! replicas that were handed the same messages wait for each other and do not embrace. Why the transaction's id is
+//! asked for before a number is taken says `flight.rs`.
+
+use contract::MessageId;
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::super::connections::{Held, Statement};
+use super::super::{Error, copy, failed, json};
+use crate::JournalRow;
+use crate::columns::fitting;
+use crate::owed::Handles;
+
+macro_rules! journal {
+    () => {
+        "journalled as (
+            insert into journal (seq, role, message_id, name, hash, order_id, cause, at, outcome, said, says)
+            select numbers.taken[place], role, message_id, name, hash::uuid, order_id::uuid, cause,
+                   timestamptz 'epoch' + at_ms * interval '1 millisecond', outcome, said, says
+            from (select array_agg(case when pg_current_xact_id() is not null then nextval('journal_seq') end) as taken
+                  from generate_series(1, cardinality($1::text[]))) as numbers,
+                 unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+                        $8::text[], $9::text[], $10::text[]) with ordinality
+                as sent (role, message_id, name, hash, order_id, cause, at_ms, outcome, said, says, place)
+            order by role collate \"C\", message_id collate \"C\")"
+    };
+}
+pub(super) use journal;
+
+const ALONE: &str = concat!("with ", journal!(), " select 1");
+
+const NUMBERS: &str = "select case when pg_current_xact_id() is not null then nextval('journal_seq') end
+    from generate_series(1, $1)";
+
+const COPY: &str =
+    "copy journal (seq, role, message_id, name, hash, order_id, cause, at, outcome, said, says)
+    from stdin (format binary)";
+
+pub(super) fn alone(rows: Vec<JournalRow>) -> Statement {
+    bind_journal(sqlx::query(ALONE), rows)
+}
+
+pub(super) fn bind_journal(statement: Statement, rows: Vec<JournalRow>) -> Statement {
+    let handles = Handles::of(&rows);
+    statement
+        .bind(each(&rows, |row| row.role.name()))
+        .bind(each(&rows, |row| row.id.as_str()))
+        .bind(each(&rows, |row| fitting(&row.name)))
+        .bind(each(&rows, |row| row.hash.to_string()))
+        .bind(each(&rows, |row| row.order_id.map(|id| id.to_string())))
+        .bind(each(&rows, |row| row.cause.as_ref().map(MessageId::as_str)))
+        .bind(each(&rows, |row| row.at.unix_ms()))
+        .bind(each(&rows, |row| fitting(&row.outcome)))
+        .bind(each(&rows, json::said))
+        .bind(each(&rows, |row| says(row, &handles)))
+}
+
+fn each<'a, T>(rows: &'a [JournalRow], column: impl Fn(&'a JournalRow) -> T) -> Vec<T> {
+    rows.iter().map(column).collect()
+}
+
+/// In the transaction that is open.
+pub(in crate::postgres) async fn copied(held: &mut Held, rows: &[JournalRow]) -> Result<(), Error> {
+    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let numbers = held.rows(sqlx::query(NUMBERS).bind(count)).await?;
+    let numbers: Vec<i64> =
+        numbers.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
+    let mut numbered: Vec<(i64, &JournalRow)> = numbers.into_iter().zip(rows).collect();
+    numbered.sort_unstable_by_key(|(_, row)| (row.role.name(), &row.id));
+    let handles = Handles::of(rows);
+    let said = rows.iter().flat_map(|row| &row.said).map(|said| said.message.json().len() + 200);
+    let mut copy = copy::Rows::<11>::with_room(rows.len() * 300 + said.sum::<usize>());
+    for (seq, row) in numbered {
+        copy.row().bigint(seq).text(row.role.name()).text(row.id.as_str()).text(&fitting(&row.name));
+        copy.uuid(Uuid::from_bytes(row.hash.to_bytes()));
+        match row.order_id {
+            Some(id) => copy.uuid(id.uuid()),
+            None => copy.null(),
+        };
+        match &row.cause {
+            Some(cause) => copy.text(cause.as_str()),
+            None => copy.null(),
+        };
+        copy.time(row.at).text(&fitting(&row.outcome)).text(&json::said(row)).text(&says(row, &handles));
+    }
+    held.copy(COPY, copy.finish()).await
+}
+
+/// A line for each message that is left to be handled, and queue. No id has a line break in it.
+fn says(row: &JournalRow, handles: &Handles<'_>) -> String {
+    handles.leaves(row).collect::<Vec<_>>().join("\n")
+}

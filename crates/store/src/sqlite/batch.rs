@@ -1,0 +1,167 @@
+//! A batch of up to 256 costs the same few statements as a batch of one, and every 256 more cost one for each table.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use contract::MessageId;
+
+use super::block::{Blocks, Step, blocks, eight, four, in_blocks};
+use super::json::{self, Rows};
+use super::records::keep_records;
+use super::{Error, Pause, PauseChange};
+use crate::owed::Handles;
+use crate::{Changes, DeadChange, JournalRow};
+
+/// All of a batch, by as few statements as there are tables and blocks. They are made ready before its turn at writing
+/// comes, so that the one who writes only has to send them.
+pub(super) fn steps(changes: Changes) -> Result<Vec<Step>, Error> {
+    let Changes { journal, records, deadlines, dead, pauses } = changes;
+    let mut steps = keep_journal(journal)?;
+    steps.extend(keep_records(records)?);
+    let mut set = Vec::new();
+    let mut clear = Rows::new();
+    for (key, deadline) in deadlines {
+        match deadline {
+            Some((due, message)) => set.push((key, due, message)),
+            None => clear.push_text(&key),
+        }
+    }
+    steps.extend(in_blocks(&SET_DEADLINES, set, None, |query, (key, due, message)| {
+        query.bind(key).bind(due.unix_ms()).bind(json::message(&message))
+    })?);
+    steps.extend(whole(CLEAR_DEADLINES, None, clear)?);
+    steps.extend(keep_letters(&dead)?);
+    for change in pauses {
+        steps.push(keep_pause(&change)?);
+    }
+    Ok(steps)
+}
+
+const INSERT_JOURNAL: Blocks = blocks!(
+    "journal",
+    "insert into ",
+    " (role, message_id, name, hash, order_id, cause, at, outcome, said, says) select * from (values ",
+    "(?,?,?,?,?,?,?,?,?,?)",
+    ") where column1 is not null"
+);
+
+const SET_DEADLINES: Blocks = blocks!(
+    "deadlines",
+    "insert into ",
+    " (key, due, message) select * from (values ",
+    "(?,?,?)",
+    ") where column1 is not null
+      on conflict (key) do update set due = excluded.due, message = excluded.message"
+);
+
+const CLEAR_DEADLINES: &str = "delete from deadlines where key in (select value from json_each(?1))";
+
+fn keep_journal(journal: Vec<JournalRow>) -> Result<Vec<Step>, Error> {
+    let handles = Handles::of(&journal);
+    let says = journal.iter().map(|row| {
+        let mut says = Rows::new();
+        handles.leaves(row).for_each(|left| says.push_text(&left));
+        says.finish()
+    });
+    let says: Vec<_> = says.collect();
+    let rows = journal.into_iter().zip(says).collect();
+    let mut words = Words::default();
+    in_blocks(&INSERT_JOURNAL, rows, None, |query, (row, says)| {
+        query
+            .bind(words.of(row.role.name()))
+            .bind(row.id.text())
+            .bind(words.of(&row.name))
+            .bind(row.hash.to_string())
+            .bind(row.order_id.map(|id| id.to_string()))
+            .bind(row.cause.as_ref().map(MessageId::text))
+            .bind(words.of(&row.at.to_string()))
+            .bind(words.of(&row.outcome))
+            .bind(json::said(&row))
+            .bind(words.of(&says))
+    })
+}
+
+/// What many rows say is put down once for all of them.
+#[derive(Default)]
+struct Words(HashSet<Arc<str>>);
+
+impl Words {
+    fn of(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return known.clone();
+        }
+        let new: Arc<str> = text.into();
+        self.0.insert(new.clone());
+        new
+    }
+}
+
+/// Closing comes first: who closes a letter and finds that it died again wants to see it open.
+fn keep_letters(dead: &[DeadChange]) -> Result<Vec<Step>, Error> {
+    let mut bury = Rows::new();
+    let mut close = Rows::new();
+    let mut evict = Rows::new();
+    for change in dead {
+        match change {
+            DeadChange::Bury(letter) => bury.push_json(&json::written(&(letter, letter.origin()))),
+            DeadChange::Evict { id } => evict.push_text(id),
+            DeadChange::Close { id, status } => close.push_json(&json::written(&(id, status))),
+        }
+    }
+    let mut steps = Vec::new();
+    steps.extend(whole(CLOSE_LETTERS, Some("dead_letters"), close)?);
+    steps.extend(whole(BURY_LETTERS, None, bury)?);
+    let evicted = i64::try_from(evict.count()).unwrap_or(i64::MAX);
+    if let Some(step) = whole(EVICT_LETTERS, Some("dead_letters"), evict)? {
+        steps.push(step);
+        steps.push(Step::new(COUNT_EVICTED, Some((1, "meta")), |query| query.bind(evicted))?);
+    }
+    Ok(steps)
+}
+
+/// There are at most as many as roles.
+fn keep_pause(change: &PauseChange) -> Result<Step, Error> {
+    let one = Some((1, "pauses"));
+    match change {
+        PauseChange::Pause(Pause { role, by, why, at }) => {
+            Step::new("insert into pauses (role, paused_by, why, at) values (?1, ?2, ?3, ?4)", one, |query| {
+                query.bind(role.name()).bind(by.clone()).bind(why.clone()).bind(at.to_string())
+            })
+        }
+        PauseChange::Resume(role) => {
+            Step::new("delete from pauses where role = ?1", one, |query| query.bind(role.name()))
+        }
+    }
+}
+
+const CLOSE_LETTERS: &str = "
+    update dead_letters as kept set status = sent.value ->> 1 from json_each(?1) as sent
+    where kept.id = sent.value ->> 0 and kept.status = 'open'";
+
+const BURY_LETTERS: &str = "
+    insert into dead_letters
+        (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status, stranger)
+    select value ->> 'id', value ->> 'queue', value ->> 'message_id', value ->> 'name', value ->> 'by',
+           value ->> 'order_id', value ->> 'cause', value ->> 'code', value ->> 'why', value ->> 'attempts', value ->> 'at',
+           value ->> 'body', 'open', stranger
+    from (select value -> 0 as value, value ->> 1 = 'stranger' as stranger from json_each(?1)) where true
+    on conflict (id) do update set
+        name = excluded.name, said_by = excluded.said_by, cause = excluded.cause, code = excluded.code, why = excluded.why,
+        attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open',
+        stranger = excluded.stranger and dead_letters.stranger and dead_letters.status <> 'replayed'
+    where dead_letters.status <> 'open' or dead_letters.stranger or not excluded.stranger";
+
+const EVICT_LETTERS: &str = "
+    delete from dead_letters
+    where id in (select value from json_each(?1)) and status = 'open' and stranger";
+
+const COUNT_EVICTED: &str = "update meta set value = value + ?1 where key = 'letters_evicted'";
+
+/// All rows in one statement. With `meets`, each must touch one of that table.
+fn whole(sql: &'static str, meets: Option<&'static str>, rows: Rows) -> Result<Option<Step>, Error> {
+    if rows.count() == 0 {
+        return Ok(None);
+    }
+    let sent = rows.count() as u64;
+    Step::new(sql, meets.map(|table| (sent, table)), |query| query.bind(rows.finish())).map(Some)
+}

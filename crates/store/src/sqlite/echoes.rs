@@ -1,0 +1,55 @@
+//! What came again or failed, added up.
+
+use contract::{OrderId, Role};
+use sqlx::sqlite::SqliteRow;
+
+use super::look::{order_id, rows, text};
+use super::{Error, SqliteStore, failed, json};
+use crate::json::unreadable;
+use crate::{ECHOES_OF_MAX, Echo};
+
+impl SqliteStore {
+    pub(super) async fn write_echoes(&self, echoes: &[Echo]) -> Result<(), Error> {
+        let mut open = self.writer.begin().await?;
+        for echo in echoes {
+            sqlx::query(
+                "insert into echoes (role, message_id, order_id, repeats, failures, why) values (?1, ?2, ?3, ?4, ?5, ?6)
+                 on conflict (role, message_id) do update set
+                     repeats = repeats + excluded.repeats, failures = failures + excluded.failures,
+                     why = case excluded.why when '' then why else excluded.why end",
+            )
+            .bind(echo.role.name())
+            .bind(echo.id.to_string())
+            .bind(echo.order_id.to_string())
+            .bind(i64::from(echo.repeats))
+            .bind(i64::from(echo.failures))
+            .bind(echo.why.clone())
+            .execute(open.connection()?)
+            .await
+            .map_err(failed)?;
+        }
+        open.commit().await
+    }
+
+    pub(super) async fn find_echoes(&self, of: OrderId) -> Result<Vec<Echo>, Error> {
+        let kept = sqlx::query("select * from echoes where order_id = ?1 order by message_id, role limit ?2")
+            .bind(of.to_string())
+            .bind(rows(ECHOES_OF_MAX))
+            .fetch_all(&self.readers)
+            .await;
+        kept.map_err(failed)?.iter().map(echo).collect()
+    }
+}
+
+fn echo(row: &SqliteRow) -> Result<Echo, Error> {
+    use sqlx::Row;
+    let count = |column: &str| row.try_get::<u32, _>(column).map_err(failed);
+    Ok(Echo {
+        role: Role::named(text(row, "role")?).ok_or_else(|| unreadable("an echo", "nobody has its role"))?,
+        id: json::id(text(row, "message_id")?)?,
+        order_id: order_id(row)?.ok_or_else(|| unreadable("an echo", "it is about no order"))?,
+        repeats: count("repeats")?,
+        failures: count("failures")?,
+        why: text(row, "why")?.to_string(),
+    })
+}

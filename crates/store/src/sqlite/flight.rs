@@ -1,0 +1,185 @@
+//! A message is in flight from the commit that says it to the commit that handles it, and is looked up by that alone.
+
+use contract::{Message, Queue};
+
+use super::json::{self, Rows};
+use super::look::rows;
+use super::{Error, InFlight, Read, SqliteStore, Vitals, failed};
+use crate::Unreadable;
+use crate::belief::once_each;
+
+/// What follows the `select`: what is left to be handled of the journal rows that `$rows` picks ("queue id" in `q.value`),
+/// without what was handled since and what lies as an open dead letter. ?1 names each queue's reader ([`readers`]).
+/// `cross join` keeps SQLite from turning the order of the loops around.
+macro_rules! in_flight {
+    ($rows:literal) => {
+        concat!(
+            " from journal j cross join json_each(coalesce(j.says, (
+                select json_group_array(t.value || ' ' || (s.value ->> 'id'))
+                from json_each(j.said) s cross join json_each(s.value, '$.to') t))) q
+              where ",
+            $rows,
+            " and j.says is not '[]' and j.said <> '[]'
+              and not exists (
+                select 1 from journal h
+                where h.role = ?1 ->> substr(q.value, 1, instr(q.value, ' ') - 1)
+                  and h.message_id = substr(q.value, instr(q.value, ' ') + 1))
+              and not exists (
+                select 1 from dead_letters d
+                where d.status = 'open' and d.message_id = substr(q.value, instr(q.value, ' ') + 1)
+                  and d.queue = substr(q.value, 1, instr(q.value, ' ') - 1))"
+        )
+    };
+}
+
+pub(super) use in_flight;
+
+impl SqliteStore {
+    pub(super) async fn find_in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
+        // Of what was said twice (a replay says again), each role's first row.
+        const SQL: &str = concat!(
+            "with found as (select q.value as line, min(j.seq) as first, q.key as place",
+            in_flight!("j.seq > coalesce((select value from meta where key = 'mark'), 0)"),
+            " group by q.value, j.role)
+             select substr(line, 1, instr(line, ' ') - 1), substr(line, instr(line, ' ') + 1),
+                    seq, role, said, message_id, at
+             from found join journal on seq = first order by first, place"
+        );
+        let found: Vec<Flying> =
+            sqlx::query_as(SQL).bind(readers()).fetch_all(&self.readers).await.map_err(failed)?;
+        Ok(once_each(found.iter().map(flying).collect()))
+    }
+
+    pub(super) async fn move_mark(&self) -> Result<(), Error> {
+        const SQL: &str = concat!(
+            "select coalesce((select j.seq - 1",
+            in_flight!("j.seq > coalesce((select value from meta where key = 'mark'), 0)"),
+            " order by j.seq limit 1), (select max(seq) from journal), 0)"
+        );
+        // One statement sees one state. What is committed after it has a higher number than all it saw.
+        let mark: i64 =
+            sqlx::query_scalar(SQL).bind(readers()).fetch_one(&self.readers).await.map_err(failed)?;
+        let mut open = self.writer.begin().await?;
+        sqlx::query(
+            "insert into meta (key, value) values ('mark', ?1)
+             on conflict (key) do update set value = max(value, excluded.value)",
+        )
+        .bind(mark)
+        .execute(open.connection()?)
+        .await
+        .map_err(failed)?;
+        open.commit().await
+    }
+
+    /// The mark never passes a message in flight, so that an old one is found in the first rows after it. When it is not,
+    /// although there are more rows, the mark is behind and has to be moved first: true.
+    pub(super) async fn take_vitals(&self) -> Result<(Vitals, bool), Error> {
+        const SQL: &str = concat!(
+            "select (select count(*) from dead_letters where status = 'open' and not stranger),
+                    (select count(*) from dead_letters where status = 'open' and stranger),
+                    (select value from meta where key = 'letters_evicted'),
+                    (select count(*) from deadlines where due <= ?2),
+                    (select j.at",
+            in_flight!(
+                "j.seq > coalesce((select value from meta where key = 'mark'), 0)
+                 and j.seq <= coalesce((select value from meta where key = 'mark'), 0) + 1000"
+            ),
+            " order by j.seq limit 1),
+                    (select max(seq) from journal) > coalesce((select value from meta where key = 'mark'), 0) + 1000"
+        );
+        let now = (self.clock)();
+        type Found = (i64, i64, i64, i64, Option<String>, Option<bool>);
+        let (own, strangers, evicted, due, oldest, more): Found = sqlx::query_as(SQL)
+            .bind(readers())
+            .bind(now.unix_ms())
+            .fetch_one(&self.readers)
+            .await
+            .map_err(failed)?;
+        let oldest = oldest.map(|at| at.parse()).transpose();
+        let oldest_in_flight = oldest.map_err(|why: String| json::unreadable("a time", why))?;
+        let behind = oldest_in_flight.is_none() && more == Some(true);
+        let vitals = Vitals {
+            now,
+            open_dead_letters: own.unsigned_abs() + strangers.unsigned_abs(),
+            strangers_dead_letters: strangers.unsigned_abs(),
+            evicted_dead_letters: evicted.unsigned_abs(),
+            deadlines_due: due.unsigned_abs(),
+            oldest_in_flight,
+        };
+        Ok((vitals, behind))
+    }
+
+    pub(super) async fn take_due(
+        &self,
+        limit: usize,
+        again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error> {
+        let now = (self.clock)();
+        // Most looks find nothing: they should not stand in the writers' line.
+        let due: bool = sqlx::query_scalar("select exists (select 1 from deadlines where due <= ?1)")
+            .bind(now.unix_ms())
+            .fetch_one(&self.readers)
+            .await
+            .map_err(failed)?;
+        if !due {
+            return Ok(Vec::new());
+        }
+        let mut open = self.writer.begin().await?;
+        let taken: Vec<(String, String)> =
+            sqlx::query_as("select key, message from deadlines where due <= ?1 order by due, key limit ?2")
+                .bind(now.unix_ms())
+                .bind(rows(limit))
+                .fetch_all(open.connection()?)
+                .await
+                .map_err(failed)?;
+        let mut keys = Rows::new();
+        taken.iter().for_each(|(key, _)| keys.push_text(key));
+        sqlx::query("update deadlines set due = ?1 where key in (select value from json_each(?2))")
+            .bind(now.plus_s(again_after_s).unix_ms())
+            .bind(keys.finish())
+            .execute(open.connection()?)
+            .await
+            .map_err(failed)?;
+        open.commit().await?;
+        let due = taken.into_iter().map(|(key, message)| {
+            let message = json::read_message(&message).map_err(|why| Unreadable::deadline(&key, why));
+            (key, message)
+        });
+        Ok(due.collect())
+    }
+
+    pub(super) async fn move_deadlines(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
+        let mut all = Rows::new();
+        keys.iter().for_each(|key| all.push_text(key));
+        let mut open = self.writer.begin().await?;
+        sqlx::query("update deadlines set due = ?1 where key in (select value from json_each(?2))")
+            .bind((self.clock)().plus_s(by_s).unix_ms())
+            .bind(all.finish())
+            .execute(open.connection()?)
+            .await
+            .map_err(failed)?;
+        open.commit().await
+    }
+}
+
+/// Queue and id; the row's number, role, what it said, message and time.
+type Flying = (String, String, i64, String, String, String, String);
+
+fn flying(found: &Flying) -> Read<InFlight> {
+    let (_, _, seq, role, ..) = found;
+    read_flying(found).map_err(|why| Unreadable::in_journal(*seq, role, why))
+}
+
+fn read_flying((queue, id, _, role, said, by, at): &Flying) -> Result<InFlight, Error> {
+    Ok(InFlight {
+        role: json::role(role)?,
+        queue: json::queue(queue)?,
+        message: json::find_said(said, &json::id(by)?, json::time(at)?, id)?,
+    })
+}
+
+/// {"queue": "the role that reads it", …}
+pub(super) fn readers() -> String {
+    let pairs = Queue::ALL.map(|queue| format!("\"{}\":\"{}\"", queue.name(), queue.reader().name()));
+    format!("{{{}}}", pairs.join(","))
+}

@@ -1,0 +1,135 @@
+//! Orders and sagas, newest first. Whatever has not ended is found by what it waits for (its deadline, a person, a dead
+//! letter), so that among millions no index has to be written for it with every step of every order.
+
+use contract::Table;
+use sqlx::sqlite::SqlitePool;
+
+use super::look::{NEVER, rows};
+use super::{Error, failed};
+use crate::{Filter, NEW_MAX, UNDER_WAY_MAX, until};
+
+/// An order's total, beside whatever finds it. A saga has none.
+macro_rules! of_total {
+    () => {
+        " and (?8 is null or total_minor >= ?8) and (?9 is null or total_minor <= ?9)
+          and (?10 is null or doc ->> '$.total.currency' = ?10)"
+    };
+}
+
+macro_rules! no_total {
+    () => {
+        " and ?8 is null and ?9 is null and ?10 is null"
+    };
+}
+
+/// One statement for each combination of filters: with "or it was not asked for" no index would be used.
+macro_rules! listing {
+    ($table:literal, $total:expr, $($also:literal),*) => {
+        concat!(
+            "select doc from ", $table,
+            " where created_at >= ?1 and created_at < ?2 and (created_at, id) < (?3, ?4)", $total, $($also,)*
+            " order by created_at desc, id desc limit ?7"
+        )
+    };
+}
+
+macro_rules! listings {
+    ($table:literal, $total:expr, $customer:literal, $filter:expr) => {
+        match ($filter.status.is_some(), $filter.customer_id.is_some()) {
+            // In so many words, or the index of just these would not be used.
+            (true, false) if $filter.status.as_deref() == Some("needs_attention") => {
+                listing!($table, $total, " and status = 'needs_attention'")
+            }
+            (false, false) => listing!($table, $total,),
+            (true, false) => listing!($table, $total, " and status = ?5"),
+            (false, true) => listing!($table, $total, " and ", $customer, " = ?6"),
+            (true, true) => listing!($table, $total, " and status = ?5 and ", $customer, " = ?6"),
+        }
+    };
+}
+
+/// Everything that could have not ended, looked up one by one (`cross join` keeps SQLite from turning that around).
+macro_rules! under_way {
+    ($table:literal, $total:expr, $customer:literal, $step:literal, $not_ended:literal) => {
+        concat!(
+            "select o.doc from (
+                 select key as id from (select key from deadlines order by due limit ?13)
+                 union select id from sagas where status = 'needs_attention'
+                 union select id from (select id from ",
+            $table,
+            " order by created_at desc, id desc limit ?14)
+                 union select order_id from dead_letters where status = 'open' and order_id is not null
+             ) c cross join ",
+            $table,
+            " o on o.id = c.id
+             where o.created_at >= ?1 and o.created_at < ?2 and (o.created_at, o.id) < (?3, ?4)
+               and (?5 is null or o.status = ?5) and (?6 is null or o.",
+            $customer,
+            " = ?6)
+               and (?11 is null or ",
+            $step,
+            " = ?11) and (?12 is null or o.doc ->> 'updated_at' < ?12) and ",
+            $not_ended,
+            $total,
+            " order by o.created_at desc, o.id desc limit ?7"
+        )
+    };
+}
+
+const ORDERS_UNDER_WAY: &str = under_way!(
+    "orders",
+    of_total!(),
+    "customer_id",
+    "(select g.doc ->> 'step' from sagas g where g.id = o.id)",
+    "o.status in ('created', 'paid')"
+);
+
+const SAGAS_UNDER_WAY: &str = under_way!(
+    "sagas",
+    no_total!(),
+    "doc ->> '$.subject.customer_id'",
+    "o.doc ->> 'step'",
+    "o.status not in ('completed', 'undone')"
+);
+
+pub(super) async fn list(pool: &SqlitePool, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
+    let sql = match (table, filter.of_those_under_way()) {
+        (Table::Orders, true) => ORDERS_UNDER_WAY,
+        (Table::Sagas, true) => SAGAS_UNDER_WAY,
+        // The terms of the index in so many words, or it would not be used.
+        (Table::Orders, false) if filter.of_those_that_ended_so() && filter.customer_id.is_none() => {
+            listing!(
+                "orders",
+                of_total!(),
+                " and status in ('cancelled', 'refunded', 'archived') and status = ?5"
+            )
+        }
+        (Table::Orders, false) => listings!("orders", of_total!(), "customer_id", filter),
+        (Table::Sagas, false) => listings!("sagas", no_total!(), "doc ->> '$.subject.customer_id'", filter),
+        (other, _) => {
+            return Err(Error::Refused(format!("{} cannot be listed by time; page it", other.name())));
+        }
+    };
+    let before = filter.before.as_ref().map(|(at, id)| (at.to_string(), id.as_str()));
+    let (before_at, before_id) = before.unwrap_or((NEVER.into(), ""));
+    let asked = sqlx::query_scalar(sql)
+        .bind(filter.from.map_or(String::new(), |at| at.to_string()))
+        .bind(until(filter.to, filter.before.as_ref()).map_or(NEVER.into(), |at| at.to_string()))
+        .bind(before_at)
+        .bind(before_id)
+        .bind(filter.status.as_deref())
+        .bind(filter.customer_id.as_deref())
+        .bind(rows(filter.limit))
+        .bind(filter.totals.from_minor)
+        .bind(filter.totals.to_minor)
+        .bind(filter.totals.currency.as_deref());
+    let asked = match filter.of_those_under_way() {
+        true => asked
+            .bind(filter.step.as_deref())
+            .bind(filter.idle_since.map(|at| at.to_string()))
+            .bind(rows(UNDER_WAY_MAX))
+            .bind(rows(NEW_MAX)),
+        false => asked,
+    };
+    asked.fetch_all(pool).await.map_err(failed)
+}

@@ -175,7 +175,6 @@ pub(crate) fn succeeded(
     let names_try = names_a_try(&payment, &m.data.transaction_id);
     let refund = &mut payment.refunds[at];
     match refund.state {
-        RefundState::Done if refund.outside => Decision::ignored("it is known that this went back"),
         RefundState::Done if current && refund.by_hand.is_none() => {
             if !names_try || refund.transaction_id.is_some() {
                 return Decision::ignored("it is known that this went back");

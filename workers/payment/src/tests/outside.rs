@@ -142,6 +142,17 @@ fn a_refund_of_another_charge_is_not_booked_here() {
 }
 
 #[test]
+fn a_name_of_another_kind_than_the_captures_does_not_tell_of_another_charge() {
+    for (name, booked) in [("pi_7", 2000), ("ch_7", 0)] {
+        let mut books = captured_as(name);
+        let Body::ProviderEvent(mut event) = named("re_1", "20.00") else { unreachable!("it is an event") };
+        event.data.charged_as = vec!["ch_1".into()];
+        books.hear_by(Speaker::PaymentProvider, Body::ProviderEvent(event));
+        assert_eq!(books.payment().refunded_minor, booked, "{name}");
+    }
+}
+
+#[test]
 fn a_refund_that_overtakes_its_capture_waits_for_it() {
     for body in [named("re_1", "20.00"), in_all("20.00")] {
         let mut books = Books::after(&[charge()]);
@@ -203,6 +214,23 @@ fn a_refund_at_the_providers_side_that_crosses_a_return_is_booked_once_the_retur
     let back = event(ProviderEventKind::RefundSucceeded, "re_4", eur("30.00"), Some(&refund_key(1, 4)));
     assert_eq!(books.says(back), "payment.refunded(#1, 30.00 EUR)");
     assert_eq!(books.standing(), "captured, 50.00/50.00, refund done, refund done");
+}
+
+#[test]
+fn a_sum_that_may_hold_a_refund_under_way_is_booked_once_that_has_ended() {
+    let mut books = captured_as("ch_1");
+    books.hear(refund_share(1, eur("20.00")));
+    let held = books.hear_from(Speaker::PaymentProvider, in_all("30.00"), Time::from_unix_ms(2000));
+    let [Deadline::Set { body, .. }] = held.deadlines.as_slice() else { panic!("{:?}", held.outcome) };
+    assert_eq!(books.standing(), "captured, 50.00/0.00, refund asked");
+    let back = event(ProviderEventKind::RefundSucceeded, "re_1", eur("20.00"), Some(&refund_key(1, 1)));
+    books.hear(back);
+    let booked = books.hear_from(Speaker::Timers, (**body).clone(), Time::from_unix_ms(9000));
+    assert_eq!(
+        said(&booked.send),
+        "payment.refunded(outside, 10.00 EUR), provider.told(outside/O/in_all/3000, 10.00 EUR of ch_1)"
+    );
+    assert_eq!(books.standing(), "captured, 50.00/30.00, refund done, refund done");
 }
 
 #[test]

@@ -264,6 +264,7 @@ fn each_refund_knows_since_when_it_has_been_done() {
     books.hear_from(Speaker::PaymentProvider, in_all("20.00"), Time::from_unix_ms(5000));
     books.hear_from(Speaker::PaymentProvider, named("re_1", "20.00"), Time::from_unix_ms(7000));
     books.hear(refund_all());
+    assert_eq!(books.payment().refunds[1].done_at, None, "it is under way");
     books.hear_at(
         event(ProviderEventKind::RefundSucceeded, "re_2", eur("30.00"), Some(&refund_key(0, 1))),
         Time::from_unix_ms(9000),

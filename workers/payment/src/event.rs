@@ -5,9 +5,9 @@ use contract::{
     Body, ChargeStanding, Decision, Money, ProviderEventKind, ProviderRefund, ProviderTold, Time, bodies,
 };
 
-use crate::charge::{MISMATCH, captured, declined, query, timed_out};
 use crate::early::Awaits;
 use crate::record::{Payment, Record, Status};
+use crate::said::{MISMATCH, captured, declined, query, timed_out};
 use crate::told::{self, Source};
 use crate::{confirm, early, later, refund};
 

@@ -5,8 +5,10 @@ use contract::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::confirm::TRIES_MAX;
 use crate::wallet::Wallet;
+
+/// A customer who was declined so often is guessing.
+pub(crate) const TRIES_MAX: usize = 10;
 
 records! {
     pub enum Record { Payment, Wallet }

@@ -5,9 +5,9 @@ use contract::{
     Time, bodies,
 };
 
-use crate::charge::query;
 use crate::outside;
 use crate::record::{Payment, Record, Refund, RefundState, Status};
+use crate::said::query;
 use crate::told::{self, Source};
 
 /// A provider that refuses is asked under a new key this often before a person has to look.

@@ -12,6 +12,7 @@ mod method;
 mod outside;
 mod record;
 mod refund;
+mod refund_event;
 mod said;
 mod told;
 mod wallet;
@@ -93,7 +94,7 @@ impl Worker for PaymentWorker {
             Inbox::WalletChange(m) => write(Write::Change(m)),
             Inbox::WalletRemove(m) => write(Write::Remove(m)),
             Inbox::ProviderEvent(m) => event::heard(known, m, Source::of(message.by), now),
-            Inbox::PaymentHeld(m) => early::look_again(known, m, now),
+            Inbox::PaymentHeld(m) => event::heard_again(known, m, now),
             Inbox::ProviderAnswer(m) => event::answered(known, m, now),
         }
     }

@@ -235,6 +235,11 @@ impl Payment {
         self.charge.as_ref().map_or(&self.unasked, |charge| &charge.transaction_id).as_deref()
     }
 
+    /// Some providers name the charge in events about its refunds: that says nothing about the try.
+    pub(crate) fn names_a_try(&self, transaction_id: &str) -> bool {
+        self.capture_name() != Some(transaction_id)
+    }
+
     /// What people know the payment by: the number on the receipt where it was paid in cash and the shop wrote one, else what
     /// the provider calls it.
     pub fn transaction_id(&self) -> Option<&str> {

@@ -6,12 +6,9 @@ use contract::{
     PaymentIntend, Speaker, Time,
 };
 
-use crate::charge::{self, ALREADY_PAID, GIVEN_UP, UNDER_WAY, provider_charge, refuse};
-use crate::record::{Confirmed, Payment, Record, Status, Try};
+use crate::record::{Confirmed, Payment, Record, Status, TRIES_MAX, Try};
+use crate::said::{self, ALREADY_PAID, GIVEN_UP, OVER_LIMIT, UNDER_WAY, provider_charge, refuse};
 use crate::wallet::{self, Wallet};
-
-/// Whoever was declined so often is guessing.
-pub(crate) const TRIES_MAX: usize = 10;
 
 /// It may come before the saga has asked for the money.
 pub(crate) fn intend(known: Option<Payment>, m: &PaymentIntend, now: Time) -> Decision<Record> {
@@ -134,11 +131,11 @@ pub(crate) fn charge(
             ask.into_iter().fold(Decision::done("confirmed").save(payment), Decision::say)
         }
         refused => {
-            let code = refused.err().unwrap_or("amount_over_limit");
+            let code = refused.err().unwrap_or(OVER_LIMIT);
             charge.failure_code = Some(code.into());
             payment.tries.push(one(Some(code)));
             payment.updated_at = now;
-            let fact = charge::declined(&payment, now);
+            let fact = said::declined(&payment, now);
             Decision::done("it cannot be paid like that").save(payment).say(fact)
         }
     }
@@ -159,7 +156,7 @@ pub(crate) fn declined(
         last.transaction_id = Some(transaction_id.into());
     }
     let payment = payment.turn(Status::AwaitingConfirmation, now);
-    let fact = charge::declined(&payment, now);
+    let fact = said::declined(&payment, now);
     Decision::done("declined; it may be tried again").save(payment).say(fact)
 }
 

@@ -2,9 +2,7 @@
 
 use contract::{BodyHash, Deadline, Decision, PaymentHeld, Time, bodies};
 
-use crate::event;
-use crate::record::{Payment, Record};
-use crate::told::Source;
+use crate::record::Record;
 
 /// Orders come within moments of their payment or not at all; past that, a person should look.
 const HELD_MS: i64 = 60 * 60 * 1000;
@@ -61,16 +59,11 @@ impl Awaits {
     }
 }
 
-/// It is time to look again.
-pub(crate) fn look_again(known: Option<Payment>, m: &bodies::PaymentHeld, now: Time) -> Decision<Record> {
-    if known.is_none() {
-        return hold(&m.event, Awaits::Payment, now);
-    }
-    // The provider answers what it is asked: an event that comes before that was told from outside.
-    let decision = event::heard(known, &m.event, Source::Outside, now);
-    match decision.deadlines.iter().any(|deadline| sets(deadline, &key(&m.event))) {
+/// What became of an event that was held: unless it is held once more, it is looked at no more.
+pub(crate) fn let_go(decision: Decision<Record>, m: &bodies::ProviderEvent) -> Decision<Record> {
+    match decision.deadlines.iter().any(|deadline| sets(deadline, &key(m))) {
         true => decision,
-        false => decision.deadline(Deadline::Clear { key: key(&m.event) }),
+        false => decision.deadline(Deadline::Clear { key: key(m) }),
     }
 }
 

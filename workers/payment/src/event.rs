@@ -5,11 +5,11 @@ use contract::{
     Body, ChargeStanding, Decision, Money, ProviderEventKind, ProviderRefund, ProviderTold, Time, bodies,
 };
 
-use crate::charge::{MISMATCH, captured, declined, query, timed_out};
 use crate::early::Awaits;
 use crate::record::{Payment, Record, Status};
-use crate::told::{self, Source};
-use crate::{confirm, early, later, refund};
+use crate::said::{MISMATCH, captured, declined, query, timed_out};
+use crate::told::{self, STRAY, Source};
+use crate::{confirm, early, later, refund, refund_event};
 
 pub(crate) fn heard(
     known: Option<Payment>,
@@ -30,9 +30,18 @@ pub(crate) fn heard(
         ProviderEventKind::RefundSucceeded if payment.may_be_captured() => {
             early::hold(m, Awaits::Capture, now)
         }
-        ProviderEventKind::RefundSucceeded => refund::succeeded(payment, m, source, now),
-        ProviderEventKind::RefundFailed => refund::failed(payment, m, now),
+        ProviderEventKind::RefundSucceeded => refund_event::succeeded(payment, m, source, now),
+        ProviderEventKind::RefundFailed => refund_event::failed(payment, m, now),
     }
+}
+
+/// It was held, and it is time to look again.
+pub(crate) fn heard_again(known: Option<Payment>, m: &bodies::PaymentHeld, now: Time) -> Decision<Record> {
+    if known.is_none() {
+        return early::hold(&m.event, Awaits::Payment, now);
+    }
+    // The provider answers what it is asked: an event that comes before that was told from outside.
+    early::let_go(heard(known, &m.event, Source::Outside, now), &m.event)
 }
 
 fn succeeded(payment: Payment, m: &bodies::ProviderEvent, source: Source, now: Time) -> Decision<Record> {
@@ -102,7 +111,7 @@ fn captured_again(payment: &Payment, m: &bodies::ProviderEvent, source: Source) 
     }
     let told = (source == Source::Outside).then(|| told::second_charge(m));
     let back = Body::ProviderRefund(ProviderRefund {
-        key: format!("{}{}", refund::STRAY, m.data.transaction_id),
+        key: format!("{STRAY}{}", m.data.transaction_id),
         order_id: payment.order_id,
         transaction_id: m.data.transaction_id.clone(),
         amount: m.data.amount,

@@ -3,8 +3,8 @@
 
 use contract::{Body, Deadline, Decision, Time};
 
-use crate::charge::query;
 use crate::record::{Payment, Record, Status};
+use crate::said::query;
 
 /// So long after it was given up the provider is asked for the first time; then each time after twice as long.
 const FIRST_AFTER_MS: i64 = 10 * 60 * 1000;

@@ -12,8 +12,11 @@ mod method;
 mod outside;
 mod record;
 mod refund;
+mod refund_event;
+mod said;
 mod told;
 mod wallet;
+mod wallet_write;
 
 use contract::{Confirm, Course, Decision, Message, Need, Records, Role, Table, Time, Worker, bodies, inbox};
 
@@ -21,7 +24,7 @@ pub use record::{Charge, Confirmed, Payment, Record, Refund, RefundState, Status
 pub use wallet::{StoredMethod, Wallet};
 
 use told::Source;
-use wallet::Write;
+use wallet_write::Write;
 
 pub struct PaymentWorker;
 
@@ -74,7 +77,8 @@ impl Worker for PaymentWorker {
         let known = message.order_id.and_then(|id| records.get::<Payment>(&id.to_string()).cloned());
         let wallet =
             |customer_id: &str| wallet::need(customer_id).and_then(|need| records.get::<Wallet>(&need.id));
-        let write = |write: Write<'_>| wallet::write(wallet(write.customer_id()), write, &message.id, now);
+        let write =
+            |write: Write<'_>| wallet_write::write(wallet(write.customer_id()), write, &message.id, now);
         match inbox {
             Inbox::PaymentCharge(m) => {
                 let stored = if may_be_stored(m) { wallet(&m.customer_id) } else { None };
@@ -90,7 +94,7 @@ impl Worker for PaymentWorker {
             Inbox::WalletChange(m) => write(Write::Change(m)),
             Inbox::WalletRemove(m) => write(Write::Remove(m)),
             Inbox::ProviderEvent(m) => event::heard(known, m, Source::of(message.by), now),
-            Inbox::PaymentHeld(m) => early::look_again(known, m, now),
+            Inbox::PaymentHeld(m) => event::heard_again(known, m, now),
             Inbox::ProviderAnswer(m) => event::answered(known, m, now),
         }
     }

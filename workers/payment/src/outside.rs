@@ -5,7 +5,7 @@ use contract::{Decision, Money, Time, bodies};
 
 use crate::early::{self, Awaits};
 use crate::record::{Payment, Record, Refund, RefundState, Status};
-use crate::refund::{book, names_a_try, refunded};
+use crate::refund::{book, refunded};
 use crate::told::{self, Source};
 
 /// A refund of this name was not asked for here.
@@ -17,7 +17,7 @@ pub(crate) fn one(
 ) -> Decision<Record> {
     let amount = m.data.amount;
     // Without a name of its own it could not be told from the next one.
-    if !fits(&payment, amount) || !names_a_try(&payment, &m.data.transaction_id) {
+    if !fits(&payment, amount) || !payment.names_a_try(&m.data.transaction_id) {
         return strange();
     }
     let more = amount.minor() - nameless(&payment).min(amount.minor());

@@ -5,8 +5,10 @@ use contract::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::confirm::TRIES_MAX;
 use crate::wallet::Wallet;
+
+/// A customer who was declined so often is guessing.
+pub(crate) const TRIES_MAX: usize = 10;
 
 records! {
     pub enum Record { Payment, Wallet }
@@ -231,6 +233,11 @@ impl Payment {
     /// What the provider calls what it captured.
     pub fn capture_name(&self) -> Option<&str> {
         self.charge.as_ref().map_or(&self.unasked, |charge| &charge.transaction_id).as_deref()
+    }
+
+    /// Some providers name the charge in events about its refunds: that says nothing about the try.
+    pub(crate) fn names_a_try(&self, transaction_id: &str) -> bool {
+        self.capture_name() != Some(transaction_id)
     }
 
     /// What people know the payment by: the number on the receipt where it was paid in cash and the shop wrote one, else what

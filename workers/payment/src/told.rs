@@ -3,7 +3,9 @@
 use contract::{Body, Money, ProviderEvent, ProviderRefund, ProviderTold, Speaker, ToldCharge};
 
 use crate::record::Payment;
-use crate::refund::STRAY;
+
+/// Begins the keys of a second capture, which our books never took in, and of its refund.
+pub(crate) const STRAY: &str = "stray/";
 
 /// Where an event comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,12 +2,10 @@
 //! one of them is the default.
 
 use contract::{
-    Answers, Decision, Expiry, Fault, MessageId, Method, Need, PaymentChoice, Stored, Table, Time, Token,
-    WalletAdd, WalletChange, WalletRemove, clean_text, token_fault,
+    Answers, Expiry, Fault, Method, Need, PaymentChoice, Stored, Table, Time, Token, WalletAdd, WalletChange,
+    WalletRemove, clean_text, token_fault,
 };
 use serde::{Deserialize, Serialize};
-
-use crate::record::Record;
 
 const METHODS_MAX: usize = 20;
 /// Cards are issued for fewer years.
@@ -48,58 +46,9 @@ impl Stored for Wallet {
     }
 }
 
-/// One of the three ways to change a wallet.
-#[derive(Clone, Copy)]
-pub(crate) enum Write<'a> {
-    Add(&'a WalletAdd),
-    Change(&'a WalletChange),
-    Remove(&'a WalletRemove),
-}
-
-impl<'a> Write<'a> {
-    pub(crate) fn customer_id(self) -> &'a str {
-        match self {
-            Write::Add(m) => &m.customer_id,
-            Write::Change(m) => &m.customer_id,
-            Write::Remove(m) => &m.customer_id,
-        }
-    }
-}
-
 /// A customer id that cannot be one is not looked up: not every text can be a key in every database.
 pub(crate) fn need(customer_id: &str) -> Option<Need> {
     customer_fault(customer_id).is_none().then(|| Need::of(Table::Wallets, customer_id))
-}
-
-/// A refusal is remembered with the wallet: its sender waits for the answer there.
-pub(crate) fn write(known: Option<&Wallet>, write: Write<'_>, id: &MessageId, now: Time) -> Decision<Record> {
-    let customer_id = write.customer_id();
-    if let Some(why) = customer_fault(customer_id) {
-        return Decision::parked("customer_invalid", format!("customer_id {why}"));
-    }
-    let mut wallet = known.cloned().unwrap_or_else(|| Wallet {
-        customer_id: customer_id.into(),
-        methods: Vec::new(),
-        answers: Answers::default(),
-        updated_at: now,
-    });
-    let done = match write {
-        Write::Add(m) => wallet.add(m, now),
-        Write::Change(m) => wallet.change(m, now),
-        Write::Remove(m) => wallet.remove(m),
-    };
-    let decision = match &done {
-        Ok(()) => {
-            wallet.updated_at = now;
-            Decision::done("wallet written")
-        }
-        Err(_) => Decision::done("refused"),
-    };
-    assert!(
-        wallet.methods.iter().filter(|one| one.default).count() == usize::from(!wallet.methods.is_empty())
-    );
-    wallet.answers.push(id, done.err());
-    decision.save(wallet)
 }
 
 /// The token to charge. `Err` is the code that the payment is declined with.
@@ -123,7 +72,7 @@ const EXPIRED: &str = "payment_method_expired";
 
 impl Wallet {
     /// Nothing is changed unless all of it is right.
-    fn add(&mut self, m: &WalletAdd, now: Time) -> Result<(), Fault> {
+    pub(crate) fn add(&mut self, m: &WalletAdd, now: Time) -> Result<(), Fault> {
         if self.methods.iter().any(|known| known.method_id == m.method_id) {
             return Ok(());
         }
@@ -150,7 +99,7 @@ impl Wallet {
         Ok(())
     }
 
-    fn change(&mut self, m: &WalletChange, now: Time) -> Result<(), Fault> {
+    pub(crate) fn change(&mut self, m: &WalletChange, now: Time) -> Result<(), Fault> {
         let stored =
             self.methods.iter_mut().find(|stored| stored.method_id == m.method_id).ok_or_else(unknown)?;
         if let Some(expires) = m.expires {
@@ -168,7 +117,7 @@ impl Wallet {
     }
 
     /// The newest of the others takes the default's place.
-    fn remove(&mut self, m: &WalletRemove) -> Result<(), Fault> {
+    pub(crate) fn remove(&mut self, m: &WalletRemove) -> Result<(), Fault> {
         let at =
             self.methods.iter().position(|stored| stored.method_id == m.method_id).ok_or_else(unknown)?;
         let removed = self.methods.remove(at);
@@ -228,6 +177,6 @@ fn unknown() -> Fault {
     Fault::new("id", UNKNOWN, "no such payment method is stored")
 }
 
-fn customer_fault(id: &str) -> Option<String> {
+pub(crate) fn customer_fault(id: &str) -> Option<String> {
     clean_text(id, CUSTOMER_CHARS_MAX).err()
 }

@@ -10,7 +10,7 @@ use contract::{
 
 use crate::Patience;
 use crate::interpreter::{Declined, Overdue, Rule, Undo};
-use crate::record::Subject;
+use crate::subject::Subject;
 
 pub(crate) struct Definition {
     pub(crate) name: &'static str,

@@ -10,6 +10,7 @@ mod moves;
 mod record;
 mod reply;
 mod sketch;
+mod subject;
 
 use contract::{
     Confirm, Course, Decision, Message, Method, Need, Reason, Records, Resolution, Role, Table, Time, Worker,
@@ -22,8 +23,8 @@ pub use sketch::{Flow, Sketch, SketchStep, Traffic, sketches};
 
 use checkout::Definition;
 use interpreter::{Input, Phase, Progress};
-use record::Subject;
 use reply::{Answer, Heard};
+use subject::Subject;
 
 /// How long each step may take before the saga asks again or gives up.
 #[derive(Clone, Copy, Debug)]

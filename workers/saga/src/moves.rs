@@ -7,7 +7,8 @@ use contract::{
 use crate::SagaWorker;
 use crate::checkout::{Definition, Way};
 use crate::interpreter::{Input, Move, Phase, Progress};
-use crate::record::{Attention, Record, Saga, Status, Subject, saga_id};
+use crate::record::{Attention, Record, Saga, Status, saga_id};
+use crate::subject::Subject;
 
 impl SagaWorker {
     /// One move, carried out.

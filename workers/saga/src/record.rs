@@ -1,13 +1,11 @@
 //! What is remembered of a saga; readable as JSON by a person who wonders where an order stands.
 
-use contract::Money;
-use contract::{
-    MessageId, OrderId, PaymentChoice, Reason, Short, StockLine, Stored, Table, Time, Wish, records,
-};
+use contract::{MessageId, OrderId, Reason, Short, Stored, Table, Time, Wish, records};
 use serde::{Deserialize, Serialize};
 
 use crate::checkout::Definition;
 use crate::interpreter::{Phase, Progress};
+use crate::subject::Subject;
 
 records! {
     pub enum Record { Saga }
@@ -77,22 +75,6 @@ pub struct Intervention {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
     pub message_id: MessageId,
-}
-
-/// All that the steps need to know. It does not change, but for what a step's answer adds.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct Subject {
-    pub(crate) order_id: OrderId,
-    pub(crate) return_no: u32,
-    pub(crate) customer_id: String,
-    pub(crate) lines: Vec<StockLine>,
-    pub(crate) total: Money,
-    pub(crate) payment: PaymentChoice,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) transaction_id: Option<String>,
-    /// What went back for a return, if that is less than its share.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) refunded: Option<Money>,
 }
 
 impl Stored for Saga {

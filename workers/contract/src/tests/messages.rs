@@ -61,6 +61,33 @@ fn a_body_that_does_not_fit_is_told_apart_from_one_that_is_no_json() {
 }
 
 #[test]
+fn where_an_object_belongs_a_list_of_its_values_is_refused_and_the_place_is_named() {
+    let event = |amount: &str| {
+        let data = format!(
+            r#"{{"reference":"{ORDER}","transaction_id":"ch_1","amount":{amount},"charged_as":["ch_1"]}}"#
+        );
+        (
+            "payment.webhook",
+            format!(r#"{{"id":"evt_1","type":"payment.succeeded","created":1,"data":{data}}}"#),
+        )
+    };
+    let cart = |items: &str| ("cart.put", format!(r#"{{"customer_id":"c1","items":{items}}}"#));
+    let item = r#"{"sku":"SKU-1","quantity":2}"#;
+    for (name, body) in [event(r#"{"amount":"50.00","currency":"EUR"}"#), cart(&format!("[{item}]"))] {
+        assert!(accept(name, Some("m"), &body).is_ok(), "{body}");
+    }
+    for ((name, body), place) in [
+        (event(r#"["50.00","EUR"]"#), "data.amount"),
+        (cart(r#"[["SKU-1",2]]"#), "items[0]"),
+        (cart(&format!(r#"[{item},["SKU-2",2]]"#)), "items[1]"),
+    ] {
+        let refused = accept(name, Some("m"), &body).unwrap_err();
+        let why = format!("the body of {name} does not fit: {place} must be an object");
+        assert_eq!((refused.code, refused.why), ("body_invalid", why));
+    }
+}
+
+#[test]
 fn who_said_a_message_goes_along_with_it_and_is_named_where_it_is_not_the_usual_one() {
     let message = accept("order.cancel", Some("m"), &cancel()).unwrap();
     assert_eq!((message.by, message.unusual_speaker()), (Speaker::Shop, None));

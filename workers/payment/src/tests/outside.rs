@@ -142,6 +142,17 @@ fn a_refund_of_another_charge_is_not_booked_here() {
 }
 
 #[test]
+fn a_name_of_another_kind_than_the_captures_does_not_tell_of_another_charge() {
+    for (name, booked) in [("pi_7", 2000), ("ch_7", 0)] {
+        let mut books = captured_as(name);
+        let Body::ProviderEvent(mut event) = named("re_1", "20.00") else { unreachable!("it is an event") };
+        event.data.charged_as = vec!["ch_1".into()];
+        books.hear_by(Speaker::PaymentProvider, Body::ProviderEvent(event));
+        assert_eq!(books.payment().refunded_minor, booked, "{name}");
+    }
+}
+
+#[test]
 fn a_refund_that_overtakes_its_capture_waits_for_it() {
     for body in [named("re_1", "20.00"), in_all("20.00")] {
         let mut books = Books::after(&[charge()]);
@@ -206,6 +217,23 @@ fn a_refund_at_the_providers_side_that_crosses_a_return_is_booked_once_the_retur
 }
 
 #[test]
+fn a_sum_that_may_hold_a_refund_under_way_is_booked_once_that_has_ended() {
+    let mut books = captured_as("ch_1");
+    books.hear(refund_share(1, eur("20.00")));
+    let held = books.hear_from(Speaker::PaymentProvider, in_all("30.00"), Time::from_unix_ms(2000));
+    let [Deadline::Set { body, .. }] = held.deadlines.as_slice() else { panic!("{:?}", held.outcome) };
+    assert_eq!(books.standing(), "captured, 50.00/0.00, refund asked");
+    let back = event(ProviderEventKind::RefundSucceeded, "re_1", eur("20.00"), Some(&refund_key(1, 1)));
+    books.hear(back);
+    let booked = books.hear_from(Speaker::Timers, (**body).clone(), Time::from_unix_ms(9000));
+    assert_eq!(
+        said(&booked.send),
+        "payment.refunded(outside, 10.00 EUR), provider.told(outside/O/in_all/3000, 10.00 EUR of ch_1)"
+    );
+    assert_eq!(books.standing(), "captured, 50.00/30.00, refund done, refund done");
+}
+
+#[test]
 fn a_refusal_that_leaves_nothing_is_done_once_it_is_retried() {
     let mut books = captured_as("ch_1");
     books.hear(refund_share(1, eur("20.00")));
@@ -236,10 +264,62 @@ fn each_refund_knows_since_when_it_has_been_done() {
     books.hear_from(Speaker::PaymentProvider, in_all("20.00"), Time::from_unix_ms(5000));
     books.hear_from(Speaker::PaymentProvider, named("re_1", "20.00"), Time::from_unix_ms(7000));
     books.hear(refund_all());
+    assert_eq!(books.payment().refunds[1].done_at, None, "it is under way");
     books.hear_at(
         event(ProviderEventKind::RefundSucceeded, "re_2", eur("30.00"), Some(&refund_key(0, 1))),
         Time::from_unix_ms(9000),
     );
     let times: Vec<_> = books.payment().refunds.iter().map(|refund| refund.done_at).collect();
     assert_eq!(times, [5000, 9000].map(|ms| Some(Time::from_unix_ms(ms))));
+}
+
+#[test]
+fn a_refund_of_nothing_or_in_another_currency_is_not_booked_and_calls_for_a_person() {
+    let dollars = money("20.00", "USD");
+    let in_dollars = event(ProviderEventKind::RefundSucceeded, "re_1", dollars, None);
+    let all_in_dollars = event(ProviderEventKind::RefundSucceeded, "ch_1", dollars, None);
+    for strange in [
+        changed(in_dollars, None),
+        changed(all_in_dollars, Some(dollars)),
+        named("re_1", "0.00"),
+        in_all("0.00"),
+    ] {
+        let mut books = captured_as("ch_1");
+        let heard = books.hear_by(Speaker::PaymentProvider, strange);
+        assert!(matches!(heard.outcome, Outcome::Alarm(_)), "{:?}", heard.outcome);
+        assert_eq!(said(&heard.send), "nothing");
+        assert_eq!(books.standing(), "captured, 50.00/0.00");
+    }
+}
+
+#[test]
+fn a_refund_that_exceeds_what_the_sum_had_told_is_told_on_with_the_rest_alone() {
+    let mut books = captured_as("ch_1");
+    books.hear_by(Speaker::PaymentProvider, in_all("20.00"));
+    let named = books.hear_by(Speaker::PaymentProvider, named("re_1", "25.00"));
+    assert_eq!(
+        said(&named.send),
+        "payment.refunded(outside, 5.00 EUR), provider.told(outside/O/re_1, 5.00 EUR of ch_1)"
+    );
+    assert_eq!(books.standing(), "captured, 50.00/25.00, refund done");
+    assert_eq!(books.payment().refunds[0].amount, eur("25.00"));
+}
+
+/// Two returns that the provider keeps refusing want the same money as a refund at its side.
+#[test]
+fn refusals_make_room_for_what_went_back_from_the_newest_on_and_for_no_more_than_that() {
+    for (outside, left) in [("10.00", [2000, 2000]), ("15.00", [2000, 1500]), ("35.00", [1500, 0])] {
+        let mut books = captured_as("ch_1");
+        for return_no in [1, 2] {
+            books.hear(refund_share(return_no, eur("20.00")));
+            for tries in 1..=3 {
+                let (name, key) = (format!("re_{return_no}_{tries}"), refund_key(return_no, tries));
+                books.hear(event(ProviderEventKind::RefundFailed, &name, eur("20.00"), Some(&key)));
+            }
+        }
+        books.hear_by(Speaker::PaymentProvider, in_all(outside));
+        let payment = books.payment();
+        let wanted: Vec<_> = payment.refunds[..2].iter().map(|refund| refund.amount.minor()).collect();
+        assert_eq!(wanted, left, "{outside}");
+    }
 }

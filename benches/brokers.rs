@@ -8,7 +8,7 @@ use broker::rabbitmq::{self, Options, RabbitBroker};
 use contract::Queue;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use store::Said;
+use store::Emitted;
 
 use crate::{BATCHES, runtime, words};
 
@@ -43,7 +43,7 @@ fn rabbitmq(bencher: Bencher, messages: usize) {
 }
 
 fn measure(bencher: Bencher, broker: &dyn Broker, messages: usize) {
-    let say = |number: usize| Said {
+    let say = |number: usize| Emitted {
         message: Arc::new(words::checkout(number as u64, 2)),
         queues: vec![Queue::Stock],
     };
@@ -54,7 +54,7 @@ fn measure(bencher: Bencher, broker: &dyn Broker, messages: usize) {
         .bench_local_values(|batch: Vec<_>| runtime().block_on(hop(broker, &batch)));
 }
 
-async fn hop(broker: &dyn Broker, batch: &[Said]) {
+async fn hop(broker: &dyn Broker, batch: &[Emitted]) {
     broker.publish(batch).await.unwrap();
     let mut taken = 0;
     while taken < batch.len() {

@@ -31,7 +31,7 @@ async fn open(folder: &Path) -> System {
     let settings = settings::load(Profile::Plain, None, &flags).unwrap().settings;
     let system = System::start(&settings, &Part::all()).await.unwrap();
     for number in 0..words::PRODUCTS {
-        system.door.bring(words::product(number)).await.unwrap();
+        system.ingress.bring(words::product(number)).await.unwrap();
     }
     while !system.store.in_flight().await.unwrap().is_empty() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -43,8 +43,8 @@ async fn fulfil(system: &System, batch: Vec<Message>) {
     let mut facts = system.broker.facts(&["order.fulfilled"]).await;
     let mut open: HashSet<OrderId> = batch.iter().filter_map(|message| message.order_id).collect();
     for message in batch {
-        let door = system.door.clone();
-        tokio::spawn(async move { door.bring(message).await.unwrap() });
+        let ingress = system.ingress.clone();
+        tokio::spawn(async move { ingress.bring(message).await.unwrap() });
     }
     while !open.is_empty() {
         let fact = facts.recv().await.unwrap();

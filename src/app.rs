@@ -3,9 +3,9 @@
 
 mod archive;
 mod courier;
-mod hands;
-mod house;
+mod handlers;
 mod open;
+mod prune;
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -17,13 +17,13 @@ use adapters::mock::MockWorld;
 use anyhow::{Context, Result};
 use axum::Router;
 use broker::Broker;
-use engine::door::Door;
-use engine::echo::Echoes;
 use engine::import;
+use engine::ingress::Ingress;
 use engine::part::{Part, Parts, WORKERS};
 use engine::pause::Paused;
 use engine::probe::{self, Probe};
-use engine::run::{Neighbours, Station};
+use engine::redelivery::RedeliveryRecorder;
+use engine::run::{Consumer, LocalHandlers};
 use engine::timers;
 use gateway::listener::{self, Caps};
 use gateway::{self, Deps, RunFile};
@@ -34,15 +34,15 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use hands::company;
+pub use handlers::dry_run;
 pub(crate) use open::lock;
 pub use open::{look, open_world, publisher, rabbit_options, world_path};
 
 pub struct System {
     pub store: Arc<dyn Store>,
     pub broker: Arc<dyn Broker>,
-    pub door: Door,
-    echoes: Echoes,
+    pub ingress: Ingress,
+    redeliveries: RedeliveryRecorder,
     world: Option<Arc<MockWorld>>,
     parts: Parts,
     /// In a shop to play with.
@@ -88,17 +88,17 @@ impl System {
         };
         let broker = open::broker(settings, parts, &*store).await?;
         let chaos = (purpose == Purpose::Play).then(|| Chaos::around(broker.clone()));
-        let broker = chaos.as_ref().map_or(broker, |chaos| chaos.seat(None));
+        let broker = chaos.as_ref().map_or(broker, |chaos| chaos.faulty_broker(None));
         let stop = CancellationToken::new();
-        let (echoes, keep_echoes) = Echoes::kept(store.clone(), stop.clone());
+        let (redeliveries, record_redeliveries) = RedeliveryRecorder::kept(store.clone(), stop.clone());
         let apart = open::apart(&settings.database_url);
-        let (door, keep_door) =
-            Door::open(store.clone(), broker.clone(), echoes.clone(), apart, stop.clone());
+        let (ingress, run_ingress) =
+            Ingress::open(store.clone(), broker.clone(), redeliveries.clone(), apart, stop.clone());
         let mut system = Self {
             store,
             broker,
-            door,
-            echoes,
+            ingress,
+            redeliveries,
             world,
             parts: parts.clone(),
             chaos,
@@ -109,8 +109,8 @@ impl System {
             stop,
             _lock: lock,
         };
-        system.spawn("the door", keep_door);
-        system.spawn("echoes", keep_echoes);
+        system.spawn("the door", run_ingress);
+        system.spawn("echoes", record_redeliveries);
         system.spawn_workers(settings);
         system.spawn_timers(settings);
         let probe = Probe::new(system.store.clone(), system.broker.clone(), system.parts.clone());
@@ -176,30 +176,42 @@ impl System {
     fn spawn_workers(&mut self, settings: &Settings) {
         let (paused, keep_looking) = Paused::watching(self.store.clone(), self.stop.clone());
         let here = WORKERS.into_iter().filter(|(role, _)| self.parts.contains(&Part::Worker(*role)));
-        let hands: Vec<_> = here
-            .filter_map(|(role, queues)| Some((hands::hand(role, settings, self.world.as_ref())?, queues)))
+        let handlers: Vec<_> = here
+            .filter_map(|(role, queues)| {
+                Some((handlers::handler(role, settings, self.world.as_ref())?, queues))
+            })
             .collect();
-        if hands.is_empty() {
+        if handlers.is_empty() {
             return;
         }
-        let neighbours = Neighbours::of(hands.iter().map(|(hand, _)| hand.clone()));
+        let local_handlers = LocalHandlers::of(handlers.iter().map(|(handler, _)| handler.clone()));
         if let Some(chaos) = &self.chaos {
-            chaos.separates(neighbours.clone());
+            chaos.separates(local_handlers.clone());
         }
-        for (hand, queues) in hands {
+        for (handler, queues) in handlers {
             let (store, broker, paused) = (self.store.clone(), self.broker.clone(), paused.clone());
-            let portions = open::portions(settings, self.door.crowd());
-            let neighbours = neighbours.clone();
-            let (echoes, pace) = (self.echoes.clone(), open::pace(&settings.database_url));
-            let name = hand.role().name();
-            let station = Station { store, broker, hand, queues, portions, paused, neighbours, echoes, pace };
-            let seats = open::seats(&settings.database_url, &self.parts);
+            let batch_size = open::batch_size(settings, self.ingress.backpressure());
+            let local_handlers = local_handlers.clone();
+            let (redeliveries, linger) = (self.redeliveries.clone(), open::linger(&settings.database_url));
+            let name = handler.role().name();
+            let consumer = Consumer {
+                store,
+                broker,
+                handler,
+                queues,
+                batch_size,
+                paused,
+                local_handlers,
+                redeliveries,
+                linger,
+            };
+            let concurrency = open::concurrency(&settings.database_url, &self.parts);
             if let Some(chaos) = self.chaos.clone() {
-                self.spawn(name, chaos.keep_alive(station, seats, self.stop.clone()));
+                self.spawn(name, chaos.keep_alive(consumer, concurrency, self.stop.clone()));
                 continue;
             }
-            for _ in 0..seats {
-                self.spawn(name, station.clone().run(self.stop.clone()));
+            for _ in 0..concurrency {
+                self.spawn(name, consumer.clone().run(self.stop.clone()));
             }
         }
         self.spawn("pauses", keep_looking);
@@ -213,17 +225,17 @@ impl System {
         self.spawn("timers", timers::run(store.clone(), broker.clone(), stop.clone()));
         self.spawn("the import of dead letters", import::run(store.clone(), broker, stop.clone()));
         if let Some(world) = self.world.clone() {
-            let way = courier::Way::of(settings, &self.door);
+            let way = courier::Way::of(settings, &self.ingress);
             self.spawn("courier", courier::bring_events(world, way, stop.clone()));
         }
         let keep_archive = archive::keep_archive(
             store.clone(),
-            self.door.clone(),
+            self.ingress.clone(),
             settings.archive_after_days,
             stop.clone(),
         );
         self.spawn("the archive", keep_archive);
-        self.spawn("housekeeping", house::keep_house(store, settings.journal_keep_days, stop));
+        self.spawn("housekeeping", prune::prune_loop(store, settings.journal_keep_days, stop));
     }
 
     /// The gateway has all pages; every other process shows how it is.
@@ -241,15 +253,15 @@ impl System {
             self.spawn_listener("the listener", settings, listener, vital);
             return Ok(());
         }
-        let (store, broker, door) = (self.store.clone(), self.broker.clone(), self.door.clone());
+        let (store, broker, ingress) = (self.store.clone(), self.broker.clone(), self.ingress.clone());
         let world = match &self.world {
             Some(world) => world.clone(),
             // Whoever compares our books with everybody's reads theirs.
             None => open_world(settings).await?,
         };
         let stop = self.stop.clone();
-        let (company, chaos) = (hands::company(settings), self.chaos.clone());
-        let deps = Deps { store, broker, door, probe, company, world, chaos, stop };
+        let (dry_run, chaos) = (handlers::dry_run(settings), self.chaos.clone());
+        let deps = Deps { store, broker, ingress, probe, dry_run, world, chaos, stop };
         let gateway = gateway::open(settings, deps, self.run.as_ref().map(|(_, run)| run)).await?;
         self.spawn("the gateway", gateway::serve(gateway, listener, vital, Caps::of(settings)));
         Ok(())

@@ -237,13 +237,13 @@ async fn deadline_is_late(store: &dyn Store) -> Result<bool, store::Error> {
 }
 
 async fn look_at_broker(options: &rabbitmq::Options, paused: &[Role], found: &mut Findings) {
-    match rabbitmq::knock(options).await {
+    match rabbitmq::ping(options).await {
         Ok(()) => {}
-        Err(rabbitmq::Shut::Away(why)) => {
+        Err(rabbitmq::ConnectError::Away(why)) => {
             let fix = "see that it runs and that host and port of --amqp-url are right";
             return found.add("broker", Level::Error, why, fix);
         }
-        Err(rabbitmq::Shut::Refused(why)) => {
+        Err(rabbitmq::ConnectError::Refused(why)) => {
             let fix = "correct user, password and virtual host of --amqp-url, or the user's permissions";
             return found.add("broker", Level::Error, why, fix);
         }

@@ -193,7 +193,7 @@ async fn tell(system: &System, name: &str, body: serde_json::Value) {
     let message_id = Some(format!("{name} {}", body["order_id"]));
     let raw = Raw { message_id, name: name.into(), body: body.to_string().into(), ..Raw::default() };
     let message = Message::accept(crate::support::usual(&raw.name), &raw, Time::default()).unwrap();
-    system.door.accept(message).await.unwrap();
+    system.ingress.accept(message).await.unwrap();
     let at_rest = async {
         let mut look = tokio::time::interval(Duration::from_millis(5));
         while !system.store.in_flight().await.unwrap().is_empty() {

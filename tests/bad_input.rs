@@ -323,7 +323,7 @@ async fn outcomes(folder: &Folder) -> Vec<String> {
 #[test]
 fn at_the_http_door_every_refusal_is_a_problem_with_a_code() {
     let shop = Shop::open();
-    let door = shop.system.door();
+    let ingress = shop.system.ingress();
     let message = |id: &str, body: &str| {
         format!(r#"{{"type":"order.cancel","message_id":"{id}","body":{body}}}"#).into_bytes()
     };
@@ -351,11 +351,12 @@ fn at_the_http_door_every_refusal_is_a_problem_with_a_code() {
         ("70 KiB", message("m", &format!("\"{}\"", "x".repeat(70 << 10))), 413, "body_too_large"),
         ("a MiB", message("m", &format!("\"{}\"", "x".repeat(1 << 20))), 413, "BODY_TOO_LARGE"),
     ] {
-        let (was, problem) = door.post("/admin/messages", &body).unwrap();
+        let (was, problem) = ingress.post("/admin/messages", &body).unwrap();
         assert_eq!((was, problem["code"].as_str()), (status, Some(code)), "{what}: {problem}");
         assert!(!problem["detail"].as_str().unwrap().is_empty() && problem["status"] == status, "{problem}");
     }
-    let stranger = crate::support::http::post(door.address(), "guessed", "/admin/messages", b"{}").unwrap();
+    let stranger =
+        crate::support::http::post(ingress.address(), "guessed", "/admin/messages", b"{}").unwrap();
     assert_eq!((stranger.0, stranger.1["code"].as_str()), (401, Some("UNAUTHORIZED")));
     shop.close();
 }

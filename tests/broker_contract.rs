@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use broker::Delivery;
 use contract::{Body, Message, MessageId, Queue, Role, Time, bodies};
-use store::{JournalRow, Said};
+use store::{Emitted, JournalRow};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -160,7 +160,7 @@ async fn what_rested_is_all_there_when_it_is_taken_from_again(broker: Harness) {
 }
 
 async fn a_retry_comes_after_its_delay_with_one_more_attempt(broker: Harness) {
-    let delay = retry::LADDER[0];
+    let delay = retry::RETRY_DELAYS[0];
     broker.publish(&said(0..1)).await;
     for attempt in 0..2 {
         let taken = broker.take(Queue::Order, 10).await;
@@ -189,16 +189,16 @@ async fn a_retry_holds_nobody_up(broker: Harness) {
 async fn what_waits_for_another_try_survives_who_keeps_it(mut broker: Harness) {
     broker.publish(&said(0..1)).await;
     let failed = broker.take(Queue::Order, 1).await;
-    broker.broker.retry(&failed[0], retry::LADDER[0]).await.unwrap();
+    broker.broker.retry(&failed[0], retry::RETRY_DELAYS[0]).await.unwrap();
     broker.die().await;
     assert_eq!(numbers(&broker.take(Queue::Order, 10).await), [0]);
 }
 
 async fn a_fact_for_no_queue_is_no_failure_and_listeners_hear_it(broker: Harness) {
-    broker.publish(&[Said { message: fact(1), queues: Vec::new() }]).await;
+    broker.publish(&[Emitted { message: fact(1), queues: Vec::new() }]).await;
     let (mut one, mut other) = (broker.broker.facts(&[]).await, broker.broker.facts(&[]).await);
-    broker.publish(&[Said { message: fact(2), queues: Vec::new() }, say(3, &[Queue::Order])]).await;
-    broker.publish(&[Said { message: fact(4), queues: vec![Queue::Saga] }]).await;
+    broker.publish(&[Emitted { message: fact(2), queues: Vec::new() }, say(3, &[Queue::Order])]).await;
+    broker.publish(&[Emitted { message: fact(4), queues: vec![Queue::Saga] }]).await;
     for listener in [&mut one, &mut other] {
         for expected in [2, 4] {
             let heard = timeout(SOON, listener.recv()).await.unwrap().unwrap();
@@ -210,13 +210,13 @@ async fn a_fact_for_no_queue_is_no_failure_and_listeners_hear_it(broker: Harness
 
 async fn who_wants_one_kind_of_fact_hears_it_and_whoever_comes_later_hears_more(broker: Harness) {
     let mut ends = broker.broker.facts(&["order.fulfilled"]).await;
-    broker.publish(&[Said { message: fact(1), queues: Vec::new() }]).await;
+    broker.publish(&[Emitted { message: fact(1), queues: Vec::new() }]).await;
     assert_eq!(timeout(SOON, ends.recv()).await.unwrap().unwrap().id, id(1));
     let json = fact(2).json().to_string();
     let paid = Message::restore(id(2), None, Time::default(), "order.archived", &json).unwrap();
-    let paid = Said { message: Arc::new(paid), queues: Vec::new() };
+    let paid = Emitted { message: Arc::new(paid), queues: Vec::new() };
     let mut all = broker.broker.facts(&[]).await;
-    broker.publish(&[paid, Said { message: fact(3), queues: Vec::new() }]).await;
+    broker.publish(&[paid, Emitted { message: fact(3), queues: Vec::new() }]).await;
     for expected in [2, 3] {
         assert_eq!(timeout(SOON, all.recv()).await.unwrap().unwrap().id, id(expected));
     }
@@ -296,16 +296,16 @@ async fn publishing_again_is_delivering_again(broker: Harness) {
 
 // ---- what is said ----------------------------------------------------------------------------------------
 
-fn said(numbers: std::ops::Range<u64>) -> Vec<Said> {
+fn said(numbers: std::ops::Range<u64>) -> Vec<Emitted> {
     numbers.map(|n| say(n, &[Queue::Order])).collect()
 }
 
-fn say(n: u64, queues: &[Queue]) -> Said {
+fn say(n: u64, queues: &[Queue]) -> Emitted {
     let body = Body::OrderArchive(bodies::OrderArchive {
         order_id: contract::OrderId::new(uuid(n)),
         ..Default::default()
     });
-    Said { message: Arc::new(Message::new(id(n), Time::default(), body)), queues: queues.to_vec() }
+    Emitted { message: Arc::new(Message::new(id(n), Time::default(), body)), queues: queues.to_vec() }
 }
 
 fn fact(n: u64) -> Arc<Message> {
@@ -326,7 +326,7 @@ fn numbers(deliveries: &[Delivery]) -> Vec<u64> {
     deliveries.iter().map(|one| u64::try_from(number(one)).unwrap()).collect()
 }
 
-fn row(role: Role, message: &Message, said: Vec<Said>) -> JournalRow {
+fn row(role: Role, message: &Message, said: Vec<Emitted>) -> JournalRow {
     JournalRow {
         role,
         id: message.id.clone(),

@@ -12,7 +12,7 @@ use contract::{Role, Table};
 use serde_json::{Value, json};
 use store::Store;
 
-use crate::support::system::{Door, QUICK, System};
+use crate::support::system::{Ingress, QUICK, System};
 use crate::support::{self, Folder, PATIENCE, block_on, new_id, order, pause, until_stored};
 
 const EVERYWHERE: [&str; 4] = ["taken", "decided", "committed", "published"];
@@ -41,8 +41,8 @@ fn fail_points() -> Vec<String> {
     let roles = || WORKERS.iter().chain(&ADAPTERS);
     let inside = EVERYWHERE.iter().flat_map(|point| roles().map(move |role| format!("{point}:{role}")));
     let outside = ADAPTERS.iter().map(|role| format!("{OUTSIDE}:{role}"));
-    let door = AT_THE_DOOR.iter().map(|point| format!("{point}:{}", Role::Gateway));
-    let points = inside.chain(outside).chain(door);
+    let ingress = AT_THE_DOOR.iter().map(|point| format!("{point}:{}", Role::Gateway));
+    let points = inside.chain(outside).chain(ingress);
     points.flat_map(|point| TIMES.map(|times| format!("{point}:{times}"))).collect()
 }
 
@@ -92,7 +92,7 @@ fn stocked() -> Folder {
     let folder = Folder::new();
     let system = System::start(&folder, QUICK);
     let rare = json!({"sku": RARE, "title": "The only one", "price": {"amount": "40.00", "currency": "EUR"}, "on_hand": 1});
-    assert_eq!(system.door().send("product.upsert", "crash-rare", &rare).unwrap().0, 202);
+    assert_eq!(system.ingress().send("product.upsert", "crash-rare", &rare).unwrap().0, 202);
     block_on(async {
         let store = folder.store().await;
         until_stored("rest", async || support::at_rest(&store).await).await;
@@ -135,7 +135,7 @@ impl Play {
         while Instant::now() < until {
             let mut died = false;
             for (name, id, body) in self.cues(folder, store).await {
-                match system.door().send(name, &id, &body) {
+                match system.ingress().send(name, &id, &body) {
                     Ok((202, _)) => _ = self.answered.insert(id),
                     Ok((503, _)) => {}
                     Ok((status, answer)) => panic!("{name} was answered with {status}: {answer}"),
@@ -293,7 +293,7 @@ fn under_load_and_killed_again_and_again_no_order_that_was_answered_for_is_lost(
                 child.kill_9();
             }
             let system = System::start(&folder, QUICK);
-            crowd.open(Some(system.door().clone()));
+            crowd.open(Some(system.ingress().clone()));
             crowd.wait_for_answers(1 + dice.below(60));
             system.kill_9();
         }
@@ -313,10 +313,10 @@ fn asked_to_stop_it_finishes_what_is_in_hand_and_goes_on_next_time() {
         }
         for _ in 0..2 {
             let system = System::start(&folder, QUICK);
-            crowd.open(Some(system.door().clone()));
+            crowd.open(Some(system.ingress().clone()));
             crowd.wait_for_answers(40);
             // Somebody who has connected and says nothing is not waited for.
-            let silent = std::net::TcpStream::connect(system.door().address()).unwrap();
+            let silent = std::net::TcpStream::connect(system.ingress().address()).unwrap();
             let asked = Instant::now();
             let log = system.log.clone();
             assert_eq!(system.terminate(), 0, "{}", folder.read(&log));
@@ -332,7 +332,7 @@ fn asked_to_stop_it_finishes_what_is_in_hand_and_goes_on_next_time() {
 /// Customers who ask again, under the same id, until they are answered.
 #[derive(Default)]
 struct Crowd {
-    door: Mutex<Option<Door>>,
+    ingress: Mutex<Option<Ingress>>,
     answered: Mutex<Vec<(String, &'static str)>>,
     over: AtomicBool,
 }
@@ -354,8 +354,8 @@ impl Crowd {
             let body = json!({"order_id": id, "customer_id": "customer-1", "items": [{"sku": sku, "quantity": 1}],
                 "payment": {"method": "card", "token": token}, "contact": {"email": "reader@example.org"}});
             while !self.over.load(Ordering::Relaxed) {
-                let door = self.door.lock().unwrap().clone();
-                match door.map(|door| door.send("checkout.submit", &id, &body)) {
+                let ingress = self.ingress.lock().unwrap().clone();
+                match ingress.map(|ingress| ingress.send("checkout.submit", &id, &body)) {
                     Some(Ok((202, _))) => {
                         self.answered.lock().unwrap().push((id, ends));
                         break;
@@ -367,8 +367,8 @@ impl Crowd {
         }
     }
 
-    fn open(&self, door: Option<Door>) {
-        *self.door.lock().unwrap() = door;
+    fn open(&self, ingress: Option<Ingress>) {
+        *self.ingress.lock().unwrap() = ingress;
     }
 
     fn wait_for_answers(&self, more: u64) {

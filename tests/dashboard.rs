@@ -32,7 +32,7 @@ impl Office {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.system.door().address()
+        self.system.ingress().address()
     }
 
     /// Somebody's browser, with nothing in it.

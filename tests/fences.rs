@@ -185,7 +185,7 @@ fn the_unmaintained_crate_stays_in_one_file() {
     let word = ["backoff", "::"].concat();
     none(
         &using(&word, |path| path == "crates/retry/src/lib.rs"),
-        "Use `retry::Delays` or `retry::LADDER`: when the crate is replaced, one file changes.",
+        "Use `retry::Delays` or `retry::RETRY_DELAYS`: when the crate is replaced, one file changes.",
     );
 }
 

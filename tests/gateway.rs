@@ -44,18 +44,18 @@ impl Gate {
     }
 
     pub(crate) fn stranger(&self) -> Web {
-        Web::stranger(self.shop.system.door().address())
+        Web::stranger(self.shop.system.ingress().address())
     }
 
     pub(crate) fn customer(&self, id: &str) -> Web {
-        Web::customer(self.shop.system.door().address(), id)
+        Web::customer(self.shop.system.ingress().address(), id)
     }
 
     pub(crate) fn admin(&self) -> Web {
-        Web::admin(self.shop.system.door().address())
+        Web::admin(self.shop.system.ingress().address())
     }
 
     pub(crate) fn with_token(&self, token: &str) -> Web {
-        Web::with_token(self.shop.system.door().address(), token)
+        Web::with_token(self.shop.system.ingress().address(), token)
     }
 }

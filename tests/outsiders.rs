@@ -11,7 +11,7 @@ use lapin::message::BasicGetMessage;
 use lapin::options::{BasicGetOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
-use store::Said;
+use store::Emitted;
 use tokio::time::timeout;
 
 use crate::asyncapi::messages::commands;
@@ -219,7 +219,7 @@ async fn whatever_is_odd_is_handled_or_tells_its_sender_what_to_change() {
     }
 }
 
-fn reply(id: &str, queue: &str, correlation_id: Option<&str>) -> Said {
+fn reply(id: &str, queue: &str, correlation_id: Option<&str>) -> Emitted {
     let order_id = ORDER.parse().unwrap();
     let event = bodies::OrderFulfilled { order_id, customer_id: "c".into(), at: Time::default() };
     let body = Body::Reply(Reply {
@@ -227,7 +227,7 @@ fn reply(id: &str, queue: &str, correlation_id: Option<&str>) -> Said {
         reply_to: ReplyTo::new(queue, correlation_id).unwrap(),
         ending: Ending::Fulfilled(event),
     });
-    Said {
+    Emitted {
         message: Message::new(MessageId::new(id).unwrap(), Time::default(), body).into(),
         queues: Vec::new(),
     }

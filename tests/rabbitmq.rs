@@ -15,7 +15,7 @@ use broker::{Broker, Delivery, State};
 use contract::{Body, Message, MessageId, Queue, Time, bodies};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
-use store::Said;
+use store::Emitted;
 use uuid::Uuid;
 
 use crate::support::PATIENCE;
@@ -179,7 +179,7 @@ async fn a_message_id_of_255_bytes_goes_through_and_a_longer_one_cannot_be_made(
         ..Default::default()
     });
     let message = Message::new(MessageId::new(&id).unwrap(), Time::default(), body);
-    let said = Said { message: Arc::new(message), queues: vec![Queue::Order] };
+    let said = Emitted { message: Arc::new(message), queues: vec![Queue::Order] };
     broker.publish(&[said]).await.unwrap();
     assert_eq!(take(&*broker, Queue::Order).await[0].message.id.as_str(), id);
     assert!(MessageId::new(&(id + "y")).is_none());
@@ -216,7 +216,7 @@ async fn an_outsider_hears_facts_as_plain_single_messages() {
         "order.fulfilled",
         &json,
     );
-    let facts = vec![Said { message: Arc::new(fact.unwrap()), queues: vec![Queue::Saga] }; 3];
+    let facts = vec![Emitted { message: Arc::new(fact.unwrap()), queues: vec![Queue::Saga] }; 3];
     broker.publish(&facts).await.unwrap();
     for _ in &facts {
         let heard = channel.basic_get(queue.as_str().into(), Default::default()).await.unwrap().unwrap();
@@ -238,13 +238,13 @@ async fn an_outsider_hears_facts_as_plain_single_messages() {
 
 // ---- helpers ---------------------------------------------------------------------------------------------
 
-fn say(n: u64, queue: Queue) -> Said {
+fn say(n: u64, queue: Queue) -> Emitted {
     let uuid = Uuid::from_u128(u128::from(n));
     let body = Body::OrderArchive(bodies::OrderArchive {
         order_id: contract::OrderId::new(uuid),
         ..Default::default()
     });
-    Said {
+    Emitted {
         message: Arc::new(Message::new(MessageId::from(uuid), Time::default(), body)),
         queues: vec![queue],
     }
@@ -260,7 +260,7 @@ async fn take(broker: &dyn Broker, queue: Queue) -> Vec<Delivery> {
 }
 
 /// As every caller does: until it is confirmed. How often it was not.
-async fn publish(broker: &dyn Broker, said: &[Said]) -> u64 {
+async fn publish(broker: &dyn Broker, said: &[Emitted]) -> u64 {
     let (mut failed, since) = (0, Instant::now());
     while let Err(why) = broker.publish(said).await {
         assert!(since.elapsed() < PATIENCE, "it cannot be published: {why}");

@@ -35,7 +35,7 @@ type Cue = (&'static str, &'static str, fn() -> Value);
 const TAKE_ALL: Cue =
     ("payment.charge", "stock.adjust", || json!({"sku": "A", "delta": -5, "reason": "stock-take"}));
 const CANCEL: fn() -> Value = || json!({"order_id": ORDER});
-/// Said when nothing else happens any more and an operator has to.
+/// Emitted when nothing else happens any more and an operator has to.
 const OPERATOR: &str = "";
 
 const PLAIN: Story = Story {

@@ -4,7 +4,7 @@ use broker::Broker;
 use contract::{Queue, Role};
 use lapin::BasicProperties;
 use serde_json::{Value, json};
-use store::{Said, Store, readable};
+use store::{Emitted, Store, readable};
 
 use crate::support::served::{Process, Served};
 use crate::support::shop::checkout;
@@ -338,7 +338,7 @@ fn a_message_that_was_handled_after_all_is_no_dead_letter() {
         let torn = BasicProperties::default().with_message_id("torn".into()).with_type("stock.adjust".into());
         outsider.publishes("", &dead, torn, b"{").await;
         let broker = served.corner.broker().await;
-        broker.publish(&[] as &[Said]).await.unwrap();
+        broker.publish(&[] as &[Emitted]).await.unwrap();
     });
     until("the letter", || {
         let letters = served.run(&["dead", "list", "--json"]).json();

@@ -34,8 +34,8 @@ use store::Work;
 use store::postgres::{Options, PostgresStore};
 use store::sqlite::{Durability, SqliteStore};
 use store::{
-    Changes, DeadChange, DeadLetter, DeadStatus, Echo, Error, Filter, History, InFlight, JournalRow, Keys,
-    Letters, Pruned, Read, Said, SavedRecord, Store, Totals, Transaction, readable,
+    Changes, DeadChange, DeadLetter, DeadStatus, Emitted, Error, Filter, History, InFlight, JournalRow, Keys,
+    Letters, Pruned, Read, RedeliveryStats, SavedRecord, Store, Totals, Transaction, readable,
 };
 use uuid::Uuid;
 use words::*;

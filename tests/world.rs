@@ -1,6 +1,6 @@
 //! A whole system without I/O: the real loop, workers and adapters over tables, queues and a provider in memory.
 //!
-//! `Station::handle` is the loop that production runs. Here it is polled by hand, so that a test may kill, pause
+//! `Consumer::handle` is the loop that production runs. Here it is polled by hand, so that a test may kill, pause
 //! or disturb it at every await (`nerves`), and nothing moves unless a test says so.
 
 pub(crate) mod bags;
@@ -20,9 +20,12 @@ use adapters::provider::ProviderAdapter;
 use adapters::sms::SmsAdapter;
 use broker::Delivery;
 use contract::{Message, MessageId, ProviderEvent, Queue, Raw, Role, Time};
-use engine::echo::Echoes;
 use engine::pause::Paused;
-use engine::run::{Decides, Hand, Neighbours, Pace, Portions, Reaches, Station, Taught, Trouble};
+use engine::redelivery::RedeliveryRecorder;
+use engine::run::{
+    AdapterHandler, BatchError, BatchSize, Consumer, Handler, Linger, LocalHandlers, RetryState,
+    WorkerHandler,
+};
 use engine::timers;
 use notification::NotificationWorker;
 use order::OrderWorker;
@@ -31,7 +34,7 @@ use saga::{Patience, SagaWorker};
 use serde_json::Value;
 use stock::StockWorker;
 use store::batch;
-use store::{DeadLetter, DeadStatus, Said};
+use store::{DeadLetter, DeadStatus, Emitted};
 
 use bags::Bags;
 use memory::Memory;
@@ -45,9 +48,9 @@ pub(crate) struct World {
     pub(crate) outside: Arc<Outside>,
     pub(crate) nerves: Arc<Nerves>,
     /// Every role in a process of its own.
-    apart: Vec<(Role, Station)>,
+    apart: Vec<(Role, Consumer)>,
     /// All of them in one process.
-    together: Vec<(Role, Station)>,
+    together: Vec<(Role, Consumer)>,
 }
 
 /// Whose stations handle a batch.
@@ -82,40 +85,40 @@ impl World {
         let memory = Arc::new(Memory::new(clock.clone(), nerves.clone()));
         let bags = Arc::new(Bags::new(nerves.clone()));
         let outside = Arc::new(Outside::new(settings, clock.clone(), nerves.clone()));
-        let hands: Vec<Arc<dyn Hand>> = vec![
-            Arc::new(Decides(OrderWorker)),
-            Arc::new(Decides(PaymentWorker)),
-            Arc::new(Decides(StockWorker)),
-            Arc::new(Decides(NotificationWorker)),
-            Arc::new(Decides(SagaWorker { patience: PATIENCE })),
-            Arc::new(Reaches(ProviderAdapter(outside.clone()))),
-            Arc::new(Reaches(EmailAdapter(outside.clone()))),
-            Arc::new(Reaches(SmsAdapter(outside.clone()))),
+        let hands: Vec<Arc<dyn Handler>> = vec![
+            Arc::new(WorkerHandler(OrderWorker)),
+            Arc::new(WorkerHandler(PaymentWorker)),
+            Arc::new(WorkerHandler(StockWorker)),
+            Arc::new(WorkerHandler(NotificationWorker)),
+            Arc::new(WorkerHandler(SagaWorker { patience: PATIENCE })),
+            Arc::new(AdapterHandler(ProviderAdapter(outside.clone()))),
+            Arc::new(AdapterHandler(EmailAdapter(outside.clone()))),
+            Arc::new(AdapterHandler(SmsAdapter(outside.clone()))),
         ];
-        let stations = |neighbours: &dyn Fn() -> Arc<Neighbours>| {
-            let station = |hand: &Arc<dyn Hand>| {
+        let consumers = |local_handlers: &dyn Fn() -> Arc<LocalHandlers>| {
+            let consumer = |hand: &Arc<dyn Handler>| {
                 let (store, broker, hand) = (memory.clone(), bags.clone(), hand.clone());
-                let (paused, neighbours) = (Paused::never(), neighbours());
+                let (paused, local_handlers) = (Paused::never(), local_handlers());
                 (
                     hand.role(),
-                    Station {
+                    Consumer {
                         store,
                         broker,
-                        hand,
+                        handler: hand,
                         queues: &[],
-                        portions: Portions::up_to(1),
+                        batch_size: BatchSize::up_to(1),
                         paused,
-                        neighbours,
-                        echoes: Echoes::unheard(),
-                        pace: Pace::default(),
+                        local_handlers,
+                        redeliveries: RedeliveryRecorder::off(),
+                        linger: Linger::default(),
                     },
                 )
             };
-            hands.iter().map(station).collect()
+            hands.iter().map(consumer).collect()
         };
-        let apart = stations(&Neighbours::none);
-        let house = Neighbours::of(hands.iter().cloned());
-        let together = stations(&|| house.clone());
+        let apart = consumers(&LocalHandlers::none);
+        let house = LocalHandlers::of(hands.iter().cloned());
+        let together = consumers(&|| house.clone());
         Self { clock, memory, bags, outside, nerves, apart, together }
     }
 
@@ -130,13 +133,13 @@ impl World {
         aim: Option<Aim>,
         meanwhile: impl FnOnce(),
     ) -> Result<End, String> {
-        let station = self.station(queue, house);
+        let consumer = self.consumer(queue, house);
         self.nerves.expect(aim);
         self.bags.count_acks();
         let mut meanwhile = Some(meanwhile);
-        let mut taught = Taught::default();
+        let mut retry_state = RetryState::default();
         for _ in 0..AGAIN_MAX {
-            let mut handling = pin!(station.handle(&batch, taught));
+            let mut handling = pin!(consumer.handle(&batch, retry_state));
             let mut context = Context::from_waker(Waker::noop());
             let handled = loop {
                 match handling.as_mut().poll(&mut context) {
@@ -154,12 +157,12 @@ impl World {
             };
             match handled {
                 Ok(()) => return Ok(End::Acknowledged),
-                Err(trouble @ Trouble::Again { .. }) => assert!(taught.learn(&trouble)),
-                Err(Trouble::Unavailable(_)) => {
+                Err(trouble @ BatchError::Again { .. }) => assert!(retry_state.learn(&trouble)),
+                Err(BatchError::Unavailable(_)) => {
                     self.bags.come_back(&batch[self.bags.acked()..], None);
                     return Ok(End::Waits);
                 }
-                Err(Trouble::Faulty(why)) => {
+                Err(BatchError::Faulty(why)) => {
                     return Err(format!("{} cannot handle it: {why}", queue.reader()));
                 }
             }
@@ -172,14 +175,14 @@ impl World {
         if batch.is_empty() {
             return None;
         }
-        let station = self.station(queue, House::Apart);
-        let handled = pin!(station.handle(batch, Taught::default()))
+        let consumer = self.consumer(queue, House::Apart);
+        let handled = pin!(consumer.handle(batch, RetryState::default()))
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));
         self.bags.count_acks();
         match handled {
             Poll::Ready(Ok(())) => None,
-            Poll::Ready(Err(Trouble::Unavailable(_))) => {
+            Poll::Ready(Err(BatchError::Unavailable(_))) => {
                 self.bags.come_back(batch, None);
                 None
             }
@@ -188,19 +191,19 @@ impl World {
         }
     }
 
-    fn station(&self, queue: Queue, house: House) -> &Station {
-        let stations = match house {
+    fn consumer(&self, queue: Queue, house: House) -> &Consumer {
+        let consumers = match house {
             House::Apart => &self.apart,
             House::Together => &self.together,
         };
-        let station = stations.iter().find(|(role, _)| *role == queue.reader());
-        &station.expect("every queue's reader has a station").1
+        let consumer = consumers.iter().find(|(role, _)| *role == queue.reader());
+        &consumer.expect("every queue's reader has a station").1
     }
 
     /// A message from outside, by the door: kept, then published. The same again goes no further.
     pub(crate) fn enter(&self, message: Message) -> bool {
         let message = Arc::new(message);
-        let said = vec![Said { message: message.clone(), queues: message.body.queues().to_vec() }];
+        let said = vec![Emitted { message: message.clone(), queues: message.body.queues().to_vec() }];
         let now = self.clock.now();
         let row = batch::journal_row(Role::Gateway, &message, "accepted".into(), said.clone(), now);
         let new = self.memory.journal(row);
@@ -266,7 +269,7 @@ impl World {
         let message = Message::restore(id.clone(), None, letter.at, &letter.name, &letter.body);
         let message = Arc::new(message.expect("it could be read before"));
         let queue = Queue::named(&letter.queue).expect("a queue of ours");
-        let said = vec![Said { message: message.clone(), queues: vec![queue] }];
+        let said = vec![Emitted { message: message.clone(), queues: vec![queue] }];
         let mut row = batch::journal_row(Role::Operator, &message, "replayed".into(), said.clone(), now);
         row.id = MessageId::derived(letter.order_id, Role::Operator, &id, self.memory.journal_len());
         assert!(self.memory.journal(row), "a replay is a row of its own");

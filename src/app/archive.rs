@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use contract::{Body, Message, MessageId, OrderArchive, Speaker, Status, Table, Time};
-use engine::door::Door;
+use engine::ingress::Ingress;
 use store::{Filter, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,7 @@ const ENDED: [Status; 3] = [Status::Fulfilled, Status::Cancelled, Status::Refund
 
 pub(super) async fn keep_archive(
     store: Arc<dyn Store>,
-    door: Door,
+    ingress: Ingress,
     after_days: u64,
     stop: CancellationToken,
 ) {
@@ -26,7 +26,7 @@ pub(super) async fn keep_archive(
     let mut places: [Option<(Time, String)>; ENDED.len()] = Default::default();
     loop {
         for (status, place) in ENDED.into_iter().zip(&mut places) {
-            match put_away(&*store, &door, status, after_ms, place).await {
+            match put_away(&*store, &ingress, status, after_ms, place).await {
                 Ok(0) => {}
                 Ok(orders) => tracing::info!(orders, "ended orders are asked to be put away"),
                 Err(why) => tracing::warn!("ended orders wait to be put away: {why:#}"),
@@ -42,7 +42,7 @@ pub(super) async fn keep_archive(
 /// Looks at the next few, from the newest to the oldest and then anew.
 async fn put_away(
     store: &dyn Store,
-    door: &Door,
+    ingress: &Ingress,
     status: Status,
     after_ms: i64,
     place: &mut Option<(Time, String)>,
@@ -62,7 +62,7 @@ async fn put_away(
         let day = now.unix_ms().unsigned_abs() / DAY_MS;
         let id = MessageId::of_name(order.order_id, &format!("archive/{}/{day}", order.order_id));
         let body = Body::OrderArchive(OrderArchive { order_id: order.order_id, ..Default::default() });
-        door.bring(Message::new(id, now, body).said_by(Speaker::Timers)).await?;
+        ingress.bring(Message::new(id, now, body).said_by(Speaker::Timers)).await?;
         asked += 1;
     }
     Ok(asked)

@@ -10,7 +10,7 @@ use contract::{Body, Message, MessageId, Speaker};
 use tokio_util::sync::CancellationToken;
 
 use adapters::mock::MockWorld;
-use engine::door::{Door, Refused};
+use engine::ingress::{Ingress, Refused};
 use post::Poster;
 use settings::{Settings, WebhookUrl};
 
@@ -20,21 +20,21 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// How the shop hears.
 pub(super) enum Way {
-    Door(Door),
+    Ingress(Ingress),
     Webhook(Box<Poster>),
 }
 
 impl Way {
-    pub(super) fn of(settings: &Settings, door: &Door) -> Self {
+    pub(super) fn of(settings: &Settings, ingress: &Ingress) -> Self {
         match &settings.provider_webhook_url {
-            WebhookUrl::Nowhere => Way::Door(door.clone()),
+            WebhookUrl::Nowhere => Way::Ingress(ingress.clone()),
             WebhookUrl::At(url) => Way::Webhook(Box::new(Poster::new(url.clone(), settings))),
         }
     }
 
     async fn bring_due(&mut self, world: &MockWorld) -> Result<()> {
         match self {
-            Way::Door(door) => carry_in(world, door).await,
+            Way::Ingress(ingress) => carry_in(world, ingress).await,
             Way::Webhook(poster) => poster.post_due(world).await,
         }
     }
@@ -60,7 +60,7 @@ pub(super) async fn bring_events(world: Arc<MockWorld>, mut way: Way, stop: Canc
     }
 }
 
-async fn carry_in(world: &MockWorld, door: &Door) -> Result<()> {
+async fn carry_in(world: &MockWorld, ingress: &Ingress) -> Result<()> {
     let now = world.now();
     let events = world.due_events(now, EVENTS_AT_ONCE).await?;
     let brought = events.into_iter().map(|event| async move {
@@ -69,7 +69,7 @@ async fn carry_in(world: &MockWorld, door: &Door) -> Result<()> {
         // A reused id is the provider's mistake and is said once; trying again would not mend it.
         // It comes from the books themselves, which know what it tells of.
         let message = Message::new(id, now, Body::ProviderEvent(event)).said_by(Speaker::Timers);
-        match door.bring(message).await {
+        match ingress.bring(message).await {
             Ok(_) => Ok(name),
             Err(Refused::IdReused) => {
                 tracing::error!(event = name, "the provider used an event id twice");

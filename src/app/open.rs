@@ -10,9 +10,9 @@ use anyhow::{Context, Result, bail};
 use broker::Broker;
 use broker::embedded::EmbeddedBroker;
 use broker::rabbitmq::{self, Logins, RabbitBroker};
-use engine::door::Crowd;
+use engine::ingress::Backpressure;
 use engine::part::{Part, Parts, named, queues};
-use engine::run::{Pace, Portions};
+use engine::run::{BatchSize, Linger};
 use retry::Delays;
 use settings::{AmqpUrl, DatabaseUrl, Settings, WebhookUrl};
 use store::postgres::{Options as PostgresOptions, PostgresStore};
@@ -43,7 +43,7 @@ pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn 
         }
         DatabaseUrl::Postgres(url) => {
             let options = PostgresOptions {
-                connections: connections(parts, seats(&settings.database_url, parts)),
+                connections: connections(parts, concurrency(&settings.database_url, parts)),
                 ..PostgresOptions::named(&format!("checkout {}", named(parts)))
             };
             let works: Vec<_> = parts.iter().map(|part| part.work()).collect();
@@ -61,7 +61,7 @@ pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn 
 /// How many batches a role has in hand at once, while there is much to do: the next one is decided while the last one is
 /// kept. In a file that gives an eighth more orders, and a third gives nothing. On a server the next one is mostly written
 /// meanwhile, too: a quarter more orders with two, and where a batch is that of several roles, a tenth more with a third.
-pub(super) fn seats(database: &DatabaseUrl, parts: &Parts) -> u32 {
+pub(super) fn concurrency(database: &DatabaseUrl, parts: &Parts) -> u32 {
     let roles = parts.iter().filter(|part| matches!(part, Part::Worker(_))).count();
     match (database, roles) {
         (DatabaseUrl::Sqlite(_), _) => 2,
@@ -72,22 +72,22 @@ pub(super) fn seats(database: &DatabaseUrl, parts: &Parts) -> u32 {
 
 /// How a role shares its queues among them. On a server a batch costs some thirty round trips, and waiting for company
 /// pays: at 1,000 orders/s a fifth less processor time for each, at 300 a third, and no later.
-pub(super) fn pace(database: &DatabaseUrl) -> Pace {
+pub(super) fn linger(database: &DatabaseUrl) -> Linger {
     match database {
-        DatabaseUrl::Sqlite(_) => Pace::default(),
-        DatabaseUrl::Postgres(_) => Pace::waiting(Duration::from_millis(5)),
+        DatabaseUrl::Sqlite(_) => Linger::default(),
+        DatabaseUrl::Postgres(_) => Linger::waiting(Duration::from_millis(5)),
     }
 }
 
 /// How much a role takes at once. A file has one writer, and in a rush whoever waits at the door goes first: 64 connections
 /// are answered in three fifths of the time. On a server the door does not wait for the roles' batches, and smaller ones
 /// leave more undone than they let in.
-pub(super) fn portions(settings: &Settings, crowd: Crowd) -> Portions {
+pub(super) fn batch_size(settings: &Settings, backpressure: Backpressure) -> BatchSize {
     let in_a_rush = match &settings.database_url {
         DatabaseUrl::Sqlite(_) => 16,
         DatabaseUrl::Postgres(_) => 4,
     };
-    Portions::beside(crowd, settings.batch_max, in_a_rush)
+    BatchSize::beside(backpressure, settings.batch_max, in_a_rush)
 }
 
 /// How far apart batches begin at the door while requests flow. At 500 orders/s on servers: a fifth less processor time
@@ -100,8 +100,8 @@ pub(super) fn apart(database: &DatabaseUrl) -> Duration {
 }
 
 /// One for each batch in hand, and two for looking: at pauses, and for whoever asks how we are.
-fn connections(parts: &Parts, seats: u32) -> u32 {
-    u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_mul(seats).saturating_add(2)
+fn connections(parts: &Parts, concurrency: u32) -> u32 {
+    u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_mul(concurrency).saturating_add(2)
 }
 
 /// `None` when the queues are in this process.
@@ -133,7 +133,7 @@ pub(super) async fn broker(settings: &Settings, parts: &Parts, store: &dyn Store
         return Ok(Arc::new(EmbeddedBroker::refilled(in_flight)));
     };
     must_speak_for(parts, &options.who_speaks()?)?;
-    wait_for("the broker", async || Ok(rabbitmq::knock(&options).await?)).await?;
+    wait_for("the broker", async || Ok(rabbitmq::ping(&options).await?)).await?;
     let broker = RabbitBroker::connect(rabbitmq::Options { consume: queues(parts), ..options })?;
     // What is wrong with the topology is said in the log, and may be mended while we wait.
     broker.up().await;
@@ -176,11 +176,11 @@ impl From<store::Error> for Closed {
     }
 }
 
-impl From<rabbitmq::Shut> for Closed {
-    fn from(shut: rabbitmq::Shut) -> Self {
-        match shut {
-            rabbitmq::Shut::Away(why) => Closed::Away(why),
-            rabbitmq::Shut::Refused(why) => Closed::Refused(why),
+impl From<rabbitmq::ConnectError> for Closed {
+    fn from(error: rabbitmq::ConnectError) -> Self {
+        match error {
+            rabbitmq::ConnectError::Away(why) => Closed::Away(why),
+            rabbitmq::ConnectError::Refused(why) => Closed::Refused(why),
         }
     }
 }

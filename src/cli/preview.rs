@@ -34,7 +34,7 @@ pub(super) async fn at(
     message: Message,
     queues: Vec<Queue>,
 ) -> Result<ExitCode> {
-    print(&app::company(settings).preview_at(store, queues, message).await?);
+    print(&app::dry_run(settings).preview_at(store, queues, message).await?);
     Ok(ExitCode::SUCCESS)
 }
 

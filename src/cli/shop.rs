@@ -67,7 +67,7 @@ pub(super) async fn send(system: &System, name: &str, id: &str, body: &str) -> R
         Raw { message_id: Some(id.to_string()), name: name.to_string(), body: body.into(), ..Raw::default() };
     let message = Message::accept(Speaker::Operator, &raw, system.store.now().await?)
         .map_err(|why| anyhow::anyhow!("{why}"))?;
-    system.door.accept(message).await?;
+    system.ingress.accept(message).await?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use broker::rabbitmq::RabbitBroker;
 use broker::{Broker, Delivery};
 use contract::{Queue, Role};
 use store::sqlite::SqliteStore;
-use store::{Changes, JournalRow, Said, Store};
+use store::{Changes, Emitted, JournalRow, Store};
 use tokio::time::timeout;
 
 use super::row;
@@ -101,7 +101,7 @@ impl Backend for Rabbit {
 
     async fn refill(&self, broker: &dyn Broker) {
         for one in self.store.in_flight().await.unwrap().into_iter().flatten() {
-            let said = Said { message: Arc::new(one.message), queues: vec![one.queue] };
+            let said = Emitted { message: Arc::new(one.message), queues: vec![one.queue] };
             broker.publish(&[said]).await.unwrap();
         }
     }
@@ -130,12 +130,12 @@ impl Harness {
     }
 
     /// As every caller has to: it stands in the journal before it is published.
-    pub(super) async fn publish(&self, said: &[Said]) {
+    pub(super) async fn publish(&self, said: &[Emitted]) {
         self.journal(said).await;
         self.broker.publish(said).await.unwrap();
     }
 
-    pub(super) async fn journal(&self, said: &[Said]) {
+    pub(super) async fn journal(&self, said: &[Emitted]) {
         let rows = said.iter().map(|one| row(Role::Gateway, &one.message, vec![one.clone()]));
         self.keep(rows.collect()).await;
     }

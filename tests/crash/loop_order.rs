@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use broker::embedded::EmbeddedBroker;
 use broker::{Broker, Delivery, Depth, Mark, Unavailable};
 use contract::{Message, Queue, Raw, Time};
-use engine::echo::Echoes;
 use engine::pause::Paused;
-use engine::run::{Decides, Neighbours, Pace, Portions, Station, Taught};
+use engine::redelivery::RedeliveryRecorder;
+use engine::run::{BatchSize, Consumer, Linger, LocalHandlers, RetryState, WorkerHandler};
 use order::OrderWorker;
 use store::sqlite::SqliteStore;
-use store::{Said, Store};
+use store::{Emitted, Store};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ async fn nothing_is_published_before_it_is_committed_nor_acknowledged_before_it_
     let watch = Watch::over(2).await;
     watch.inner.publish(&[said()]).await.unwrap();
     let stop = CancellationToken::new();
-    let station = tokio::spawn(watch.station().run(stop.clone()));
+    let consumer = tokio::spawn(watch.consumer().run(stop.clone()));
     tokio::time::timeout(PATIENCE, async {
         while watch.seen().last().is_none_or(|last| last != "acknowledged product-1") {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -34,7 +34,7 @@ async fn nothing_is_published_before_it_is_committed_nor_acknowledged_before_it_
     .await
     .unwrap_or_else(|_| panic!("it was not acknowledged: {:?}", watch.seen()));
     stop.cancel();
-    station.await.unwrap();
+    consumer.await.unwrap();
     // The broker is away twice: what is not published is kept in hand.
     let publish = "committed, and publishes stock.count";
     assert_eq!(watch.seen(), [publish, publish, publish, "acknowledged product-1"]);
@@ -43,11 +43,11 @@ async fn nothing_is_published_before_it_is_committed_nor_acknowledged_before_it_
 #[tokio::test]
 async fn a_repeat_that_may_owe_what_it_said_says_it_again_and_any_other_is_silent() {
     let watch = Watch::over(0).await;
-    let station = watch.station();
+    let consumer = watch.consumer();
     let message = said().message;
     watch.inner.publish(&[said()]).await.unwrap();
     let first = watch.inner.take(Queue::Order, 1).await.unwrap();
-    station.handle(&first, Taught::default()).await.unwrap();
+    consumer.handle(&first, RetryState::default()).await.unwrap();
     let publish = "committed, and publishes stock.count";
     assert_eq!(watch.seen_since_last(), [publish, "acknowledged product-1"]);
     for (redelivered, attempt, answer_lost, owes) in
@@ -62,7 +62,7 @@ async fn a_repeat_that_may_owe_what_it_said_says_it_again_and_any_other_is_silen
             attempt,
             mark: Mark::default(),
         };
-        station.handle(&[repeat], Taught { answer_lost, ..Taught::default() }).await.unwrap();
+        consumer.handle(&[repeat], RetryState { answer_lost, ..RetryState::default() }).await.unwrap();
         let expected: &[&str] = if owes {
             &[publish, "acknowledged product-1"]
         } else {
@@ -73,7 +73,7 @@ async fn a_repeat_that_may_owe_what_it_said_says_it_again_and_any_other_is_silen
     assert_eq!(watch.store.journal_page(0, 10).await.unwrap().len(), 1, "it was handled once");
 }
 
-fn said() -> Said {
+fn said() -> Emitted {
     let product = br#"{"sku":"A","title":"A","price":{"amount":"1.00","currency":"EUR"},"on_hand":5}"#;
     let raw = Raw {
         message_id: Some("product-1".into()),
@@ -83,7 +83,7 @@ fn said() -> Said {
         ..Raw::default()
     };
     let message = Message::accept(usual(&raw.name), &raw, Time::default()).unwrap();
-    Said { message: Arc::new(message), queues: vec![Queue::Order] }
+    Emitted { message: Arc::new(message), queues: vec![Queue::Order] }
 }
 
 /// The embedded broker, and a list of what was asked of it.
@@ -106,18 +106,18 @@ impl Watch {
         }
     }
 
-    fn station(&self) -> Station {
+    fn consumer(&self) -> Consumer {
         let (store, broker) = (self.store.clone(), Arc::new(self.clone()));
-        Station {
+        Consumer {
             store,
             broker,
-            hand: Arc::new(Decides(OrderWorker)),
+            handler: Arc::new(WorkerHandler(OrderWorker)),
             queues: &[Queue::Order],
-            portions: Portions::up_to(10),
+            batch_size: BatchSize::up_to(10),
             paused: Paused::never(),
-            neighbours: Neighbours::none(),
-            echoes: Echoes::unheard(),
-            pace: Pace::default(),
+            local_handlers: LocalHandlers::none(),
+            redeliveries: RedeliveryRecorder::off(),
+            linger: Linger::default(),
         }
     }
 
@@ -136,7 +136,7 @@ impl Watch {
 
 #[async_trait]
 impl Broker for Watch {
-    async fn publish(&self, said: &[Said]) -> Result<(), Unavailable> {
+    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable> {
         let journal = self.store.journal_page(0, 1000).await.unwrap();
         for one in said {
             let says = |row: &store::JournalRow| row.said.contains(one);

@@ -129,7 +129,7 @@ fn whoever_sits_at_this_machine_is_let_in_to_play_and_nobody_from_elsewhere_is()
     let gate = Gate::open();
     let web = gate.stranger();
     assert_eq!(web.get("/").status, 200);
-    let port = gate.shop.system.door().address().port();
+    let port = gate.shop.system.ingress().address().port();
     for host in ["localhost", "127.0.0.1", "[::1]"] {
         assert_eq!(web.send("GET", "/", &[("host", &format!("{host}:{port}"))], b"").status, 200, "{host}");
     }

@@ -117,7 +117,7 @@ fn over_cap(metrics: &str, cap: &str) -> u64 {
 #[test]
 fn idle_connections_of_one_address_hold_up_no_other_and_health_answers_them_all() {
     let gate = Gate::open_with(&["--connections-per-address=32", "--rate-per-address=0"]);
-    let address = gate.shop.system.door().address();
+    let address = gate.shop.system.ingress().address();
     let ben = gate.customer("ben").from(ELSEWHERE);
     stock_up(&gate.admin());
     let stop = AtomicBool::new(false);
@@ -146,7 +146,7 @@ fn idle_connections_of_one_address_hold_up_no_other_and_health_answers_them_all(
 #[test]
 fn health_answers_when_all_connections_are_taken() {
     let gate = Gate::open_with(&["--connections-per-address=0", "--connections-max=50"]);
-    let address = gate.shop.system.door().address();
+    let address = gate.shop.system.ingress().address();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let idle = Idle::hold(scope, address, 300, &stop);

@@ -34,7 +34,7 @@ fn what_there_is_not_and_what_is_not_allowed_are_problems_that_say_what_there_is
 #[test]
 fn a_request_names_exactly_one_host() {
     let gate = Gate::open();
-    let address = gate.shop.system.door().address();
+    let address = gate.shop.system.ingress().address();
     let asked = |version: &str, hosts: &[&str]| {
         let mut stream = TcpStream::connect(address).unwrap();
         let hosts: String = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
@@ -134,7 +134,7 @@ fn metrics_are_on_a_listener_of_their_own_where_a_setting_says_so_and_health_is_
         let rest = log.split("metrics are at http://").nth(1)?;
         rest.split('/').next()?.parse::<SocketAddr>().ok()
     });
-    let (main, ops_web) = (Web::stranger(system.door().address()), Web::stranger(ops));
+    let (main, ops_web) = (Web::stranger(system.ingress().address()), Web::stranger(ops));
     for page in ["/health", "/health/ready"] {
         main.get(page).is(200);
         ops_web.get(page).is(200);
@@ -151,7 +151,7 @@ fn metrics_are_on_a_listener_of_their_own_where_a_setting_says_so_and_health_is_
 #[test]
 fn a_head_that_never_ends_and_a_line_that_says_nothing_are_hung_up_on() {
     let gate = Gate::open();
-    let address = gate.shop.system.door().address();
+    let address = gate.shop.system.ingress().address();
     let begun = |bytes: &[u8]| {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(25))).unwrap();

@@ -217,7 +217,7 @@ fn a_gateway_that_cannot_know_whom_to_trust_does_not_start() {
         folder.checkout(&args).fails(1, &[says]);
     }
     let anyone = Gate { shop: Shop::open() };
-    let web = Web::with_token(anyone.shop.system.door().address(), "eyJ.x.y");
+    let web = Web::with_token(anyone.shop.system.ingress().address(), "eyJ.x.y");
     web.get("/orders").problem(401, "UNAUTHORIZED");
     anyone.shop.close();
 }

@@ -264,7 +264,7 @@ fn an_order_is_put_away_once_its_time_has_come() {
 
     let secret = format!("--jwt-secret={}", crate::support::served::SECRET);
     let system = System::start(&folder, &[QUICK, &[secret.as_str(), "--archive-after-days=0"]].concat());
-    let anna = Web::customer(system.door().address(), "anna");
+    let anna = Web::customer(system.ingress().address(), "anna");
     let order = status(&anna, &done, "archived");
     assert_eq!(
         (trail(&order), &order["audit"][3]["by"]),

@@ -39,7 +39,7 @@ fn what_failed_and_is_tried_again_is_told_with_its_reason() {
     let id = new_id();
     let system = System::start_with(&folder, QUICK, &[("CHECKOUT_POISON", &id)]);
     let order = checkout(&id, "BOOK-DUNE", "card", "tok_ok");
-    assert_eq!(system.door().send("checkout.submit", &id, &order).unwrap().0, 202);
+    assert_eq!(system.ingress().send("checkout.submit", &id, &order).unwrap().0, 202);
     let failed = until("a failure in the story", || {
         let story = folder.checkout(&["order", "story", &id, "--json"]);
         let story: Value = serde_json::from_str(&story.out).ok()?;

@@ -11,7 +11,7 @@ use lapin::BasicProperties;
 use lapin::options::{BasicGetOptions, BasicNackOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use store::sqlite::SqliteStore;
-use store::{Changes, DeadLetter, DeadStatus, JournalRow, Said, Store};
+use store::{Changes, DeadLetter, DeadStatus, Emitted, JournalRow, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::{numbers, say, take};
@@ -228,10 +228,10 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
 }
 
 /// What the order worker may say.
-fn accepted(n: u64) -> Said {
+fn accepted(n: u64) -> Emitted {
     let id = uuid::Uuid::from_u128(u128::from(n));
     let json = format!(r#"{{"order_id":"{id}","customer_id":"c1","at":"2026-11-20T18:53:00Z"}}"#);
     let message =
         contract::Message::restore(id.into(), None, Time::default(), "order.accepted", &json).unwrap();
-    Said { message: std::sync::Arc::new(message), queues: vec![Queue::Saga] }
+    Emitted { message: std::sync::Arc::new(message), queues: vec![Queue::Saga] }
 }

@@ -7,7 +7,7 @@ use contract::{Message, MessageId, Time};
 use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
-use store::Said;
+use store::Emitted;
 use uuid::Uuid;
 
 use super::faults::Far;
@@ -15,18 +15,18 @@ use crate::support::rabbit::Corner;
 
 const MANY: u64 = 200;
 
-fn fact(n: u64, name: &str) -> Said {
+fn fact(n: u64, name: &str) -> Emitted {
     let json = format!(r#"{{"order_id":"{}","customer_id":"c1","at":"2026-11-20T18:53:00Z"}}"#, Uuid::nil());
     let id = MessageId::new(&format!("{name} {n}")).unwrap();
     let message = Message::restore(id, None, Time::default(), name, &json).unwrap();
-    Said { message: Arc::new(message), queues: Vec::new() }
+    Emitted { message: Arc::new(message), queues: Vec::new() }
 }
 
-fn fulfilled(numbers: std::ops::Range<u64>) -> Vec<Said> {
+fn fulfilled(numbers: std::ops::Range<u64>) -> Vec<Emitted> {
     numbers.map(|n| fact(n, "order.fulfilled")).collect()
 }
 
-fn ids(facts: &[Said]) -> Vec<String> {
+fn ids(facts: &[Emitted]) -> Vec<String> {
     facts.iter().map(|one| one.message.id.to_string()).collect()
 }
 
@@ -76,7 +76,7 @@ async fn whoever_listens_to_one_name_hears_all_of_it_among_others_whoever_says_t
     let broker = corner.broker().await;
     let outsider = corner.outsider().await;
     let queue = bind(&outsider.channel, &corner, "order.fulfilled").await;
-    let batch = |b: u64| -> Vec<Said> {
+    let batch = |b: u64| -> Vec<Emitted> {
         let numbers = b * MANY..(b + 1) * MANY;
         numbers.flat_map(|n| ["order.fulfilled", "order.archived"].map(|name| fact(n, name))).collect()
     };

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use broker::Broker;
 use broker::rabbitmq::RabbitBroker;
 use contract::{Message, Queue, Raw, Time};
-use engine::echo::Echoes;
 use engine::pause::Paused;
-use engine::run::{Decides, Neighbours, Pace, Portions, Station};
+use engine::redelivery::RedeliveryRecorder;
+use engine::run::{BatchSize, Consumer, Linger, LocalHandlers, WorkerHandler};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use order::OrderWorker;
-use store::Said;
+use store::Emitted;
 use store::Store;
 use store::sqlite::SqliteStore;
 use tokio_util::sync::CancellationToken;
@@ -117,18 +117,18 @@ async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the
 
     let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
     let stop = CancellationToken::new();
-    let station = Station {
+    let consumer = Consumer {
         store: store.clone(),
         broker: broker.clone(),
-        hand: Arc::new(Decides(OrderWorker)),
+        handler: Arc::new(WorkerHandler(OrderWorker)),
         queues: &[Queue::Order],
-        portions: Portions::up_to(1),
+        batch_size: BatchSize::up_to(1),
         paused: Paused::never(),
-        neighbours: Neighbours::none(),
-        echoes: Echoes::unheard(),
-        pace: Pace::default(),
+        local_handlers: LocalHandlers::none(),
+        redeliveries: RedeliveryRecorder::off(),
+        linger: Linger::default(),
     };
-    let working = tokio::spawn(station.run(stop.clone()));
+    let working = tokio::spawn(consumer.run(stop.clone()));
     until_stored("its handling", async || !store.journal_page(0, 10).await.unwrap().is_empty()).await;
     // What is on the wire to us is in no queue any more, and not here yet: seen empty once is not empty.
     let mut empty = 0;
@@ -170,7 +170,7 @@ async fn what_waits_for_another_try_survives_the_connection() {
     let broker = far.broker().await;
     broker.publish(&[say(1, Queue::Order)]).await.unwrap();
     let failed = take(&*broker, Queue::Order).await;
-    broker.retry(&failed[0], retry::LADDER[0]).await.unwrap();
+    broker.retry(&failed[0], retry::RETRY_DELAYS[0]).await.unwrap();
     far.proxy.cut();
     // The acknowledgement of the first may have been cut off: then that comes again as well, before it or with it.
     let retried = loop {
@@ -260,7 +260,7 @@ async fn headers_that_fill_the_largest_frame_take_no_good_one_with_them() {
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["of 100000 bytes", "of 20000 bytes", "of 7000 bytes"]);
 }
 
-fn product() -> Said {
+fn product() -> Emitted {
     let body = br#"{"sku":"A","title":"A","price":{"amount":"1.00","currency":"EUR"},"on_hand":5}"#;
     let raw = Raw {
         message_id: Some("product-1".into()),
@@ -270,5 +270,5 @@ fn product() -> Said {
         ..Raw::default()
     };
     let message = Message::accept(usual(&raw.name), &raw, Time::default()).unwrap();
-    Said { message: Arc::new(message), queues: vec![Queue::Order] }
+    Emitted { message: Arc::new(message), queues: vec![Queue::Order] }
 }

@@ -24,7 +24,7 @@ async fn each_role_reads_its_own_queues_and_is_refused_the_others() {
         publish(&*broker, &[say(7, queue)]).await;
         let taken = take(&*broker, queue).await;
         assert_eq!(numbers(&taken), [7]);
-        broker.retry(&taken[0], retry::LADDER[1]).await.unwrap();
+        broker.retry(&taken[0], retry::RETRY_DELAYS[1]).await.unwrap();
         broker.close().await;
     }
     for role in Role::ALL {

@@ -1,6 +1,6 @@
 //! Whoever watches the whole counts all of it, and counts nothing twice.
 
-use store::census::Standing;
+use store::census::SagaCount;
 
 use super::*;
 
@@ -41,7 +41,7 @@ pub(super) async fn orders_and_sagas_are_counted_by_where_they_stand(db: Db) {
         orders.sort();
         orders.iter().map(|(status, count)| format!("{count} {status}")).collect::<Vec<_>>().join(", ")
     };
-    let sagas = |sagas: &[Standing]| {
+    let sagas = |sagas: &[SagaCount]| {
         let mut told: Vec<_> = sagas
             .iter()
             .map(|saga| format!("{} {} {} {}", saga.count, saga.definition, saga.version, saga.status))

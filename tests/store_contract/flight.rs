@@ -8,7 +8,7 @@ pub(super) async fn in_flight_is_said_minus_handled_minus_open_dead_letters(db: 
     assert_eq!(in_flight(&db).await, ["order 2", "order 3", "order 4"]);
     keep(&db, journal(row(Role::Order, &fulfil(3), vec![]))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
-    keep(&db, dead(DeadChange::Bury(letter("order", &fulfil(2))))).await.unwrap();
+    keep(&db, dead(DeadChange::Park(letter("order", &fulfil(2))))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 4"]);
     keep(&db, dead(close("order", &fulfil(2), DeadStatus::Replayed))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
@@ -16,7 +16,7 @@ pub(super) async fn in_flight_is_said_minus_handled_minus_open_dead_letters(db: 
     keep(&db, journal(row(Role::Stock, &fulfil(4), vec![]))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
     // A queue and the role that reads it need not have one name.
-    let taken_in = Said { queues: vec![Queue::Intake], ..say(&fulfil(5)) };
+    let taken_in = Emitted { queues: vec![Queue::Intake], ..say(&fulfil(5)) };
     keep(&db, journal(row(Role::Gateway, &fulfil(5), vec![taken_in]))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4", "intake 5"]);
     keep(&db, journal(row(Role::Order, &fulfil(5), vec![]))).await.unwrap();
@@ -25,7 +25,7 @@ pub(super) async fn in_flight_is_said_minus_handled_minus_open_dead_letters(db: 
 
 /// A sitting handles most of what it says: of that nothing is looked for afterwards, and all the rest is.
 pub(super) async fn what_a_batch_says_and_handles_itself_is_never_in_flight(db: Db) {
-    let both = Said { queues: vec![Queue::Saga, Queue::Order], ..say(&fulfil(2)) };
+    let both = Emitted { queues: vec![Queue::Saga, Queue::Order], ..say(&fulfil(2)) };
     let mut sitting = journal(row(Role::Order, &archive(1), vec![both, say(&fulfil(3)), say(&fulfil(4))]));
     sitting.journal.push(row(Role::Saga, &fulfil(2), vec![say(&fulfil(5))]));
     sitting.journal.push(row(Role::Order, &fulfil(3), vec![]));
@@ -43,13 +43,13 @@ pub(super) async fn what_a_batch_says_and_handles_itself_is_never_in_flight(db: 
 
 pub(super) async fn a_replay_is_in_flight_again_wherever_the_mark_is(db: Db) {
     keep(&db, journal(row(Role::Saga, &archive(1), vec![say(&fulfil(2))]))).await.unwrap();
-    keep(&db, dead(DeadChange::Bury(letter("order", &fulfil(2))))).await.unwrap();
+    keep(&db, dead(DeadChange::Park(letter("order", &fulfil(2))))).await.unwrap();
     db.store.advance_mark().await.unwrap();
     let mut replay = journal(row(Role::Operator, &archive(7), vec![say(&fulfil(2))]));
     replay.dead.push(close("order", &fulfil(2), DeadStatus::Replayed));
     keep(&db, replay).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2"]);
-    // Said twice, in flight once.
+    // Emitted twice, in flight once.
     keep(&db, journal(row(Role::Operator, &archive(8), vec![say(&fulfil(2))]))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2"]);
     db.store.advance_mark().await.unwrap();
@@ -89,12 +89,12 @@ pub(super) async fn what_is_said_after_pruning_is_past_the_mark(db: Db) {
 }
 
 pub(super) async fn two_queues_of_one_message_are_handled_apart(db: Db) {
-    let both = Said { message: refunded(2).into(), queues: vec![Queue::Saga, Queue::Order] };
+    let both = Emitted { message: refunded(2).into(), queues: vec![Queue::Saga, Queue::Order] };
     keep(&db, journal(row(Role::Payment, &archive(1), vec![both]))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["saga 2", "order 2"]);
     keep(&db, journal(row(Role::Order, &refunded(2), vec![]))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["saga 2"]);
-    keep(&db, dead(DeadChange::Bury(letter("order", &refunded(2))))).await.unwrap();
+    keep(&db, dead(DeadChange::Park(letter("order", &refunded(2))))).await.unwrap();
     db.store.advance_mark().await.unwrap();
     assert_eq!(in_flight(&db).await, ["saga 2"]);
     keep(&db, journal(row(Role::Saga, &refunded(2), vec![]))).await.unwrap();

@@ -4,8 +4,10 @@ use super::*;
 
 pub(super) async fn what_was_kept_is_handled_next_time(db: Db) {
     let cause = archive(1);
-    let said =
-        vec![say(&fulfil(2)), Said { message: refunded(3).into(), queues: vec![Queue::Saga, Queue::Order] }];
+    let said = vec![
+        say(&fulfil(2)),
+        Emitted { message: refunded(3).into(), queues: vec![Queue::Saga, Queue::Order] },
+    ];
     keep(&db, journal(row(Role::Order, &cause, said.clone()))).await.unwrap();
 
     let mut look = db.store.begin().await.unwrap();
@@ -21,7 +23,7 @@ pub(super) async fn what_was_kept_is_handled_next_time(db: Db) {
 
 /// Its row tells most of it where it comes from; whatever came otherwise says so itself.
 pub(super) async fn what_was_said_comes_back_with_its_cause_and_time(db: Db) {
-    let said: Vec<Said> =
+    let said: Vec<Emitted> =
         [promptly(2), fulfil(3), refunded(4), archive(1), promptly(5)].iter().map(say).collect();
     keep(&db, journal(row(Role::Gateway, &archive(1), said.clone()))).await.unwrap();
     let mut look = db.store.begin().await.unwrap();

@@ -194,7 +194,7 @@ pub(super) async fn an_orders_progress_differs_after_all_that_is_kept_of_it_and_
     keep(&db, journal(row(Role::Order, &archive(1), vec![]))).await.unwrap();
     assert_eq!(look().await, [Some((1, 0)), None, None]);
     keep(&db, journal(row(Role::Saga, &archive(1), vec![]))).await.unwrap();
-    keep(&db, dead(DeadChange::Bury(letter("order", &fulfil(2))))).await.unwrap();
+    keep(&db, dead(DeadChange::Park(letter("order", &fulfil(2))))).await.unwrap();
     assert_eq!(look().await, [Some((2, 0)), Some((0, 1)), None]);
     keep(&db, dead(close("order", &fulfil(2), DeadStatus::Discarded))).await.unwrap();
     assert_eq!(look().await, [Some((2, 0)), None, None]);

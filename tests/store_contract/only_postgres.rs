@@ -379,7 +379,7 @@ async fn the_character_that_postgres_cannot_keep_stops_nobody() {
     changes.journal[0].outcome = "alarm: \0".into();
     changes.records[0].json = changes.records[0].json.replace("c1", r"c\u0000").into();
     let json = changes.records[0].json.to_string();
-    changes.dead.push(DeadChange::Bury(DeadLetter { name: "a\0".into(), ..letter("order", &archive(9)) }));
+    changes.dead.push(DeadChange::Park(DeadLetter { name: "a\0".into(), ..letter("order", &archive(9)) }));
     store.begin().await.unwrap().keep(changes).await.unwrap();
     assert_eq!(store.get(Table::Orders, &order(1).to_string()).await.unwrap(), Some(json));
     assert_eq!(readable(store.journal_of(order(1)).await.unwrap())[0].outcome, "alarm: \u{FFFD}");

@@ -31,7 +31,7 @@ pub(super) async fn pruning_takes_only_ended_orders(db: Db) {
         r#"{"status":"needs_attention","created_at":"2026-01-01"}"#,
     );
     let mut rest = records(vec![returning]);
-    rest.dead.push(DeadChange::Bury(letter("order", &archive(6))));
+    rest.dead.push(DeadChange::Park(letter("order", &archive(6))));
     rest.journal.push(row(Role::Order, &no_order(99), vec![]));
     keep(&db, rest).await.unwrap();
 
@@ -72,12 +72,18 @@ pub(super) async fn what_belongs_to_no_order_is_pruned_once_it_is_old_and_behind
         r#"{"at":"1970-01-01T00:00:03Z"}"#,
     ));
     keep(&db, rejected).await.unwrap();
-    let echo =
-        Echo { role: Role::Order, id: id(2), order_id: order(2), repeats: 3, failures: 0, why: "".into() };
-    db.store.add_echoes(&[echo]).await.unwrap();
+    let echo = RedeliveryStats {
+        role: Role::Order,
+        id: id(2),
+        order_id: order(2),
+        repeats: 3,
+        failures: 0,
+        why: "".into(),
+    };
+    db.store.add_redelivery_stats(&[echo]).await.unwrap();
     // 4: a person has yet to look at what became of this one.
     let mut failed = journal(row(Role::Gateway, &archive(3), vec![]));
-    failed.dead.push(DeadChange::Bury(DeadLetter { code: "failed".into(), ..letter("order", &archive(3)) }));
+    failed.dead.push(DeadChange::Park(DeadLetter { code: "failed".into(), ..letter("order", &archive(3)) }));
     keep(&db, failed).await.unwrap();
     // 5: of an order, which has not ended. 6: too young.
     let mut ordered_ = journal(row(Role::Order, &archive(4), vec![]));
@@ -95,7 +101,7 @@ pub(super) async fn what_belongs_to_no_order_is_pruned_once_it_is_old_and_behind
     let left: Vec<_> = db.store.journal_page(0, 100).await.unwrap().into_iter().map(|(seq, _)| seq).collect();
     assert_eq!(left, [4, 5, 6, 7, 8]);
     assert_eq!(db.store.get(Table::Submissions, &order(2).to_string()).await.unwrap(), None);
-    assert!(db.store.echoes_of(order(2)).await.unwrap().is_empty());
+    assert!(db.store.redelivery_stats_of(order(2)).await.unwrap().is_empty());
     assert_eq!(in_flight(&db).await, ["stock 7"]);
 }
 
@@ -119,7 +125,7 @@ pub(super) async fn closed_letters_of_strangers_are_pruned_and_open_ones_and_tho
     let young = DeadLetter { at: at(600), ..strangers(4) };
     let of_no_order = DeadLetter { order_id: None, ..own(5) };
     for one in [strangers(1), own(2), strangers(3), young, of_no_order] {
-        keep(&db, dead(DeadChange::Bury(one))).await.unwrap();
+        keep(&db, dead(DeadChange::Park(one))).await.unwrap();
     }
     for n in [1, 2, 4, 5] {
         keep(&db, dead(close("order", &archive(n), DeadStatus::Discarded))).await.unwrap();

@@ -100,7 +100,7 @@ macro_rules! echoed {
     };
 }
 
-macro_rules! buried {
+macro_rules! dead_lettered {
     ($queue:literal, $id:literal, $status:literal) => {
         concat!(
             "insert into dead_letters (id, queue, name, code, why, attempts, at, body, status) values ('",
@@ -137,8 +137,8 @@ const TIMERS: &[(&str, Tried)] = &[
     ("update deadlines set key = 'x'", Refused),
     ("insert into deadlines (key, due, message) values ('d2', now(), 'm')", Refused),
     ("delete from deadlines", Refused),
-    (buried!("payment", "t1", "open"), Meets(1)),
-    (buried!("payment", "t2", "discarded"), Refused),
+    (dead_lettered!("payment", "t1", "open"), Meets(1)),
+    (dead_lettered!("payment", "t2", "discarded"), Refused),
     ("update dead_letters set status = 'discarded'", Refused),
     ("update dead_letters set status = 'replayed' where id = 'l1'", Refused),
     // An open letter of our own stays one, and stays.
@@ -182,7 +182,7 @@ const GATEWAY: &[(&str, Tried)] = &[
     (echoed!("saga", "g1"), Refused),
     (echoed!("gateway", "g2"), Meets(1)),
     ("update echoes set repeats = 0 where role = 'saga'", Meets(0)),
-    (buried!("stock", "g1", "open"), Refused),
+    (dead_lettered!("stock", "g1", "open"), Refused),
     ("update dead_letters set status = 'discarded'", Meets(0)),
     ("update deadlines set due = now()", Refused),
     ("insert into pauses (role, paused_by, why, at) values ('order', 'x', 'x', now())", Refused),
@@ -206,9 +206,9 @@ const ORDER: &[(&str, Tried)] = &[
     ("select 1 from payments", Refused),
     (echoed!("saga", "o1"), Refused),
     (echoed!("order", "o1"), Meets(1)),
-    (buried!("stock", "o1", "open"), Refused),
-    (buried!("intake", "o2", "open"), Meets(1)),
-    (buried!("intake", "o3", "discarded"), Refused),
+    (dead_lettered!("stock", "o1", "open"), Refused),
+    (dead_lettered!("intake", "o2", "open"), Meets(1)),
+    (dead_lettered!("intake", "o3", "discarded"), Refused),
     ("update dead_letters set status = 'discarded' where id = 'i1'", Refused),
     ("update dead_letters set queue = 'order' where id = 'i1'", Refused),
     ("update dead_letters set why = 'again' where id = 'i1'", Meets(1)),
@@ -264,7 +264,7 @@ const OPERATOR: &[(&str, Tried)] = &[
 const AUDITOR: &[(&str, Tried)] = &[
     (journalled!("gateway", "a1"), Refused),
     ("delete from journal", Refused),
-    (buried!("stock", "a1", "open"), Refused),
+    (dead_lettered!("stock", "a1", "open"), Refused),
     ("update dead_letters set status = 'discarded'", Refused),
     ("update deadlines set due = now()", Refused),
     (echoed!("gateway", "a1"), Refused),

@@ -149,7 +149,7 @@ async fn each_worker_can_do_its_work_under_its_own_role() {
                 changes.deadlines.insert(format!("{key}2"), None);
             }
             // Twice: it is opened again.
-            changes.dead.push(DeadChange::Bury(letter(queue.name(), &archive(n))));
+            changes.dead.push(DeadChange::Park(letter(queue.name(), &archive(n))));
             batch.keep(changes).await.unwrap_or_else(|why| panic!("{role}: {why}"));
             assert_eq!(store.begin().await.unwrap().handled(role, &[cause.id]).await.unwrap().1.len(), 1);
         }
@@ -160,7 +160,7 @@ async fn each_worker_can_do_its_work_under_its_own_role() {
 }
 
 /// A row tells of the moment in which it is written: another is refused.
-fn now_row(role: Role, message: &Message, said: Vec<Said>) -> JournalRow {
+fn now_row(role: Role, message: &Message, said: Vec<Emitted>) -> JournalRow {
     let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
     JournalRow { at: Time::from_unix_ms(i64::try_from(since_1970).unwrap()), ..row(role, message, said) }
 }
@@ -208,13 +208,13 @@ async fn the_helpers_can_do_their_work_under_their_own_roles() {
     ended.dead.clear();
     let done = row(Role::Order, &fulfil(101), vec![]);
     ended.journal.push(done);
-    ended.dead.push(DeadChange::Bury(letter("saga", &archive(7))));
+    ended.dead.push(DeadChange::Park(letter("saga", &archive(7))));
     owner.begin().await.unwrap().keep(ended).await.unwrap();
 
     let gateway = as_role(&schema, "gateway").await;
-    let mut door = gateway.begin().await.unwrap();
-    door.handled(Role::Gateway, &[archive(5).id]).await.unwrap();
-    door.keep(journal(now_row(Role::Gateway, &archive(5), vec![]))).await.unwrap();
+    let mut ingress = gateway.begin().await.unwrap();
+    ingress.handled(Role::Gateway, &[archive(5).id]).await.unwrap();
+    ingress.keep(journal(now_row(Role::Gateway, &archive(5), vec![]))).await.unwrap();
     assert!(gateway.get(Table::Orders, &order(1).to_string()).await.unwrap().is_some());
     assert_eq!(
         gateway.list(Table::Orders, &Filter { limit: 9, ..Filter::default() }).await.unwrap().len(),
@@ -255,12 +255,12 @@ async fn the_helpers_can_do_their_work_under_their_own_roles() {
         .begin()
         .await
         .unwrap()
-        .keep(dead(DeadChange::Bury(letter("unrouted", &archive(3)))))
+        .keep(dead(DeadChange::Park(letter("unrouted", &archive(3)))))
         .await
         .unwrap();
     let strangers = DeadLetter { code: "unroutable".into(), ..letter("unrouted", &archive(4)) };
     let evicted = DeadChange::Evict { id: strangers.id.clone() };
-    for change in [DeadChange::Bury(strangers), evicted] {
+    for change in [DeadChange::Park(strangers), evicted] {
         timers.begin().await.unwrap().keep(dead(change)).await.unwrap();
     }
 
@@ -312,7 +312,7 @@ async fn nobody_sees_or_writes_the_journal_in_anothers_name() {
         "{forged:?}"
     );
     let anothers =
-        store.begin().await.unwrap().keep(dead(DeadChange::Bury(letter("stock", &archive(1))))).await;
+        store.begin().await.unwrap().keep(dead(DeadChange::Park(letter("stock", &archive(1))))).await;
     assert!(matches!(anothers, Err(Error::Unavailable(_))), "{anothers:?}");
     let anothers = store.begin().await.unwrap().load(&[Need::of(Table::Stock, "A")]).await;
     assert!(

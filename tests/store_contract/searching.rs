@@ -33,7 +33,7 @@ pub(super) async fn what_has_not_ended_is_found_by_what_it_waits_for(db: Db) {
     all.push(saga(3, "needs_attention", "ship", 3));
     keep(&db, records(all)).await.unwrap();
     keep(&db, waits(1)).await.unwrap();
-    keep(&db, dead(DeadChange::Bury(letter("order", &fulfil(2))))).await.unwrap();
+    keep(&db, dead(DeadChange::Park(letter("order", &fulfil(2))))).await.unwrap();
     let any = || Filter { limit: 9, ..Filter::default() };
     let status = |status: &str| Some(status.to_string());
     // The fifth waits for nothing, which no order of ours does for longer than it is new.
@@ -99,9 +99,9 @@ async fn graveyard(db: &Db) {
         ("order", 4, "odd", 40),
     ];
     for (queue, n, code, s) in letters {
-        keep(db, dead(DeadChange::Bury(died(queue, n, code, s)))).await.unwrap();
+        keep(db, dead(DeadChange::Park(died(queue, n, code, s)))).await.unwrap();
     }
-    keep(db, dead(DeadChange::Bury(died("order", 5, "failed", 5)))).await.unwrap();
+    keep(db, dead(DeadChange::Park(died("order", 5, "failed", 5)))).await.unwrap();
     keep(db, dead(close("order", &fulfil(5), DeadStatus::Discarded))).await.unwrap();
 }
 
@@ -147,7 +147,7 @@ pub(super) async fn what_stands_and_what_died_of_an_order_is_found_with_it(db: D
 
     let (first, second) = (died("saga", 1, "failed", 10), died("order", 1, "odd", 20));
     for letter in [&second, &first] {
-        keep(&db, dead(DeadChange::Bury(letter.clone()))).await.unwrap();
+        keep(&db, dead(DeadChange::Park(letter.clone()))).await.unwrap();
     }
     keep(&db, dead(close("saga", &fulfil(1), DeadStatus::Replayed))).await.unwrap();
     let first = DeadLetter { status: DeadStatus::Replayed, ..first };
@@ -158,13 +158,13 @@ pub(super) async fn what_stands_and_what_died_of_an_order_is_found_with_it(db: D
 pub(super) async fn what_came_again_or_failed_is_added_up(db: Db) {
     let echo = |n: u64, repeats, failures, why: &str| {
         let (id, order_id) = (id(n), order(n));
-        Echo { role: Role::Saga, id, order_id, repeats, failures, why: why.into() }
+        RedeliveryStats { role: Role::Saga, id, order_id, repeats, failures, why: why.into() }
     };
-    db.store.add_echoes(&[]).await.unwrap();
-    db.store.add_echoes(&[echo(1, 1, 1, "the disk \u{0}"), echo(2, 7, 0, "")]).await.unwrap();
-    db.store.add_echoes(&[echo(1, 2, 1, "the disk is full")]).await.unwrap();
-    db.store.add_echoes(&[echo(1, 1, 0, "")]).await.unwrap();
-    assert_eq!(db.store.echoes_of(order(1)).await.unwrap(), [echo(1, 4, 2, "the disk is full")]);
-    assert_eq!(db.store.echoes_of(order(2)).await.unwrap(), [echo(2, 7, 0, "")]);
-    assert!(db.store.echoes_of(order(3)).await.unwrap().is_empty());
+    db.store.add_redelivery_stats(&[]).await.unwrap();
+    db.store.add_redelivery_stats(&[echo(1, 1, 1, "the disk \u{0}"), echo(2, 7, 0, "")]).await.unwrap();
+    db.store.add_redelivery_stats(&[echo(1, 2, 1, "the disk is full")]).await.unwrap();
+    db.store.add_redelivery_stats(&[echo(1, 1, 0, "")]).await.unwrap();
+    assert_eq!(db.store.redelivery_stats_of(order(1)).await.unwrap(), [echo(1, 4, 2, "the disk is full")]);
+    assert_eq!(db.store.redelivery_stats_of(order(2)).await.unwrap(), [echo(2, 7, 0, "")]);
+    assert!(db.store.redelivery_stats_of(order(3)).await.unwrap().is_empty());
 }

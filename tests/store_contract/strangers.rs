@@ -14,8 +14,8 @@ fn own(n: u64, s: u64) -> DeadLetter {
     DeadLetter { code: "failed".into(), by: Speaker::Customer, at: at(s), ..letter("order", &archive(n)) }
 }
 
-fn bury(letter: DeadLetter) -> Changes {
-    dead(DeadChange::Bury(letter))
+fn park(letter: DeadLetter) -> Changes {
+    dead(DeadChange::Park(letter))
 }
 
 fn evict(letters: &[DeadLetter]) -> Changes {
@@ -31,7 +31,7 @@ async fn counts(db: &Db) -> (u64, u64, u64) {
 
 pub(super) async fn strangers_letters_are_counted_listed_and_grouped_apart_from_our_own(db: Db) {
     for letter in [own(1, 10), strangers(2, 20), strangers(3, 30), own(4, 40), strangers(5, 50)] {
-        keep(&db, bury(letter)).await.unwrap();
+        keep(&db, park(letter)).await.unwrap();
     }
     keep(&db, dead(close("order", &archive(5), DeadStatus::Discarded))).await.unwrap();
     assert_eq!(counts(&db).await, (4, 2, 0));
@@ -43,7 +43,7 @@ pub(super) async fn strangers_letters_are_counted_listed_and_grouped_apart_from_
         let ids: Vec<_> = found.iter().filter_map(|letter| letter.message_id.clone()).collect();
         assert_eq!(ids, expected, "{origin:?}");
     }
-    keep(&db, bury(strangers(6, 60))).await.unwrap();
+    keep(&db, park(strangers(6, 60))).await.unwrap();
     let groups = db.store.dead_groups(9).await.unwrap();
     let told: Vec<_> =
         groups.iter().map(|group| (group.origin, group.code.as_str(), group.letters)).collect();
@@ -53,7 +53,7 @@ pub(super) async fn strangers_letters_are_counted_listed_and_grouped_apart_from_
 pub(super) async fn the_oldest_letters_of_strangers_are_evicted_and_counted_and_our_own_never_are(db: Db) {
     let letters = [strangers(1, 30), strangers(2, 10), own(3, 5), strangers(4, 20)];
     for letter in letters.clone() {
-        keep(&db, bury(letter)).await.unwrap();
+        keep(&db, park(letter)).await.unwrap();
     }
     let oldest = db.store.oldest_of_strangers(2).await.unwrap();
     let ids: Vec<_> = oldest.iter().filter_map(|letter| letter.message_id.as_deref()).collect();
@@ -70,21 +70,21 @@ pub(super) async fn the_oldest_letters_of_strangers_are_evicted_and_counted_and_
 }
 
 pub(super) async fn a_strangers_letter_never_takes_the_place_of_our_own(db: Db) {
-    keep(&db, bury(own(1, 10))).await.unwrap();
-    keep(&db, bury(DeadLetter { body: "something else".into(), ..strangers(1, 20) })).await.unwrap();
+    keep(&db, park(own(1, 10))).await.unwrap();
+    keep(&db, park(DeadLetter { body: "something else".into(), ..strangers(1, 20) })).await.unwrap();
     let kept = db.store.dead_letter(&own(1, 10).id).await.unwrap().unwrap();
     assert_eq!((kept.code.as_str(), kept.at), ("failed", at(10)));
     // The other way round it does, and what an operator sent again is ours from then on.
-    keep(&db, bury(strangers(2, 10))).await.unwrap();
-    keep(&db, bury(own(2, 20))).await.unwrap();
+    keep(&db, park(strangers(2, 10))).await.unwrap();
+    keep(&db, park(own(2, 20))).await.unwrap();
     assert_eq!(counts(&db).await, (2, 0, 0));
-    keep(&db, bury(strangers(3, 10))).await.unwrap();
+    keep(&db, park(strangers(3, 10))).await.unwrap();
     keep(&db, dead(close("order", &archive(3), DeadStatus::Replayed))).await.unwrap();
-    keep(&db, bury(strangers(3, 20))).await.unwrap();
+    keep(&db, park(strangers(3, 20))).await.unwrap();
     assert_eq!(counts(&db).await, (3, 0, 0));
     // What was our own once is no stranger's when it was closed and comes again.
     keep(&db, dead(close("order", &archive(1), DeadStatus::Discarded))).await.unwrap();
-    keep(&db, bury(strangers(1, 30))).await.unwrap();
+    keep(&db, park(strangers(1, 30))).await.unwrap();
     assert_eq!(counts(&db).await, (3, 0, 0));
     let stranger = "update dead_letters set stranger = true where id = 'order/m1' returning 1";
     assert!(db.sql(stranger).await.is_err(), "the database refuses");

@@ -41,7 +41,7 @@ pub(super) async fn the_last_deadline_under_a_key_counts(db: Db) {
 pub(super) async fn dead_letters_open_close_and_open_again(db: Db) {
     let mut first = letter("order", &fulfil(1));
     first.body = "\u{0}\u{FFFD} \"not\\ JSON".into();
-    keep(&db, dead(DeadChange::Bury(first.clone()))).await.unwrap();
+    keep(&db, dead(DeadChange::Park(first.clone()))).await.unwrap();
     assert_eq!(db.store.dead_letter(&first.id).await.unwrap().unwrap(), first);
 
     keep(&db, dead(close("order", &fulfil(1), DeadStatus::Discarded))).await.unwrap();
@@ -50,13 +50,13 @@ pub(super) async fn dead_letters_open_close_and_open_again(db: Db) {
     assert_eq!(db.store.dead_letters(None, 10).await.unwrap().len(), 1);
 
     let again = DeadLetter { attempts: 9, why: "still".into(), at: at(NOW_S), ..first };
-    keep(&db, dead(DeadChange::Bury(again.clone()))).await.unwrap();
+    keep(&db, dead(DeadChange::Park(again.clone()))).await.unwrap();
     assert_eq!(db.store.dead_letters(Some(DeadStatus::Open), 10).await.unwrap(), [again]);
     assert_eq!(db.store.dead_letter("no such").await.unwrap(), None);
 }
 
 pub(super) async fn discarding_twice_is_a_conflict(db: Db) {
-    keep(&db, dead(DeadChange::Bury(letter("order", &fulfil(1))))).await.unwrap();
+    keep(&db, dead(DeadChange::Park(letter("order", &fulfil(1))))).await.unwrap();
     keep(&db, dead(close("order", &fulfil(1), DeadStatus::Discarded))).await.unwrap();
     let mut again = everything(2);
     again.dead.push(close("order", &fulfil(1), DeadStatus::Replayed));
@@ -65,11 +65,11 @@ pub(super) async fn discarding_twice_is_a_conflict(db: Db) {
 }
 
 pub(super) async fn a_letter_that_is_closed_and_dies_again_at_once_is_open(db: Db) {
-    keep(&db, dead(DeadChange::Bury(letter("order", &fulfil(1))))).await.unwrap();
+    keep(&db, dead(DeadChange::Park(letter("order", &fulfil(1))))).await.unwrap();
     let again = DeadLetter { attempts: 6, ..letter("order", &fulfil(1)) };
     let close = close("order", &fulfil(1), DeadStatus::Replayed);
     let changes = Changes {
-        dead: vec![DeadChange::Bury(letter("order", &fulfil(1))), close, DeadChange::Bury(again.clone())],
+        dead: vec![DeadChange::Park(letter("order", &fulfil(1))), close, DeadChange::Park(again.clone())],
         ..Changes::default()
     };
     keep(&db, changes).await.unwrap();

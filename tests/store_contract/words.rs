@@ -30,7 +30,7 @@ pub(super) fn fulfil(n: u64) -> Message {
     Message::with_cause(id(n), Some(id(1)), at(2), body)
 }
 
-/// Said because of message 1, and at the time at which that was handled: as nearly all that is said.
+/// Emitted because of message 1, and at the time at which that was handled: as nearly all that is said.
 pub(super) fn promptly(n: u64) -> Message {
     let body = Body::MarkFulfilled(bodies::MarkFulfilled { order_id: order(n) });
     Message::with_cause(id(n), Some(id(1)), at(3), body)
@@ -49,11 +49,11 @@ pub(super) fn no_order(n: u64) -> Message {
     Message::restore(id(n), None, at(2), "stock.count", r#"{"sku":"A\"\\","on_hand":1}"#).unwrap()
 }
 
-pub(super) fn say(message: &Message) -> Said {
-    Said { message: Arc::new(message.clone()), queues: message.body.queues().to_vec() }
+pub(super) fn say(message: &Message) -> Emitted {
+    Emitted { message: Arc::new(message.clone()), queues: message.body.queues().to_vec() }
 }
 
-pub(super) fn row(role: Role, message: &Message, said: Vec<Said>) -> JournalRow {
+pub(super) fn row(role: Role, message: &Message, said: Vec<Emitted>) -> JournalRow {
     JournalRow {
         role,
         id: message.id.clone(),
@@ -130,7 +130,7 @@ pub(super) fn everything(n: u64) -> Changes {
     changes.records.push(ordered(n, "created", 10));
     changes.records.push(save(Table::Audit, &order(n).to_string(), 0, "{}"));
     changes.deadlines.insert(format!("k{n}"), Some((at(5), Arc::new(fulfil(n)))));
-    changes.dead.push(DeadChange::Bury(letter("saga", &archive(n))));
+    changes.dead.push(DeadChange::Park(letter("saga", &archive(n))));
     changes
 }
 

@@ -54,7 +54,7 @@ impl Shop {
     /// By the door, without a process in between.
     #[track_caller]
     pub(crate) fn send(&self, name: &str, id: &str, body: &Value) {
-        let (status, answer) = self.system.door().send(name, id, body).unwrap();
+        let (status, answer) = self.system.ingress().send(name, id, body).unwrap();
         assert_eq!(status, 202, "{answer}");
     }
 

@@ -22,14 +22,14 @@ pub(crate) const QUICK: &[&str] = &[
 
 pub(crate) struct System {
     child: Running,
-    door: Door,
+    ingress: Ingress,
     pub(crate) log: String,
     pub(crate) out: String,
 }
 
 /// How to get something into a running system.
 #[derive(Clone)]
-pub(crate) struct Door {
+pub(crate) struct Ingress {
     address: SocketAddr,
     token: String,
 }
@@ -62,7 +62,7 @@ impl System {
         let address = run["address"].as_str().unwrap().parse().unwrap();
         let token = run["token"].as_str().unwrap().to_string();
         assert_eq!(run["pid"], child.id());
-        Self { child, door: Door { address, token }, log, out }
+        Self { child, ingress: Ingress { address, token }, log, out }
     }
 
     /// Started, and nobody knows how far it is.
@@ -90,8 +90,8 @@ impl System {
         (Running::spawn(&mut command), out, log)
     }
 
-    pub(crate) fn door(&self) -> &Door {
-        &self.door
+    pub(crate) fn ingress(&self) -> &Ingress {
+        &self.ingress
     }
 
     pub(crate) fn runs(&mut self) -> bool {
@@ -113,7 +113,7 @@ impl System {
     }
 }
 
-impl Door {
+impl Ingress {
     /// `Ok` with what was answered; `Err` when nobody answers any more.
     pub(crate) fn send(&self, name: &str, id: &str, body: &Value) -> Result<(u16, Value)> {
         let message = json!({"type": name, "message_id": id, "body": body});

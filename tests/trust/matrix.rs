@@ -11,7 +11,7 @@ use engine::import::import;
 use engine::operator::{Edited, Operator};
 use store::batch;
 use store::sqlite::SqliteStore;
-use store::{Changes, DeadLetter, DeadStatus, JournalRow, Said, Store};
+use store::{Changes, DeadLetter, DeadStatus, Emitted, JournalRow, Store};
 
 use super::queue_of;
 use crate::support::root;
@@ -220,7 +220,7 @@ async fn what_a_handled_message_has_led_to_is_believed_as_far_as_each_role_may_s
     let sent = dead(Speaker::Order, "notification.tell", &example("notification.tell"), Queue::Notification);
     let told = read(sent.message_id.as_deref().unwrap(), "notification.tell");
     let (mail, other) = (read("mail", "email.send"), read("other", "email.send"));
-    let said = |message: &Message, queue| Said { message: Arc::new(message.clone()), queues: vec![queue] };
+    let said = |message: &Message, queue| Emitted { message: Arc::new(message.clone()), queues: vec![queue] };
     let mails = vec![said(&mail, Queue::Email), said(&other, Queue::Email)];
     let forged = vec![said(&read("forged", "payment.captured"), Queue::Saga)];
     let row = |role, message: &Message, said| {
@@ -244,7 +244,7 @@ async fn a_row_of_the_journal_speaks_for_its_own_role_when_its_message_comes_bac
     };
     let handled = read(sent.message_id.as_deref().unwrap(), "email.send");
     // The login of the e-mail role can write this row, and nothing else of the journal.
-    let forged = Said { message: Arc::new(read("forged", "payment.captured")), queues: vec![Queue::Saga] };
+    let forged = Emitted { message: Arc::new(read("forged", "payment.captured")), queues: vec![Queue::Saga] };
     let row = JournalRow {
         role: Role::Email,
         id: handled.id.clone(),

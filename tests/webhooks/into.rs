@@ -61,7 +61,7 @@ fn stripe_signature(at: i64, body: &str) -> String {
 
 #[track_caller]
 fn send(shop: &Shop, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
-    let answer = Web::stranger(shop.system.door().address()).send("POST", path, headers, body.as_bytes());
+    let answer = Web::stranger(shop.system.ingress().address()).send("POST", path, headers, body.as_bytes());
     (answer.status, answer.json())
 }
 
@@ -202,7 +202,7 @@ fn a_capture_after_the_order_was_given_up_goes_back() {
         "--payment-patience-s=1",
         "--provider-late-ms=2500",
     ]);
-    relay.to(shop.system.door().address());
+    relay.to(shop.system.ingress().address());
     let order = shop.submit("BOOK-DUNE", "card", "tok_late");
     shop.wait_for(&order, |view| view["status"] == "cancelled" && view["reason"] == "payment_timeout");
     let view = shop.wait_for(&order, |view| view["payment"]["refunded"]["amount"] == "12.99");
@@ -236,7 +236,7 @@ fn what_is_none_of_our_concern_is_set_aside_and_what_cannot_be_used_is_kept() {
     let mended = event("evt_broken", "payment.succeeded", &order, "12.99").to_string();
     let edit = json!({"by": "anna", "edited": {"body": mended}}).to_string();
     let replay = format!("/admin/dead-letters/{letter}/replay");
-    assert_eq!(shop.system.door().post(&replay, edit.as_bytes()).unwrap().0, 204);
+    assert_eq!(shop.system.ingress().post(&replay, edit.as_bytes()).unwrap().0, 204);
     shop.wait_for(&order, |view| view["status"] == "fulfilled");
 
     // The same id, and something else in it.
@@ -325,7 +325,7 @@ fn without_a_secret_a_page_is_off() {
 fn the_whole_saga_runs_with_a_provider_that_posts_to_the_shop_s_own_gateway() {
     let relay = Relay::open();
     let shop = shop_with(&[&format!("--provider-webhook-url={}", relay.url("/webhooks/payments"))]);
-    relay.to(shop.system.door().address());
+    relay.to(shop.system.ingress().address());
     let orders = [
         ("tok_ok", "fulfilled"),
         ("tok_declined", "cancelled"),

@@ -91,7 +91,7 @@ fn an_event_that_nobody_takes_is_given_up_and_stays_visible_and_no_order_waits_f
     for says in ["has not taken 1 events, 1 of them were given up", "400 Bad Request"] {
         assert!(doctor.contains(says), "{says} is missing:\n{doctor}");
     }
-    let (status, metrics) = crate::support::http::get(shop.system.door().address(), "/metrics").unwrap();
+    let (status, metrics) = crate::support::http::get(shop.system.ingress().address(), "/metrics").unwrap();
     assert_eq!(status, 200);
     for line in ["outcome=\"refused\"} 2", "outcome=\"given_up\"} 1"] {
         assert!(metrics.contains(&format!("checkout_webhook_posts_total{{{line}\n")), "{metrics}");
@@ -106,7 +106,7 @@ fn an_endpoint_that_says_it_is_gone_is_left_alone_until_the_next_start() {
     let ids = [new_id(), new_id()];
     let submit = |system: &System, id: &str| {
         let body = checkout(id, "BOOK-DUNE", "card", "tok_ok");
-        assert_eq!(system.door().send("checkout.submit", id, &body).unwrap().0, 202);
+        assert_eq!(system.ingress().send("checkout.submit", id, &body).unwrap().0, 202);
     };
     submit(&system, &ids[0]);
     until("it is left alone", || folder.read(&system.log).contains("says that it is gone").then_some(()));

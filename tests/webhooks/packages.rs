@@ -18,7 +18,7 @@ fn pay(shop: &Shop, standard: &str, stripe: &str) {
     let here = root().join("tests/webhooks");
     let python = PYTHON
         .get_or_init(|| clients::python(&shop.folder, "webhooks-python", &here.join("requirements.txt")));
-    let url = |way: &str| format!("http://{}/webhooks/{way}", shop.system.door().address());
+    let url = |way: &str| format!("http://{}/webhooks/{way}", shop.system.ingress().address());
     let mut by_standard = event("evt_standard", "payment.succeeded", standard, "12.99");
     // As most providers write it.
     by_standard["created"] = json!(now_s());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use broker::{Broker, Delivery, Depth, Mark, Unavailable};
 use contract::{Message, Queue};
-use store::Said;
+use store::Emitted;
 use tokio::sync::broadcast;
 
 use super::nerves::{Blow, Nerves, Place};
@@ -23,8 +23,8 @@ impl Bags {
         Self { ready: Mutex::default(), acked: AtomicUsize::new(0), nerves }
     }
 
-    pub(crate) fn put(&self, said: &[Said]) {
-        for Said { message, queues } in said {
+    pub(crate) fn put(&self, said: &[Emitted]) {
+        for Emitted { message, queues } in said {
             queues.iter().for_each(|queue| self.lock()[*queue as usize].push(fresh(*queue, message)));
         }
     }
@@ -88,8 +88,8 @@ fn fresh(queue: Queue, message: &Arc<Message>) -> Delivery {
 
 #[async_trait]
 impl Broker for Bags {
-    async fn publish(&self, said: &[Said]) -> Result<(), Unavailable> {
-        for Said { message, queues } in said {
+    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable> {
+        for Emitted { message, queues } in said {
             for queue in queues {
                 if self.nerves.pass(Place::Publish).await == Some(Blow::Twice) {
                     self.put(said);

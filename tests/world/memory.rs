@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use contract::{KeySecret, Message, MessageId, Need, OrderId, Role, Table, Time};
 use store::census::Census;
 use store::{
-    Changes, DeadChange, DeadGroup, DeadLetter, DeadStatus, DeadlineRow, Echo, Error, Filter, Handled,
-    History, InFlight, JournalRow, Keeping, Keys, Letters, Loaded, Pause, Progress, Pruned, Read, Standing,
-    Store, Transaction, Vitals,
+    Changes, DeadChange, DeadGroup, DeadLetter, DeadStatus, DeadlineRow, Error, Filter, Handled, History,
+    InFlight, JournalRow, Keeping, Keys, Letters, Loaded, OrderDeadline, Pause, Progress, Pruned, Read,
+    RedeliveryStats, Store, Transaction, Vitals,
 };
 
 use super::nerves::{Blow, Nerves, Place};
@@ -86,7 +86,7 @@ impl Tables {
         self.known.contains_key(&(role, id.clone()))
     }
 
-    /// Said, not handled by the queue's reader, and not lying open among the dead letters.
+    /// Emitted, not handled by the queue's reader, and not lying open among the dead letters.
     pub(crate) fn in_flight(&self) -> Vec<InFlight> {
         let open = |letter: &&DeadLetter| letter.status == DeadStatus::Open;
         let dead: HashSet<_> = self
@@ -158,7 +158,7 @@ impl Tables {
         }
         for change in changes.dead {
             match change {
-                DeadChange::Bury(letter) => {
+                DeadChange::Park(letter) => {
                     self.dead.insert(letter.id.clone(), letter);
                 }
                 DeadChange::Close { id, status } => {
@@ -263,7 +263,7 @@ impl Store for Memory {
         nobody_looks()
     }
 
-    async fn deadlines_of(&self, _: OrderId) -> Result<Vec<Standing>, Error> {
+    async fn deadlines_of(&self, _: OrderId) -> Result<Vec<OrderDeadline>, Error> {
         nobody_looks()
     }
 
@@ -279,11 +279,11 @@ impl Store for Memory {
         nobody_looks()
     }
 
-    async fn add_echoes(&self, _: &[Echo]) -> Result<(), Error> {
+    async fn add_redelivery_stats(&self, _: &[RedeliveryStats]) -> Result<(), Error> {
         nobody_looks()
     }
 
-    async fn echoes_of(&self, _: OrderId) -> Result<Vec<Echo>, Error> {
+    async fn redelivery_stats_of(&self, _: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
         nobody_looks()
     }
 
@@ -341,7 +341,7 @@ impl Transaction for Open {
     }
 
     /// As a server is.
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 

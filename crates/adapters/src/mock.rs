@@ -16,8 +16,8 @@ mod postgres;
 pub mod rules;
 mod script;
 mod sent;
-mod shelf;
 mod sqlite;
+mod storage;
 mod told;
 
 use std::path::Path;
@@ -34,14 +34,14 @@ pub use rules::Settings;
 pub use sent::MockChannel;
 
 use super::Failure;
-use postgres::PostgresShelf;
-use shelf::Shelf;
-use sqlite::SqliteShelf;
+use postgres::PostgresStorage;
+use sqlite::SqliteStorage;
+use storage::MockStorage;
 
 pub struct MockWorld {
     settings: Settings,
     clock: Clock,
-    shelf: Box<dyn Shelf>,
+    storage: Box<dyn MockStorage>,
     /// Rings when an event was booked that a courier has to bring.
     booked: Notify,
 }
@@ -58,10 +58,10 @@ impl MockWorld {
     pub async fn open_at(path: &Path, settings: Settings, clock: Clock) -> Result<Arc<Self>, Failure> {
         // It holds addresses.
         file::create(path).map_err(|why| Failure::Unavailable("the mock world", why.to_string()))?;
-        let shelf = SqliteShelf::open(path).await.map_err(|error| {
+        let storage = SqliteStorage::open(path).await.map_err(|error| {
             Failure::Unavailable("the mock world", format!("{}: {error}", path.display()))
         })?;
-        Ok(Self::with(Box::new(shelf), settings, clock))
+        Ok(Self::with(Box::new(storage), settings, clock))
     }
 
     /// In the schema `world` of that database, or in `…_world` where the address names a schema: any number of
@@ -71,12 +71,12 @@ impl MockWorld {
     }
 
     pub fn on_postgres_at(url: &str, settings: Settings, clock: Clock) -> Result<Arc<Self>, Failure> {
-        let shelf = PostgresShelf::at(url).map_err(|error| failure(&error))?;
-        Ok(Self::with(Box::new(shelf), settings, clock))
+        let storage = PostgresStorage::at(url).map_err(|error| failure(&error))?;
+        Ok(Self::with(Box::new(storage), settings, clock))
     }
 
-    fn with(shelf: Box<dyn Shelf>, settings: Settings, clock: Clock) -> Arc<Self> {
-        Arc::new(Self { settings, clock, shelf, booked: Notify::new() })
+    fn with(storage: Box<dyn MockStorage>, settings: Settings, clock: Clock) -> Arc<Self> {
+        Arc::new(Self { settings, clock, storage, booked: Notify::new() })
     }
 
     pub fn now(&self) -> Time {
@@ -85,7 +85,7 @@ impl MockWorld {
 
     /// After this nothing of ours is open there any more.
     pub async fn close(&self) {
-        self.shelf.close().await;
+        self.storage.close().await;
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn judge(case: &Case, world: &mut World, findings: &mut Findings) {
         for channel in list(notice, "channels").iter().filter_map(|channel| channel.as_str()) {
             let sent = world.take_sent(channel, &format!("{key}/{channel}"));
             // Until everything has arrived it may be on its way; a refused one lies with the dead letters.
-            let may_be_missing = !world.at_rest || world.buried(&case.id);
+            let may_be_missing = !world.at_rest || world.dead_lettered(&case.id);
             findings.check(Claim::N1, sent || may_be_missing, || format!("{channel} never sent {key}"));
         }
     }

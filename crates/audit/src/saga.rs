@@ -11,7 +11,7 @@ pub(super) fn judge(case: &Case, world: &World, findings: &mut Findings) {
     for (key, saga) in &case.sagas {
         goes_on_or_ended(case, key, saga, world, findings);
     }
-    let open = world.moving(&case.id) || world.buried(&case.id);
+    let open = world.moving(&case.id) || world.dead_lettered(&case.id);
     if case.order.is_some() && case.checkout().is_none() {
         findings.check(Claim::O1, open, || format!("order {} has no saga, and none is on its way", case.id));
     }
@@ -42,7 +42,7 @@ fn goes_on_or_ended(case: &Case, key: &str, saga: &Value, world: &World, finding
         "needs_attention" => !list(&saga["attention"], "actions").is_empty(),
         "running" | "unwinding" => world.waiting.contains(key) || world.moving(&case.id),
         // Its start is on its way, or lies with the dead letters.
-        "awaited" => world.moving(&case.id) || world.buried(&case.id),
+        "awaited" => world.moving(&case.id) || world.dead_lettered(&case.id),
         _ => false,
     };
     findings.check(Claim::O1, well, || match status {

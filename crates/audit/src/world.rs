@@ -17,7 +17,7 @@ pub(super) struct World {
     /// The provider has told of them what nothing was asked for yet: it will be looked at again.
     held: HashSet<Uuid>,
     moving: HashSet<Uuid>,
-    buried: HashSet<Uuid>,
+    dead_lettered: HashSet<Uuid>,
     charges: HashMap<Uuid, Charged>,
     /// Charges that events from outside told of.
     pub(super) told_outside: u64,
@@ -111,7 +111,7 @@ impl World {
                 .filter_map(|one| one.message.order_id)
                 .map(|id| id.uuid())
                 .collect(),
-            buried: dead.iter().filter_map(|letter| letter.order_id).map(|id| id.uuid()).collect(),
+            dead_lettered: dead.iter().filter_map(|letter| letter.order_id).map(|id| id.uuid()).collect(),
             charges,
             told_outside,
             sent: sent(books, findings).await?,
@@ -124,15 +124,15 @@ impl World {
     }
 
     /// A person can see that something about this order went wrong.
-    pub(super) fn buried(&self, id: &str) -> bool {
-        Uuid::parse_str(id).is_ok_and(|id| self.buried.contains(&id))
+    pub(super) fn dead_lettered(&self, id: &str) -> bool {
+        Uuid::parse_str(id).is_ok_and(|id| self.dead_lettered.contains(&id))
     }
 
     /// What the provider took of an order that was given up may be told yet: its event is on its way or held, a person
     /// sees what became of it, or he will be asked once more.
     pub(super) fn may_be_told(&self, id: &str) -> bool {
         !self.at_rest
-            || self.buried(id)
+            || self.dead_lettered(id)
             || self.was_told_early(id)
             || self.waiting.contains(&format!("payment/{id}"))
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use contract::{Message, Queue};
-use store::Said;
+use store::Emitted;
 use tokio::sync::{Notify, broadcast};
 
 use super::{Broker, Delivery, Depth, Mark, Unavailable};
@@ -57,9 +57,9 @@ impl EmbeddedBroker {
 
 #[async_trait]
 impl Broker for EmbeddedBroker {
-    async fn publish(&self, said: &[Said]) -> Result<(), Unavailable> {
+    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable> {
         let since = Instant::now();
-        for Said { message, queues } in said {
+        for Emitted { message, queues } in said {
             for queue in queues {
                 let entry = Entry { message: message.clone(), redelivered: false, attempt: 0, since };
                 self.queues[*queue as usize].push(entry);

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::{Message, Queue, Speaker};
-use store::Said;
+use store::Emitted;
 use tokio::sync::broadcast;
 
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub struct Unavailable(pub String);
 
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
-    async fn publish(&self, said: &[Said]) -> Result<(), Unavailable>;
+    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable>;
 
     /// Waits for at least one message, and takes up to `max` that are there now. It does not wait for more.
     async fn take(&self, queue: Queue, max: usize) -> Result<Vec<Delivery>, Unavailable>;

@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::{Message, Queue};
-use store::Said;
+use store::Emitted;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -43,7 +43,7 @@ use tokio_util::task::TaskTracker;
 use super::{Broker, DeadDelivery, Delivery, Depth, State, Unavailable};
 pub use declare::Difference;
 pub use incoming::BY_A_BINDING;
-pub use inspect::{QueueSeen, Shut, knock, queues, version};
+pub use inspect::{ConnectError, QueueSeen, ping, queues, version};
 use link::{Address, Fault, Frames, close, short, soon};
 pub use logins::{Logins, check as check_logins};
 use outgoing::Outgoing;
@@ -196,7 +196,7 @@ async fn by_hand(options: &Options) -> Result<(lapin::Connection, Names), Unavai
 
 #[async_trait]
 impl Broker for RabbitBroker {
-    async fn publish(&self, said: &[Said]) -> Result<(), Unavailable> {
+    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable> {
         let facts = envelope::facts(said);
         let queues = self.shared.publish(envelope::to_queues(&self.shared.names, said));
         let (published, told) = tokio::join!(queues, self.shared.tell(&facts));

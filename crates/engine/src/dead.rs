@@ -10,7 +10,9 @@ use broker::Broker;
 use contract::{BodyHash, Message, MessageId, Queue, Role, Unreadable};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, JournalRow, Letters, Origin, Said, Store};
+use store::{
+    Changes, DeadChange, DeadLetter, DeadStatus, Emitted, Error, JournalRow, Letters, Origin, Store,
+};
 use view::mask::text_as_meant;
 
 use crate::operator::{Edited, Operator};
@@ -48,7 +50,7 @@ pub async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, who: &Oper
             (message, format!("edited and replayed by {by}{why}"), Some(superseded))
         }
     };
-    let said = vec![Said { queues: queues(&letter, &message), message: Arc::new(message) }];
+    let said = vec![Emitted { queues: queues(&letter, &message), message: Arc::new(message) }];
     // The operator says it: a row of the reader's own could not speak in another's name.
     let replayed = Entry { role: Role::Operator, outcome, said: said.clone() };
     let over = superseded.map(|outcome| Entry { role: reader(&letter), outcome, said: Vec::new() });
@@ -69,14 +71,14 @@ pub async fn discard(store: &dyn Store, id: &str, who: &Operator) -> Result<()> 
 
 /// What is done about each of many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Deed {
+pub enum BulkAction {
     Replay,
     Discard,
 }
 
 /// What became of a group.
 #[derive(Debug, Default, Serialize, JsonSchema)]
-pub struct Dealt {
+pub struct BulkResult {
     pub(crate) done: usize,
     /// Those that could not be, each with why.
     pub(crate) failed: Vec<Failed>,
@@ -95,22 +97,22 @@ pub async fn deal_with(
     store: &dyn Store,
     broker: &dyn Broker,
     wanted: &Letters,
-    deed: Deed,
+    action: BulkAction,
     who: &Operator,
-) -> Result<Dealt> {
+) -> Result<BulkResult> {
     let letters = store.letters(wanted).await?;
-    let mut dealt = Dealt { left: letters.len() == wanted.limit, ..Dealt::default() };
+    let mut result = BulkResult { left: letters.len() == wanted.limit, ..BulkResult::default() };
     for letter in letters.iter().rev() {
-        let done = match deed {
-            Deed::Replay => replay(store, broker, &letter.id, who).await,
-            Deed::Discard => discard(store, &letter.id, who).await,
+        let done = match action {
+            BulkAction::Replay => replay(store, broker, &letter.id, who).await,
+            BulkAction::Discard => discard(store, &letter.id, who).await,
         };
         match done {
-            Ok(()) => dealt.done += 1,
-            Err(why) => dealt.failed.push(Failed { id: letter.id.clone(), why: format!("{why:#}") }),
+            Ok(()) => result.done += 1,
+            Err(why) => result.failed.push(Failed { id: letter.id.clone(), why: format!("{why:#}") }),
         }
     }
-    Ok(dealt)
+    Ok(result)
 }
 
 /// What a replay would send, and to which queues.
@@ -127,7 +129,7 @@ pub fn as_it_would_be(letter: &DeadLetter, edited: Option<&Edited>) -> Result<(M
 struct Entry {
     role: Role,
     outcome: String,
-    said: Vec<Said>,
+    said: Vec<Emitted>,
 }
 
 async fn open_letter(store: &dyn Store, id: &str) -> Result<DeadLetter> {

@@ -114,7 +114,7 @@ pub async fn import(store: &dyn Store, broker: &dyn Broker, dead: &[DeadDelivery
                     "a dead letter came in: {}",
                     one.why
                 );
-                changes.dead.push(DeadChange::Bury(letter(one, message.as_ref(), now)));
+                changes.dead.push(DeadChange::Park(letter(one, message.as_ref(), now)));
             }
         }
     }

@@ -1,15 +1,15 @@
 //! Moves messages: the consumer loop, the ways in, and everything beside them that publishes or lets messages rest.
 
 pub mod dead;
-pub mod door;
-pub mod echo;
 mod fail;
 pub mod import;
+pub mod ingress;
 pub mod operator;
 pub mod part;
 pub mod pause;
 pub mod preview;
 pub mod probe;
+pub mod redelivery;
 pub mod refill;
 pub mod run;
 pub mod timers;

@@ -20,7 +20,7 @@ use serde_json::Value;
 use store::Store;
 use store::batch::Settled;
 
-use crate::run::{Desk, Hand, Reached, Trouble};
+use crate::run::{BatchError, Handler, Reached, UnitOfWork};
 use looking::Looking;
 
 pub use differ::edits;
@@ -97,15 +97,15 @@ pub struct Waiting {
 }
 
 /// The workers that decide, as they are in a process of ours.
-pub struct Company(Vec<Arc<dyn Hand>>);
+pub struct DryRun(Vec<Arc<dyn Handler>>);
 
 /// One order moves by less than this; only a defect goes on and on.
 const STEPS_MAX: usize = 500;
 
-impl Company {
+impl DryRun {
     /// Who reaches out is left out: an adapter would do it.
-    pub fn of(hands: impl IntoIterator<Item = Arc<dyn Hand>>) -> Self {
-        Self(hands.into_iter().filter(|hand| !hand.reaches_out()).collect())
+    pub fn of(handlers: impl IntoIterator<Item = Arc<dyn Handler>>) -> Self {
+        Self(handlers.into_iter().filter(|handler| !handler.reaches_out()).collect())
     }
 
     pub async fn preview(&self, store: &dyn Store, message: Message) -> Result<Preview> {
@@ -121,7 +121,7 @@ impl Company {
     ) -> Result<Preview> {
         let resting = store.pauses().await?;
         let mut looking = Looking::at(store).await?;
-        let mut desks: BTreeMap<Role, Box<dyn Desk + '_>> = BTreeMap::new();
+        let mut units: BTreeMap<Role, Box<dyn UnitOfWork + '_>> = BTreeMap::new();
         let mut preview = Preview::default();
         let mut next: BTreeMap<Queue, Vec<Arc<Message>>> = BTreeMap::new();
         let message = Arc::new(message);
@@ -134,12 +134,12 @@ impl Company {
                     preview.waits(role, &messages, &why);
                     continue;
                 }
-                let Some(hand) = self.0.iter().find(|hand| hand.role() == role) else {
+                let Some(handler) = self.0.iter().find(|handler| handler.role() == role) else {
                     preview.asks_outside(role, &messages);
                     continue;
                 };
-                let desk = desks.entry(role).or_insert_with(|| hand.desk());
-                for settled in decide(&mut **desk, &mut looking, &messages).await? {
+                let unit = units.entry(role).or_insert_with(|| handler.unit());
+                for settled in decide(&mut **unit, &mut looking, &messages).await? {
                     preview.enter(role, &settled);
                     for said in settled.said {
                         said.queues
@@ -152,7 +152,7 @@ impl Company {
                 }
             }
         }
-        let changed = desks.into_values().flat_map(|desk| desk.changed());
+        let changed = units.into_values().flat_map(|unit| unit.changed());
         preview.changes = changed.flat_map(|record| differ::changes(&looking, &record)).collect();
         meaning::explain(&mut preview);
         Ok(preview)
@@ -161,15 +161,17 @@ impl Company {
 
 /// A worker that panics would make a dead letter of it.
 async fn decide(
-    desk: &mut dyn Desk,
+    unit: &mut dyn UnitOfWork,
     looking: &mut Looking<'_>,
     messages: &[Arc<Message>],
 ) -> Result<Vec<Settled>> {
     let now = looking.now();
-    let work = AssertUnwindSafe(desk.settle(looking, Reached::new(), messages, now));
+    let work = AssertUnwindSafe(unit.settle(looking, Reached::new(), messages, now));
     match work.catch_unwind().await {
         Ok(Ok(settled)) => Ok(settled),
-        Ok(Err(Trouble::Unavailable(why) | Trouble::Faulty(why) | Trouble::Again { why, .. })) => bail!(why),
+        Ok(Err(BatchError::Unavailable(why) | BatchError::Faulty(why) | BatchError::Again { why, .. })) => {
+            bail!(why)
+        }
         Err(_) => bail!("it would fail, be tried again and end as a dead letter"),
     }
 }

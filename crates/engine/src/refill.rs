@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use broker::Broker;
 use retry::Delays;
-use store::{InFlight, Said, Store};
+use store::{Emitted, InFlight, Store};
 
 /// Published and confirmed together.
 const BATCH_MAX: usize = 500;
@@ -19,7 +19,7 @@ const TRIES_MAX: u32 = 12;
 /// What is to be published, and how much is not believed.
 #[derive(Debug, Default)]
 pub struct Missing {
-    pub said: Vec<Said>,
+    pub said: Vec<Emitted>,
     /// Messages that stand in rows whose role may not say them.
     pub not_theirs: usize,
     pub unreadable: usize,
@@ -42,7 +42,7 @@ pub async fn missing(store: &dyn Store, age: Duration) -> Result<Missing> {
                 missing.not_theirs += 1;
             }
             Ok(InFlight { queue, message, .. }) if message.at.unix_ms() <= before => {
-                missing.said.push(Said { message: Arc::new(message), queues: vec![queue] });
+                missing.said.push(Emitted { message: Arc::new(message), queues: vec![queue] });
             }
             Ok(_) => {}
         }
@@ -51,7 +51,7 @@ pub async fn missing(store: &dyn Store, age: Duration) -> Result<Missing> {
 }
 
 /// Publishes all of it, in the order in which it was said; `done` hears how many have arrived.
-pub async fn publish(broker: &dyn Broker, missing: &[Said], mut done: impl FnMut(usize)) -> Result<()> {
+pub async fn publish(broker: &dyn Broker, missing: &[Emitted], mut done: impl FnMut(usize)) -> Result<()> {
     for batch in missing.chunks(BATCH_MAX) {
         let (mut delays, mut tries) = (Delays::new(), 0);
         while let Err(away) = broker.publish(batch).await {

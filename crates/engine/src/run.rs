@@ -2,13 +2,13 @@
 //!
 //! Nothing is published before it is committed, and nothing is acknowledged before it is published.
 
-mod ahead;
-mod hands;
+mod batch_size;
+mod handler;
+mod inline;
+mod linger;
 mod owed;
-mod pace;
-mod portions;
+mod prefetch;
 mod sort;
-mod spot;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,92 +16,92 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use broker::{Broker, Delivery};
-use contract::{Course, Message, Need, Outcome, Queue, Role, Time};
+use contract::{Message, Need, Outcome, PrefetchHint, Queue, Role, Time};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use metrics::{Ending, METRICS, Stage, Watch};
-use retry::{Delays, LADDER};
+use retry::{Delays, RETRY_DELAYS};
 use store::batch::{self, Settled};
-use store::{Changes, DeadChange, Error, Said, SavedRecord, Store, Transaction};
+use store::{Changes, DeadChange, Emitted, Error, SavedRecord, Store, Transaction};
 use tokio_util::sync::CancellationToken;
 
-use ahead::LooksAhead;
-pub use hands::{Decides, Reaches};
+pub use batch_size::BatchSize;
+pub use handler::{AdapterHandler, WorkerHandler};
+pub use inline::LocalHandlers;
+use inline::{BatchResult, BatchUnit, Entry};
+pub use linger::Linger;
+use linger::Permit;
 pub(crate) use owed::still_owed;
-pub use pace::Pace;
-use pace::Turn;
-pub use portions::Portions;
+use prefetch::PrefetchingTransaction;
 use sort::{not_handled, sort};
-pub use spot::Neighbours;
-use spot::{Entry, Sat, Sitting};
 
-use crate::echo::Echoes;
 use crate::fail;
 use crate::pause::Paused;
+use crate::redelivery::RedeliveryRecorder;
 
 /// A role at its queues. Clones sit side by side, each with a batch of its own.
 #[derive(Clone)]
-pub struct Station {
+pub struct Consumer {
     pub store: Arc<dyn Store>,
     pub broker: Arc<dyn Broker>,
-    pub hand: Arc<dyn Hand>,
+    pub handler: Arc<dyn Handler>,
     /// Drained in this order: a later queue only while the earlier ones are empty.
     pub queues: &'static [Queue],
-    pub portions: Portions,
+    pub batch_size: BatchSize,
     pub paused: Paused,
     /// Who handles on the spot what is said here.
-    pub neighbours: Arc<Neighbours>,
+    pub local_handlers: Arc<LocalHandlers>,
     /// Who counts what comes again.
-    pub echoes: Echoes,
-    pub pace: Pace,
+    pub redeliveries: RedeliveryRecorder,
+    pub linger: Linger,
 }
 
 /// What earlier tries at the same batch have taught.
 #[derive(Clone, Copy, Default, Debug)]
-pub struct Taught {
+pub struct RetryState {
     /// Its commit may have happened.
     pub answer_lost: bool,
     /// It failed together with what follows from it: now its follow-ups go by their queues.
     pub alone: bool,
 }
 
-impl Taught {
+impl RetryState {
     /// False when there is nothing more to learn from it: then the batch itself is at fault.
-    pub fn learn(&mut self, trouble: &Trouble) -> bool {
-        match trouble {
-            Trouble::Unavailable(_) => true,
-            Trouble::Again { answer_lost, .. } => {
+    pub fn learn(&mut self, error: &BatchError) -> bool {
+        match error {
+            BatchError::Unavailable(_) => true,
+            BatchError::Again { answer_lost, .. } => {
                 self.answer_lost |= answer_lost;
                 self.alone = true;
                 true
             }
-            Trouble::Faulty(_) => !std::mem::replace(&mut self.alone, true),
+            BatchError::Faulty(_) => !std::mem::replace(&mut self.alone, true),
         }
     }
 }
 
 /// What a role does with the messages of a batch that it has not seen before.
 #[async_trait]
-pub trait Hand: Send + Sync + 'static {
+pub trait Handler: Send + Sync + 'static {
     fn role(&self) -> Role;
 
     fn reaches_out(&self) -> bool;
 
     /// What it will likely look at next.
-    fn foresees(&self, _course: Course<'_>) -> Vec<Need> {
+    fn prefetch(&self, _course: PrefetchHint<'_>) -> Vec<Need> {
         Vec::new()
     }
 
     /// Whatever has to happen outside, before and apart from the transaction.
-    async fn reach_out(&self, fresh: &[Arc<Message>]) -> Result<Reached, Trouble>;
+    async fn reach_out(&self, fresh: &[Arc<Message>]) -> Result<Reached, BatchError>;
 
     /// Where it sits during one transaction.
-    fn desk(&self) -> Box<dyn Desk + '_>;
+    fn unit(&self) -> Box<dyn UnitOfWork + '_>;
 }
 
 /// A role's part in one transaction. It sees what it decided before.
 #[async_trait]
-pub trait Desk: Send {
+pub trait UnitOfWork: Send {
     /// This message can be handled here and now.
     fn takes(&self, message: &Message) -> bool;
 
@@ -111,7 +111,7 @@ pub trait Desk: Send {
         reached: Reached,
         fresh: &[Arc<Message>],
         now: Time,
-    ) -> Result<Vec<Settled>, Trouble>;
+    ) -> Result<Vec<Settled>, BatchError>;
 
     /// The records that are to be written.
     fn changed(self: Box<Self>) -> Vec<SavedRecord>;
@@ -122,7 +122,7 @@ pub type Reached = Vec<adapters::Done>;
 
 /// Three kinds of failure, because there are three things to do.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum BatchError {
     /// Something everybody needs is away: keep the deliveries, wait, go on.
     Unavailable(String),
     /// Somebody was faster, or the commit's answer was lost: look at the journal again.
@@ -131,13 +131,13 @@ pub enum Trouble {
     Faulty(String),
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for BatchError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Unavailable(why) => Trouble::Unavailable(why),
-            Error::Conflict(why) => Trouble::Again { answer_lost: false, why },
-            Error::Unknown(why) => Trouble::Again { answer_lost: true, why },
-            Error::Refused(why) => Trouble::Faulty(why),
+            Error::Unavailable(why) => BatchError::Unavailable(why),
+            Error::Conflict(why) => BatchError::Again { answer_lost: false, why },
+            Error::Unknown(why) => BatchError::Again { answer_lost: true, why },
+            Error::Refused(why) => BatchError::Faulty(why),
         }
     }
 }
@@ -146,24 +146,24 @@ impl From<Error> for Trouble {
 /// earlier, so that what was asked of an order while its role was away is not overtaken by the order's submission.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-impl Station {
+impl Consumer {
     /// Runs until told to stop, and finishes the batch in hand.
     pub async fn run(self, stop: CancellationToken) {
-        METRICS.runs(self.hand.role());
+        METRICS.runs(self.handler.role());
         let mut head_start = HEAD_START;
         loop {
-            let turn = self.pace.turn().await;
+            let turn = self.linger.turn().await;
             let Some(deliveries) = self.take(&stop, std::mem::take(&mut head_start)).await else { return };
-            let turn = turn.took(deliveries.len(), self.portions.next());
+            let turn = turn.took(deliveries.len(), self.batch_size.next());
             // Somebody outside may take his time.
-            let turn = turn.filter(|_| !self.hand.reaches_out());
+            let turn = turn.filter(|_| !self.handler.reaches_out());
             self.see_through(deliveries, turn, &stop).await;
         }
     }
 
     /// A batch from the first queue that has one. `None` when it is time to stop.
     async fn take(&self, stop: &CancellationToken, mut head_start: Duration) -> Option<Vec<Delivery>> {
-        let role = self.hand.role();
+        let role = self.handler.role();
         let mut delays = Delays::new();
         loop {
             tokio::select! {
@@ -173,10 +173,10 @@ impl Station {
             }
             let takes = self.queues.iter().zip(0..).map(|(queue, place)| -> BoxFuture<'_, _> {
                 match head_start * place {
-                    Duration::ZERO => self.broker.take(*queue, self.portions.next()),
+                    Duration::ZERO => self.broker.take(*queue, self.batch_size.next()),
                     later => Box::pin(async move {
                         tokio::time::sleep(later).await;
-                        self.broker.take(*queue, self.portions.next()).await
+                        self.broker.take(*queue, self.batch_size.next()).await
                     }),
                 }
             });
@@ -207,28 +207,33 @@ impl Station {
 
     /// Handles a batch to its end, waiting for what is away. When told to stop meanwhile, hands it back.
     /// Nobody waits for his turn until trouble is over.
-    async fn see_through(&self, deliveries: Vec<Delivery>, mut turn: Option<Turn>, stop: &CancellationToken) {
+    async fn see_through(
+        &self,
+        deliveries: Vec<Delivery>,
+        mut turn: Option<Permit>,
+        stop: &CancellationToken,
+    ) {
         let mut delays = Delays::new();
-        let mut taught = Taught::default();
+        let mut retry_state = RetryState::default();
         loop {
-            let Err(trouble) = self.handle(&deliveries, taught).await else { return };
+            let Err(error) = self.handle(&deliveries, retry_state).await else { return };
             drop(turn.take());
-            let learned = taught.learn(&trouble);
-            match trouble {
-                Trouble::Unavailable(why) => {
-                    tracing::warn!(role = %self.hand.role(), messages = deliveries.len(), "{why}; waiting for it");
+            let learned = retry_state.learn(&error);
+            match error {
+                BatchError::Unavailable(why) => {
+                    tracing::warn!(role = %self.handler.role(), messages = deliveries.len(), "{why}; waiting for it");
                 }
-                Trouble::Again { why, .. } => {
-                    tracing::debug!(role = %self.hand.role(), "{why}; looking again");
+                BatchError::Again { why, .. } => {
+                    tracing::debug!(role = %self.handler.role(), "{why}; looking again");
                 }
-                Trouble::Faulty(why) if learned => {
-                    tracing::debug!(role = %self.hand.role(), "{why}; trying again without what follows from it");
+                BatchError::Faulty(why) if learned => {
+                    tracing::debug!(role = %self.handler.role(), "{why}; trying again without what follows from it");
                     continue;
                 }
-                Trouble::Faulty(why) => match deliveries.as_slice() {
-                    [alone] => return self.climb(alone, &why).await,
+                BatchError::Faulty(why) => match deliveries.as_slice() {
+                    [alone] => return self.retry_later(alone, &why).await,
                     several => {
-                        tracing::debug!(role = %self.hand.role(), "a batch failed, handling it one by one: {why}");
+                        tracing::debug!(role = %self.handler.role(), "a batch failed, handling it one by one: {why}");
                         for delivery in several.iter().cloned() {
                             Box::pin(self.see_through(vec![delivery], None, stop)).await;
                         }
@@ -244,14 +249,14 @@ impl Station {
     }
 
     /// Steps 2 to 8, once.
-    pub async fn handle(&self, deliveries: &[Delivery], taught: Taught) -> Result<(), Trouble> {
-        let role = self.hand.role();
+    pub async fn handle(&self, deliveries: &[Delivery], retry_state: RetryState) -> Result<(), BatchError> {
+        let role = self.handler.role();
         fail::point("taken", role);
         METRICS.batch(role, deliveries.len());
-        let work = AssertUnwindSafe(self.decide_and_keep(deliveries, taught));
+        let work = AssertUnwindSafe(self.decide_and_keep(deliveries, retry_state));
         let (said, roles) = match work.catch_unwind().await {
             Ok(kept) => kept?,
-            Err(panic) => return Err(Trouble::Faulty(format!("it panicked: {}", text_of(&*panic)))),
+            Err(panic) => return Err(BatchError::Faulty(format!("it panicked: {}", text_of(&*panic)))),
         };
         roles.iter().for_each(|role| fail::point("committed", *role));
         let mut watch = Watch::start(role);
@@ -260,59 +265,59 @@ impl Station {
         roles.iter().for_each(|role| fail::point("published", *role));
         let acknowledged = self.broker.ack(deliveries).await;
         watch.lap(Stage::Acknowledge);
-        acknowledged.map_err(|away| Trouble::Unavailable(away.to_string()))
+        acknowledged.map_err(|away| BatchError::Unavailable(away.to_string()))
     }
 
     /// Returns what is to be published, and which roles took part.
     async fn decide_and_keep(
         &self,
         deliveries: &[Delivery],
-        taught: Taught,
-    ) -> Result<(Vec<Said>, Vec<Role>), Trouble> {
-        let role = self.hand.role();
+        retry_state: RetryState,
+    ) -> Result<(Vec<Emitted>, Vec<Role>), BatchError> {
+        let role = self.handler.role();
         let mut watch = Watch::start(role);
         let mut transaction = self.store.begin().await?;
         let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.message.id.clone()).collect();
         let (now, handled) = transaction.handled(role, &ids).await?;
-        let mut sorted = sort(deliveries, handled, taught.answer_lost, now);
+        let mut sorted = sort(deliveries, handled, retry_state.answer_lost, now);
         sorted.owed = still_owed(&mut *transaction, sorted.owed).await?;
         watch.lap(Stage::Look);
         let duplicates = deliveries.len() - sorted.fresh.len() - sorted.reused.len();
         let elsewhere = std::mem::take(&mut sorted.elsewhere);
         sorted.fresh.extend(not_handled(&mut *transaction, role, elsewhere).await?);
-        sorted.repeats.iter().for_each(|message| self.echoes.repeated(role, message));
+        sorted.repeats.iter().for_each(|message| self.redeliveries.repeated(role, message));
         if sorted.fresh.is_empty() && sorted.reused.is_empty() {
             METRICS.duplicates(role, duplicates);
             return Ok((sorted.owed, vec![role]));
         }
         fail::at_poison(&sorted.fresh);
         let mut reached = Vec::new();
-        if self.hand.reaches_out() {
+        if self.handler.reaches_out() {
             // Nobody waits for a lock while somebody outside takes his time.
             drop(transaction);
-            reached = self.hand.reach_out(&sorted.fresh).await?;
+            reached = self.handler.reach_out(&sorted.fresh).await?;
             fail::point("reached_out", role);
             watch.lap(Stage::ReachOut);
             transaction = self.store.begin().await?;
         }
-        let turn = self.neighbours.turn().await;
+        let turn = self.local_handlers.turn().await;
         watch.lap(Stage::Wait);
-        if transaction.is_far() && !taught.alone {
-            let foreseen = self.neighbours.foresee(&self.paused, &sorted.fresh);
-            transaction = Box::new(LooksAhead::of(transaction, foreseen));
+        if transaction.is_remote() && !retry_state.alone {
+            let prefetched = self.local_handlers.prefetch(&self.paused, &sorted.fresh);
+            transaction = Box::new(PrefetchingTransaction::of(transaction, prefetched));
         }
-        let mut sitting = Sitting::new(&self.neighbours, &self.paused, now);
-        sitting.settle(&*self.hand, &mut *transaction, reached, &sorted.fresh).await?;
-        match taught.alone {
-            false => sitting.follow_up(&mut *transaction).await?,
-            true => sitting.leave_to_queues(),
+        let mut unit = BatchUnit::new(&self.local_handlers, &self.paused, now);
+        unit.settle(&*self.handler, &mut *transaction, reached, &sorted.fresh).await?;
+        match retry_state.alone {
+            false => unit.follow_up(&mut *transaction).await?,
+            true => unit.leave_to_queues(),
         }
-        let Sat { entries, records, said, roles } = sitting.end();
+        let BatchResult { entries, records, said, roles } = unit.end();
         let mut changes = Changes { records, dead: sorted.reused, ..Changes::default() };
         gather(&entries, deliveries, now, &mut changes);
         roles.iter().for_each(|role| fail::point("decided", *role));
         watch.lap(Stage::Decide);
-        let buried = changes.dead.len();
+        let dead_lettered = changes.dead.len();
         let keeping = transaction.keep(changes);
         // Whoever decides next sees what is being kept, or waits for it.
         drop(turn);
@@ -320,7 +325,7 @@ impl Station {
         watch.lap(Stage::Keep);
         // Counted once it is so.
         METRICS.duplicates(role, duplicates);
-        METRICS.buried(role, buried);
+        METRICS.dead_lettered(role, dead_lettered);
         for entry in &entries {
             report(entry.role, &entry.settled);
         }
@@ -329,24 +334,24 @@ impl Station {
     }
 
     /// Publishes until the broker has confirmed. Unknown is not lost: the ids make repeats harmless.
-    async fn tell(&self, said: &[Said]) {
+    async fn tell(&self, said: &[Emitted]) {
         let mut delays = Delays::new();
         while let Err(away) = self.broker.publish(said).await {
-            tracing::warn!(role = %self.hand.role(), messages = said.len(), "{away}; publishing again");
+            tracing::warn!(role = %self.handler.role(), messages = said.len(), "{away}; publishing again");
             tokio::time::sleep(delays.next_delay()).await;
         }
     }
 
     /// A message that fails by itself: later, and later, and then to the dead letters.
-    async fn climb(&self, delivery: &Delivery, why: &str) {
-        let role = self.hand.role();
+    async fn retry_later(&self, delivery: &Delivery, why: &str) {
+        let role = self.handler.role();
         let message = &delivery.message;
         let order_id = message.order_id.map(tracing::field::display);
-        if let Some(delay) = LADDER.get(delivery.attempt as usize) {
+        if let Some(delay) = RETRY_DELAYS.get(delivery.attempt as usize) {
             tracing::warn!(%role, order_id, message_id = %message.id, name = message.name(), attempt = delivery.attempt + 1,
                 "it failed and is tried again in {} s: {why}", delay.as_secs());
             METRICS.retried(role);
-            self.echoes.failed(role, message, why);
+            self.redeliveries.failed(role, message, why);
             if self.broker.retry(delivery, *delay).await.is_ok() {
                 return;
             }
@@ -354,23 +359,23 @@ impl Station {
         }
         tracing::error!(%role, order_id, message_id = %message.id, name = message.name(),
             "it failed {} times and is kept as a dead letter: {why}", delivery.attempt + 1);
-        match self.bury(delivery, why).await {
-            Ok(()) => METRICS.buried(role, 1),
+        match self.park(delivery, why).await {
+            Ok(()) => METRICS.dead_lettered(role, 1),
             // It has lost nothing but time: it is delivered again and fails again.
             Err(_) => self.broker.hand_back(std::slice::from_ref(delivery)).await,
         }
     }
 
-    async fn bury(&self, delivery: &Delivery, why: &str) -> Result<(), Trouble> {
+    async fn park(&self, delivery: &Delivery, why: &str) -> Result<(), BatchError> {
         let now = self.store.now().await?;
         let letter =
             batch::dead_letter(delivery.queue, &delivery.message, delivery.attempt + 1, "failed", why, now);
-        let changes = Changes { dead: vec![DeadChange::Bury(letter)], ..Changes::default() };
+        let changes = Changes { dead: vec![DeadChange::Park(letter)], ..Changes::default() };
         self.store.begin().await?.keep(changes).await?;
         self.broker
             .ack(std::slice::from_ref(delivery))
             .await
-            .map_err(|away| Trouble::Unavailable(away.to_string()))
+            .map_err(|away| BatchError::Unavailable(away.to_string()))
     }
 }
 
@@ -382,7 +387,7 @@ fn gather(entries: &[Entry], deliveries: &[Delivery], now: Time, changes: &mut C
             let came = delivery.map_or((Queue::Intake, 0), |d| (d.queue, d.attempt));
             let (queue, attempts) = ahead_of.map_or(came, |queue| (queue, 0));
             let letter = batch::dead_letter(queue, &settled.message, attempts + 1, code, why, now);
-            changes.dead.push(DeadChange::Bury(letter));
+            changes.dead.push(DeadChange::Park(letter));
         }
         changes.journal.extend(settled.journal_row(*role, now));
         changes.deadlines.extend(settled.deadlines.iter().cloned());

@@ -9,7 +9,7 @@ use contract::{BODY_BYTES_MAX, Body, Message, Speaker, Time};
 use metrics::METRICS;
 use retry::Delays;
 use store::batch;
-use store::{Changes, DeadChange, DeadLetter, DeadStatus, Error, Said, Store};
+use store::{Changes, DeadChange, DeadLetter, DeadStatus, Emitted, Error, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::import::UNROUTED;
@@ -53,7 +53,7 @@ pub async fn publish_due(store: &dyn Store, broker: &dyn Broker) -> Result<usize
     for (key, message) in due {
         match message {
             Ok(message) if is_a_deadline(&message) => {
-                said.push(Said { queues: message.body.queues().to_vec(), message: Arc::new(message) });
+                said.push(Emitted { queues: message.body.queues().to_vec(), message: Arc::new(message) });
             }
             Ok(message) => {
                 let why = format!("{} is no deadline that {} may set", message.name(), message.by);
@@ -85,7 +85,7 @@ async fn refuse(store: &dyn Store, refused: Vec<(String, Option<Message>, String
     let mut changes = Changes::default();
     for (key, message, why) in &refused {
         tracing::error!(key, "a deadline is not published: {why}");
-        changes.dead.push(DeadChange::Bury(letter(key, message.as_ref(), why, now)));
+        changes.dead.push(DeadChange::Park(letter(key, message.as_ref(), why, now)));
     }
     store.begin().await?.keep(changes).await?;
     let keys: Vec<_> = refused.into_iter().map(|(key, ..)| key).collect();

@@ -10,7 +10,7 @@ mod shelves;
 
 use super::orders::Order;
 use super::route::{Route, Who};
-use engine::dead::Dealt;
+use engine::dead::BulkResult;
 use schemars::JsonSchema;
 use serde_json::Value;
 use view::story::Story;
@@ -184,7 +184,9 @@ fn saga_routes() -> Vec<Route> {
 
 fn letter_routes() -> Vec<Route> {
     let in_group = |route: Route| {
-        route.takes::<letters::Group>().answers::<Dealt>(200, "how many were dealt with, and which were not")
+        route
+            .takes::<letters::Group>()
+            .answers::<BulkResult>(200, "how many were dealt with, and which were not")
     };
     vec![
         Route::get("/admin/dead-letters", "list_dead_letters", |call| Box::pin(letters::list(call)))

@@ -82,7 +82,7 @@ pub(crate) enum Audience {
 }
 
 /// Knows everybody who may call.
-pub(crate) struct Porter {
+pub(crate) struct Authenticator {
     pub(crate) keys: Keys,
     /// Of the run file, where there is one.
     pub(crate) run_token: Option<Arc<str>>,
@@ -90,7 +90,7 @@ pub(crate) struct Porter {
     pub(crate) store: Arc<dyn Store>,
 }
 
-impl Porter {
+impl Authenticator {
     /// `None`: there is no token. A wrong one is an error even where none is needed.
     pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
         let Some(given) = headers.get(header::AUTHORIZATION) else { return Ok(None) };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Uri};
 use contract::{Message, OrderId, Speaker};
-use engine::door::{Accepted, Refused};
+use engine::ingress::{Accepted, Refused};
 use serde::de::DeserializeOwned;
 use webhook::outside;
 
@@ -58,11 +58,11 @@ impl Call {
         let speaker = self.caller.as_ref().map_or(Speaker::Customer, Caller::speaker);
         let message = message.said_by(speaker);
         let Some(caller) = self.caller.as_ref().filter(|caller| caller.is_admin()) else {
-            return self.gateway.door.accept(message).await;
+            return self.gateway.ingress.accept(message).await;
         };
         let order_id = message.order_id.map(tracing::field::display);
         tracing::info!(by = &*caller.id, order_id, message_id = %message.id, name = message.name(), "said by hand");
-        self.gateway.door.accept_from(message, &caller.id).await
+        self.gateway.ingress.accept_from(message, &caller.id).await
     }
 
     pub(crate) fn query<T: DeserializeOwned>(&self) -> Result<T, Problem> {

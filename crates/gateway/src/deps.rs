@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use adapters::mock::MockWorld;
 use broker::Broker;
-use engine::door::Door;
-use engine::preview::Company;
+use engine::ingress::Ingress;
+use engine::preview::DryRun;
 use engine::probe::Probe;
 use playground::chaos::Chaos;
 use store::Store;
@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 pub struct Deps {
     pub store: Arc<dyn Store>,
     pub broker: Arc<dyn Broker>,
-    pub door: Door,
+    pub ingress: Ingress,
     pub probe: Arc<Probe>,
     /// The workers that would decide, for previews.
-    pub company: Company,
+    pub dry_run: DryRun,
     /// Everybody outside, whose books are compared with ours.
     pub world: Arc<MockWorld>,
     pub chaos: Option<Arc<Chaos>>,

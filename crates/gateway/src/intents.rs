@@ -252,7 +252,7 @@ async fn choice(
 
 async fn open(call: &Call, secret: Option<&str>) -> Result<Opened, Problem> {
     let order_id = order_of(call)?;
-    let caller = call.gateway.porter.caller(&call.headers).await?;
+    let caller = call.gateway.authenticator.caller(&call.headers).await?;
     let order = written::read::<Order>(call, &order_id.to_string()).await?;
     let order = order.filter(|order| order.confirm == Confirm::Manual);
     let payment = written::read::<Payment>(call, &order_id.to_string()).await?;

@@ -172,7 +172,7 @@ async fn meet(
             (None, None)
         }
         Who::Customer | Who::Admin => {
-            let asked = gateway.porter.caller(&parts.headers).await;
+            let asked = gateway.authenticator.caller(&parts.headers).await;
             let asked = asked.and_then(|caller| caller.ok_or_else(Problem::unauthorized));
             (Some(known(&gateway, &parts, asked)?), None)
         }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use contract::{Message, Raw, Role, Unreadable, clean_text};
 use engine::dead;
-use engine::door::{Accepted, Refused};
+use engine::ingress::{Accepted, Refused};
 use engine::operator::Operator;
 use engine::part::WORKERS;
 use engine::pause;
@@ -89,8 +89,8 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn preview(call: Call) -> Result<Response, Problem> {
     let message = message(&call, Some(uuid::Uuid::now_v7().to_string())).await?;
-    let (store, company) = (&*call.gateway.store, &call.gateway.company);
-    match company.preview(store, message).await {
+    let (store, dry_run) = (&*call.gateway.store, &call.gateway.dry_run);
+    match dry_run.preview(store, message).await {
         Ok(preview) => Ok(Json(preview).into_response()),
         Err(why) => Err(Problem::conflict("NOT_POSSIBLE", format!("{why:#}"))),
     }

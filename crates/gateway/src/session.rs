@@ -37,11 +37,11 @@ pub(crate) struct Session {
 pub(crate) async fn seated(gateway: &Gateway, parts: &Parts) -> Result<(Caller, Session), Problem> {
     must_be_our_page(&parts.method, &parts.headers)?;
     if parts.headers.contains_key(header::AUTHORIZATION) {
-        let caller = gateway.porter.caller(&parts.headers).await?.ok_or_else(Problem::unauthorized)?;
+        let caller = gateway.authenticator.caller(&parts.headers).await?.ok_or_else(Problem::unauthorized)?;
         return Ok((caller, Session::of(&parts.headers[header::AUTHORIZATION])));
     }
     if let Some(token) = cookie(&parts.headers) {
-        let caller = gateway.porter.known(token).await?;
+        let caller = gateway.authenticator.known(token).await?;
         return Ok((caller, Session::made_from(token)));
     }
     if gateway.chaos.is_some() && sits_here(parts) {

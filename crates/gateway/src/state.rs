@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 use adapters::mock::MockWorld;
 use anyhow::Result;
 use broker::Broker;
-use engine::door::Door;
-use engine::preview::Company;
+use engine::ingress::Ingress;
+use engine::preview::DryRun;
 use engine::probe::Probe;
 use playground::chaos::Chaos;
 use settings::{Listen, Origins, Settings};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
 use super::auth::keys::Keys;
-use super::auth::{self, Porter};
+use super::auth::{self, Authenticator};
 use super::board::Board;
 use super::deps::Deps;
 use super::hub::Hub;
@@ -31,16 +31,16 @@ pub const CUSTOMER: &str = "customer-42";
 pub struct Gateway {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) broker: Arc<dyn Broker>,
-    pub(crate) door: Door,
+    pub(crate) ingress: Ingress,
     pub(crate) probe: Arc<Probe>,
     pub(crate) hub: Hub,
     pub(crate) products: ProductCache,
     pub(crate) admission: Admission,
     /// The workers that would decide, for previews.
-    pub(crate) company: Company,
+    pub(crate) dry_run: DryRun,
     /// Streams and other endless answers end with the process.
     pub(crate) stop: CancellationToken,
-    pub(super) porter: Porter,
+    pub(super) authenticator: Authenticator,
     pub(super) limits: Limits,
     /// Where metrics are shown, if not here.
     pub(super) ops_listen: Listen,
@@ -69,23 +69,23 @@ impl Gateway {
         openapi: fn() -> String,
     ) -> Result<Self> {
         let board = Board::new(&deps);
-        let Deps { store, broker, door, probe, company, world, chaos, stop } = deps;
+        let Deps { store, broker, ingress, probe, dry_run, world, chaos, stop } = deps;
         let keys = Keys::of(settings).await?;
         let shop_token =
             chaos.as_ref().and_then(|_| auth::tokens(settings, CUSTOMER)).map(|(customer, _)| customer);
         let run_token = run.map(|run| run.token.as_str().into());
-        let porter = Porter { keys, run_token, store: store.clone() };
+        let authenticator = Authenticator { keys, run_token, store: store.clone() };
         Ok(Self {
             store,
             broker,
-            door,
+            ingress,
             probe,
             hub: Hub::default(),
             products: ProductCache::default(),
             admission: Admission::of(settings),
-            company,
+            dry_run,
             stop,
-            porter,
+            authenticator,
             limits: Limits::new(settings.rate_per_customer, settings.rate_per_address),
             ops_listen: settings.ops_listen,
             cors_origins: settings.cors_origins.clone(),

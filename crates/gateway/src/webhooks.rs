@@ -9,7 +9,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use contract::{Body, BodyHash, Message, MessageId, ProviderEvent, Speaker, Time, WebhookSetAside};
-use engine::door::{Accepted, Refused};
+use engine::ingress::{Accepted, Refused};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::batch;
@@ -153,12 +153,12 @@ async fn take_in(
         }
         Err(Unreadable { event_id, why }) => {
             let id = event_id.map(|id| named(&id));
-            bury(call, id, "body_invalid", &why, now).await?;
+            park(call, id, "body_invalid", &why, now).await?;
             return Err(Problem::unprocessable("WEBHOOK_UNREADABLE", why));
         }
     };
     let id = message.id.clone();
-    let what = match (call.gateway.door.bring(message).await, what) {
+    let what = match (call.gateway.ingress.bring(message).await, what) {
         (Ok(Accepted::New), what) => what,
         (Ok(Accepted::Repeat), _) => What::Repeat,
         // A fact says when: told again it differs, and is the same.
@@ -166,7 +166,7 @@ async fn take_in(
         (Err(refused @ Refused::IdReused), What::Accepted | What::Repeat) => {
             let why =
                 "the provider used this event's id before, for something else; it is kept as a dead letter";
-            bury(call, Some(id.to_string()), "message_id_reused", &refused.to_string(), now).await?;
+            park(call, Some(id.to_string()), "message_id_reused", &refused.to_string(), now).await?;
             return Err(Problem::conflict("WEBHOOK_ID_REUSED", why));
         }
         (Err(refused @ Refused::Unavailable(_)), _) => return Err(Problem::unavailable(refused)),
@@ -192,12 +192,12 @@ async fn refuse_card_numbers(
         return Ok(());
     }
     let problem = cards::refused("the event");
-    bury(call, None, "card_number_refused", &problem.detail, now).await?;
+    park(call, None, "card_number_refused", &problem.detail, now).await?;
     Err(problem)
 }
 
 /// What we believe and cannot use is for a person: the sender may well never send it again.
-async fn bury(call: &Call, id: Option<String>, code: &str, why: &str, now: Time) -> Result<(), Problem> {
+async fn park(call: &Call, id: Option<String>, code: &str, why: &str, now: Time) -> Result<(), Problem> {
     let name = "payment.webhook";
     let masked = |text: &str| contract::without_card_numbers(text).into_owned();
     let (id, why) = (id.as_deref().map(masked), masked(why));
@@ -224,7 +224,7 @@ async fn bury(call: &Call, id: Option<String>, code: &str, why: &str, now: Time)
         code,
         "a webhook is kept as a dead letter: {why}"
     );
-    let changes = Changes { dead: vec![DeadChange::Bury(letter)], ..Changes::default() };
+    let changes = Changes { dead: vec![DeadChange::Park(letter)], ..Changes::default() };
     Ok(call.gateway.store.begin().await?.keep(changes).await?)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contract::{Answers, Body, Fault, Message, MessageId, Stored};
-use engine::door::Refused;
+use engine::ingress::Refused;
 use serde::de::DeserializeOwned;
 
 use super::call::Call;

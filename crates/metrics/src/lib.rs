@@ -155,7 +155,7 @@ impl Metrics {
         self.of(role).retries.fetch_add(1, Relaxed);
     }
 
-    pub fn buried(&self, role: Role, count: usize) {
+    pub fn dead_lettered(&self, role: Role, count: usize) {
         self.of(role).dead_letters.fetch_add(count as u64, Relaxed);
     }
 

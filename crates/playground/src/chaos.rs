@@ -4,7 +4,7 @@
 //! had taken comes again, as from a broker whose connection broke. The broker repeats, dawdles, loses its answers or is
 //! away. Nothing here knows how any of this is survived.
 
-mod seat;
+mod faulty_broker;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,8 +17,8 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use broker::Broker;
-use engine::run::{Neighbours, Station};
-use seat::Seat;
+use engine::run::{Consumer, LocalHandlers};
+use faulty_broker::FaultyBroker;
 
 /// What the broker does wrong.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -81,7 +81,7 @@ pub struct Chaos {
     deaths: [Notify; Role::ALL.len()],
     /// Newest first.
     told: Mutex<VecDeque<(Instant, String)>>,
-    neighbours: Mutex<Option<Arc<Neighbours>>>,
+    local_handlers: Mutex<Option<Arc<LocalHandlers>>>,
     draws: AtomicU64,
 }
 
@@ -94,36 +94,36 @@ impl Chaos {
             changed: watch::Sender::new(()),
             deaths: [const { Notify::const_new() }; Role::ALL.len()],
             told: Mutex::default(),
-            neighbours: Mutex::default(),
+            local_handlers: Mutex::default(),
             draws: AtomicU64::new(0),
         })
     }
 
     /// The broker as somebody sees it who is hit by all this; a worker may die there.
-    pub fn seat(self: &Arc<Self>, role: Option<Role>) -> Arc<Seat> {
-        Arc::new(Seat::new(self.clone(), self.broker.clone(), role))
+    pub fn faulty_broker(self: &Arc<Self>, role: Option<Role>) -> Arc<FaultyBroker> {
+        Arc::new(FaultyBroker::new(self.clone(), self.broker.clone(), role))
     }
 
     /// While anything is wrong, these say everything by their queues: there it can be hit.
-    pub fn separates(&self, neighbours: Arc<Neighbours>) {
-        *lock(&self.neighbours) = Some(neighbours);
+    pub fn separates(&self, local_handlers: Arc<LocalHandlers>) {
+        *lock(&self.local_handlers) = Some(local_handlers);
     }
 
     /// A station that dies when it is told to, with all who sit there, and begins anew.
-    pub async fn keep_alive(self: Arc<Self>, station: Station, seats: u32, stop: CancellationToken) {
-        let role = station.hand.role();
-        let seat = self.seat(Some(role));
-        let station = Station { broker: seat.clone(), ..station };
+    pub async fn keep_alive(self: Arc<Self>, consumer: Consumer, concurrency: u32, stop: CancellationToken) {
+        let role = consumer.handler.role();
+        let faulty_broker = self.faulty_broker(Some(role));
+        let consumer = Consumer { broker: faulty_broker.clone(), ..consumer };
         loop {
             let death = self.deaths[role as usize].notified();
-            let works = join_all((0..seats).map(|_| station.clone().run(stop.clone())));
+            let works = join_all((0..concurrency).map(|_| consumer.clone().run(stop.clone())));
             tokio::select! {
                 biased;
                 () = death => {}
                 _ = works => return,
             }
             // All that it had in hand is gone. What it had taken is somebody's again.
-            seat.give_back().await;
+            faulty_broker.give_back().await;
             tokio::time::sleep(STARTED_AGAIN_AFTER).await;
             self.tell(format!("{role} is at work again"));
         }
@@ -220,8 +220,8 @@ impl Chaos {
     fn separate(&self) {
         let now = Instant::now();
         let wrong = lock(&self.faults).values().any(|until| *until > now) || !lock(&self.doomed).is_empty();
-        if let Some(neighbours) = &*lock(&self.neighbours) {
-            neighbours.apart(wrong);
+        if let Some(local_handlers) = &*lock(&self.local_handlers) {
+            local_handlers.apart(wrong);
         }
     }
 

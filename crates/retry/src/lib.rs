@@ -35,7 +35,7 @@ impl Default for Delays {
 }
 
 /// Where a message that fails by itself waits, try after try, before it goes to the dead letters.
-pub const LADDER: [Duration; 4] =
+pub const RETRY_DELAYS: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(600)];
 
 #[cfg(test)]

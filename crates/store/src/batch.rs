@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use contract::{Deadline, Message, Need, Outcome, Queue, Record, Records, Role, Time, Worker};
 
-use crate::{DeadLetter, DeadStatus, JournalRow, Loaded, Said};
+use crate::{DeadLetter, DeadStatus, Emitted, JournalRow, Loaded};
 
 /// One message, decided upon.
 #[derive(Debug)]
 pub struct Settled {
     pub message: Arc<Message>,
     pub outcome: Outcome,
-    pub said: Vec<Said>,
+    pub said: Vec<Emitted>,
     pub deadlines: Vec<(String, Option<Due>)>,
 }
 
@@ -75,12 +75,12 @@ fn settle_one<W: Worker>(
 }
 
 /// Gives each body its envelope and its queues. The same cause always says the same ids.
-pub fn say(role: Role, cause: &Message, bodies: Vec<contract::Body>, now: Time) -> Vec<Said> {
+pub fn say(role: Role, cause: &Message, bodies: Vec<contract::Body>, now: Time) -> Vec<Emitted> {
     let said = |(at, body): (usize, contract::Body)| {
         let queues = body.queues().to_vec();
         let message = Message::said(role, cause, at, now, body);
         assert!(message.is_allowed(), "{role} says {}", message.name());
-        Said { message: Arc::new(message), queues }
+        Emitted { message: Arc::new(message), queues }
     };
     bodies.into_iter().enumerate().map(said).collect()
 }
@@ -98,7 +98,13 @@ impl Settled {
     }
 }
 
-pub fn journal_row(role: Role, message: &Message, outcome: String, said: Vec<Said>, now: Time) -> JournalRow {
+pub fn journal_row(
+    role: Role,
+    message: &Message,
+    outcome: String,
+    said: Vec<Emitted>,
+    now: Time,
+) -> JournalRow {
     JournalRow {
         role,
         id: message.id.clone(),

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use contract::{Message, Queue, Role, Speaker};
 
-use super::{Read, Said};
+use super::{Emitted, Read};
 
 /// A message that was said to a queue of ours and that the queue's reader has not handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +59,8 @@ pub fn may_say(role: Role, message: &Message) -> bool {
 
 /// What a row said, without what its role may not say: that is forged, and a login that may say everything again would make
 /// it come true.
-pub fn believed(role: Role, said: Vec<Said>) -> Vec<Said> {
-    let is_own = |said: &Said| {
+pub fn believed(role: Role, said: Vec<Emitted>) -> Vec<Emitted> {
+    let is_own = |said: &Emitted| {
         let message = &said.message;
         let own = may_say(role, message);
         if !own {

@@ -6,12 +6,12 @@ use std::ops::AddAssign;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     pub orders: Vec<(String, u64)>,
-    pub sagas: Vec<Standing>,
+    pub sagas: Vec<SagaCount>,
 }
 
 /// So many sagas stand at the same place, and came there the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct SagaCount {
     pub definition: String,
     pub version: u32,
     pub status: String,
@@ -30,7 +30,7 @@ impl Census {
     }
 }
 
-impl Standing {
+impl SagaCount {
     pub fn has_ended(&self) -> bool {
         matches!(self.status.as_str(), "completed" | "undone")
     }

@@ -9,7 +9,7 @@ use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Error, JournalRow, Said};
+use super::{Emitted, Error, JournalRow};
 
 /// A JSON array for `json_each`: keys to look up, or what is too rare to be worth a block.
 pub(super) struct Rows {
@@ -56,7 +56,7 @@ pub(super) fn said(row: &JournalRow) -> String {
     let bytes: usize = row.said.iter().map(|said| said.message.json().len() + 200).sum();
     let mut out = String::with_capacity(2 + bytes);
     out.push('[');
-    for (index, Said { message, queues }) in row.said.iter().enumerate() {
+    for (index, Emitted { message, queues }) in row.said.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
@@ -121,19 +121,19 @@ struct Kept<'a> {
 }
 
 /// By the row of the message `id`, which was handled at `at`.
-pub(super) fn read_said(json: &str, id: &MessageId, at: Time) -> Result<Vec<Said>, Error> {
+pub(super) fn read_said(json: &str, id: &MessageId, at: Time) -> Result<Vec<Emitted>, Error> {
     let kept: Vec<Kept<'_>> = serde_json::from_str(json).map_err(|e| unreadable("what was said", e))?;
     kept.into_iter()
         .map(|kept| {
             let queues = kept.to.iter().map(|name| queue(name)).collect::<Result<_, _>>()?;
-            Ok(Said { message: Arc::new(restore(kept, Some((id, at)))?), queues })
+            Ok(Emitted { message: Arc::new(restore(kept, Some((id, at)))?), queues })
         })
         .collect()
 }
 
 /// What was said when the message `id` was handled, for the role that handled it and is asked again. If it cannot be read,
 /// nothing of it is said again; the message was handled all the same.
-pub(super) fn said_before(json: &str, id: &MessageId, at: Time) -> Vec<Said> {
+pub(super) fn said_before(json: &str, id: &MessageId, at: Time) -> Vec<Emitted> {
     read_said(json, id, at).unwrap_or_else(|why| {
         tracing::error!(message_id = %id,
             "what was said when this message was handled is not said again: {why}; `checkout audit` names the row");

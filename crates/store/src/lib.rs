@@ -140,7 +140,7 @@ pub trait Store: Send + Sync + 'static {
     async fn deadlines(&self, limit: usize) -> Result<Vec<DeadlineRow>, Error>;
 
     /// Those of an order, its returns, and what is held for it, earliest first; those that can be read.
-    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<Standing>, Error>;
+    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<OrderDeadline>, Error>;
 
     /// Newest first.
     async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error>;
@@ -157,10 +157,10 @@ pub trait Store: Send + Sync + 'static {
     async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error>;
 
     /// Adds to what is known of messages that came again or failed. Each is named once.
-    async fn add_echoes(&self, echoes: &[Echo]) -> Result<(), Error>;
+    async fn add_redelivery_stats(&self, echoes: &[RedeliveryStats]) -> Result<(), Error>;
 
     /// Of one order's messages.
-    async fn echoes_of(&self, order_id: OrderId) -> Result<Vec<Echo>, Error>;
+    async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error>;
 
     /// The open ones by what they died of: our own trouble first, and of each origin the largest group first.
     async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error>;
@@ -193,7 +193,7 @@ pub trait Transaction: Send {
     async fn handled(&mut self, role: Role, ids: &[MessageId]) -> Result<(Time, Vec<Handled>), Error>;
 
     /// Each look is a question to a server, and its way there and back: better one for much than many for little.
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         false
     }
 
@@ -214,7 +214,7 @@ pub struct Handled {
     pub id: MessageId,
     pub name: String,
     pub hash: BodyHash,
-    pub said: Vec<Said>,
+    pub said: Vec<Emitted>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -287,12 +287,12 @@ pub struct JournalRow {
     pub cause: Option<MessageId>,
     pub at: Time,
     pub outcome: String,
-    pub said: Vec<Said>,
+    pub said: Vec<Emitted>,
 }
 
 /// A message with the queues of ours that it was said to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct Emitted {
     pub message: Arc<Message>,
     pub queues: Vec<Queue>,
 }
@@ -328,7 +328,7 @@ pub struct DeadLetter {
 
 /// Nobody reads more of one order, or has more of it waiting.
 const LETTERS_OF_MAX: usize = 1000;
-const STANDING_MAX: usize = 1000;
+const ORDER_DEADLINES_MAX: usize = 1000;
 const ECHOES_OF_MAX: usize = 1000;
 /// So many deadlines are looked through for what has not ended, those first that are due first.
 const UNDER_WAY_MAX: usize = 100_000;
@@ -370,7 +370,7 @@ pub struct DeadGroup {
 
 /// How often a message came again to a role without effect, and how often handling it failed there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Echo {
+pub struct RedeliveryStats {
     pub role: Role,
     pub id: MessageId,
     pub order_id: OrderId,
@@ -391,7 +391,7 @@ pub struct DeadlineRow {
 
 /// A deadline as it stands, with what will be said when its time has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct OrderDeadline {
     pub key: String,
     pub due: Time,
     pub message: Message,
@@ -401,7 +401,7 @@ pub struct Standing {
 pub enum DeadChange {
     /// Keeps the letter, or opens it again if it is there. An open letter of our own stays as it is when a stranger sends
     /// something under the same id; what was our own once, or was sent again by an operator, is our own from then on.
-    Bury(DeadLetter),
+    Park(DeadLetter),
     /// Answers [`Error::Conflict`] if it is not open any more.
     Close { id: String, status: DeadStatus },
     /// Deletes an open letter of a stranger and counts it. Answers [`Error::Conflict`] if it is none (any more).

@@ -16,15 +16,15 @@ pub(super) struct Pending(Arc<Mutex<HashMap<Need, Entry>>>);
 struct Entry {
     version: i64,
     json: Arc<str>,
-    batch: Arc<Fate>,
+    batch: Arc<WriteOutcome>,
 }
 
 /// What became of one batch: nothing yet, kept, or not.
 #[derive(Default)]
-pub(super) struct Fate(watch::Sender<Option<bool>>);
+pub(super) struct WriteOutcome(watch::Sender<Option<bool>>);
 
 /// The batches that somebody has read from before they were kept.
-pub(super) type RestsOn = Vec<Arc<Fate>>;
+pub(super) type DependsOn = Vec<Arc<WriteOutcome>>;
 
 /// Those of a batch's records that somebody may load: nobody loads what only grows.
 pub(super) fn loadable(records: &[SavedRecord]) -> Vec<SavedRecord> {
@@ -32,9 +32,9 @@ pub(super) fn loadable(records: &[SavedRecord]) -> Vec<SavedRecord> {
 }
 
 /// One batch's records. They are taken out when this goes, whatever the reason.
-pub(super) struct OnItsWay {
+pub(super) struct PendingWrite {
     pending: Pending,
-    fate: Arc<Fate>,
+    outcome: Arc<WriteOutcome>,
     kept: bool,
 }
 
@@ -43,7 +43,7 @@ impl Pending {
     pub(super) fn find<'a>(
         &self,
         needs: impl IntoIterator<Item = &'a Need>,
-        rests_on: &mut RestsOn,
+        depends_on: &mut DependsOn,
     ) -> (Vec<Loaded>, Vec<&'a Need>) {
         let entries = self.entries();
         let mut found = Vec::new();
@@ -54,8 +54,8 @@ impl Pending {
                 continue;
             };
             found.push(Loaded { need: need.clone(), version: *version, json: json.clone() });
-            if !rests_on.iter().any(|known| Arc::ptr_eq(known, batch)) {
-                rests_on.push(batch.clone());
+            if !depends_on.iter().any(|known| Arc::ptr_eq(known, batch)) {
+                depends_on.push(batch.clone());
             }
         }
         (found, rest)
@@ -76,14 +76,14 @@ impl Pending {
     }
 
     /// Those that are [`loadable`].
-    pub(super) fn add(&self, records: Vec<SavedRecord>) -> OnItsWay {
-        let fate = Arc::<Fate>::default();
+    pub(super) fn add(&self, records: Vec<SavedRecord>) -> PendingWrite {
+        let outcome = Arc::<WriteOutcome>::default();
         let mut entries = self.entries();
         for SavedRecord { need, version, json } in records {
-            entries.insert(need, Entry { version: version + 1, json, batch: fate.clone() });
+            entries.insert(need, Entry { version: version + 1, json, batch: outcome.clone() });
         }
         drop(entries);
-        OnItsWay { pending: self.clone(), fate, kept: false }
+        PendingWrite { pending: self.clone(), outcome, kept: false }
     }
 
     /// Nothing that could panic runs under this lock, so what it guards is whole.
@@ -92,7 +92,7 @@ impl Pending {
     }
 }
 
-impl Fate {
+impl WriteOutcome {
     /// Nobody knows yet.
     pub(super) fn is_open(&self) -> bool {
         self.0.borrow().is_none()
@@ -106,21 +106,21 @@ impl Fate {
     pub(super) async fn kept(&self) -> bool {
         let mut told = self.0.subscribe();
         // The sender is here, so somebody will tell.
-        told.wait_for(Option::is_some).await.is_ok_and(|fate| *fate == Some(true))
+        told.wait_for(Option::is_some).await.is_ok_and(|outcome| *outcome == Some(true))
     }
 }
 
-impl OnItsWay {
+impl PendingWrite {
     /// It is there.
     pub(super) fn arrived(mut self) {
         self.kept = true;
     }
 }
 
-impl Drop for OnItsWay {
+impl Drop for PendingWrite {
     fn drop(&mut self) {
         // First: whoever does not find it here any more must find it in the database, or be told.
-        self.fate.0.send_replace(Some(self.kept));
-        self.pending.entries().retain(|_, entry| !Arc::ptr_eq(&entry.batch, &self.fate));
+        self.outcome.0.send_replace(Some(self.kept));
+        self.pending.entries().retain(|_, entry| !Arc::ptr_eq(&entry.batch, &self.outcome));
     }
 }

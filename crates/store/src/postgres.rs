@@ -34,8 +34,9 @@ use sqlx::postgres::{PgDatabaseError, PgRow, PgSeverity};
 use super::census::Census;
 use super::pending::Pending;
 use super::{
-    DeadGroup, DeadLetter, DeadlineRow, Echo, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
-    Pause, Progress, Pruned, Read, Standing, Store, Transaction, Vitals, Work, json, keys,
+    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
+    OrderDeadline, Pause, Progress, Pruned, Read, RedeliveryStats, Store, Transaction, Vitals, Work, json,
+    keys,
 };
 use connections::{Connections, Limits};
 use watch::Watch;
@@ -74,7 +75,7 @@ impl Options {
 pub struct PostgresStore {
     connections: Connections,
     pending: Pending,
-    met: batch::Met,
+    met: batch::ContentionMonitor,
     watch: Watch,
     /// Where the last pruning stopped looking.
     pruned_to: AtomicI64,
@@ -97,7 +98,7 @@ impl PostgresStore {
         Ok(Self {
             connections: Connections::new(url::working(url, &options)?, limits),
             pending: Pending::default(),
-            met: batch::Met::default(),
+            met: batch::ContentionMonitor::default(),
             watch: Watch::default(),
             pruned_to: AtomicI64::new(0),
             may_copy: !bound,
@@ -214,7 +215,7 @@ impl Store for PostgresStore {
         look::deadlines(&self.connections, limit).await
     }
 
-    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<Standing>, Error> {
+    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<OrderDeadline>, Error> {
         look::deadlines_of(&self.connections, order_id).await
     }
 
@@ -230,11 +231,11 @@ impl Store for PostgresStore {
         letters::of(&self.connections, order_id).await
     }
 
-    async fn add_echoes(&self, echoes: &[Echo]) -> Result<(), Error> {
+    async fn add_redelivery_stats(&self, echoes: &[RedeliveryStats]) -> Result<(), Error> {
         self.write_echoes(echoes).await
     }
 
-    async fn echoes_of(&self, order_id: OrderId) -> Result<Vec<Echo>, Error> {
+    async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
         self.find_echoes(order_id).await
     }
 

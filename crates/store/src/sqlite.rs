@@ -33,8 +33,9 @@ use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::census::Census;
 use super::{
-    DeadGroup, DeadLetter, DeadlineRow, Echo, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
-    Pause, PauseChange, Progress, Pruned, Read, Standing, Store, Transaction, Vitals, json, keys,
+    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
+    OrderDeadline, Pause, PauseChange, Progress, Pruned, Read, RedeliveryStats, Store, Transaction, Vitals,
+    json, keys,
 };
 use transaction::BatchTransaction;
 use writer::Writer;
@@ -228,7 +229,7 @@ impl Store for SqliteStore {
         look::deadlines(&self.readers, limit).await
     }
 
-    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<Standing>, Error> {
+    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<OrderDeadline>, Error> {
         look::deadlines_of(&self.readers, order_id).await
     }
 
@@ -244,11 +245,11 @@ impl Store for SqliteStore {
         letters::of(&self.readers, order_id).await
     }
 
-    async fn add_echoes(&self, echoes: &[Echo]) -> Result<(), Error> {
+    async fn add_redelivery_stats(&self, echoes: &[RedeliveryStats]) -> Result<(), Error> {
         self.write_echoes(echoes).await
     }
 
-    async fn echoes_of(&self, order_id: OrderId) -> Result<Vec<Echo>, Error> {
+    async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
         self.find_echoes(order_id).await
     }
 

@@ -100,7 +100,7 @@ pub enum Verdict {
     Buried,
     /// Replaced or given up by an operator.
     Closed,
-    /// Said, and not handled so far.
+    /// Emitted, and not handled so far.
     UnderWay,
     /// For whoever listens; nobody of ours reads it.
     Told,
@@ -130,13 +130,13 @@ pub async fn story(store: &dyn Store, order_id: OrderId, sight: Sight) -> Result
     // In this order: what is handled after the first look is not shown as under way when it is not.
     let standing = store.deadlines_of(order_id).await?;
     let letters = store.letters_of(order_id).await?;
-    let echoes = store.echoes_of(order_id).await?;
+    let redeliveries = store.redelivery_stats_of(order_id).await?;
     let rows = readable(store.journal_of(order_id).await?);
     if rows.is_empty() && letters.is_empty() {
         return Ok(None);
     }
     let now = store.now().await?;
-    Ok(Some(tell::tell(order_id, &tell::Known { rows, letters, standing, echoes, now, sight })))
+    Ok(Some(tell::tell(order_id, &tell::Known { rows, letters, standing, redeliveries, now, sight })))
 }
 
 fn is_zero(number: &u32) -> bool {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 use broker::Broker;
 use contract::{Message, Raw, Speaker};
-use engine::door::{Accepted, Door, Refused};
-use engine::echo::Echoes;
+use engine::ingress::{Accepted, Ingress, Refused};
+use engine::redelivery::RedeliveryRecorder;
 use gateway::Receipt;
 use settings::{Settings, Usage};
 use store::Store;
@@ -19,25 +19,26 @@ use crate::app;
 pub(in crate::cli) struct Direct {
     pub(super) store: Arc<dyn Store>,
     pub(super) broker: Arc<dyn Broker>,
-    door: Door,
+    ingress: Ingress,
 }
 
 impl Direct {
     pub(super) async fn open(settings: &Settings, store: Arc<dyn Store>) -> Result<Self> {
         settings.must_fit(Usage::Part).map_err(super::super::wrong_usage)?;
         let broker = app::publisher(settings, &*store).await?;
-        let (echoes, never) = (Echoes::unheard(), CancellationToken::new());
-        let (door, keep_door) = Door::open(store.clone(), broker.clone(), echoes, Duration::ZERO, never);
+        let (redeliveries, never) = (RedeliveryRecorder::off(), CancellationToken::new());
+        let (ingress, run_ingress) =
+            Ingress::open(store.clone(), broker.clone(), redeliveries, Duration::ZERO, never);
         // It ends with the command, which waits for each of its answers.
-        tokio::spawn(keep_door);
-        Ok(Self { store, broker, door })
+        tokio::spawn(run_ingress);
+        Ok(Self { store, broker, ingress })
     }
 
     pub(super) async fn send(&self, raw: &Raw) -> Result<Receipt> {
         let message = Message::accept(Speaker::Operator, raw, self.store.now().await?);
         let message = message.map_err(|why| WrongUsage(why.to_string()))?;
         let (message_id, order_id) = (message.id.to_string(), message.order_id.map(|id| id.to_string()));
-        match self.door.accept(message).await {
+        match self.ingress.accept(message).await {
             Ok(accepted) => Ok(Receipt { message_id, order_id, repeat: accepted == Accepted::Repeat }),
             Err(refused @ Refused::IdReused) => Err(WrongUsage(refused.to_string()).into()),
             Err(refused @ Refused::Unavailable(_)) => Err(refused.into()),

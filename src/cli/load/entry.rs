@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use broker::rabbitmq::Outsider;
 use contract::{KeySecret, Message, OrderId, Raw, Speaker};
-use engine::door::{Door, Refused};
+use engine::ingress::{Ingress, Refused};
 use gateway::auth;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -26,7 +26,7 @@ use crate::app::{System, rabbit_options};
 pub(super) enum Entry {
     /// Journalled by this process, without a request
     #[default]
-    Door,
+    Ingress,
     /// `POST /orders` of a gateway, which refuses when it is too much
     Http,
     /// Published to RabbitMQ, as a shop does
@@ -60,7 +60,7 @@ pub(super) enum Let {
 }
 
 pub(super) enum Way {
-    Door(Door, Arc<dyn Store>),
+    Ingress(Ingress, Arc<dyn Store>),
     Http(Http),
     Amqp(Box<Outsider>),
 }
@@ -68,7 +68,7 @@ pub(super) enum Way {
 impl Way {
     pub(super) async fn open(entry: Entry, system: &System, settings: &Settings) -> Result<Self> {
         Ok(match entry {
-            Entry::Door => Way::Door(system.door.clone(), system.store.clone()),
+            Entry::Ingress => Way::Ingress(system.ingress.clone(), system.store.clone()),
             Entry::Http => Way::Http(Http::open(system, settings).await?),
             Entry::Amqp => {
                 let options =
@@ -81,19 +81,19 @@ impl Way {
     /// The order that is placed with this key: what comes by HTTP names none, as a shop's front end does.
     pub(super) fn order_of(&self, key: Uuid) -> OrderId {
         match self {
-            Way::Door(..) | Way::Amqp(_) => OrderId::new(key),
+            Way::Ingress(..) | Way::Amqp(_) => OrderId::new(key),
             Way::Http(http) => OrderId::of_key(&http.keys, CUSTOMER, &key.to_string()),
         }
     }
 
     pub(super) async fn bring(&self, command: Command) -> Result<Let> {
         match self {
-            Way::Door(door, store) => {
+            Way::Ingress(ingress, store) => {
                 let body = command.naming_its_order().into_bytes();
                 let raw = Raw { message_id: None, name: command.name.into(), body, ..Raw::default() };
                 let message = Message::accept(Speaker::Operator, &raw, store.now().await?);
                 let message = message.map_err(|why| anyhow::anyhow!("{why}"))?;
-                match door.bring(message).await {
+                match ingress.bring(message).await {
                     Ok(_) => Ok(Let::In),
                     Err(Refused::Unavailable(why)) => {
                         tracing::debug!("a message was not let in: {why}");
@@ -125,7 +125,7 @@ pub(super) fn must_fit(entry: Entry, settings: &Settings) -> Result<(), String> 
             Err("--entry amqp needs a RabbitMQ: name one with --amqp-url, and a Postgres with --database-url"
                 .into())
         }
-        (Entry::Door | Entry::Http | Entry::Amqp, _) => Ok(()),
+        (Entry::Ingress | Entry::Http | Entry::Amqp, _) => Ok(()),
     }
 }
 

@@ -34,14 +34,14 @@ pub use message::{
 pub use money::{Currency, Money, MoneyError};
 pub use payload::*;
 pub use queue::{Queue, Role};
-pub use record::{Holds, Meeting, Record, Records, Stored, Table};
+pub use record::{Contention, Holds, Record, Records, Stored, Table};
 pub use reply::{Ending, Reply, ReplyTo};
 pub use speaker::Speaker;
 pub use submission::{Cart, CartSeen, Fault, LINES_MAX, QUANTITY_MAX, Submit, token_fault};
 pub use text::{Sku, clean_text, is_unseen};
 pub use time::Time;
 pub use unfit::{in_plain_words, not_json};
-pub use worker::{Course, Deadline, Decision, Need, Outcome, Worker};
+pub use worker::{Deadline, Decision, Need, Outcome, PrefetchHint, Worker};
 
 #[cfg(test)]
 mod tests;

@@ -63,9 +63,9 @@ impl Table {
         self == Table::Audit
     }
 
-    pub fn meeting(self) -> Meeting {
+    pub fn contention(self) -> Contention {
         match self {
-            Table::Products | Table::Discounts | Table::Methods => Meeting::Reading,
+            Table::Products | Table::Discounts | Table::Methods => Contention::Reading,
             Table::Orders
             | Table::Submissions
             | Table::Audit
@@ -74,8 +74,8 @@ impl Table {
             | Table::Payments
             | Table::Wallets
             | Table::Notices
-            | Table::Sagas => Meeting::Seldom,
-            Table::Stock => Meeting::Often,
+            | Table::Sagas => Contention::Seldom,
+            Table::Stock => Contention::Often,
         }
     }
 
@@ -99,7 +99,7 @@ impl Table {
 /// How two batches come to meet at one record of a table, and so how a store should read it for deciding. Where it
 /// neither locks nor adds up, a record that changed in between is a conflict.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Meeting {
+pub enum Contention {
     /// Far more often read than written: readers who locked it would wait for each other and for nothing.
     Reading,
     /// It is one order's or one customer's: only replicas that work on the same order meet, so a lock pays in large batches alone.

@@ -11,7 +11,7 @@ pub trait Worker: Send + Sync + 'static {
 
     /// Names what this worker will likely need next, when others of the same process begin with an order: looked at
     /// together with what they need, it costs no question of its own. Too much or too little is no error.
-    fn foresees(&self, _course: Course<'_>) -> Vec<Need> {
+    fn prefetch(&self, _course: PrefetchHint<'_>) -> Vec<Need> {
         Vec::new()
     }
 
@@ -22,14 +22,14 @@ pub trait Worker: Send + Sync + 'static {
 
 /// Where an order stands when one worker after the other is about to have something to do with it.
 #[derive(Clone, Copy, Debug)]
-pub enum Course<'a> {
+pub enum PrefetchHint<'a> {
     /// It is checked out: next it is created, its goods are held, and its payment is asked for.
     Checkout(&'a Submit),
     /// Its provider is asked or has spoken: next it is paid and its goods are shipped, or both are undone.
     Payment(OrderId),
 }
 
-impl<'a> Course<'a> {
+impl<'a> PrefetchHint<'a> {
     #[allow(clippy::wildcard_enum_match_arm)]
     pub fn of(message: &'a Message) -> Option<Self> {
         match &message.body {

@@ -5,7 +5,7 @@
 mod texts;
 
 use contract::{
-    Body, Contact, Course, Decision, EmailSend, Message, Need, Notice, OrderId, Records, Role, SmsSend,
+    Body, Contact, Decision, EmailSend, Message, Need, Notice, OrderId, PrefetchHint, Records, Role, SmsSend,
     Stored, Table, Tell, Time, Worker, inbox,
 };
 use serde::{Deserialize, Serialize};
@@ -67,10 +67,10 @@ impl Worker for NotificationWorker {
     }
 
     /// Of all that may become of an order what most do.
-    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
-        let (order_id, events) = match course {
-            Course::Checkout(submit) => (submit.order_id, &[Notice::Created][..]),
-            Course::Payment(order_id) => (order_id, &[Notice::Paid, Notice::Fulfilled][..]),
+    fn prefetch(&self, hint: PrefetchHint<'_>) -> Vec<Need> {
+        let (order_id, events) = match hint {
+            PrefetchHint::Checkout(submit) => (submit.order_id, &[Notice::Created][..]),
+            PrefetchHint::Payment(order_id) => (order_id, &[Notice::Paid, Notice::Fulfilled][..]),
         };
         events.iter().map(|event| Need::of(Table::Notices, key(order_id, *event, 0))).collect()
     }

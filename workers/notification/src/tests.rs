@@ -181,13 +181,13 @@ fn what_is_not_for_notification_is_parked() {
 
 #[test]
 fn the_notices_that_most_orders_come_to_are_foreseen() {
-    use contract::{Course, Need, Table, Worker};
+    use contract::{Need, PrefetchHint, Table, Worker};
     let json = format!(r#"{{"order_id":"{}","customer_id":"c1"}}"#, id());
     let m1 = contract::MessageId::new("m1").unwrap();
     let submit = contract::Message::restore(m1, None, contract::Time::default(), "checkout.submit", &json);
     let notice = |event: &str| Need::of(Table::Notices, format!("{}/{event}", id()));
     let submit = submit.unwrap();
-    assert_eq!(NotificationWorker.foresees(Course::of(&submit).unwrap()), [notice("created")]);
-    let paid = NotificationWorker.foresees(Course::Payment(id()));
+    assert_eq!(NotificationWorker.prefetch(PrefetchHint::of(&submit).unwrap()), [notice("created")]);
+    let paid = NotificationWorker.prefetch(PrefetchHint::Payment(id()));
     assert_eq!(paid, [notice("paid"), notice("fulfilled")]);
 }

@@ -20,8 +20,8 @@ mod state;
 mod submit;
 
 use contract::{
-    By, Course, Decision, HeldCommand, Message, MessageId, Need, OrderId, Records, Role, Speaker, Table,
-    Time, Worker,
+    By, Decision, HeldCommand, Message, MessageId, Need, OrderId, PrefetchHint, Records, Role, Speaker,
+    Table, Time, Worker,
 };
 
 pub use records::{
@@ -89,11 +89,11 @@ impl Worker for OrderWorker {
         }
     }
 
-    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
-        match course {
+    fn prefetch(&self, hint: PrefetchHint<'_>) -> Vec<Need> {
+        match hint {
             // With this one it begins.
-            Course::Checkout(_) => Vec::new(),
-            Course::Payment(order_id) => vec![Need::of(Table::Orders, order_id)],
+            PrefetchHint::Checkout(_) => Vec::new(),
+            PrefetchHint::Payment(order_id) => vec![Need::of(Table::Orders, order_id)],
         }
     }
 

@@ -370,6 +370,6 @@ fn an_order_is_kept_under_the_names_that_sql_reads() {
 #[test]
 fn an_order_that_its_payment_moves_is_foreseen() {
     let order_id: OrderId = ORDER.parse().unwrap();
-    let foreseen = OrderWorker.foresees(contract::Course::Payment(order_id));
-    assert_eq!(foreseen, [contract::Need::of(Table::Orders, order_id)]);
+    let prefetched = OrderWorker.prefetch(contract::PrefetchHint::Payment(order_id));
+    assert_eq!(prefetched, [contract::Need::of(Table::Orders, order_id)]);
 }

@@ -18,7 +18,9 @@ mod told;
 mod wallet;
 mod wallet_write;
 
-use contract::{Confirm, Course, Decision, Message, Need, Records, Role, Table, Time, Worker, bodies, inbox};
+use contract::{
+    Confirm, Decision, Message, Need, PrefetchHint, Records, Role, Table, Time, Worker, bodies, inbox,
+};
 
 pub use record::{Charge, Confirmed, Payment, Record, Refund, RefundState, Status, Try};
 pub use wallet::{StoredMethod, Wallet};
@@ -62,10 +64,10 @@ impl Worker for PaymentWorker {
         payment.into_iter().chain(wallet).collect()
     }
 
-    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
-        let order_id = match course {
-            Course::Checkout(submit) => submit.order_id,
-            Course::Payment(order_id) => order_id,
+    fn prefetch(&self, hint: PrefetchHint<'_>) -> Vec<Need> {
+        let order_id = match hint {
+            PrefetchHint::Checkout(submit) => submit.order_id,
+            PrefetchHint::Payment(order_id) => order_id,
         };
         vec![Need::of(Table::Payments, order_id)]
     }

@@ -277,6 +277,6 @@ fn the_payment_of_an_order_under_way_is_foreseen() {
     let id = MessageId::new("m1").unwrap();
     let submit = Message::restore(id, None, Time::default(), "checkout.submit", &json).unwrap();
     let payment = [contract::Need::of(Table::Payments, order_id)];
-    assert_eq!(PaymentWorker.foresees(contract::Course::of(&submit).unwrap()), payment);
-    assert_eq!(PaymentWorker.foresees(contract::Course::Payment(order_id)), payment);
+    assert_eq!(PaymentWorker.prefetch(contract::PrefetchHint::of(&submit).unwrap()), payment);
+    assert_eq!(PaymentWorker.prefetch(contract::PrefetchHint::Payment(order_id)), payment);
 }

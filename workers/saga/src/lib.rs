@@ -13,8 +13,8 @@ mod sketch;
 mod subject;
 
 use contract::{
-    Confirm, Course, Decision, Message, Method, Need, Reason, Records, Resolution, Role, Table, Time, Worker,
-    bodies,
+    Confirm, Decision, Message, Method, Need, PrefetchHint, Reason, Records, Resolution, Role, Table, Time,
+    Worker, bodies,
 };
 
 pub use checkout::table;
@@ -58,10 +58,10 @@ impl Worker for SagaWorker {
         vec![Need::of(Table::Sagas, saga_id(order_id, return_no))]
     }
 
-    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
-        let order_id = match course {
-            Course::Checkout(submit) => submit.order_id,
-            Course::Payment(order_id) => order_id,
+    fn prefetch(&self, hint: PrefetchHint<'_>) -> Vec<Need> {
+        let order_id = match hint {
+            PrefetchHint::Checkout(submit) => submit.order_id,
+            PrefetchHint::Payment(order_id) => order_id,
         };
         vec![Need::of(Table::Sagas, saga_id(order_id, 0))]
     }

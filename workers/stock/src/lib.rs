@@ -7,7 +7,7 @@ mod item;
 mod order;
 
 use contract::{
-    Course, Decision, Message, Need, OrderId, Records, Role, StockLine, Table, Time, Worker, inbox,
+    Decision, Message, Need, OrderId, PrefetchHint, Records, Role, StockLine, Table, Time, Worker, inbox,
 };
 
 pub use hold::{Hold, HoldStatus};
@@ -43,15 +43,15 @@ impl Worker for StockWorker {
         }
     }
 
-    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
-        match course {
-            Course::Checkout(submit) => {
+    fn prefetch(&self, hint: PrefetchHint<'_>) -> Vec<Need> {
+        match hint {
+            PrefetchHint::Checkout(submit) => {
                 let lines = submit.cart.iter().flat_map(|cart| &cart.lines);
                 let items = lines.map(|line| Need::of(Table::Stock, &line.sku));
                 items.chain([Need::of(Table::Holds, submit.order_id)]).collect()
             }
             // Of which goods only its hold knows.
-            Course::Payment(order_id) => vec![Need::of(Table::Holds, order_id)],
+            PrefetchHint::Payment(order_id) => vec![Need::of(Table::Holds, order_id)],
         }
     }
 

@@ -40,13 +40,13 @@ pub struct SentRow {
 impl MockWorld {
     /// Charges in the order of their keys, from just after the key `after`; begin with the empty one.
     pub async fn charges_page(&self, after: &str, limit: usize) -> Result<Vec<ChargeRow>, Failure> {
-        let page = self.shelf.charges_page(after, page(limit), self.now());
+        let page = self.storage.charges_page(after, page(limit), self.now());
         Ok(page.await.map_err(|error| failure(&error))?.into_iter().map(ChargeRow::of).collect())
     }
 
     /// Notices in the order in which they were handed over, from just after number `after`; begin with 0.
     pub async fn sent_page(&self, after: i64, limit: usize) -> Result<Vec<SentRow>, Failure> {
-        let page = self.shelf.sent_page(after, page(limit)).await.map_err(|error| failure(&error))?;
+        let page = self.storage.sent_page(after, page(limit)).await.map_err(|error| failure(&error))?;
         Ok(page.into_iter().map(SentRow::of).collect())
     }
 }

@@ -19,7 +19,7 @@ impl MockWorld {
     /// Up to `limit` events that are due, earliest first. What another courier has in hand is left to him for
     /// a while.
     pub async fn due_parcels(&self, now: Time, limit: usize) -> Result<Vec<Parcel>, Failure> {
-        let lines = self.shelf.take_due(now, limit).await.map_err(|error| failure(&error))?;
+        let lines = self.storage.take_due(now, limit).await.map_err(|error| failure(&error))?;
         lines.iter().map(|line| lines::parcel(line).map_err(|error| failure(&error))).collect()
     }
 
@@ -42,25 +42,25 @@ impl MockWorld {
             let mut draw = Draw::of(self.settings.seed, &format!("{id}/{}", parcel.tries));
             now.plus_ms(wait_ms.saturating_add(draw.between(0, wait_ms / JITTER)))
         });
-        self.shelf.refused(id, answer, now, again).await.map_err(|error| failure(&error))?;
+        self.storage.refused(id, answer, now, again).await.map_err(|error| failure(&error))?;
         Ok(again)
     }
 
     /// What waits for its next try, or was given up, in the order of ids, from just after the id `after`.
     pub async fn refused_page(&self, after: &str, limit: usize) -> Result<Vec<Refused>, Failure> {
-        let page = self.shelf.refused_page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await;
+        let page = self.storage.refused_page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await;
         let page = page.map_err(|error| failure(&error))?.into_iter().map(lines::refused);
         page.collect::<Result<_, _>>().map_err(|error| failure(&error))
     }
 
     /// These arrived safely. Ids that are not known or were delivered before change nothing.
     pub async fn delivered(&self, ids: &[&str]) -> Result<(), Failure> {
-        self.shelf.delivered(ids).await.map_err(|error| failure(&error))
+        self.storage.delivered(ids).await.map_err(|error| failure(&error))
     }
 
     /// When the next event is due that was not delivered yet; it may be in the past.
     pub async fn next_due(&self) -> Result<Option<Time>, Failure> {
-        Ok(self.shelf.next_due().await.map_err(|error| failure(&error))?.map(Time::from_unix_ms))
+        Ok(self.storage.next_due().await.map_err(|error| failure(&error))?.map(Time::from_unix_ms))
     }
 
     /// Waits until an event is due, at most `at_most`. One that could not be delivered stays due, so the caller
@@ -81,7 +81,7 @@ impl MockWorld {
                 return Ok(());
             }
             // What another process books does not ring here.
-            let nap = left.min(Duration::from_millis(left_ms)).min(self.shelf.look_again_after());
+            let nap = left.min(Duration::from_millis(left_ms)).min(self.storage.look_again_after());
             tokio::select! {
                 () = &mut booked => {}
                 () = tokio::time::sleep(nap) => {}

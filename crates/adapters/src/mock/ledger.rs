@@ -6,7 +6,7 @@ use store::Error;
 
 use super::books::Books;
 use super::rules::{DueEvent, Refusal};
-use super::shelf::Wanted;
+use super::storage::Wanted;
 use super::{MockWorld, failure};
 use crate::Failure;
 use crate::provider::{Answer, PaymentProvider};
@@ -57,7 +57,7 @@ impl PaymentProvider for MockWorld {
             return Vec::new();
         }
         let wanted = Wanted { charges: each(asks, |ask| &ask.key), ..Wanted::default() };
-        match self.shelf.look(&wanted).await {
+        match self.storage.look(&wanted).await {
             Ok(books) => {
                 let now = self.now();
                 asks.iter().map(|ask| Ok(books.query(ask, now))).collect()
@@ -90,7 +90,7 @@ impl MockWorld {
             rings = !later.is_empty();
             later
         };
-        if let Err(error) = self.shelf.change(wanted, &mut decide).await {
+        if let Err(error) = self.storage.change(wanted, &mut decide).await {
             return all_failed(count, &error);
         }
         if rings {

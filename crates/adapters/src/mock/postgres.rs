@@ -25,9 +25,9 @@ use super::lines::{
     SentPageLine,
 };
 use super::rules::{Charge, Refund};
-use super::shelf::{Decide, NEVER_MS, Shelf, TAKEN_MS, Wanted};
+use super::storage::{Decide, MockStorage, NEVER_MS, TAKEN_MS, Wanted};
 
-pub(super) struct PostgresShelf {
+pub(super) struct PostgresStorage {
     connections: Connections,
     /// That the schema is there.
     built: OnceCell<()>,
@@ -39,7 +39,7 @@ const TRIES: u32 = 8;
 /// What another process booked is found this late at most.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-impl PostgresShelf {
+impl PostgresStorage {
     /// The schema is made when it is first needed.
     pub(super) fn at(url: &str) -> Result<Self, Error> {
         let connections = connect::connections(url)?;
@@ -76,7 +76,7 @@ impl PostgresShelf {
 }
 
 #[async_trait]
-impl Shelf for PostgresShelf {
+impl MockStorage for PostgresStorage {
     async fn look(&self, wanted: &Wanted<'_>) -> Result<Books, Error> {
         load(&mut self.take().await?, LOOK_AT_CHARGES, wanted).await
     }

@@ -46,7 +46,7 @@ impl Channel for MockChannel {
         }
         let lines: Vec<_> =
             notices.iter().map(|notice| (notice.key, notice.to, notice.subject, notice.text)).collect();
-        let mut new = match self.world.shelf.put(self.kind.name(), &lines, self.world.now()).await {
+        let mut new = match self.world.storage.put(self.kind.name(), &lines, self.world.now()).await {
             Ok(new) => new,
             Err(error) => {
                 return notices.iter().map(|_| Err(failure(&error))).collect();

@@ -19,9 +19,9 @@ use super::lines::{
     SentPageLine,
 };
 use super::rules::Charge;
-use super::shelf::{Decide, NEVER_MS, Shelf, Wanted};
+use super::storage::{Decide, MockStorage, NEVER_MS, Wanted};
 
-pub(super) struct SqliteShelf {
+pub(super) struct SqliteStorage {
     /// One connection: SQLite has one writer at a time, and queueing here is fairer than its busy waiting.
     writer: SqlitePool,
     reader: SqlitePool,
@@ -37,7 +37,7 @@ const SCHEMA: &str = include_str!("sqlite/schema.sql");
 /// Takes the write lock before looking: who looks first and writes then may find the books changed.
 const WRITE: &str = "begin immediate";
 
-impl SqliteShelf {
+impl SqliteStorage {
     pub(super) async fn open(path: &Path) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -59,7 +59,7 @@ impl SqliteShelf {
 }
 
 #[async_trait]
-impl Shelf for SqliteShelf {
+impl MockStorage for SqliteStorage {
     async fn look(&self, wanted: &Wanted<'_>) -> Result<Books, Error> {
         load(&mut *self.reader.acquire().await.map_err(failed)?, wanted).await
     }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use store::batch;
 use store::census::Census;
 use store::{
-    DeadGroup, DeadLetter, DeadlineRow, Echo, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
-    Loaded, Pause, Progress, Pruned, Read, Standing, Store, Transaction, Unreadable, Vitals,
+    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Keys, Letters, Loaded,
+    OrderDeadline, Pause, Progress, Pruned, Read, RedeliveryStats, Store, Transaction, Unreadable, Vitals,
 };
 use uuid::Uuid;
 
@@ -353,7 +353,7 @@ impl Store for Shop {
         Ok(rows.map(|(key, due)| DeadlineRow { key: key.clone(), due: *due, says: Ok(says(key)) }).collect())
     }
 
-    async fn deadlines_of(&self, _order_id: OrderId) -> Result<Vec<Standing>, Error> {
+    async fn deadlines_of(&self, _order_id: OrderId) -> Result<Vec<OrderDeadline>, Error> {
         unreachable!("an auditor reads everything")
     }
 
@@ -369,11 +369,11 @@ impl Store for Shop {
         unreachable!("an auditor reads everything")
     }
 
-    async fn add_echoes(&self, _echoes: &[Echo]) -> Result<(), Error> {
+    async fn add_redelivery_stats(&self, _echoes: &[RedeliveryStats]) -> Result<(), Error> {
         unreachable!("an auditor writes nothing")
     }
 
-    async fn echoes_of(&self, _order_id: OrderId) -> Result<Vec<Echo>, Error> {
+    async fn redelivery_stats_of(&self, _order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
         unreachable!("an auditor reads everything")
     }
 

@@ -158,7 +158,7 @@ async fn sort(shared: &Shared, queue: Queue, delivery: lapin::message::Delivery)
             Err(one) => unread.push(*one),
         }
     }
-    bury(shared, queue, &unread).await;
+    park(shared, queue, &unread).await;
     if messages.is_empty() {
         // Without a session we are just being ended.
         if let Ok(session) = shared.session() {
@@ -170,7 +170,7 @@ async fn sort(shared: &Shared, queue: Queue, delivery: lapin::message::Delivery)
 }
 
 /// Does not return before the broker has them: until then the original is not acknowledged.
-async fn bury(shared: &Shared, queue: Queue, unread: &[Unread]) {
+async fn park(shared: &Shared, queue: Queue, unread: &[Unread]) {
     if unread.is_empty() {
         return;
     }

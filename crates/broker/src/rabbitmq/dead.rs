@@ -82,8 +82,8 @@ fn as_they_came(
     };
     // The broker marks what it puts here itself. Without its mark, one of our own logins put it here.
     if let (false, Some(code)) = (incoming.was_dead_lettered(), incoming.text("dead_code")) {
-        let buried = logins.voice(incoming.login()).filter(|voice| voice.reads(queue));
-        let by = buried.and_then(|_| Speaker::named(incoming.text("dead_by")?));
+        let dead_lettered = logins.voice(incoming.login()).filter(|voice| voice.reads(queue));
+        let by = dead_lettered.and_then(|_| Speaker::named(incoming.text("dead_by")?));
         return vec![DeadDelivery {
             by: by.unwrap_or(Speaker::Outsider),
             message_id: incoming.text("dead_message_id").map(String::from),

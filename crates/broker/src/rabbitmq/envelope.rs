@@ -9,7 +9,7 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use store::Said;
+use store::Emitted;
 
 use super::link::short;
 use super::outgoing::{Arrival, Outgoing};
@@ -64,9 +64,9 @@ pub(super) struct Unread {
 }
 
 /// What has to be published to our own queues for `said`: for each queue in the order in which it was said.
-pub(super) fn to_queues(names: &Names, said: &[Said]) -> Vec<Outgoing> {
+pub(super) fn to_queues(names: &Names, said: &[Emitted]) -> Vec<Outgoing> {
     let mut by_queue: BTreeMap<Queue, Vec<&Message>> = BTreeMap::new();
-    for Said { message, queues } in said {
+    for Emitted { message, queues } in said {
         for queue in queues {
             by_queue.entry(*queue).or_default().push(message);
         }
@@ -84,7 +84,7 @@ pub(super) fn to_queues(names: &Names, said: &[Said]) -> Vec<Outgoing> {
 }
 
 /// What was said for whoever listens outside. (Replies go by a channel of their own: `answers`.)
-pub(super) fn facts(said: &[Said]) -> Vec<&Message> {
+pub(super) fn facts(said: &[Emitted]) -> Vec<&Message> {
     said.iter().map(|one| &*one.message).filter(|message| message.body.kind() == Kind::Fact).collect()
 }
 
@@ -95,7 +95,7 @@ pub(super) fn fact(names: &Names, message: &Message) -> Outgoing {
 }
 
 /// What was said to askers alone, unwrapped: to them it is the event, with their own correlation id.
-pub(super) fn answers(said: &[Said]) -> Vec<Outgoing> {
+pub(super) fn answers(said: &[Emitted]) -> Vec<Outgoing> {
     said.iter().filter_map(|one| answer(&one.message)).collect()
 }
 

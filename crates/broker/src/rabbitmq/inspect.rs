@@ -14,7 +14,7 @@ use super::{Options, Unavailable, by_hand};
 
 /// Why there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shut {
+pub enum ConnectError {
     Away(String),
     /// Wrong credentials, or a virtual host that is not there or not ours.
     Refused(String),
@@ -34,17 +34,19 @@ const FRAME_HEAD_BYTES: usize = 7;
 const FRAME_BYTES_MAX: usize = 16 * 1024;
 
 /// Connects once, and goes again.
-pub async fn knock(options: &Options) -> Result<(), Shut> {
-    let address = Address::new(&options.url, &options.connection_name).map_err(Shut::Refused)?;
+pub async fn ping(options: &Options) -> Result<(), ConnectError> {
+    let address = Address::new(&options.url, &options.connection_name).map_err(ConnectError::Refused)?;
     match address.connect("knocks", Frames::Small).await {
         Ok(connection) => {
             close(&connection).await;
             Ok(())
         }
-        Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => Err(Shut::Refused(why)),
+        Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => {
+            Err(ConnectError::Refused(why))
+        }
         // 530, which is how a virtual host is refused.
-        Err(Fault::Away(why)) if why.contains("NOT_ALLOWED") => Err(Shut::Refused(why)),
-        Err(Fault::Away(why) | Fault::Garbled(why) | Fault::TooLarge(why)) => Err(Shut::Away(why)),
+        Err(Fault::Away(why)) if why.contains("NOT_ALLOWED") => Err(ConnectError::Refused(why)),
+        Err(Fault::Away(why) | Fault::Garbled(why) | Fault::TooLarge(why)) => Err(ConnectError::Away(why)),
     }
 }
 

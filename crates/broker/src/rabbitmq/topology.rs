@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use contract::{Kind, MESSAGES, Queue, Speaker, speakers_of};
 use lapin::ExchangeKind;
-use retry::LADDER;
+use retry::RETRY_DELAYS;
 
 /// What outsiders may say by a queue; who of them may is in the table of messages. Everything else is between our own
 /// workers.
@@ -34,12 +34,12 @@ pub const OUTSIDE: [&str; 10] = [
 
 /// The shared delay queues: one waiting time for each, never one for each message, because a message with
 /// a short time behind one with a long time would wait for that. They are the rungs of the ladder.
-const RETRY: [(&str, Duration); LADDER.len()] =
-    [("1s", LADDER[0]), ("10s", LADDER[1]), ("60s", LADDER[2]), ("10m", LADDER[3])];
+const RETRY: [(&str, Duration); RETRY_DELAYS.len()] =
+    [("1s", RETRY_DELAYS[0]), ("10s", RETRY_DELAYS[1]), ("60s", RETRY_DELAYS[2]), ("10m", RETRY_DELAYS[3])];
 
 /// How often a message may come back unhandled (a process died, or gave it back) before the broker
 /// puts it among the dead letters. Each crash counts against all that was prefetched, so this is far above
-/// what a bad day brings. Said explicitly: 3.x has no limit by default, 4.x has 20.
+/// what a bad day brings. Emitted explicitly: 3.x has no limit by default, 4.x has 20.
 pub const DELIVERY_LIMIT: u32 = 50;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn every_rung_of_the_ladder_has_a_delay_queue_of_just_its_length() {
         let names = Names::new("p").unwrap();
-        let shown: Vec<_> = LADDER.iter().map(|rung| names.retry(*rung)).collect();
+        let shown: Vec<_> = RETRY_DELAYS.iter().map(|rung| names.retry(*rung)).collect();
         assert_eq!(shown, ["p.retry.1s", "p.retry.10s", "p.retry.60s", "p.retry.10m"]);
         assert_eq!(names.retry(Duration::ZERO), "p.retry.1s");
         assert_eq!(names.retry(Duration::from_secs(2)), "p.retry.10s");

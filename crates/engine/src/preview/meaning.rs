@@ -28,7 +28,7 @@ pub(super) fn outside(preview: &mut Preview, ask: &Body) {
     }
 }
 
-/// Said once everything is known.
+/// Emitted once everything is known.
 pub(super) fn explain(preview: &mut Preview) {
     let mut for_good = Vec::new();
     for money in &preview.money {

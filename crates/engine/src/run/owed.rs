@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use contract::{Kind, MessageId, Role};
-use store::{Error, Handled, Said, Transaction, believed};
+use store::{Emitted, Error, Handled, Transaction, believed};
 
 /// Generations of follow-ups that are gone through. An order's whole story has fewer.
 const GENERATIONS_MAX: usize = 100;
@@ -12,8 +12,8 @@ const GENERATIONS_MAX: usize = 100;
 /// What has to be said again: of what was handled since, what was said then, and so on; of the rest, itself.
 pub(crate) async fn still_owed(
     transaction: &mut dyn Transaction,
-    mut said: Vec<Said>,
-) -> Result<Vec<Said>, Error> {
+    mut said: Vec<Emitted>,
+) -> Result<Vec<Emitted>, Error> {
     let mut owed = Vec::new();
     for _ in 0..GENERATIONS_MAX {
         if said.is_empty() {
@@ -21,7 +21,7 @@ pub(crate) async fn still_owed(
         }
         let mut handled = handled(transaction, &said).await?;
         let mut led_to = Vec::new();
-        for Said { message, queues } in said {
+        for Emitted { message, queues } in said {
             let mut unhandled = Vec::new();
             for queue in queues {
                 let reader = queue.reader();
@@ -32,7 +32,7 @@ pub(crate) async fn still_owed(
             }
             // A fact is also for listeners, who may not have heard it.
             if !unhandled.is_empty() || message.body.kind() != Kind::Command {
-                owed.push(Said { message, queues: unhandled });
+                owed.push(Emitted { message, queues: unhandled });
             }
         }
         said = led_to;
@@ -43,10 +43,10 @@ pub(crate) async fn still_owed(
 
 async fn handled(
     transaction: &mut dyn Transaction,
-    said: &[Said],
+    said: &[Emitted],
 ) -> Result<HashMap<(Role, MessageId), Handled>, Error> {
     let mut ids: BTreeMap<Role, Vec<MessageId>> = BTreeMap::new();
-    for Said { message, queues } in said {
+    for Emitted { message, queues } in said {
         for queue in queues {
             ids.entry(queue.reader()).or_default().push(message.id.clone());
         }

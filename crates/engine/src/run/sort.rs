@@ -6,13 +6,13 @@ use std::sync::Arc;
 use broker::Delivery;
 use contract::{Body, Message, MessageId, Role, Submit, Time};
 use store::batch;
-use store::{DeadChange, DeadLetter, Error, Handled, Said, Transaction};
+use store::{DeadChange, DeadLetter, Emitted, Error, Handled, Transaction};
 
 /// A batch, by what is to be done about each message.
 pub(super) struct Sorted {
     pub(super) fresh: Vec<Arc<Message>>,
-    /// Said before, and perhaps never published.
-    pub(super) owed: Vec<Said>,
+    /// Emitted before, and perhaps never published.
+    pub(super) owed: Vec<Emitted>,
     /// Another message under a known id.
     pub(super) reused: Vec<DeadChange>,
     /// Those that were handled before, or stand in the batch already.
@@ -61,7 +61,7 @@ pub(super) fn sort(deliveries: &[Delivery], handled: Vec<Handled>, answer_lost: 
                 "this message_id was used before, with another type or body; give every message its own";
             let letter =
                 batch::dead_letter(delivery.queue, message, delivery.attempt, "message_id_reused", why, now);
-            sorted.reused.push(DeadChange::Bury(reused_letter(letter, message)));
+            sorted.reused.push(DeadChange::Park(reused_letter(letter, message)));
         }
     }
     sorted

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use contract::{Body, Message, MessageId, Queue, Role, Table};
-use engine::door::Refused;
+use engine::ingress::Refused;
 use serde_json::{Value, json};
 use store::Store;
 
@@ -69,7 +69,7 @@ async fn handled(
 ) -> Result<Option<Vec<(Queue, MessageId)>>, store::Error> {
     let (_, handled) = store.begin().await?.handled(role, std::slice::from_ref(id)).await?;
     let said = handled.into_iter().next().map(|handled| handled.said);
-    let each = |said: store::Said| {
+    let each = |said: store::Emitted| {
         let id = said.message.id.clone();
         said.queues.into_iter().map(move |queue| (queue, id.clone())).collect::<Vec<_>>()
     };

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use engine::dead::{self, Deed};
+use engine::dead::{self, BulkAction};
 use engine::operator::Operator;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -85,14 +85,14 @@ pub(super) async fn show(call: Call) -> Result<Response, Problem> {
 }
 
 pub(super) async fn replay_group(call: Call) -> Result<Response, Problem> {
-    each(call, Deed::Replay).await
+    each(call, BulkAction::Replay).await
 }
 
 pub(super) async fn discard_group(call: Call) -> Result<Response, Problem> {
-    each(call, Deed::Discard).await
+    each(call, BulkAction::Discard).await
 }
 
-async fn each(call: Call, deed: Deed) -> Result<Response, Problem> {
+async fn each(call: Call, action: BulkAction) -> Result<Response, Problem> {
     let Group { origin, code, queue, name, why, limit } = call.json()?;
     must_say("why", &why)?;
     for (field, known) in
@@ -106,6 +106,6 @@ async fn each(call: Call, deed: Deed) -> Result<Response, Problem> {
     let status = Some(DeadStatus::Open);
     let wanted = Letters { status, origin, code, queue, name, limit: limit_of(limit)?, before: None };
     let (store, broker) = (&*call.gateway.store, &*call.gateway.broker);
-    let dealt = dead::deal_with(store, broker, &wanted, deed, &who).await?;
-    Ok(Json(dealt).into_response())
+    let result = dead::deal_with(store, broker, &wanted, action, &who).await?;
+    Ok(Json(result).into_response())
 }

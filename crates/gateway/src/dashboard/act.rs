@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use contract::{Message, MessageId, OrderId, Role, Time};
-use engine::door::Refused;
+use engine::ingress::Refused;
 use serde_json::Value;
 use store::readable;
 use view::dossier::Dossier;
@@ -69,7 +69,7 @@ pub(super) async fn show(call: Call) -> Result<Response, Problem> {
     let now = store.now().await?;
     let id = MessageId::from(uuid::Uuid::now_v7());
     let body = asked.body(act, order_id, &call.caller()?.id, "(your reason)", now)?;
-    let preview = call.gateway.company.preview(store, Message::new(id.clone(), now, body)).await;
+    let preview = call.gateway.dry_run.preview(store, Message::new(id.clone(), now, body)).await;
     let preview = preview.map_err(|why| Problem::conflict("NOT_POSSIBLE", format!("{why:#}")))?;
     let refused = preview.refused.is_some();
     let page = Page::new(&call, ORDERS, format!("{}?", act.label()))

@@ -90,7 +90,7 @@ fn orders(call: &Call) -> Tag {
             .attr("value", ROUND.1)
             .text("A hundred of all kinds at once"),
     );
-    let about = "Each places one order, by the same door as everybody's. Whoever has to act in it acts by himself; the shop's \
+    let about = "Each places one order, by the same ingress as everybody's. Whoever has to act in it acts by himself; the shop's \
                  patience is six seconds here.";
     section("orders", "Place an order")
         .with(tag("p").text(about))

@@ -1,7 +1,7 @@
 //! A saga's own list of steps, drawn: how many went on, how many turned around, and how many stand where now.
 
 use saga::{Flow, Sketch, SketchStep, Traffic};
-use store::census::Standing;
+use store::census::SagaCount;
 
 use super::html::{Html, Tag, all, tag, text};
 use super::parts;
@@ -16,7 +16,7 @@ const UNDONE_WIDTH: usize = 96;
 const HEIGHT: usize = 180;
 
 /// Each definition, by the newest version that anybody went by; the checkout's always.
-pub(super) fn flows(sagas: &[Standing]) -> Html {
+pub(super) fn flows(sagas: &[SagaCount]) -> Html {
     let mut drawn = Html::default();
     for sketch in saga::sketches() {
         let mut flow = Flow::of(&sketch);

@@ -112,7 +112,7 @@ pub(super) async fn method(call: Call) -> Result<Response, Problem> {
     let paused = method_state(store, method).await?.is_some_and(|state| state.paused);
     let (id, now) = (MessageId::from(uuid::Uuid::now_v7()), store.now().await?);
     let body = turned(method, paused, "(your reason)".into(), call.caller()?.id.to_string());
-    let would = call.gateway.company.preview(store, Message::new(id.clone(), now, body)).await;
+    let would = call.gateway.dry_run.preview(store, Message::new(id.clone(), now, body)).await;
     let would = would.map_err(|why| Problem::conflict("NOT_POSSIBLE", format!("{why:#}")))?;
     let label = if paused { "Let it go on" } else { "Pause it" };
     let title = if paused { "Let {} go on?" } else { "Pause {}?" }.replace("{}", method.words());

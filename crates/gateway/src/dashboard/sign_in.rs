@@ -60,7 +60,7 @@ pub(super) async fn sign_in(call: Call) -> Result<Response, Problem> {
     let Given { token, next } = call.form()?;
     let token = token.trim();
     session::must_keep_a_cookie(&call.headers)?;
-    let known = match call.gateway.porter.known(token).await {
+    let known = match call.gateway.authenticator.known(token).await {
         Ok(known) => Some(known),
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => None,
         Err(problem) => return Err(problem),
@@ -78,7 +78,7 @@ pub(super) async fn sign_in(call: Call) -> Result<Response, Problem> {
 
 pub(super) async fn sign_out(call: Call) -> Result<Response, Problem> {
     if let Some(token) = session::cookie(&call.headers) {
-        call.gateway.porter.sign_out(token).await?;
+        call.gateway.authenticator.sign_out(token).await?;
     }
     Ok(went(PATH, session::no_cookie(&call.headers)))
 }

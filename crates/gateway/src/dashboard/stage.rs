@@ -9,7 +9,7 @@ use contract::{
     ChargeStanding, Message, Money, OrderId, PaymentChoice, ProviderCharge, ProviderQuery, Raw, Speaker,
     Token,
 };
-use engine::door::Refused;
+use engine::ingress::Refused;
 use playground::scenes::{Cue, Scene};
 use serde_json::{Value, json};
 use store::Error;
@@ -91,7 +91,7 @@ async fn send(gateway: &Gateway, name: &str, id: Option<&str>, body: Value) -> R
     loop {
         let accepted = match gateway.store.now().await {
             Ok(now) => match Message::accept(Speaker::Operator, &raw, now) {
-                Ok(message) => gateway.door.accept(message).await,
+                Ok(message) => gateway.ingress.accept(message).await,
                 Err(why) => return Err(Refused::Unavailable(format!("{name} cannot be read: {why}"))),
             },
             Err(why) => Err(Refused::Unavailable(why.to_string())),

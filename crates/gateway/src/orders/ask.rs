@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use contract::{Body, By, Message, MessageId, OrderCancel, OrderId, Role, clean_text};
-use engine::door::Refused;
+use engine::ingress::Refused;
 use serde_json::{Value, json};
 use store::{JournalRow, readable};
 

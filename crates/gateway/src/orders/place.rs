@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use contract::{Body, BodyHash, Fault, Message, OrderId, Raw, Submit, Table, Unreadable};
-use engine::door::Refused;
+use engine::ingress::Refused;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

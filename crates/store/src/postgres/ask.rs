@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Meeting, Need, Table};
+use contract::{Contention, Need, Table};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -67,9 +67,9 @@ impl Asked {
 }
 
 fn locked(table: Table, records: usize) -> bool {
-    match table.meeting() {
-        Meeting::Reading | Meeting::Often => false,
-        Meeting::Seldom => records >= CROWD,
+    match table.contention() {
+        Contention::Reading | Contention::Often => false,
+        Contention::Seldom => records >= CROWD,
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use contract::{Meeting, MessageId, Need, Role, Time};
+use contract::{Contention, MessageId, Need, Role, Time};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -23,27 +23,27 @@ use super::ask::{Asked, found};
 use super::connections::Held;
 use super::watch::Watch;
 use super::{Error, failed, json, keep};
-use crate::pending::{Pending, RestsOn, loadable};
+use crate::pending::{DependsOn, Pending, loadable};
 use crate::{Changes, Handled, Keeping, Loaded, Transaction};
 
 pub(super) struct Batch {
     held: Held,
     pending: Pending,
-    rests_on: RestsOn,
+    depends_on: DependsOn,
     /// What it has read of theirs are records that many want, and nothing else.
-    shares_little: bool,
+    only_hot_rows: bool,
     found: keep::Found,
-    met: Met,
+    contention_monitor: ContentionMonitor,
     watch: Watch,
     may_copy: bool,
 }
 
 /// What this process has noticed of others that change what many want.
 #[derive(Clone, Default)]
-pub(super) struct Met(Arc<Mutex<Noticed>>);
+pub(super) struct ContentionMonitor(Arc<Mutex<Observed>>);
 
 #[derive(Default)]
-struct Noticed {
+struct Observed {
     /// When somebody had changed a row between our reading and our writing.
     others: Option<Instant>,
     /// When too little was left for what we had decided.
@@ -56,29 +56,29 @@ const OTHERS_STAY: Duration = Duration::from_secs(30);
 /// What runs short goes on doing so for that long.
 const SHORT_FOR: Duration = Duration::from_secs(5);
 
-impl Met {
+impl ContentionMonitor {
     /// Then what is on its way from here is for us what theirs is: nothing that counts before it is there.
     fn others(&self) -> bool {
-        self.noticed().others.is_some_and(|since| since.elapsed() < OTHERS_STAY)
+        self.observed().others.is_some_and(|since| since.elapsed() < OTHERS_STAY)
     }
 
     /// Then nobody decides before it is known what is left.
     fn short(&self) -> bool {
-        self.noticed().short.is_some_and(|since| since.elapsed() < SHORT_FOR)
+        self.observed().short.is_some_and(|since| since.elapsed() < SHORT_FOR)
     }
 
     /// Nothing is learnt from a batch that counted on being changed.
     fn otherwise(&self) {
         if !self.others() {
-            self.noticed().others = Some(Instant::now());
+            self.observed().others = Some(Instant::now());
         }
     }
 
     fn too_little(&self) {
-        self.noticed().short = Some(Instant::now());
+        self.observed().short = Some(Instant::now());
     }
 
-    fn noticed(&self) -> MutexGuard<'_, Noticed> {
+    fn observed(&self) -> MutexGuard<'_, Observed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -87,22 +87,28 @@ impl Met {
 const MANY: usize = 64;
 
 impl Batch {
-    pub(super) fn new(held: Held, pending: Pending, met: Met, watch: Watch, may_copy: bool) -> Self {
-        let (rests_on, found) = (RestsOn::new(), keep::Found::default());
-        Self { held, pending, rests_on, shares_little: true, found, met, watch, may_copy }
+    pub(super) fn new(
+        held: Held,
+        pending: Pending,
+        contention_monitor: ContentionMonitor,
+        watch: Watch,
+        may_copy: bool,
+    ) -> Self {
+        let (depends_on, found) = (DependsOn::new(), keep::Found::default());
+        Self { held, pending, depends_on, only_hot_rows: true, found, contention_monitor, watch, may_copy }
     }
 
     /// Once all that it rests on is there. Says whether it is there as it was decided.
     async fn write_in_turn(&mut self, mut changes: Changes) -> Result<bool, Error> {
-        let rests_on = std::mem::take(&mut self.rests_on);
-        let wanted = changes.records.iter().any(|one| one.need.table.meeting() == Meeting::Often);
-        let waits = rests_on.iter().any(|batch| batch.is_open());
+        let depends_on = std::mem::take(&mut self.depends_on);
+        let wanted = changes.records.iter().any(|one| one.need.table.contention() == Contention::Often);
+        let waits = depends_on.iter().any(|batch| batch.is_open());
         let large = self.may_copy && changes.journal.len() >= MANY;
-        let ahead = large && (!waits || self.shares_little && !self.held.in_transaction());
+        let ahead = large && (!waits || self.only_hot_rows && !self.held.in_transaction());
         if ahead {
             self.write_own(&mut changes).await?;
         }
-        for batch in rests_on {
+        for batch in depends_on {
             if !batch.kept().await {
                 return Err(Error::Conflict("what it had read was not kept".into()));
             }
@@ -110,13 +116,13 @@ impl Batch {
         if large && !ahead {
             self.write_own(&mut changes).await?;
         }
-        if large && wanted && self.met.others() {
+        if large && wanted && self.contention_monitor.others() {
             self.held.execute(sqlx::query(keep::TURN)).await?;
         }
         let written = self.write(changes).await;
         match written {
-            Ok(false) => self.met.otherwise(),
-            Err(Error::Conflict(_)) if wanted => self.met.too_little(),
+            Ok(false) => self.contention_monitor.otherwise(),
+            Err(Error::Conflict(_)) if wanted => self.contention_monitor.too_little(),
             _ => {}
         }
         written
@@ -127,7 +133,7 @@ impl Batch {
         if !self.held.in_transaction() {
             self.held.begin().await?;
         }
-        let shared = changes.records.extract_if(.., |one| one.need.table.meeting() == Meeting::Often);
+        let shared = changes.records.extract_if(.., |one| one.need.table.contention() == Contention::Often);
         let shared = Changes { records: shared.collect(), ..Changes::default() };
         let mut own = std::mem::replace(changes, shared);
         keep::copied(&mut self.held, &std::mem::take(&mut own.journal)).await?;
@@ -179,21 +185,21 @@ impl Transaction for Batch {
         Ok((now, handled.collect::<Result<_, _>>()?))
     }
 
-    fn is_far(&self) -> bool {
+    fn is_remote(&self) -> bool {
         true
     }
 
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
-        if !self.held.in_transaction() && self.met.short() {
+        if !self.held.in_transaction() && self.contention_monitor.short() {
             self.pending.settled().await;
         }
         let alone = self.pending.is_empty();
-        let others = self.met.others();
+        let others = self.contention_monitor.others();
         let (added_up, ahead): (Vec<_>, Vec<_>) =
-            needs.iter().partition(|need| others && need.table.meeting() == Meeting::Often);
-        let (mut loaded, mut rest) = self.pending.find(ahead, &mut self.rests_on);
+            needs.iter().partition(|need| others && need.table.contention() == Contention::Often);
+        let (mut loaded, mut rest) = self.pending.find(ahead, &mut self.depends_on);
         rest.extend(added_up);
-        self.shares_little &= loaded.iter().all(|one| one.need.table.meeting() == Meeting::Often);
+        self.only_hot_rows &= loaded.iter().all(|one| one.need.table.contention() == Contention::Often);
         let asked = Asked::of(&rest, alone);
         if asked.locks && !self.held.in_transaction() {
             self.held.begin().await?;

@@ -9,7 +9,7 @@ use sqlx::postgres::PgRow;
 
 use super::connections::Connections;
 use super::{Error, failed};
-use crate::census::{Census, Standing};
+use crate::census::{Census, SagaCount};
 
 /// All of a large shop is read within that, or not at all.
 const AT_MOST: Duration = Duration::from_secs(120);
@@ -66,7 +66,7 @@ fn census(orders: &[PgRow], sagas: &[PgRow]) -> Result<Census, Error> {
     let number = |row: &PgRow, at: usize| row.try_get::<i64, _>(at).map_err(failed).map(i64::unsigned_abs);
     let text = |row: &PgRow, at: usize| row.try_get::<String, _>(at).map_err(failed);
     let standing = |row: &PgRow| {
-        Ok(Standing {
+        Ok(SagaCount {
             definition: text(row, 0)?,
             version: u32::try_from(number(row, 1)?).unwrap_or_default(),
             status: text(row, 2)?,

@@ -8,10 +8,10 @@ use super::json::{self, unreadable};
 use super::look::{order_id, rows, text};
 use super::{Error, PostgresStore, failed};
 use crate::columns::plain;
-use crate::{ECHOES_OF_MAX, Echo};
+use crate::{ECHOES_OF_MAX, RedeliveryStats};
 
 impl PostgresStore {
-    pub(super) async fn write_echoes(&self, echoes: &[Echo]) -> Result<(), Error> {
+    pub(super) async fn write_echoes(&self, echoes: &[RedeliveryStats]) -> Result<(), Error> {
         const SQL: &str = "
             insert into echoes (role, message_id, order_id, repeats, failures, why)
             select role, message_id, order_id::uuid, repeats, failures, why
@@ -20,9 +20,10 @@ impl PostgresStore {
             on conflict (message_id, role) do update set
                 repeats = echoes.repeats + excluded.repeats, failures = echoes.failures + excluded.failures,
                 why = case excluded.why when '' then echoes.why else excluded.why end";
-        let each = |value: fn(&Echo) -> String| echoes.iter().map(value).collect::<Vec<_>>();
-        let count =
-            |value: fn(&Echo) -> u32| echoes.iter().map(|echo| i64::from(value(echo))).collect::<Vec<_>>();
+        let each = |value: fn(&RedeliveryStats) -> String| echoes.iter().map(value).collect::<Vec<_>>();
+        let count = |value: fn(&RedeliveryStats) -> u32| {
+            echoes.iter().map(|echo| i64::from(value(echo))).collect::<Vec<_>>()
+        };
         let asked = sqlx::query(SQL)
             .bind(each(|echo| echo.role.name().to_string()))
             .bind(each(|echo| plain(echo.id.as_str())))
@@ -33,7 +34,7 @@ impl PostgresStore {
         self.connections.take().await?.rows_and_commit(asked).await.map(drop)
     }
 
-    pub(super) async fn find_echoes(&self, of: OrderId) -> Result<Vec<Echo>, Error> {
+    pub(super) async fn find_echoes(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
         let asked = sqlx::query(
             "select role, message_id, order_id::text, repeats, failures, why from echoes
              where order_id = $1::uuid order by message_id, role limit $2",
@@ -43,12 +44,12 @@ impl PostgresStore {
     }
 }
 
-fn echo(row: &PgRow) -> Result<Echo, Error> {
+fn echo(row: &PgRow) -> Result<RedeliveryStats, Error> {
     let count = |column: &str| {
         let count: i64 = row.try_get(column).map_err(failed)?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     };
-    Ok(Echo {
+    Ok(RedeliveryStats {
         role: Role::named(text(row, "role")?).ok_or_else(|| unreadable("an echo", "nobody has its role"))?,
         id: json::id(text(row, "message_id")?)?,
         order_id: order_id(row)?.ok_or_else(|| unreadable("an echo", "it is about no order"))?,

@@ -15,12 +15,12 @@ use crate::{DeadChange, DeadGroup, DeadLetter, DeadStatus, LETTERS_OF_MAX, Lette
 
 /// Closing comes first: who closes a letter and finds that it died again wants to see it open.
 pub(super) fn statements(dead: Vec<DeadChange>) -> Vec<Statement> {
-    let mut bury = BTreeMap::new();
+    let mut park = BTreeMap::new();
     let mut close = BTreeMap::new();
     let mut evict = Vec::new();
     for change in dead {
         match change {
-            DeadChange::Bury(letter) => drop(bury.insert(plain(&letter.id), letter)),
+            DeadChange::Park(letter) => drop(park.insert(plain(&letter.id), letter)),
             DeadChange::Close { id, status } => drop(close.insert(plain(&id), status_name(status))),
             DeadChange::Evict { id } => evict.push(plain(&id)),
         }
@@ -30,8 +30,8 @@ pub(super) fn statements(dead: Vec<DeadChange>) -> Vec<Statement> {
         let (ids, statuses): (Vec<_>, Vec<_>) = close.into_iter().unzip();
         statements.push(sqlx::query(CLOSE_LETTERS).bind(ids).bind(statuses));
     }
-    if !bury.is_empty() {
-        statements.push(bind_letters(&bury.into_iter().collect::<Vec<_>>()));
+    if !park.is_empty() {
+        statements.push(bind_letters(&park.into_iter().collect::<Vec<_>>()));
     }
     if !evict.is_empty() {
         statements.push(sqlx::query(EVICT_LETTERS).bind(evict));

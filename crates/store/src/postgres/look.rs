@@ -9,7 +9,9 @@ use sqlx::postgres::PgRow;
 use super::connections::Connections;
 use super::json::{self, unreadable};
 use super::{Error, around, failed, in_table};
-use crate::{DeadlineRow, History, JournalRow, Progress, Read, STANDING_MAX, Standing, Unreadable, until};
+use crate::{
+    DeadlineRow, History, JournalRow, ORDER_DEADLINES_MAX, OrderDeadline, Progress, Read, Unreadable, until,
+};
 
 pub(super) async fn get(pool: &Connections, table: Table, id: &str) -> Result<Option<String>, Error> {
     let sql = in_table!(table, around, "select doc from ", " where id = $1");
@@ -173,17 +175,18 @@ pub(super) async fn deadlines(pool: &Connections, limit: usize) -> Result<Vec<De
 
 /// A saga's key is its order's id, or that and "/return/n" ('0' comes after '/'); what is held for an order is under
 /// "held/", the order's id and more.
-pub(super) async fn deadlines_of(pool: &Connections, order_id: OrderId) -> Result<Vec<Standing>, Error> {
+pub(super) async fn deadlines_of(pool: &Connections, order_id: OrderId) -> Result<Vec<OrderDeadline>, Error> {
     let asked = sqlx::query(
         "select key, (extract(epoch from due) * 1000)::bigint as due_ms, message from deadlines
          where key = $1 or (key > $1 || '/' and key < $1 || '0')
             or (key > 'held/' || $1 || '/' and key < 'held/' || $1 || '0')
          order by due, key limit $2",
     );
-    let kept = pool.take().await?.rows(asked.bind(order_id.to_string()).bind(rows(STANDING_MAX))).await?;
+    let kept =
+        pool.take().await?.rows(asked.bind(order_id.to_string()).bind(rows(ORDER_DEADLINES_MAX))).await?;
     let standing = |row: &PgRow| {
         let Ok(message) = json::read_message(text(row, "message")?) else { return Ok(None) };
-        Ok(Some(Standing { key: text(row, "key")?.to_string(), due: time(row, "due_ms")?, message }))
+        Ok(Some(OrderDeadline { key: text(row, "key")?.to_string(), due: time(row, "due_ms")?, message }))
     };
     kept.iter().map(standing).filter_map(Result::transpose).collect()
 }

@@ -98,19 +98,19 @@ impl Words {
 
 /// Closing comes first: who closes a letter and finds that it died again wants to see it open.
 fn keep_letters(dead: &[DeadChange]) -> Result<Vec<Step>, Error> {
-    let mut bury = Rows::new();
+    let mut park = Rows::new();
     let mut close = Rows::new();
     let mut evict = Rows::new();
     for change in dead {
         match change {
-            DeadChange::Bury(letter) => bury.push_json(&json::written(&(letter, letter.origin()))),
+            DeadChange::Park(letter) => park.push_json(&json::written(&(letter, letter.origin()))),
             DeadChange::Evict { id } => evict.push_text(id),
             DeadChange::Close { id, status } => close.push_json(&json::written(&(id, status))),
         }
     }
     let mut steps = Vec::new();
     steps.extend(whole(CLOSE_LETTERS, Some("dead_letters"), close)?);
-    steps.extend(whole(BURY_LETTERS, None, bury)?);
+    steps.extend(whole(BURY_LETTERS, None, park)?);
     let evicted = i64::try_from(evict.count()).unwrap_or(i64::MAX);
     if let Some(step) = whole(EVICT_LETTERS, Some("dead_letters"), evict)? {
         steps.push(step);

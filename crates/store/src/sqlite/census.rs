@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::sqlite::SqlitePool;
 
 use super::{Error, failed, json};
-use crate::census::{Census, Standing};
+use crate::census::{Census, SagaCount};
 
 /// What sagas are grouped by. One look into the document for all of it takes half as long as one for each.
 macro_rules! places {
@@ -59,7 +59,7 @@ fn census(orders: Vec<(String, i64)>, sagas: Vec<(String, i64)>) -> Result<Censu
         let place: (Option<String>, Option<u32>, String, Value, Value) =
             serde_json::from_str(&place).map_err(|why| json::unreadable("where a saga stands", why))?;
         let (definition, version, status, phase, steps) = place;
-        Ok(Standing {
+        Ok(SagaCount {
             definition: definition.unwrap_or_default(),
             version: version.unwrap_or_default(),
             status,

@@ -6,10 +6,10 @@ use sqlx::sqlite::SqliteRow;
 use super::look::{order_id, rows, text};
 use super::{Error, SqliteStore, failed, json};
 use crate::json::unreadable;
-use crate::{ECHOES_OF_MAX, Echo};
+use crate::{ECHOES_OF_MAX, RedeliveryStats};
 
 impl SqliteStore {
-    pub(super) async fn write_echoes(&self, echoes: &[Echo]) -> Result<(), Error> {
+    pub(super) async fn write_echoes(&self, echoes: &[RedeliveryStats]) -> Result<(), Error> {
         let mut open = self.writer.begin().await?;
         for echo in echoes {
             sqlx::query(
@@ -31,7 +31,7 @@ impl SqliteStore {
         open.commit().await
     }
 
-    pub(super) async fn find_echoes(&self, of: OrderId) -> Result<Vec<Echo>, Error> {
+    pub(super) async fn find_echoes(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
         let kept = sqlx::query("select * from echoes where order_id = ?1 order by message_id, role limit ?2")
             .bind(of.to_string())
             .bind(rows(ECHOES_OF_MAX))
@@ -41,10 +41,10 @@ impl SqliteStore {
     }
 }
 
-fn echo(row: &SqliteRow) -> Result<Echo, Error> {
+fn echo(row: &SqliteRow) -> Result<RedeliveryStats, Error> {
     use sqlx::Row;
     let count = |column: &str| row.try_get::<u32, _>(column).map_err(failed);
-    Ok(Echo {
+    Ok(RedeliveryStats {
         role: Role::named(text(row, "role")?).ok_or_else(|| unreadable("an echo", "nobody has its role"))?,
         id: json::id(text(row, "message_id")?)?,
         order_id: order_id(row)?.ok_or_else(|| unreadable("an echo", "it is about no order"))?,

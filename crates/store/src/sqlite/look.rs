@@ -10,7 +10,8 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use super::json::{self, unreadable};
 use super::{Error, around, failed, in_table};
 use crate::{
-    DeadlineRow, History, JournalRow, Pause, Progress, Read, STANDING_MAX, Standing, Unreadable, until,
+    DeadlineRow, History, JournalRow, ORDER_DEADLINES_MAX, OrderDeadline, Pause, Progress, Read, Unreadable,
+    until,
 };
 
 pub(super) async fn get(pool: &SqlitePool, table: Table, id: &str) -> Result<Option<String>, Error> {
@@ -160,7 +161,7 @@ pub(super) async fn deadlines(pool: &SqlitePool, limit: usize) -> Result<Vec<Dea
 
 /// A saga's key is its order's id, or that and "/return/n" ('0' comes after '/'); what is held for an order is under
 /// "held/", the order's id and more.
-pub(super) async fn deadlines_of(pool: &SqlitePool, order_id: OrderId) -> Result<Vec<Standing>, Error> {
+pub(super) async fn deadlines_of(pool: &SqlitePool, order_id: OrderId) -> Result<Vec<OrderDeadline>, Error> {
     let kept: Vec<(String, i64, String)> = sqlx::query_as(
         "select key, due, message from deadlines
          where key = ?1 or (key > ?1 || '/' and key < ?1 || '0')
@@ -168,13 +169,13 @@ pub(super) async fn deadlines_of(pool: &SqlitePool, order_id: OrderId) -> Result
          order by due, key limit ?2",
     )
     .bind(order_id.to_string())
-    .bind(rows(STANDING_MAX))
+    .bind(rows(ORDER_DEADLINES_MAX))
     .fetch_all(pool)
     .await
     .map_err(failed)?;
     let standing = |(key, due, message): (String, i64, String)| {
         let message = json::read_message(&message).ok()?;
-        Some(Standing { key, due: Time::from_unix_ms(due), message })
+        Some(OrderDeadline { key, due: Time::from_unix_ms(due), message })
     };
     Ok(kept.into_iter().filter_map(standing).collect())
 }

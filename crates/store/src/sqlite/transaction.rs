@@ -1,6 +1,6 @@
 //! A transaction reads beside the writer, and takes its turn at writing only to keep. What changed in between is found then:
 //! by the journal's unique key, and by the versions of the records that are saved. (Records that are only read are written
-//! in this one process that has the file, where batches decide one after the other: `Neighbours`.)
+//! in this one process that has the file, where batches decide one after the other: `LocalHandlers`.)
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 use super::json::{self, Rows};
 use super::writer::Writer;
 use super::{Clock, Error, around, failed, in_table};
-use crate::pending::RestsOn;
+use crate::pending::DependsOn;
 use crate::{Changes, Handled, Keeping, Loaded, Transaction};
 
 pub(super) struct BatchTransaction {
@@ -21,12 +21,12 @@ pub(super) struct BatchTransaction {
     reader: Option<PoolConnection<Sqlite>>,
     writer: Writer,
     clock: Clock,
-    rests_on: RestsOn,
+    depends_on: DependsOn,
 }
 
 impl BatchTransaction {
     pub(super) fn new(readers: SqlitePool, writer: Writer, clock: Clock) -> Self {
-        Self { readers, reader: None, writer, clock, rests_on: RestsOn::new() }
+        Self { readers, reader: None, writer, clock, depends_on: DependsOn::new() }
     }
 
     async fn reader(&mut self) -> Result<&mut SqliteConnection, Error> {
@@ -62,7 +62,7 @@ impl Transaction for BatchTransaction {
     }
 
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
-        let (mut loaded, rest) = self.writer.pending().find(needs, &mut self.rests_on);
+        let (mut loaded, rest) = self.writer.pending().find(needs, &mut self.depends_on);
         for (table, keys) in by_table(&rest) {
             let sql = in_table!(
                 table,
@@ -83,9 +83,9 @@ impl Transaction for BatchTransaction {
     }
 
     fn keep(self: Box<Self>, changes: Changes) -> Keeping {
-        let Self { reader, writer, rests_on, .. } = *self;
+        let Self { reader, writer, depends_on, .. } = *self;
         drop(reader);
-        writer.keep(changes, rests_on)
+        writer.keep(changes, depends_on)
     }
 }
 

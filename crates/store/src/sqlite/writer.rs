@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use super::block::Step;
 use super::checkpoint::Checkpoints;
 use super::{Error, batch, failed, is_busy};
-use crate::pending::{OnItsWay, Pending, RestsOn, loadable};
+use crate::pending::{DependsOn, Pending, PendingWrite, loadable};
 use crate::{Changes, Keeping};
 
 /// SQLite lets one connection write at a time. Waiting for it here is fair; waiting in SQLite is by luck.
@@ -31,8 +31,8 @@ struct Waiting {
     rows: usize,
     /// Somebody outside waits for it, at the door.
     first: bool,
-    rests_on: RestsOn,
-    way: OnItsWay,
+    depends_on: DependsOn,
+    way: PendingWrite,
     answer: Answer,
 }
 
@@ -88,7 +88,7 @@ impl Writer {
     /// Whoever comes to the place first keeps what all the others brought as well, in the order in which they
     /// brought it: they share one commit, and with it one wait for the disk. What fails, fails alone. What came in at
     /// the door goes before all else, in a commit of its own: it is little, and nothing there rests on anything.
-    pub(super) fn keep(self, changes: Changes, rests_on: RestsOn) -> Keeping {
+    pub(super) fn keep(self, changes: Changes, depends_on: DependsOn) -> Keeping {
         let (answer, mut answered) = oneshot::channel();
         let first = changes.are_let_in();
         let rows = changes.rows();
@@ -99,7 +99,7 @@ impl Writer {
         };
         let mut waiting = self.waiting();
         let way = self.pending.add(on_their_way);
-        waiting.push(Waiting { steps, rows, first, rests_on, way, answer });
+        waiting.push(Waiting { steps, rows, first, depends_on, way, answer });
         drop(waiting);
         Box::pin(async move {
             let gone = || Error::Unknown("whoever was to keep it has gone".into());
@@ -144,7 +144,7 @@ impl Writer {
         }
         while kept.is_ok() {
             let Some(waiting) = together.next() else { break };
-            if waiting.rests_on.iter().any(|batch| batch.failed()) {
+            if waiting.depends_on.iter().any(|batch| batch.failed()) {
                 waiting.failed(Error::Conflict("what it had read was not kept".into()));
                 continue;
             }
@@ -215,7 +215,7 @@ impl Open {
     /// All of it at one go, as it nearly always can be. `None`: not so, nothing of it is written, and each has to be
     /// tried apart.
     async fn write_all(&mut self, together: &[Waiting]) -> Option<Result<(), Error>> {
-        if together.iter().any(|waiting| waiting.rests_on.iter().any(|batch| batch.failed())) {
+        if together.iter().any(|waiting| waiting.depends_on.iter().any(|batch| batch.failed())) {
             return None;
         }
         for waiting in together {

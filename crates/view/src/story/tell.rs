@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use contract::{Body, Kind as MessageKind, Message, MessageId, OrderId, Queue, Role, Time};
-use store::{DeadLetter, DeadStatus, Echo, JournalRow, Standing};
+use store::{DeadLetter, DeadStatus, JournalRow, OrderDeadline, RedeliveryStats};
 
 use super::{Deadline, Kind, Lifeline, Step, Story, Verdict, Wait};
 use crate::mask::{Sight, text_for_people};
@@ -15,8 +15,8 @@ const STEPS_MAX: usize = 300;
 pub(super) struct Known {
     pub(super) rows: Vec<JournalRow>,
     pub(super) letters: Vec<DeadLetter>,
-    pub(super) standing: Vec<Standing>,
-    pub(super) echoes: Vec<Echo>,
+    pub(super) standing: Vec<OrderDeadline>,
+    pub(super) redeliveries: Vec<RedeliveryStats>,
     pub(super) now: Time,
     pub(super) sight: Sight,
 }
@@ -67,7 +67,7 @@ pub(super) fn tell(order_id: OrderId, known: &Known) -> Story {
     let mut steps = handled(known, &sayers);
     insert_letters(&mut steps, known, &sayers);
     steps.extend(under_way(known));
-    add_echoes(&mut steps, &known.echoes);
+    add_redelivery_stats(&mut steps, &known.redeliveries);
     let waits = waits(&steps);
     let left_out = steps.len().saturating_sub(STEPS_MAX);
     if left_out > 0 {
@@ -199,20 +199,20 @@ fn insert_letters(steps: &mut Vec<Step>, known: &Known, sayers: &HashMap<&Messag
 }
 
 /// To what became of a message where it came again or failed; a letter tells of its own tries.
-fn add_echoes(steps: &mut [Step], echoes: &[Echo]) {
-    for echo in echoes {
+fn add_redelivery_stats(steps: &mut [Step], redeliveries: &[RedeliveryStats]) {
+    for stats in redeliveries {
         let here = |step: &&mut Step| {
-            step.to == echo.role.name() && step.message_id == echo.id.as_str() && step.letter.is_none()
+            step.to == stats.role.name() && step.message_id == stats.id.as_str() && step.letter.is_none()
         };
         if let Some(step) = steps.iter_mut().find(here) {
-            step.absorbed = echo.repeats;
-            step.failures = echo.failures;
-            step.failed_because = Some(echo.why.clone()).filter(|why| !why.is_empty());
+            step.absorbed = stats.repeats;
+            step.failures = stats.failures;
+            step.failed_because = Some(stats.why.clone()).filter(|why| !why.is_empty());
         }
     }
 }
 
-/// Said to a queue of ours, neither handled nor dead.
+/// Emitted to a queue of ours, neither handled nor dead.
 fn under_way(known: &Known) -> Vec<Step> {
     let mut settled: HashSet<(Role, &str)> =
         known.rows.iter().map(|row| (row.role, row.id.as_str())).collect();
@@ -293,7 +293,7 @@ fn lifelines(steps: &[Step]) -> Vec<Lifeline> {
     LIFELINES.iter().filter(|name| taking_part.contains(**name)).map(lifeline).collect()
 }
 
-fn deadline(standing: &Standing) -> Deadline {
+fn deadline(standing: &OrderDeadline) -> Deadline {
     Deadline {
         key: standing.key.clone(),
         due: standing.due,

@@ -145,11 +145,11 @@ fn only_a_checkout_and_what_the_provider_hears_or_says_show_what_comes_next() {
     let order_id: OrderId = "01932b4a-1111-7000-8000-000000000001".parse().unwrap();
     let message = |body| Message::new(MessageId::new("m1").unwrap(), Time::default(), body);
     let query = message(Body::ProviderQuery(ProviderQuery { key: "charge/1".into(), order_id }));
-    assert!(matches!(Course::of(&query), Some(Course::Payment(of)) if of == order_id));
+    assert!(matches!(PrefetchHint::of(&query), Some(PrefetchHint::Payment(of)) if of == order_id));
     let json = r#"{"customer_id":"c1","items":[],"order_id":"01932b4a-1111-7000-8000-000000000001"}"#;
     let id = MessageId::new("m2").unwrap();
     let submit = Message::restore(id, None, Time::default(), "checkout.submit", json).unwrap();
-    assert!(matches!(Course::of(&submit), Some(Course::Checkout(of)) if of.order_id == order_id));
+    assert!(matches!(PrefetchHint::of(&submit), Some(PrefetchHint::Checkout(of)) if of.order_id == order_id));
     let check = message(Body::PaymentCheck(PaymentCheck { order_id }));
-    assert!(Course::of(&check).is_none());
+    assert!(PrefetchHint::of(&check).is_none());
 }

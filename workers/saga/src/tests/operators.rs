@@ -373,6 +373,6 @@ fn the_saga_of_an_order_under_way_is_foreseen() {
     let json = format!(r#"{{"order_id":"{ORDER}","customer_id":"c1"}}"#);
     let id = MessageId::new("m1").unwrap();
     let submit = Message::restore(id, None, Time::default(), "checkout.submit", &json).unwrap();
-    assert_eq!(WORKER.foresees(contract::Course::of(&submit).unwrap()), saga);
-    assert_eq!(WORKER.foresees(contract::Course::Payment(order_id())), saga);
+    assert_eq!(WORKER.prefetch(contract::PrefetchHint::of(&submit).unwrap()), saga);
+    assert_eq!(WORKER.prefetch(contract::PrefetchHint::Payment(order_id())), saga);
 }

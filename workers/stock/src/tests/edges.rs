@@ -1,6 +1,6 @@
 //! What lies exactly on a limit, what a hand in the database left behind, and when a hold changed.
 
-use contract::{Course, Message, MessageId, Need, Stored, Table, Time, Worker};
+use contract::{Message, MessageId, Need, PrefetchHint, Stored, Table, Time, Worker};
 
 use super::{Shop, adjust, count, id, outcome, release, reserve, restock, says, ship, sku};
 use crate::{Item, ON_HAND_MAX, StockRecord, StockWorker};
@@ -90,7 +90,7 @@ fn what_a_checkout_and_a_payment_will_need_is_foreseen() {
     let submit = Message::restore(m1, None, Time::default(), "checkout.submit", &json).unwrap();
     let hold = Need::of(Table::Holds, id(1));
     let goods = ["a", "b"].map(|name| Need::of(Table::Stock, name));
-    let foreseen = StockWorker.foresees(Course::of(&submit).unwrap());
-    assert_eq!(foreseen, [goods[0].clone(), goods[1].clone(), hold.clone()]);
-    assert_eq!(StockWorker.foresees(Course::Payment(id(1))), [hold]);
+    let prefetched = StockWorker.prefetch(PrefetchHint::of(&submit).unwrap());
+    assert_eq!(prefetched, [goods[0].clone(), goods[1].clone(), hold.clone()]);
+    assert_eq!(StockWorker.prefetch(PrefetchHint::Payment(id(1))), [hold]);
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::mock::shelf::TAKEN_MS;
+use crate::mock::storage::TAKEN_MS;
 
 on_every_shelf!(
     it_remembers_across_restarts,

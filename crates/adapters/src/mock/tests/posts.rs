@@ -11,7 +11,7 @@ fn by_courier() -> Settings {
 }
 
 async fn due(world: &World) -> Vec<Parcel> {
-    world.pass_ms(crate::mock::shelf::TAKEN_MS);
+    world.pass_ms(crate::mock::storage::TAKEN_MS);
     world.mock.due_parcels(world.mock.now(), 10).await.unwrap()
 }
 
@@ -26,7 +26,7 @@ async fn what_was_posted_in_vain_comes_again_later_also_after_a_restart(on: On) 
     assert!((1_000_000..=1_100_000).contains(&wait_ms), "{wait_ms}: a tenth longer at most");
     world.restart().await;
 
-    world.pass_ms(wait_ms - 2 * crate::mock::shelf::TAKEN_MS);
+    world.pass_ms(wait_ms - 2 * crate::mock::storage::TAKEN_MS);
     assert!(due(&world).await.is_empty(), "before its time");
     let parcel = due(&world).await.remove(0);
     assert_eq!((parcel.copies, parcel.tries), (3, 1));

@@ -6,7 +6,7 @@ use sqlx::Connection;
 
 use super::*;
 use crate::channel::{Channel, Notice};
-use crate::mock::shelf::TAKEN_MS;
+use crate::mock::storage::TAKEN_MS;
 
 on_every_shelf!(
     one_charge_is_booked_however_many_ask_at_once,

@@ -1,6 +1,6 @@
 use contract::{Body, Queue, bodies};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use store::Said;
+use store::Emitted;
 
 use super::*;
 use crate::rabbitmq::envelope::{text, to_queues};
@@ -239,7 +239,7 @@ fn a_message_of_ours_that_lost_part_of_its_envelope_is_no_message() {
     }
 }
 
-fn said(n: u128) -> Said {
+fn said(n: u128) -> Emitted {
     let order_id = contract::OrderId::new(uuid::Uuid::from_u128(n));
     let body = Body::MarkPaid(
         serde_json::from_value::<bodies::MarkPaid>(serde_json::json!({
@@ -250,5 +250,5 @@ fn said(n: u128) -> Said {
     let cause = MessageId::new("its cause");
     let message =
         Message::with_cause(MessageId::from(uuid::Uuid::from_u128(n)), cause, Time::from_unix_ms(1234), body);
-    Said { message: std::sync::Arc::new(message), queues: vec![contract::Queue::Order] }
+    Emitted { message: std::sync::Arc::new(message), queues: vec![contract::Queue::Order] }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use contract::{Message, MessageId, Queue, Role, Time};
 use store::batch;
 use store::sqlite::SqliteStore;
-use store::{Changes, DeadChange, DeadLetter, Said, Store};
+use store::{Changes, DeadChange, DeadLetter, Emitted, Store};
 
 use super::evict;
 
@@ -27,13 +27,13 @@ async fn keep(store: &SqliteStore, changes: Changes) {
 }
 
 async fn let_in(store: &SqliteStore, message: &Message) {
-    let said = Said { message: Arc::new(message.clone()), queues: vec![Queue::Stock] };
+    let said = Emitted { message: Arc::new(message.clone()), queues: vec![Queue::Stock] };
     let row = batch::journal_row(Role::Gateway, message, "accepted".into(), vec![said], message.at);
     keep(store, Changes { journal: vec![row], ..Changes::default() }).await;
 }
 
-async fn buried(store: &SqliteStore, letter: DeadLetter) {
-    keep(store, Changes { dead: vec![DeadChange::Bury(letter)], ..Changes::default() }).await;
+async fn dead_lettered(store: &SqliteStore, letter: DeadLetter) {
+    keep(store, Changes { dead: vec![DeadChange::Park(letter)], ..Changes::default() }).await;
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn past_their_number_the_oldest_go_and_nothing_is_in_flight_because_of_tha
     for n in 0..5 {
         let message = count(&format!("m{n}"), 1);
         let_in(&store, &message).await;
-        buried(&store, refused(&message, n)).await;
+        dead_lettered(&store, refused(&message, n)).await;
     }
     assert_eq!(evict(&store, 5).await.unwrap(), 0);
     assert_eq!(evict(&store, 2).await.unwrap(), 3);
@@ -60,8 +60,8 @@ async fn a_letter_under_the_id_of_a_message_that_was_let_in_takes_nothing_along(
     let ours = count("m1", 1);
     let_in(&store, &ours).await;
     // From an outsider, who has guessed the id; and one that the gateway never let in.
-    buried(&store, refused(&count("m1", 7), 1)).await;
-    buried(&store, refused(&count("m2", 7), 2)).await;
+    dead_lettered(&store, refused(&count("m1", 7), 1)).await;
+    dead_lettered(&store, refused(&count("m2", 7), 2)).await;
     assert_eq!(evict(&store, 0).await.unwrap(), 2);
     let flying = store.in_flight().await.unwrap();
     assert_eq!(flying.iter().flatten().map(|one| one.message.id.as_str()).collect::<Vec<_>>(), ["m1"]);

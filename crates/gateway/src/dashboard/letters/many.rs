@@ -1,7 +1,7 @@
 //! An action on a whole group of dead letters, and how far it has come.
 
 use axum::response::Response;
-use engine::dead::{self, Deed};
+use engine::dead::{self, BulkAction};
 use engine::operator::Operator;
 use serde::Deserialize;
 use store::Letters;
@@ -23,21 +23,21 @@ struct Why {
 }
 
 pub(in crate::dashboard) async fn replay_all(call: Call) -> Result<Response, Problem> {
-    begin(call, Deed::Replay).await
+    begin(call, BulkAction::Replay).await
 }
 
 pub(in crate::dashboard) async fn discard_all(call: Call) -> Result<Response, Problem> {
-    begin(call, Deed::Discard).await
+    begin(call, BulkAction::Discard).await
 }
 
-async fn begin(call: Call, deed: Deed) -> Result<Response, Problem> {
+async fn begin(call: Call, action: BulkAction) -> Result<Response, Problem> {
     let (group, Why { why }): (Group, Why) = (call.form()?, call.form()?);
     let who = Operator::new(&*call.caller()?.id, must_say(&why)?);
     let wanted = Letters { limit: LETTERS_MAX, ..group.wanted() };
     let letters = call.gateway.store.letters(&wanted).await?;
     // Oldest first. Which ones is settled here: whatever dies again meanwhile waits for another look.
     let ids: Vec<String> = letters.into_iter().rev().map(|letter| letter.id).collect();
-    let verb = if deed == Deed::Replay { "Sending again" } else { "Giving up" };
+    let verb = if action == BulkAction::Replay { "Sending again" } else { "Giving up" };
     let bulk = call.gateway.board.bulk.clone();
     bulk.begin(format!("{verb}: {}", group.title()), ids.len())?;
     let gateway = call.gateway.clone();
@@ -46,9 +46,9 @@ async fn begin(call: Call, deed: Deed) -> Result<Response, Problem> {
             if gateway.stop.is_cancelled() {
                 break;
             }
-            let done = match deed {
-                Deed::Replay => dead::replay(&*gateway.store, &*gateway.broker, &id, &who).await,
-                Deed::Discard => dead::discard(&*gateway.store, &id, &who).await,
+            let done = match action {
+                BulkAction::Replay => dead::replay(&*gateway.store, &*gateway.broker, &id, &who).await,
+                BulkAction::Discard => dead::discard(&*gateway.store, &id, &who).await,
             };
             bulk.step(&id, done);
         }

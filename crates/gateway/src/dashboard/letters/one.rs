@@ -42,9 +42,9 @@ pub(in crate::dashboard) async fn show(call: Call) -> Result<Response, Problem> 
     if letter.status != DeadStatus::Open {
         return Ok(page.answer());
     }
-    let sent = |deed: &str, label: &str, class: &str| {
-        form(&call, at(&letter.id, deed))
-            .with(why(deed))
+    let sent = |action: &str, label: &str, class: &str| {
+        form(&call, at(&letter.id, action))
+            .with(why(action))
             .with(tag("p").with(tag("button").class(class).text(label)))
     };
     let again = match would_cause(&call, &letter, None).await {
@@ -135,7 +135,7 @@ async fn would_cause(
     edited: Option<&Edited>,
 ) -> Result<engine::preview::Preview, String> {
     let (message, queues) = dead::as_it_would_be(letter, edited).map_err(|why| format!("{why:#}"))?;
-    let preview = call.gateway.company.preview_at(&*call.gateway.store, queues, message).await;
+    let preview = call.gateway.dry_run.preview_at(&*call.gateway.store, queues, message).await;
     preview.map_err(|why| format!("{why:#}"))
 }
 
@@ -159,9 +159,9 @@ fn about(letter: &DeadLetter) -> Tag {
     ]))
 }
 
-fn at(id: &str, deed: &str) -> String {
-    match deed {
+fn at(id: &str, action: &str) -> String {
+    match action {
         "" => format!("{PATH}{}", path(&[id])),
-        deed => format!("{PATH}{}", path(&[id, deed])),
+        action => format!("{PATH}{}", path(&[id, action])),
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn told(story: &Story) -> Tag {
             text(step.says.join(", ")),
         ]
     });
-    let heads = ["At", "Way", "Message", "Came to", "Had waited", "Said because of it"];
+    let heads = ["At", "Way", "Message", "Came to", "Had waited", "Emitted because of it"];
     let left_out = (story.left_out > 0).then(|| {
         tag("p").class("dim").text(format_args!("{} steps in the middle are left out.", story.left_out))
     });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 use serde_json::json;
-use store::Said;
+use store::Emitted;
 use store::batch;
 
 use super::*;
@@ -25,7 +25,7 @@ fn message(id: &str, cause: Option<&str>, s: u64, name: &str, fields: serde_json
 }
 
 fn row(role: Role, message: &Message, s: u64, outcome: &str, said: &[&Message]) -> JournalRow {
-    let say = |message: &&Message| Said {
+    let say = |message: &&Message| Emitted {
         message: Arc::new((*message).clone()),
         queues: message.body.queues().to_vec(),
     };
@@ -33,8 +33,14 @@ fn row(role: Role, message: &Message, s: u64, outcome: &str, said: &[&Message]) 
 }
 
 fn story(rows: Vec<JournalRow>, letters: Vec<DeadLetter>) -> Story {
-    let known =
-        Known { rows, letters, standing: Vec::new(), echoes: Vec::new(), now: at(100), sight: Sight::Masked };
+    let known = Known {
+        rows,
+        letters,
+        standing: Vec::new(),
+        redeliveries: Vec::new(),
+        now: at(100),
+        sight: Sight::Masked,
+    };
     tell(ORDER.parse().unwrap(), &known)
 }
 
@@ -123,7 +129,7 @@ fn what_died_stands_where_it_died_and_what_became_of_it_after_it() {
 #[test]
 fn what_came_again_or_failed_is_said_where_it_was_handled_in_the_end() {
     let submit = submit();
-    let echo = |role, repeats, failures, why: &str| Echo {
+    let stats = |role, repeats, failures, why: &str| RedeliveryStats {
         role,
         id: submit.id.clone(),
         order_id: ORDER.parse().unwrap(),
@@ -135,9 +141,15 @@ fn what_came_again_or_failed_is_said_where_it_was_handled_in_the_end() {
         row(Role::Gateway, &submit, 0, "accepted", &[&submit]),
         row(Role::Order, &submit, 11, "created", &[]),
     ];
-    let echoes = vec![echo(Role::Gateway, 3, 0, ""), echo(Role::Order, 1, 2, "the disk is full")];
-    let known =
-        Known { rows, letters: Vec::new(), standing: Vec::new(), echoes, now: at(100), sight: Sight::Masked };
+    let redeliveries = vec![stats(Role::Gateway, 3, 0, ""), stats(Role::Order, 1, 2, "the disk is full")];
+    let known = Known {
+        rows,
+        letters: Vec::new(),
+        standing: Vec::new(),
+        redeliveries,
+        now: at(100),
+        sight: Sight::Masked,
+    };
     let story = tell(ORDER.parse().unwrap(), &known);
     let asides: Vec<_> = story.steps.iter().map(Step::aside).collect();
     assert_eq!(

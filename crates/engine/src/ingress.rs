@@ -14,13 +14,13 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use retry::Delays;
 use store::batch;
-use store::{Changes, Error, Said, Store};
+use store::{Changes, Emitted, Error, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::echo::Echoes;
 use crate::fail;
+use crate::redelivery::RedeliveryRecorder;
 
 /// Requests waiting at the door; past that, callers wait.
 const WAITING_MAX: usize = 10_000;
@@ -41,15 +41,15 @@ const FLOW: usize = 3;
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
-pub struct Door {
+pub struct Ingress {
     requests: mpsc::Sender<Request>,
-    crowd: Crowd,
+    backpressure: Backpressure,
 }
 
 /// Who waits at the door for an answer. While they are many, batches are smaller, so that what these bring is kept in
 /// between: it may wait in a queue afterwards, but nobody likes to wait at a door.
 #[derive(Clone)]
-pub struct Crowd(Arc<Seen>);
+pub struct Backpressure(Arc<Seen>);
 
 struct Seen {
     waiting: AtomicUsize,
@@ -65,7 +65,7 @@ const MANY: usize = 16;
 /// They are answered together, and for a moment nobody waits: who takes a large batch then is in the way of the next.
 const LINGERS_MS: u64 = 100;
 
-impl Default for Crowd {
+impl Default for Backpressure {
     fn default() -> Self {
         let since = Instant::now();
         let (waiting, came, here_until) = Default::default();
@@ -73,7 +73,7 @@ impl Default for Crowd {
     }
 }
 
-impl Crowd {
+impl Backpressure {
     /// How long it has been here.
     pub fn here_for(&self) -> Option<Duration> {
         let now = self.0.now_ms();
@@ -132,28 +132,31 @@ pub enum Refused {
     Unavailable(String),
 }
 
-impl Door {
+impl Ingress {
     /// The door, and the task that keeps it. In a flow of requests batches begin `apart`.
     pub fn open(
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
-        echoes: Echoes,
+        redeliveries: RedeliveryRecorder,
         apart: Duration,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
-        (Self { requests, crowd: Crowd::default() }, keep_door(store, broker, echoes, waiting, apart, stop))
+        (
+            Self { requests, backpressure: Backpressure::default() },
+            run_ingress(store, broker, redeliveries, waiting, apart, stop),
+        )
     }
 
     /// Who is refused because something is away may send the same again: it is done once.
     pub async fn accept(&self, message: Message) -> Result<Accepted, Refused> {
-        let _waits = self.crowd.join();
+        let _waits = self.backpressure.join();
         self.bring(message).await
     }
 
     /// The same, said by a person whose name stays in the journal.
     pub async fn accept_from(&self, message: Message, from: &str) -> Result<Accepted, Refused> {
-        let _waits = self.crowd.join();
+        let _waits = self.backpressure.join();
         self.within(self.pass(message, Some(from.into()))).await
     }
 
@@ -162,8 +165,8 @@ impl Door {
         self.within(self.pass(message, None)).await
     }
 
-    pub fn crowd(&self) -> Crowd {
-        self.crowd.clone()
+    pub fn backpressure(&self) -> Backpressure {
+        self.backpressure.clone()
     }
 
     async fn within(
@@ -183,10 +186,10 @@ impl Door {
     }
 }
 
-async fn keep_door(
+async fn run_ingress(
     store: Arc<dyn Store>,
     broker: Arc<dyn Broker>,
-    echoes: Echoes,
+    redeliveries: RedeliveryRecorder,
     mut waiting: mpsc::Receiver<Request>,
     apart: Duration,
     stop: CancellationToken,
@@ -205,7 +208,7 @@ async fn keep_door(
             break;
         }
         (began, requests) = (Instant::now(), batch.len());
-        in_hand.push(see_through(&*store, &*broker, &echoes, batch));
+        in_hand.push(see_through(&*store, &*broker, &redeliveries, batch));
     }
     while in_hand.next().await.is_some() {}
 }
@@ -227,11 +230,16 @@ async fn gather(waiting: &mut mpsc::Receiver<Request>, not_before: Instant) -> V
     batch
 }
 
-async fn see_through(store: &dyn Store, broker: &dyn Broker, echoes: &Echoes, batch: Vec<Request>) {
+async fn see_through(
+    store: &dyn Store,
+    broker: &dyn Broker,
+    redeliveries: &RedeliveryRecorder,
+    batch: Vec<Request>,
+) {
     let answers = let_in(store, broker, &batch).await;
     for (request, answer) in batch.into_iter().zip(answers) {
         if answer == Ok(Accepted::Repeat) {
-            echoes.repeated(Role::Gateway, &request.message);
+            redeliveries.repeated(Role::Gateway, &request.message);
         }
         // Who does not wait for the answer any more will ask again under the same id.
         request.answer.send(answer).ok();
@@ -274,7 +282,7 @@ async fn journal(
     store: &dyn Store,
     batch: &[Request],
     say_again: bool,
-) -> Result<(Vec<Result<Accepted, Refused>>, Vec<Said>), Error> {
+) -> Result<(Vec<Result<Accepted, Refused>>, Vec<Emitted>), Error> {
     let mut transaction = store.begin().await?;
     let ids: Vec<_> = batch.iter().map(|request| request.message.id.clone()).collect();
     let (now, handled) = transaction.handled(Role::Gateway, &ids).await?;
@@ -313,8 +321,8 @@ async fn journal(
     Ok((answers, said))
 }
 
-fn goes_to(message: &Arc<Message>) -> Said {
-    Said { message: message.clone(), queues: message.body.queues().to_vec() }
+fn goes_to(message: &Arc<Message>) -> Emitted {
+    Emitted { message: message.clone(), queues: message.body.queues().to_vec() }
 }
 
 #[cfg(test)]

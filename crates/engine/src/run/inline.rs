@@ -9,30 +9,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use contract::{Course, Kind, Message, Need, Queue, Role, Time};
+use contract::{Kind, Message, Need, PrefetchHint, Queue, Role, Time};
 use metrics::METRICS;
 use store::batch::Settled;
-use store::{Said, SavedRecord, Transaction};
+use store::{Emitted, SavedRecord, Transaction};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Desk, Hand, Reached, Trouble};
+use super::{BatchError, Handler, Reached, UnitOfWork};
 use crate::fail;
 use crate::pause::Paused;
 
 /// The workers of one process, who decide one batch at a time: what one of them changes, the next one sees.
 #[derive(Default)]
-pub struct Neighbours {
-    hands: Vec<Arc<dyn Hand>>,
+pub struct LocalHandlers {
+    handlers: Vec<Arc<dyn Handler>>,
     turn: Mutex<()>,
     /// For now, everything goes by its queue.
     apart: AtomicBool,
 }
 
-impl Neighbours {
+impl LocalHandlers {
     /// Those of them that decide; who reaches out keeps nobody waiting.
-    pub fn of(hands: impl IntoIterator<Item = Arc<dyn Hand>>) -> Arc<Self> {
-        let hands = hands.into_iter().filter(|hand| !hand.reaches_out()).collect();
-        Arc::new(Self { hands, ..Self::default() })
+    pub fn of(handlers: impl IntoIterator<Item = Arc<dyn Handler>>) -> Arc<Self> {
+        let handlers = handlers.into_iter().filter(|handler| !handler.reaches_out()).collect();
+        Arc::new(Self { handlers, ..Self::default() })
     }
 
     /// For a station whose messages all go by their queues.
@@ -46,24 +46,24 @@ impl Neighbours {
     }
 
     /// What they will likely look at because of these messages, whichever of them begins.
-    pub(super) fn foresee(&self, paused: &Paused, fresh: &[Arc<Message>]) -> Vec<Need> {
+    pub(super) fn prefetch(&self, paused: &Paused, fresh: &[Arc<Message>]) -> Vec<Need> {
         if self.apart.load(Ordering::Relaxed) {
             return Vec::new();
         }
-        let here: Vec<_> = self.hands.iter().filter(|hand| !paused.rests(hand.role())).collect();
-        let courses = fresh.iter().filter_map(|message| Course::of(message));
-        courses.flat_map(|course| here.iter().flat_map(move |hand| hand.foresees(course))).collect()
+        let here: Vec<_> = self.handlers.iter().filter(|handler| !paused.rests(handler.role())).collect();
+        let hints = fresh.iter().filter_map(|message| PrefetchHint::of(message));
+        hints.flat_map(|hint| here.iter().flat_map(move |handler| handler.prefetch(hint))).collect()
     }
 
     pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
     }
 
-    fn at(&self, role: Role) -> Option<&dyn Hand> {
+    fn at(&self, role: Role) -> Option<&dyn Handler> {
         if self.apart.load(Ordering::Relaxed) {
             return None;
         }
-        self.hands.iter().map(|hand| &**hand).find(|hand| hand.role() == role)
+        self.handlers.iter().map(|handler| &**handler).find(|handler| handler.role() == role)
     }
 }
 
@@ -72,13 +72,13 @@ impl Neighbours {
 const SETTLED_MAX: usize = 20_000;
 
 /// All that is decided in one transaction.
-pub(super) struct Sitting<'a> {
-    neighbours: &'a Neighbours,
+pub(super) struct BatchUnit<'a> {
+    local_handlers: &'a LocalHandlers,
     paused: &'a Paused,
     now: Time,
-    desks: BTreeMap<Role, Box<dyn Desk + 'a>>,
+    units: BTreeMap<Role, Box<dyn UnitOfWork + 'a>>,
     settled: Vec<Entry>,
-    said: Vec<Said>,
+    said: Vec<Emitted>,
 }
 
 /// One decision, and where its message came from.
@@ -90,39 +90,39 @@ pub(super) struct Entry {
 }
 
 /// What a sitting came to.
-pub(super) struct Sat {
+pub(super) struct BatchResult {
     pub(super) entries: Vec<Entry>,
     pub(super) records: Vec<SavedRecord>,
     /// What is left to be published.
-    pub(super) said: Vec<Said>,
+    pub(super) said: Vec<Emitted>,
     /// Who took part.
     pub(super) roles: Vec<Role>,
 }
 
 type FollowUps = BTreeMap<Queue, Vec<Arc<Message>>>;
 
-impl<'a> Sitting<'a> {
-    pub(super) fn new(neighbours: &'a Neighbours, paused: &'a Paused, now: Time) -> Self {
-        Self { neighbours, paused, now, desks: BTreeMap::new(), settled: Vec::new(), said: Vec::new() }
+impl<'a> BatchUnit<'a> {
+    pub(super) fn new(local_handlers: &'a LocalHandlers, paused: &'a Paused, now: Time) -> Self {
+        Self { local_handlers, paused, now, units: BTreeMap::new(), settled: Vec::new(), said: Vec::new() }
     }
 
     /// The batch itself.
     pub(super) async fn settle(
         &mut self,
-        hand: &'a dyn Hand,
+        handler: &'a dyn Handler,
         transaction: &mut dyn Transaction,
         reached: Reached,
         fresh: &[Arc<Message>],
-    ) -> Result<(), Trouble> {
-        let desk = self.desks.entry(hand.role()).or_insert_with(|| hand.desk());
-        let settled = desk.settle(transaction, reached, fresh, self.now).await?;
-        let entry = |settled| Entry { role: hand.role(), ahead_of: None, settled };
+    ) -> Result<(), BatchError> {
+        let unit = self.units.entry(handler.role()).or_insert_with(|| handler.unit());
+        let settled = unit.settle(transaction, reached, fresh, self.now).await?;
+        let entry = |settled| Entry { role: handler.role(), ahead_of: None, settled };
         self.settled.extend(settled.into_iter().map(entry));
         Ok(())
     }
 
     /// What follows from it here, and what follows from that.
-    pub(super) async fn follow_up(&mut self, transaction: &mut dyn Transaction) -> Result<(), Trouble> {
+    pub(super) async fn follow_up(&mut self, transaction: &mut dyn Transaction) -> Result<(), BatchError> {
         let mut looked_at = 0;
         while looked_at < self.settled.len() {
             let next = self.follow_ups(looked_at);
@@ -132,8 +132,8 @@ impl<'a> Sitting<'a> {
                 fail::point("taken", role);
                 fail::at_poison(&messages);
                 METRICS.batch(role, messages.len());
-                let desk = self.desks.get_mut(&role).expect("it was asked whether it takes them");
-                let settled = desk.settle(transaction, Reached::new(), &messages, self.now).await?;
+                let unit = self.units.get_mut(&role).expect("it was asked whether it takes them");
+                let settled = unit.settle(transaction, Reached::new(), &messages, self.now).await?;
                 let entry = |settled| Entry { role, ahead_of: Some(queue), settled };
                 self.settled.extend(settled.into_iter().map(entry));
             }
@@ -146,10 +146,10 @@ impl<'a> Sitting<'a> {
         self.said.extend(self.settled.iter().flat_map(|entry| entry.settled.said.iter().cloned()));
     }
 
-    pub(super) fn end(self) -> Sat {
-        let roles = self.desks.keys().copied().collect();
-        let records = self.desks.into_values().flat_map(|desk| desk.changed()).collect();
-        Sat { entries: self.settled, records, said: self.said, roles }
+    pub(super) fn end(self) -> BatchResult {
+        let roles = self.units.keys().copied().collect();
+        let records = self.units.into_values().flat_map(|unit| unit.changed()).collect();
+        BatchResult { entries: self.settled, records, said: self.said, roles }
     }
 
     /// Takes what was said since then out of the publisher's hands, as far as somebody here takes it.
@@ -158,14 +158,14 @@ impl<'a> Sitting<'a> {
         let full = self.settled.len() >= SETTLED_MAX;
         for at in since..self.settled.len() {
             for said in self.settled[at].settled.said.clone() {
-                let Said { message, queues } = said;
+                let Emitted { message, queues } = said;
                 let (here, elsewhere): (Vec<_>, Vec<_>) =
                     queues.into_iter().partition(|queue| !full && self.takes(*queue, &message));
                 for queue in here {
                     next.entry(queue).or_default().push(message.clone());
                 }
                 if !elsewhere.is_empty() || message.body.kind() != Kind::Command {
-                    self.said.push(Said { message, queues: elsewhere });
+                    self.said.push(Emitted { message, queues: elsewhere });
                 }
             }
         }
@@ -174,8 +174,10 @@ impl<'a> Sitting<'a> {
 
     fn takes(&mut self, queue: Queue, message: &Message) -> bool {
         let role = queue.reader();
-        let neighbours = self.neighbours;
-        let Some(hand) = neighbours.at(role).filter(|_| !self.paused.rests(role)) else { return false };
-        self.desks.entry(role).or_insert_with(|| hand.desk()).takes(message)
+        let local_handlers = self.local_handlers;
+        let Some(handler) = local_handlers.at(role).filter(|_| !self.paused.rests(role)) else {
+            return false;
+        };
+        self.units.entry(role).or_insert_with(|| handler.unit()).takes(message)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use broker::{Broker, DeadDelivery, Delivery, Depth, State, Unavailable};
 use contract::{Message, Queue, Role};
-use store::Said;
+use store::Emitted;
 use tokio::sync::broadcast;
 
 use super::{Chaos, Fault, Place, lock};
@@ -16,7 +16,7 @@ const SLOW_MS: u64 = 1500;
 /// Within that after it has taken something, a worker is in the middle of it.
 const MIDST_MS: u64 = 20;
 
-pub struct Seat {
+pub struct FaultyBroker {
     chaos: Arc<Chaos>,
     broker: Arc<dyn Broker>,
     /// `None`: nobody dies here.
@@ -24,7 +24,7 @@ pub struct Seat {
     held: Mutex<Vec<Delivery>>,
 }
 
-impl Seat {
+impl FaultyBroker {
     pub(super) fn new(chaos: Arc<Chaos>, broker: Arc<dyn Broker>, role: Option<Role>) -> Self {
         Self { chaos, broker, role, held: Mutex::default() }
     }
@@ -72,8 +72,8 @@ impl Seat {
 }
 
 #[async_trait]
-impl Broker for Seat {
-    async fn publish(&self, said: &[Said]) -> Result<(), Unavailable> {
+impl Broker for FaultyBroker {
+    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable> {
         self.may_die(Place::Committed, "after it had committed, and before it told anybody").await;
         self.must_be_there()?;
         if self.chaos.rages(Fault::Slow) {

@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(5);
 const PRUNES_EVERY: u32 = 6;
 const PRUNED_AT_ONCE: usize = 200;
 
-pub(super) async fn keep_house(store: Arc<dyn Store>, keep_days: u64, stop: CancellationToken) {
+pub(super) async fn prune_loop(store: Arc<dyn Store>, keep_days: u64, stop: CancellationToken) {
     let keep_ms = i64::try_from(keep_days.saturating_mul(24 * 3600 * 1000)).unwrap_or(i64::MAX);
     let mut round = 0u32;
     loop {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::door::Crowd;
+use crate::ingress::Backpressure;
 
 /// So long many customers at once are a rush: they are answered first, and what they bring is done when it is over. What
 /// lasts longer is no rush, and it must not leave more and more undone.
@@ -13,25 +13,25 @@ const RUSH: Duration = Duration::from_secs(10);
 const IN_A_CROWD: usize = 4;
 
 #[derive(Clone)]
-pub struct Portions {
+pub struct BatchSize {
     most: usize,
-    crowd: Crowd,
+    backpressure: Backpressure,
     in_a_rush: usize,
 }
 
-impl Portions {
+impl BatchSize {
     /// As much as there is, up to so much.
     pub fn up_to(most: usize) -> Self {
-        Self::beside(Crowd::default(), most, IN_A_CROWD)
+        Self::beside(Backpressure::default(), most, IN_A_CROWD)
     }
 
     /// A quarter of that while there is a crowd, and a share of it in a rush.
-    pub fn beside(crowd: Crowd, most: usize, in_a_rush: usize) -> Self {
-        Self { most, crowd, in_a_rush }
+    pub fn beside(backpressure: Backpressure, most: usize, in_a_rush: usize) -> Self {
+        Self { most, backpressure, in_a_rush }
     }
 
     pub(super) fn next(&self) -> usize {
-        self.portion(self.crowd.here_for())
+        self.portion(self.backpressure.here_for())
     }
 
     fn portion(&self, crowd_for: Option<Duration>) -> usize {
@@ -50,16 +50,16 @@ mod tests {
 
     #[test]
     fn a_rush_is_let_in_first_and_a_crowd_that_stays_is_not() {
-        let portions = Portions::beside(Crowd::default(), 256, 16);
-        assert_eq!(portions.portion(None), 256);
-        assert_eq!(portions.portion(Some(Duration::ZERO)), 16);
-        assert_eq!(portions.portion(Some(RUSH - Duration::from_millis(1))), 16);
-        assert_eq!(portions.portion(Some(RUSH)), 64);
+        let batch_size = BatchSize::beside(Backpressure::default(), 256, 16);
+        assert_eq!(batch_size.portion(None), 256);
+        assert_eq!(batch_size.portion(Some(Duration::ZERO)), 16);
+        assert_eq!(batch_size.portion(Some(RUSH - Duration::from_millis(1))), 16);
+        assert_eq!(batch_size.portion(Some(RUSH)), 64);
     }
 
     #[test]
     fn nobody_asks_for_nothing() {
-        assert_eq!(Portions::up_to(0).next(), 1);
-        assert_eq!(Portions::beside(Crowd::default(), 8, 16).portion(Some(Duration::ZERO)), 1);
+        assert_eq!(BatchSize::up_to(0).next(), 1);
+        assert_eq!(BatchSize::beside(Backpressure::default(), 8, 16).portion(Some(Duration::ZERO)), 1);
     }
 }

@@ -7,35 +7,35 @@ use async_trait::async_trait;
 use contract::{MessageId, Need, Role, Time};
 use store::{Changes, Error, Handled, Keeping, Loaded, Transaction};
 
-pub(super) struct LooksAhead {
+pub(super) struct PrefetchingTransaction {
     transaction: Box<dyn Transaction>,
     /// What was not looked at yet; asked for with whatever is needed first.
-    foreseen: Vec<Need>,
+    prefetched: Vec<Need>,
     /// What was found, or is not there, before anybody needed it.
     looked: HashMap<Need, Option<Loaded>>,
 }
 
-impl LooksAhead {
-    pub(super) fn of(transaction: Box<dyn Transaction>, foreseen: Vec<Need>) -> Self {
-        Self { transaction, foreseen, looked: HashMap::new() }
+impl PrefetchingTransaction {
+    pub(super) fn of(transaction: Box<dyn Transaction>, prefetched: Vec<Need>) -> Self {
+        Self { transaction, prefetched, looked: HashMap::new() }
     }
 
     fn needed_as_well(&mut self, needs: &[Need]) -> Vec<Need> {
         let mut known: HashSet<&Need> = needs.iter().collect();
         let mut all = needs.to_vec();
-        for need in &self.foreseen {
+        for need in &self.prefetched {
             if known.insert(need) {
                 all.push(need.clone());
                 self.looked.insert(need.clone(), None);
             }
         }
-        self.foreseen = Vec::new();
+        self.prefetched = Vec::new();
         all
     }
 }
 
 #[async_trait]
-impl Transaction for LooksAhead {
+impl Transaction for PrefetchingTransaction {
     async fn handled(&mut self, role: Role, ids: &[MessageId]) -> Result<(Time, Vec<Handled>), Error> {
         self.transaction.handled(role, ids).await
     }
@@ -98,8 +98,8 @@ mod tests {
     async fn whoever_asks_gets_what_he_asked_for_and_nobody_is_asked_twice() {
         let orders = |ids: &[&str]| ids.iter().map(|id| Need::of(Table::Orders, id)).collect::<Vec<_>>();
         let asked = Arc::<Mutex<Vec<Vec<String>>>>::default();
-        let foreseen = orders(&["a", "b", "none", "b"]);
-        let mut ahead = LooksAhead::of(Box::new(Orders(asked.clone())), foreseen);
+        let prefetched = orders(&["a", "b", "none", "b"]);
+        let mut ahead = PrefetchingTransaction::of(Box::new(Orders(asked.clone())), prefetched);
         let mut found = Vec::new();
         for needs in [&["a", "nobody"][..], &["b", "none"], &["c", "no"]] {
             let loaded = ahead.load(&orders(needs)).await.unwrap();

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// Shared by the seats of one role in one process.
 #[derive(Clone, Default)]
-pub struct Pace {
+pub struct Linger {
     last: Arc<Mutex<Last>>,
     moment: Duration,
 }
@@ -24,7 +24,7 @@ struct Last {
 }
 
 /// Whoever holds it is the only one who takes from the queues.
-pub(super) struct Turn(OwnedMutexGuard<Last>);
+pub(super) struct Permit(OwnedMutexGuard<Last>);
 
 /// Two at once are no accident: more will come.
 const SEVERAL: usize = 2;
@@ -35,19 +35,19 @@ const FLOW: usize = 8;
 /// So many messages are worth a seat of their own, and nobody needs to wait for more.
 const MANY: usize = 64;
 
-impl Pace {
+impl Linger {
     /// Waits for so long, or twice that, when there were several messages, but not many.
     pub fn waiting(moment: Duration) -> Self {
         Self { last: Arc::default(), moment }
     }
 
-    pub(super) async fn turn(&self) -> Turn {
+    pub(super) async fn turn(&self) -> Permit {
         let last = self.last.clone().lock_owned().await;
         let waits = last.waits(self.moment);
         if !waits.is_zero() {
             tokio::time::sleep(waits).await;
         }
-        Turn(last)
+        Permit(last)
     }
 }
 
@@ -62,7 +62,7 @@ impl Last {
     }
 }
 
-impl Turn {
+impl Permit {
     /// `None` when the next one may take already: this batch was as large as they get, or large enough.
     pub(super) fn took(mut self, messages: usize, portion: usize) -> Option<Self> {
         *self.0 = Last { messages, emptied: messages < portion };
@@ -72,15 +72,15 @@ impl Turn {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, MANY, Pace};
+    use super::{Duration, Linger, MANY};
 
     const PORTION: usize = 256;
 
     #[tokio::test]
     async fn a_small_batch_is_seen_through_before_the_next_one_takes() {
-        let pace = Pace::default();
-        let first = pace.turn().await.took(3, PORTION);
-        let second = pace.clone();
+        let linger = Linger::default();
+        let first = linger.turn().await.took(3, PORTION);
+        let second = linger.clone();
         let mut waiting = tokio::spawn(async move { drop(second.turn().await) });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished(), "two seats at a queue with hardly anything in it");
@@ -90,27 +90,27 @@ mod tests {
 
     #[tokio::test]
     async fn large_batches_and_full_portions_go_side_by_side() {
-        let pace = Pace::default();
-        assert!(pace.turn().await.took(MANY, PORTION).is_none());
-        assert!(pace.turn().await.took(16, 16).is_none(), "there is more, and nobody may take it");
-        assert!(pace.turn().await.took(15, 16).is_some());
+        let linger = Linger::default();
+        assert!(linger.turn().await.took(MANY, PORTION).is_none());
+        assert!(linger.turn().await.took(16, 16).is_none(), "there is more, and nobody may take it");
+        assert!(linger.turn().await.took(15, 16).is_some());
     }
 
     #[tokio::test]
     async fn it_waits_for_more_only_where_messages_flow() {
         let moment = Duration::from_millis(5);
-        let pace = Pace::waiting(moment);
+        let linger = Linger::waiting(moment);
         for (taken, portion, moments) in
             [(1, 256, 0), (2, 256, 1), (7, 256, 1), (8, 256, 2), (63, 256, 2), (64, 256, 0), (16, 16, 0)]
         {
-            drop(pace.turn().await.took(taken, portion));
+            drop(linger.turn().await.took(taken, portion));
             assert_eq!(
-                pace.last.lock().await.waits(moment),
+                linger.last.lock().await.waits(moment),
                 moment * moments,
                 "after {taken} of at most {portion}"
             );
             let (asked, waits) = (std::time::Instant::now(), moment * moments);
-            drop(pace.turn().await);
+            drop(linger.turn().await);
             assert!(asked.elapsed() >= waits, "after {taken} of at most {portion}");
         }
     }

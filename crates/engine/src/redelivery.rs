@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Message, MessageId, Role};
-use store::{Echo, Store};
+use store::{RedeliveryStats, Store};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -22,11 +22,11 @@ const WHY_CHARS_MAX: usize = 300;
 
 /// Where it is told. Clones tell the same.
 #[derive(Clone)]
-pub struct Echoes(Option<mpsc::Sender<Echo>>);
+pub struct RedeliveryRecorder(Option<mpsc::Sender<RedeliveryStats>>);
 
-impl Echoes {
+impl RedeliveryRecorder {
     /// For those whose repeats nobody counts.
-    pub fn unheard() -> Self {
+    pub fn off() -> Self {
         Self(None)
     }
 
@@ -37,27 +37,27 @@ impl Echoes {
     }
 
     pub(crate) fn repeated(&self, role: Role, message: &Message) {
-        self.tell(role, message, |echo| echo.repeats = 1);
+        self.tell(role, message, |stats| stats.repeats = 1);
     }
 
     pub(crate) fn failed(&self, role: Role, message: &Message, why: &str) {
-        self.tell(role, message, |echo| {
-            echo.failures = 1;
-            echo.why = why.chars().take(WHY_CHARS_MAX).collect();
+        self.tell(role, message, |stats| {
+            stats.failures = 1;
+            stats.why = why.chars().take(WHY_CHARS_MAX).collect();
         });
     }
 
-    fn tell(&self, role: Role, message: &Message, what: impl FnOnce(&mut Echo)) {
+    fn tell(&self, role: Role, message: &Message, what: impl FnOnce(&mut RedeliveryStats)) {
         let (Some(tell), Some(order_id)) = (&self.0, message.order_id) else { return };
         let id = message.id.clone();
-        let mut echo = Echo { role, id, order_id, repeats: 0, failures: 0, why: String::new() };
-        what(&mut echo);
+        let mut stats = RedeliveryStats { role, id, order_id, repeats: 0, failures: 0, why: String::new() };
+        what(&mut stats);
         // Whoever works does not wait for it.
-        tell.try_send(echo).ok();
+        tell.try_send(stats).ok();
     }
 }
 
-async fn keep(store: Arc<dyn Store>, mut heard: mpsc::Receiver<Echo>, stop: CancellationToken) {
+async fn keep(store: Arc<dyn Store>, mut heard: mpsc::Receiver<RedeliveryStats>, stop: CancellationToken) {
     let mut batch = Vec::new();
     loop {
         tokio::select! {
@@ -65,7 +65,7 @@ async fn keep(store: Arc<dyn Store>, mut heard: mpsc::Receiver<Echo>, stop: Canc
             count = heard.recv_many(&mut batch, BATCH_MAX) => if count == 0 { return },
             () = stop.cancelled() => return,
         }
-        if let Err(why) = store.add_echoes(&together(std::mem::take(&mut batch))).await {
+        if let Err(why) = store.add_redelivery_stats(&together(std::mem::take(&mut batch))).await {
             tracing::debug!("repeats are not counted: {why}");
         }
         // What comes meanwhile goes together.
@@ -77,16 +77,16 @@ async fn keep(store: Arc<dyn Store>, mut heard: mpsc::Receiver<Echo>, stop: Canc
 }
 
 /// In key order, so that two processes do not wait for each other.
-fn together(all: Vec<Echo>) -> Vec<Echo> {
-    let mut sums: BTreeMap<(Role, MessageId), Echo> = BTreeMap::new();
-    for echo in all {
-        match sums.get_mut(&(echo.role, echo.id.clone())) {
-            None => drop(sums.insert((echo.role, echo.id.clone()), echo)),
+fn together(all: Vec<RedeliveryStats>) -> Vec<RedeliveryStats> {
+    let mut sums: BTreeMap<(Role, MessageId), RedeliveryStats> = BTreeMap::new();
+    for stats in all {
+        match sums.get_mut(&(stats.role, stats.id.clone())) {
+            None => drop(sums.insert((stats.role, stats.id.clone()), stats)),
             Some(sum) => {
-                sum.repeats += echo.repeats;
-                sum.failures += echo.failures;
-                if !echo.why.is_empty() {
-                    sum.why = echo.why;
+                sum.repeats += stats.repeats;
+                sum.failures += stats.failures;
+                if !stats.why.is_empty() {
+                    sum.why = stats.why;
                 }
             }
         }

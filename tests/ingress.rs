@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use broker::embedded::EmbeddedBroker;
 use broker::{Broker, Delivery, Depth, Unavailable};
 use contract::{Message, Queue, Raw, Time};
-use engine::door::{Crowd, Door};
-use engine::echo::Echoes;
+use engine::ingress::{Backpressure, Ingress};
 use engine::pause::Paused;
-use engine::run::{Decides, Neighbours, Pace, Portions, Station};
+use engine::redelivery::RedeliveryRecorder;
+use engine::run::{BatchSize, Consumer, Linger, LocalHandlers, WorkerHandler};
 use order::OrderWorker;
-use store::Said;
+use store::Emitted;
 use store::sqlite::SqliteStore;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -23,35 +23,35 @@ const A_WHILE: Duration = Duration::from_millis(20);
 async fn while_a_crowd_waits_at_the_door_batches_are_small() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     // Nobody keeps this door: whoever comes waits.
-    let (door, _keeper) = Door::open(
+    let (ingress, _keeper) = Ingress::open(
         store.clone(),
         Arc::new(EmbeddedBroker::refilled(Vec::new())),
-        Echoes::unheard(),
+        RedeliveryRecorder::off(),
         Duration::ZERO,
         CancellationToken::new(),
     );
-    let (asked, mut portions) = mpsc::unbounded_channel();
-    let station = Station {
+    let (asked, mut batch_size) = mpsc::unbounded_channel();
+    let consumer = Consumer {
         store,
         broker: Arc::new(Counter(asked)),
-        hand: Arc::new(Decides(OrderWorker)),
+        handler: Arc::new(WorkerHandler(OrderWorker)),
         queues: &[Queue::Order],
-        portions: Portions::beside(door.crowd(), 256, 16),
+        batch_size: BatchSize::beside(ingress.backpressure(), 256, 16),
         paused: Paused::never(),
-        neighbours: Neighbours::of([]),
-        echoes: Echoes::unheard(),
-        pace: Pace::default(),
+        local_handlers: LocalHandlers::of([]),
+        redeliveries: RedeliveryRecorder::off(),
+        linger: Linger::default(),
     };
 
-    let waiting: Vec<_> = (0..CROWD).map(|number| come(&door, number)).collect();
-    crowded(&door.crowd(), true).await;
+    let waiting: Vec<_> = (0..CROWD).map(|number| come(&ingress, number)).collect();
+    crowded(&ingress.backpressure(), true).await;
     let stop = CancellationToken::new();
-    let runs = tokio::spawn(station.run(stop.clone()));
-    assert_eq!(portions.recv().await.unwrap(), 16);
+    let runs = tokio::spawn(consumer.run(stop.clone()));
+    assert_eq!(batch_size.recv().await.unwrap(), 16);
 
     waiting.iter().for_each(|one| one.abort());
-    crowded(&door.crowd(), false).await;
-    while portions.recv().await.unwrap() != 256 {}
+    crowded(&ingress.backpressure(), false).await;
+    while batch_size.recv().await.unwrap() != 256 {}
     stop.cancel();
     runs.await.unwrap();
 }
@@ -61,30 +61,30 @@ async fn while_a_crowd_waits_at_the_door_batches_are_small() {
 async fn a_crowd_that_was_answered_counts_a_moment_longer() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
-    let (door, _keeper) =
-        Door::open(store, broker, Echoes::unheard(), Duration::ZERO, CancellationToken::new());
+    let (ingress, _keeper) =
+        Ingress::open(store, broker, RedeliveryRecorder::off(), Duration::ZERO, CancellationToken::new());
     // On a busy machine the moment may be over before it is looked for: then it is looked for again.
     loop {
         let came = Instant::now();
-        let waiting: Vec<_> = (0..CROWD).map(|number| come(&door, number)).collect();
+        let waiting: Vec<_> = (0..CROWD).map(|number| come(&ingress, number)).collect();
         tokio::time::sleep(A_WHILE).await;
         for one in waiting {
             one.abort();
             one.await.unwrap_err();
         }
-        let still_here = door.crowd().here_for();
-        let again: Vec<_> = (0..CROWD).map(|number| come(&door, number)).collect();
+        let still_here = ingress.backpressure().here_for();
+        let again: Vec<_> = (0..CROWD).map(|number| come(&ingress, number)).collect();
         tokio::task::yield_now().await;
-        let here_again = door.crowd().here_for();
+        let here_again = ingress.backpressure().here_for();
         again.iter().for_each(|one| one.abort());
         if came.elapsed() < Duration::from_millis(100) {
             assert!(still_here.unwrap() >= A_WHILE / 2, "{still_here:?}");
             assert!(here_again.unwrap() >= still_here.unwrap(), "it is the same crowd: {here_again:?}");
             break;
         }
-        crowded(&door.crowd(), false).await;
+        crowded(&ingress.backpressure(), false).await;
     }
-    crowded(&door.crowd(), false).await;
+    crowded(&ingress.backpressure(), false).await;
 }
 
 /// Otherwise it would be a rush for ever.
@@ -92,14 +92,14 @@ async fn a_crowd_that_was_answered_counts_a_moment_longer() {
 async fn a_crowd_that_nobody_answers_stays_the_same_crowd() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
-    let (door, _keeper) =
-        Door::open(store, broker, Echoes::unheard(), Duration::ZERO, CancellationToken::new());
-    let _waiting: Vec<_> = (0..CROWD).map(|number| come(&door, number)).collect();
-    crowded(&door.crowd(), true).await;
+    let (ingress, _keeper) =
+        Ingress::open(store, broker, RedeliveryRecorder::off(), Duration::ZERO, CancellationToken::new());
+    let _waiting: Vec<_> = (0..CROWD).map(|number| come(&ingress, number)).collect();
+    crowded(&ingress.backpressure(), true).await;
     tokio::time::sleep(Duration::from_millis(250)).await;
-    let _another = come(&door, CROWD);
+    let _another = come(&ingress, CROWD);
     tokio::task::yield_now().await;
-    let here_for = door.crowd().here_for().expect("they still wait");
+    let here_for = ingress.backpressure().here_for().expect("they still wait");
     assert!(here_for >= Duration::from_millis(250), "{here_for:?}");
 }
 
@@ -107,24 +107,24 @@ async fn a_crowd_that_nobody_answers_stays_the_same_crowd() {
 async fn what_comes_as_from_a_queue_is_no_crowd() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
-    let (door, _keeper) =
-        Door::open(store, broker, Echoes::unheard(), Duration::ZERO, CancellationToken::new());
+    let (ingress, _keeper) =
+        Ingress::open(store, broker, RedeliveryRecorder::off(), Duration::ZERO, CancellationToken::new());
     for number in 0..CROWD * 2 {
-        let door = door.clone();
-        tokio::spawn(async move { door.bring(message(number)).await });
+        let ingress = ingress.clone();
+        tokio::spawn(async move { ingress.bring(message(number)).await });
     }
     tokio::task::yield_now().await;
-    assert!(door.crowd().here_for().is_none());
+    assert!(ingress.backpressure().here_for().is_none());
 }
 
-fn come(door: &Door, number: usize) -> tokio::task::JoinHandle<()> {
-    let door = door.clone();
-    tokio::spawn(async move { door.accept(message(number)).await.map(drop).unwrap() })
+fn come(ingress: &Ingress, number: usize) -> tokio::task::JoinHandle<()> {
+    let ingress = ingress.clone();
+    tokio::spawn(async move { ingress.accept(message(number)).await.map(drop).unwrap() })
 }
 
-async fn crowded(crowd: &Crowd, expected: bool) {
+async fn crowded(backpressure: &Backpressure, expected: bool) {
     for _ in 0..1000 {
-        if crowd.here_for().is_some() == expected {
+        if backpressure.here_for().is_some() == expected {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -152,7 +152,7 @@ impl Broker for Counter {
         Err(Unavailable("there is nothing".into()))
     }
 
-    async fn publish(&self, _: &[Said]) -> Result<(), Unavailable> {
+    async fn publish(&self, _: &[Emitted]) -> Result<(), Unavailable> {
         unreachable!("nothing was taken")
     }
 

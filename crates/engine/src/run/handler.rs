@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use adapters::{Adapter, Failure};
 use async_trait::async_trait;
-use contract::{Course, Meeting, Message, Need, Records, Role, Time, Worker};
+use contract::{Contention, Message, Need, PrefetchHint, Records, Role, Time, Worker};
 use store::batch::{self, Settled};
 use store::{SavedRecord, Transaction};
 
-use super::{Desk, Hand, Reached, Trouble};
+use super::{BatchError, Handler, Reached, UnitOfWork};
 
 /// A pure worker at its station.
-pub struct Decides<W>(pub W);
+pub struct WorkerHandler<W>(pub W);
 
 #[async_trait]
-impl<W: Worker> Hand for Decides<W> {
+impl<W: Worker> Handler for WorkerHandler<W> {
     fn role(&self) -> Role {
         W::ROLE
     }
@@ -23,30 +23,30 @@ impl<W: Worker> Hand for Decides<W> {
         false
     }
 
-    fn foresees(&self, course: Course<'_>) -> Vec<Need> {
-        self.0.foresees(course)
+    fn prefetch(&self, hint: PrefetchHint<'_>) -> Vec<Need> {
+        self.0.prefetch(hint)
     }
 
-    async fn reach_out(&self, _fresh: &[Arc<Message>]) -> Result<Reached, Trouble> {
+    async fn reach_out(&self, _fresh: &[Arc<Message>]) -> Result<Reached, BatchError> {
         Ok(Vec::new())
     }
 
-    fn desk(&self) -> Box<dyn Desk + '_> {
-        Box::new(DecidesDesk { worker: &self.0, records: Records::default() })
+    fn unit(&self) -> Box<dyn UnitOfWork + '_> {
+        Box::new(WorkerUnit { worker: &self.0, records: Records::default() })
     }
 }
 
 /// What a worker knows of its records within one transaction.
-struct DecidesDesk<'a, W: Worker> {
+struct WorkerUnit<'a, W: Worker> {
     worker: &'a W,
     records: Records<W::Record>,
 }
 
 #[async_trait]
-impl<W: Worker> Desk for DecidesDesk<'_, W> {
+impl<W: Worker> UnitOfWork for WorkerUnit<'_, W> {
     /// What many want is looked at once: later records could tell of changes that those looked at before do not have.
     fn takes(&self, message: &Message) -> bool {
-        let often = |need: &contract::Need| need.table.meeting() == Meeting::Often;
+        let often = |need: &contract::Need| need.table.contention() == Contention::Often;
         self.records.is_empty() || !self.worker.needs(message).iter().any(often)
     }
 
@@ -56,12 +56,12 @@ impl<W: Worker> Desk for DecidesDesk<'_, W> {
         _reached: Reached,
         fresh: &[Arc<Message>],
         now: Time,
-    ) -> Result<Vec<Settled>, Trouble> {
+    ) -> Result<Vec<Settled>, BatchError> {
         let mut needs = batch::needs(self.worker, fresh);
         needs.retain(|need| !self.records.contains(need));
         if !needs.is_empty() {
             let found = transaction.load(&needs).await?;
-            batch::put(&mut self.records, needs, found).map_err(Trouble::Faulty)?;
+            batch::put(&mut self.records, needs, found).map_err(BatchError::Faulty)?;
         }
         Ok(batch::settle(self.worker, &mut self.records, fresh, now))
     }
@@ -77,10 +77,10 @@ impl<W: Worker> Desk for DecidesDesk<'_, W> {
 }
 
 /// An adapter at its station.
-pub struct Reaches<A>(pub A);
+pub struct AdapterHandler<A>(pub A);
 
 #[async_trait]
-impl<A: Adapter> Hand for Reaches<A> {
+impl<A: Adapter> Handler for AdapterHandler<A> {
     fn role(&self) -> Role {
         A::ROLE
     }
@@ -89,27 +89,27 @@ impl<A: Adapter> Hand for Reaches<A> {
         true
     }
 
-    async fn reach_out(&self, fresh: &[Arc<Message>]) -> Result<Reached, Trouble> {
+    async fn reach_out(&self, fresh: &[Arc<Message>]) -> Result<Reached, BatchError> {
         let mut reached = Vec::with_capacity(fresh.len());
         for answer in self.0.perform(fresh).await {
             reached.push(answer.map_err(|failure| match failure {
-                Failure::Unavailable(..) => Trouble::Unavailable(failure.to_string()),
-                Failure::Refused(..) => Trouble::Faulty(failure.to_string()),
+                Failure::Unavailable(..) => BatchError::Unavailable(failure.to_string()),
+                Failure::Refused(..) => BatchError::Faulty(failure.to_string()),
             })?);
         }
         Ok(reached)
     }
 
-    fn desk(&self) -> Box<dyn Desk + '_> {
-        Box::new(ReachesDesk(A::ROLE))
+    fn unit(&self) -> Box<dyn UnitOfWork + '_> {
+        Box::new(AdapterUnit(A::ROLE))
     }
 }
 
 /// An adapter has no records; what came back is written down.
-struct ReachesDesk(Role);
+struct AdapterUnit(Role);
 
 #[async_trait]
-impl Desk for ReachesDesk {
+impl UnitOfWork for AdapterUnit {
     fn takes(&self, _message: &Message) -> bool {
         false
     }
@@ -120,7 +120,7 @@ impl Desk for ReachesDesk {
         reached: Reached,
         fresh: &[Arc<Message>],
         now: Time,
-    ) -> Result<Vec<Settled>, Trouble> {
+    ) -> Result<Vec<Settled>, BatchError> {
         let settled = fresh.iter().zip(reached).map(|(message, done)| Settled {
             message: message.clone(),
             outcome: done.outcome,

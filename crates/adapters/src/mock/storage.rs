@@ -1,6 +1,6 @@
 //! The world's books stand on a shelf, and whoever reads and then writes in them sees no other hand in between.
 //!
-//! `Shelf` is the seam between what the world does and where it is kept. Its promise, which the tests of this
+//! `MockStorage` is the seam between what the world does and where it is kept. Its promise, which the tests of this
 //! folder check on every implementation:
 //!
 //! * `change` is one transaction: what it loads does not change until what was decided is written, all of it or
@@ -20,7 +20,7 @@ use super::lines::{ChargePageLine, DueLine, NoticeLine, RefusedLine, SentPageLin
 use super::rules::DueEvent;
 
 #[async_trait]
-pub(super) trait Shelf: Send + Sync + 'static {
+pub(super) trait MockStorage: Send + Sync + 'static {
     /// What is wanted, as it stands now.
     async fn look(&self, wanted: &Wanted<'_>) -> Result<Books, Error>;
 

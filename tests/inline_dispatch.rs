@@ -6,9 +6,12 @@ use async_trait::async_trait;
 use broker::embedded::EmbeddedBroker;
 use broker::{Broker, Delivery};
 use contract::{Body, ChargeStanding, Message, MessageId, ProviderAnswer, Queue, Raw, Role, Table, Time};
-use engine::echo::Echoes;
 use engine::pause::Paused;
-use engine::run::{Decides, Desk, Hand, Neighbours, Pace, Portions, Reached, Station, Taught, Trouble};
+use engine::redelivery::RedeliveryRecorder;
+use engine::run::{
+    BatchError, BatchSize, Consumer, Handler, Linger, LocalHandlers, Reached, RetryState, UnitOfWork,
+    WorkerHandler,
+};
 use notification::NotificationWorker;
 use order::OrderWorker;
 use payment::PaymentWorker;
@@ -16,7 +19,7 @@ use saga::SagaWorker;
 use stock::StockWorker;
 use store::batch::Settled;
 use store::sqlite::SqliteStore;
-use store::{Said, SavedRecord, Store, Transaction};
+use store::{Emitted, SavedRecord, Store, Transaction};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::PATIENCE;
@@ -29,9 +32,9 @@ const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 
 #[tokio::test]
 async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
-    let house = House::of(Arc::new(Decides(SagaWorker { patience: STEPS }))).await;
+    let house = House::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
     house.stock_up().await;
-    house.handle(&house.submitted("one"), Taught::default()).await.unwrap();
+    house.handle(&house.submitted("one"), RetryState::default()).await.unwrap();
     assert_eq!(
         house.journalled().await,
         [
@@ -57,12 +60,12 @@ async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
 async fn what_a_checkout_leads_to_is_looked_at_before_anybody_asks_for_it() {
     let nerves = Arc::new(Nerves::default());
     let far = Memory::new(Arc::default(), nerves.clone());
-    let house = House::on(Arc::new(far), Arc::new(Decides(SagaWorker { patience: STEPS })));
+    let house = House::on(Arc::new(far), Arc::new(WorkerHandler(SagaWorker { patience: STEPS })));
     house.stock_up().await;
 
     let one_look_more = |looks| Some(Aim::at(Place::Load, looks, Blow::Unavailable));
     nerves.expect(one_look_more(1));
-    house.handle(&house.submitted("one"), Taught::default()).await.unwrap();
+    house.handle(&house.submitted("one"), RetryState::default()).await.unwrap();
     assert_eq!(nerves.struck(), None, "one look at what all of them need");
 
     let said = house.store.in_flight().await.unwrap();
@@ -76,7 +79,7 @@ async fn what_a_checkout_leads_to_is_looked_at_before_anybody_asks_for_it() {
     let answer = Message::new(MessageId::new("answer").unwrap(), Time::default(), body);
     nerves.expect(one_look_more(2));
     let answered = [deliver(Queue::Payment, Arc::new(answer))];
-    house.handle_as(Role::Payment, &answered, Taught::default()).await.unwrap();
+    house.handle_as(Role::Payment, &answered, RetryState::default()).await.unwrap();
     assert_eq!(nerves.struck(), None, "one look, and one at the goods that the hold has named");
     let order = house.store.get(Table::Orders, ORDER).await.unwrap().unwrap();
     assert!(order.contains(r#""status":"fulfilled""#), "{order}");
@@ -84,10 +87,10 @@ async fn what_a_checkout_leads_to_is_looked_at_before_anybody_asks_for_it() {
 
 #[tokio::test]
 async fn what_somebody_said_on_the_spot_before_he_died_is_said_when_the_batch_comes_again() {
-    let house = House::of(Arc::new(Decides(SagaWorker { patience: STEPS }))).await;
+    let house = House::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
     house.stock_up().await;
     let submitted = house.submitted("one");
-    house.handle(&submitted, Taught::default()).await.unwrap();
+    house.handle(&submitted, RetryState::default()).await.unwrap();
     // Whatever it published is lost, and the broker brings the batch once more.
     for queue in [Queue::Provider, Queue::Email] {
         house.broker.take(queue, 1).await.unwrap();
@@ -95,7 +98,7 @@ async fn what_somebody_said_on_the_spot_before_he_died_is_said_when_the_batch_co
     let again: Vec<_> =
         submitted.into_iter().map(|delivery| Delivery { redelivered: true, ..delivery }).collect();
     let mut facts = house.broker.facts(&[]).await;
-    house.handle(&again, Taught::default()).await.unwrap();
+    house.handle(&again, RetryState::default()).await.unwrap();
     assert_eq!(house.broker.take(Queue::Provider, 9).await.unwrap()[0].message.name(), "provider.charge");
     assert_eq!(house.broker.take(Queue::Email, 9).await.unwrap()[0].message.name(), "email.send");
     let mut heard = Vec::new();
@@ -112,7 +115,7 @@ async fn what_fails_on_the_spot_goes_by_its_queue_and_fails_there_alone() {
     house.stock_up().await;
     let stop = CancellationToken::new();
     house.broker.publish(&[house.say("one"), house.say("two")]).await.unwrap();
-    let station = tokio::spawn(house.station(Role::Order).run(stop.clone()));
+    let consumer = tokio::spawn(house.consumer(Role::Order).run(stop.clone()));
     tokio::time::timeout(PATIENCE, async {
         while house.broker.depth(Queue::Saga).await.unwrap().messages < 2 {
             tokio::task::yield_now().await;
@@ -121,22 +124,22 @@ async fn what_fails_on_the_spot_goes_by_its_queue_and_fails_there_alone() {
     .await
     .expect("the orders were created and the saga was asked");
     stop.cancel();
-    station.await.unwrap();
+    consumer.await.unwrap();
     assert!(house.journalled().await.iter().all(|row| row.starts_with("order ")));
     assert_eq!(house.broker.depth(Queue::Intake).await.unwrap().messages, 0, "it is not tried again");
 }
 
 #[tokio::test]
 async fn a_batch_that_conflicts_with_its_follow_ups_is_tried_without_them() {
-    let mut taught = Taught::default();
-    assert!(taught.learn(&Trouble::Unavailable("away".into())) && !taught.alone);
-    assert!(taught.learn(&Trouble::Again { answer_lost: true, why: "lost".into() }));
-    assert!(taught.alone && taught.answer_lost);
-    assert!(!taught.learn(&Trouble::Faulty("it fails by itself".into())));
+    let mut retry_state = RetryState::default();
+    assert!(retry_state.learn(&BatchError::Unavailable("away".into())) && !retry_state.alone);
+    assert!(retry_state.learn(&BatchError::Again { answer_lost: true, why: "lost".into() }));
+    assert!(retry_state.alone && retry_state.answer_lost);
+    assert!(!retry_state.learn(&BatchError::Faulty("it fails by itself".into())));
 
-    let house = House::of(Arc::new(Decides(SagaWorker { patience: STEPS }))).await;
+    let house = House::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
     house.stock_up().await;
-    house.handle(&house.submitted("one"), taught).await.unwrap();
+    house.handle(&house.submitted("one"), retry_state).await.unwrap();
     assert_eq!(house.journalled().await, ["order checkout.submit"]);
     assert_eq!(house.in_flight().await, ["notification notification.tell", "saga saga.start"]);
 }
@@ -145,56 +148,61 @@ async fn a_batch_that_conflicts_with_its_follow_ups_is_tried_without_them() {
 struct House {
     store: Arc<dyn Store>,
     broker: Arc<EmbeddedBroker>,
-    hands: Vec<Arc<dyn Hand>>,
-    neighbours: Arc<Neighbours>,
+    handlers: Vec<Arc<dyn Handler>>,
+    local_handlers: Arc<LocalHandlers>,
 }
 
 impl House {
-    async fn of(saga: Arc<dyn Hand>) -> Self {
+    async fn of(saga: Arc<dyn Handler>) -> Self {
         Self::on(Arc::new(SqliteStore::in_memory().await.unwrap()), saga)
     }
 
-    fn on(store: Arc<dyn Store>, saga: Arc<dyn Hand>) -> Self {
-        let hands: Vec<Arc<dyn Hand>> = vec![
-            Arc::new(Decides(OrderWorker)),
-            Arc::new(Decides(PaymentWorker)),
-            Arc::new(Decides(StockWorker)),
-            Arc::new(Decides(NotificationWorker)),
+    fn on(store: Arc<dyn Store>, saga: Arc<dyn Handler>) -> Self {
+        let handlers: Vec<Arc<dyn Handler>> = vec![
+            Arc::new(WorkerHandler(OrderWorker)),
+            Arc::new(WorkerHandler(PaymentWorker)),
+            Arc::new(WorkerHandler(StockWorker)),
+            Arc::new(WorkerHandler(NotificationWorker)),
             saga,
         ];
         Self {
             store,
             broker: Arc::new(EmbeddedBroker::refilled(Vec::new())),
-            neighbours: Neighbours::of(hands.iter().cloned()),
-            hands,
+            local_handlers: LocalHandlers::of(handlers.iter().cloned()),
+            handlers,
         }
     }
 
-    fn station(&self, role: Role) -> Station {
-        Station {
+    fn consumer(&self, role: Role) -> Consumer {
+        Consumer {
             store: self.store.clone(),
             broker: self.broker.clone(),
-            hand: self.hands.iter().find(|hand| hand.role() == role).unwrap().clone(),
+            handler: self.handlers.iter().find(|handler| handler.role() == role).unwrap().clone(),
             queues: &[Queue::Order, Queue::Intake],
-            portions: Portions::up_to(10),
+            batch_size: BatchSize::up_to(10),
             paused: Paused::never(),
-            neighbours: self.neighbours.clone(),
-            echoes: Echoes::unheard(),
-            pace: Pace::default(),
+            local_handlers: self.local_handlers.clone(),
+            redeliveries: RedeliveryRecorder::off(),
+            linger: Linger::default(),
         }
     }
 
-    async fn handle(&self, deliveries: &[Delivery], taught: Taught) -> Result<(), Trouble> {
-        self.handle_as(Role::Order, deliveries, taught).await
+    async fn handle(&self, deliveries: &[Delivery], retry_state: RetryState) -> Result<(), BatchError> {
+        self.handle_as(Role::Order, deliveries, retry_state).await
     }
 
-    async fn handle_as(&self, role: Role, deliveries: &[Delivery], taught: Taught) -> Result<(), Trouble> {
+    async fn handle_as(
+        &self,
+        role: Role,
+        deliveries: &[Delivery],
+        retry_state: RetryState,
+    ) -> Result<(), BatchError> {
         for delivery in deliveries {
-            let said = Said { message: delivery.message.clone(), queues: vec![delivery.queue] };
+            let said = Emitted { message: delivery.message.clone(), queues: vec![delivery.queue] };
             self.broker.publish(&[said]).await.unwrap();
             self.broker.take(delivery.queue, 1).await.unwrap();
         }
-        self.station(role).handle(deliveries, taught).await
+        self.consumer(role).handle(deliveries, retry_state).await
     }
 
     /// There is one thing to buy, and its arrival is forgotten again.
@@ -202,7 +210,7 @@ impl House {
         let body = r#"{"sku":"A","title":"A","price":{"amount":"1.00","currency":"EUR"},"on_hand":5}"#;
         let product = message("product", "product.upsert", body);
         let delivery = deliver(Queue::Order, product);
-        self.handle(&[delivery], Taught::default()).await.unwrap();
+        self.handle(&[delivery], RetryState::default()).await.unwrap();
         assert!(self.in_flight().await.is_empty(), "it is counted on the spot");
     }
 
@@ -210,13 +218,13 @@ impl House {
         vec![deliver(Queue::Intake, self.say(id).message)]
     }
 
-    fn say(&self, id: &str) -> Said {
+    fn say(&self, id: &str) -> Emitted {
         let order = ORDER.replace("1111", if id == "one" { "1111" } else { "2222" });
         let body = format!(
             r#"{{"order_id":"{order}","customer_id":"c","items":[{{"sku":"A","quantity":1}}],
                 "payment":{{"method":"card","token":"tok_ok"}},"contact":{{"email":"c@example.com"}}}}"#
         );
-        Said { message: message(id, "checkout.submit", &body), queues: vec![Queue::Intake] }
+        Emitted { message: message(id, "checkout.submit", &body), queues: vec![Queue::Intake] }
     }
 
     /// Who handled what for orders, in order.
@@ -239,7 +247,7 @@ impl House {
 struct Fails;
 
 #[async_trait]
-impl Hand for Fails {
+impl Handler for Fails {
     fn role(&self) -> Role {
         Role::Saga
     }
@@ -248,17 +256,17 @@ impl Hand for Fails {
         false
     }
 
-    async fn reach_out(&self, _fresh: &[Arc<Message>]) -> Result<Reached, Trouble> {
+    async fn reach_out(&self, _fresh: &[Arc<Message>]) -> Result<Reached, BatchError> {
         Ok(Reached::new())
     }
 
-    fn desk(&self) -> Box<dyn Desk + '_> {
+    fn unit(&self) -> Box<dyn UnitOfWork + '_> {
         Box::new(Fails)
     }
 }
 
 #[async_trait]
-impl Desk for Fails {
+impl UnitOfWork for Fails {
     fn takes(&self, _message: &Message) -> bool {
         true
     }
@@ -269,8 +277,8 @@ impl Desk for Fails {
         _reached: Reached,
         _fresh: &[Arc<Message>],
         _now: Time,
-    ) -> Result<Vec<Settled>, Trouble> {
-        Err(Trouble::Faulty("it always fails".into()))
+    ) -> Result<Vec<Settled>, BatchError> {
+        Err(BatchError::Faulty("it always fails".into()))
     }
 
     fn changed(self: Box<Self>) -> Vec<SavedRecord> {

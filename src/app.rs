@@ -90,7 +90,7 @@ impl System {
         let chaos = (purpose == Purpose::Play).then(|| Chaos::around(broker.clone()));
         let broker = chaos.as_ref().map_or(broker, |chaos| chaos.faulty_broker(None));
         let stop = CancellationToken::new();
-        let (redeliveries, record_redeliveries) = RedeliveryRecorder::kept(store.clone(), stop.clone());
+        let (redeliveries, record_redeliveries) = RedeliveryRecorder::recording(store.clone(), stop.clone());
         let apart = open::apart(&settings.database_url);
         let (ingress, run_ingress) =
             Ingress::open(store.clone(), broker.clone(), redeliveries.clone(), apart, stop.clone());

@@ -66,7 +66,7 @@ fn the_table_of_dead_letters_has_every_code_and_no_other() {
             .into_iter()
             .filter(|code| code.contains('_')),
     );
-    for call in sources.split("bury(call, ").skip(1).filter_map(|call| call.split(".await").next()) {
+    for call in sources.split("park(call, ").skip(1).filter_map(|call| call.split(".await").next()) {
         known.extend(call.split('"').nth(1).map(str::to_string));
     }
     known.extend(["message_id_reused".to_string()]);
@@ -121,7 +121,9 @@ fn the_table_of_steps_that_wait_has_every_step_of_the_saga() {
 #[test]
 fn every_code_of_a_problem_that_a_document_names_is_one_that_the_gateway_answers() {
     let openapi = document("docs/openapi.json");
-    for name in ["README.md", "docs/operations.md", "docs/security.md", "docs/features.md"] {
+    for name in
+        ["README.md", "docs/operations.md", "docs/reference.md", "docs/security.md", "docs/features.md"]
+    {
         let is_code = |word: &String| {
             let shouts = word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
             shouts && word.contains('_') && !word.starts_with("CHECKOUT_")
@@ -130,4 +132,44 @@ fn every_code_of_a_problem_that_a_document_names_is_one_that_the_gateway_answers
             assert!(openapi.contains(&format!("\"{code}\"")), "{name} names {code}, which no route answers");
         }
     }
+}
+
+#[test]
+fn every_type_that_the_glossary_names_is_declared_somewhere() {
+    let sources = sources();
+    let glossary = document("docs/glossary.md");
+    let rows = glossary.lines().skip_while(|line| !line.starts_with("| word |")).skip(2);
+    let named: Vec<_> = rows.filter_map(|row| row.split('|').nth(3)).flat_map(quoted).collect();
+    assert!(named.len() > 30, "the glossary's table has another form now: {named:?}");
+    let missing: Vec<_> = named.iter().filter(|name| !declares(&sources, name)).collect();
+    assert!(missing.is_empty(), "docs/glossary.md names {missing:?}, which no source declares");
+}
+
+/// `name` in `file`, as documents point at an item.
+#[test]
+fn every_item_that_a_document_places_in_a_file_stands_there() {
+    let (mut checked, mut missing) = (0, Vec::new());
+    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/features.md", "docs/decisions.md"] {
+        let text = document(name).split_whitespace().collect::<Vec<_>>().join(" ");
+        let pieces: Vec<_> = text.split('`').collect();
+        for at in (1..pieces.len().saturating_sub(2)).step_by(2) {
+            let (item, file) = (pieces[at], pieces[at + 2]);
+            if pieces[at + 1] != " in " || !file.ends_with(".rs") {
+                continue;
+            }
+            checked += 1;
+            let item = item.rsplit("::").next().unwrap_or(item);
+            if !declares(&document(file), item) {
+                missing.push(format!("{name}: `{item}` in `{file}`"));
+            }
+        }
+    }
+    assert!(checked >= 5, "only {checked} pointers were found: are they written in another way now?");
+    assert!(missing.is_empty(), "these are not declared where the documents say: {missing:?}");
+}
+
+fn declares(source: &str, name: &str) -> bool {
+    let kinds = ["struct", "enum", "trait", "type", "fn", "const", "static"];
+    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    kinds.iter().any(|kind| source.split(&format!("{kind} {name}")).skip(1).any(ends))
 }

@@ -184,7 +184,7 @@ fn with_edits(letter: &DeadLetter, own: &MessageId, edited: &Edited) -> Result<M
     still_theirs(letter, message)
 }
 
-/// Who said it first still does: a replay gives nobody rights that they did not have.
+/// It keeps its first speaker: a replay grants no rights.
 fn still_theirs(letter: &DeadLetter, message: Message) -> Result<Message> {
     let message = message.said_by(letter.by);
     if !message.is_allowed() {

@@ -1,7 +1,7 @@
 //! Every message that died on its way becomes a dead letter in the store before the broker may forget it.
 //!
-//! One that was handled after all is not buried: what was said then is said again, for its first handling
-//! may have died half-way, and it is dropped.
+//! One that was handled after all is dropped, and what it emitted then is published again, because its first handling may
+//! have died before that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::run::still_owed;
 
 const BATCH_MAX: usize = 100;
 
-/// What no queue of ours wanted stands under this name in the dead letters.
+/// The queue name of dead letters that no queue of ours wanted.
 pub(crate) const UNROUTED: &str = "unrouted";
 
 /// Runs until told to stop. Several may run.
@@ -46,7 +46,7 @@ pub async fn run(store: Arc<dyn Store>, broker: Arc<dyn Broker>, stop: Cancellat
     }
 }
 
-/// Until they are kept; what is away is waited for. `None`: it is time to stop, and they come again.
+/// Tries until they are kept, waiting for what is away. `None`: it is time to stop, and they come again.
 async fn see_through(
     store: &dyn Store,
     broker: &dyn Broker,
@@ -59,7 +59,7 @@ async fn see_through(
             Ok(()) => return Some(()),
             Err(Error::Refused(why)) => match dead {
                 [one] => {
-                    // It stays where it is, unacknowledged, and is tried again by whoever connects next.
+                    // Unacknowledged, it stays in its queue and is tried again after the next connection.
                     tracing::error!(queue = ?one.queue, message_id = one.message_id,
                         "a dead letter cannot be kept and stays with the broker: {why}");
                     return Some(());

@@ -1,7 +1,7 @@
 //! Whatever comes in from outside is journalled before it is published, and answered only then.
 //!
 //! Its journal row is the idempotency record: the same message again is recognised here, and journalled no second time.
-//! It is published again, because who let it in first may have died before that; whoever reads it knows its id.
+//! It is published again, because the process that accepted it first may have died before that; its reader knows its id.
 //! Requests that come close together share one commit.
 
 use std::sync::Arc;
@@ -22,22 +22,22 @@ use tokio_util::sync::CancellationToken;
 use crate::fail;
 use crate::redelivery::RedeliveryRecorder;
 
-/// Requests waiting at the door; past that, callers wait.
+/// Requests that wait for the ingress; past that, callers wait for a place.
 const WAITING_MAX: usize = 10_000;
 const BATCH_MAX: usize = 500;
 
-/// While one batch waits for the disk, others get ready to go with the next wait for it.
+/// Batches at once: while one waits for the disk, the others get ready for its next flush.
 const IN_HAND_MAX: usize = 16;
 
-/// How far apart batches begin, at the least. Every batch costs something, whatever its size: while one is in hand, the
-/// next waits this long for company.
-const APART: Duration = Duration::from_millis(2);
+/// The least time between the beginnings of two batches while one is in hand. Every batch costs something, whatever its
+/// size, so the next one lingers for more requests.
+const BATCH_INTERVAL: Duration = Duration::from_millis(2);
 
-/// So many at once are a flow, in which it may pay to wait for company even when nothing is in hand. Who comes when nothing
-/// flows never waits.
+/// From this many requests in a batch on, requests flow, and the next batch lingers even when none is in hand. A request
+/// that comes alone never waits.
 const FLOW: usize = 3;
 
-/// What is away may come back within this; whoever waits longer is told so.
+/// A dependency that is away may come back within this; after that the caller is told.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
@@ -46,59 +46,61 @@ pub struct Ingress {
     backpressure: Backpressure,
 }
 
-/// Who waits at the door for an answer. While they are many, batches are smaller, so that what these bring is kept in
-/// between: it may wait in a queue afterwards, but nobody likes to wait at a door.
+/// How many customers wait for their orders to be accepted. While there are many, the workers of this process take smaller
+/// batches, so that accepting comes first: an accepted order may wait in a queue, a customer should not wait for an answer.
 #[derive(Clone)]
 pub struct Backpressure(Arc<Seen>);
 
 struct Seen {
     waiting: AtomicUsize,
     since: Instant,
-    /// In milliseconds since then: when the last crowd came, …
-    came: AtomicU64,
-    /// … and how long it counts as being here when it is answered.
-    here_until: AtomicU64,
+    /// In milliseconds since then: when there came to be many, …
+    began: AtomicU64,
+    /// … and until when there count as many after they were answered.
+    lasts_until: AtomicU64,
 }
 
-const MANY: usize = 16;
+/// From this many waiting customers on there is backpressure.
+const MANY_WAITING: usize = 16;
 
-/// They are answered together, and for a moment nobody waits: who takes a large batch then is in the way of the next.
-const LINGERS_MS: u64 = 100;
+/// Customers are answered together, and for a moment none waits. A large batch begun in that moment would be in the way of
+/// the next ones, so backpressure stays for this long.
+const LASTS_MS: u64 = 100;
 
 impl Default for Backpressure {
     fn default() -> Self {
         let since = Instant::now();
-        let (waiting, came, here_until) = Default::default();
-        Self(Arc::new(Seen { waiting, since, came, here_until }))
+        let (waiting, began, lasts_until) = Default::default();
+        Self(Arc::new(Seen { waiting, since, began, lasts_until }))
     }
 }
 
 impl Backpressure {
-    /// How long it has been here.
-    pub fn here_for(&self) -> Option<Duration> {
+    /// How long there has been backpressure; `None`: there is none.
+    pub fn since(&self) -> Option<Duration> {
         let now = self.0.now_ms();
-        let many = self.0.waiting.load(Ordering::Relaxed) >= MANY;
-        let here = many || now < self.0.here_until.load(Ordering::Relaxed);
-        here.then(|| Duration::from_millis(now.saturating_sub(self.0.came.load(Ordering::Relaxed))))
+        let many = self.0.waiting.load(Ordering::Relaxed) >= MANY_WAITING;
+        let lasts = many || now < self.0.lasts_until.load(Ordering::Relaxed);
+        lasts.then(|| Duration::from_millis(now.saturating_sub(self.0.began.load(Ordering::Relaxed))))
     }
 
     fn join(&self) -> Member {
         let before = self.0.waiting.fetch_add(1, Ordering::Relaxed);
         let now = self.0.now_ms();
-        if before + 1 == MANY && now >= self.0.here_until.load(Ordering::Relaxed) {
-            self.0.came.store(now, Ordering::Relaxed);
+        if before + 1 == MANY_WAITING && now >= self.0.lasts_until.load(Ordering::Relaxed) {
+            self.0.began.store(now, Ordering::Relaxed);
         }
         Member(self.0.clone())
     }
 }
 
-/// One of those who wait.
+/// One waiting customer.
 struct Member(Arc<Seen>);
 
 impl Drop for Member {
     fn drop(&mut self) {
-        if self.0.waiting.fetch_sub(1, Ordering::Relaxed) >= MANY {
-            self.0.here_until.store(self.0.now_ms() + LINGERS_MS, Ordering::Relaxed);
+        if self.0.waiting.fetch_sub(1, Ordering::Relaxed) >= MANY_WAITING {
+            self.0.lasts_until.store(self.0.now_ms() + LASTS_MS, Ordering::Relaxed);
         }
     }
 }
@@ -111,14 +113,14 @@ impl Seen {
 
 struct Request {
     message: Arc<Message>,
-    /// The person who said it, by name, if the journal is to know.
+    /// The name of the person who sent it, if the journal is to know.
     from: Option<Box<str>>,
     answer: oneshot::Sender<Result<Accepted, Refused>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// It is safe, and on its way.
+    /// It is journalled and published.
     New,
     /// It came before, and had the same type and body.
     Repeat,
@@ -133,34 +135,35 @@ pub enum Refused {
 }
 
 impl Ingress {
-    /// The door, and the task that keeps it. In a flow of requests batches begin `apart`.
+    /// The ingress, and the task that runs it. While requests flow, batches begin `interval` interval.
     pub fn open(
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
         redeliveries: RedeliveryRecorder,
-        apart: Duration,
+        interval: Duration,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         (
             Self { requests, backpressure: Backpressure::default() },
-            run_ingress(store, broker, redeliveries, waiting, apart, stop),
+            run_ingress(store, broker, redeliveries, waiting, interval, stop),
         )
     }
 
-    /// Who is refused because something is away may send the same again: it is done once.
+    /// For a customer who waits for the answer. A caller refused because something is away may send the same again: it is
+    /// done once.
     pub async fn accept(&self, message: Message) -> Result<Accepted, Refused> {
         let _waits = self.backpressure.join();
         self.bring(message).await
     }
 
-    /// The same, said by a person whose name stays in the journal.
+    /// The same, from a person whose name stays in the journal.
     pub async fn accept_from(&self, message: Message, from: &str) -> Result<Accepted, Refused> {
         let _waits = self.backpressure.join();
         self.within(self.pass(message, Some(from.into()))).await
     }
 
-    /// Brought by a program, as from a queue: it may wait, and is none of the crowd.
+    /// From a program, as from a queue: it may wait, and causes no backpressure.
     pub async fn bring(&self, message: Message) -> Result<Accepted, Refused> {
         self.within(self.pass(message, None)).await
     }
@@ -191,13 +194,13 @@ async fn run_ingress(
     broker: Arc<dyn Broker>,
     redeliveries: RedeliveryRecorder,
     mut waiting: mpsc::Receiver<Request>,
-    apart: Duration,
+    interval: Duration,
     stop: CancellationToken,
 ) {
     let mut in_hand = FuturesUnordered::new();
     let (mut began, mut requests) = (Instant::now(), 0);
     loop {
-        let next = began + wait_after(requests, !in_hand.is_empty(), apart);
+        let next = began + wait_after(requests, !in_hand.is_empty(), interval);
         let batch = tokio::select! {
             biased;
             Some(()) = in_hand.next() => continue,
@@ -208,19 +211,19 @@ async fn run_ingress(
             break;
         }
         (began, requests) = (Instant::now(), batch.len());
-        in_hand.push(see_through(&*store, &*broker, &redeliveries, batch));
+        in_hand.push(answer(&*store, &*broker, &redeliveries, batch));
     }
     while in_hand.next().await.is_some() {}
 }
 
-/// How long after a batch of so many requests the next one begins.
-fn wait_after(requests: usize, still_in_hand: bool, apart: Duration) -> Duration {
-    let in_a_flow = if requests >= FLOW { apart } else { Duration::ZERO };
-    let beside_another = if still_in_hand { APART } else { Duration::ZERO };
+/// How long after a batch of this many requests the next one begins.
+fn wait_after(requests: usize, still_in_hand: bool, interval: Duration) -> Duration {
+    let in_a_flow = if requests >= FLOW { interval } else { Duration::ZERO };
+    let beside_another = if still_in_hand { BATCH_INTERVAL } else { Duration::ZERO };
     in_a_flow.max(beside_another)
 }
 
-/// Nothing is lost when this is dropped while it waits.
+/// Safe to cancel: requests stay in the channel.
 async fn gather(waiting: &mut mpsc::Receiver<Request>, not_before: Instant) -> Vec<Request> {
     if Instant::now() < not_before {
         tokio::time::sleep_until(not_before).await;
@@ -230,7 +233,7 @@ async fn gather(waiting: &mut mpsc::Receiver<Request>, not_before: Instant) -> V
     batch
 }
 
-async fn see_through(
+async fn answer(
     store: &dyn Store,
     broker: &dyn Broker,
     redeliveries: &RedeliveryRecorder,
@@ -241,7 +244,7 @@ async fn see_through(
         if answer == Ok(Accepted::Repeat) {
             redeliveries.repeated(Role::Gateway, &request.message);
         }
-        // Who does not wait for the answer any more will ask again under the same id.
+        // A caller that has stopped waiting will ask again under the same id.
         request.answer.send(answer).ok();
     }
 }
@@ -254,7 +257,7 @@ async fn let_in(store: &dyn Store, broker: &dyn Broker, batch: &[Request]) -> Ve
     let mut delays = Delays::new();
     let mut lost = false;
     loop {
-        // A broker that starts from the journal has what was let in before, whoever died before publishing it.
+        // A broker that starts from the journal has all that was accepted before, even if a process died before publishing it.
         match journal(store, batch, lost || !broker.starts_from_journal()).await {
             Ok((answers, said)) => {
                 if !said.is_empty() {
@@ -330,15 +333,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_who_comes_in_a_flow_waits_longer_and_nobody_who_comes_alone() {
-        let apart = Duration::from_millis(10);
+    fn a_batch_lingers_longer_while_requests_flow_and_a_lone_request_never_waits() {
+        let interval = Duration::from_millis(10);
         for (requests, in_hand, waits) in
             [(0, false, 0), (1, false, 0), (2, true, 2), (3, false, 10), (3, true, 10), (500, false, 10)]
         {
-            let found = wait_after(requests, in_hand, apart);
+            let found = wait_after(requests, in_hand, interval);
             assert_eq!(found.as_millis(), waits, "after {requests}, still in hand: {in_hand}");
         }
         assert_eq!(wait_after(500, false, Duration::ZERO), Duration::ZERO, "where a batch costs little");
-        assert_eq!(wait_after(500, true, Duration::ZERO), APART);
+        assert_eq!(wait_after(500, true, Duration::ZERO), BATCH_INTERVAL);
     }
 }

@@ -10,7 +10,7 @@ use store::Work;
 pub enum Part {
     /// A role at its queues.
     Worker(Role),
-    /// The HTTP door.
+    /// The HTTP side.
     Gateway,
     /// Deadlines, housekeeping, the import of dead letters, and the mock provider's courier.
     Timers,
@@ -18,7 +18,7 @@ pub enum Part {
 
 pub type Parts = BTreeSet<Part>;
 
-/// The roles that have queues, and where each sits.
+/// The roles that have queues, and which.
 pub const WORKERS: [(Role, &[Queue]); 8] = [
     // New checkouts come last, so that under overload accepted orders finish first.
     (Role::Order, &[Queue::Order, Queue::Intake]),
@@ -47,7 +47,7 @@ impl Part {
         }
     }
 
-    /// It stands with one foot in the mock world: it charges, sends, or brings the provider's events.
+    /// It touches the mock world: it charges, sends notices, or brings the provider's events.
     pub fn is_outside(self) -> bool {
         match self {
             Part::Worker(role) => matches!(role, Role::Provider | Role::Email | Role::Sms),

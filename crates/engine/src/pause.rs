@@ -1,4 +1,4 @@
-//! A paused role takes nothing, wherever it runs; its messages stay in their queue until somebody resumes it.
+//! A paused role takes nothing, wherever it runs; its messages stay in their queue until an operator resumes it.
 //!
 //! A pause is a row that every process looks at twice a second. Who paused what, and why, stays in the journal.
 
@@ -18,17 +18,17 @@ use crate::operator::Operator;
 /// A pause is in force everywhere well within a second.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Which roles rest. Clones share what they know.
+/// Which roles are paused. Clones share it.
 #[derive(Clone)]
 pub struct Paused(watch::Receiver<BTreeSet<Role>>);
 
 impl Paused {
-    /// For stations that nobody will ever pause.
+    /// For consumers that are never paused.
     pub fn never() -> Self {
         Self(watch::channel(BTreeSet::new()).1)
     }
 
-    /// What to hand to stations, and the task that keeps it true.
+    /// For consumers, and the task that keeps it up to date.
     pub fn watching(
         store: Arc<dyn Store>,
         stop: CancellationToken,
@@ -43,7 +43,7 @@ impl Paused {
 
     /// Ends once the role may work.
     pub(crate) async fn over(&self, role: Role) {
-        // Nobody looks any more: then nothing is known to be paused.
+        // The task has ended: then nothing is known to be paused.
         self.0.clone().wait_for(|paused| !paused.contains(&role)).await.ok();
     }
 
@@ -55,7 +55,7 @@ impl Paused {
     }
 }
 
-/// A step that would wait for a role that rests.
+/// A step that would wait for a paused role.
 #[derive(Debug, Serialize)]
 pub struct Waits {
     pub saga: String,
@@ -101,7 +101,7 @@ pub async fn pause(store: &dyn Store, role: Role, who: &Operator) -> Result<()> 
     write(store, PauseChange::Pause(pause), "role.pause", outcome).await
 }
 
-/// Lets it go on.
+/// Resumes it.
 pub async fn resume(store: &dyn Store, role: Role, who: &Operator) -> Result<()> {
     let Operator { by, why, .. } = who;
     let outcome = format!("{role} resumed by {by}: {why}");
@@ -140,7 +140,7 @@ async fn keep_looking(store: Arc<dyn Store>, tell: watch::Sender<BTreeSet<Role>>
                     changed
                 });
             }
-            // What was paused stays paused while nobody can tell.
+            // While the store cannot be asked, what was paused stays paused.
             Err(why) => tracing::debug!("pauses cannot be looked at: {why}"),
         }
         tokio::select! {

@@ -1,7 +1,7 @@
 //! What a message would cause, found out by the very workers that would decide on it, on the records as they are now.
 //! Nothing of it is kept: they decide over a look at the store that has no way to write.
 //!
-//! It goes as far as the first outside party. What a provider will answer nobody knows before it is asked.
+//! It goes as far as the first outside party. What a provider will answer is not known before it is asked.
 
 mod differ;
 mod looking;
@@ -27,7 +27,7 @@ pub use differ::edits;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Preview {
-    /// Why it would not be done, in the words of whoever refuses.
+    /// Why it would not be done, in the refusing worker's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
     /// What each worker would decide, in order.
@@ -38,7 +38,7 @@ pub struct Preview {
     pub money: Vec<Money>,
     /// What the customer would be sent.
     pub notices: Vec<Notice>,
-    /// What whoever listens would hear.
+    /// The facts that listeners would receive.
     pub facts: Vec<String>,
     pub deadlines: Vec<Deadline>,
     /// What could not be taken back afterwards.
@@ -96,14 +96,14 @@ pub struct Waiting {
     pub why: String,
 }
 
-/// The workers that decide, as they are in a process of ours.
+/// Tries a message out: the workers of this program decide on it, and nothing is written or sent.
 pub struct DryRun(Vec<Arc<dyn Handler>>);
 
-/// One order moves by less than this; only a defect goes on and on.
+/// No order needs this many steps; only a defect goes on and on.
 const STEPS_MAX: usize = 500;
 
 impl DryRun {
-    /// Who reaches out is left out: an adapter would do it.
+    /// Adapters are left out: they would reach the outside world.
     pub fn of(handlers: impl IntoIterator<Item = Arc<dyn Handler>>) -> Self {
         Self(handlers.into_iter().filter(|handler| !handler.reaches_out()).collect())
     }
@@ -185,7 +185,7 @@ impl Preview {
             Outcome::Alarm(why) => format!("alarm: {why}"),
             Outcome::Parked { code, why } => format!("dead letter {code}: {why}"),
         };
-        // Whatever follows, it was the first of them that somebody asked for. An alarm calls a person, and is done.
+        // The first message is the one that was asked for; its refusal counts. An alarm calls a person, and is done.
         let declined = matches!(settled.outcome, Outcome::Ignored(_) | Outcome::Parked { .. });
         if self.steps.is_empty() && declined {
             self.refused = Some(outcome.clone());

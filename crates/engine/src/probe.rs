@@ -1,7 +1,6 @@
-//! Tells whoever asks whether this process can work, and what it has done. It shows nothing of any order.
+//! Health, readiness and metrics of this process. None of it shows an order.
 //!
-//! Readiness is looked at when somebody asks, so that it is red while a dependency is away and green again
-//! without anybody's doing.
+//! Readiness is checked when it is asked for, so that it turns red while a dependency is away and green again by itself.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +21,7 @@ use crate::part::{Part, Parts, queues};
 
 /// A dependency that takes longer is as good as away.
 const WITHIN: Duration = Duration::from_secs(2);
-/// However often somebody asks, the database is asked this often.
+/// The database is asked at most this often, however often a probe comes.
 const KEPT: Duration = Duration::from_millis(500);
 
 pub struct Probe {
@@ -53,7 +52,7 @@ impl Probe {
     }
 
     pub async fn readiness(&self) -> Readiness {
-        // Whoever asks meanwhile waits for the same answer.
+        // Requests that come meanwhile wait for the same answer.
         let mut last = self.last.lock().await;
         if let Some((at, known)) = last.as_ref()
             && at.elapsed() < KEPT
@@ -93,7 +92,7 @@ impl Probe {
         page + &self.looked_up().await
     }
 
-    /// The part of the page that database and broker have to be asked for: seldom, however often the page is asked for.
+    /// The part of the page that needs the database and the broker: asked at intervals, however often the page is requested.
     async fn looked_up(&self) -> String {
         let mut last = self.last_looked_up.lock().await;
         if let Some((at, known)) = last.as_ref()
@@ -103,7 +102,7 @@ impl Probe {
         }
         let mut page = String::new();
         self.queues(&mut page).await;
-        // They are the same wherever they are asked for, and cost the database a look.
+        // They are the same in every process, and cost the database a query.
         if self.parts.contains(&Part::Timers) {
             if let Ok(vitals) = within(self.store.vitals()).await {
                 write_vitals(&mut page, vitals);
@@ -145,7 +144,7 @@ impl Dependency {
     }
 }
 
-/// The pages that are open to everybody.
+/// The pages that need no token.
 pub fn routes(probe: Arc<Probe>) -> Router {
     let metrics = Router::new().route("/metrics", get(show_metrics)).with_state(probe.clone());
     health_routes(probe).merge(metrics)

@@ -1,8 +1,8 @@
-//! What came again and had no effect, and what failed and was tried again: counted for each message of an order, for
-//! whoever reads its story.
+//! Counts, for each message of an order, how often it came again without effect and how often it failed and was retried. The
+//! story of the order shows it.
 //!
-//! It is told beside the work and never in its way: when much is told at once some of it is dropped, and a crash takes
-//! what was not written yet. The journal alone says what happened.
+//! Counting never delays work: under load some of it is dropped, and a crash loses what was not written yet. Only the
+//! journal says what happened.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,24 +14,27 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 const WAITING_MAX: usize = 10_000;
-/// One statement writes so many; the same message counts once.
+/// Rows that one statement writes; the same message is one row.
 const BATCH_MAX: usize = 1000;
 const EVERY: Duration = Duration::from_millis(500);
 /// A failure is recognised by its beginning.
 const WHY_CHARS_MAX: usize = 300;
 
-/// Where it is told. Clones tell the same.
+/// Takes the counts. Clones feed the same task.
 #[derive(Clone)]
 pub struct RedeliveryRecorder(Option<mpsc::Sender<RedeliveryStats>>);
 
 impl RedeliveryRecorder {
-    /// For those whose repeats nobody counts.
+    /// Counts nothing.
     pub fn off() -> Self {
         Self(None)
     }
 
-    /// Where to tell it, and the task that writes it down.
-    pub fn kept(store: Arc<dyn Store>, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send) {
+    /// The recorder, and the task that writes its counts to the store.
+    pub fn recording(
+        store: Arc<dyn Store>,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (tell, heard) = mpsc::channel(WAITING_MAX);
         (Self(Some(tell)), keep(store, heard, stop))
     }
@@ -52,7 +55,7 @@ impl RedeliveryRecorder {
         let id = message.id.clone();
         let mut stats = RedeliveryStats { role, id, order_id, repeats: 0, failures: 0, why: String::new() };
         what(&mut stats);
-        // Whoever works does not wait for it.
+        // A full channel drops it: work does not wait.
         tell.try_send(stats).ok();
     }
 }
@@ -68,7 +71,7 @@ async fn keep(store: Arc<dyn Store>, mut heard: mpsc::Receiver<RedeliveryStats>,
         if let Err(why) = store.add_redelivery_stats(&together(std::mem::take(&mut batch))).await {
             tracing::debug!("repeats are not counted: {why}");
         }
-        // What comes meanwhile goes together.
+        // What comes meanwhile is written together.
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
@@ -76,7 +79,7 @@ async fn keep(store: Arc<dyn Store>, mut heard: mpsc::Receiver<RedeliveryStats>,
     }
 }
 
-/// In key order, so that two processes do not wait for each other.
+/// In key order, so that two processes cannot deadlock.
 fn together(all: Vec<RedeliveryStats>) -> Vec<RedeliveryStats> {
     let mut sums: BTreeMap<(Role, MessageId), RedeliveryStats> = BTreeMap::new();
     for stats in all {

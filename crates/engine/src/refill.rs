@@ -1,5 +1,5 @@
-//! Gives a broker back what it lost: all that was said and never handled, by the journal, straight to its queues. What a
-//! row says that its role may not say is left where it is.
+//! Gives a broker back what it lost: the journal names all that was emitted and never handled, and it is published straight
+//! to its queues. What a row emits that its role may not say is left out.
 //!
 //! It changes no record, and ids make repeats harmless, so that it may run twice, and beside a running system.
 
@@ -13,7 +13,7 @@ use store::{Emitted, InFlight, Store};
 
 /// Published and confirmed together.
 const BATCH_MAX: usize = 500;
-/// A broker that takes nothing for so long is not there to be refilled.
+/// A broker that accepts nothing for this long cannot be refilled.
 const TRIES_MAX: u32 = 12;
 
 /// What is to be published, and how much is not believed.
@@ -25,7 +25,7 @@ pub struct Missing {
     pub unreadable: usize,
 }
 
-/// What was said before `age` ago and is not handled yet. What is younger is most likely on its way.
+/// What was emitted longer than `age` ago and is not handled yet. What is younger is most likely on its way.
 pub async fn missing(store: &dyn Store, age: Duration) -> Result<Missing> {
     let before = store.now().await?.unix_ms() - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
     let mut missing = Missing::default();
@@ -50,7 +50,7 @@ pub async fn missing(store: &dyn Store, age: Duration) -> Result<Missing> {
     Ok(missing)
 }
 
-/// Publishes all of it, in the order in which it was said; `done` hears how many have arrived.
+/// Publishes all of it, in the order in which it was emitted; `done` is called with how many have arrived.
 pub async fn publish(broker: &dyn Broker, missing: &[Emitted], mut done: impl FnMut(usize)) -> Result<()> {
     for batch in missing.chunks(BATCH_MAX) {
         let (mut delays, mut tries) = (Delays::new(), 0);

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::import::UNROUTED;
 
-/// A deadline that nobody handled for this long is published again.
+/// A deadline that was published and not handled for this long is published again.
 const AGAIN_AFTER_S: u64 = 30;
 const BATCH_MAX: usize = 500;
 

@@ -221,7 +221,7 @@ impl Chaos {
         let now = Instant::now();
         let wrong = lock(&self.faults).values().any(|until| *until > now) || !lock(&self.doomed).is_empty();
         if let Some(local_handlers) = &*lock(&self.local_handlers) {
-            local_handlers.apart(wrong);
+            local_handlers.switch_off(wrong);
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) fn refusal(fact: &Body) -> Option<String> {
     }
 }
 
-/// What would be asked of somebody outside.
+/// What would be asked of the outside world.
 pub(super) fn outside(preview: &mut Preview, ask: &Body) {
     let money = |ask: &str, amount, key: &str| Money { ask: ask.into(), amount, key: key.into() };
     match ask {

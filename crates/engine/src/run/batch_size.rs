@@ -1,46 +1,47 @@
-//! How many messages a role takes at once. A large batch costs least for each of them; but whoever is let in by the same
-//! process waits for its turn at the disk, and for a processor.
+//! How many messages a role takes at once. A large batch costs least per message; but it keeps the disk and a processor
+//! from the customers who wait for this process to accept their orders.
 
 use std::time::Duration;
 
 use crate::ingress::Backpressure;
 
-/// So long many customers at once are a rush: they are answered first, and what they bring is done when it is over. What
-/// lasts longer is no rush, and it must not leave more and more undone.
+/// For this long, many waiting customers are a rush: they are answered first, and their orders are worked on when it is
+/// over. What lasts longer is load, and must not pile up work.
 const RUSH: Duration = Duration::from_secs(10);
 
-/// The share of a portion that a role takes while many wait at the door.
-const IN_A_CROWD: usize = 4;
+/// The batch is this many times smaller while many requests wait at the ingress.
+const UNDER_BACKPRESSURE: usize = 4;
 
 #[derive(Clone)]
 pub struct BatchSize {
-    most: usize,
+    max: usize,
     backpressure: Backpressure,
-    in_a_rush: usize,
+    /// The batch is this many times smaller in a rush.
+    rush_divisor: usize,
 }
 
 impl BatchSize {
-    /// As much as there is, up to so much.
-    pub fn up_to(most: usize) -> Self {
-        Self::beside(Backpressure::default(), most, IN_A_CROWD)
+    /// At most `max`, whatever waits at the ingress.
+    pub fn up_to(max: usize) -> Self {
+        Self::under(Backpressure::default(), max, UNDER_BACKPRESSURE)
     }
 
-    /// A quarter of that while there is a crowd, and a share of it in a rush.
-    pub fn beside(backpressure: Backpressure, most: usize, in_a_rush: usize) -> Self {
-        Self { most, backpressure, in_a_rush }
+    /// At most `max`; a quarter of it under backpressure, and its `rush_divisor`th part in a rush.
+    pub fn under(backpressure: Backpressure, max: usize, rush_divisor: usize) -> Self {
+        Self { max, backpressure, rush_divisor }
     }
 
     pub(super) fn next(&self) -> usize {
-        self.portion(self.backpressure.here_for())
+        self.size(self.backpressure.since())
     }
 
-    fn portion(&self, crowd_for: Option<Duration>) -> usize {
-        let share = match crowd_for {
+    fn size(&self, waiting_for: Option<Duration>) -> usize {
+        let divisor = match waiting_for {
             None => 1,
-            Some(rush) if rush < RUSH => self.in_a_rush,
-            Some(_) => IN_A_CROWD,
+            Some(rush) if rush < RUSH => self.rush_divisor,
+            Some(_) => UNDER_BACKPRESSURE,
         };
-        (self.most / share).max(1)
+        (self.max / divisor).max(1)
     }
 }
 
@@ -50,16 +51,16 @@ mod tests {
 
     #[test]
     fn a_rush_is_let_in_first_and_a_crowd_that_stays_is_not() {
-        let batch_size = BatchSize::beside(Backpressure::default(), 256, 16);
-        assert_eq!(batch_size.portion(None), 256);
-        assert_eq!(batch_size.portion(Some(Duration::ZERO)), 16);
-        assert_eq!(batch_size.portion(Some(RUSH - Duration::from_millis(1))), 16);
-        assert_eq!(batch_size.portion(Some(RUSH)), 64);
+        let batch_size = BatchSize::under(Backpressure::default(), 256, 16);
+        assert_eq!(batch_size.size(None), 256);
+        assert_eq!(batch_size.size(Some(Duration::ZERO)), 16);
+        assert_eq!(batch_size.size(Some(RUSH - Duration::from_millis(1))), 16);
+        assert_eq!(batch_size.size(Some(RUSH)), 64);
     }
 
     #[test]
-    fn nobody_asks_for_nothing() {
+    fn at_least_one_message_is_taken() {
         assert_eq!(BatchSize::up_to(0).next(), 1);
-        assert_eq!(BatchSize::beside(Backpressure::default(), 8, 16).portion(Some(Duration::ZERO)), 1);
+        assert_eq!(BatchSize::under(Backpressure::default(), 8, 16).size(Some(Duration::ZERO)), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Who sits at a station: a pure worker that decides, or an adapter that reaches out. Both leave the rest to the loop.
+//! What a role does with its messages: a pure worker decides on them, an adapter reaches out. The loop does the rest.
 
 use std::sync::Arc;
 
@@ -8,9 +8,49 @@ use contract::{Contention, Message, Need, PrefetchHint, Records, Role, Time, Wor
 use store::batch::{self, Settled};
 use store::{SavedRecord, Transaction};
 
-use super::{BatchError, Handler, Reached, UnitOfWork};
+use super::BatchError;
 
-/// A pure worker at its station.
+/// What a role does with the messages of a batch that it has not handled before.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    fn role(&self) -> Role;
+
+    fn reaches_out(&self) -> bool;
+
+    /// The records that it will likely need next.
+    fn prefetch(&self, _hint: PrefetchHint<'_>) -> Vec<Need> {
+        Vec::new()
+    }
+
+    /// What has to happen outside, before and apart from the transaction.
+    async fn reach_out(&self, fresh: &[Arc<Message>]) -> Result<Reached, BatchError>;
+
+    /// Begins the role's part in one transaction.
+    fn unit(&self) -> Box<dyn UnitOfWork + '_>;
+}
+
+/// A role's part in one transaction. Each decision sees the ones before it.
+#[async_trait]
+pub trait UnitOfWork: Send {
+    /// Whether this message can be handled inline, in the transaction that emits it.
+    fn takes(&self, message: &Message) -> bool;
+
+    async fn settle(
+        &mut self,
+        transaction: &mut dyn Transaction,
+        reached: Reached,
+        fresh: &[Arc<Message>],
+        now: Time,
+    ) -> Result<Vec<Settled>, BatchError>;
+
+    /// The records that are to be written.
+    fn changed(self: Box<Self>) -> Vec<SavedRecord>;
+}
+
+/// What came back from outside, message by message.
+pub type Reached = Vec<adapters::Done>;
+
+/// A pure worker as a handler.
 pub struct WorkerHandler<W>(pub W);
 
 #[async_trait]
@@ -44,7 +84,7 @@ struct WorkerUnit<'a, W: Worker> {
 
 #[async_trait]
 impl<W: Worker> UnitOfWork for WorkerUnit<'_, W> {
-    /// What many want is looked at once: later records could tell of changes that those looked at before do not have.
+    /// Hot rows are loaded once in a transaction: a second load could show changes that the first one did not.
     fn takes(&self, message: &Message) -> bool {
         let often = |need: &contract::Need| need.table.contention() == Contention::Often;
         self.records.is_empty() || !self.worker.needs(message).iter().any(often)
@@ -76,7 +116,7 @@ impl<W: Worker> UnitOfWork for WorkerUnit<'_, W> {
     }
 }
 
-/// An adapter at its station.
+/// An adapter as a handler.
 pub struct AdapterHandler<A>(pub A);
 
 #[async_trait]

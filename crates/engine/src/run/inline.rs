@@ -1,9 +1,9 @@
-//! What is said to a worker that sits in the same process is handled on the spot: in the same transaction, without
-//! a queue in between.
+//! Inline dispatch: what a batch emits for a worker of the same process is handled in the same transaction, without a queue
+//! in between.
 //!
-//! The journal gets the same rows as ever: who said it to which queue, and who handled it. Both become true at once,
-//! so that it is never in flight and nobody publishes it. What cannot be done on the spot goes by its queue: to
-//! roles that reach out, that rest, or that sit elsewhere, and all of it once a batch failed with its follow-ups.
+//! The journal gets the same rows as ever: who emitted it to which queue, and who handled it. Both are committed at once,
+//! so that the message is never in flight and is not published. The rest goes by its queue: to roles that reach out, that
+//! are paused or that run elsewhere; and all of it, once a batch failed together with its follow-ups.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,35 +19,35 @@ use super::{BatchError, Handler, Reached, UnitOfWork};
 use crate::fail;
 use crate::pause::Paused;
 
-/// The workers of one process, who decide one batch at a time: what one of them changes, the next one sees.
+/// The workers of one process. They decide one batch at a time, so that each batch sees what the one before it changed.
 #[derive(Default)]
 pub struct LocalHandlers {
     handlers: Vec<Arc<dyn Handler>>,
-    turn: Mutex<()>,
-    /// For now, everything goes by its queue.
-    apart: AtomicBool,
+    deciding: Mutex<()>,
+    /// Inline dispatch is off: everything goes by its queue.
+    off: AtomicBool,
 }
 
 impl LocalHandlers {
-    /// Those of them that decide; who reaches out keeps nobody waiting.
+    /// Those of the handlers that decide. An adapter is never dispatched to inline: it would hold the transaction open.
     pub fn of(handlers: impl IntoIterator<Item = Arc<dyn Handler>>) -> Arc<Self> {
         let handlers = handlers.into_iter().filter(|handler| !handler.reaches_out()).collect();
         Arc::new(Self { handlers, ..Self::default() })
     }
 
-    /// For a station whose messages all go by their queues.
+    /// For a consumer whose messages all go by their queues.
     pub fn none() -> Arc<Self> {
         Self::of([])
     }
 
-    /// From now on all that is said goes by its queue, or no more so.
-    pub fn apart(&self, apart: bool) {
-        self.apart.store(apart, Ordering::Relaxed);
+    /// Switches inline dispatch off, or on again.
+    pub fn switch_off(&self, off: bool) {
+        self.off.store(off, Ordering::Relaxed);
     }
 
-    /// What they will likely look at because of these messages, whichever of them begins.
+    /// The records that these messages will likely make the workers load.
     pub(super) fn prefetch(&self, paused: &Paused, fresh: &[Arc<Message>]) -> Vec<Need> {
-        if self.apart.load(Ordering::Relaxed) {
+        if self.off.load(Ordering::Relaxed) {
             return Vec::new();
         }
         let here: Vec<_> = self.handlers.iter().filter(|handler| !paused.rests(handler.role())).collect();
@@ -55,47 +55,48 @@ impl LocalHandlers {
         hints.flat_map(|hint| here.iter().flat_map(move |handler| handler.prefetch(hint))).collect()
     }
 
-    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().await
+    /// Held while a batch decides.
+    pub(super) async fn lock(&self) -> MutexGuard<'_, ()> {
+        self.deciding.lock().await
     }
 
     fn at(&self, role: Role) -> Option<&dyn Handler> {
-        if self.apart.load(Ordering::Relaxed) {
+        if self.off.load(Ordering::Relaxed) {
             return None;
         }
         self.handlers.iter().map(|handler| &**handler).find(|handler| handler.role() == role)
     }
 }
 
-/// How far one batch may go on by itself. A checkout takes seven steps between two waits, so that this is met by
-/// mistake only; past it, the queues go on.
+/// How many messages one batch may handle inline. A checkout takes seven steps between two waits, so that only a defect
+/// gets here; past it, messages go by their queues.
 const SETTLED_MAX: usize = 20_000;
 
-/// All that is decided in one transaction.
+/// All that is decided in one transaction: the batch, and what follows from it inline.
 pub(super) struct BatchUnit<'a> {
     local_handlers: &'a LocalHandlers,
     paused: &'a Paused,
     now: Time,
     units: BTreeMap<Role, Box<dyn UnitOfWork + 'a>>,
     settled: Vec<Entry>,
-    said: Vec<Emitted>,
+    outbox: Vec<Emitted>,
 }
 
 /// One decision, and where its message came from.
 pub(super) struct Entry {
     pub(super) role: Role,
-    /// The queue that it was handled ahead of; `None` for those of the batch, which came out of theirs.
+    /// The queue that it would have gone to; `None` for the messages of the batch, which came out of theirs.
     pub(super) ahead_of: Option<Queue>,
     pub(super) settled: Settled,
 }
 
-/// What a sitting came to.
+/// What a unit came to.
 pub(super) struct BatchResult {
     pub(super) entries: Vec<Entry>,
     pub(super) records: Vec<SavedRecord>,
-    /// What is left to be published.
-    pub(super) said: Vec<Emitted>,
-    /// Who took part.
+    /// To be published.
+    pub(super) outbox: Vec<Emitted>,
+    /// The roles that took part.
     pub(super) roles: Vec<Role>,
 }
 
@@ -103,7 +104,7 @@ type FollowUps = BTreeMap<Queue, Vec<Arc<Message>>>;
 
 impl<'a> BatchUnit<'a> {
     pub(super) fn new(local_handlers: &'a LocalHandlers, paused: &'a Paused, now: Time) -> Self {
-        Self { local_handlers, paused, now, units: BTreeMap::new(), settled: Vec::new(), said: Vec::new() }
+        Self { local_handlers, paused, now, units: BTreeMap::new(), settled: Vec::new(), outbox: Vec::new() }
     }
 
     /// The batch itself.
@@ -121,7 +122,7 @@ impl<'a> BatchUnit<'a> {
         Ok(())
     }
 
-    /// What follows from it here, and what follows from that.
+    /// Handles what the batch emitted for local workers, and what that emits, until nothing is left.
     pub(super) async fn follow_up(&mut self, transaction: &mut dyn Transaction) -> Result<(), BatchError> {
         let mut looked_at = 0;
         while looked_at < self.settled.len() {
@@ -132,7 +133,7 @@ impl<'a> BatchUnit<'a> {
                 fail::point("taken", role);
                 fail::at_poison(&messages);
                 METRICS.batch(role, messages.len());
-                let unit = self.units.get_mut(&role).expect("it was asked whether it takes them");
+                let unit = self.units.get_mut(&role).expect("follow_ups asked it");
                 let settled = unit.settle(transaction, Reached::new(), &messages, self.now).await?;
                 let entry = |settled| Entry { role, ahead_of: Some(queue), settled };
                 self.settled.extend(settled.into_iter().map(entry));
@@ -141,18 +142,18 @@ impl<'a> BatchUnit<'a> {
         Ok(())
     }
 
-    /// Everything goes by its queue.
+    /// Nothing is handled inline: all that was emitted goes by its queue.
     pub(super) fn leave_to_queues(&mut self) {
-        self.said.extend(self.settled.iter().flat_map(|entry| entry.settled.said.iter().cloned()));
+        self.outbox.extend(self.settled.iter().flat_map(|entry| entry.settled.said.iter().cloned()));
     }
 
     pub(super) fn end(self) -> BatchResult {
         let roles = self.units.keys().copied().collect();
         let records = self.units.into_values().flat_map(|unit| unit.changed()).collect();
-        BatchResult { entries: self.settled, records, said: self.said, roles }
+        BatchResult { entries: self.settled, records, outbox: self.outbox, roles }
     }
 
-    /// Takes what was said since then out of the publisher's hands, as far as somebody here takes it.
+    /// What was emitted since then and a local worker takes, by queue. The rest is added to the outbox.
     fn follow_ups(&mut self, since: usize) -> FollowUps {
         let mut next = FollowUps::new();
         let full = self.settled.len() >= SETTLED_MAX;
@@ -165,7 +166,7 @@ impl<'a> BatchUnit<'a> {
                     next.entry(queue).or_default().push(message.clone());
                 }
                 if !elsewhere.is_empty() || message.body.kind() != Kind::Command {
-                    self.said.push(Emitted { message, queues: elsewhere });
+                    self.outbox.push(Emitted { message, queues: elsewhere });
                 }
             }
         }

@@ -1,15 +1,15 @@
-//! What somebody said may have led to more, on the spot and in the same transaction; if he died before he published
-//! it, all of that is owed.
+//! What a handled message emitted may have been handled inline, and have emitted more. If the process died before it
+//! published, what is still owed stands at the ends of that chain.
 
 use std::collections::{BTreeMap, HashMap};
 
 use contract::{Kind, MessageId, Role};
 use store::{Emitted, Error, Handled, Transaction, believed};
 
-/// Generations of follow-ups that are gone through. An order's whole story has fewer.
+/// How many generations of follow-ups are walked through. The whole story of an order has fewer.
 const GENERATIONS_MAX: usize = 100;
 
-/// What has to be said again: of what was handled since, what was said then, and so on; of the rest, itself.
+/// What has to be published again: a message that was not handled yet, itself; one that was, what it emitted, and so on.
 pub(crate) async fn still_owed(
     transaction: &mut dyn Transaction,
     mut said: Vec<Emitted>,
@@ -30,7 +30,7 @@ pub(crate) async fn still_owed(
                     None => unhandled.push(queue),
                 }
             }
-            // A fact is also for listeners, who may not have heard it.
+            // A fact is also for listeners outside, which may not have received it.
             if !unhandled.is_empty() || message.body.kind() != Kind::Command {
                 owed.push(Emitted { message, queues: unhandled });
             }

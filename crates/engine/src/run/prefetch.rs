@@ -1,5 +1,4 @@
-//! What a sitting will look at step by step is asked for at once, as far as it can be foreseen: on a server each look is a
-//! question and its way there and back.
+//! Loads in one round trip what a batch will need step by step, as far as that can be foreseen.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,27 +8,27 @@ use store::{Changes, Error, Handled, Keeping, Loaded, Transaction};
 
 pub(super) struct PrefetchingTransaction {
     transaction: Box<dyn Transaction>,
-    /// What was not looked at yet; asked for with whatever is needed first.
-    prefetched: Vec<Need>,
-    /// What was found, or is not there, before anybody needed it.
-    looked: HashMap<Need, Option<Loaded>>,
+    /// Not loaded yet; loaded together with what is needed first.
+    foreseen: Vec<Need>,
+    /// Loaded before it was needed; `None`: there is no such record.
+    prefetched: HashMap<Need, Option<Loaded>>,
 }
 
 impl PrefetchingTransaction {
-    pub(super) fn of(transaction: Box<dyn Transaction>, prefetched: Vec<Need>) -> Self {
-        Self { transaction, prefetched, looked: HashMap::new() }
+    pub(super) fn of(transaction: Box<dyn Transaction>, foreseen: Vec<Need>) -> Self {
+        Self { transaction, foreseen, prefetched: HashMap::new() }
     }
 
-    fn needed_as_well(&mut self, needs: &[Need]) -> Vec<Need> {
+    fn with_foreseen(&mut self, needs: &[Need]) -> Vec<Need> {
         let mut known: HashSet<&Need> = needs.iter().collect();
         let mut all = needs.to_vec();
-        for need in &self.prefetched {
+        for need in &self.foreseen {
             if known.insert(need) {
                 all.push(need.clone());
-                self.looked.insert(need.clone(), None);
+                self.prefetched.insert(need.clone(), None);
             }
         }
-        self.prefetched = Vec::new();
+        self.foreseen = Vec::new();
         all
     }
 }
@@ -43,7 +42,7 @@ impl Transaction for PrefetchingTransaction {
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
         let (mut loaded, mut rest) = (Vec::new(), Vec::new());
         for need in needs {
-            match self.looked.remove(need) {
+            match self.prefetched.remove(need) {
                 Some(found) => loaded.extend(found),
                 None => rest.push(need.clone()),
             }
@@ -51,9 +50,9 @@ impl Transaction for PrefetchingTransaction {
         if rest.is_empty() {
             return Ok(loaded);
         }
-        let asked = self.needed_as_well(&rest);
+        let asked = self.with_foreseen(&rest);
         for found in self.transaction.load(&asked).await? {
-            match self.looked.get_mut(&found.need) {
+            match self.prefetched.get_mut(&found.need) {
                 Some(place) => *place = Some(found),
                 None => loaded.push(found),
             }
@@ -74,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    /// Where every order but those called "no…" is.
+    /// Has every order but those called "no…".
     struct Orders(Arc<Mutex<Vec<Vec<String>>>>);
 
     #[async_trait]
@@ -95,17 +94,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_asks_gets_what_he_asked_for_and_nobody_is_asked_twice() {
+    async fn each_load_gets_what_it_asked_for_and_no_record_is_loaded_twice() {
         let orders = |ids: &[&str]| ids.iter().map(|id| Need::of(Table::Orders, id)).collect::<Vec<_>>();
         let asked = Arc::<Mutex<Vec<Vec<String>>>>::default();
-        let prefetched = orders(&["a", "b", "none", "b"]);
-        let mut ahead = PrefetchingTransaction::of(Box::new(Orders(asked.clone())), prefetched);
+        let foreseen = orders(&["a", "b", "none", "b"]);
+        let mut ahead = PrefetchingTransaction::of(Box::new(Orders(asked.clone())), foreseen);
         let mut found = Vec::new();
-        for needs in [&["a", "nobody"][..], &["b", "none"], &["c", "no"]] {
+        for needs in [&["a", "nothing"][..], &["b", "none"], &["c", "no"]] {
             let loaded = ahead.load(&orders(needs)).await.unwrap();
             found.push(loaded.into_iter().map(|one| one.need.id).collect::<Vec<_>>());
         }
         assert_eq!(found, [["a"], ["b"], ["c"]]);
-        assert_eq!(*asked.lock().unwrap(), [&["a", "nobody", "b", "none"][..], &["c", "no"]]);
+        assert_eq!(*asked.lock().unwrap(), [&["a", "nothing", "b", "none"][..], &["c", "no"]]);
     }
 }

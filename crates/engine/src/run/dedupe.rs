@@ -1,4 +1,4 @@
-//! A batch as it was taken: what is new, what came again, and what bears another's name.
+//! Sorts a batch by what the journal knows: what is new, what came again, and what bears the id of another message.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,43 +8,67 @@ use contract::{Body, Message, MessageId, Role, Submit, Time};
 use store::batch;
 use store::{DeadChange, DeadLetter, Emitted, Error, Handled, Transaction};
 
+use super::still_owed;
+
 /// A batch, by what is to be done about each message.
-pub(super) struct Sorted {
+pub(super) struct Deduped {
+    /// The database's time at which this was asked.
+    pub(super) now: Time,
     pub(super) fresh: Vec<Arc<Message>>,
-    /// Emitted before, and perhaps never published.
+    /// Emitted by an earlier handling, and perhaps never published.
     pub(super) owed: Vec<Emitted>,
     /// Another message under a known id.
     pub(super) reused: Vec<DeadChange>,
     /// Those that were handled before, or stand in the batch already.
     pub(super) repeats: Vec<Arc<Message>>,
-    /// Of those, checkouts whose sender may want to be answered elsewhere.
-    pub(super) elsewhere: Vec<Arc<Message>>,
 }
 
-pub(super) fn sort(deliveries: &[Delivery], handled: Vec<Handled>, answer_lost: bool, now: Time) -> Sorted {
+/// Asks the journal which of these messages the role has handled. `answer_lost`: an earlier attempt may have committed.
+pub(super) async fn dedupe(
+    transaction: &mut dyn Transaction,
+    role: Role,
+    deliveries: &[Delivery],
+    answer_lost: bool,
+) -> Result<Deduped, Error> {
+    let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.message.id.clone()).collect();
+    let (now, handled) = transaction.handled(role, &ids).await?;
+    let (mut batch, answered_elsewhere) = sort(deliveries, handled, answer_lost, now);
+    batch.owed = still_owed(transaction, batch.owed).await?;
+    batch.fresh.extend(not_handled(transaction, role, answered_elsewhere).await?);
+    Ok(batch)
+}
+
+/// The batch, and the checkouts that were handled before but whose sender may want to be answered at another queue.
+fn sort(
+    deliveries: &[Delivery],
+    handled: Vec<Handled>,
+    answer_lost: bool,
+    now: Time,
+) -> (Deduped, Vec<Arc<Message>>) {
     let mut known: HashMap<MessageId, Handled> = handled.into_iter().map(|h| (h.id.clone(), h)).collect();
-    let mut sorted = Sorted {
+    let mut sorted = Deduped {
+        now,
         fresh: Vec::with_capacity(deliveries.len()),
         owed: Vec::new(),
         reused: Vec::new(),
         repeats: Vec::new(),
-        elsewhere: Vec::new(),
     };
+    let mut elsewhere = Vec::new();
     let mut seen: HashMap<&MessageId, &Arc<Message>> = HashMap::with_capacity(deliveries.len());
     for delivery in deliveries {
         let message = &delivery.message;
         let reused = match (known.get_mut(&message.id), seen.get(&message.id)) {
             (Some(before), _) if before.hash == message.hash() => {
-                // Only a delivery whose first handling may have died half-way owes what was said then.
+                // Only if the first handling may have died before it published is its outbox still owed.
                 if delivery.redelivered || delivery.attempt > 0 || answer_lost {
                     sorted.owed.append(&mut before.said);
                 }
-                sorted.elsewhere.extend(asked_anew(delivery));
+                elsewhere.extend(asked_anew(delivery));
                 sorted.repeats.push(message.clone());
                 false
             }
             (None, Some(before)) if before.hash() == message.hash() => {
-                sorted.elsewhere.extend(asked_anew(delivery));
+                elsewhere.extend(asked_anew(delivery));
                 sorted.repeats.push(message.clone());
                 false
             }
@@ -64,11 +88,11 @@ pub(super) fn sort(deliveries: &[Delivery], handled: Vec<Handled>, answer_lost: 
             sorted.reused.push(DeadChange::Park(reused_letter(letter, message)));
         }
     }
-    sorted
+    (sorted, elsewhere)
 }
 
-/// A checkout sent again under its id may name another queue to be answered at. That much of it may be new, and is handled
-/// under an id of its own; the order worker knows whom it has answered.
+/// A checkout sent again under its id may name another queue for the answer. That part may be new, and is handled under an
+/// id of its own; the order worker knows which queues it has answered.
 fn asked_anew(delivery: &Delivery) -> Option<Arc<Message>> {
     let Body::Submit(Submit { order_id, reply_to: Some(reply_to), .. }) = &delivery.message.body else {
         return None;
@@ -84,8 +108,8 @@ fn asked_anew(delivery: &Delivery) -> Option<Arc<Message>> {
     Some(Arc::new(Message::new(again, *at, body.clone()).said_by(*by)))
 }
 
-/// Of these the ones that are new to the role, each once.
-pub(super) async fn not_handled(
+/// Those that the role has not handled, each once.
+async fn not_handled(
     transaction: &mut dyn Transaction,
     role: Role,
     mut messages: Vec<Arc<Message>>,

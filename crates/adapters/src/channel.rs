@@ -1,7 +1,7 @@
-//! A notice goes over a channel under a key, and handing it over twice under one key is handing it over once.
+//! A notice goes over a channel under a key, and sending it twice under one key sends it once.
 //!
-//! `Channel` is the seam. Its promise: after `Ok` the notice is out of our hands; after `Unavailable` it may be,
-//! so it comes again under the same key, and the receiver still gets one.
+//! `Channel` is the seam. Its promise: after `Ok` the notice is sent; after `Unavailable` it may have been, so it is
+//! sent again under the same key, and the receiver still gets one.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use contract::{Body, Message, OrderId, Outcome, Role};
 
 use super::{Done, Failure};
 
-/// Each answer stands where its notice stood.
+/// The answers are in the order of the notices.
 #[async_trait]
 pub trait Channel: Send + Sync + 'static {
     async fn hand_over(&self, notices: &[Notice<'_>]) -> Vec<Result<(), Failure>>;
 }
 
-/// What one customer is to read. `to` is personal data: nothing logs it unmasked, so it has no `Debug`.
+/// What one customer is to read. `to` is personal data: no log shows it unmasked, so the type has no `Debug`.
 #[derive(Clone, Copy)]
 pub struct Notice<'a> {
     pub order_id: OrderId,
@@ -27,8 +27,8 @@ pub struct Notice<'a> {
     pub text: &'a str,
 }
 
-/// `a***@example.org`, `+49*****67`: enough to recognise one's own, too little to write to. The number of
-/// stars says nothing.
+/// `a***@example.org`, `+49*****67`: enough to recognise one's own address, too little to write to. The number of
+/// stars is always the same.
 pub fn masked(address: &str) -> String {
     let count = address.chars().count();
     let first = |n: usize| address.chars().take(n).collect::<String>();

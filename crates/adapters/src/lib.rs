@@ -1,7 +1,8 @@
-//! An adapter asks something outside to act, under a key that makes asking twice harmless, and says what came of it.
+//! An adapter asks an outside party to act, under a key that makes asking twice harmless, and reports what came of
+//! it.
 //!
-//! The call is made before the adapter's transaction and is not part of it: what was done outside stays done
-//! when we die in between, and is asked for again under the same key.
+//! The call is made before the adapter's transaction and is not part of it: if the process dies in between, what was
+//! done outside stays done, and is asked for again under the same key.
 
 pub mod channel;
 pub mod email;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use contract::{Body, Message, Outcome, Role};
 
-/// What the world outside answered to one message.
+/// The outside party's answer to one message.
 #[derive(Clone, Debug)]
 pub struct Done {
     pub outcome: Outcome,
@@ -23,10 +24,10 @@ pub struct Done {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// It cannot be reached: nothing is known, everything is asked again later.
+    /// It cannot be reached: the result is unknown, and everything is asked again later.
     #[error("{0} is not available: {1}")]
     Unavailable(&'static str, String),
-    /// This one message makes it fail.
+    /// It fails because of this one message.
     #[error("{0} refused: {1}")]
     Refused(&'static str, String),
 }

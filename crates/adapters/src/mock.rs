@@ -1,9 +1,8 @@
-//! The mock world remembers, in books of its own: nothing it charged, told or sent is forgotten by a restart.
+//! The mock world remembers, in books of its own: a restart forgets nothing that it charged, told or sent.
 //!
-//! It stands for everybody outside: the payment provider, the customers' mailboxes and their phones. Whether
-//! money moves is decided by `rules`, which touch nothing; a simulation plays by them on `books` in memory, and
-//! `ledger` on a `shelf`. A shelf commits before, and apart from, the transaction of whoever asked, as a real
-//! provider would.
+//! It stands for all outside parties: the payment provider, the customers' mailboxes and their phones. Whether money
+//! moves is decided by `rules`, which do no I/O; a simulation applies them to `books` in memory, and `ledger` to a
+//! `storage`. A storage commits before, and apart from, the caller's transaction, as a real provider would.
 
 pub mod audit;
 pub mod books;
@@ -42,15 +41,15 @@ pub struct MockWorld {
     settings: Settings,
     clock: Clock,
     storage: Box<dyn MockStorage>,
-    /// Rings when an event was booked that a courier has to bring.
+    /// Notified when an event was booked that a courier has to deliver.
     booked: Notify,
 }
 
-/// The world outside has a clock of its own. A test turns its hands.
+/// The outside world has a clock of its own. A test sets it.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
 impl MockWorld {
-    /// The file and its directory are made if they are not there.
+    /// Creates the file and its directory if they do not exist.
     pub async fn open(path: &Path, settings: Settings) -> Result<Arc<Self>, Failure> {
         Self::open_at(path, settings, Arc::new(wall_clock)).await
     }
@@ -64,8 +63,8 @@ impl MockWorld {
         Ok(Self::with(Box::new(storage), settings, clock))
     }
 
-    /// In the schema `world` of that database, or in `…_world` where the address names a schema: any number of
-    /// processes share it. It is made when it is first used, and a database that is away is so until then.
+    /// In the schema `world` of that database, or in `…_world` where the URL names a schema: any number of processes
+    /// share it. It is created and connected to when it is first used.
     pub fn on_postgres(url: &str, settings: Settings) -> Result<Arc<Self>, Failure> {
         Self::on_postgres_at(url, settings, Arc::new(wall_clock))
     }
@@ -83,7 +82,7 @@ impl MockWorld {
         (self.clock)()
     }
 
-    /// After this nothing of ours is open there any more.
+    /// Closes all connections.
     pub async fn close(&self) {
         self.storage.close().await;
     }

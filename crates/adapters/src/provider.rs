@@ -1,10 +1,10 @@
-//! Money moves at the provider only under a key, and what became of it comes back as the provider's own event.
+//! Money moves at the provider only under a key, and the result comes back as the provider's own event.
 //!
 //! `PaymentProvider` is the seam. Its promise:
 //!
-//! * Asking again under a key that was used before moves nothing again; it answers as it did before.
-//! * [`Answer::Accepted`] means: whatever comes of it will be told by an event, or at least to a query.
-//! * `Unavailable` means that nothing is known: it may have happened. `Refused` means that it did not.
+//! * Asking again under a used key moves nothing again; it answers as it did before.
+//! * [`Answer::Accepted`] means: the result will be told by an event, or at least to a query.
+//! * `Unavailable` means that the result is unknown: it may have happened. `Refused` means that it did not.
 
 #![allow(clippy::enum_variant_names)] // the messages of an inbox keep their own names
 
@@ -18,14 +18,14 @@ use contract::{
 
 use super::{Adapter, Done, Failure};
 
-/// Each answer stands where its ask stood.
+/// The answers are in the order of the asks.
 #[async_trait]
 pub trait PaymentProvider: Send + Sync + 'static {
     async fn charge(&self, asks: &[&ProviderCharge]) -> Vec<Result<Answer, Failure>>;
 
     async fn refund(&self, asks: &[&ProviderRefund]) -> Vec<Result<Answer, Failure>>;
 
-    /// Events from outside were believed, and told of this. A provider that keeps books of its own knows it.
+    /// Trusted events from outside told of this. A provider that keeps books of its own already knows it.
     async fn told(&self, news: &[&ProviderTold]) -> Vec<Result<(), Failure>> {
         news.iter().map(|_| Ok(())).collect()
     }
@@ -36,9 +36,9 @@ pub trait PaymentProvider: Send + Sync + 'static {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It was heard; events come later, by another way.
+    /// It was received; events come later, by another way.
     Accepted,
-    /// It has come to an end, and these say how. A provider may well say a thing more than once.
+    /// It is finished, with these results. A provider may tell a result more than once.
     Told(Vec<ProviderEvent>),
 }
 
@@ -52,9 +52,9 @@ pub struct ProviderAdapter<P: ?Sized>(pub Arc<P>);
 impl<P: PaymentProvider + ?Sized> Adapter for ProviderAdapter<P> {
     const ROLE: Role = Role::Provider;
 
-    /// What was told from outside goes first, so that nothing is charged that is paid already; then charges, and questions
-    /// last. Nobody can tell: a refund names a transaction that only an earlier answer gave, and a question is answered as
-    /// late as possible.
+    /// What was told from outside goes first, so that nothing is charged that is already paid; then charges and
+    /// refunds, queries last. This order changes no answer: a refund names a transaction that only an earlier answer
+    /// gave, and a query is answered as late as possible.
     async fn perform(&self, batch: &[Arc<Message>]) -> Vec<Result<Done, Failure>> {
         let (mut news, mut charges, mut refunds, mut queries) = (vec![], vec![], vec![], vec![]);
         for message in batch {
@@ -102,7 +102,7 @@ fn answered(ask: &ProviderQuery, charge: ChargeStanding) -> Done {
     Done { outcome: Outcome::Done("answered"), send: vec![Body::ProviderAnswer(answer)] }
 }
 
-/// A provider that answers less than it was asked breaks its promise; asking again is safe.
+/// A provider that returns fewer answers than asks breaks its promise; asking again is safe.
 fn unanswered<T>() -> Result<T, Failure> {
     Err(Failure::Unavailable("the payment provider", "it left an ask without an answer".into()))
 }

@@ -1,4 +1,4 @@
-//! Every text message is handed over by its key, so that a crash between handing over and noting it sends no second one.
+//! Every text message is sent under its key, so that a crash between sending it and recording it sends no second one.
 
 use std::sync::Arc;
 

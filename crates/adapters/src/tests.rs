@@ -112,7 +112,7 @@ async fn what_was_told_from_outside_goes_before_what_is_asked(on: On) {
     assert_eq!(charges, [("ch_theirs", "succeeded")]);
 }
 
-/// As any real one does.
+/// A provider with books of its own, like any real one.
 struct OwnBooks;
 
 #[async_trait::async_trait]

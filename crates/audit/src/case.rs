@@ -1,4 +1,4 @@
-//! All that our tables hold about one order lies side by side before anything is said about it.
+//! Gathers all that our tables hold about one order before anything is judged.
 //!
 //! Every key begins with the order's id, so that reading the tables in key order brings them together.
 
@@ -20,7 +20,7 @@ pub(super) struct Case {
     pub(super) hold: Option<Value>,
     /// By key: the checkout's, and one for each return.
     pub(super) sagas: Vec<(String, Value)>,
-    /// In the order of their keys, which is that of their numbers.
+    /// By key, which is the order of their numbers.
     pub(super) entries: Vec<(String, Value)>,
     pub(super) notices: Vec<(String, Value)>,
 }
@@ -33,12 +33,12 @@ impl Case {
         Self { id: id.to_string(), ..Self::default() }
     }
 
-    /// The checkout's saga, if it is there.
+    /// The checkout's saga, if it exists.
     pub(super) fn checkout(&self) -> Option<&Value> {
         self.sagas.iter().find(|(key, _)| *key == self.id).map(|(_, saga)| saga)
     }
 
-    /// Reads one order anew. What follows from something else is read after it; what cannot be read was told of before.
+    /// Reads one order anew. A record is read after those it follows from; unreadable ones were reported before.
     pub(super) async fn load(store: &dyn Store, id: &str) -> Result<Self> {
         let notices = beginning_with(store, Table::Notices, id).await?;
         let mut sagas = beginning_with(store, Table::Sagas, id).await?;
@@ -55,7 +55,7 @@ async fn one(store: &dyn Store, table: Table, id: &str) -> Result<Option<Value>>
     Ok(store.get(table, id).await?.and_then(|json| read(table, id, &json).ok()))
 }
 
-/// The records under keys that go on after the id. An order has fewer of them than a page.
+/// The records whose keys begin with the id. An order has fewer of them than a page.
 async fn beginning_with(store: &dyn Store, table: Table, id: &str) -> Result<Vec<(String, Value)>> {
     let rows = store.page(table, id, PAGE).await?;
     let its = rows.into_iter().take_while(|(key, _)| key.starts_with(id));
@@ -79,7 +79,7 @@ pub(super) fn read(table: Table, key: &str, json: &str) -> Result<Value, String>
 /// Our own keys have fewer than a hundred.
 const KEY_CHARS_MAX: usize = 200;
 
-/// Order after order, in the order of their ids.
+/// One order after the other, by id.
 pub(super) struct Cases<'a> {
     cursors: [Cursor<'a>; 6],
     last: String,
@@ -93,7 +93,7 @@ impl<'a> Cases<'a> {
         Self { cursors: TABLES.map(|table| Cursor::of(store, table)), last: String::new() }
     }
 
-    /// What was read so far, and what could not be.
+    /// Reports how much was read, and what could not be.
     pub(super) fn tell(self, findings: &mut Findings) {
         for mut cursor in self.cursors {
             for _ in 0..cursor.records {

@@ -1,4 +1,4 @@
-//! Looks into documents as they lie there. What is missing reads as nothing, and is then found not to fit.
+//! Reads fields of stored JSON documents. A missing field reads as nothing, which then violates a claim.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(super) fn has(document: &Value, field: &str, key: &str) -> bool {
     document[field].get(key).is_some()
 }
 
-/// How many of each SKU these lines name. A line without a quantity counts as one that fits nothing.
+/// The quantity of each SKU in these lines. A line without a quantity counts as one that matches nothing.
 pub(super) fn by_sku(lines: &[Value]) -> BTreeMap<&str, i64> {
     let mut sums = BTreeMap::new();
     for line in lines {

@@ -1,4 +1,4 @@
-//! Nothing that was said is lost, and nothing was done twice: the journal is added up against itself.
+//! No message is lost, and none is handled twice: the journal's outboxes are compared with its inboxes.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -12,13 +12,13 @@ use super::pace::paced;
 use super::world::{DEAD_MAX, DEADLINES};
 use super::{Claim, Findings, PAGE};
 
-/// What is in memory at once. A journal that names more is read again for the next share of its messages.
+/// How many ids are in memory at once. A longer journal is read several times, a share of its messages each time.
 pub(super) const KEYS_MAX: usize = 4_000_000;
 
-/// Who said a message may be in a row that is written while the journal is read.
+/// The row with the message's cause may be written while the journal is read.
 pub(super) const AT_REST_ONLY: &[Claim] = &[Claim::B3];
 
-/// An operator replaced the message by an edited one, or threw it away.
+/// An operator replaced the message by an edited one, or discarded it.
 const OUT_OF_THE_WAY: &[&str] = &["superseded", "discarded"];
 
 /// One message for one role.
@@ -29,7 +29,7 @@ struct Mark {
     said: bool,
     handled: bool,
     has_cause: bool,
-    /// A deadline that came due says that handling this set it.
+    /// Handling this message set a deadline, as the deadline's own message says.
     set_a_deadline: bool,
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn check(store: &dyn Store, at_rest: bool, findings: &mut Findi
                 rows = read;
                 share += 1;
             }
-            // Nothing was absorbed of shares that were too large: they begin anew, halved.
+            // The findings of a share that was too large are dropped: it begins anew, halved.
             None => (share, shares) = (share * 2, shares * 2),
         }
     }
@@ -67,7 +67,7 @@ impl Share {
     }
 }
 
-/// Dead letters that are open or were discarded: a person knows.
+/// Dead letters that are open or were discarded: a person knows of them.
 async fn settled_by_hand(store: &dyn Store) -> Result<HashSet<Key>> {
     let mut settled = HashSet::new();
     for status in [DeadStatus::Open, DeadStatus::Discarded] {
@@ -93,7 +93,7 @@ async fn check_share(
     if !reading.on(store, &mut marks, findings).await? {
         return Ok(None);
     }
-    // What is in flight now was said before; what has landed meanwhile is in the rows that came since.
+    // What is in flight now was emitted before; what has been handled meanwhile is in the rows that came since.
     let said_so_far: Vec<Key> = marks.iter().filter(|(_, mark)| mark.said).map(|(key, _)| *key).collect();
     let flying = store.in_flight().await?;
     let flying: HashSet<Key> =
@@ -128,12 +128,12 @@ struct Reading {
     share: Share,
     after: i64,
     rows: u64,
-    /// Replaced by an edited one, or thrown away.
+    /// Replaced by an edited message, or discarded.
     by_operators: HashSet<Uuid>,
 }
 
 impl Reading {
-    /// Reads on to the end of the journal. False when there is too much of it.
+    /// Reads on to the end of the journal. `false` when there are more ids than fit.
     async fn on(
         &mut self,
         store: &dyn Store,
@@ -184,7 +184,7 @@ impl Reading {
                     self.by_operators.insert(key.1);
                 }
             }
-            // They let messages in, and handle none.
+            // These roles let messages in, and handle none.
             Role::Gateway => {}
             Role::Order
             | Role::Payment
@@ -199,7 +199,7 @@ impl Reading {
                 }
                 let mark = marks.entry(key).or_default();
                 let twice = std::mem::replace(&mut mark.handled, true);
-                // Rows of no order are pruned one by one: the row that said this one may be gone already.
+                // Rows without an order are pruned one by one: the row that emitted this message may be gone already.
                 let traced = row.order_id.is_some() && !DEADLINES.contains(&row.name.as_str());
                 mark.has_cause = row.cause.is_some() && traced;
                 findings.check(Claim::B2, !twice, || format!("{} handled {} twice", row.role, row.id));
@@ -216,7 +216,7 @@ impl Reading {
     }
 }
 
-/// Of a row: whether each message it says is one that its role may say, and whether what it handled came from someone.
+/// Checks that the row's role may send each message in its outbox, and that the message it handled was sent.
 fn judge_speakers(row: &JournalRow, findings: &mut Findings) {
     for said in &row.said {
         let message = &said.message;
@@ -232,7 +232,7 @@ fn judge_speakers(row: &JournalRow, findings: &mut Findings) {
     }
     let speakers = speakers_of(&row.name);
     let internal = !speakers.is_empty() && speakers.iter().all(|speaker| speaker.role().is_some());
-    // What an operator discarded was never acted upon, so that a forged message may stand there.
+    // A discarded message was never handled, so that a forged one may stand there.
     if internal && !is_out_of_the_way(row) {
         findings.check(Claim::T1, row.cause.is_some(), || {
             format!("{} handled {} {}, which has no cause", row.role, row.name, row.id)
@@ -246,7 +246,7 @@ fn is_out_of_the_way(row: &JournalRow) -> bool {
 
 fn may_have_said(row: &JournalRow, message: &Message) -> bool {
     let own = match row.role {
-        // It lets in what others say, and says nothing of its own.
+        // It passes on what others say, and says nothing of its own.
         Role::Gateway => {
             message.by.role().is_none() && ![Speaker::Shop, Speaker::Outsider].contains(&message.by)
         }
@@ -257,7 +257,7 @@ fn may_have_said(row: &JournalRow, message: &Message) -> bool {
     own && message.is_allowed()
 }
 
-/// Sixteen bytes for any id: its own if it is a UUID.
+/// Sixteen bytes for any id: the id itself if it is a UUID.
 fn known_by(id: &MessageId) -> Uuid {
     let id = id.as_str();
     Uuid::parse_str(id).unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes()))

@@ -1,17 +1,16 @@
-//! An independent look at the books: it shares no rule with the workers, so it does not share their mistakes.
+//! An independent audit of the books: it shares no rule with the workers, so it does not share their mistakes.
 //!
-//! It reads what was kept and what the world outside says, and checks every promise of the design. Documents
-//! are read as bare JSON, sums are made anew, and the table of allowed changes is written down a second time.
+//! It reads our tables and the outside world's books, and checks every promise of the design. Documents are read as
+//! plain JSON, sums are calculated anew, and the table of allowed changes is written down a second time.
 //!
-//! All tables are read side by side, in the order of their keys, in pages of [`PAGE`]: an order is judged when
-//! all that is known about it lies on the table, and is forgotten then. What stays in memory until the end is
-//! small: about 100 bytes for each charge, 16 for each notice, what is open (deadlines, messages in flight,
-//! dead letters), a few sums for each SKU, and at most [`journal::KEYS_MAX`] ids of a journal (a longer one is
-//! read several times, a share of its ids each time).
+//! All tables are read side by side, by key, in pages of [`PAGE`]: an order is judged when all its rows are read, and
+//! is forgotten then. What stays in memory until the end is small: about 100 bytes for each charge, 16 for each
+//! notice, what is open (deadlines, messages in flight, dead letters), a few sums for each SKU, and at most
+//! [`journal::KEYS_MAX`] ids of a journal (a longer one is read several times, a share of its ids each time).
 //!
-//! A system that is running moves while it is looked at. What looks wrong then is looked at again, freshly,
-//! and counts only if it looks wrong every time; what can be compared only at rest is left out and says so by
-//! having examined nothing.
+//! A running system changes while it is read. An order that looks wrong then is read again, and counts only if it
+//! looks wrong every time; a claim that can be checked only at rest is left out, and reports that it examined
+//! nothing.
 
 mod case;
 mod document;
@@ -37,21 +36,21 @@ use world::World;
 
 /// Rows read at once.
 const PAGE: usize = 500;
-/// Violations told per check; the rest are counted.
+/// Violations listed per claim; the rest are counted.
 const TOLD_MAX: usize = 20;
-/// What looks wrong in a running system is looked at this often before it is called wrong.
+/// In a running system an order must look wrong this often before it is a violation.
 const LOOKS: u32 = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
-/// More suspects than this in a running system are not the marks of its running.
+/// A running system may make a few orders look wrong for a moment, but not more than this.
 const SUSPECTS_MAX: usize = 1000;
 
-/// The books of everybody outside, which are nobody's of ours to write.
+/// The books of all outside parties, which none of our processes writes.
 #[async_trait]
 pub trait Books: Send + Sync {
-    /// Charges in the order of their keys, from just after the key `after`; begins with the empty one.
+    /// Charges by key, from just after the key `after`; begins with the empty one.
     async fn charges(&self, after: &str, limit: usize) -> Result<Vec<BookedCharge>>;
 
-    /// Notices in the order in which they were handed over, from just after number `after`; begins with 0.
+    /// Notices in the order in which they were sent, from just after number `after`; begins with 0.
     async fn sent(&self, after: i64, limit: usize) -> Result<Vec<SentNotice>>;
 }
 
@@ -63,7 +62,7 @@ pub struct BookedCharge {
     pub transaction_id: String,
     pub amount_minor: i64,
     pub currency: String,
-    /// The money was taken. What is pending or failed was not.
+    /// The money was taken; `false` for pending and failed charges.
     pub captured: bool,
     pub refunded_minor: i64,
     /// An event from outside told of it before the provider's books did.
@@ -80,7 +79,7 @@ pub struct SentNotice {
 
 macro_rules! claims {
     ($($id:ident: $claim:literal,)*) => {
-        /// What is checked. The ids are those of docs and dashboards and do not change.
+        /// What is checked. The ids appear in documents and on dashboards and do not change.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub(crate) enum Claim { $($id),* }
 
@@ -116,12 +115,12 @@ pub struct Report {
     pub checks: Vec<Check>,
     pub orders: u64,
     pub journal_rows: u64,
-    /// Sagas that wait for a person: no violation, and nothing to be silent about.
+    /// Sagas that wait for a person: no violation, but worth reporting.
     pub needs_attention: u64,
     pub open_dead_letters: u64,
     /// Charges that the provider's books know from events that came from outside.
     pub told_outside: u64,
-    /// Dead letters or deadlines were more than are read: what lies beyond was not seen.
+    /// There were more dead letters or deadlines than the audit reads: the rest was not checked.
     pub cut_off: bool,
 }
 
@@ -155,12 +154,12 @@ impl Report {
     }
 }
 
-/// The same of a system at work, without hurry: between two pages it rests several times as long as it has read.
+/// The same for a running system, at low load: between two pages it pauses several times as long as it has read.
 pub async fn audit_gently(store: &dyn Store, books: &dyn Books) -> Result<Report> {
     pace::gently(audit(store, books, false)).await
 }
 
-/// `at_rest`: nobody is working, and everything that was on its way has arrived.
+/// `at_rest`: no worker is running, and no message is in flight.
 pub async fn audit(store: &dyn Store, books: &dyn Books, at_rest: bool) -> Result<Report> {
     let mut findings = Findings::default();
     let mut world = World::look(store, books, at_rest, &mut findings).await?;
@@ -179,7 +178,7 @@ pub async fn audit(store: &dyn Store, books: &dyn Books, at_rest: bool) -> Resul
         settle(found, &case.id, at_rest, &mut findings, &mut suspects);
     }
     cases.tell(&mut findings);
-    // Whoever was charged and is in none of our tables.
+    // Orders that were charged and are in none of our tables.
     for id in world.strangers() {
         let case = Case::nothing_about(id);
         let found = judge(&case, &mut world);
@@ -204,7 +203,7 @@ fn judge(case: &Case, world: &mut World) -> Findings {
     findings
 }
 
-/// At rest what looks wrong is wrong. Otherwise it may only have moved while it was looked at.
+/// At rest every suspect is a violation. Otherwise it may only have changed while it was read.
 fn settle(
     found: Findings,
     id: &str,
@@ -219,7 +218,7 @@ fn settle(
     }
 }
 
-/// Only what looks wrong each time is wrong.
+/// A suspect is a violation only if it looks wrong each time.
 async fn look_again(
     store: &dyn Store,
     books: &dyn Books,
@@ -252,7 +251,7 @@ struct Tally {
     told: Vec<String>,
 }
 
-/// What was looked at, and what of it was not as claimed.
+/// For each claim, how much was examined and what violated it.
 #[derive(Debug)]
 pub(crate) struct Findings(Vec<Tally>);
 
@@ -274,7 +273,7 @@ impl Findings {
         }
     }
 
-    /// An examination that ended in an explanation.
+    /// Counts one examination; its `Err` is the violation.
     pub(crate) fn result(&mut self, claim: Claim, result: Result<(), String>) {
         self.check(claim, result.is_ok(), || result.err().unwrap_or_default());
     }

@@ -1,4 +1,4 @@
-//! Money is counted in whole minor units, from the digits that were written down, against the provider's books.
+//! Money is calculated in whole minor units, from the digits as stored, and compared with the provider's books.
 
 use std::ops::RangeInclusive;
 
@@ -61,7 +61,7 @@ fn never_more_back(payment: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// What the provider has not told us yet may differ, as long as we know that we do not know.
+/// Our books may lack what the provider has not told yet, as long as the order shows that something is missing.
 fn same_books(case: &Case, charged: &Charged, world: &World) -> Result<(), String> {
     let (theirs, theirs_back, source) = (charged.captured_minor, charged.refunded_minor, charged.source());
     let Some(payment) = &case.payment else {
@@ -95,19 +95,19 @@ fn same_books(case: &Case, charged: &Charged, world: &World) -> Result<(), Strin
     Ok(())
 }
 
-/// The provider's books hear by a message what an event from outside told of, and it may be on its way.
+/// A message tells the provider's books what an event from outside told of, and it may be in flight.
 fn is_being_learned(case: &Case, world: &World) -> bool {
     let told = |payment: &Value| payment["told_outside"] == Value::Bool(true) || outside(payment) > 0;
     case.payment.as_ref().is_some_and(told) && world.moving(&case.id)
 }
 
-/// What the provider should have kept, in minor units.
+/// How much the provider should have kept, in minor units.
 fn owed(case: &Case, order: &Value, bill: &Bill, world: &World) -> RangeInclusive<i64> {
     let undone = case.checkout().is_some_and(|saga| text(saga, "status") == "undone");
     let payment = case.payment.as_ref();
-    // The provider may have taken another amount than it was asked for; that goes back whole.
+    // The provider may have taken another amount than it was asked for; all of that is refunded.
     let most = bill.total.max(payment.and_then(|payment| number(payment, "captured_minor")).unwrap_or(0));
-    // What comes after the order was given up goes back: until it has, it is there.
+    // Money that comes after the order was given up is refunded; until then it is there.
     let late = payment.map_or(world.was_told_early(&case.id), |payment| {
         let untold = number(payment, "captured_minor") == Some(0);
         refunds(payment, "asked").next().is_some() || (untold && world.may_be_told(&case.id))
@@ -116,9 +116,8 @@ fn owed(case: &Case, order: &Value, bill: &Bill, world: &World) -> RangeInclusiv
         return 0..=most;
     }
     if has(order, "reached", "fulfilled") {
-        // What went back at the provider's side is none of the order's returns. A return's money may be back before the
-        // order hears of it.
-        // A return gives back no more than that left.
+        // What was refunded at the provider's side belongs to none of the order's returns. A return's money may be
+        // back before the order hears of it. A return refunds no more than was left.
         let kept = bill.total - payment.map_or(0, outside);
         return (kept - bill.returns).max(0)..=(kept - bill.returned).max(0);
     }
@@ -128,11 +127,11 @@ fn owed(case: &Case, order: &Value, bill: &Bill, world: &World) -> RangeInclusiv
     }
 }
 
-/// An order's sums, which are proved before they are used.
+/// An order's sums, which are checked before they are used.
 struct Bill {
     total: i64,
     currency: String,
-    /// Of returns that are done, and of all that were asked for.
+    /// Of returns that are done, and of all that were requested.
     returned: i64,
     returns: i64,
 }
@@ -198,18 +197,18 @@ fn amount_of_refund(refund: &Value) -> i64 {
     minor(&refund["amount"]).map_or(i64::from(i32::MIN), |(minor, ..)| minor)
 }
 
-/// Went back without the provider's knowing.
+/// Refunded without the provider's knowledge.
 fn by_hand(case: &Case) -> i64 {
     let payment = case.payment.as_ref().unwrap_or(&Value::Null);
     refunds(payment, "done").filter(|refund| !refund["by_hand"].is_null()).map(amount_of_refund).sum()
 }
 
-/// What our books say the provider calls the capture that paid for the order.
+/// The provider's id of the capture that paid for the order, by our books.
 fn name_of_capture(payment: &Value) -> Option<&str> {
     payment["charge"]["transaction_id"].as_str().or_else(|| payment["unasked"].as_str())
 }
 
-/// It was not asked for here.
+/// Refunds that were not asked for here.
 fn outside(payment: &Value) -> i64 {
     refunds(payment, "done")
         .filter(|refund| refund["outside"] == Value::Bool(true))

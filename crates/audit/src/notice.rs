@@ -1,4 +1,4 @@
-//! A customer hears of an event once by each channel, and of nothing that we did not mean to tell.
+//! A customer is told of an event once by each channel, and of nothing that no worker decided to tell.
 
 use anyhow::Result;
 
@@ -12,14 +12,14 @@ pub(super) fn judge(case: &Case, world: &mut World, findings: &mut Findings) {
     for (key, notice) in &case.notices {
         for channel in list(notice, "channels").iter().filter_map(|channel| channel.as_str()) {
             let sent = world.take_sent(channel, &format!("{key}/{channel}"));
-            // Until everything has arrived it may be on its way; a refused one lies with the dead letters.
+            // Until everything has arrived it may be in flight; a refused one is a dead letter.
             let may_be_missing = !world.at_rest || world.dead_lettered(&case.id);
             findings.check(Claim::N1, sent || may_be_missing, || format!("{channel} never sent {key}"));
         }
     }
 }
 
-/// What was sent and belongs to no notice of ours. Read a second time only to say which.
+/// What was sent and belongs to no notice of ours. Read a second time only to name it.
 pub(super) async fn nobodys(world: &World, books: &dyn Books, findings: &mut Findings) -> Result<()> {
     let mut after = 0;
     while world.anything_left_over() {

@@ -1,4 +1,4 @@
-//! No order stands still unseen, and each ends as its saga did.
+//! No order is stuck unseen, and each ends as its saga did.
 
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ pub(super) fn judge(case: &Case, world: &World, findings: &mut Findings) {
     nothing_held(case, findings);
 }
 
-/// Those that wait for a person.
+/// Sagas that wait for a person.
 pub(super) fn waiting(case: &Case) -> u64 {
     case.sagas.iter().filter(|(_, saga)| text(saga, "status") == "needs_attention").count() as u64
 }
@@ -41,7 +41,7 @@ fn goes_on_or_ended(case: &Case, key: &str, saga: &Value, world: &World, finding
         "completed" | "undone" => true,
         "needs_attention" => !list(&saga["attention"], "actions").is_empty(),
         "running" | "unwinding" => world.waiting.contains(key) || world.moving(&case.id),
-        // Its start is on its way, or lies with the dead letters.
+        // The message that starts it is in flight, or is a dead letter.
         "awaited" => world.moving(&case.id) || world.dead_lettered(&case.id),
         _ => false,
     };
@@ -63,7 +63,7 @@ fn ended_alike(case: &Case, saga: &Value, findings: &mut Findings) {
         ("completed", "refunded" | "archived") => shipped,
         ("undone", "cancelled" | "refunded" | "archived") => !shipped,
         ("completed" | "undone", _) => false,
-        // It has not ended: only what it has not been told yet can be wrong.
+        // The saga has not ended: only a change that it has not been told of yet can be wrong.
         (_, "archived") => ended == "needs_attention",
         (..) => true,
     };

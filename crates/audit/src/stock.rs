@@ -1,4 +1,4 @@
-//! What lies on the shelf is what came in, less what went out; what is promised is what the open holds add up to.
+//! Stock on hand is what came in, less what went out; reserved stock is the sum of the open holds.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,7 +19,7 @@ pub(super) struct Item {
     received: i64,
 }
 
-/// What the holds add up to, for one SKU.
+/// The sum of the holds, for one SKU.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sum {
     held: i64,
@@ -40,7 +40,7 @@ pub(super) async fn items(store: &dyn Store, findings: &mut Findings) -> Result<
             let read = read(Table::Stock, &sku, &json);
             findings.check(Claim::R1, read.is_ok(), || read.as_ref().err().cloned().unwrap_or_default());
             let Ok(item) = read else { continue };
-            // What is not there is less than nothing, and found to be so.
+            // A missing field becomes an absurd amount, which violates the claim.
             let amount = |field| number(&item, field).unwrap_or(i64::from(i32::MIN));
             let item = Item {
                 on_hand: amount("on_hand"),
@@ -55,7 +55,7 @@ pub(super) async fn items(store: &dyn Store, findings: &mut Findings) -> Result<
     }
 }
 
-/// What came back is counted by the order's returns: the hold names their numbers only to be compared.
+/// What came back is counted by the order's returns: the hold names their numbers only for comparison.
 pub(super) fn add(case: &Case, sums: &mut Sums) {
     let Some(hold) = &case.hold else { return };
     let status = text(hold, "status");
@@ -103,7 +103,7 @@ pub(super) fn judge(case: &Case, findings: &mut Findings) {
     });
 }
 
-/// Items that changed between the two readings were in use: nothing can be said about them.
+/// Items that changed between the two readings were in use: they cannot be judged.
 pub(super) fn compare(
     before: &BTreeMap<String, Item>,
     after: &BTreeMap<String, Item>,

@@ -201,7 +201,7 @@ async fn what_is_still_in_flight_is_told_at_rest() {
     assert!(red(&look(&shop).await).contains(&"B1"));
 }
 
-/// The ten-minute look at a payment that was given up is a deadline: no row emits it, and what set it is in the journal.
+/// The payment's later query to the provider is a deadline: no row emits it, and what set it is in the journal.
 #[tokio::test]
 async fn a_look_at_the_provider_that_came_due_was_said_by_nobody() {
     let mut shop = clean();
@@ -227,7 +227,7 @@ async fn what_can_be_compared_at_rest_only_says_so_beside_a_running_system() {
     }
 }
 
-/// Books that learned a charge from an event are compared like any other, and say where they have it from.
+/// Charges that the books learned from an event are compared like any other, and are marked.
 #[tokio::test]
 async fn what_was_told_from_outside_is_compared_too_and_marked() {
     let mut shop = clean();
@@ -243,12 +243,12 @@ async fn what_was_told_from_outside_is_compared_too_and_marked() {
         let check = report.checks.iter().find(|check| check.id == id).unwrap();
         assert!(check.violations[0].contains("(told from outside)"), "{:?}", check.violations);
     }
-    // While something of the order is on its way, that may be what the books have to learn.
+    // While a message of the order is in flight, it may be the one that the books have to learn from.
     shop.forget("order.mark_fulfilled");
     assert_eq!(red(&audit(&shop, &shop, false).await.unwrap()), [""; 0]);
 }
 
-/// It is red until all of the second capture has gone back, or while something of the order is on its way.
+/// It is a violation until all of the second capture is refunded, or while something of the order is in flight.
 #[tokio::test]
 async fn a_second_capture_that_was_told_is_a_breach_until_it_has_gone_back_whole() {
     let mut shop = clean();
@@ -263,7 +263,8 @@ async fn a_second_capture_that_was_told_is_a_breach_until_it_has_gone_back_whole
     assert_eq!(red(&audit(&shop, &shop, false).await.unwrap()), [""; 0]);
 }
 
-/// Whoever gave up waiting for the provider asks him once more, much later. Until then he may have taken money unheard.
+/// Payment queries the provider once more long after it gave up. Until then the provider may have taken money that we
+/// do not know of.
 #[tokio::test]
 async fn what_was_given_up_may_differ_as_long_as_the_provider_will_be_asked_again() {
     let mut shop = clean();
@@ -276,7 +277,7 @@ async fn what_was_given_up_may_differ_as_long_as_the_provider_will_be_asked_agai
     assert_eq!(red(&look(&shop).await), ["M1", "M2"]);
 }
 
-/// The provider told of the money before anybody had asked for it: that is looked at again.
+/// The provider told of the money before a charge was asked for: that is looked at again.
 #[tokio::test]
 async fn what_was_told_early_may_differ_as_long_as_it_is_held() {
     let mut shop = clean();

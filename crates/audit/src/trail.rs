@@ -1,4 +1,4 @@
-//! How an order came to its status is written down change by change, and the changes are allowed ones.
+//! An order's trail records each change of its status, and each change is an allowed one.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What lies beside the records of an order: what is open about it, and what everybody outside has booked.
+//! What is known beside an order's records: its open messages and deadlines, and what outside parties have booked.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +14,7 @@ pub(super) struct World {
     pub(super) at_rest: bool,
     /// Deadlines, by key.
     pub(super) waiting: HashSet<String>,
-    /// The provider has told of them what nothing was asked for yet: it will be looked at again.
+    /// Orders for which the provider told of a charge before it was asked for: that will be looked at again.
     held: HashSet<Uuid>,
     moving: HashSet<Uuid>,
     dead_lettered: HashSet<Uuid>,
@@ -32,11 +32,11 @@ pub(super) struct Charged {
     pub(super) captures: u32,
     pub(super) captured_minor: i64,
     pub(super) refunded_minor: i64,
-    /// Of the captures. Several are joined, and then fit no order.
+    /// Of the captures. Several are joined, and then match no order.
     pub(super) currency: String,
     /// The provider's books know it from an event that came from outside.
     pub(super) told_outside: bool,
-    /// Captures that only events from outside told of; they are in no sum so far.
+    /// Captures that only events from outside told of; they are in no sum yet.
     told: Vec<Told>,
 }
 
@@ -50,8 +50,8 @@ pub(super) struct Told {
 }
 
 impl Charged {
-    /// Adds what was told to the sums, and sets apart the captures beside the one by the name `ours`. The order was paid by
-    /// that one alone.
+    /// Adds what was told to the sums, except for the captures beside the one with the id `ours`, which are returned.
+    /// Only that one paid for the order.
     pub(super) fn beside(&mut self, ours: Option<&str>) -> Vec<Told> {
         let told = std::mem::take(&mut self.told);
         let known = self.captures > 0 || told.iter().any(|one| Some(one.name.as_str()) == ours);
@@ -70,17 +70,18 @@ impl Charged {
         self.currency.push_str(currency);
     }
 
-    /// For what is said of it.
+    /// The source, for the text of a violation.
     pub(super) fn source(&self) -> &'static str {
         if self.told_outside { " (told from outside)" } else { "" }
     }
 }
 
-/// Deadlines are kept with the records, and no row emits them: the journal first hears of them when they are handled. The
-/// last of them is also said at once; its speaker has the cause in the journal, as the role that sets a deadline has.
+/// Deadlines are kept with the records, and no row emits them: they first appear in the journal when they are
+/// handled. The last of these is also sent at once; its speaker has the cause in the journal, like a role that sets a
+/// deadline.
 pub(super) const DEADLINES: &[&str] = &["saga.overdue", "payment.held", "order.held", "provider.query"];
 
-/// Past these, what is open is so much that nobody needs an auditor to see it; the report says it was cut off.
+/// More than this needs no auditor to be seen; the report says that it was cut off.
 const DEADLINES_MAX: usize = 5_000_000;
 pub(super) const DEAD_MAX: usize = 100_000;
 
@@ -118,18 +119,18 @@ impl World {
         })
     }
 
-    /// Something about this order is on its way.
+    /// A message of this order is in flight.
     pub(super) fn moving(&self, id: &str) -> bool {
         Uuid::parse_str(id).is_ok_and(|id| self.moving.contains(&id))
     }
 
-    /// A person can see that something about this order went wrong.
+    /// A dead letter or a report shows people that something about this order went wrong.
     pub(super) fn dead_lettered(&self, id: &str) -> bool {
         Uuid::parse_str(id).is_ok_and(|id| self.dead_lettered.contains(&id))
     }
 
-    /// What the provider took of an order that was given up may be told yet: its event is on its way or held, a person
-    /// sees what became of it, or he will be asked once more.
+    /// The provider may yet tell what it took of an order that was given up: its event is in flight or held, a person
+    /// sees it, or the provider will be queried once more.
     pub(super) fn may_be_told(&self, id: &str) -> bool {
         !self.at_rest
             || self.dead_lettered(id)
@@ -141,7 +142,7 @@ impl World {
         Uuid::parse_str(id).is_ok_and(|id| self.held.contains(&id))
     }
 
-    /// Once: what is left at the end belongs to nobody.
+    /// Removes them: what is left at the end belongs to no order.
     pub(super) fn take_charges(&mut self, id: &str) -> Charged {
         Uuid::parse_str(id).ok().and_then(|id| self.charges.remove(&id)).unwrap_or_default()
     }
@@ -150,7 +151,7 @@ impl World {
         self.charges.keys().copied().collect()
     }
 
-    /// Once, as above.
+    /// Removes it, as above.
     pub(super) fn take_sent(&mut self, channel: &str, key: &str) -> bool {
         self.sent.remove(&envelope(channel, key))
     }
@@ -164,7 +165,8 @@ impl World {
     }
 }
 
-/// What a deadline will say is published by the timers, who may say what any role may: so it has to be what its speaker sets.
+/// The timers publish a deadline's message, and may say what any role may: so it must be a message that its speaker
+/// sets as a deadline.
 fn judge_deadline(deadline: &DeadlineRow, findings: &mut Findings) {
     let says = &deadline.says;
     findings
@@ -176,7 +178,7 @@ fn judge_deadline(deadline: &DeadlineRow, findings: &mut Findings) {
     }
 }
 
-/// By order, and how many of them events from outside told of.
+/// The charges by order, and how many of them events from outside told of.
 async fn charges(books: &dyn Books, findings: &mut Findings) -> Result<(HashMap<Uuid, Charged>, u64)> {
     let mut charges = HashMap::<Uuid, Charged>::new();
     let mut told_outside = 0;

@@ -1,4 +1,4 @@
-//! Queues in memory that forget nothing: what they hold stands in the journal, and is read back from it.
+//! Queues in memory that lose nothing: their content stands in the journal, and a new process fills them from it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use tokio::sync::{Notify, broadcast};
 
 use super::{Broker, Delivery, Depth, Mark, Unavailable};
 
-/// A listener that falls this far behind misses facts; it is told how many.
+/// A listener that falls further behind misses facts; it is told how many.
 const FACTS_MAX: usize = 65_536;
 
 pub struct EmbeddedBroker {
@@ -28,7 +28,7 @@ struct QueueState {
 #[derive(Default)]
 struct Inside {
     ready: VecDeque<Entry>,
-    /// Taken, or waiting for another try.
+    /// Taken, or waiting for a retry.
     away: usize,
 }
 
@@ -40,7 +40,7 @@ struct Entry {
 }
 
 impl EmbeddedBroker {
-    /// Starts with what was in flight when the last one ended, however it ended.
+    /// Starts with what was in flight when the previous process ended, whether gracefully or not.
     pub fn refilled(in_flight: Vec<(Queue, Message)>) -> Self {
         let broker = Self { queues: Arc::default(), facts: broadcast::channel(FACTS_MAX).0 };
         for (queue, message) in in_flight {
@@ -65,7 +65,7 @@ impl Broker for EmbeddedBroker {
                 self.queues[*queue as usize].push(entry);
             }
             if message.body.kind() == contract::Kind::Fact && self.facts.receiver_count() > 0 {
-                // Nobody listening any more is no failure: a fact is told to whoever wants to hear it.
+                // Having no listener is no failure.
                 self.facts.send(message.clone()).ok();
             }
         }
@@ -75,7 +75,7 @@ impl Broker for EmbeddedBroker {
     async fn take(&self, queue: Queue, max: usize) -> Result<Vec<Delivery>, Unavailable> {
         let state = &self.queues[queue as usize];
         loop {
-            // Asked for before looking, so that what arrives in between wakes us.
+            // Registered before the look into the queue, so that a message that arrives in between wakes this task.
             let arrived = state.arrived.notified();
             let taken = state.take(queue, max);
             if !taken.is_empty() {
@@ -93,7 +93,7 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn hand_back(&self, deliveries: &[Delivery]) {
-        // To the front, and in their old order.
+        // To the front, in their old order.
         for delivery in deliveries.iter().rev() {
             self.queues[delivery.queue as usize].come_back(delivery, delivery.attempt);
         }
@@ -124,7 +124,7 @@ impl Broker for EmbeddedBroker {
 }
 
 impl QueueState {
-    /// Nothing that could panic runs under this lock, so what it guards is whole.
+    /// A poisoned lock is safe to use: no code under it can panic halfway through a change.
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -161,7 +161,7 @@ impl QueueState {
             .collect();
         drop(inside);
         if more {
-            // Somebody else may be waiting for what is left.
+            // Another task may be waiting for the rest.
             self.arrived.notify_one();
         }
         taken

@@ -1,8 +1,9 @@
-//! RabbitMQ keeps what is published until it is acknowledged; this keeps a connection to it, or says why not.
+//! RabbitMQ keeps what is published until it is acknowledged; this file keeps the connection to it, or says why there
+//! is none.
 //!
-//! Between our own roles, what a batch says to one queue travels as one bundle. Outsiders send and hear plain
-//! single messages. `topology.rs` has every name, `connection_pair.rs` the connections, `envelope.rs` what we write and
-//! `incoming.rs` what we read.
+//! Between our own roles, all messages of a batch for one queue travel as one bundle. Outsiders send and receive
+//! plain single messages. `topology.rs` has every name, `connection_pair.rs` the connections, `envelope.rs` what we
+//! write and `incoming.rs` what we read.
 
 mod connection_pair;
 mod consume;
@@ -54,28 +55,29 @@ pub use remove::remove;
 use session::Session;
 use topology::Names;
 
-/// A listener that falls this far behind misses facts; it is told how many.
+/// A listener that falls further behind misses facts; it is told how many.
 const FACTS_MAX: usize = 65_536;
 
-/// The binding's key that fits every fact.
+/// The binding key that matches every fact.
 const ALL_FACTS: &str = "#";
 
-/// Whoever starts to listen is made to wait so long for the first connection, and then listens anyway.
+/// A new listener waits at most this long for the first connection, and is subscribed in any case.
 const LISTEN_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub struct Options {
     /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS.
     pub url: String,
-    /// What every exchange and queue begins with.
+    /// Every exchange and queue name begins with it.
     pub prefix: String,
-    /// How we are called in the broker's own lists.
+    /// Our name in the broker's own list of connections.
     pub connection_name: String,
-    /// How many messages the loop takes at once.
+    /// How many messages a consumer takes at once.
     pub batch_max: usize,
-    /// Read from the start. Others are read from when they are first taken from.
+    /// Consumed from the start. Other queues are consumed from the first `take` on.
     pub consume: Vec<Queue>,
-    /// Each role has a login of its own, and this says who else speaks for whom. `None`: one login for all.
+    /// `Some`: each role has a login of its own, and this text says for whom else a login speaks. `None`: one login
+    /// for all.
     pub logins: Option<String>,
 }
 
@@ -95,37 +97,37 @@ pub struct RabbitBroker {
     stop: CancellationToken,
     tasks: TaskTracker,
     dead_open: OnceLock<()>,
-    /// Whoever forgets us closes the connections.
+    /// Closes the connections when this value is dropped.
     _stops: DropGuard,
 }
 
-/// What the connections of today and tomorrow have in common.
+/// State that outlives a single connection.
 struct Shared {
     address: Address,
     names: Names,
     logins: Logins,
     batch_max: usize,
-    /// Among all processes that read the same queues: whose is highest is served first.
+    /// The consumer priority: among all processes that consume the same queues, the highest is served first.
     rank: i32,
     buffers: [PrefetchBuffer<Delivery>; Queue::ALL.len()],
     dead_buffer: PrefetchBuffer<DeadDelivery>,
-    /// The queues that somebody takes from, …
+    /// The queues that this process takes from …
     wanted: watch::Sender<BTreeSet<Queue>>,
-    /// … and those that are read for it.
+    /// … and those that are being consumed for it.
     read: watch::Sender<BTreeSet<Queue>>,
-    /// There while there is a connection.
+    /// `Some` while there is a connection.
     session: Mutex<Option<Session>>,
     state: watch::Sender<State>,
     facts: broadcast::Sender<Arc<Message>>,
     listens: Notify,
-    /// What the listeners of this process want to hear, as keys of bindings, …
+    /// What the listeners of this process want to hear, as binding keys …
     to_hear: Mutex<BTreeSet<&'static str>>,
-    /// … and what of it is bound.
+    /// … and which of them are bound.
     heard: watch::Sender<BTreeSet<&'static str>>,
 }
 
 impl RabbitBroker {
-    /// Begins to connect, and goes on until it is dropped or closed. `Err`: these options cannot work.
+    /// Starts connecting, and reconnects until it is dropped or closed. `Err`: these options cannot work.
     pub fn connect(options: Options) -> Result<Arc<Self>, Unavailable> {
         let logins = options.who_speaks()?;
         let Options { url, prefix, connection_name, batch_max, consume, logins: _ } = options;
@@ -165,13 +167,13 @@ impl RabbitBroker {
     }
 }
 
-/// By lot: no two processes have the same, and nobody has to hand them out.
+/// Random, so that no two processes have the same and no process has to assign them.
 fn rank() -> i32 {
     let [a, b, c, d, ..] = uuid::Uuid::new_v4().into_bytes();
     i32::from_be_bytes([a, b, c, d]) & i32::MAX
 }
 
-/// What differs from the topology on the broker.
+/// How the broker differs from the topology.
 pub async fn plan(options: &Options) -> Result<Vec<Difference>, Unavailable> {
     let (connection, names) = by_hand(options).await?;
     let found = declare::plan(&connection, &topology::topology(&names)).await;
@@ -179,7 +181,7 @@ pub async fn plan(options: &Options) -> Result<Vec<Difference>, Unavailable> {
     found.map_err(|fault| Unavailable(fault.to_string()))
 }
 
-/// Declares the topology. What is there with other arguments is an error.
+/// Declares the topology. An exchange or queue that exists with other arguments is an error.
 pub async fn apply(options: &Options) -> Result<(), Unavailable> {
     let (connection, names) = by_hand(options).await?;
     let applied = declare::apply(&connection, &topology::topology(&names)).await;
@@ -204,13 +206,13 @@ impl Broker for RabbitBroker {
         self.shared.answer(envelope::answers(said)).await
     }
 
-    /// While there is no connection it waits: whoever supervises the connection says why.
+    /// Without a connection it waits: the task that supervises the connection logs why there is none.
     async fn take(&self, queue: Queue, max: usize) -> Result<Vec<Delivery>, Unavailable> {
         self.shared.want(queue);
         Ok(self.shared.buffer(queue).take(max).await)
     }
 
-    /// Always `Ok`: what came by a connection that is gone comes again, flagged, and the journal knows it.
+    /// Always `Ok`: what came over a lost connection is redelivered, flagged, and the journal recognises it.
     async fn ack(&self, deliveries: &[Delivery]) -> Result<(), Unavailable> {
         let Ok(Session { handle, .. }) = self.shared.session() else { return Ok(()) };
         for queue in Queue::ALL {
@@ -222,8 +224,8 @@ impl Broker for RabbitBroker {
         Ok(())
     }
 
-    /// They go back to our own buffer: the broker could only take back whole bundles, and would count it
-    /// as a failed delivery. When we end, it gives all we hold to somebody else anyhow.
+    /// They go back into our own buffer: the broker could take back only whole bundles, and would count that as a
+    /// failed delivery. When this process ends, the broker redelivers all that it held in any case.
     async fn hand_back(&self, deliveries: &[Delivery]) {
         for queue in Queue::ALL {
             let of_it = deliveries.iter().filter(|delivery| delivery.queue == queue);
@@ -234,7 +236,7 @@ impl Broker for RabbitBroker {
 
     async fn rest(&self, queue: Queue) {
         self.shared.wanted.send_if_modified(|wanted| wanted.remove(&queue));
-        // Its reader gives everything back first. It cannot end: its sender is ours.
+        // The consumer gives everything back first. This wait cannot fail: we own the sender.
         self.shared.read.subscribe().wait_for(|read| !read.contains(&queue)).await.ok();
     }
 
@@ -243,7 +245,7 @@ impl Broker for RabbitBroker {
         let copy =
             envelope::again_later(&self.shared.names, delivery.queue, &delivery.message, attempt, delay);
         self.shared.publish(vec![copy]).await?;
-        // Dying here makes two of it, which the journal makes one again.
+        // If the process dies here, there are two copies; the journal handles only one of them.
         self.ack(std::slice::from_ref(delivery)).await
     }
 
@@ -276,7 +278,7 @@ impl Broker for RabbitBroker {
 
     async fn ack_dead(&self, dead: &[DeadDelivery]) -> Result<(), Unavailable> {
         for acker in self.shared.dead_buffer.settle(dead.iter().map(|one| one.mark)) {
-            // Not acknowledged is no harm: it comes again, and is the same letter.
+            // If the acknowledgement is lost, the same letter comes again and is recognised.
             soon("an acknowledgement", acker.ack(Default::default())).await.ok();
         }
         Ok(())
@@ -302,10 +304,10 @@ impl Shared {
         self.judge(&session, session.publisher.answer(answers).await)
     }
 
-    /// By which one can publish now.
+    /// A session over which one can publish now.
     fn free_session(&self) -> Result<Session, Unavailable> {
         if let State::Blocked(why) = &*self.state.borrow() {
-            // It would only wait in our own memory.
+            // A publish would only wait in our own memory.
             return Err(Unavailable(format!("it accepts nothing for now: {why}")));
         }
         self.session()
@@ -321,7 +323,7 @@ impl Shared {
             Err(Failed::Refused(why)) => Err(Unavailable(why)),
             Err(Failed::Broken(why)) => {
                 let blocked = matches!(&*self.state.borrow(), State::Blocked(_));
-                // A broker that accepts nothing confirms nothing; its connection is still good.
+                // A blocked broker confirms nothing; its connection is still good.
                 if !blocked {
                     session.handle.broke(Fault::Away(why.clone()));
                 }
@@ -339,12 +341,12 @@ impl Shared {
         &self.buffers[queue as usize]
     }
 
-    /// How many unacknowledged AMQP messages we may hold of a queue. From our own roles come bundles, so a
-    /// quarter of a batch is plenty, and bounds memory; new checkouts come one by one from outsiders.
+    /// How many unacknowledged AMQP messages of a queue we may hold. Our own roles send bundles, so a quarter of a
+    /// batch is plenty, and bounds memory; new checkouts come one by one from outsiders.
     fn prefetch(&self, queue: Queue) -> u16 {
         let batch = u16::try_from(self.batch_max).unwrap_or(u16::MAX);
         match queue {
-            // More than what each process reads first (`consume.rs`).
+            // More than `PREFERRED_PREFETCH` (`consume.rs`).
             Queue::Intake => batch.clamp(16, 512),
             Queue::Order
             | Queue::Payment
@@ -376,7 +378,7 @@ impl Shared {
             State::Up | State::Blocked(_) => true,
             State::Down(_) => false,
         };
-        // It cannot end: we are what it belongs to.
+        // It cannot fail: `self` owns the sender.
         self.state.subscribe().wait_for(up).await.ok();
     }
 
@@ -385,7 +387,7 @@ impl Shared {
         self.set_state(State::Up);
     }
 
-    /// Whether it was not down before.
+    /// `true` if it was not down before.
     fn went_down(&self, why: &str) -> bool {
         let first = State::Down("no connection was made yet".into());
         let before = self.state.send_replace(State::Down(why.to_string()));
@@ -400,7 +402,7 @@ impl Shared {
         self.state.send_replace(state);
     }
 
-    /// Nothing that could panic runs under this lock.
+    /// A poisoned lock is safe to use: no code under it can panic.
     fn current(&self) -> MutexGuard<'_, Option<Session>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Whoever compares our books with the world's reads all of the world's, page by page, and changes nothing.
+//! Lets an auditor read all of the world's books, page by page, and changes nothing.
 
 use async_trait::async_trait;
 use audit::{BookedCharge, Books, SentNotice};
@@ -13,11 +13,11 @@ pub struct ChargeRow {
     /// The order id.
     pub reference: String,
     pub key: String,
-    /// What it is called outside.
+    /// The provider's id of the charge.
     pub transaction_id: String,
     pub amount_minor: i64,
     pub currency: String,
-    /// `pending`, `succeeded` or `failed`, as a query would be told now.
+    /// `pending`, `succeeded` or `failed`, as a query would say now.
     pub state: String,
     pub refunded_minor: i64,
     /// An event from outside told of it before these books did.
@@ -38,13 +38,13 @@ pub struct SentRow {
 }
 
 impl MockWorld {
-    /// Charges in the order of their keys, from just after the key `after`; begin with the empty one.
+    /// Charges by key, from just after the key `after`; begin with the empty one.
     pub async fn charges_page(&self, after: &str, limit: usize) -> Result<Vec<ChargeRow>, Failure> {
         let page = self.storage.charges_page(after, page(limit), self.now());
         Ok(page.await.map_err(|error| failure(&error))?.into_iter().map(ChargeRow::of).collect())
     }
 
-    /// Notices in the order in which they were handed over, from just after number `after`; begin with 0.
+    /// Notices in the order in which they were sent, from just after number `after`; begin with 0.
     pub async fn sent_page(&self, after: i64, limit: usize) -> Result<Vec<SentRow>, Failure> {
         let page = self.storage.sent_page(after, page(limit)).await.map_err(|error| failure(&error))?;
         Ok(page.into_iter().map(SentRow::of).collect())

@@ -1,4 +1,4 @@
-//! The provider's books in memory: what a simulation plays with, and what a shelf fills, lets change and keeps.
+//! The provider's books in memory: a simulation uses them alone, and a storage loads, changes and saves them.
 
 use std::collections::HashMap;
 
@@ -13,19 +13,21 @@ use super::told;
 pub struct Books {
     /// By key.
     charges: HashMap<String, Charge>,
-    /// The key of each charge, by its order and its name: one that an event from outside gave may name another order's too.
+    /// The key of each charge, by its order and its transaction id: an id that an event from outside gave may be
+    /// another order's, too.
     keys: HashMap<(OrderId, String), String>,
     /// By key.
     refunds: HashMap<String, Refund>,
 }
 
-/// What is to be written into books that lie somewhere else. A refund never changes, and of a charge only what refunds do
-/// to it, and events from outside.
+/// The differences to be written to a storage. A refund never changes; a charge is changed only by refunds and by
+/// events from outside.
 #[derive(Default)]
 pub(super) struct Entries<'a> {
     pub(super) charges: Vec<&'a Charge>,
     pub(super) changed: Vec<&'a Charge>,
-    /// Of both, those that have a name from outside now: what they would have told by themselves is over.
+    /// The charges of both lists that have an id from outside now: the events that they would have sent are
+    /// cancelled.
     pub(super) told: Vec<&'a Charge>,
     pub(super) refunds: Vec<&'a Refund>,
 }
@@ -41,7 +43,7 @@ impl Books {
         self.charges.is_empty() && self.refunds.is_empty()
     }
 
-    /// Books what is new and answers what is told when. The same ask again books nothing.
+    /// Books the charge if it is new, and returns what is told when. The same ask again books nothing.
     pub fn charge(
         &mut self,
         settings: &Settings,
@@ -103,7 +105,7 @@ impl Books {
         self.charges.get(key)
     }
 
-    /// A key that was used for another order is answered like one that was never used.
+    /// A key that was used for another order is answered like an unused one.
     pub fn query(&self, ask: &ProviderQuery, now: Time) -> ChargeStanding {
         let charge = self.charges.get(&ask.key).filter(|charge| charge.reference == ask.order_id);
         rules::standing(charge, now)
@@ -119,8 +121,7 @@ impl Books {
         self.refunds.values()
     }
 
-    /// What is here and was not there, or was otherwise, in the order of keys: whoever locks line by line in
-    /// one order never waits in a circle.
+    /// What is new or different here, in the order of keys: transactions that lock rows in one order cannot deadlock.
     pub(super) fn since(&self, before: &Books) -> Entries<'_> {
         let mut entries = Entries::default();
         for charge in self.charges() {
@@ -149,7 +150,7 @@ impl Books {
         let called = (charge.reference, charge.name().to_string());
         let took = |charge: &Charge| matches!(charge.ends, Ends::Succeeds { .. });
         let other = self.keys.get(&called).and_then(|key| self.charges.get(key));
-        // Of two tries that events call the same, the one that took the money is meant.
+        // If two charges have the same id from events, the one that took the money is meant.
         if other.is_none_or(|other| took(&charge) || !took(other)) {
             self.keys.insert(called, charge.key.clone());
         }

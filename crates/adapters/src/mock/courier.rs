@@ -1,7 +1,7 @@
-//! An event that was not told at once stays due until somebody says that it was delivered.
+//! An event that was not told at once stays due until the courier reports it delivered.
 //!
-//! Whoever brings events (to the queue, or as signed HTTP to a webhook) takes what is due, hands it on safely,
-//! and only then calls it delivered: dying in between brings it again, as real providers do.
+//! A courier (to the queue, or as signed HTTP to a webhook) takes what is due, hands it on safely, and only then
+//! reports it delivered: if it dies in between, the event comes again, as with real providers.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use super::parcel::{Parcel, Refused};
 use super::{MockWorld, failure, lines};
 use crate::Failure;
 
-/// Waits are longer by up to a tenth, so that what failed together does not come again together.
+/// Waits are longer by up to a tenth, so that what failed together is not retried together.
 const JITTER: u64 = 10;
 
 impl MockWorld {
-    /// Up to `limit` events that are due, earliest first. What another courier has in hand is left to him for
-    /// a while.
+    /// Up to `limit` events that are due, earliest first. Events that another courier has taken are left to it for a
+    /// while.
     pub async fn due_parcels(&self, now: Time, limit: usize) -> Result<Vec<Parcel>, Failure> {
         let lines = self.storage.take_due(now, limit).await.map_err(|error| failure(&error))?;
         lines.iter().map(|line| lines::parcel(line).map_err(|error| failure(&error))).collect()
     }
 
-    /// The same, each as often as it is to be brought, and that on top of the limit.
+    /// The same, each event as often as it is to be delivered; the copies do not count against the limit.
     pub async fn due_events(&self, now: Time, limit: usize) -> Result<Vec<ProviderEvent>, Failure> {
         let parcels = self.due_parcels(now, limit).await?.into_iter();
         Ok(parcels.flat_map(|parcel| std::iter::repeat_n(parcel.event, parcel.copies as usize)).collect())
     }
 
-    /// It was posted in vain, and is due again after about `wait_s`, or never. Answers when.
+    /// Posting failed; the event is due again after about `wait_s`, or never. Returns when.
     pub async fn refused(
         &self,
         parcel: &Parcel,
@@ -46,29 +46,29 @@ impl MockWorld {
         Ok(again)
     }
 
-    /// What waits for its next try, or was given up, in the order of ids, from just after the id `after`.
+    /// Events whose posting failed and that wait for a retry or were given up, by id, from just after the id `after`.
     pub async fn refused_page(&self, after: &str, limit: usize) -> Result<Vec<Refused>, Failure> {
         let page = self.storage.refused_page(after, i64::try_from(limit).unwrap_or(i64::MAX)).await;
         let page = page.map_err(|error| failure(&error))?.into_iter().map(lines::refused);
         page.collect::<Result<_, _>>().map_err(|error| failure(&error))
     }
 
-    /// These arrived safely. Ids that are not known or were delivered before change nothing.
+    /// These were delivered. Ids that are unknown or were delivered before change nothing.
     pub async fn delivered(&self, ids: &[&str]) -> Result<(), Failure> {
         self.storage.delivered(ids).await.map_err(|error| failure(&error))
     }
 
-    /// When the next event is due that was not delivered yet; it may be in the past.
+    /// When the next undelivered event is due; it may be in the past.
     pub async fn next_due(&self) -> Result<Option<Time>, Failure> {
         Ok(self.storage.next_due().await.map_err(|error| failure(&error))?.map(Time::from_unix_ms))
     }
 
-    /// Waits until an event is due, at most `at_most`. One that could not be delivered stays due, so the caller
-    /// slows down by itself then.
+    /// Waits until an event is due, at most `at_most`. An event that cannot be delivered stays due, so the caller
+    /// must slow down by itself then.
     pub async fn wait_due(&self, at_most: Duration) -> Result<(), Failure> {
         let until = tokio::time::Instant::now() + at_most;
         loop {
-            // Listening begins before looking: what is booked in between rings.
+            // Registered before the check, so that an event that is booked in between wakes this task.
             let booked = self.booked.notified();
             tokio::pin!(booked);
             booked.as_mut().enable();
@@ -80,7 +80,7 @@ impl MockWorld {
             if left_ms == 0 || left.is_zero() {
                 return Ok(());
             }
-            // What another process books does not ring here.
+            // This process is not notified of events that another process books.
             let nap = left.min(Duration::from_millis(left_ms)).min(self.storage.look_again_after());
             tokio::select! {
                 () = &mut booked => {}

@@ -1,4 +1,4 @@
-//! Everything that looks like chance follows from the seed and the key: asked again, the same comes out.
+//! Everything that looks random follows from the seed and the key: the same ask has the same result.
 
 use contract::OrderId;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ impl Draw {
 
     /// True in `rate` of all draws.
     pub(super) fn happens(&mut self, rate: f64) -> bool {
-        // 53 bits are what an f64 can hold exactly; below 1.0, so that a rate of 1 always happens.
+        // 53 bits are what an f64 holds exactly; the value is below 1.0, so that a rate of 1 always happens.
         ((self.next() >> 11) as f64) / ((1_u64 << 53) as f64) < rate
     }
 
@@ -33,8 +33,8 @@ impl Draw {
     }
 }
 
-/// An id that looks like a gateway's: `ch_` and 22 letters and digits. It begins with the time in the order's
-/// id, so that ids made together lie together in an index, and ends with 80 bits of the key's hash.
+/// An id that looks like a payment gateway's: `ch_` and 22 letters and digits. It begins with the time in the order's
+/// id, so that ids of one time are near each other in an index, and ends with 80 bits of the key's hash.
 pub(super) fn id(prefix: &str, order: OrderId, key: &str) -> String {
     format!("{prefix}{}", digits::<62, 22>(order, prefix, key))
 }
@@ -46,7 +46,7 @@ pub(super) fn id_in_capitals(prefix: &str, order: OrderId, key: &str) -> String 
 
 /// In ASCII order, so that ids sort as their numbers do. The first 36 are without small letters.
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// Separates these ids from everybody else's.
+/// Separates these ids from all others.
 const NAMESPACE: Uuid = Uuid::from_u128(0x51c3_8a0e_2d64_4f6b_9f1f_0a57_c0de_ca5e);
 
 /// `LENGTH` digits to the base `RADIX` hold 128 bits: 62^22 and 36^25 are both above 2^128.

@@ -1,4 +1,4 @@
-//! What the provider answers is what the rules say about its books, and is kept before it is said.
+//! The provider answers what the rules say about its books, and saves it before it answers.
 
 use async_trait::async_trait;
 use contract::{ChargeStanding, ProviderCharge, ProviderQuery, ProviderRefund, ProviderTold, Time};
@@ -70,7 +70,7 @@ impl PaymentProvider for MockWorld {
 type Said = Result<Vec<DueEvent>, Refusal>;
 
 impl MockWorld {
-    /// Says what `rule` said, once it is kept. What is due by now is the answer; the rest is left to the courier.
+    /// Saves what `rule` decided, then returns it. What is due by now is the answer; the courier delivers the rest.
     async fn book(
         &self,
         count: usize,
@@ -84,7 +84,7 @@ impl MockWorld {
         let mut decide = |books: &mut Books| {
             let now = self.now();
             let mut later = Vec::new();
-            // Before the beginning of time nothing is due.
+            // With time zero nothing is due at once.
             let at_once = if self.settings.courier_brings_all { Time::default() } else { now };
             answers = rule(books, now).into_iter().map(|said| answer(said, at_once, &mut later)).collect();
             rings = !later.is_empty();

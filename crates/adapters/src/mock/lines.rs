@@ -1,4 +1,4 @@
-//! A line of the books reads the same whichever database holds it.
+//! One row format of the books for both databases.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use store::Error;
 use super::parcel::{Parcel, Refused};
 use super::rules::{Charge, DueEvent, Ends, Refund, Refunds};
 
-/// Key, reference, transaction id, minor units, currency, outcome, failure code, when it ends, how often it is
-/// told, what becomes of refunds, refunded minor units, refunds that failed.
+/// Key, reference, transaction id, minor units, currency, outcome, failure code, when it ends, how often it is told,
+/// what becomes of refunds, refunded minor units, refunds that failed.
 pub(super) type ChargeLine =
     (String, String, String, i64, String, String, Option<String>, Option<i64>, i64, String, i64, i64);
 
-/// The same, and what events from outside call it.
+/// The same, and the id that events from outside gave it.
 pub(super) type KnownChargeLine = (
     String,
     String,
@@ -30,30 +30,30 @@ pub(super) type KnownChargeLine = (
     Option<String>,
 );
 
-/// Of a charge that changed: key, outcome, failure code, when it ends, how often it is told, refunded minor units, refunds
+/// Of a changed charge: key, outcome, failure code, when it ends, how often it is told, refunded minor units, refunds
 /// that failed.
 pub(super) type ChangedLine<'a> = (&'a str, String, Option<String>, Option<i64>, i64, i64, i64);
 
-/// Of a charge that events from outside told of: key, and what they call it.
+/// Of a charge that events from outside told of: key, and the id they gave it.
 pub(super) type ToldLine<'a> = (&'a str, &'a str);
 
 /// Key, id, reference, transaction id, minor units, currency, failure code, when it was told.
 pub(super) type RefundLine = (String, String, String, String, i64, String, Option<String>, i64);
 
-/// Id, when it is due, how many copies are brought, the event.
+/// Id, when it is due, how many copies are delivered, the event.
 pub(super) type EventLine = (String, i64, i64, String);
 
-/// How many copies are brought, the event, and how often it was posted in vain.
+/// How many copies are delivered, the event, and how often posting failed.
 pub(super) type DueLine = (i64, String, i64);
 
-/// Id, how often it was posted in vain, the last answer, when that was, whether nobody tries again.
+/// Id, how often posting failed, the last answer, when that was, whether it was given up.
 pub(super) type RefusedLine = (String, i64, String, i64, bool);
 
 /// Key, address, subject, text.
 pub(super) type NoticeLine<'a> = (&'a str, &'a str, Option<&'a str>, &'a str);
 
-/// Reference, key, what it is called, minor units, currency, state, refunded minor units, whether that is by events from
-/// outside.
+/// Reference, key, transaction id, minor units, currency, state, refunded minor units, whether events from outside
+/// told of it.
 pub(super) type ChargePageLine = (String, String, String, i64, String, String, i64, bool);
 
 /// Number, channel, key, address, subject, text, when.
@@ -150,7 +150,7 @@ pub(super) fn of_refund(refund: &Refund) -> RefundLine {
     )
 }
 
-/// Its id is made from its key, and need not be read.
+/// Its id is derived from its key, and need not be read.
 pub(super) fn refund(line: RefundLine) -> Result<Refund, Error> {
     let (key, _, reference, transaction_id, minor, currency, failure_code, told_ms) = line;
     Ok(Refund {
@@ -197,7 +197,7 @@ fn counted(number: i64) -> Result<u32, Error> {
     u32::try_from(number).map_err(|_| unreadable("count"))
 }
 
-/// The books hold what we never wrote.
+/// The books contain something that this program does not write.
 fn unreadable(what: &str) -> Error {
     Error::Refused(format!("the mock world's books hold an impossible {what}"))
 }

@@ -1,7 +1,7 @@
-//! The world in a schema of its own, for any number of processes: one key is booked once, whoever asks and wherever.
+//! The world in a schema of its own, for any number of processes: one key is booked once, whichever process asks.
 //!
-//! Each machine tells the time by its own clock. Where one is behind, an event comes that much later, and of two
-//! couriers the one that is ahead may bring one that the other has in hand; ids make that harmless.
+//! Each machine uses its own clock. Where one is slow, an event comes that much later, and a courier whose clock is
+//! fast may deliver an event that another has taken; event ids make that harmless.
 
 mod connect;
 
@@ -29,18 +29,19 @@ use super::storage::{Decide, MockStorage, NEVER_MS, TAKEN_MS, Wanted};
 
 pub(super) struct PostgresStorage {
     connections: Connections,
-    /// That the schema is there.
+    /// Set once the schema exists.
     built: OnceCell<()>,
     closed: AtomicBool,
 }
 
-/// How often somebody else may be faster. He was faster because he finished, so few are needed.
+/// How often a transaction is tried when others conflict with it. Each conflict means that another one finished, so
+/// few are needed.
 const TRIES: u32 = 8;
-/// What another process booked is found this late at most.
+/// An event that another process booked is found this late at most.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl PostgresStorage {
-    /// The schema is made when it is first needed.
+    /// The schema is created when it is first needed.
     pub(super) fn at(url: &str) -> Result<Self, Error> {
         let connections = connect::connections(url)?;
         Ok(Self { connections, built: OnceCell::new(), closed: AtomicBool::new(false) })
@@ -61,7 +62,7 @@ impl PostgresStorage {
         lines_of(&self.take().await?.rows(statement).await?)
     }
 
-    /// What is not there yet cannot be locked: whoever books new charges alone needs no transaction to look in.
+    /// Rows that do not exist yet cannot be locked: if all charges are new, no transaction is needed for reading.
     async fn change_once(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), Error> {
         let mut held = self.take().await?;
         let mut before = load(&mut held, LOOK_AT_CHARGES, wanted).await?;
@@ -85,7 +86,7 @@ impl MockStorage for PostgresStorage {
         let mut delays = Delays::new();
         for _ in 1..TRIES {
             match self.change_once(wanted, decide).await {
-                // He booked the same key since we looked, or we stood in each other's way.
+                // Another process booked the same key since the read, or the transactions conflicted.
                 Err(Error::Conflict(_)) => tokio::time::sleep(delays.next_delay()).await,
                 done => return done,
             }
@@ -93,7 +94,7 @@ impl MockStorage for PostgresStorage {
         self.change_once(wanted, decide).await
     }
 
-    /// In the order of their keys, so that two processes with the same notices do not wait for each other.
+    /// In the order of their keys, so that two processes with the same notices do not deadlock.
     async fn put(
         &self,
         channel: &str,
@@ -182,7 +183,7 @@ impl MockStorage for PostgresStorage {
         self.rows(page.bind(after).bind(limit).bind(now.unix_ms())).await
     }
 
-    /// While somebody hands over, a smaller number may come to light after a larger one: at rest nothing is missed.
+    /// While notices are being sent, a smaller number may become visible after a larger one: at rest none is missed.
     async fn sent_page(&self, after: i64, limit: i64) -> Result<Vec<SentPageLine>, Error> {
         let page = sqlx::query(
             "select no, channel, key, address, subject, body, at_ms from sent where no > $1 order by no limit $2",
@@ -190,7 +191,7 @@ impl MockStorage for PostgresStorage {
         self.rows(page.bind(after).bind(limit)).await
     }
 
-    /// What is idle hangs up when the last of us is gone.
+    /// Idle connections close when the last user is gone.
     async fn close(&self) {
         self.closed.store(true, Relaxed);
     }
@@ -212,7 +213,7 @@ macro_rules! charges {
 }
 
 const LOOK_AT_CHARGES: &str = charges!("");
-/// Whoever gives money back holds the charge while he does, so that two refunds see each other.
+/// A refund locks its charge, so that two refunds see each other.
 const LOCK_CHARGES: &str = charges!(" for update");
 
 async fn load(held: &mut Held, charges: &'static str, wanted: &Wanted<'_>) -> Result<Books, Error> {
@@ -241,7 +242,7 @@ fn lines_of<L: for<'r> FromRow<'r, PgRow>>(rows: &[PgRow]) -> Result<Vec<L>, Err
 
 type Texts = Vec<String>;
 type Numbers = Vec<i64>;
-/// Many [`ChargeLine`]s, column by column: that is how a batch travels.
+/// Many [`ChargeLine`]s, column by column: a batch is one statement.
 type ChargeColumns = (
     Texts,
     Texts,
@@ -260,7 +261,7 @@ type ChangedColumns<'a> =
     (Vec<&'a str>, Texts, Vec<Option<String>>, Vec<Option<i64>>, Numbers, Numbers, Numbers);
 type RefundColumns = (Texts, Texts, Texts, Texts, Numbers, Texts, Vec<Option<String>>, Numbers);
 
-/// No line takes the place of another: a key that was booked meanwhile is an error, and we look again.
+/// No row replaces another: a key that was booked meanwhile is an error, and the change is decided anew.
 async fn keep(mut held: Held, entries: &Entries<'_>, later: &[EventLine]) -> Result<(), Error> {
     let mut statements = Vec::new();
     if !entries.charges.is_empty() {
@@ -330,7 +331,7 @@ fn insert_told(told: &[&Charge]) -> Statement {
     insert.bind(keys).bind(names)
 }
 
-/// What the charges would have told by themselves is not brought any more.
+/// Cancels the events that the charges would have sent.
 fn silence(told: &[&Charge]) -> Statement {
     let ids: Vec<_> = told.iter().map(|charge| charge.event_id()).collect();
     sqlx::query("update events set delivered = true where id = any($1)").bind(ids)
@@ -348,7 +349,7 @@ fn insert_refunds(refunds: &[&Refund]) -> Statement {
     insert.bind(currencies).bind(codes).bind(told)
 }
 
-/// One that is told again, because it was asked for again, is on its way or has arrived.
+/// An event that is told again, because it was asked for again, is already queued or delivered.
 fn insert_events(later: &[EventLine]) -> Statement {
     let (ids, due, copies, bodies): (Vec<_>, Vec<_>, Vec<_>, Vec<_>) = later.iter().cloned().collect();
     sqlx::query(

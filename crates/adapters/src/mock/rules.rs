@@ -1,6 +1,6 @@
-//! What the provider books and tells follows from its settings, the ask, its books and the moment, nothing else.
+//! What the provider books and tells is a function of its settings, the ask, its books and the time.
 //!
-//! Its promise: one key, one charge. Asked again under a known key it books nothing, and tells what it has told.
+//! Its promise: one key, one charge. Asked again under a known key it books nothing, and repeats what it has told.
 
 use contract::{
     ChargeStanding, Method, Money, OrderId, ProviderCharge, ProviderEvent, ProviderEventData,
@@ -12,15 +12,15 @@ use super::script::{DECLINED, DECLINES, Script};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Of the charges that no token scripts, how many succeed: 0.0 to 1.0.
+    /// The share of charges without a scripted token that succeed: 0.0 to 1.0.
     pub success_rate: f64,
-    /// How long an answer takes; 0 and 0 answers at once.
+    /// How long until the result; 0 and 0 is at once.
     pub delay_least_ms: u64,
     pub delay_most_ms: u64,
-    /// How long `tok_late` takes. It should be beyond the buyer's patience with a payment.
+    /// How long `tok_late` takes. It should exceed the order's patience with a payment.
     pub late_ms: u64,
     pub seed: u64,
-    /// Nothing is told in the answer itself: all of it is brought by a courier.
+    /// No result is in the answer itself: a courier delivers all of them.
     pub courier_brings_all: bool,
 }
 
@@ -38,13 +38,13 @@ impl Default for Settings {
     }
 }
 
-/// One charge in the provider's books. Its end is decided when it is asked for, and true from `Ends::…at` on.
+/// One charge in the provider's books. Its result is decided when it is asked for, and holds from `Ends::…at` on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
     pub key: String,
     pub reference: OrderId,
     pub transaction_id: String,
-    /// What events from outside call it, which told of it before these books did.
+    /// The id that events from outside gave it, which told of it before these books did.
     pub told: Option<String>,
     pub amount: Money,
     pub ends: Ends,
@@ -62,7 +62,7 @@ pub enum Ends {
     Fails { at: Time, code: String },
 }
 
-/// What becomes of attempts to give a charge back.
+/// What becomes of attempts to refund a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refunds {
     Succeed,
@@ -70,7 +70,7 @@ pub enum Refunds {
     AllFail,
 }
 
-/// One attempt to give money back, booked when asked for and told at `told_at`.
+/// One attempt to refund, booked when asked for and told at `told_at`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
     pub key: String,
@@ -124,7 +124,7 @@ pub fn charge(
         Some(known) if known.amount != ask.amount || known.reference != ask.order_id => {
             Err(Refusal::KeyReused)
         }
-        // What is still to come is on its way; only what was told is told again.
+        // What is not due yet is already queued; only what was told is told again.
         Some(known) => {
             let told = known.events().into_iter().filter(|told| told.due <= now);
             Ok(Charged { book: None, tell: told.map(|told| DueEvent { due: now, ..told }).collect() })
@@ -177,7 +177,7 @@ pub fn refund(
     Ok(Refunded { tell: vec![refund.event()], book: Some(refund), charge })
 }
 
-/// What the provider says when asked about a key. Until a charge has ended, nothing is known but that it was asked for.
+/// The answer to a query about a key. Until a charge has ended, only that it was asked for is known.
 pub fn standing(charge: Option<&Charge>, now: Time) -> ChargeStanding {
     let Some(charge) = charge else { return ChargeStanding::NotFound };
     let transaction_id = charge.name().to_string();
@@ -239,7 +239,7 @@ fn transaction_id(ask: &ProviderCharge) -> String {
 
 /// Why the refund fails, if it does; and the charge as it stands afterwards, if that changed.
 fn book_refund(charge: &Charge, ask: &ProviderRefund, now: Time) -> (Option<&'static str>, Option<Charge>) {
-    // Whose charge it is comes first: a stranger learns nothing about it.
+    // First check whose charge it is: the answer for another order reveals nothing about it.
     if charge.reference != ask.order_id {
         return (Some("charge_unknown"), None);
     }
@@ -270,17 +270,17 @@ fn book_refund(charge: &Charge, ask: &ProviderRefund, now: Time) -> (Option<&'st
 }
 
 impl Charge {
-    /// What it is called outside.
+    /// Its transaction id outside.
     pub fn name(&self) -> &str {
         self.told.as_ref().unwrap_or(&self.transaction_id)
     }
 
-    /// Of what it tells by itself.
+    /// The id of the event that it sends by itself.
     pub(super) fn event_id(&self) -> String {
         draw::id("evt_", self.reference, &self.transaction_id)
     }
 
-    /// Everything it will ever tell, with the times at which it does.
+    /// Every event it will ever send, with its time.
     fn events(&self) -> Vec<DueEvent> {
         let (kind, due, failure_code) = match &self.ends {
             Ends::Never => return Vec::new(),
@@ -303,7 +303,7 @@ impl Charge {
 }
 
 impl Refund {
-    /// By its own id (`re_…`), and by the key that it was asked under.
+    /// Named by its own id (`re_…`) and by the key that it was asked under.
     fn event(&self) -> DueEvent {
         let kind = match &self.failure_code {
             None => ProviderEventKind::RefundSucceeded,

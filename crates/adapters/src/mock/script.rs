@@ -1,4 +1,4 @@
-//! A token scripts what becomes of a charge; whatever is no such token is left to chance.
+//! A token scripts the result of a charge; a token that is no script leaves it to chance.
 
 use contract::{Method, PaymentChoice};
 
@@ -12,9 +12,9 @@ pub(super) enum Script {
     Fails(&'static str),
     /// Never charged, never answered.
     NeverAnswers,
-    /// Charged and told only when most have given up waiting.
+    /// Charged and told only when most callers have given up waiting.
     Late,
-    /// Charged, and nobody is told.
+    /// Charged, and never told.
     AnswerLost,
     ToldThrice,
     FirstRefundFails,

@@ -1,4 +1,4 @@
-//! A letter box holds one notice per key, with the address in full; what is logged about it has the address masked.
+//! A mailbox holds one notice per key, with the address in full; the log line about it has the address masked.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl Channel for MockChannel {
             }
         };
         let log = |notice: &Notice<'_>| {
-            // Of two under one key in this batch, the first was put.
+            // Of two notices under one key in this batch, the first was put.
             if new.remove(notice.key) {
                 self.kind.log(notice);
             }
@@ -64,7 +64,7 @@ impl Channel for MockChannel {
 }
 
 impl Kind {
-    /// In the shape in which people know them.
+    /// Formatted as people know them.
     fn log(self, notice: &Notice<'_>) {
         let (to, text) = (masked(notice.to), notice.text);
         let order_id = tracing::field::display(notice.order_id);

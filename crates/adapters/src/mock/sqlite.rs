@@ -1,4 +1,4 @@
-//! The world in a file of its own: one connection writes it, and a commit is on the disk when it answers.
+//! The world in a file of its own: one connection writes it, and a commit is on disk when it returns.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -29,12 +29,12 @@ pub(super) struct SqliteStorage {
 
 /// How long to wait for another process that writes to the same file.
 const BUSY: Duration = Duration::from_secs(10);
-/// For the auditor and the courier, who only look.
+/// For the auditor and the courier, which only read.
 const READERS: u32 = 4;
 
 const SCHEMA: &str = include_str!("sqlite/schema.sql");
 
-/// Takes the write lock before looking: who looks first and writes then may find the books changed.
+/// Takes the write lock before reading; otherwise the books could change between the read and the write.
 const WRITE: &str = "begin immediate";
 
 impl SqliteStorage {
@@ -48,7 +48,7 @@ impl SqliteStorage {
             .pragma("wal_autocheckpoint", "8192")
             .pragma("temp_store", "memory")
             .disable_statement_logging();
-        // A file does not hang up, so nobody asks it before each batch whether it is still there.
+        // A file does not disconnect, so the connection need not be tested before each batch.
         let pool =
             |connections| SqlitePoolOptions::new().max_connections(connections).test_before_acquire(false);
         let writer = pool(1).connect_with(options.clone()).await?;
@@ -91,7 +91,7 @@ impl MockStorage for SqliteStorage {
         Ok(put.fetch_all(&self.writer).await.map_err(failed)?.into_iter().collect())
     }
 
-    /// Nobody else takes them: two processes on one file would be two systems.
+    /// No claim is written: a file has only one courier, because two processes on one file would be two systems.
     async fn take_due(&self, now: Time, limit: usize) -> Result<Vec<DueLine>, Error> {
         let due = sqlx::query_as(
             "select copies, body, coalesce(tries, 0) from events left join posts on event_id = id
@@ -162,7 +162,7 @@ impl MockStorage for SqliteStorage {
         page.bind(after).bind(limit).fetch_all(&self.reader).await.map_err(failed)
     }
 
-    /// After this everything is in the one file, without its log beside it.
+    /// Afterwards everything is in the one file, without its log beside it.
     async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
@@ -253,7 +253,7 @@ async fn update_charges(connection: &mut SqliteConnection, changed: &[&Charge]) 
     Ok(())
 }
 
-/// What the charge would have told by itself is not brought any more.
+/// Cancels the event that the charge would have sent.
 async fn keep_told(connection: &mut SqliteConnection, told: &[&Charge]) -> Result<(), sqlx::Error> {
     if told.is_empty() {
         return Ok(());
@@ -288,7 +288,7 @@ async fn insert_refunds(connection: &mut SqliteConnection, entries: &Entries<'_>
     Ok(())
 }
 
-/// One that is told again, because it was asked for again, is on its way or has arrived.
+/// An event that is told again, because it was asked for again, is already queued or delivered.
 async fn insert_events(connection: &mut SqliteConnection, later: &[EventLine]) -> Result<(), sqlx::Error> {
     if later.is_empty() {
         return Ok(());
@@ -304,7 +304,7 @@ async fn insert_events(connection: &mut SqliteConnection, later: &[EventLine]) -
     Ok(())
 }
 
-/// A batch travels to SQLite as one JSON array, so that its statements are as many as its tables.
+/// A batch is passed to SQLite as one JSON array, so that it needs one statement for each table.
 fn json(rows: &impl serde::Serialize) -> Result<String, sqlx::Error> {
     serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))
 }

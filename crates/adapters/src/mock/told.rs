@@ -1,5 +1,5 @@
-//! What an event from outside told of stands in the books as if they had made it: one charge under each key, by the name
-//! that the event gives it. What is known is not booked again.
+//! What an event from outside told of is booked like a charge of these books: one for each key, under the id that the
+//! event gives it. What is known is not booked again.
 
 use contract::{ChargeStanding, ProviderRefund, Time, ToldCharge};
 
@@ -36,10 +36,10 @@ pub(super) fn charge(known: Option<&Charge>, told: &ToldCharge, now: Time) -> Op
         {
             return None;
         }
-        // The money was taken already, under a name that was told to no caller.
+        // The money was taken already, under an id that no caller was told.
         (ChargeStanding::Succeeded { .. }, Ends::Succeeds { .. }) => known.ends.clone(),
         (ChargeStanding::Failed { .. }, Ends::Fails { .. }) => return None,
-        // Its own word is out, or an event from outside was before this one: money that was taken stays taken.
+        // Its own result was told, or an event from outside came before this one: money that was taken stays taken.
         (ChargeStanding::Succeeded { .. }, Ends::Fails { .. })
             if known.told_times > 0 || known.told.is_some() =>
         {
@@ -50,7 +50,7 @@ pub(super) fn charge(known: Option<&Charge>, told: &ToldCharge, now: Time) -> Op
     Some(Charge { ends, told: name, told_times: 0, ..known.clone() })
 }
 
-/// The refund, and its charge as it stands afterwards; `None` if it is known, or there is no such money to give back.
+/// The refund, and its charge as it stands afterwards; `None` if it is known, or there is no such money to refund.
 pub(super) fn refund(
     known: Option<&Refund>,
     charge: Option<&Charge>,

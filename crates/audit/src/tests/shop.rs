@@ -1,4 +1,4 @@
-//! The real workers, over tables in memory: what they write is what the auditor is shown.
+//! The real workers, over tables in memory: the auditor reads what they write.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::{BookedCharge, Books, SentNotice};
 pub(super) struct Shop {
     tables: BTreeMap<(Table, String), Arc<str>>,
     pub(super) journal: Vec<JournalRow>,
-    /// Journal rows that cannot be read, by what they are called.
+    /// The ids of journal rows that cannot be read.
     pub(super) unreadable: Vec<String>,
     queue: VecDeque<(Queue, Arc<Message>)>,
     pub(super) deadlines: BTreeMap<String, Time>,
@@ -74,7 +74,7 @@ impl Shop {
         while self.step() {}
     }
 
-    /// Handles one message. False when there is none.
+    /// Handles one message. `false` when there is none.
     pub(super) fn step(&mut self) -> bool {
         let Some((queue, message)) = self.queue.pop_front() else { return false };
         let patience = saga::Patience { stock_s: 30, payment_s: 300, ship_s: 30, cod_s: 1000 };
@@ -120,7 +120,7 @@ impl Shop {
         Some(Loaded { need: need.clone(), version: 1, json })
     }
 
-    /// Everybody outside. Only the order called "declined" has a bad card.
+    /// All outside parties. Only the order called "declined" has a bad card.
     fn act(&mut self, role: Role, message: &Arc<Message>) {
         let answer = match &message.body {
             Body::ProviderCharge(ask) => Some(self.charged(ask)),
@@ -281,7 +281,7 @@ impl Store for Shop {
         unreachable!("an auditor moves no deadline")
     }
 
-    /// By its own arithmetic, as a real store does it.
+    /// Calculated from the journal, as in a real store.
     async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
         let handled: HashSet<_> = self.journal.iter().map(|row| (row.role, &row.id)).collect();
         let said = self.journal.iter().flat_map(|row| row.said.iter().map(move |said| (row.role, said)));

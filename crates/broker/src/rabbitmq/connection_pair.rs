@@ -1,7 +1,8 @@
-//! One pair of connections, with its consumers and its publisher. On any fault it is dropped whole and a new one is made.
+//! One pair of connections, with its consumers and its publisher. On any fault the whole pair is dropped and a new
+//! one opened.
 //!
-//! Publishing and consuming have a connection each: a broker that is short of memory stops reading from those
-//! that publish, and what is handled must still be acknowledged then.
+//! Publishing and consuming have a connection each: a broker that is short of memory stops reading from publishing
+//! connections, and acknowledgements of handled messages must still get through then.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use super::topology::topology;
 use super::{Shared, declare};
 use crate::State;
 
-/// One that lived so long was well: the next fault begins with a short delay again.
+/// A pair that lived this long was healthy: the next fault begins with a short delay again.
 pub(super) const LIVED: Duration = Duration::from_secs(5);
 
 /// Keeps a pair of connections open until told to stop.
@@ -45,7 +46,7 @@ pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
         let Err(why) = ended else { return };
         let garbled = matches!(why, Fault::Garbled(_));
         reading = if garbled { Reading::OneByOne } else { Reading::Ahead };
-        // Somebody has headers that do not fit: from now on there is room for the largest.
+        // A sender's headers did not fit: from now on the connection takes the largest frames.
         let too_large = matches!(why, Fault::TooLarge(_));
         if too_large {
             frames = Frames::Large;
@@ -77,9 +78,10 @@ impl ConnectionPair {
     async fn open(shared: &Shared, reading: Reading, frames: Frames) -> Result<Self, Fault> {
         let publishing = Arc::new(shared.address.connect("publishes", Frames::Small).await?);
         let consuming = Arc::new(shared.address.connect("consumes", frames).await?);
-        // Who reads one by one had it a moment ago, and comes back fifty times: each of them keeps the queue waiting.
+        // In this mode the topology was declared a moment ago, and the pair is reopened up to fifty times: each
+        // declaration keeps the queue waiting.
         if reading == Reading::Ahead {
-            settle_topology(shared, &publishing).await?;
+            ensure_topology(shared, &publishing).await?;
         }
         let publisher = Arc::new(Publisher::open(publishing.clone(), shared.address.login()).await?);
         Ok(Self { publishing, consuming, publisher, reading })
@@ -102,10 +104,10 @@ impl ConnectionPair {
             self.start_wanted(shared, now, &mut started, &mut tasks);
             tokio::select! {
                 () = stop.cancelled() => break Ok(()),
-                word = next_word(&mut ends, &mut alarms, &mut tasks, &mut broken) => {
-                    let over = match word {
-                        Word::OfTheConnection(event) => noticed(shared, event),
-                        Word::OfItsUsers(why) => Some(why),
+                event = next_event(&mut ends, &mut alarms, &mut tasks, &mut broken) => {
+                    let over = match event {
+                        PairEvent::Connection(event) => noticed(shared, event),
+                        PairEvent::Users(why) => Some(why),
                     };
                     if let Some(why) = over {
                         break Err(why);
@@ -114,11 +116,12 @@ impl ConnectionPair {
                 () = &mut enough, if self.reading == Reading::OneByOne => {
                     break Err(Fault::Away("it is well again, and may be read ahead".into()));
                 }
-                // It cannot end: its sender is ours.
+                // It cannot end: we own the sender.
                 _ = wanted.changed() => {}
             }
         };
-        // In this order: nothing is published or acknowledged any more, no buffer is filled any more, all are empty.
+        // In this order: first nothing is published or acknowledged any more, then no buffer is filled, then all are
+        // emptied.
         shared.closed();
         drop(broken);
         tasks.shutdown().await;
@@ -144,32 +147,32 @@ impl ConnectionPair {
     }
 }
 
-enum Word {
-    OfTheConnection(Option<Event>),
-    OfItsUsers(Fault),
+enum PairEvent {
+    Connection(Option<Event>),
+    Users(Fault),
 }
 
-/// A connection says best itself why it ended, before those who find it gone.
-async fn next_word(
+/// The connection's own events come first, because they say why it ended; its users only find it gone.
+async fn next_event(
     ends: &mut (impl Stream<Item = Event> + Unpin),
     alarms: &mut (impl Stream<Item = Event> + Unpin),
     tasks: &mut JoinSet<Fault>,
     broken: &mut mpsc::Receiver<Fault>,
-) -> Word {
+) -> PairEvent {
     tokio::select! {
         biased;
-        event = ends.next() => Word::OfTheConnection(event),
-        event = alarms.next() => Word::OfTheConnection(event),
+        event = ends.next() => PairEvent::Connection(event),
+        event = alarms.next() => PairEvent::Connection(event),
         Some(ended) = tasks.join_next() => {
-            Word::OfItsUsers(ended.unwrap_or_else(|panic| Fault::Away(format!("a consumer panicked: {panic}"))))
+            PairEvent::Users(ended.unwrap_or_else(|panic| Fault::Away(format!("a consumer panicked: {panic}"))))
         }
-        // It cannot be closed: its sender is with our publisher until we end.
-        Some(why) = broken.recv() => Word::OfItsUsers(why),
+        // It cannot be closed: the session's sender lives until `live` ends.
+        Some(why) = broken.recv() => PairEvent::Users(why),
     }
 }
 
-/// Declares it where we may. Where we may not, an administrator has done it, or there is no going on.
-async fn settle_topology(shared: &Shared, connection: &Connection) -> Result<(), Fault> {
+/// Declares the topology if we are permitted to. If not, an administrator must have declared it, or this is an error.
+async fn ensure_topology(shared: &Shared, connection: &Connection) -> Result<(), Fault> {
     let topology = topology(&shared.names);
     match declare::apply(connection, &topology).await {
         Ok(()) => Ok(()),
@@ -194,7 +197,7 @@ async fn settle_topology(shared: &Shared, connection: &Connection) -> Result<(),
     }
 }
 
-/// What the broker says about a connection by itself. `Some`: it is over.
+/// Handles an event of a connection. `Some`: the connection is lost.
 fn noticed(shared: &Shared, event: Option<Event>) -> Option<Fault> {
     match event {
         Some(Event::ConnectionBlocked(why)) => {
@@ -221,10 +224,10 @@ mod tests {
 
     use super::*;
 
-    /// Otherwise nobody would learn that it was a message that our client cannot parse.
+    /// Otherwise the pair would not learn that the cause was a message that our client cannot parse.
     #[tokio::test]
     async fn a_connection_is_asked_before_its_users_why_it_ended() {
-        // What is ready at the same time would be taken in any order.
+        // A select that is not biased would take ready events in random order.
         for _ in 0..32 {
             let gone = || Fault::Away("its channel is gone".into());
             let (handle, mut broken) = SessionHandle::new();
@@ -235,10 +238,10 @@ mod tests {
             let mut ends =
                 stream::iter([Event::Error(ErrorKind::ChannelsLimitReached.into())]).chain(stream::pending());
             let mut word =
-                async || next_word(&mut ends, &mut stream::pending(), &mut tasks, &mut broken).await;
-            assert!(matches!(word().await, Word::OfTheConnection(Some(Event::Error(_)))));
-            assert!(matches!(word().await, Word::OfItsUsers(Fault::Away(_))), "a consumer's, then");
-            assert!(matches!(word().await, Word::OfItsUsers(Fault::Away(_))), "and who acknowledged");
+                async || next_event(&mut ends, &mut stream::pending(), &mut tasks, &mut broken).await;
+            assert!(matches!(word().await, PairEvent::Connection(Some(Event::Error(_)))));
+            assert!(matches!(word().await, PairEvent::Users(Fault::Away(_))), "a consumer's, then");
+            assert!(matches!(word().await, PairEvent::Users(Fault::Away(_))), "and who acknowledged");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Consumes one queue into its prefetch buffer. What cannot be read is safe in `Q.dead` before it is acknowledged here.
+//! Consumes one queue into its prefetch buffer. What cannot be read is confirmed in `Q.dead` before it is
+//! acknowledged here.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,21 +21,22 @@ use super::session::SessionHandle;
 use super::{Shared, dead};
 use crate::{Delivery, Mark};
 
-/// So many AMQP messages of a queue the process with the highest rank gets before any other gets one. Where several
-/// processes read a queue, what comes would otherwise lie in pieces in all their hands, and small batches cost the same
-/// commits and questions. Three batches in hand and the next are about so many bundles.
-const FIRST: u16 = 12;
+/// The prefetch that the preferred process (the one with the highest rank) has at high priority. Consumers with lower
+/// priority get messages only when it is full; this keeps batches large with many replicas, and small batches cost as
+/// many commits and round trips as large ones. Three running batches and the next one take about this many bundles.
+const PREFERRED_PREFETCH: u16 = 12;
 
 /// How far a queue is read ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     Ahead,
-    /// One message at a time, after one came that our client cannot parse and gave the connection up for. Each
-    /// such end counts against all that was prefetched, and the good ones should not die with the bad one.
+    /// A prefetch of one, after our client gave up the connection because of a message that it cannot parse. Each
+    /// such end counts as a failed delivery of all that was prefetched, and good messages should not be dead-lettered
+    /// with the bad one.
     OneByOne,
 }
 
-/// Runs until something breaks, and says what.
+/// Runs until something fails, and returns the fault.
 pub(super) async fn consume(
     shared: Arc<Shared>,
     connection: Arc<Connection>,
@@ -44,8 +46,8 @@ pub(super) async fn consume(
     let name = short(shared.names.queue(queue));
     let shares = match reading {
         Reading::Ahead => vec![
-            Share { prefetch: FIRST, priority: shared.rank },
-            Share { prefetch: shared.prefetch(queue) - FIRST, priority: 0 },
+            Share { prefetch: PREFERRED_PREFETCH, priority: shared.rank },
+            Share { prefetch: shared.prefetch(queue) - PREFERRED_PREFETCH, priority: 0 },
         ],
         Reading::OneByOne => vec![Share { prefetch: 1, priority: 0 }],
     };
@@ -67,18 +69,19 @@ pub(super) async fn consume(
             return fault.about(&format!("what was fetched from queue {name} cannot be given back"));
         }
         shared.read.send_if_modified(|read| read.remove(&queue));
-        // It cannot end: its sender is ours.
+        // It cannot end: we own the sender.
         wanted.wait_for(|wanted| wanted.contains(&queue)).await.ok();
     }
 }
 
-/// What we read of a queue under one priority: the highest that has room is served first, equal ones in turn.
+/// What a consumer reads of a queue at one priority: the broker serves the highest that has room first, equal ones in
+/// turn.
 pub(super) struct Share {
     pub(super) prefetch: u16,
     pub(super) priority: i32,
 }
 
-/// All that a process reads of one queue.
+/// All consumers of one process on one queue.
 struct Consumers(Vec<Consumer>);
 
 impl Consumers {
@@ -90,13 +93,13 @@ impl Consumers {
         Ok(Self(consumers))
     }
 
-    /// `None` once one of them has ended.
+    /// `None` once one of the consumers has ended.
     async fn next(&mut self) -> Option<lapin::Result<lapin::message::Delivery>> {
         select_all(self.0.iter_mut().map(StreamExt::next)).await.0
     }
 }
 
-/// As long as this process takes from the queue.
+/// Returns when this process no longer takes from the queue.
 async fn fill_buffer(shared: &Shared, queue: Queue, consumers: &mut Consumers) -> Result<(), Fault> {
     let mut wanted = shared.wanted.subscribe();
     let mut unwanted = pin!(async { wanted.wait_for(|wanted| !wanted.contains(&queue)).await.is_ok() });
@@ -112,7 +115,7 @@ async fn fill_buffer(shared: &Shared, queue: Queue, consumers: &mut Consumers) -
     }
 }
 
-/// All but what was taken from the buffer: that will be acknowledged.
+/// Stops consuming and requeues what was not taken from the buffer; what was taken will be acknowledged.
 async fn give_back(
     shared: &Shared,
     queue: Queue,
@@ -150,7 +153,7 @@ async fn sort(shared: &Shared, queue: Queue, delivery: lapin::message::Delivery)
             Ok(Read { message, attempt }) => messages.push(Delivery {
                 queue,
                 message: Arc::new(message),
-                // Who failed at it once may have died half-way.
+                // The process in which an attempt failed may have died halfway.
                 redelivered: delivery.redelivered || attempt > 0,
                 attempt,
                 mark: Mark::default(),
@@ -160,7 +163,7 @@ async fn sort(shared: &Shared, queue: Queue, delivery: lapin::message::Delivery)
     }
     park(shared, queue, &unread).await;
     if messages.is_empty() {
-        // Without a session we are just being ended.
+        // Without a session this task is about to be stopped.
         if let Ok(session) = shared.session() {
             acknowledge(&session.handle, delivery.acker).await;
         }
@@ -169,7 +172,7 @@ async fn sort(shared: &Shared, queue: Queue, delivery: lapin::message::Delivery)
     }
 }
 
-/// Does not return before the broker has them: until then the original is not acknowledged.
+/// Returns only when the broker has confirmed them: the original is not acknowledged before.
 async fn park(shared: &Shared, queue: Queue, unread: &[Unread]) {
     if unread.is_empty() {
         return;
@@ -186,7 +189,7 @@ async fn park(shared: &Shared, queue: Queue, unread: &[Unread]) {
     }
 }
 
-/// What came by a connection that has ended comes again, and need not be acknowledged.
+/// What came over a lost connection is redelivered, and need not be acknowledged.
 pub(super) async fn acknowledge(session: &SessionHandle, acker: Acker) {
     let acknowledged = soon("an acknowledgement", acker.ack(BasicAckOptions::default()));
     match session.within(acknowledged).await {

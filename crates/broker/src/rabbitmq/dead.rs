@@ -1,4 +1,4 @@
-//! What nobody could read, route or handle goes to `Q.dead` with its reason, and is told apart here on its way out.
+//! What could not be read, routed or handled goes to `Q.dead` with its reason; this file writes it and reads it back.
 
 use contract::{Message, Queue, Speaker, Time, Unreadable};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -11,14 +11,14 @@ use super::outgoing::{Arrival, Outgoing};
 use super::topology::{DELIVERY_LIMIT, Names, outside_commands};
 use crate::{DeadDelivery, Mark};
 
-/// What is kept of a body: as much as any message of ours may have. Whoever sent more has to send it again
-/// in another way anyhow.
+/// How much of a body is kept: the limit for our own messages. The sender of a larger one must send something else
+/// anyway.
 const BODY_BYTES_KEPT: usize = contract::BODY_BYTES_MAX;
 
-/// Names and reasons come from outside; so much of them tells all there is to tell.
+/// Names and reasons come from outside; this much of them is enough to find the cause.
 const TEXT_BYTES_KEPT: usize = 1024;
 
-/// Puts what could not be read beside the queue it came from.
+/// The dead letter for a message that could not be read, for the dead-letter queue of the queue it came from.
 pub(super) fn letter(names: &Names, queue: Queue, unread: &Unread) -> Outgoing {
     let mut headers = FieldTable::default();
     headers.insert(short("dead_code"), text(unread.why.code));
@@ -41,8 +41,8 @@ pub(super) fn letter(names: &Names, queue: Queue, unread: &Unread) -> Outgoing {
     Outgoing { exchange, key, arrival: Arrival::InAQueue, properties, body }
 }
 
-/// The letters in what lay in `Q.dead`, or in `P.unrouted` when there is no queue. What the broker put there by itself is as
-/// it came, so it may hold card numbers; the letters do not.
+/// The dead letters in an AMQP message from `Q.dead`, or from `P.unrouted` when there is no queue. What the broker
+/// put there is unchanged and may hold card numbers; the letters do not.
 pub(super) fn letters(
     names: &Names,
     logins: &Logins,
@@ -80,7 +80,7 @@ fn as_they_came(
     let Some(queue) = lay_in else {
         return vec![unrouted(names, incoming, letter)];
     };
-    // The broker marks what it puts here itself. Without its mark, one of our own logins put it here.
+    // The broker marks what it dead-letters. Without that mark, one of our own logins published it here.
     if let (false, Some(code)) = (incoming.was_dead_lettered(), incoming.text("dead_code")) {
         let dead_lettered = logins.voice(incoming.login()).filter(|voice| voice.reads(queue));
         let by = dead_lettered.and_then(|_| Speaker::named(incoming.text("dead_by")?));
@@ -112,12 +112,12 @@ fn as_they_came(
         None => ("dead_lettered", "somebody put it here by hand".into(), 1),
     };
     let letter = DeadDelivery { code: code.into(), why, attempts, ..letter };
-    // What is ours was published with a login of ours; an outsider's cause is not believed, dead or alive.
+    // What is ours was published with a login of ours; an outsider's cause is never believed.
     let ours = logins.voice(incoming.login()).is_some_and(|voice| voice.is_ours());
     if ours && died.exchange.as_deref().and_then(|exchange| Entrance::of(names, exchange)).is_none() {
         return of_ours(logins, queue, incoming, &letter);
     }
-    // What a person puts here by hand may be one of ours, which is known by its id.
+    // What a person puts here by hand may be one of our messages, which is known by its id.
     let letter = match incoming.was_dead_lettered() {
         true => {
             let (message_id, why) = incoming.without_an_id_of_ours(letter.why);
@@ -134,7 +134,7 @@ fn as_they_came(
     }
 }
 
-/// The one message, or each of a bundle, with who said it as far as its login proves that.
+/// The one message, or each message of a bundle, with its speaker as far as the login proves that.
 fn of_ours(
     logins: &Logins,
     queue: Queue,
@@ -171,7 +171,7 @@ fn of_ours(
     }
 }
 
-/// Meant for a queue of ours, if its type says so and anybody may send that type: then it can be replayed.
+/// Its queue is the one that its type belongs to, if outsiders may send that type: then the letter can be replayed.
 fn unrouted(names: &Names, incoming: &Incoming<'_>, letter: DeadDelivery) -> DeadDelivery {
     if let Err(Unreadable { code, why }) = incoming.entrance(names) {
         let (message_id, why) = incoming.without_an_id_of_ours(why);
@@ -191,13 +191,13 @@ fn unrouted(names: &Names, incoming: &Incoming<'_>, letter: DeadDelivery) -> Dea
     }
 }
 
-/// What the broker wrote on a message when it died.
+/// What the broker wrote into the headers when it dead-lettered the message.
 #[derive(Default)]
 struct Died {
     reason: Option<String>,
-    /// By which it had come to its queue.
+    /// The exchange by which it had come to its queue.
     exchange: Option<String>,
-    /// The routing key it was published with: by now it has that of the dead-letter queue.
+    /// The routing key it was published with; its own is by now that of the dead-letter queue.
     key: Option<String>,
 }
 
@@ -217,7 +217,7 @@ impl Died {
     }
 }
 
-/// What was not UTF-8 is replaced by the usual mark, and so is the one character that no database keeps.
+/// Replaces what is not UTF-8, and the NUL character, which Postgres cannot store.
 fn printable(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(BODY_BYTES_KEPT)]).replace('\0', "\u{FFFD}")
 }

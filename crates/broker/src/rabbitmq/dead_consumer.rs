@@ -1,8 +1,8 @@
-//! Brings in what lies in the dead-letter queues, over a connection of its own.
+//! Reads the dead-letter queues, over a connection of its own.
 //!
-//! Whatever publishers send is mended before our client parses it (`frame.rs`). A delivery that is garbled all the same
-//! costs the connection it comes by: here it disturbs nothing but other dead letters, until the broker has put it into
-//! `P.unreadable`.
+//! Malformed messages are repaired before our client parses them (`frame.rs`). A delivery that is garbled all the
+//! same costs the connection it comes by: on this connection it disturbs nothing but other dead letters, until the
+//! broker has moved it to `P.unreadable`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,7 +25,7 @@ use super::link::{Fault, Frames, channel, close, fault, short};
 /// For each dead-letter queue. Dead letters are few, and may be as large as a broker allows.
 const PREFETCH: u16 = 16;
 
-/// Reads all of them until told to stop.
+/// Reads all of them until `stop`.
 pub(super) async fn bring_in(shared: Arc<Shared>, stop: CancellationToken) {
     let mut delays = Delays::new();
     loop {
@@ -50,7 +50,7 @@ pub(super) async fn bring_in(shared: Arc<Shared>, stop: CancellationToken) {
 }
 
 async fn once(shared: &Arc<Shared>, stop: &CancellationToken) -> Result<(), Fault> {
-    // The other connections see to it that there is something to read.
+    // The other connections make sure that the topology exists.
     shared.up().await;
     let connection = Arc::new(shared.address.connect("imports", Frames::Large).await?);
     let mut events = connection.events_listener();

@@ -1,4 +1,4 @@
-//! Brings the broker to what the topology says, or tells how far it is from that.
+//! Declares the topology on the broker, or reports how the broker differs from it.
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ use lapin::{Channel, Connection};
 use super::link::{Fault, channel, short, soon};
 use super::topology::{Argument, Exchange, QueueSpec, Topology};
 
-/// One way in which the broker is not as it should be, as far as AMQP lets one see: bindings cannot be asked
-/// for, they can only be made again.
+/// One difference between the broker and the topology, as far as AMQP shows it: bindings cannot be queried, only
+/// declared again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {
     MissingExchange(String),
     MissingQueue(String),
-    /// It is there with other arguments, which cannot be changed any more.
+    /// It exists with other arguments, which cannot be changed any more.
     Differs {
         name: String,
         why: String,
     },
-    /// It is there; whether with the right arguments we are not permitted to find out.
+    /// It exists, but we are not permitted to find out its arguments.
     Unseen(String),
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Declares everything. What is there already stays as it is.
+/// Declares everything. What exists already stays as it is.
 pub(super) async fn apply(connection: &Connection, topology: &Topology) -> Result<(), Fault> {
     let channel = channel(connection).await?;
     for exchange in &topology.exchanges {
@@ -66,7 +66,7 @@ pub(super) async fn apply(connection: &Connection, topology: &Topology) -> Resul
     soon("closing a channel", channel.close(200, short("done"))).await
 }
 
-/// Compares without changing anything. A failed look closes its channel, so each has one of its own.
+/// Compares without changing anything. A failed check closes its channel, so each check has its own.
 pub(super) async fn plan(connection: &Connection, topology: &Topology) -> Result<Vec<Difference>, Fault> {
     let mut found = missing(connection, topology).await?;
     let missing = |name: &str| {
@@ -76,7 +76,7 @@ pub(super) async fn plan(connection: &Connection, topology: &Topology) -> Result
         })
     };
     let mut others = Vec::new();
-    // What is there is declared again, which changes nothing: equal arguments are fine, others are refused.
+    // What exists is declared again, which changes nothing: equal arguments are accepted, others are refused.
     for exchange in topology.exchanges.iter().filter(|exchange| !missing(&exchange.name)) {
         let same = ExchangeDeclareOptions { durable: true, ..Default::default() };
         let again = declare_exchange(&channel(connection).await?, exchange, same).await;
@@ -90,7 +90,7 @@ pub(super) async fn plan(connection: &Connection, topology: &Topology) -> Result
     Ok(found)
 }
 
-/// What is not there. Whoever may not declare may still look.
+/// What does not exist. A login that may not declare may still check.
 pub(super) async fn missing(connection: &Connection, topology: &Topology) -> Result<Vec<Difference>, Fault> {
     let mut found = Vec::new();
     for exchange in &topology.exchanges {

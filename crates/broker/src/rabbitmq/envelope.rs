@@ -1,4 +1,4 @@
-//! What a message looks like on the wire when we say it: alone with its envelope in the properties, or in a bundle.
+//! The wire format of our own messages: alone with the envelope in the AMQP properties, or in a bundle.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,20 +17,20 @@ use super::topology::Names;
 
 pub(super) const BUNDLE: &str = "bundle";
 
-/// Between our own roles, all that a batch says to one queue travels as one message, because what a broker
-/// costs, it costs for each message. 512 is past where more would be felt.
+/// Between our own roles, all messages of a batch for one queue travel as one AMQP message, because a broker's costs
+/// are per message. Larger bundles than 512 save nothing that can be measured.
 const BUNDLE_COUNT_MAX: usize = 512;
 
-/// A reader may have its whole prefetch of bundles in memory: 64 of these are 16 MiB.
+/// A consumer may have its whole prefetch of bundles in memory: 64 of these are 16 MiB.
 const BUNDLE_BYTES_MAX: usize = 256 * 1024;
 
-/// Kept on disk by every replica before it is confirmed.
+/// Written to disk by every replica before it is confirmed.
 const PERSISTENT: u8 = 2;
 
 const APP: &str = "checkout";
 const JSON: &str = "application/json";
 
-/// RabbitMQ's own way of being answered: it writes a name that begins like this into `reply_to`.
+/// RabbitMQ's direct reply-to: it writes a name that begins like this into `reply_to`.
 const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to.";
 
 /// One message in a bundle. `at` is in milliseconds since 1970.
@@ -40,7 +40,7 @@ struct Envelope<'a> {
     id: Cow<'a, str>,
     #[serde(rename = "type", borrow)]
     name: Cow<'a, str>,
-    /// Who said it, if not the first who may say such a message.
+    /// The sender, if not the first speaker that may send this type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by: Option<Speaker>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -50,20 +50,20 @@ struct Envelope<'a> {
     body: &'a RawValue,
 }
 
-/// What came and is no message, with what its sender should change.
+/// What could not be read as a message, with what its sender should change.
 #[derive(Debug)]
 pub(super) struct Unread {
     pub(super) why: Unreadable,
     pub(super) message_id: Option<String>,
     pub(super) name: String,
-    /// Who said it, as far as that is proven.
+    /// The sender, as far as that is proven.
     pub(super) by: Speaker,
     pub(super) cause: Option<String>,
     pub(super) body: Vec<u8>,
     pub(super) attempt: u32,
 }
 
-/// What has to be published to our own queues for `said`: for each queue in the order in which it was said.
+/// The AMQP messages for our own queues; for each queue in the order of `said`.
 pub(super) fn to_queues(names: &Names, said: &[Emitted]) -> Vec<Outgoing> {
     let mut by_queue: BTreeMap<Queue, Vec<&Message>> = BTreeMap::new();
     for Emitted { message, queues } in said {
@@ -83,7 +83,7 @@ pub(super) fn to_queues(names: &Names, said: &[Emitted]) -> Vec<Outgoing> {
     outgoing
 }
 
-/// What was said for whoever listens outside. (Replies go by a channel of their own: `answers`.)
+/// The facts among `said`, for listeners outside. (Replies go over a channel of their own: `answers`.)
 pub(super) fn facts(said: &[Emitted]) -> Vec<&Message> {
     said.iter().map(|one| &*one.message).filter(|message| message.body.kind() == Kind::Fact).collect()
 }
@@ -94,7 +94,7 @@ pub(super) fn fact(names: &Names, message: &Message) -> Outgoing {
     Outgoing { exchange, key, arrival: Arrival::Anywhere, properties, body }
 }
 
-/// What was said to askers alone, unwrapped: to them it is the event, with their own correlation id.
+/// The replies among `said`, each for one asker. The body is the event alone, with the asker's correlation id.
 pub(super) fn answers(said: &[Emitted]) -> Vec<Outgoing> {
     said.iter().filter_map(|one| answer(&one.message)).collect()
 }
@@ -108,7 +108,7 @@ fn answer(message: &Message) -> Option<Outgoing> {
         Some(id) => properties.with_correlation_id(short(id)),
         None => properties,
     };
-    // The default exchange has no name, and every queue its own name as routing key.
+    // The default exchange has no name, and routes to the queue whose name is the routing key.
     let (exchange, key) = (short(""), short(reply.reply_to.queue()));
     let direct = reply.reply_to.queue().starts_with(DIRECT_REPLY);
     let arrival = if direct { Arrival::AtAChannel } else { Arrival::AtAnAsker };
@@ -128,7 +128,7 @@ pub(super) fn again_later(
     Outgoing { exchange, key, arrival: Arrival::InAQueue, properties, body }
 }
 
-/// Properties of a message that speaks for itself.
+/// Properties of a message outside a bundle.
 pub(super) fn plain(name: Option<ShortString>, headers: FieldTable) -> BasicProperties {
     let properties = BasicProperties::default()
         .with_content_type(short(JSON))
@@ -141,8 +141,8 @@ pub(super) fn plain(name: Option<ShortString>, headers: FieldTable) -> BasicProp
     }
 }
 
-/// The messages of a bundle. `admit` is asked of each, by type and speaker, before its body is read. `Err`: it is none, as
-/// a whole.
+/// The messages of a bundle. `admit` is called for each, with type and speaker, before its body is read. `Err`: the
+/// body is no bundle.
 pub(super) fn unpack(
     body: &[u8],
     admit: impl Fn(&str, Speaker) -> Result<(), Unreadable>,
@@ -194,9 +194,9 @@ fn packed(messages: &[&Message]) -> Vec<(BasicProperties, Vec<u8>)> {
     packed
 }
 
-/// How many of these go into one bundle: at least one, however large it is.
+/// How many of these messages go into one bundle: at least one, however large it is.
 fn fitting(messages: &[&Message]) -> usize {
-    // The rest of an envelope has its keys, two ids and a name; none of ours is longer than this.
+    // Everything but the body: the keys, two ids and a name. None of ours is longer than this.
     const ENVELOPE_BYTES: usize = 700;
     let mut bytes = 0;
     let fits = |message: &&&Message| {
@@ -225,11 +225,11 @@ fn bundle_properties() -> BasicProperties {
     plain(Some(short(BUNDLE)), FieldTable::default())
 }
 
-/// As the outside sees it: the envelope in the properties, the payload in the body.
+/// The format that outsiders see: the envelope in the properties, the payload in the body.
 fn alone(message: &Message, attempt: u32) -> (BasicProperties, Vec<u8>) {
     let mut headers = FieldTable::default();
     headers.insert(short("schema"), AMQPValue::LongInt(1));
-    // The property `timestamp` counts whole seconds.
+    // The property `timestamp` has whole seconds only.
     headers.insert(short("at"), text(message.at.to_string()));
     if let Some(cause) = &message.cause {
         headers.insert(short("causation_id"), text(cause.as_str()));

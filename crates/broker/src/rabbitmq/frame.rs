@@ -1,27 +1,30 @@
-//! Finds in a frame what the AMQP client cannot parse, and takes just that out.
+//! Finds what the AMQP client cannot parse in a frame, and removes only that.
 //!
-//! The client parses nested tables by recursion without a limit: 12 KB of headers overflow its stack, and that ends the
-//! process. It gives up the whole connection for a short string that is not UTF-8. RabbitMQ delivers both, again and
-//! again, so both are taken out here before the client sees them. What was found is written into the frame as the header
+//! The client parses nested tables by recursion without a limit: 12 KB of headers overflow its stack and abort the
+//! process. It gives up the whole connection for a short string that is not UTF-8. RabbitMQ redelivers both without
+//! end, so both are removed here before the client sees them. What was found is written into the frame as the header
 //! [`REMOVED`], by which `incoming.rs` makes the message a dead letter.
 
 use contract::Unreadable;
 use lapin::protocol::constants::{FRAME_END, FRAME_HEADER, FRAME_METHOD};
 
-/// The header that says what was taken out, as a [`Flaw::code`]. Senders who write it themselves get the same letter.
+/// The header that says what was removed, as a [`Flaw::code`]. A sender that writes it itself gets the same dead
+/// letter.
 pub(super) const REMOVED: &str = "removed_headers";
 
-/// What RabbitMQ itself writes nests 4 deep, and trace contexts are flat. The client's stack holds hundreds of levels.
+/// What RabbitMQ itself writes nests 4 deep, and trace contexts are flat. The client's stack is enough for hundreds
+/// of levels.
 const NESTING_MAX: usize = 16;
 
-/// Past this no connection of ours takes a frame (`Frames::Large`). A sender's headers fit, but the broker adds its own
-/// when it moves a message to a dead-letter queue.
+/// None of our connections takes a larger frame (`Frames::Large`). A sender's headers fit, but the broker adds its
+/// own when it moves a message to a dead-letter queue.
 const FRAME_BYTES_MAX: usize = 128 * 1024;
 
-/// What is kept of flawed headers: enough for all that the broker writes, and it fits the smallest frames of ours.
+/// How much of flawed headers is kept: enough for all that the broker writes, and it fits into the smallest frames we
+/// use.
 const KEPT_BYTES_MAX: usize = 4 * 1024;
 
-/// Type, channel and size of the payload; behind the payload stands one more byte.
+/// Type, channel and payload size stand before the payload; one byte stands after it.
 pub(super) const HEAD_BYTES: usize = 7;
 pub(super) const TAIL_BYTES: usize = 1;
 
@@ -73,7 +76,7 @@ impl Flaw {
     }
 }
 
-/// `None`: the client can parse this frame as it is. `Some`: the frame without what it cannot parse.
+/// `None`: the client can parse this frame as it is. `Some`: the frame without what the client cannot parse.
 pub(super) fn mended(frame: &[u8]) -> Option<Vec<u8>> {
     let payload = frame.get(HEAD_BYTES..frame.len().checked_sub(TAIL_BYTES)?)?;
     match frame[0] {
@@ -90,7 +93,8 @@ pub(super) fn mended(frame: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// A frame of this payload. It cannot be too long: what is kept is never more than what came, but for one header.
+/// A frame with this payload. It cannot be too long: what is kept is never more than what came, except for one
+/// header.
 fn framed(frame: &[u8], payload: &[u8]) -> Vec<u8> {
     let size = u32::try_from(payload.len()).expect("no longer than what came");
     let mut out = frame[..HEAD_BYTES - 4].to_vec();
@@ -100,7 +104,7 @@ fn framed(frame: &[u8], payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What the properties of a message are, in this order; the first flag stands for the first of them.
+/// The properties of a message, in wire order; the highest flag stands for the first of them.
 const PROPERTIES: [Property; 14] = {
     use Property::{Fixed, Headers, Short};
     [
@@ -128,7 +132,7 @@ enum Property {
     Fixed(usize),
 }
 
-/// Those that a message has, and the flag of each.
+/// The properties that a message has, and the flag of each.
 fn flagged(flags: u16) -> impl Iterator<Item = (u16, Property)> {
     let all = (0..).zip(PROPERTIES).map(|(n, property)| (0x8000 >> n, property));
     all.filter(move |(flag, _)| flags & flag != 0)
@@ -157,7 +161,7 @@ fn table(bytes: &[u8], depth: usize) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// Its recursion ends at [`NESTING_MAX`].
+/// The recursion ends at [`NESTING_MAX`].
 fn value((kind, bytes): (u8, &[u8]), depth: usize) -> Result<(), Flaw> {
     match kind {
         b'F' | b'A' if depth == NESTING_MAX => Err(Flaw::TooDeep),
@@ -173,8 +177,8 @@ fn value((kind, bytes): (u8, &[u8]), depth: usize) -> Result<(), Flaw> {
     }
 }
 
-/// The payload of a content header without what the client cannot parse, and with [`REMOVED`] among its headers. `None`:
-/// it does not even begin like one.
+/// The payload of a content header without what the client cannot parse, and with [`REMOVED`] among its headers.
+/// `None`: it is too short or malformed to be a content header.
 fn without(payload: &[u8], flaw: Flaw) -> Option<Vec<u8>> {
     const HEADERS: u16 = 0x2000;
     let mut rest = Bytes(payload);
@@ -198,7 +202,7 @@ fn without(payload: &[u8], flaw: Flaw) -> Option<Vec<u8>> {
     Some([before, &u16::to_be_bytes(has), &properties].concat())
 }
 
-/// Those of the headers that can be parsed, the broker's own first, and what was found.
+/// The headers that can be parsed, the broker's own first, and [`REMOVED`].
 fn headers(bytes: &[u8], flaw: Flaw) -> Vec<u8> {
     let mut kept = vec![u8::try_from(REMOVED.len()).expect("a short name")];
     kept.extend(REMOVED.as_bytes());
@@ -227,12 +231,12 @@ fn sized(bytes: &[u8]) -> Vec<u8> {
     [&size.to_be_bytes(), bytes].concat()
 }
 
-/// A delivery whose routing key is not UTF-8, with question marks in it: no name of ours has one, so that it is refused
-/// or unroutable under the new name as well.
+/// A delivery whose routing key is not UTF-8, with question marks in it: none of our names contains one, so the
+/// delivery is refused or unroutable under the new key as well.
 fn deliver(payload: &[u8]) -> Option<Vec<u8>> {
     let mut rest = Bytes(payload.strip_prefix(&DELIVER)?);
     let (mut mended, mut flawed) = (DELIVER.to_vec(), false);
-    // The consumer's tag; the delivery's tag and whether it is redelivered; the exchange and the routing key.
+    // First the consumer tag; after 9 bytes (delivery tag and redelivered flag) the exchange; then the routing key.
     for between in [9, 0, 0] {
         let text = rest.short().ok()?;
         let utf8 = std::str::from_utf8(&text[1..]).is_ok();
@@ -247,11 +251,11 @@ fn deliver(payload: &[u8]) -> Option<Vec<u8>> {
     (flawed && rest.0.is_empty()).then_some(mended)
 }
 
-/// What is left to be read.
+/// The bytes that are still to be read.
 struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
-    /// Where something is missing, nothing behind it can be told apart any more.
+    /// If bytes are missing, nothing after them can be located any more.
     fn take(&mut self, count: usize) -> Result<&'a [u8], Flaw> {
         let split = self.0.split_at_checked(count);
         let (taken, rest) = split.unwrap_or_default();
@@ -268,7 +272,7 @@ impl<'a> Bytes<'a> {
         Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
-    /// A short string with its length before it.
+    /// A short string: its length in one byte, then the bytes.
     fn short(&mut self) -> Result<&'a [u8], Flaw> {
         let length = *self.0.first().ok_or(Flaw::Malformed)?;
         self.take(1 + usize::from(length))
@@ -278,14 +282,14 @@ impl<'a> Bytes<'a> {
         std::str::from_utf8(&self.short()?[1..]).map_err(|_| Flaw::NotUtf8)
     }
 
-    /// What has its length in four bytes before it: a long string, a table, an array.
+    /// A long string, a table or an array: its length in four bytes, then the bytes.
     fn long(&mut self) -> Result<&'a [u8], Flaw> {
         let bytes = self.take(4)?;
         let length = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         self.take(usize::try_from(length).map_err(|_| Flaw::Malformed)?)
     }
 
-    /// The type of a value and its bytes, looked into no further. The types are those that the client knows.
+    /// The type of a value and its bytes, not parsed further. The types are those that the client knows.
     fn value(&mut self) -> Result<(u8, &'a [u8]), Flaw> {
         let kind = self.byte()?;
         let bytes = match kind {

@@ -1,4 +1,4 @@
-//! Whatever comes from a queue is a message, or is refused with a reason; nothing that anybody sends stops the reader.
+//! Whatever comes from a queue is a message, or is refused with a reason; no input stops the consumer.
 
 use contract::{Message, Queue, Raw, Speaker, Time, speakers_of};
 use fuzz::{JSON, PERSONAL, Target, refusal};
@@ -12,7 +12,7 @@ use super::incoming::{Incoming, read, read_fact};
 use super::logins::Logins;
 use super::topology::Names;
 
-/// A message by itself and what it has become on its way through JSON.
+/// The message after a round trip through JSON, as text.
 fn accepted(message: &Message) -> String {
     let Message { id, cause, at, .. } = message;
     let again = Message::restore(id.clone(), cause.clone(), *at, message.name(), message.json());
@@ -22,9 +22,9 @@ fn accepted(message: &Message) -> String {
 }
 
 fn refused(unread: &Unread, input: &[u8]) -> String {
-    // It has to be possible to put it aside, too.
+    // A dead letter can be made of it, too.
     letter(&names(), Queue::Order, unread);
-    // A type that nobody knows is repeated, and nothing else.
+    // An unknown type is repeated in the reason; nothing else is.
     let secrets = if unread.name.contains(PERSONAL) { &[] } else { input };
     refusal(unread.why.code, &unread.why.why, secrets)
 }
@@ -38,19 +38,19 @@ fn logins() -> Logins {
     Logins::shared("guest")
 }
 
-/// The input is the type in a line, and the body.
+/// The input is a line with the type, then the body.
 #[test]
 fn a_body_is_a_message_that_stays_the_same_or_is_refused_without_repeating_it() {
     Target { name: "body", words: JSON }.run(|input| {
         let (name, body) = line(input);
         let id = Some("m1".to_string());
         let raw = Raw { message_id: id, name: name.to_string(), body: body.to_vec(), ..Raw::default() };
-        // Somebody who may say it, so that the body is looked at.
+        // A speaker that may send it, so that the body is read.
         let by = speakers_of(name).first().copied().unwrap_or(Speaker::Outsider);
         match Message::accept(by, &raw, Time::default()) {
             Ok(message) => accepted(&message),
             Err(why) => {
-                // A type that nobody knows is repeated, and nothing else.
+                // An unknown type is repeated in the reason; nothing else is.
                 let secrets = if name.contains(PERSONAL) { &[] } else { body };
                 format!("{name:.20} {}", refusal(why.code, &why.why, secrets))
             }
@@ -101,7 +101,7 @@ fn whatever_comes_from_a_queue_is_a_message_or_a_dead_letter() {
         let Parts { exchange, key, properties, body } = Parts::of(input);
         let incoming = Incoming { exchange: &exchange, key: &key, properties: &properties, body };
         let became = read(&names(), &logins(), Queue::Order, &incoming, Time::default());
-        // A name or a key that is not known is repeated, and nothing else.
+        // An unknown name or key is repeated in the reason; nothing else is.
         let head = String::from_utf8_lossy(&input[..input.len() - body.len()]);
         let secrets = if head.contains(PERSONAL) { &[] } else { body };
         let became = became.iter().take(3).map(|one| match one {
@@ -111,7 +111,7 @@ fn whatever_comes_from_a_queue_is_a_message_or_a_dead_letter() {
         let became: Vec<_> = became.collect();
         assert!(!became.is_empty() || incoming.kind() == Some("bundle"), "it is neither");
         read_fact(&incoming, Time::default());
-        // The same lies among the dead, or nobody wanted it.
+        // The same input from a dead-letter queue, and as unroutable.
         let mut dead = letters(&names(), &logins(), Some(Queue::Order), &incoming);
         dead.extend(letters(&names(), &logins(), None, &incoming));
         assert!(
@@ -193,7 +193,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The first line, and what comes after it.
+/// The first line, and the rest.
 fn line(input: &[u8]) -> (&str, &[u8]) {
     let end = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
     (std::str::from_utf8(&input[..end]).unwrap_or_default(), input.get(end + 1..).unwrap_or_default())

@@ -1,5 +1,5 @@
-//! Makes messages of what came from a queue. Who said one is proven by the broker: by the login it was published with, and
-//! for outsiders by the exchange. What proves nothing is not allowed.
+//! Makes messages of what came from a queue. The broker proves the speaker: by the login it was published with, and
+//! for outsiders by the exchange. A message whose speaker is not proven is refused.
 
 use std::borrow::Cow;
 
@@ -15,10 +15,10 @@ use super::frame::{Flaw, REMOVED};
 use super::logins::{Entrance, Logins, Voice};
 use super::topology::{Names, OUTSIDE};
 
-/// In the reason of each letter that came to one of our exchanges from another one.
+/// Part of the reason of each dead letter that came to one of our exchanges by a binding from another exchange.
 pub const BY_A_BINDING: &str = "came here by a binding";
 
-/// An AMQP message, as it came.
+/// An AMQP message, unchanged.
 pub(super) struct Incoming<'a> {
     pub(super) exchange: &'a str,
     pub(super) key: &'a str,
@@ -37,7 +37,7 @@ impl<'a> From<&'a lapin::message::Delivery> for Incoming<'a> {
     }
 }
 
-/// When a message of an outsider came: its own time is not believed.
+/// When an outsider's message arrived: its own timestamp is not believed.
 pub(super) fn outsiders_now() -> Time {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Time::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
@@ -46,11 +46,11 @@ pub(super) fn outsiders_now() -> Time {
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) message: Message,
-    /// How often it failed.
+    /// How many attempts have failed.
     pub(super) attempt: u32,
 }
 
-/// What came from `queue`.
+/// The messages in what came from `queue`.
 pub(super) fn read(
     names: &Names,
     logins: &Logins,
@@ -75,7 +75,7 @@ pub(super) fn read(
     })]
 }
 
-/// What came by our own exchange, from a login that is one of ours and may say it.
+/// A message that came by our own exchange, from one of our logins that may say it.
 fn inside(
     names: &Names,
     logins: &Logins,
@@ -117,7 +117,7 @@ fn inside(
     }
 }
 
-/// The login that the broker has checked, and what it may say.
+/// The login, checked by the broker, and what it may say.
 fn proven<'a>(
     names: &Names,
     logins: &'a Logins,
@@ -137,7 +137,8 @@ fn proven<'a>(
              separate_logins and logins say who speaks for whom"
         ))
     })?;
-    // A retry waits in a delay queue and comes back as a dead letter of it, brought by the role that put it there.
+    // A retry waits in a delay queue and comes back dead-lettered from there, published by the role that put it
+    // there.
     if incoming.was_dead_lettered() && !voice.reads(queue) {
         let why =
             format!("login {login:?} had it dead-lettered into {queue}, and only the role that reads it may");
@@ -146,7 +147,8 @@ fn proven<'a>(
     Ok(voice)
 }
 
-/// Whether a message of this type, said by `by`, may come to `queue` from this login. It is asked before its body is read.
+/// Whether a message of this type, said by `by`, may come to `queue` from this login. Checked before its body is
+/// read.
 fn admit(voice: &Voice, queue: Queue, name: &str, by: Speaker) -> Result<(), Unreadable> {
     let speakers = speakers_of(name);
     if speakers.is_empty() {
@@ -163,12 +165,12 @@ fn admit(voice: &Voice, queue: Queue, name: &str, by: Speaker) -> Result<(), Unr
     }
 }
 
-/// Who said it, as far as the login proves that.
+/// The speaker, as far as the login proves that.
 fn proven_by(voice: &Voice, queue: Queue, by: Speaker) -> Speaker {
     if voice.may_bring(by, queue) { by } else { voice.alone().unwrap_or(Speaker::Outsider) }
 }
 
-/// Of a message of ours that the broker put among the dead: who said it, if its login may have brought it.
+/// The speaker of a message of ours that the broker dead-lettered, if the login may have sent it.
 pub(super) fn proven_speaker(
     logins: &Logins,
     queue: Queue,
@@ -179,7 +181,7 @@ pub(super) fn proven_speaker(
     (message.is_allowed() && voice.may_bring(message.by, queue)).then_some(message.by)
 }
 
-/// A fact as it goes out to listeners. `None`: from another program, or from another version of this one.
+/// A fact as it is sent to listeners. `None`: it is from another program, or from another version of this one.
 pub(super) fn read_fact(incoming: &Incoming<'_>, now: Time) -> Option<Message> {
     ours(incoming, now).ok()
 }
@@ -199,7 +201,8 @@ pub(super) fn ours(incoming: &Incoming<'_>, now: Time) -> Result<Message, Unread
     })
 }
 
-/// A checkout that was not handled, with the queue its sender waits at: a replay needs it, and no dead letter has it.
+/// A checkout that was not handled, with the sender's reply queue: a replay needs it, and a dead letter has no field
+/// for it.
 pub(super) fn with_asker(names: &Names, by: Speaker, incoming: &Incoming<'_>) -> Option<Message> {
     text_of(incoming.properties.reply_to())?;
     from_outside(names, by, incoming, Time::default()).ok()
@@ -209,7 +212,7 @@ fn text_of(property: &Option<ShortString>) -> Option<&str> {
     property.as_ref().map(ShortString::as_str).filter(|text| !text.is_empty())
 }
 
-/// A plain single message from an outsider. Its cause is dropped: every cause in our journal was said by one of us.
+/// A plain single message from an outsider. Its cause is dropped: every cause in the journal is a message of ours.
 fn from_outside(
     names: &Names,
     by: Speaker,
@@ -219,7 +222,7 @@ fn from_outside(
     if let Some(flaw) = incoming.text(REMOVED).and_then(Flaw::of_code) {
         return Err(flaw.reason());
     }
-    // Before everything else that its sender may have got wrong: no other change helps without this one.
+    // Before everything else that the sender may have got wrong: no other correction helps without this one.
     let message_id = incoming.message_id().map(MessageId::chosen).transpose()?.map(|id| id.to_string());
     speaks_json(incoming.properties)?;
     if incoming.kind() == Some(BUNDLE) {
@@ -227,7 +230,7 @@ fn from_outside(
         return Err(Unreadable::new("bundle_refused", why));
     }
     let name = incoming.name();
-    // Who may send what is a matter of routing keys: a type that says something else would get around that.
+    // Permissions are on routing keys: a type that differs from the key would get around them.
     if Entrance::of(names, incoming.exchange).is_some() && name != incoming.key {
         let why =
             format!("the type is {name:?} and the routing key {:?}; they must be the same", incoming.key);
@@ -311,7 +314,7 @@ fn unread(incoming: &Incoming<'_>, message_id: Option<String>, why: Unreadable) 
 }
 
 impl Unread {
-    /// It is logged, and kept on two servers' disks: the broker's and the database's.
+    /// Dead letters are logged, and stored on disk by the broker and the database.
     fn without_card_numbers(self) -> Self {
         let Self { why: Unreadable { code, why }, message_id, name, by, cause, body, attempt } = self;
         let masked = |text: String| without_card_numbers(&text).into_owned();
@@ -319,7 +322,7 @@ impl Unread {
             Ok(text) => masked(text).into_bytes(),
             Err(bytes) => {
                 let text = String::from_utf8_lossy(bytes.as_bytes()).into_owned();
-                // Only what was masked has to be text.
+                // A body that is not UTF-8 stays bytes, unless something in it was masked.
                 match without_card_numbers(&text) {
                     Cow::Borrowed(_) => bytes.into_bytes(),
                     Cow::Owned(masked) => masked.into_bytes(),
@@ -348,8 +351,9 @@ impl Incoming<'_> {
         id.filter(|id| !id.is_empty()).or_else(|| self.cloud_event("id"))
     }
 
-    /// The id that an outsider's letter bears, and why it is one. An id of ours stands in the reason alone: wherever letters
-    /// are compared with what is in flight or was handled, it would stand for a message of ours.
+    /// The id and the reason for an outsider's dead letter. An id of ours is named in the reason only: as the
+    /// letter's id it would stand for a message of ours wherever letters are compared with what is in flight or was
+    /// handled.
     pub(super) fn without_an_id_of_ours(&self, why: String) -> (Option<String>, String) {
         match self.message_id() {
             Some(id) if MessageId::new(id).is_some_and(|id| id.is_reserved()) => {
@@ -360,7 +364,7 @@ impl Incoming<'_> {
         }
     }
 
-    /// By which of the exchanges for outsiders it came, directly.
+    /// The exchange for outsiders that it was published to directly.
     pub(super) fn entrance(&self, names: &Names) -> Result<Entrance, Unreadable> {
         let not_allowed = |why: String| Err(Unreadable::new("not_allowed", why));
         if self.exchange == names.events() {
@@ -387,7 +391,7 @@ impl Incoming<'_> {
         Ok(entrance)
     }
 
-    /// Who is said to have said it, if it is not the first who may say such a message.
+    /// The speaker that the header names; absent if it is the first that may send this type.
     fn said_by(&self) -> Option<Speaker> {
         self.text("by").map(|by| Speaker::named(by).unwrap_or(Speaker::Outsider))
     }
@@ -397,7 +401,7 @@ impl Incoming<'_> {
         self.header("x-death").is_some()
     }
 
-    /// The broker refuses a publisher that writes another login here than its own.
+    /// The broker refuses a publisher that writes a login here that is not its own.
     pub(super) fn login(&self) -> Option<&str> {
         text_of(self.properties.user_id())
     }
@@ -423,7 +427,7 @@ impl Incoming<'_> {
         self.properties.headers().as_ref().map(FieldTable::inner).and_then(|headers| headers.get(name))
     }
 
-    /// Both spellings that the specification allows.
+    /// In both spellings that the specification allows.
     fn cloud_event(&self, attribute: &str) -> Option<&str> {
         self.text(&format!("cloudEvents_{attribute}"))
             .or_else(|| self.text(&format!("cloudEvents:{attribute}")))

@@ -1,4 +1,4 @@
-//! What a person can see of a broker by AMQP alone: its version, and what lies in our queues and who reads it.
+//! What a person can see of a broker over AMQP alone: its version, and the depth and consumers of our queues.
 
 use lapin::options::QueueDeclareOptions;
 use lapin::protocol::connection::AMQPMethod;
@@ -16,11 +16,11 @@ use super::{Options, Unavailable, by_hand};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectError {
     Away(String),
-    /// Wrong credentials, or a virtual host that is not there or not ours.
+    /// Wrong credentials, or a virtual host that does not exist or that we have no permission for.
     Refused(String),
 }
 
-/// One queue of ours that is there.
+/// One queue of ours that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueSeen {
     pub name: String,
@@ -28,12 +28,12 @@ pub struct QueueSeen {
     pub consumers: u32,
 }
 
-/// Behind a frame's type, channel and size stands the method.
+/// The method comes after a frame's type, channel and size.
 const FRAME_HEAD_BYTES: usize = 7;
 /// A greeting has a few hundred bytes.
 const FRAME_BYTES_MAX: usize = 16 * 1024;
 
-/// Connects once, and goes again.
+/// Connects once and closes the connection.
 pub async fn ping(options: &Options) -> Result<(), ConnectError> {
     let address = Address::new(&options.url, &options.connection_name).map_err(ConnectError::Refused)?;
     match address.connect("knocks", Frames::Small).await {
@@ -44,19 +44,19 @@ pub async fn ping(options: &Options) -> Result<(), ConnectError> {
         Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => {
             Err(ConnectError::Refused(why))
         }
-        // 530, which is how a virtual host is refused.
+        // 530, with which the broker refuses a virtual host.
         Err(Fault::Away(why)) if why.contains("NOT_ALLOWED") => Err(ConnectError::Refused(why)),
         Err(Fault::Away(why) | Fault::Garbled(why) | Fault::TooLarge(why)) => Err(ConnectError::Away(why)),
     }
 }
 
-/// Every queue of the topology that is there.
+/// Every queue of the topology that exists.
 pub async fn queues(options: &Options) -> Result<Vec<QueueSeen>, Unavailable> {
     let (connection, names) = by_hand(options).await?;
     let mut seen = Vec::new();
     for queue in topology(&names).queues {
         let looked = async {
-            // A failed look closes its channel.
+            // A failed check closes its channel.
             let channel = channel(&connection).await?;
             let look = QueueDeclareOptions::durable().passive();
             let declare = channel.queue_declare(short(&*queue.name), look, FieldTable::default());
@@ -78,7 +78,7 @@ pub async fn queues(options: &Options) -> Result<Vec<QueueSeen>, Unavailable> {
     Ok(seen)
 }
 
-/// `RabbitMQ 3.10.8`, as it greets. `None` where that cannot be heard: over TLS.
+/// The broker's name and version as in its greeting, such as `RabbitMQ 3.10.8`. `None` over TLS.
 pub async fn version(options: &Options) -> Result<Option<String>, Unavailable> {
     let uri: AMQPUri =
         options.url.parse().map_err(|_| Unavailable("the URL of the broker cannot be read".into()))?;
@@ -94,7 +94,7 @@ pub async fn version(options: &Options) -> Result<Option<String>, Unavailable> {
     }
 }
 
-/// The client library keeps the greeting to itself, so we knock once more and only listen.
+/// The client library does not expose the greeting, so this opens one more connection only to read it.
 async fn greeting(address: (&str, u16)) -> std::io::Result<Option<String>> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(b"AMQP\0\0\x09\x01").await?;

@@ -9,23 +9,23 @@ use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 
 use super::screen;
 
-/// A broker that is well answers in milliseconds; one that elects a new leader in a second or two. Past
-/// this, nobody knows what became of what was sent, and the connection is given up.
+/// A healthy broker answers in milliseconds; one that elects a new leader in a second or two. After this time the
+/// result of the request is unknown, and the connection is given up.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 
-/// Closing says goodbye; a broker that does not answer that is left without.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long a graceful close may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// In seconds, unless the URL says `?heartbeat=`: a dead peer is noticed within twice of this.
+/// In seconds, unless the URL says `?heartbeat=`: a dead peer is noticed within twice this time.
 const HEARTBEAT_S: u16 = 10;
 
 /// How large a frame may be, unless the URL says `?frame_max=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frames {
-    /// The client sets aside 64 times this for a connection, and in the end has touched all of it; a bundle takes a
-    /// few frames more.
+    /// The client allocates 64 times this for a connection, and in the end has touched all of it; a bundle just takes
+    /// a few frames more.
     Small,
-    /// As large as the broker takes them by itself. Somebody's headers go in one frame, and may fill it.
+    /// As large as the broker's default. A sender's headers go in one frame, and may fill it.
     Large,
 }
 
@@ -38,28 +38,28 @@ impl Frames {
     }
 }
 
-/// Where the broker is and who we are there. Holds the password, and shows it to nobody.
+/// The broker's address and our login. Holds the password, and never shows it.
 #[derive(Clone)]
 pub(super) struct Address {
     uri: AMQPUri,
-    /// How we are called in the broker's own lists.
+    /// Our name in the broker's own list of connections.
     name: String,
 }
 
-/// What a request came to, by what is to be done about it.
+/// Why a request failed, by what is to be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// 403: somebody else has to do this, or has done it.
+    /// 403: another login has to do this, or has done it.
     Forbidden(String),
-    /// 404: what was asked for is not there.
+    /// 404: it does not exist.
     Missing(String),
-    /// 406: it is there, and is not what we want it to be.
+    /// 406: it exists with other arguments.
     Differs(String),
     /// The connection is gone, or the broker does not answer.
     Away(String),
-    /// Something came that our client cannot parse, and it gave the connection up for that.
+    /// The client gave up the connection because of something that it cannot parse.
     Garbled(String),
-    /// Something came in a frame that was larger than this connection takes.
+    /// A frame came that is larger than this connection takes.
     TooLarge(String),
 }
 
@@ -77,7 +77,7 @@ impl Address {
         Ok(Self { uri, name: name.to_string() })
     }
 
-    /// As whom we connect.
+    /// The user we connect as.
     pub(super) fn login(&self) -> &str {
         &self.uri.authority.userinfo.username
     }
@@ -93,7 +93,7 @@ impl Address {
     }
 }
 
-/// For people: where, but not who.
+/// For people: the address without the credentials.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}, vhost {}", self.uri.authority.host, self.uri.authority.port, self.uri.vhost)
@@ -126,7 +126,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The answer, or that none came in time.
+/// The answer, or the fault that none came in time.
 pub(super) async fn soon<T>(what: &str, asked: impl Future<Output = lapin::Result<T>>) -> Result<T, Fault> {
     match tokio::time::timeout(ANSWER, asked).await {
         Ok(Ok(answer)) => Ok(answer),
@@ -139,14 +139,14 @@ pub(super) async fn channel(connection: &Connection) -> Result<Channel, Fault> {
     soon("opening a channel", connection.create_channel()).await
 }
 
-/// Names and types of ours are short by construction.
+/// Our names and types are short by construction.
 pub(super) fn short(text: impl Into<String>) -> ShortString {
     ShortString::try_new(text).expect("our names have at most 255 bytes")
 }
 
 pub(super) async fn close(connection: &Connection) {
-    // Whoever is not there any more need not be told.
-    tokio::time::timeout(GOODBYE, connection.close(200, short("done"))).await.ok();
+    // A peer that does not answer needs no graceful close.
+    tokio::time::timeout(CLOSE_TIMEOUT, connection.close(200, short("done"))).await.ok();
 }
 
 pub(super) fn fault(error: lapin::Error) -> Fault {

@@ -1,4 +1,4 @@
-//! Hears facts while somebody in this process listens, by a queue that goes away with its connection.
+//! Receives facts while this process has listeners, over a queue that is deleted with its connection.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use super::Shared;
 use super::incoming::{Incoming, outsiders_now, read_fact};
 use super::link::{Fault, channel, fault, short, soon};
 
-/// Facts are for looking: when nobody keeps up, the oldest go, instead of filling the broker.
+/// Facts are for observing: when no listener keeps up, the oldest are dropped instead of filling the broker.
 const FACTS_MAX: u32 = 65_536;
 
-/// How soon it is noticed that nobody listens any more.
+/// How soon it is noticed that the last listener is gone.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Runs until something breaks, and says what.
+/// Runs until something fails, and returns the fault.
 pub(super) async fn listen(shared: Arc<Shared>, connection: Arc<Connection>) -> Fault {
     let channel = match channel(&connection).await {
         Ok(channel) => channel,
@@ -68,7 +68,7 @@ async fn consume(shared: &Shared, channel: &Channel) -> Result<(ShortString, Con
     Ok((name, soon("consuming", consume).await?))
 }
 
-/// Binds what somebody wants to hear and nobody wanted before.
+/// Binds the names that a listener wants and that are not bound yet.
 async fn bind(shared: &Shared, channel: &Channel, name: &ShortString) -> Result<(), Fault> {
     let wanted = shared.to_hear().clone();
     let heard = shared.heard.borrow().clone();
@@ -86,7 +86,7 @@ async fn bind(shared: &Shared, channel: &Channel, name: &ShortString) -> Result<
     Ok(())
 }
 
-/// Until nobody listens any more.
+/// Returns when the last listener is gone.
 async fn hear(
     shared: &Shared,
     name: ShortString,
@@ -105,7 +105,7 @@ async fn hear(
             heard = consumer.next() => match heard {
                 Some(Ok(delivery)) => {
                     let fact: Option<Message> = read_fact(&Incoming::from(&delivery), outsiders_now());
-                    // Nobody listening any more is no failure.
+                    // Having no listener is no failure.
                     fact.map(|fact| shared.facts.send(Arc::new(fact)).ok());
                 }
                 Some(Err(error)) => return Err(fault(error)),

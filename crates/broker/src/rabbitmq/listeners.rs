@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 
 use lapin::Channel;
 
-/// A listener that was there counts as being there for so long: then the other facts of its name need not wait for an
-/// answer. The opposite would not do: a listener may come at any moment.
-const STAYS: Duration = Duration::from_secs(1);
+/// How long a listener that was found counts as present: meanwhile the other facts of its name need not wait for an
+/// answer. An absent listener is not remembered: a listener may come at any moment.
+const REMEMBERED_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Listeners {
-    /// Where the broker is asked, by one batch at a time: what comes back is known by its name alone. Empty until the
-    /// first question, and after one whose answer was not awaited.
+    /// The channel for questions, used by one batch at a time: a returned fact is recognised by its name alone.
+    /// `None` before the first question, and after one whose answer was not awaited.
     pub(super) asking: tokio::sync::Mutex<Option<Channel>>,
-    /// When a name was found to have a listener.
+    /// When a name was last found to have a listener.
     found: Mutex<HashMap<&'static str, Instant>>,
 }
 
 impl Listeners {
     pub(super) fn known(&self) -> HashSet<&'static str> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.retain(|_, when| when.elapsed() < STAYS);
+        found.retain(|_, when| when.elapsed() < REMEMBERED_FOR);
         found.keys().copied().collect()
     }
 

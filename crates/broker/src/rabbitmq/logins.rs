@@ -1,8 +1,8 @@
-//! Who a login may speak for. The broker proves the login (it refuses a `user_id` that is not the publisher's own); nothing
-//! that a publisher can write into a message proves anything.
+//! Who a login may speak for. The broker proves the login (it refuses a `user_id` that is not the publisher's own);
+//! nothing else that a publisher writes into a message proves anything.
 //!
-//! With one login for all, everything that comes by our own exchange is ours, and outsiders come by `P.commands`. With
-//! separate logins each says what its roles may say (`workers/contract/src/message.rs`), and nothing else.
+//! With one login for all, everything that comes by our own exchange is ours, and outsiders come by `P.commands`.
+//! With separate logins each may send what its roles may say (`workers/contract/src/message.rs`), and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,24 +13,25 @@ use super::topology::Names;
 /// What each login may say.
 #[derive(Clone, Debug)]
 pub struct Logins {
-    /// Of this process.
+    /// The login of this process.
     own: String,
     by_login: BTreeMap<String, Voice>,
-    /// Each speaks for some. Otherwise all of our processes share one, which may say everything.
+    /// `true`: each login speaks for some roles. `false`: all of our processes share one login, which may say
+    /// everything.
     are_separate: bool,
 }
 
-/// What one login may bring.
+/// What one login may send.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Voice {
     says: BTreeSet<Speaker>,
-    /// It lets in what comes by HTTP: for customers, for admins, and signed by the provider.
+    /// It passes on what comes by HTTP: from customers, from admins, and signed by the provider.
     lets_in: bool,
-    /// It says again what others said: due deadlines, dead letters, what a refilled broker has lost.
+    /// It publishes again what others said: due deadlines, replayed dead letters, what a refill restores.
     relays: bool,
 }
 
-/// The exchanges for outsiders. The right to write to one is the right to speak as the outsider that it is for.
+/// The exchanges for outsiders. Permission to write to one is permission to speak as the outsider that it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Entrance {
     Commands,
@@ -41,7 +42,7 @@ pub(super) enum Entrance {
 /// The parts of a process that are no speakers themselves.
 const GATEWAY: &str = "gateway";
 const RELAYS: [Speaker; 2] = [Speaker::Timers, Speaker::Operator];
-/// Who may come in by the exchanges for outsiders, those first who may say least.
+/// Who may come in by the exchanges for outsiders, those with the fewest rights first.
 const OUTSIDE: [Speaker; 3] = [Speaker::Shop, Speaker::PaymentProvider, Speaker::Admin];
 
 const FORM: &str = "write login=name+name, login=name: each name a role, gateway, timers, operator, shop, \
@@ -54,8 +55,8 @@ impl Logins {
         Self { own: own.to_string(), by_login, are_separate: false }
     }
 
-    /// `PREFIX.order` speaks for the order worker, `PREFIX.gateway` for the gateway, and so on; `more` says it for other
-    /// logins, and overrules this for those that it names.
+    /// `PREFIX.order` speaks for the order worker, `PREFIX.gateway` for the gateway, and so on; `more` adds other
+    /// logins, and overrides these defaults for those that it names.
     pub fn separate(own: &str, prefix: &str, more: &str) -> Result<Self, String> {
         let usual = Speaker::ALL.iter().filter(|speaker| nameable(**speaker)).map(|speaker| speaker.name());
         let mut by_login = BTreeMap::new();
@@ -66,7 +67,7 @@ impl Logins {
         Ok(Self { own: own.to_string(), by_login, are_separate: true })
     }
 
-    /// Whether this process's own login may say what `name`, one of its parts, says.
+    /// Whether this process's own login may speak for the part `name`.
     pub fn speaks_for(&self, name: &str) -> bool {
         let asked = Voice::of(name).unwrap_or_default();
         self.voice(Some(&self.own)).is_some_and(|voice| voice.covers(&asked))
@@ -84,20 +85,20 @@ impl Logins {
         self.by_login.get(login?)
     }
 
-    /// As whom a message of this type is taken that came in by this exchange.
+    /// The speaker of a message of this type that came by this exchange.
     pub(super) fn outside(&self, entrance: Entrance, name: &str) -> Speaker {
         match (entrance, self.are_separate) {
             (Entrance::Provider, _) => Speaker::PaymentProvider,
             (Entrance::Admin, _) => Speaker::Admin,
             (Entrance::Commands, true) => Speaker::Shop,
-            // Every outsider's types are taken there. An admin stands in for a type that no outsider may say, so that the
-            // refusal names who may.
+            // All that any outsider may say is accepted here. For a type that no outsider may say, an admin is
+            // assumed, so that the refusal names who may.
             (Entrance::Commands, false) => first_of(OUTSIDE, name).unwrap_or(Speaker::Admin),
         }
     }
 
-    /// As whom a message is taken that the broker put among the dead before any of us had looked at it. By then its
-    /// exchange proves nothing: a publisher can make up the header that names it.
+    /// The speaker of a message that the broker dead-lettered before we read it. By then its exchange proves nothing:
+    /// a publisher can make up the header that names it.
     pub(super) fn of_dead(&self, login: Option<&str>, name: &str) -> Speaker {
         let known = self.voice(login).filter(|_| self.are_separate);
         let by_login =
@@ -142,23 +143,24 @@ impl Voice {
         other.says.is_subset(&self.says) && (self.lets_in || !other.lets_in) && (self.relays || !other.relays)
     }
 
-    /// Whether it may bring to `queue` what `by` said. A role may say anything to itself: it waits out its own retries so.
+    /// Whether this login may bring to `queue` what `by` said. A role may bring anything to its own queue: that is
+    /// how its retries wait.
     pub(super) fn may_bring(&self, by: Speaker, queue: Queue) -> bool {
         let let_in = matches!(by, Speaker::Customer | Speaker::PaymentProvider | Speaker::Admin);
         self.relays || self.reads(queue) || self.says_inside(by) || (self.lets_in && let_in)
     }
 
-    /// Whether it is the login of the role that reads this queue.
+    /// Whether it is the login of the role that consumes this queue.
     pub(super) fn reads(&self, queue: Queue) -> bool {
         self.says_inside(queue.reader().into())
     }
 
-    /// Whether it is a login of ours at all, and not one of a shop, the provider or an admin.
+    /// Whether it is a login of ours, and not one of a shop, the provider or an admin.
     pub(super) fn is_ours(&self) -> bool {
         self.relays || self.lets_in || self.says.iter().any(|speaker| speaker.role().is_some())
     }
 
-    /// Who it is, if it is one role alone.
+    /// The one speaker, if this login speaks for one alone.
     pub(super) fn alone(&self) -> Option<Speaker> {
         let mut says = self.says.iter();
         match (says.next(), says.next(), self.lets_in) {
@@ -172,7 +174,8 @@ impl Voice {
     }
 }
 
-/// Whether a login may be given the right to speak for it: customers come by HTTP alone, and an unknown outsider has no rights.
+/// Whether a login may be given the right to speak for it: customers come by HTTP only, and an unknown outsider has
+/// no rights.
 fn nameable(speaker: Speaker) -> bool {
     !matches!(speaker, Speaker::Customer | Speaker::Outsider)
 }
@@ -182,7 +185,7 @@ fn first_of(speakers: impl IntoIterator<Item = Speaker>, name: &str) -> Option<S
     speakers.into_iter().find(|speaker| allowed.contains(speaker))
 }
 
-/// The setting `logins`.
+/// Parses the setting `logins`.
 fn read(text: &str) -> Result<BTreeMap<String, Voice>, String> {
     let mut logins = BTreeMap::new();
     for one in text.split(',').map(str::trim).filter(|one| !one.is_empty()) {
@@ -196,7 +199,7 @@ fn read(text: &str) -> Result<BTreeMap<String, Voice>, String> {
     Ok(logins)
 }
 
-/// Whether `logins` can be read, for a setting that is checked at start.
+/// Whether `logins` can be parsed, for a setting that is checked at start.
 pub fn check(logins: &str) -> Result<(), String> {
     read(logins).map(drop)
 }

@@ -14,13 +14,13 @@ pub(super) struct Outgoing {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// No queue for it is a failure.
+    /// At least one queue must get it.
     InAQueue,
     /// There may be no listener.
     Anywhere,
-    /// The asker may have gone, or have a queue that takes nothing: then it is dropped, and logged.
+    /// The asker may be gone, or have a queue that accepts nothing: then the reply is dropped, and logged.
     AtAnAsker,
-    /// The same without a queue: the broker hands it to the asker's channel, and says of all of them that they were
-    /// returned, also of those that arrived. So it is not asked.
+    /// Direct reply-to, without a queue: the broker hands it to the asker's channel, and reports every such message
+    /// as returned, even if it arrived. So it is not published as mandatory.
     AtAChannel,
 }

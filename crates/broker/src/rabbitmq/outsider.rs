@@ -1,4 +1,4 @@
-//! Says what a shop says, as a shop says it: one plain message for each command, confirmed.
+//! Publishes as a shop does: one plain message for each command, confirmed.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What has come from one queue and is not settled yet. An AMQP message is acknowledged when the last of ours in it is.
+//! What has come from one queue and is not settled yet. An AMQP message is acknowledged when the last of our messages
+//! in it is settled.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +37,7 @@ struct Inside<T> {
     pieces: HashMap<u64, Piece>,
 }
 
-/// Never used twice in a process, so that a mark from a connection that is gone finds nothing.
+/// Never used twice in a process, so that a mark from a lost connection matches nothing.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// One AMQP message, which may hold many of ours.
@@ -68,7 +69,7 @@ impl<T: Marked> PrefetchBuffer<T> {
     /// Waits for at least one. Dropping the future loses nothing.
     pub(super) async fn take(&self, max: usize) -> Vec<T> {
         loop {
-            // Asked for before looking, so that what arrives in between wakes us.
+            // Registered before the look into the buffer, so that a message that arrives in between wakes this task.
             let arrived = self.arrived.notified();
             let taken = self.take_now(max);
             if !taken.is_empty() {
@@ -78,7 +79,7 @@ impl<T: Marked> PrefetchBuffer<T> {
         }
     }
 
-    /// The pieces that are done with now. What came by a connection that is gone is not known here any more.
+    /// The pieces that are now settled completely. A piece from a lost connection is unknown here.
     pub(super) fn settle(&self, marks: impl Iterator<Item = Mark>) -> Vec<Acker> {
         let mut inside = self.inside();
         let mut done = Vec::new();
@@ -94,7 +95,7 @@ impl<T: Marked> PrefetchBuffer<T> {
         done
     }
 
-    /// To the front, and in their old order.
+    /// To the front, in their old order.
     pub(super) fn put_back(&self, messages: Vec<T>) {
         let mut inside = self.inside();
         for mut message in messages.into_iter().rev() {
@@ -106,8 +107,8 @@ impl<T: Marked> PrefetchBuffer<T> {
         self.arrived.notify_one();
     }
 
-    /// The pieces of which something lies ready: the broker should have them again. Whoever has the rest of one in hand
-    /// need not acknowledge it.
+    /// Removes and returns the pieces with messages that were not taken, so that the broker requeues them. A consumer
+    /// that has taken the rest of such a piece need not acknowledge it.
     pub(super) fn give_back(&self) -> Vec<Acker> {
         let mut inside = self.inside();
         let ready = std::mem::take(&mut inside.ready);
@@ -118,14 +119,14 @@ impl<T: Marked> PrefetchBuffer<T> {
             .collect()
     }
 
-    /// The connection is gone: the broker gives all of it to somebody again.
+    /// The connection is lost: the broker redelivers everything.
     pub(super) fn clear(&self) {
         let mut inside = self.inside();
         inside.ready.clear();
         inside.pieces.clear();
     }
 
-    /// How many messages are here and not done with, taken or not.
+    /// How many messages are here and not settled, taken or not.
     pub(super) fn held(&self) -> usize {
         self.inside().pieces.values().map(|piece| piece.open.iter().filter(|open| **open).count()).sum()
     }
@@ -137,13 +138,13 @@ impl<T: Marked> PrefetchBuffer<T> {
         let more = !inside.ready.is_empty();
         drop(inside);
         if more {
-            // Somebody else may be waiting for what is left.
+            // Another task may be waiting for the rest.
             self.arrived.notify_one();
         }
         taken
     }
 
-    /// Nothing that could panic runs under this lock, so what it guards is whole.
+    /// A poisoned lock is safe to use: no code under it can panic halfway through a change.
     fn inside(&self) -> MutexGuard<'_, Inside<T>> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,25 +15,25 @@ use super::link::{ANSWER, Fault, channel, short, soon};
 use super::listeners::Listeners;
 use super::outgoing::{Arrival, Outgoing};
 
-/// Why nobody knows whether it was published.
+/// Why it is unknown whether a message was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failed {
-    /// The broker said no this time, or accepts nothing for now. The connection is fine.
+    /// The broker refused it this time, or accepts nothing for now. The connection is fine.
     Refused(String),
     /// The connection should be given up.
     Broken(String),
 }
 
-/// What may be unconfirmed at a time, in KiB, each message counted as at least one: our client keeps
-/// unlimited queues of its own, so this is what bounds memory when the broker is slow. Past it, publishers
-/// wait. 16 MiB is several milliseconds of all that a broker on one machine can take.
+/// How much may be unconfirmed at a time, in KiB, each message counted as at least one: our client has unbounded
+/// queues of its own, so this bounds memory when the broker is slow. Beyond it, publishers wait. 16 MiB is several
+/// milliseconds of all that a broker on one machine can take.
 const OUTSTANDING_KIB: u32 = 16 * 1024;
 
 pub(super) struct Publisher {
     connection: Arc<Connection>,
     channel: Channel,
     room: Arc<Semaphore>,
-    /// Written on what goes to our own queues: the broker checks it, and who reads there goes by it.
+    /// Written into messages for our own queues: the broker checks it, and the consumer derives the speaker from it.
     login: Option<ShortString>,
     pub(super) listeners: Listeners,
 }
@@ -51,7 +51,7 @@ impl Publisher {
         confirming(&self.connection).await.map_err(|fault| Failed::Broken(fault.to_string()))
     }
 
-    /// In this order, confirms awaited together.
+    /// Published in this order; the confirms are awaited together.
     pub(super) async fn publish(&self, outgoing: Vec<Outgoing>) -> Result<(), Failed> {
         let mut unconfirmed = FuturesUnordered::new();
         let mut result = Ok(());
@@ -60,27 +60,28 @@ impl Publisher {
                 let kib = kib(&one);
                 match self.room.clone().try_acquire_many_owned(kib) {
                     Ok(room) => break room,
-                    // Whoever waits for room first waits for his own confirms, or two could wait for each other.
+                    // A task that waits for room first awaits its own confirms; otherwise two tasks could wait for
+                    // each other.
                     Err(_) if !unconfirmed.is_empty() => first(&mut result, unconfirmed.next().await),
                     Err(_) => break self.wait_for_room(kib).await?,
                 }
             };
             let mut confirmed = Box::pin(self.confirmed(one, room));
-            // The first poll hands it to the connection: so they leave in order.
+            // The first poll hands the message to the connection: so messages leave in order.
             match polled_once(confirmed.as_mut()).await {
                 Poll::Ready(confirmed) => first(&mut result, Some(confirmed)),
                 Poll::Pending => unconfirmed.push(confirmed),
             }
         }
-        // All of them, also after a failure: an answer that nobody waits for would be kept for ever.
+        // Await all of them, also after a failure: the client would keep an answer that is not awaited for ever.
         while let Some(confirmed) = unconfirmed.next().await {
             first(&mut result, Some(confirmed));
         }
         result
     }
 
-    /// What outsiders asked for, on a channel of its own: a queue that they chose must not be able to close the one
-    /// that carries everybody's orders, or to have them published again and again.
+    /// Sends replies over a channel of their own: a reply queue that an outsider chose must not be able to close the
+    /// channel that carries all orders, or cause them to be published again and again.
     pub(super) async fn answer(&self, answers: Vec<Outgoing>) -> Result<(), Failed> {
         if answers.is_empty() {
             return Ok(());
@@ -88,13 +89,12 @@ impl Publisher {
         let own = Self::open(self.connection.clone(), "").await;
         let own = own.map_err(|fault| Failed::Broken(fault.to_string()))?;
         let answered = own.publish(answers).await;
-        // Closed already, if the broker refused.
+        // It is closed already, if the broker refused one.
         soon("closing a channel", own.channel.close(200, short("done"))).await.ok();
         answered
     }
 
-    /// How many AMQP messages nobody has taken from a queue. Asked on a channel of its own: a wrong name
-    /// closes the one it is asked on.
+    /// How many AMQP messages of a queue are ready. Asked on a channel of its own: a wrong name closes the channel.
     pub(super) async fn ready_in(&self, name: ShortString) -> Result<usize, Fault> {
         let channel = channel(&self.connection).await?;
         let look = QueueDeclareOptions::durable().passive();
@@ -104,7 +104,7 @@ impl Publisher {
         Ok(usize::try_from(queue.message_count()).unwrap_or(usize::MAX))
     }
 
-    /// Only what says nothing about the asker is a failure: then it is said again.
+    /// Only a failure that is not the asker's fault is an error: then the reply is published again.
     fn answered(&self, asker: &str, confirmed: Result<Confirmation, Fault>) -> Result<(), Failed> {
         let why = match confirmed {
             Ok(Confirmation::Ack(None)) => return Ok(()),
@@ -112,7 +112,7 @@ impl Publisher {
             Ok(Confirmation::Nack(None)) => "it takes nothing".to_string(),
             Ok(Confirmation::NotRequested) => return Err(Failed::unconfirmed()),
             Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => why,
-            // The broker closed the channel because of one of them: none of the others would fare better.
+            // The broker closed the channel because of one of them: the others would fail in the same way.
             Err(Fault::Away(why))
                 if self.connection.status().connected() && !self.channel.status().connected() =>
             {

@@ -1,4 +1,4 @@
-//! Takes everything with one prefix off the broker again, for systems that were only tried.
+//! Deletes everything with one prefix from the broker, for systems that were only tried out.
 
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 
@@ -6,7 +6,7 @@ use super::link::{channel, close, short, soon};
 use super::topology::topology;
 use super::{Options, Unavailable, by_hand};
 
-/// Queues with all that lies in them. What is not there is no failure.
+/// Deletes exchanges, and queues with their content. What does not exist is no failure.
 pub async fn remove(options: &Options) -> Result<(), Unavailable> {
     let (connection, names) = by_hand(options).await?;
     let topology = topology(&names);

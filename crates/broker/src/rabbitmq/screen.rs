@@ -1,7 +1,7 @@
 //! Stands between the socket and the AMQP client, and lets no frame through that the client cannot parse.
 //!
-//! The client reads here what `frame.rs` has looked at. Bodies pass without a look. A content header or a method is held
-//! back until it is there whole, because the client may otherwise have half of it before the flaw comes.
+//! The client reads only what `frame.rs` has checked. Bodies pass unchecked. A content header or a method is held
+//! back until it is complete, because otherwise the client could have half of it before the flaw arrives.
 
 use std::fmt;
 use std::io::{Error, ErrorKind};
@@ -25,11 +25,12 @@ use super::frame::{HEAD_BYTES, TAIL_BYTES, mended};
 /// As much as a socket usually has at once.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// A sender's headers are as large as the broker lets frames be, which is 128 KiB unless its administrator says
-/// otherwise. Past this the connection ends.
+/// A sender's headers are as large as the broker's frame limit allows, which is 128 KiB unless its administrator says
+/// otherwise. A larger frame ends the connection.
 const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// As [`Connection::connect_uri`], over a screened socket. TLS, where there is some, is between the screen and the broker.
+/// Like [`Connection::connect_uri`], over a screened socket. TLS, if there is any, is between the screen and the
+/// broker.
 pub(super) async fn connect(uri: AMQPUri, properties: ConnectionProperties) -> lapin::Result<Connection> {
     let tokio = lapin::runtime::default_runtime()?;
     let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), Screening(tokio.clone())));
@@ -41,7 +42,7 @@ pub(super) async fn connect(uri: AMQPUri, properties: ConnectionProperties) -> l
     Connection::connector(uri, runtime, connect, properties).await
 }
 
-/// A reactor like any other, but for the type of its sockets: by that type the client takes ours.
+/// The client's reactor with another socket type: by that type the client uses our sockets.
 #[derive(Clone, Debug)]
 struct Screening(TokioRuntime);
 
@@ -77,15 +78,15 @@ impl Reactor for Screening {
 /// A socket on which every frame can be parsed.
 pub(super) struct Screened<S> {
     socket: S,
-    /// What came and the client does not have yet, …
+    /// What was received and the client does not have yet …
     buffer: Vec<u8>,
-    /// … from here …
+    /// … begins here …
     taken: usize,
-    /// … to here the client may have it, …
+    /// … is released to the client up to here …
     passed: usize,
-    /// … and to here it waits for the rest of its frame.
+    /// … and up to here waits for the rest of its frame.
     filled: usize,
-    /// How much is still to come of a frame that need not be looked at.
+    /// How many bytes are still to come of a frame that need not be checked.
     unseen: usize,
 }
 
@@ -94,7 +95,7 @@ impl<S> Screened<S> {
         Self { socket, buffer: vec![0; BUFFER_BYTES], taken: 0, passed: 0, filled: 0, unseen: 0 }
     }
 
-    /// Lets through what is there of whole frames.
+    /// Releases all complete frames.
     fn look(&mut self) -> Result<(), Error> {
         loop {
             let unseen = self.unseen.min(self.filled - self.passed);
@@ -129,7 +130,7 @@ impl<S> Screened<S> {
         }
     }
 
-    /// Makes room for more behind what is held.
+    /// Makes room behind what is held.
     fn make_room(&mut self) {
         self.buffer.copy_within(self.taken..self.filled, 0);
         self.filled -= self.taken;
@@ -149,7 +150,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Screened<S> {
             this.make_room();
             let count = ready!(Pin::new(&mut this.socket).poll_read(cx, &mut this.buffer[this.filled..]))?;
             if count == 0 {
-                // What is held is half a frame, which means nothing without the other half.
+                // What is held is half a frame, which is useless without the other half.
                 return Poll::Ready(Ok(0));
             }
             this.filled += count;

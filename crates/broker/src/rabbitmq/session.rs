@@ -1,4 +1,4 @@
-//! What the users of a pair of connections hold of it: a publisher, and a handle by which they give it up.
+//! What the users of a pair of connections get: a publisher, and a handle by which they give the pair up.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub(super) struct Session {
     pub(super) handle: SessionHandle,
 }
 
-/// Of one pair of connections: what its users find broken ends this pair, and no other.
+/// Belongs to one pair of connections: a fault that its users report ends this pair, and no other.
 #[derive(Clone)]
 pub(super) struct SessionHandle(mpsc::Sender<Fault>);
 

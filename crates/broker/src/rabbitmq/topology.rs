@@ -1,4 +1,4 @@
-//! Every exchange, queue and binding there is, as one value made from the prefix. Nothing else names one.
+//! Every exchange, queue and binding there is, as one value made from the prefix. No other file names one.
 //!
 //! ```text
 //! shops     ─► P.commands ──(type)──► P.intake, P.order, …      no binding fits ─► P.unrouted
@@ -6,7 +6,7 @@
 //! admins    ─► P.admin    ──(type)──► P.order, P.stock, …        likewise
 //! our roles ─► P.queues ──(queue)───► P.order, P.saga, …
 //! our roles ─► P.events ──(type)────► queues of outsiders, if there are any
-//! our roles ─► (default) ─(reply_to)─► the queue of whoever asked for the outcome of a checkout
+//! our roles ─► (default) ─(reply_to)─► the queue of an asker: a sender that wants its checkout's outcome
 //! our roles ─► P.retry.10s ─► its queue ─(10 s later, by P.queues)─► the queue it came from
 //! our roles and the broker ─► P.dead ──(queue)─► P.order.dead, …  ─► the importer
 //! ```
@@ -17,8 +17,8 @@ use contract::{Kind, MESSAGES, Queue, Speaker, speakers_of};
 use lapin::ExchangeKind;
 use retry::RETRY_DELAYS;
 
-/// What outsiders may say by a queue; who of them may is in the table of messages. Everything else is between our own
-/// workers.
+/// What outsiders may send over a queue; the table of messages says which of them may. Everything else is between our
+/// own workers.
 pub const OUTSIDE: [&str; 10] = [
     "checkout.submit",
     "order.cancel",
@@ -32,14 +32,14 @@ pub const OUTSIDE: [&str; 10] = [
     "payment.webhook",
 ];
 
-/// The shared delay queues: one waiting time for each, never one for each message, because a message with
-/// a short time behind one with a long time would wait for that. They are the rungs of the ladder.
+/// The shared delay queues, one for each delay. An expiration for each message would not work: a message with a short
+/// delay behind one with a long delay would wait for that. Each delay of the retries has its queue.
 const RETRY: [(&str, Duration); RETRY_DELAYS.len()] =
     [("1s", RETRY_DELAYS[0]), ("10s", RETRY_DELAYS[1]), ("60s", RETRY_DELAYS[2]), ("10m", RETRY_DELAYS[3])];
 
-/// How often a message may come back unhandled (a process died, or gave it back) before the broker
-/// puts it among the dead letters. Each crash counts against all that was prefetched, so this is far above
-/// what a bad day brings. Emitted explicitly: 3.x has no limit by default, 4.x has 20.
+/// How often a message may be redelivered unhandled (a process died, or gave it back) before the broker dead-letters
+/// it. Each crash counts against all that was prefetched, so this is far above what a bad day brings. Set explicitly:
+/// 3.x has no limit by default, 4.x has 20.
 pub const DELIVERY_LIMIT: u32 = 50;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +53,7 @@ pub struct Topology {
 pub struct Exchange {
     pub name: String,
     pub kind: ExchangeKind,
-    /// Gets what no binding of this one wants.
+    /// Gets what matches no binding of this one.
     pub alternate: Option<String>,
 }
 
@@ -116,7 +116,7 @@ impl Names {
         self.of("admin")
     }
 
-    /// Where an outsider who may say a message of this type publishes it.
+    /// Where an outsider that may send this type publishes it.
     pub(super) fn entrance_for(&self, name: &str) -> String {
         let speakers = speakers_of(name);
         match () {
@@ -131,7 +131,7 @@ impl Names {
         self.of("events")
     }
 
-    /// Straight to a queue of ours, by its name. Only our own roles may write here, each under its login.
+    /// Straight to a queue of ours, by its name. Only our own roles may write here, each with its login.
     pub fn queues(&self) -> String {
         self.of("queues")
     }
@@ -145,7 +145,7 @@ impl Names {
         self.of("unrouted")
     }
 
-    /// Where a dead letter ends that cannot even be fetched. Nothing reads it; a person must look.
+    /// Where a dead letter ends that cannot even be fetched. No process consumes it; a person must look.
     pub fn unreadable(&self) -> String {
         self.of("unreadable")
     }
@@ -158,14 +158,14 @@ impl Names {
         self.of(&format!("{}.dead", queue.name()))
     }
 
-    /// Exchange and queue in which a message waits for `delay`, or the next longer time there is.
+    /// Exchange and queue in which a message waits for `delay`, or for the next longer delay there is.
     pub fn retry(&self, delay: Duration) -> String {
         let rung = RETRY.iter().find(|(_, waits)| *waits >= delay);
         let (name, _) = rung.unwrap_or(&RETRY[RETRY.len() - 1]);
         self.of(&format!("retry.{name}"))
     }
 
-    /// A queue of one listener, which goes away with it.
+    /// A queue of one listener, which is deleted with its connection.
     pub fn listener(&self) -> String {
         self.of(&format!("listener.{}", uuid::Uuid::new_v4().simple()))
     }
@@ -208,7 +208,7 @@ pub fn topology(names: &Names) -> Topology {
         bindings.push(bind(names.dead_exchange(), dead, name));
     }
     for (command, queue) in outside_commands() {
-        // What may not come by it is refused with a reason by the one who reads it.
+        // A message that may not come by this exchange is refused with a reason by the consumer.
         bindings.push(bind(names.commands(), names.queue(queue), command.to_string()));
         for (speaker, exchange) in
             [(Speaker::PaymentProvider, names.provider_events()), (Speaker::Admin, names.admin())]
@@ -227,7 +227,7 @@ pub fn topology(names: &Names) -> Topology {
     Topology { exchanges, queues, bindings }
 }
 
-/// What outsiders may say, with the queue it goes to.
+/// What outsiders may send, with the queue it goes to.
 pub fn outside_commands() -> impl Iterator<Item = (&'static str, Queue)> {
     let from_outside = |(name, kind, _): &&(&str, Kind, &[Queue])| match kind {
         Kind::Command => OUTSIDE.contains(name),
@@ -247,8 +247,8 @@ fn bind(exchange: String, queue: String, key: String) -> Binding {
     Binding { exchange, queue, key }
 }
 
-/// Replicated and on disk. When it can take no more it says so to the publisher, instead of dropping
-/// something; dead-lettering at least once is only possible with that.
+/// Replicated and on disk. A full queue rejects a publish instead of dropping a message; dead-lettering at least once
+/// is only possible with that.
 fn kept(name: String, more: Vec<(&'static str, Argument)>) -> QueueSpec {
     let mut arguments = vec![
         ("x-queue-type", Argument::Text("quorum".into())),
@@ -258,7 +258,7 @@ fn kept(name: String, more: Vec<(&'static str, Argument)>) -> QueueSpec {
     QueueSpec { name, arguments }
 }
 
-/// At least once: the queue keeps a dead message until the next one has confirmed it.
+/// At least once: the queue keeps a dead message until the target queue has confirmed it.
 fn dead_letters_to(exchange: String, key: String) -> Vec<(&'static str, Argument)> {
     vec![
         ("x-dead-letter-exchange", Argument::Text(exchange)),
@@ -272,9 +272,9 @@ fn limited(mut arguments: Vec<(&'static str, Argument)>) -> Vec<(&'static str, A
     arguments
 }
 
-/// What expires here goes back by its own routing key, which is the name of its queue: so one delay queue
-/// serves all. It must be put in here by a publish of ours. A work queue that dead-lettered into it would
-/// close a circle, and RabbitMQ drops what goes round in a circle without having been rejected.
+/// What expires here goes back by its own routing key, which is the name of its queue: so one delay queue serves all.
+/// Messages must be published here by us. If a work queue dead-lettered into it, that would be a cycle, and RabbitMQ
+/// drops a message in a cycle that was never rejected.
 fn delay(name: String, waits: Duration, back_by: String) -> QueueSpec {
     let ms = u32::try_from(waits.as_millis()).expect("the ladder has no rung of a month");
     let arguments = vec![

@@ -1,4 +1,4 @@
-//! A connection to the world's schema gives up by itself: nobody waits for a lock or an answer without end.
+//! A connection to the world's schema times out by itself: no caller waits for a lock or an answer without end.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,18 +24,19 @@ const ON_THE_SERVERS: [(&str, &str); 7] = [
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "15s"),
     ("default_transaction_isolation", "read committed"),
-    // The provider must not forget after a power cut, whatever the database's own default is.
+    // The provider must not forget after a power failure, whatever the database's own default is.
     ("synchronous_commit", "on"),
-    // Everything here is found by a key. A plan that was made while a table was empty would read all of it later.
+    // Every statement finds its rows by key. A plan made while a table was empty would scan all of it later.
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
 ];
 
 const SCHEMA: &str = include_str!("schema.sql");
-/// Two processes at once would both find nothing and both create; one of them waits for this instead.
+/// An advisory lock: two processes at once would both find nothing and both create; one of them waits for this
+/// instead.
 const BUILDING: i64 = 0x0077_6f72_6c64;
 
-/// Does not connect yet: a database that is away is waited for by whoever asks.
+/// Does not connect yet: each use waits for a database that is away.
 pub(super) fn connections(url: &str) -> Result<Connections, Error> {
     let options = PgConnectOptions::from_str(url).map_err(failed)?;
     let schema = schema(&options)?;
@@ -44,7 +45,7 @@ pub(super) fn connections(url: &str) -> Result<Connections, Error> {
     Ok(Connections::new(options.options([("search_path", schema.as_str())]), ON_OUR_SIDE))
 }
 
-/// Any number of processes may do this at the same time. Who finds everything there needs no right to create.
+/// Any number of processes may do this at the same time. If everything exists, no right to create is needed.
 pub(super) async fn build(mut held: Held) -> Result<(), Error> {
     if is_built(&mut held).await? {
         return Ok(());
@@ -62,7 +63,7 @@ async fn is_built(held: &mut Held) -> Result<bool, Error> {
     rows.first().map_or(Ok(false), |row| row.try_get(0).map_err(failed))
 }
 
-/// `world`; or beside the schema that the address names, so that two systems in one database have two worlds.
+/// `world`; or one beside the schema that the URL names, so that two systems in one database have two worlds.
 fn schema(options: &PgConnectOptions) -> Result<String, Error> {
     let path = options.get_options().and_then(|options| options.rsplit_once("search_path="));
     let Some((_, path)) = path else { return Ok(OWN_SCHEMA.to_string()) };

@@ -1,9 +1,9 @@
 -- The mock world's own schema: what a payment provider, mailboxes and phones would remember.
--- Keys are in the order of their bytes, as everywhere: the auditor reads both books side by side.
--- Its name is that of the session's search path, so that no statement has to be put together.
+-- Keys are sorted by bytes, as everywhere: the auditor reads both books side by side.
+-- The schema's name is that of the session's search path, so that no statement has to be composed.
 do $$ begin execute format('create schema if not exists %I', current_setting('search_path')); end $$;
 
--- ends_ms: from when on it is true; before that, and where outcome is 'never', the charge is pending.
+-- ends_ms: from when on the outcome is true; before that, and where outcome is 'never', the charge is pending.
 create table if not exists charges (
     key            text collate "C" primary key,
     reference      text collate "C" not null,
@@ -19,7 +19,7 @@ create table if not exists charges (
     refunds_failed bigint not null default 0
 );
 
--- transaction_id as it was asked for: it may be no charge's.
+-- transaction_id as it was asked for: no charge may have it.
 create table if not exists refunds (
     key            text collate "C" primary key,
     id             text collate "C" not null unique,
@@ -31,8 +31,8 @@ create table if not exists refunds (
     told_ms        bigint not null
 );
 
--- Events that were not told in the answer itself: a courier brings each `copies` times. While one has it in
--- hand its due time is moved on, so that the others leave it alone and it comes again if he dies.
+-- Events that were not told in the answer itself: a courier delivers each `copies` times. When a courier takes an
+-- event, its due time is moved on, so that other couriers leave it alone and it comes again if that courier dies.
 create table if not exists events (
     id        text collate "C" primary key,
     due_ms    bigint not null,
@@ -43,7 +43,7 @@ create table if not exists events (
 
 create index if not exists events_due on events (due_ms, id) where not delivered;
 
--- Letter boxes and phones. The address stands here in full, as it would there.
+-- Mailboxes and phones. The address is stored in full, as it would be there.
 create table if not exists sent (
     no      bigint generated always as identity primary key,
     channel text not null check (channel in ('email', 'sms')),
@@ -55,7 +55,7 @@ create table if not exists sent (
     unique (channel, key)
 );
 
--- What became of posting an event to the shop's webhook, as long as it was in vain.
+-- The failed posts of an event to the shop's webhook.
 create table if not exists posts (
     event_id text collate "C" primary key references events (id),
     tries    bigint not null check (tries > 0),
@@ -64,8 +64,8 @@ create table if not exists posts (
     given_up boolean not null
 );
 
--- Charges that events from outside told of before these books did, and what those call them. The name is somebody else's:
--- two orders may share it. Made last: where it is, all is.
+-- Charges that events from outside told of before these books did, and the ids those gave them. Such an id is not
+-- unique: two orders may share it. This table is created last: if it exists, all do.
 create table if not exists told (
     key            text collate "C" primary key references charges (key),
     transaction_id text collate "C" not null

@@ -1,6 +1,6 @@
 -- The mock world's own file: what a payment provider, mailboxes and phones would remember.
 
--- ends_ms: from when on it is true; before that, and where outcome is 'never', the charge is pending.
+-- ends_ms: from when on the outcome is true; before that, and where outcome is 'never', the charge is pending.
 create table if not exists charges (
     key            text primary key,
     reference      text not null,
@@ -16,8 +16,8 @@ create table if not exists charges (
     refunds_failed integer not null default 0
 ) strict, without rowid;
 
--- Charges that events from outside told of before these books did, and what those call them. The name is somebody else's:
--- two orders may share it.
+-- Charges that events from outside told of before these books did, and the ids those gave them. Such an id is not
+-- unique: two orders may share it.
 create table if not exists told (
     key            text primary key references charges (key),
     transaction_id text not null
@@ -25,7 +25,7 @@ create table if not exists told (
 
 create index if not exists told_called on told (transaction_id);
 
--- transaction_id as it was asked for: it may be no charge's.
+-- transaction_id as it was asked for: no charge may have it.
 create table if not exists refunds (
     key            text primary key,
     id             text not null unique,
@@ -37,7 +37,7 @@ create table if not exists refunds (
     told_ms        integer not null
 ) strict, without rowid;
 
--- Events that were not told in the answer itself: a courier brings each `copies` times.
+-- Events that were not told in the answer itself: a courier delivers each `copies` times.
 create table if not exists events (
     id        text primary key,
     due_ms    integer not null,
@@ -46,7 +46,7 @@ create table if not exists events (
     delivered integer not null default 0 check (delivered in (0, 1))
 ) strict, without rowid;
 
--- What became of posting an event to the shop's webhook, as long as it was in vain.
+-- The failed posts of an event to the shop's webhook.
 create table if not exists posts (
     event_id text primary key references events (id),
     tries    integer not null check (tries > 0),
@@ -57,7 +57,7 @@ create table if not exists posts (
 
 create index if not exists events_due on events (due_ms) where delivered = 0;
 
--- Letter boxes and phones. The address stands here in full, as it would there.
+-- Mailboxes and phones. The address is stored in full, as it would be there.
 create table if not exists sent (
     no      integer primary key,
     channel text not null check (channel in ('email', 'sms')),

@@ -61,7 +61,8 @@ async fn addresses_are_masked_in_logs(on: On) {
         subject: None,
         text: "On its way.",
     };
-    // A line that somebody logs for the first time while a listener comes may never be heard: not ours, any more.
+    // A log line whose call site is first used while a listener is being installed may never be heard: so both are
+    // used before.
     world.mock.email().hand_over(&[notice("key-0", "anna@example.org")]).await.remove(0).unwrap();
     world.mock.sms().hand_over(&[Notice { key: "key-0", ..sms }]).await.remove(0).unwrap();
     let listening = tracing::subscriber::set_default(listener);

@@ -1,4 +1,4 @@
-//! Every test runs in a file of its own and in a schema of its own, and neither is there afterwards.
+//! Every test has a file or a schema of its own, and removes it afterwards.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 
-/// Which shelf a test's books stand on.
+/// Which storage a test's books are in.
 #[derive(Clone, Copy)]
 pub(crate) enum On {
     Sqlite,
@@ -61,7 +61,7 @@ impl Place {
 }
 
 impl Place {
-    /// Into the world's own tables, past all its rules.
+    /// A connection to the world's own tables, past all its rules.
     pub(crate) async fn connection(&self) -> PgConnection {
         let Place::Schema(schema) = self else { panic!("a file has a writer of its own") };
         let mut connection = PgConnection::connect(&server()).await.unwrap();
@@ -100,7 +100,7 @@ impl Schema {
 impl Drop for Schema {
     fn drop(&mut self) {
         let world = self.world();
-        // A test's own runtime is about to end, or it panics: this needs another.
+        // The test's own runtime may be about to end, or panicking: this needs another.
         let gone = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {

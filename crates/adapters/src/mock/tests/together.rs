@@ -30,7 +30,7 @@ async fn one_charge_is_booked_however_many_ask_at_once(on: On) {
     let world = World::new(on, Settings { delay_most_ms: 9, ..Default::default() }).await;
     let asks: Vec<_> = (0..40).map(|no| card(no, "tok_ok")).collect();
     let replicas = several(&world).await;
-    // Each begins somewhere else, so that they do not simply queue up.
+    // Each begins at another ask, so that they do not simply queue up.
     let answers = all(replicas.iter().enumerate().map(|(no, replica)| {
         let turned: Vec<_> = asks.iter().cycle().skip(no * 7).take(asks.len()).collect();
         async move { replica.charge(&turned).await }
@@ -52,7 +52,7 @@ async fn money_goes_back_once_however_many_ask_at_once(on: On) {
         let ask = card(no, "tok_ok");
         world.charge(&ask).await.unwrap();
         let transaction = world.transaction(&ask).await;
-        // Two of these three fit into the charge; and one whose charge nobody knows.
+        // Two of these three fit into the charge; and one is for an unknown charge.
         refunds.extend(["a", "b", "c"].map(|key| back(&ask, &transaction, key, 500)));
         refunds.push(back(&ask, "ch_nobodys", "d", 500));
     }
@@ -79,7 +79,7 @@ async fn together_they_give_back_no_more_than_was_taken(on: On) {
     let transactions: Vec<_> =
         charged.into_iter().map(|answer| events(answer).remove(0).data.transaction_id).collect();
     let replicas = several(&world).await;
-    // Each under a key of its own: nothing but the charge itself stands between them.
+    // Each under a key of its own: only the lock on the charge separates them.
     let answers = all(replicas.iter().enumerate().map(|(no, replica)| {
         let asks = asks.iter().zip(&transactions);
         let refunds: Vec<_> = asks.map(|(ask, id)| back(ask, id, &format!("{no}"), 400)).collect();
@@ -132,7 +132,7 @@ async fn two_couriers_share_the_work_and_a_dead_ones_share_is_taken_over() {
     let ids = |events: Vec<ProviderEvent>| events.into_iter().map(|event| event.id).collect::<BTreeSet<_>>();
     let his = ids(world.mock.due_events(now, 10).await.unwrap());
     let her = world.another().await;
-    // Somebody is about to take ten of the others; she does not wait for him.
+    // Another courier is about to take ten of the others; this one does not wait for it.
     let mut third = world.place.connection().await;
     let mut third = third.begin().await.unwrap();
     let taking = sqlx::query("select from events order by due_ms, id limit 10 for update");

@@ -15,7 +15,7 @@ fn entry(name: &[u8], kind: u8, value: &[u8]) -> Vec<u8> {
     [&short(name)[..], &[kind], value].concat()
 }
 
-/// A header that holds so many tables, one in the other.
+/// A header with this many tables, one in the other.
 fn nested(depth: usize) -> Vec<u8> {
     let inside = (1..depth).fold(Vec::new(), |inside, _| entry(b"t", b'F', &sized(&inside)));
     entry(b"deep", b'F', &sized(&inside))
@@ -36,7 +36,7 @@ fn with_headers(entries: &[u8]) -> Vec<u8> {
     content_header(FLAGS_OF_HEADERS | FLAGS_OF_ID, &[sized(entries), short(b"m1")].concat())
 }
 
-/// As the client reads it.
+/// What the client parses of it.
 fn parsed(frame: &[u8]) -> BasicProperties {
     let properties = &frame[HEAD_BYTES + BEFORE_PROPERTIES..frame.len() - TAIL_BYTES];
     let (rest, parsed) = parse_properties(properties).unwrap();
@@ -110,7 +110,7 @@ fn a_routing_key_that_is_not_utf8_becomes_one_that_is_no_name_of_ours() {
     assert_eq!(mended(&delivery(b"p.commands", "käse".as_bytes())), None);
     assert_eq!(mended(&delivery(b"p.commands", b"caf\xe9")), Some(delivery(b"p.commands", b"caf?")));
     assert_eq!(mended(&delivery(b"\xff", b"\xffa\xff")), Some(delivery(b"?", b"?a?")));
-    // Another method, or half of one, is none of our business.
+    // Another method, or half of one, passes unchecked.
     assert_eq!(mended(&frame(FRAME_METHOD, &[0, 60, 0, 80, 0xff])), None);
     assert_eq!(mended(&frame(FRAME_METHOD, &[&DELIVER[..], &short(b"ctag"), &[0, 0]].concat())), None);
 }
@@ -151,7 +151,7 @@ mod fuzzed {
         Target { name: "header", words: WORDS }.run(|payload| {
             let frame = frame(FRAME_HEADER, payload);
             let Some(found) = mended(&frame) else {
-                // Too short to be a content header at all; the client says so and gives the connection up.
+                // Too short to be a content header at all; the client reports it and gives the connection up.
                 if payload.len() >= BEFORE_PROPERTIES + 2 {
                     parsed(&frame);
                 }

@@ -12,7 +12,7 @@ fn names() -> Names {
     Names::new("p").unwrap()
 }
 
-/// As the order worker has them, when each role has a login of its own.
+/// The logins as the order worker has them, when each role has a login of its own.
 fn separate() -> Logins {
     Logins::separate("p.order", "p", "").unwrap()
 }
@@ -33,7 +33,7 @@ fn with_id() -> BasicProperties {
     BasicProperties::default().with_message_id(short("m1"))
 }
 
-/// What an outsider's message to `P.commands` comes to: the name and id it is read as, or the code it is refused with.
+/// How an outsider's message to `P.commands` is read: its name and id, or the code it is refused with.
 #[track_caller]
 fn check(key: &str, properties: BasicProperties, body: &[u8], expected: Result<(&str, &str), &str>) {
     let incoming = Incoming { exchange: "p.commands", key, properties: &properties, body };
@@ -156,7 +156,7 @@ fn what_we_say_alone_or_in_a_bundle_is_read_as_it_was_said() {
             .collect();
         let expected: Vec<_> = said[..count].iter().map(|said| (*said.message).clone()).collect();
         assert_eq!(read, expected);
-        // The same by any other exchange, or by another login, is not allowed.
+        // By any other exchange, or from another login, the same is not allowed.
         let forged = Incoming { exchange: "", key: "p.order", ..incoming };
         assert_eq!(refusals(&separate(), &forged), vec!["not_allowed"]);
         for login in ["p.email", "p.gateway", "p.shop", "p.admin", "somebody"] {

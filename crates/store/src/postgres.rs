@@ -75,7 +75,7 @@ impl Options {
 pub struct PostgresStore {
     connections: Connections,
     pending: Pending,
-    met: batch::ContentionMonitor,
+    contention_monitor: batch::ContentionMonitor,
     watch: Watch,
     /// Where the last pruning stopped looking.
     pruned_to: AtomicI64,
@@ -98,7 +98,7 @@ impl PostgresStore {
         Ok(Self {
             connections: Connections::new(url::working(url, &options)?, limits),
             pending: Pending::default(),
-            met: batch::ContentionMonitor::default(),
+            contention_monitor: batch::ContentionMonitor::default(),
             watch: Watch::default(),
             pruned_to: AtomicI64::new(0),
             may_copy: !bound,
@@ -131,8 +131,9 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
         let held = self.connections.take().await?;
-        let (pending, met, watch) = (self.pending.clone(), self.met.clone(), self.watch.clone());
-        Ok(Box::new(batch::Batch::new(held, pending, met, watch, self.may_copy)))
+        let (pending, watch) = (self.pending.clone(), self.watch.clone());
+        let contention_monitor = self.contention_monitor.clone();
+        Ok(Box::new(batch::Batch::new(held, pending, contention_monitor, watch, self.may_copy)))
     }
 
     async fn now(&self) -> Result<Time, Error> {

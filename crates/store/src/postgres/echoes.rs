@@ -8,7 +8,7 @@ use super::json::{self, unreadable};
 use super::look::{order_id, rows, text};
 use super::{Error, PostgresStore, failed};
 use crate::columns::plain;
-use crate::{ECHOES_OF_MAX, RedeliveryStats};
+use crate::{REDELIVERY_STATS_MAX, RedeliveryStats};
 
 impl PostgresStore {
     pub(super) async fn write_echoes(&self, echoes: &[RedeliveryStats]) -> Result<(), Error> {
@@ -39,7 +39,7 @@ impl PostgresStore {
             "select role, message_id, order_id::text, repeats, failures, why from echoes
              where order_id = $1::uuid order by message_id, role limit $2",
         );
-        let asked = asked.bind(of.to_string()).bind(rows(ECHOES_OF_MAX));
+        let asked = asked.bind(of.to_string()).bind(rows(REDELIVERY_STATS_MAX));
         self.connections.take().await?.rows(asked).await?.iter().map(echo).collect()
     }
 }

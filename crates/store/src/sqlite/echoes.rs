@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use super::look::{order_id, rows, text};
 use super::{Error, SqliteStore, failed, json};
 use crate::json::unreadable;
-use crate::{ECHOES_OF_MAX, RedeliveryStats};
+use crate::{REDELIVERY_STATS_MAX, RedeliveryStats};
 
 impl SqliteStore {
     pub(super) async fn write_echoes(&self, echoes: &[RedeliveryStats]) -> Result<(), Error> {
@@ -34,7 +34,7 @@ impl SqliteStore {
     pub(super) async fn find_echoes(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
         let kept = sqlx::query("select * from echoes where order_id = ?1 order by message_id, role limit ?2")
             .bind(of.to_string())
-            .bind(rows(ECHOES_OF_MAX))
+            .bind(rows(REDELIVERY_STATS_MAX))
             .fetch_all(&self.readers)
             .await;
         kept.map_err(failed)?.iter().map(echo).collect()

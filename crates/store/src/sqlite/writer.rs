@@ -90,7 +90,7 @@ impl Writer {
     /// the door goes before all else, in a commit of its own: it is little, and nothing there rests on anything.
     pub(super) fn keep(self, changes: Changes, depends_on: DependsOn) -> Keeping {
         let (answer, mut answered) = oneshot::channel();
-        let first = changes.are_let_in();
+        let first = changes.is_only_ingress();
         let rows = changes.rows();
         let on_their_way = loadable(&changes.records);
         let steps = match batch::steps(changes) {

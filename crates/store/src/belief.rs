@@ -57,8 +57,8 @@ pub fn may_say(role: Role, message: &Message) -> bool {
     own && message.is_allowed()
 }
 
-/// What a row said, without what its role may not say: that is forged, and a login that may say everything again would make
-/// it come true.
+/// What a row said, without what its role may not say: that is forged, and a login that may say everything again
+/// would make it come true.
 pub fn believed(role: Role, said: Vec<Emitted>) -> Vec<Emitted> {
     let is_own = |said: &Emitted| {
         let message = &said.message;
@@ -72,8 +72,8 @@ pub fn believed(role: Role, said: Vec<Emitted>) -> Vec<Emitted> {
     said.into_iter().filter(is_own).collect()
 }
 
-/// The same message may stand in the rows of several roles. It is in flight once: as it stands in the first row that may
-/// say it, so that a forged row cannot hide the true one; and if none may, as it stands in the first.
+/// The same message may stand in the rows of several roles. It is in flight once: as it stands in the first row that
+/// may say it, so that a forged row cannot hide the true one; and if none may, as it stands in the first.
 pub(super) fn once_each(found: Vec<Read<InFlight>>) -> Vec<Read<InFlight>> {
     let mut once: Vec<Option<Read<InFlight>>> = Vec::with_capacity(found.len());
     let mut places = HashMap::new();

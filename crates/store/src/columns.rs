@@ -1,5 +1,5 @@
-//! A batch's records as both databases are sent them: in arrays, one for each column. What the database checks and sorts
-//! by is read out of the document here, when both are written, and nowhere else.
+//! A batch's records as both databases are sent them: in arrays, one for each column. What the database checks and
+//! sorts by is read out of the document here, when both are written, and nowhere else.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -50,8 +50,8 @@ impl Rows {
     }
 }
 
-/// What was said while one message was handled, as the journal keeps it. What nearly all of it has from its row, the cause
-/// and the time, is not written once more: a seventh of a row.
+/// What was said while one message was handled, as the journal keeps it. What nearly all of it has from its row, the
+/// cause and the time, is not written once more: a seventh of a row.
 pub(super) fn said(row: &JournalRow) -> String {
     let bytes: usize = row.said.iter().map(|said| said.message.json().len() + 200).sum();
     let mut out = String::with_capacity(2 + bytes);
@@ -131,8 +131,8 @@ pub(super) fn read_said(json: &str, id: &MessageId, at: Time) -> Result<Vec<Emit
         .collect()
 }
 
-/// What was said when the message `id` was handled, for the role that handled it and is asked again. If it cannot be read,
-/// nothing of it is said again; the message was handled all the same.
+/// What was said when the message `id` was handled, for the role that handled it and is asked again. If it cannot be
+/// read, nothing of it is said again; the message was handled all the same.
 pub(super) fn said_before(json: &str, id: &MessageId, at: Time) -> Vec<Emitted> {
     read_said(json, id, at).unwrap_or_else(|why| {
         tracing::error!(message_id = %id,

@@ -156,7 +156,7 @@ pub trait Store: Send + Sync + 'static {
     async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error>;
 
     /// Adds these counts of redeliveries and failures to the stored ones. Each (role, id) occurs once in the slice.
-    async fn add_redelivery_stats(&self, echoes: &[RedeliveryStats]) -> Result<(), Error>;
+    async fn add_redelivery_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error>;
 
     /// The counts for the messages of one order.
     async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error>;
@@ -169,15 +169,15 @@ pub trait Store: Send + Sync + 'static {
     /// The paused roles.
     async fn pauses(&self) -> Result<Vec<Pause>, Error>;
 
-    /// Counts by state the orders and sagas that were created at `from` or later and before `to`. It reads all of
-    /// them, so call it rarely.
+    /// Counts by state the orders and sagas that were created at `from` or later and before `to`. It reads them all:
+    /// call it rarely.
     async fn census(&self, from: Time, to: Time) -> Result<Census, Error>;
 
     /// The same counts for orders and sagas that have not ended; it reads only these.
     async fn census_under_way(&self) -> Result<Census, Error>;
 
-    /// Revokes the token of this name until it expires by itself at `until_s` (Unix time). Forgets expired tokens. Fails
-    /// when [`SIGNED_OUT_MAX`] others are stored.
+    /// Revokes the token of this name until it expires by itself at `until_s` (Unix time). Forgets expired tokens.
+    /// Fails when [`SIGNED_OUT_MAX`] others are stored.
     async fn sign_out(&self, token: &str, until_s: u64) -> Result<(), Error>;
 
     async fn is_signed_out(&self, token: &str) -> Result<bool, Error>;

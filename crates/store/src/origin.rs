@@ -55,7 +55,8 @@ const NEVER_LET_IN: [&str; 15] = [
 /// Another message had the id before. One of our own has an id that no outsider may choose.
 const ID_TAKEN: &str = "message_id_reused";
 
-/// Anyone who may cancel an order may name any order id. The order worker held the command, and so it speaks in the letter.
+/// Anyone who may cancel an order may name any order id. The order worker held the command, and so it speaks in the
+/// letter.
 const HELD_FOR_STRANGERS: &str = "order_never_came";
 
 impl Origin {
@@ -75,8 +76,8 @@ impl Origin {
     }
 }
 
-/// Those who can send as much as they like. Admins and the payment provider are known to the shop, and what became of an
-/// event about money is looked at by a person.
+/// Those who can send as much as they like. Admins and the payment provider are known to the shop, and what became of
+/// an event about money is looked at by a person.
 fn is_a_stranger(by: Speaker) -> bool {
     matches!(by, Speaker::Customer | Speaker::Shop | Speaker::Outsider)
 }
@@ -86,8 +87,8 @@ impl DeadLetter {
         Origin::of(&self.code, is_a_stranger(self.by) || self.may_have_been_forestalled())
     }
 
-    /// A stranger may have used its id before: that of an admin's command can be guessed, and goes to a queue that strangers
-    /// send to as well. None of them can be where the provider's events are handled.
+    /// A stranger may have used its id before: that of an admin's command can be guessed, and goes to a queue that
+    /// strangers send to as well. None of them can be where the provider's events are handled.
     fn may_have_been_forestalled(&self) -> bool {
         let id = self.message_id.as_deref().and_then(MessageId::new);
         let can_be_chosen = id.is_none_or(|id| !id.is_reserved());

@@ -245,8 +245,8 @@ impl Store for SqliteStore {
         letters::of(&self.readers, order_id).await
     }
 
-    async fn add_redelivery_stats(&self, echoes: &[RedeliveryStats]) -> Result<(), Error> {
-        self.write_echoes(echoes).await
+    async fn add_redelivery_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
+        self.write_echoes(stats).await
     }
 
     async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
@@ -328,8 +328,9 @@ fn writing(path: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions 
         .pragma("journal_size_limit", "67108864")
         // What a statement sets aside in case it fails half-way need not go to a file: a tenth of the time.
         .pragma("temp_store", "memory")
-        // 8 MiB of pages. While the file is below 1 GiB, SQLite goes through all of them at every commit (it borrows the
-        // number of the page at 1 GiB when it sorts others); what is not among them, the system has in its memory.
+        // 8 MiB of pages. While the file is below 1 GiB, SQLite goes through all of them at every commit (it borrows
+        // the number of the page at 1 GiB when it sorts others); what is not among them, the system has in its
+        // memory.
         .pragma("cache_size", "-8192")
 }
 

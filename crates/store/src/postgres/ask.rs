@@ -1,5 +1,5 @@
-//! How records are asked for: in one statement for the tables of one worker, which are all that its login may read, or for
-//! all that a checkout looks at, where the workers sit together; and in key order where rows are locked.
+//! Loads records by one statement for the tables of one worker, which are all that its login may read, or for all
+//! tables of a checkout, where the workers share a process. Rows are locked in key order.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use super::connections::Statement;
 use super::{Error, failed, in_table, json};
 use crate::Loaded;
 
-/// From so many records on, two replicas at one queue are likely enough to have one in common: then it is cheaper
-/// to wait for the other's lock than to be told of a conflict. For fewer, two round trips of five are saved.
-const CROWD: usize = 8;
+/// From this many records on, two replicas at one queue probably share one. Then it is cheaper to wait for a row lock
+/// than to get a conflict. With fewer records, doing without locks saves two round trips of five.
+const LOCK_FROM_RECORDS: usize = 8;
 
-/// The keys of each table, and whether their rows are locked.
+/// The keys to load from each table, and whether the statements lock rows.
 pub(super) struct Asked {
     keys: BTreeMap<Table, Vec<String>>,
     pub(super) locks: bool,
@@ -33,7 +33,7 @@ impl Asked {
         Self { keys, locks }
     }
 
-    /// One statement for the tables of one worker or of a checkout; one for each table of any other company.
+    /// One statement for the tables of one worker or of a checkout; for any other mix, one for each table.
     pub(super) fn statements(self) -> Vec<Statement> {
         let all = |tables: &[Table]| self.keys.keys().all(|table| tables.contains(table));
         let several = self.keys.len() > 1;
@@ -69,7 +69,7 @@ impl Asked {
 fn locked(table: Table, records: usize) -> bool {
     match table.contention() {
         Contention::Reading | Contention::Often => false,
-        Contention::Seldom => records >= CROWD,
+        Contention::Seldom => records >= LOCK_FROM_RECORDS,
     }
 }
 
@@ -98,7 +98,7 @@ macro_rules! one {
     };
 }
 
-/// In key order, so that two who want the same rows wait for each other and do not embrace.
+/// Locks in key order. This avoids a deadlock between two batches that need the same rows.
 macro_rules! one_locked {
     ($name:literal, $keys:literal) => {
         concat!(
@@ -159,7 +159,7 @@ const STOCK: &str = concat!(one!("stock", "$1"), " union all ", one!("holds", "$
 
 const STOCK_LOCKED: &str = concat!(one!("stock", "$1"), " union all ", one_locked!("holds", "$2"));
 
-/// In the order in which they are written.
+/// In the order in which they are written, which avoids deadlocks between a load and a write.
 const CHECKOUT_TABLES: [Table; 10] = [
     Table::Orders,
     Table::Submissions,

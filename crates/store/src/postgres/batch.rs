@@ -217,9 +217,9 @@ impl Transaction for Batch {
     fn keep(mut self: Box<Self>, changes: Changes) -> Keeping {
         let pending_write = self.pending.add(loadable(&changes.records));
         Box::pin(async move {
-            // If other numbers were written than decided, the batches that have read the decided ones start over. Adding
-            // up their changes would not do: goods that they ship may have been reserved by another process meanwhile,
-            // and by our numbers they never were.
+            // If other numbers were written than decided, the batches that have read the decided ones start over.
+            // Adding up their changes would not do: goods that they ship may have been reserved by another process
+            // meanwhile, and by our numbers they never were.
             if self.write_after_dependencies(changes).await? {
                 pending_write.arrived();
             }

@@ -1,5 +1,5 @@
-//! Counts rows without holding anybody up. What has ended is read row by row; what is under way is found by what it
-//! waits for.
+//! Counts orders and sagas without locking rows. Ended ones are read row by row; running ones are found by what they
+//! wait for: a deadline or an operator.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::connections::Connections;
 use super::{Error, failed};
 use crate::census::{Census, SagaCount};
 
-/// All of a large shop is read within that, or not at all.
+/// Past this, a count over all orders of a large shop is given up.
 const AT_MOST: Duration = Duration::from_secs(120);
 
-/// What sagas are grouped by. `offset 0` keeps the document from being read anew for each of its fields.
+/// The columns that sagas are grouped by. `offset 0` keeps Postgres from parsing the document again for each field.
 macro_rules! places {
     ($from:literal) => {
         concat!(
@@ -27,7 +27,7 @@ macro_rules! places {
     };
 }
 
-/// The ids of sagas that have not ended: each has a deadline, or waits for a person.
+/// The ids of sagas that have not ended: each has a deadline, or waits for an operator.
 macro_rules! under_way {
     ($rest:expr) => {
         concat!(

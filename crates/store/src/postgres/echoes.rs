@@ -1,4 +1,4 @@
-//! What came again or failed, added up.
+//! Counts of redelivered and failed messages, added up in the table `echoes`.
 
 use contract::{OrderId, Role};
 use sqlx::Row;

@@ -110,7 +110,7 @@ fn keep_letters(dead: &[DeadChange]) -> Result<Vec<Step>, Error> {
     }
     let mut steps = Vec::new();
     steps.extend(whole(CLOSE_LETTERS, Some("dead_letters"), close)?);
-    steps.extend(whole(BURY_LETTERS, None, park)?);
+    steps.extend(whole(PARK_LETTERS, None, park)?);
     let evicted = i64::try_from(evict.count()).unwrap_or(i64::MAX);
     if let Some(step) = whole(EVICT_LETTERS, Some("dead_letters"), evict)? {
         steps.push(step);
@@ -138,7 +138,7 @@ const CLOSE_LETTERS: &str = "
     update dead_letters as kept set status = sent.value ->> 1 from json_each(?1) as sent
     where kept.id = sent.value ->> 0 and kept.status = 'open'";
 
-const BURY_LETTERS: &str = "
+const PARK_LETTERS: &str = "
     insert into dead_letters
         (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status, stranger)
     select value ->> 'id', value ->> 'queue', value ->> 'message_id', value ->> 'name', value ->> 'by',

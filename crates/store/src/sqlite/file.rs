@@ -1,5 +1,5 @@
-//! A database file can be read by its owner alone: it holds addresses and what people bought. One that was wider, copied
-//! or restored, is narrowed before it is opened.
+//! A database file can be read by its owner alone: it holds addresses and what people bought. One that was wider,
+//! copied or restored, is narrowed before it is opened.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 
-/// Creates the file and its folder if they are not there. SQLite gives its side files the same mode when it makes them; those
-/// that are there already keep theirs, so that each is looked at.
+/// Creates the file and its folder if they are not there. SQLite gives its side files the same mode when it makes
+/// them; those that are there already keep theirs, so that each is looked at.
 pub fn create(path: &Path) -> Result<(), Error> {
     let failed = |error| Error::Unavailable(format!("cannot create {}: {error}", path.display()));
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -29,8 +29,8 @@ pub fn create(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// A file that cannot be narrowed (it is another user's, or lies where files have no modes) is worked on all the same: the
-/// log says what its owner has to do.
+/// A file that cannot be narrowed (it is another user's, or lies where files have no modes) is worked on all the
+/// same: the log says what its owner has to do.
 #[cfg(unix)]
 fn narrow(path: &Path) {
     use std::os::unix::fs::PermissionsExt;

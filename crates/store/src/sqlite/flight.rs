@@ -8,9 +8,9 @@ use super::{Error, InFlight, Read, SqliteStore, Vitals, failed};
 use crate::Unreadable;
 use crate::belief::once_each;
 
-/// What follows the `select`: what is left to be handled of the journal rows that `$rows` picks ("queue id" in `q.value`),
-/// without what was handled since and what lies as an open dead letter. ?1 names each queue's reader ([`readers`]).
-/// `cross join` keeps SQLite from turning the order of the loops around.
+/// What follows the `select`: what is left to be handled of the journal rows that `$rows` picks ("queue id" in
+/// `q.value`), without what was handled since and what lies as an open dead letter. ?1 names each queue's reader
+/// ([`readers`]). `cross join` keeps SQLite from turning the order of the loops around.
 macro_rules! in_flight {
     ($rows:literal) => {
         concat!(
@@ -71,8 +71,8 @@ impl SqliteStore {
         open.commit().await
     }
 
-    /// The mark never passes a message in flight, so that an old one is found in the first rows after it. When it is not,
-    /// although there are more rows, the mark is behind and has to be moved first: true.
+    /// The mark never passes a message in flight, so that an old one is found in the first rows after it. When it is
+    /// not, although there are more rows, the mark is behind and has to be moved first: true.
     pub(super) async fn take_vitals(&self) -> Result<(Vitals, bool), Error> {
         const SQL: &str = concat!(
             "select (select count(*) from dead_letters where status = 'open' and not stranger),

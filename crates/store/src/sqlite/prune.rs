@@ -1,5 +1,5 @@
-//! Journal rows of orders that ended long ago go, a few orders at a time, oldest first; and so does what is old and belongs
-//! to no order.
+//! Journal rows of orders that ended long ago go, a few orders at a time, oldest first; and so does what is old and
+//! belongs to no order.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;

@@ -1,6 +1,7 @@
-//! A transaction reads beside the writer, and takes its turn at writing only to keep. What changed in between is found then:
-//! by the journal's unique key, and by the versions of the records that are saved. (Records that are only read are written
-//! in this one process that has the file, where batches decide one after the other: `LocalHandlers`.)
+//! A transaction reads beside the writer, and takes its turn at writing only to keep. What changed in between is
+//! found then: by the journal's unique key, and by the versions of the records that are saved. (Records that are only
+//! read are written in this one process that has the file, where batches decide one after the other:
+//! `LocalHandlers`.)
 
 use std::collections::BTreeMap;
 

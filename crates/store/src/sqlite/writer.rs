@@ -127,8 +127,8 @@ impl Writer {
         })
     }
 
-    /// Whoever loads meanwhile counts on all of this: before the place is let go, everybody knows what became of what he
-    /// rests on. What nobody needs any more is `done` with.
+    /// Whoever loads meanwhile counts on all of this: before the place is let go, everybody knows what became of what
+    /// he rests on. What nobody needs any more is `done` with.
     async fn keep_all(&self, open: &mut Open, together: Vec<Waiting>, done: &mut Vec<Vec<Step>>) {
         if together.is_empty() {
             return;

@@ -29,7 +29,7 @@ impl Asked {
         for need in sorted {
             keys.entry(need.table).or_default().push(need.id.clone());
         }
-        let locks = may_lock && keys.iter().any(|(table, ids)| locked(*table, ids.len()));
+        let locks = may_lock && keys.iter().any(|(table, ids)| is_locked(*table, ids.len()));
         Self { keys, locks }
     }
 
@@ -39,19 +39,19 @@ impl Asked {
         let several = self.keys.len() > 1;
         if several && all(&ORDER_TABLES) {
             let sql = if self.locks { ORDER_LOCKED } else { ORDER };
-            return self.in_one(sql, &ORDER_TABLES);
+            return self.in_one_statement(sql, &ORDER_TABLES);
         }
         if several && all(&STOCK_TABLES) {
             let sql = if self.locks { STOCK_LOCKED } else { STOCK };
-            return self.in_one(sql, &STOCK_TABLES);
+            return self.in_one_statement(sql, &STOCK_TABLES);
         }
         if several && all(&CHECKOUT_TABLES) {
             let sql = if self.locks { CHECKOUT_LOCKED } else { CHECKOUT };
-            return self.in_one(sql, &CHECKOUT_TABLES);
+            return self.in_one_statement(sql, &CHECKOUT_TABLES);
         }
         let locks = self.locks;
         let alone = |(table, ids): (Table, Vec<String>)| {
-            let sql = match locks && locked(table, ids.len()) {
+            let sql = match locks && is_locked(table, ids.len()) {
                 true => in_table!(table, one_locked, "$1"),
                 false => in_table!(table, one, "$1"),
             };
@@ -60,13 +60,13 @@ impl Asked {
         self.keys.into_iter().map(alone).collect()
     }
 
-    fn in_one(mut self, sql: &'static str, tables: &[Table]) -> Vec<Statement> {
+    fn in_one_statement(mut self, sql: &'static str, tables: &[Table]) -> Vec<Statement> {
         let bind = |sql: Statement, table| sql.bind(self.keys.remove(table).unwrap_or_default());
         vec![tables.iter().fold(sqlx::query(sql), bind)]
     }
 }
 
-fn locked(table: Table, records: usize) -> bool {
+fn is_locked(table: Table, records: usize) -> bool {
     match table.contention() {
         Contention::Reading | Contention::Often => false,
         Contention::Seldom => records >= LOCK_FROM_RECORDS,

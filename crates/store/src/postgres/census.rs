@@ -65,7 +65,7 @@ pub(super) async fn under_way(pool: &Connections) -> Result<Census, Error> {
 fn census(orders: &[PgRow], sagas: &[PgRow]) -> Result<Census, Error> {
     let number = |row: &PgRow, at: usize| row.try_get::<i64, _>(at).map_err(failed).map(i64::unsigned_abs);
     let text = |row: &PgRow, at: usize| row.try_get::<String, _>(at).map_err(failed);
-    let standing = |row: &PgRow| {
+    let saga_count = |row: &PgRow| {
         Ok(SagaCount {
             definition: text(row, 0)?,
             version: u32::try_from(number(row, 1)?).unwrap_or_default(),
@@ -80,6 +80,6 @@ fn census(orders: &[PgRow], sagas: &[PgRow]) -> Result<Census, Error> {
             .iter()
             .map(|row| Ok((text(row, 0)?, number(row, 1)?)))
             .collect::<Result<_, Error>>()?,
-        sagas: sagas.iter().map(standing).collect::<Result<_, Error>>()?,
+        sagas: sagas.iter().map(saga_count).collect::<Result<_, Error>>()?,
     })
 }

@@ -69,7 +69,7 @@ impl PostgresStore {
         let (queues, readers) = readers();
         let found = held.rows(sqlx::query(SQL).bind(queues).bind(readers).bind(mark)).await?;
         held.commit().await?;
-        Ok(once_each(found.iter().map(flying).collect::<Result<_, _>>()?))
+        Ok(once_each(found.iter().map(in_flight_row).collect::<Result<_, _>>()?))
     }
 
     pub(super) async fn move_mark(&self) -> Result<(), Error> {
@@ -205,13 +205,13 @@ async fn settled(held: &mut Held, last: i64) -> Result<i64, Error> {
     Ok(seq)
 }
 
-fn flying(row: &PgRow) -> Result<Read<InFlight>, Error> {
+fn in_flight_row(row: &PgRow) -> Result<Read<InFlight>, Error> {
     let seq = row.try_get("seq").map_err(failed)?;
     let role = text(row, "role")?;
-    Ok(read_flying(row, role).map_err(|why| Unreadable::in_journal(seq, role, why)))
+    Ok(read_in_flight(row, role).map_err(|why| Unreadable::in_journal(seq, role, why)))
 }
 
-fn read_flying(row: &PgRow, role: &str) -> Result<InFlight, Error> {
+fn read_in_flight(row: &PgRow, role: &str) -> Result<InFlight, Error> {
     let (by, at) = (json::id(text(row, "message_id")?)?, time(row, "at_ms")?);
     Ok(InFlight {
         role: json::role(role)?,

@@ -50,7 +50,7 @@ macro_rules! listings {
 /// Every order or saga that may not have ended, looked up by key one by one (the `limit 1` keeps Postgres from scanning
 /// the whole table).
 macro_rules! under_way {
-    ($table:literal, $total:expr, $step:literal, $heard:literal, $not_ended:literal) => {
+    ($table:literal, $total:expr, $step:literal, $changed_at:literal, $not_ended:literal) => {
         concat!(
             "with c as materialized (
                  select key as id from (select key from deadlines order by due, key limit $13) as first
@@ -69,7 +69,7 @@ macro_rules! under_way {
             " and ($11::text is null or ",
             $step,
             " = $11) and ($12::text is null or ",
-            $heard,
+            $changed_at,
             " < $12)",
             $total,
             " order by o.created_at desc, o.id desc limit $7"

@@ -184,11 +184,11 @@ pub(super) async fn deadlines_of(pool: &Connections, order_id: OrderId) -> Resul
     );
     let kept =
         pool.take().await?.rows(asked.bind(order_id.to_string()).bind(rows(ORDER_DEADLINES_MAX))).await?;
-    let standing = |row: &PgRow| {
+    let deadline = |row: &PgRow| {
         let Ok(message) = json::read_message(text(row, "message")?) else { return Ok(None) };
         Ok(Some(OrderDeadline { key: text(row, "key")?.to_string(), due: time(row, "due_ms")?, message }))
     };
-    kept.iter().map(standing).filter_map(Result::transpose).collect()
+    kept.iter().map(deadline).filter_map(Result::transpose).collect()
 }
 
 pub(super) fn rows(limit: usize) -> i64 {

@@ -32,8 +32,8 @@ const OWN: [&str; 8] = [
     "dead_lettered",
 ];
 
-/// The message never got past the reading of what comes from outside. Whose words stand in it proves nothing: with a
-/// binding from one exchange to another, a user of the broker makes facts of ours unroutable.
+/// The message was refused while it was read from outside. The speaker that it names proves nothing: with a binding
+/// from one exchange to another, a user of the broker can make facts of ours unroutable.
 const NEVER_LET_IN: [&str; 15] = [
     "message_id_invalid",
     "message_id_missing",
@@ -55,8 +55,8 @@ const NEVER_LET_IN: [&str; 15] = [
 /// Another message has used the id before. Messages of our own have ids that no outsider may choose.
 const ID_TAKEN: &str = "message_id_reused";
 
-/// The order of a cancellation never came. Strangers can cause this, because they may name any order id, although the
-/// sender of the letter is the order worker, which had held the message back.
+/// A command came before its order, was held back, and the order never came. A stranger can cause this, because anyone
+/// who may cancel may name any order id. The letter names the order worker, because it had held the command back.
 const HELD_FOR_STRANGERS: &str = "order_never_came";
 
 impl Origin {

@@ -104,7 +104,7 @@ pub(super) fn statements(changes: Changes, found: &Found) -> Result<Vec<Statemen
 }
 
 /// Inserts new rows and updates loaded ones to their next version. It does not write a new row whose key exists, nor a
-/// loaded row whose version has changed or that is gone: [`all_met`] finds these by counting. (Not "exists": with it,
+/// loaded row whose version has changed or that is gone: `all_met` finds these by counting. (Not "exists": with it,
 /// Postgres scans the whole table if it made the plan while the table was small.)
 macro_rules! records {
     ($table:literal, $columns:literal, $arrays:literal, $set:literal) => {

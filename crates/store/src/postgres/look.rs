@@ -121,7 +121,7 @@ pub(super) async fn history(
     found.iter().map(|row| Ok(text(row, "doc")?.to_string())).collect()
 }
 
-/// Selects journal rows with all columns that [`journal_row`] reads; times are in milliseconds.
+/// Selects journal rows with all columns that `journal_row` reads; times are in milliseconds.
 macro_rules! journal_rows {
     ($rest:literal) => {
         concat!(

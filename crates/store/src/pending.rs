@@ -1,5 +1,5 @@
 //! Records that are still being written count as committed for the next batch that this process loads, so that deciding
-//! and writing overlap. If the write fails, every batch that read such a record starts over.
+//! and writing overlap. If they are not committed just so, every batch that has read one of them starts over.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ struct Entry {
     batch: Arc<WriteOutcome>,
 }
 
-/// The outcome of writing one batch: `None` while it is open, then whether it was committed.
+/// The outcome of writing one batch: `None` while it is open, then whether its records were committed as they are here.
 #[derive(Default)]
 pub(super) struct WriteOutcome(watch::Sender<Option<bool>>);
 
@@ -102,7 +102,7 @@ impl WriteOutcome {
         *self.0.borrow() == Some(false)
     }
 
-    /// Waits for the outcome: whether the batch was committed.
+    /// Waits for the outcome: whether the records were committed as they are here.
     pub(super) async fn kept(&self) -> bool {
         let mut outcome = self.0.subscribe();
         // We hold the sender, so the channel cannot close before the outcome is known.
@@ -111,7 +111,7 @@ impl WriteOutcome {
 }
 
 impl PendingWrite {
-    /// The records are committed.
+    /// The records were committed as they are here.
     pub(super) fn arrived(mut self) {
         self.kept = true;
     }

@@ -111,7 +111,7 @@ impl Batch {
         }
         for batch in depends_on {
             if !batch.kept().await {
-                return Err(Error::Conflict("it had read records whose commit failed".into()));
+                return Err(Error::Conflict("pending records that it had read were not committed as it read them".into()));
             }
         }
         if large && !early {

@@ -111,7 +111,7 @@ impl Batch {
         }
         for batch in depends_on {
             if !batch.kept().await {
-                return Err(Error::Conflict("pending records that it had read were not committed as it read them".into()));
+                return Err(Error::Conflict("a pending record that it had read was not kept so".into()));
             }
         }
         if large && !early {

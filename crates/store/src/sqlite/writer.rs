@@ -145,7 +145,7 @@ impl Writer {
         while kept.is_ok() {
             let Some(waiting) = together.next() else { break };
             if waiting.depends_on.iter().any(|batch| batch.failed()) {
-                waiting.failed(Error::Conflict("pending records that it had read were not committed as it read them".into()));
+                waiting.failed(Error::Conflict("a pending record that it had read was not kept so".into()));
                 continue;
             }
             match open.write_apart(&waiting).await {

@@ -1,6 +1,6 @@
-//! Decides on a batch in memory, message by message, each seeing what was decided before it.
+//! Decides on a batch in memory, message by message; each decision sees the ones before it.
 //!
-//! Pure: the loop runs it between loading and keeping, the simulation runs it over a map.
+//! Pure code: the consumer runs it between loading and committing, the simulation runs it on records in a map.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use contract::{Deadline, Message, Need, Outcome, Queue, Record, Records, Role, T
 
 use crate::{DeadLetter, DeadStatus, Emitted, JournalRow, Loaded};
 
-/// One message, decided upon.
+/// One message and what was decided on it.
 #[derive(Debug)]
 pub struct Settled {
     pub message: Arc<Message>,
@@ -17,10 +17,10 @@ pub struct Settled {
     pub deadlines: Vec<(String, Option<Due>)>,
 }
 
-/// When a deadline is due, and the message it stands for.
+/// When a deadline is due, and the message to send then.
 pub type Due = (Time, Arc<Message>);
 
-/// Every record the batch will look at, once, in key order.
+/// Every record that the batch needs, once, in key order.
 pub fn needs<W: Worker>(worker: &W, batch: &[Arc<Message>]) -> Vec<Need> {
     let mut needs: Vec<_> = batch.iter().flat_map(|message| worker.needs(message)).collect();
     needs.sort_unstable();
@@ -28,7 +28,7 @@ pub fn needs<W: Worker>(worker: &W, batch: &[Arc<Message>]) -> Vec<Need> {
     needs
 }
 
-/// Adds what was needed and found, and what was needed and is not there.
+/// Adds the loaded records, and for every needed record that does not exist the fact that it does not.
 pub fn put<R: Record>(records: &mut Records<R>, needs: Vec<Need>, found: Vec<Loaded>) -> Result<(), String> {
     records.reserve(needs.len());
     for need in needs {
@@ -74,7 +74,7 @@ fn settle_one<W: Worker>(
     Settled { message: message.clone(), outcome: decision.outcome, said, deadlines }
 }
 
-/// Gives each body its envelope and its queues. The same cause always says the same ids.
+/// Gives each body its envelope and its queues. Ids derive from the cause, so a repeated decision sends the same ids.
 pub fn say(role: Role, cause: &Message, bodies: Vec<contract::Body>, now: Time) -> Vec<Emitted> {
     let said = |(at, body): (usize, contract::Body)| {
         let queues = body.queues().to_vec();
@@ -86,7 +86,7 @@ pub fn say(role: Role, cause: &Message, bodies: Vec<contract::Body>, now: Time) 
 }
 
 impl Settled {
-    /// The row that says so for ever; none for a message that was parked.
+    /// The journal row of this message; none if it was parked, because then it was not handled.
     pub fn journal_row(&self, role: Role, now: Time) -> Option<JournalRow> {
         let outcome = match &self.outcome {
             Outcome::Done(what) => (*what).to_string(),
@@ -118,7 +118,7 @@ pub fn journal_row(
     }
 }
 
-/// The letter that keeps a message nobody could handle.
+/// The dead letter of a message that could not be handled.
 pub fn dead_letter(
     queue: Queue,
     message: &Message,
@@ -144,7 +144,7 @@ pub fn dead_letter(
     }
 }
 
-/// Made from queue and message: the same letter has the same id however often it dies.
+/// Derived from queue and message id, so that a message that fails again has the same dead letter.
 pub fn dead_letter_id(queue: &str, message_id: &str) -> String {
     let name = format!("{queue}/{message_id}");
     uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).hyphenated().to_string()

@@ -1,4 +1,5 @@
-//! A row speaks for its own role alone: a database login writes rows of its role, whatever it puts into them.
+//! A journal row may send messages of its own role only: a database login can write nothing but rows of its role, but
+//! can put anything into them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,10 +8,10 @@ use contract::{Message, Queue, Role, Speaker};
 
 use super::{Emitted, Read};
 
-/// A message that was said to a queue of ours and that the queue's reader has not handled.
+/// A message that was sent to a queue of ours and that the queue's reader has not handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InFlight {
-    /// In whose journal row it stands.
+    /// The role of the journal row that it is in.
     pub role: Role,
     pub queue: Queue,
     pub message: Message,
@@ -22,12 +23,12 @@ impl InFlight {
     }
 }
 
-/// Whether a journal row of this role may say this message.
+/// Whether a journal row of this role may send this message.
 pub fn may_say(role: Role, message: &Message) -> bool {
     let own = match role {
-        // It says again what others said, and keeps their names.
+        // Replays messages of others, with their senders.
         Role::Operator => true,
-        // It lets in what others say, and says nothing of its own.
+        // Journals messages of others, and sends none of its own.
         Role::Gateway => match message.by {
             Speaker::Customer
             | Speaker::PaymentProvider
@@ -57,8 +58,8 @@ pub fn may_say(role: Role, message: &Message) -> bool {
     own && message.is_allowed()
 }
 
-/// What a row said, without what its role may not say: that is forged, and a login that may say everything again would make
-/// it come true.
+/// The messages of a row, without those that its role may not send. Those are forged, and must not be sent again by a
+/// process whose login may send anything.
 pub fn believed(role: Role, said: Vec<Emitted>) -> Vec<Emitted> {
     let is_own = |said: &Emitted| {
         let message = &said.message;
@@ -72,18 +73,18 @@ pub fn believed(role: Role, said: Vec<Emitted>) -> Vec<Emitted> {
     said.into_iter().filter(is_own).collect()
 }
 
-/// The same message may stand in the rows of several roles. It is in flight once: as it stands in the first row that may
-/// say it, so that a forged row cannot hide the true one; and if none may, as it stands in the first.
+/// The same message may be in rows of several roles, but is in flight once: as it is in the first row whose role may
+/// send it, so that a forged row cannot hide the true one. If none may, as it is in the first row.
 pub(super) fn once_each(found: Vec<Read<InFlight>>) -> Vec<Read<InFlight>> {
     let mut once: Vec<Option<Read<InFlight>>> = Vec::with_capacity(found.len());
     let mut places = HashMap::new();
     for one in found {
-        let Ok(flying) = &one else {
+        let Ok(in_flight) = &one else {
             once.push(Some(one));
             continue;
         };
-        let believed = flying.is_believed();
-        match places.entry((flying.queue, flying.message.id.clone())) {
+        let believed = in_flight.is_believed();
+        match places.entry((in_flight.queue, in_flight.message.id.clone())) {
             Entry::Vacant(new) => {
                 new.insert((once.len(), believed));
                 once.push(Some(one));

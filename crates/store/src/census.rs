@@ -1,28 +1,28 @@
-//! How many there are of what, for whoever looks at all of it.
+//! Counts of orders and sagas by state.
 
 use std::ops::AddAssign;
 
-/// Orders by their state, and sagas by where they stand.
+/// The number of orders in each state, and of sagas at each place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     pub orders: Vec<(String, u64)>,
     pub sagas: Vec<SagaCount>,
 }
 
-/// So many sagas stand at the same place, and came there the same way.
+/// The number of sagas with the same definition, status, phase and steps done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SagaCount {
     pub definition: String,
     pub version: u32,
     pub status: String,
-    /// As their records say it: JSON.
+    /// As JSON, copied from their records.
     pub phase: String,
     pub steps: String,
     pub count: u64,
 }
 
 impl Census {
-    /// Without what is still under way.
+    /// Only the orders and sagas that have ended.
     pub fn ended(mut self) -> Self {
         self.orders.retain(|(status, _)| !matches!(status.as_str(), "created" | "paid"));
         self.sagas.retain(|saga| saga.has_ended());

@@ -1,5 +1,5 @@
-//! A batch's records as both databases are sent them: in arrays, one for each column. What the database checks and sorts
-//! by is read out of the document here, when both are written, and nowhere else.
+//! A batch's records as arrays, one for each column, for both databases. The columns that the database checks and sorts
+//! by are read out of the document here and nowhere else, so that the two are always written together.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use serde::Deserialize;
 use super::Error;
 use crate::SavedRecord;
 
-/// The records of one table in key order, so that whoever writes the same rows waits instead of embracing.
+/// The records of one table in key order. This avoids a deadlock between two batches that write the same rows.
 #[derive(Default)]
 pub(super) struct Columns {
     pub(super) ids: Vec<String>,
-    /// As loaded; 0 for what is new.
+    /// As loaded; 0 for a new record.
     pub(super) versions: Vec<i64>,
     pub(super) docs: Vec<Arc<str>>,
     pub(super) customer_ids: Vec<Option<String>>,
@@ -31,10 +31,9 @@ pub(super) struct Columns {
     pub(super) refunded_minor: Vec<Option<i64>>,
 }
 
-/// What of any document has a column. What its own table has none for is read and forgotten: that is cheaper than to be
-/// choosy.
+/// The fields of any document that have a column in some table. Reading all of them is cheaper than choosing by table.
 #[derive(Default, Deserialize)]
-struct Seen<'a> {
+struct DocumentFields<'a> {
     #[serde(borrow)]
     customer_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -52,7 +51,7 @@ struct Seen<'a> {
     received: Option<i64>,
     captured_minor: Option<i64>,
     refunded_minor: Option<i64>,
-    /// Of a saga.
+    /// Only in a saga.
     #[serde(borrow)]
     subject: Option<Subject<'a>>,
 }
@@ -72,7 +71,7 @@ struct Amount<'a> {
 }
 
 impl Amount<'_> {
-    /// An amount always has all of its currency's digits ("12.30", "500"): without the point it is minor units.
+    /// An amount always has all digits of its currency ("12.30", "500"): without the point it is in minor units.
     fn minor(&self) -> Result<i64, Error> {
         let digits = self.amount.replace('.', "");
         digits.parse().map_err(|_| Error::Refused(format!("{:?} is no amount that can be kept", self.amount)))
@@ -91,20 +90,21 @@ impl Columns {
 
     fn push(&mut self, record: SavedRecord) -> Result<(), Error> {
         let SavedRecord { need, version, json } = record;
-        let seen = if has_columns(need.table) { seen(&need, &json)? } else { Seen::default() };
+        let fields =
+            if has_columns(need.table) { read_fields(&need, &json)? } else { DocumentFields::default() };
         let owned = |text: Option<Cow<'_, str>>| text.map(|text| plain(&text));
-        self.customer_ids.push(owned(seen.customer_id.or(seen.subject.and_then(|of| of.customer_id))));
-        self.created_at.push(owned(seen.created_at));
-        self.updated_at.push(owned(seen.updated_at));
-        self.statuses.push(owned(seen.status));
-        self.amounts_minor.push(seen.total.as_ref().map(Amount::minor).transpose()?);
-        let currency = seen.currency.or(seen.total.map(|total| total.currency));
+        self.customer_ids.push(owned(fields.customer_id.or(fields.subject.and_then(|of| of.customer_id))));
+        self.created_at.push(owned(fields.created_at));
+        self.updated_at.push(owned(fields.updated_at));
+        self.statuses.push(owned(fields.status));
+        self.amounts_minor.push(fields.total.as_ref().map(Amount::minor).transpose()?);
+        let currency = fields.currency.or(fields.total.map(|total| total.currency));
         self.currencies.push(owned(currency));
-        self.on_hand.push(seen.on_hand);
-        self.reserved.push(seen.reserved);
-        self.received.push(seen.received);
-        self.captured_minor.push(seen.captured_minor);
-        self.refunded_minor.push(seen.refunded_minor);
+        self.on_hand.push(fields.on_hand);
+        self.reserved.push(fields.reserved);
+        self.received.push(fields.received);
+        self.captured_minor.push(fields.captured_minor);
+        self.refunded_minor.push(fields.refunded_minor);
         self.ids.push(need.id);
         self.versions.push(version);
         self.docs.push(json);
@@ -112,7 +112,7 @@ impl Columns {
     }
 }
 
-/// Of a table without, the database knows the document alone, and nobody has to read that.
+/// Whether a table has columns beside the document. If not, the document need not be parsed.
 fn has_columns(table: Table) -> bool {
     match table {
         Table::Orders | Table::Products | Table::Stock | Table::Payments | Table::Sagas => true,
@@ -127,19 +127,19 @@ fn has_columns(table: Table) -> bool {
     }
 }
 
-fn seen<'a>(need: &Need, json: &'a str) -> Result<Seen<'a>, Error> {
+fn read_fields<'a>(need: &Need, json: &'a str) -> Result<DocumentFields<'a>, Error> {
     serde_json::from_str(json).map_err(|why| {
         let table = need.table.name();
         Error::Refused(format!("{table} {} is not a document of this database: {why}", need.id))
     })
 }
 
-/// The one character that Postgres takes in no text becomes the usual mark.
+/// Replaces NUL, the one character that Postgres accepts in no text, by U+FFFD.
 pub(super) fn plain(text: &str) -> String {
     fitting(text).into_owned()
 }
 
-/// The same, where it nearly always is as it was.
+/// The same without a copy if there is no NUL, as nearly always.
 pub(super) fn fitting(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{FFFD}").into() } else { text.into() }
 }

@@ -1,4 +1,4 @@
-//! Messages are kept as JSON that a person can read, put together from bodies that are JSON already.
+//! Messages are stored as readable JSON. Their bodies are JSON already and are inserted as they are.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{Emitted, Error, JournalRow};
 
-/// A JSON array for `json_each`: keys to look up, or what is too rare to be worth a block.
+/// A JSON array for `json_each`: of keys to look up, or of rows too rare to be worth a block statement.
 pub(super) struct Rows {
     text: String,
     count: usize,
@@ -27,7 +27,7 @@ impl Rows {
         text(&mut self.text, value);
     }
 
-    /// Something that is JSON already.
+    /// `value` must be JSON already.
     pub(super) fn push_json(&mut self, value: &str) {
         self.separate();
         self.text.push_str(value);
@@ -50,8 +50,8 @@ impl Rows {
     }
 }
 
-/// What was said while one message was handled, as the journal keeps it. What nearly all of it has from its row, the cause
-/// and the time, is not written once more: a seventh of a row.
+/// The outbox of a journal row: the messages that were sent when one was handled. Nearly all of them have the cause and
+/// the time of the row; these are left out, which saves a seventh of the row.
 pub(super) fn said(row: &JournalRow) -> String {
     let bytes: usize = row.said.iter().map(|said| said.message.json().len() + 200).sum();
     let mut out = String::with_capacity(2 + bytes);
@@ -60,21 +60,21 @@ pub(super) fn said(row: &JournalRow) -> String {
         if index > 0 {
             out.push(',');
         }
-        let told_by_row = message.at == row.at && message.cause.as_ref() == Some(&row.id);
-        write(&mut out, message, queues, !told_by_row);
+        let implied_by_row = message.at == row.at && message.cause.as_ref() == Some(&row.id);
+        write(&mut out, message, queues, !implied_by_row);
     }
     out.push(']');
     out
 }
 
-/// A message that is kept by itself.
+/// A message outside of a journal row, with its own cause and time.
 pub(super) fn message(message: &Message) -> String {
     let mut out = String::with_capacity(message.json().len() + 200);
     write(&mut out, message, &[], true);
     out
 }
 
-/// With the queues it goes to. Its order is not kept: the body tells.
+/// Writes a message with the queues it goes to. The order id is left out: it is in the body.
 fn write(out: &mut String, message: &Message, to: &[Queue], with_origin: bool) {
     out.push_str("{\"id\":");
     text(out, message.id.as_str());
@@ -103,16 +103,16 @@ fn write(out: &mut String, message: &Message, to: &[Queue], with_origin: bool) {
     out.push('}');
 }
 
-/// What [`write`] wrote, as it is read back.
+/// A message as [`write`] has written it.
 #[derive(Deserialize)]
 struct Kept<'a> {
     id: MessageId,
     #[serde(borrow)]
     name: Cow<'a, str>,
-    /// Without it, the first who may say such a message.
+    /// If missing, the first of the speakers that may send such a message.
     by: Option<Speaker>,
     cause: Option<MessageId>,
-    /// Without it, the row tells this and the cause.
+    /// If missing, both time and cause are those of the journal row.
     at: Option<Time>,
     #[serde(borrow)]
     to: Vec<Cow<'a, str>>,
@@ -120,7 +120,7 @@ struct Kept<'a> {
     body: &'a RawValue,
 }
 
-/// By the row of the message `id`, which was handled at `at`.
+/// Reads the outbox of a journal row: that of the message `id`, which was handled at `at`.
 pub(super) fn read_said(json: &str, id: &MessageId, at: Time) -> Result<Vec<Emitted>, Error> {
     let kept: Vec<Kept<'_>> = serde_json::from_str(json).map_err(|e| unreadable("what was said", e))?;
     kept.into_iter()
@@ -131,17 +131,17 @@ pub(super) fn read_said(json: &str, id: &MessageId, at: Time) -> Result<Vec<Emit
         .collect()
 }
 
-/// What was said when the message `id` was handled, for the role that handled it and is asked again. If it cannot be read,
-/// nothing of it is said again; the message was handled all the same.
+/// The outbox of the message `id`, which was delivered again to the role that has handled it. If it cannot be read,
+/// nothing is sent again; the message still counts as handled.
 pub(super) fn said_before(json: &str, id: &MessageId, at: Time) -> Vec<Emitted> {
     read_said(json, id, at).unwrap_or_else(|why| {
         tracing::error!(message_id = %id,
-            "what was said when this message was handled is not said again: {why}; `checkout audit` names the row");
+            "what this message led to when it was handled is not sent again: {why}; `checkout audit` names the row");
         Vec::new()
     })
 }
 
-/// The one of these that is called `wanted`.
+/// The message with the id `wanted` in the outbox of a journal row.
 pub(super) fn find_said(json: &str, id: &MessageId, at: Time, wanted: &str) -> Result<Message, Error> {
     let mut said = read_said(json, id, at)?.into_iter().map(|said| said.message);
     let found = said.find(|message| message.id.as_str() == wanted);
@@ -173,7 +173,7 @@ pub(super) fn hash(text: &str) -> Result<BodyHash, Error> {
     plain(text).map_err(|why| unreadable("a hash", why))
 }
 
-/// Reads what is written as a JSON string from the string itself.
+/// Deserializes a value that is a JSON string from the text without its quotes.
 pub(super) fn plain<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde::de::value::Error> {
     T::deserialize(text.into_deserializer())
 }
@@ -191,7 +191,7 @@ fn restore(kept: Kept<'_>, row: Option<(&MessageId, Time)>) -> Result<Message, E
     let (cause, at) = match (at, row) {
         (Some(at), _) => (cause, at),
         (None, Some((id, at))) => (Some(id.clone()), at),
-        (None, None) => return Err(unreadable(&format!("message {id}"), "it does not say when it was said")),
+        (None, None) => return Err(unreadable(&format!("message {id}"), "it does not say when it was sent")),
     };
     let message = Message::restore(id.clone(), cause, at, &name, body.get())
         .map_err(|why| unreadable(&format!("message {id}"), why))?;

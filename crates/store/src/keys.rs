@@ -1,4 +1,4 @@
-//! The secret in `meta`, which only holds numbers: four of them are 32 bytes.
+//! The secret of the idempotency keys lies in `meta`, which holds only numbers: four of them make 32 bytes.
 
 use contract::KeySecret;
 

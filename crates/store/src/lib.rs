@@ -1,13 +1,13 @@
-//! What is kept is kept whole: a batch's journal rows, records, deadlines and dead letters, or none of them.
+//! A batch is committed as a whole: all of its journal rows, records, deadlines and dead letters, or none of them.
 //!
-//! `Store` is the seam. Its promise, which `tests/store_contract.rs` checks on every implementation:
+//! [`Store`] is the interface of both databases. `tests/store_contract.rs` checks these promises on each of them:
 //!
-//! * A [`Transaction`] sees all that was kept before it began.
-//! * `keep` writes everything and commits, durably. After `Ok`, a power cut loses nothing.
-//! * A (role, message id) is journalled once. Whoever comes second gets [`Error::Conflict`] and nothing of
-//!   his is kept; the same holds for a record that somebody else saved since it was loaded.
-//! * Journal rows and audit entries never change. The database itself refuses.
-//! * `keep` answers [`Error::Unknown`] when the commit may or may not have happened: look again.
+//! * A [`Transaction`] sees everything that was committed before it began.
+//! * `keep` writes all changes and commits durably. After `Ok`, a power cut loses nothing.
+//! * A (role, message id) is journalled once. The second transaction that tries gets [`Error::Conflict`] and none of
+//!   its changes are kept. So does a transaction whose record was saved by another one since it was loaded.
+//! * Journal rows and audit entries never change: the database itself refuses an update.
+//! * `keep` returns [`Error::Unknown`] when the commit may or may not have happened; the caller asks the journal.
 
 pub mod batch;
 mod belief;
@@ -44,93 +44,92 @@ pub use vitals::{Pruned, Vitals};
 pub use wanted::{Filter, History, Totals};
 pub use work::Work;
 
-/// One variant for each thing that a caller does differently.
+/// One variant for each reaction of a caller.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The database cannot be reached or is full: stop, probe, go on later.
+    /// The database cannot be reached or is full: stop, probe, continue later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// Somebody else was faster: start over.
-    #[error("somebody else changed it first: {0}")]
+    /// A concurrent transaction committed first: load again and start over.
+    #[error("a concurrent change came first: {0}")]
     Conflict(String),
-    /// The commit's answer was lost: the journal knows.
-    #[error("nobody knows whether this was committed: {0}")]
+    /// The answer to the commit was lost: the journal tells whether it happened.
+    #[error("it is unknown whether this was committed: {0}")]
     Unknown(String),
-    /// The database refused this: trying again brings the same.
+    /// The database refused this, and would refuse it again.
     #[error("the database refused: {0}")]
     Refused(String),
 }
 
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Begins the one transaction of a batch.
+    /// Begins the transaction of one batch.
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error>;
 
     /// The database's clock.
     async fn now(&self) -> Result<Time, Error>;
 
-    /// Whether our login may do all of this work, and the database takes what is written at all. [`Error::Refused`] says
-    /// what it may not, and what to do. A file has no logins.
+    /// Checks that our database login has the rights for all of this work, and that the database accepts writes.
+    /// [`Error::Refused`] says which right is missing and what to do. A file has no logins.
     async fn check_rights(&self, _works: &[Work]) -> Result<(), Error> {
         Ok(())
     }
 
-    /// By what idempotency keys become ids. It never changes, so one look is enough for the life of a process.
+    /// The secret that turns idempotency keys into ids. It never changes, so a process reads it once.
     async fn keys(&self) -> Result<Keys, Error>;
 
-    /// Up to `limit` deadlines that are due, earliest first, each with its key and the message it stands for. Their due
-    /// time is moved on by `again_after_s`, so that one that gets lost comes again; whoever handles the
-    /// message removes the row.
+    /// Up to `limit` deadlines that are due, earliest first, each with its key and the message to send. Their due time
+    /// moves to `again_after_s` from now, so that a lost message is sent again; handling the message removes the row.
     async fn due_deadlines(
         &self,
         limit: usize,
         again_after_s: u64,
     ) -> Result<Vec<(String, Read<Message>)>, Error>;
 
-    /// The deadlines with these keys come due that much later than now.
+    /// Moves the deadlines with these keys to `by_s` from now.
     async fn put_off(&self, keys: &[String], by_s: u64) -> Result<(), Error>;
 
-    /// Every message that was said to a queue and not handled, in the order in which it was said. Open dead
-    /// letters are not in flight. A row is not asked whether its role may say it ([`InFlight::is_believed`]).
+    /// Every message that was sent to a queue and not handled, in the order of sending. Open dead letters are not in
+    /// flight. Whether a row's role may send the message is not checked here ([`InFlight::is_believed`]).
     async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error>;
 
-    /// Remembers up to where nothing is in flight any more, so that `in_flight` need not look there again.
+    /// Stores the journal row up to which nothing is in flight, so that `in_flight` can skip those rows.
     async fn advance_mark(&self) -> Result<(), Error>;
 
-    /// Deletes journal rows of orders that ended before `before`, at most `limit` orders. Keeps those of an order with a
-    /// saga under way, something in flight or an open dead letter. What is as old and belongs to no order goes as well,
-    /// once the mark has passed it: rows of the catalogue, carts and wallets, rejected submissions, and closed dead
-    /// letters of strangers or without an order; of these, some thousand rows in one call.
+    /// Deletes the journal rows of orders that ended before `before`, at most `limit` orders. Keeps those of an order
+    /// with a running saga, a message in flight or an open dead letter. Rows of the same age that belong to no order
+    /// are deleted as well, once the mark has passed them: rows of the catalogue, carts and wallets, rejected
+    /// submissions, and closed dead letters of strangers or without an order; of these, some thousand rows in one call.
     async fn prune(&self, before: Time, limit: usize) -> Result<Pruned, Error>;
 
-    /// For whoever was the last to use it: afterwards nothing of it is open, and a file is whole by itself.
+    /// Closes all connections. Afterwards a database file is complete without its side files.
     async fn close(&self) {}
 
-    // ---- looking, for people and auditors --------------------------------------------------------------
+    // ---- reading, for people and auditors --------------------------------------------------------------
 
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error>;
 
-    /// The documents that exist among these ids, by id, in one query however many they are.
+    /// The documents that exist among these ids, by id, in a single query.
     async fn get_many(&self, table: Table, ids: &[String]) -> Result<HashMap<String, String>, Error>;
 
-    /// How far each of these orders is, in one query however many they are. An order of which nothing is kept is left out.
+    /// The progress of each of these orders, in a single query. An order without any rows is left out.
     async fn progress_of(&self, order_ids: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error>;
 
-    /// Documents of a table in key order, from just after `after`: for whoever reads all of it.
+    /// Documents of a table in key order, from just after `after`: to read a whole table page by page.
     async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error>;
 
-    /// Orders or sagas, newest first. Those that have not ended are found among any number that have; so are
-    /// orders that came to nothing or were put away.
+    /// Orders or sagas, newest first. However many have ended, the running ones are found fast; so are cancelled,
+    /// refunded and archived orders.
     async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<String>, Error>;
 
-    /// A customer's own orders, newest first.
+    /// One customer's orders, newest first.
     async fn history(&self, customer_id: &str, wanted: &History) -> Result<Vec<String>, Error>;
 
-    /// The orders whose payment the provider calls by one of these names: two at most, which tells that a name is not one
-    /// payment's alone. No index leads there (each step of each payment would have to write it): every payment is read.
+    /// The orders whose payment has one of these names at the provider. At most two: a second one shows that the name
+    /// is ambiguous. It reads every payment: an index would have to be written with each step of each payment.
     async fn orders_charged_as(&self, names: &[String]) -> Result<Vec<OrderId>, Error>;
 
-    /// All that was handled on an order's behalf, in the order in which it was.
+    /// All journal rows of an order, in the order of handling.
     async fn journal_of(&self, order_id: OrderId) -> Result<Vec<Read<JournalRow>>, Error>;
 
     /// The whole journal in the order of writing, from just after `after`.
@@ -139,60 +138,60 @@ pub trait Store: Send + Sync + 'static {
     /// All deadlines, earliest first.
     async fn deadlines(&self, limit: usize) -> Result<Vec<DeadlineRow>, Error>;
 
-    /// Those of an order, its returns, and what is held for it, earliest first; those that can be read.
+    /// The readable deadlines of an order, of its returns, and of messages held back for it, earliest first.
     async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<OrderDeadline>, Error>;
 
     /// Newest first.
     async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error>;
 
-    /// The same, of every kind.
+    /// Dead letters of every kind, newest first.
     async fn dead_letters(&self, status: Option<DeadStatus>, limit: usize) -> Result<Vec<DeadLetter>, Error> {
         self.letters(&Letters { status, limit, ..Letters::default() }).await
     }
 
-    /// Open ones, oldest first.
+    /// Open dead letters that strangers caused, oldest first.
     async fn oldest_of_strangers(&self, limit: usize) -> Result<Vec<DeadLetter>, Error>;
 
-    /// What was ever buried of an order, oldest first.
+    /// All dead letters of an order, open and closed, oldest first.
     async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error>;
 
-    /// Adds to what is known of messages that came again or failed. Each is named once.
-    async fn add_redelivery_stats(&self, echoes: &[RedeliveryStats]) -> Result<(), Error>;
+    /// Adds these counts of redeliveries and failures to the stored ones. Each (role, id) occurs once in the slice.
+    async fn add_redelivery_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error>;
 
-    /// Of one order's messages.
+    /// The counts for the messages of one order.
     async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error>;
 
-    /// The open ones by what they died of: our own trouble first, and of each origin the largest group first.
+    /// The open dead letters grouped by cause: our own failures first, and within each origin the largest group.
     async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error>;
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error>;
 
-    /// The roles that rest.
+    /// The paused roles.
     async fn pauses(&self) -> Result<Vec<Pause>, Error>;
 
-    /// Orders and sagas that were created at `from` or later and before `to`, counted by where they stand. It reads
-    /// every one of them: for whoever asks rarely.
+    /// Counts by state the orders and sagas that were created at `from` or later and before `to`. It reads them all:
+    /// call it rarely.
     async fn census(&self, from: Time, to: Time) -> Result<Census, Error>;
 
-    /// The same of those that have not ended, and it reads only these.
+    /// The same counts for orders and sagas that have not ended; it reads only these.
     async fn census_under_way(&self) -> Result<Census, Error>;
 
-    /// From now on the token of this name is signed out, until it expires by itself at `until_s` (Unix time). Those
-    /// that have expired are forgotten. Fails when [`SIGNED_OUT_MAX`] others are remembered.
+    /// Revokes the token of this name until it expires by itself at `until_s` (Unix time). Forgets expired tokens.
+    /// Fails when [`SIGNED_OUT_MAX`] others are stored.
     async fn sign_out(&self, token: &str, until_s: u64) -> Result<(), Error>;
 
     async fn is_signed_out(&self, token: &str) -> Result<bool, Error>;
 
-    /// A few numbers that tell how the whole is.
+    /// A few numbers that tell how healthy the system is.
     async fn vitals(&self) -> Result<Vitals, Error>;
 }
 
 #[async_trait]
 pub trait Transaction: Send {
-    /// Which of these were handled by this role before; and what time it is.
+    /// The current time, and which of these messages this role has handled before.
     async fn handled(&mut self, role: Role, ids: &[MessageId]) -> Result<(Time, Vec<Handled>), Error>;
 
-    /// Each look is a question to a server, and its way there and back: better one for much than many for little.
+    /// Whether each load is a round trip to a server, so that one large load is better than many small ones.
     fn is_remote(&self) -> bool {
         false
     }
@@ -200,15 +199,15 @@ pub trait Transaction: Send {
     /// The records that exist among these, with their versions.
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error>;
 
-    /// Writes all of it and commits. A transaction that loads once this was called, awaited or not, sees what is
-    /// kept here, or waits for it, or is told at the end of a conflict.
+    /// Writes all changes and commits. A transaction that loads after this was called, awaited or not, sees these
+    /// changes, or waits for them, or gets a conflict when it commits.
     fn keep(self: Box<Self>, changes: Changes) -> Keeping;
 }
 
-/// Ends when it is kept, durably.
+/// Resolves when the changes are committed durably.
 pub type Keeping = BoxFuture<'static, Result<(), Error>>;
 
-/// What the journal knows about a message that comes again.
+/// What the journal has about a message that was delivered again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handled {
     pub id: MessageId,
@@ -228,21 +227,21 @@ pub struct Loaded {
 pub struct Changes {
     pub journal: Vec<JournalRow>,
     pub records: Vec<SavedRecord>,
-    /// By key; the last one counts. With a `Set` goes the message it stands for.
+    /// By key; the last one counts. `None` clears the deadline; `Some` has its due time and the message to send then.
     pub deadlines: BTreeMap<String, Option<(Time, Arc<Message>)>>,
     pub dead: Vec<DeadChange>,
     pub pauses: Vec<PauseChange>,
 }
 
-/// When it differs from what was seen before, the order may look different: look at it again.
+/// While it is the same as at the last look, nothing has happened to the order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
-    /// Rows of the journal. Counted, because a row with a lower number may be committed after one with a higher number.
+    /// The count of its journal rows. Not the highest row number: a row with a lower number may commit later.
     pub handled: i64,
     pub open_dead_letters: i64,
 }
 
-/// A role that rests, everywhere, until somebody resumes it.
+/// A role that handles nothing, in any process, until an operator resumes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pause {
     #[serde(serialize_with = "as_text")]
@@ -260,7 +259,7 @@ pub enum PauseChange {
     Resume(Role),
 }
 
-/// The same for every process on this database.
+/// How idempotency keys become ids; the same for every process on this database.
 #[derive(Clone, Debug)]
 pub struct Keys {
     pub secret: KeySecret,
@@ -276,7 +275,7 @@ pub struct SavedRecord {
     pub json: Arc<str>,
 }
 
-/// One row: this role handled this message, came to this outcome and said this. Inbox, outbox and history at once.
+/// One row: this role handled this message with this outcome and sent these messages. Inbox, outbox and history in one.
 #[derive(Clone, Debug)]
 pub struct JournalRow {
     pub role: Role,
@@ -290,7 +289,7 @@ pub struct JournalRow {
     pub said: Vec<Emitted>,
 }
 
-/// A message with the queues of ours that it was said to.
+/// A message with the queues that it is sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Emitted {
     pub message: Arc<Message>,
@@ -305,15 +304,15 @@ pub enum DeadStatus {
     Discarded,
 }
 
-/// A message that could not be read, routed or handled, as it came, with the reason.
+/// A message that could not be read, routed or handled, as it arrived, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
-    /// Made from queue and message: the same letter has the same id however often it dies.
+    /// Derived from queue and message id, so that a message that fails again has the same dead letter.
     pub id: String,
     pub queue: String,
     pub message_id: Option<String>,
     pub name: String,
-    /// Who said it. A replay, as it was or edited, is still theirs.
+    /// Who sent it. A replay keeps the sender, edited or not.
     pub by: Speaker,
     pub order_id: Option<OrderId>,
     pub cause: Option<String>,
@@ -321,29 +320,29 @@ pub struct DeadLetter {
     pub why: String,
     pub attempts: u32,
     pub at: Time,
-    /// The body as it came (what was not UTF-8 is replaced by the usual mark).
+    /// The body as it arrived; bytes that are not UTF-8 become U+FFFD.
     pub body: String,
     pub status: DeadStatus,
 }
 
-/// Nobody reads more of one order, or has more of it waiting.
+/// At most this many dead letters, deadlines and redelivery counts of one order are returned; a person reads no more.
 const LETTERS_OF_MAX: usize = 1000;
 const ORDER_DEADLINES_MAX: usize = 1000;
-const ECHOES_OF_MAX: usize = 1000;
-/// So many deadlines are looked through for what has not ended, those first that are due first.
+const REDELIVERY_STATS_MAX: usize = 1000;
+/// At most this many deadlines, the earliest, are searched for orders and sagas that have not ended.
 const UNDER_WAY_MAX: usize = 100_000;
-/// What was made a moment ago may wait for nothing so far.
+/// The newest orders are searched as well: one that was just created may have no deadline yet.
 const NEW_MAX: usize = 1000;
 
-/// How many signed-out tokens are remembered. Each was an admin's valid token, so that only the issuer of tokens can come
-/// near it; past it, signing out fails and says so.
+/// At most this many signed-out tokens are stored. Each was an admin's valid token, so only the issuer of tokens can
+/// reach the limit; past it, signing out fails with an error.
 const SIGNED_OUT_MAX: usize = 10_000;
 
 fn too_many_signed_out() -> Error {
     Error::Unavailable(format!("{SIGNED_OUT_MAX} tokens are signed out and have not expired yet"))
 }
 
-/// Which dead letters.
+/// Selects dead letters; every given field must match.
 #[derive(Clone, Debug, Default)]
 pub struct Letters {
     pub status: Option<DeadStatus>,
@@ -356,7 +355,7 @@ pub struct Letters {
     pub limit: usize,
 }
 
-/// Open letters that died of the same.
+/// Open dead letters with the same cause.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeadGroup {
     pub origin: Origin,
@@ -368,7 +367,7 @@ pub struct DeadGroup {
     pub newest: Time,
 }
 
-/// How often a message came again to a role without effect, and how often handling it failed there.
+/// How often a message was redelivered to a role that had handled it, and how often handling it failed there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedeliveryStats {
     pub role: Role,
@@ -376,20 +375,20 @@ pub struct RedeliveryStats {
     pub order_id: OrderId,
     pub repeats: u32,
     pub failures: u32,
-    /// Of the last failure; empty if there was none.
+    /// The reason of the last failure; empty if there was none.
     pub why: String,
 }
 
-/// One of all deadlines.
+/// One row of the deadlines table, of any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadlineRow {
     pub key: String,
     pub due: Time,
-    /// By whom what will be said, by the name of its type.
+    /// The sender and the type name of the message that will be sent.
     pub says: Read<(Speaker, &'static str)>,
 }
 
-/// A deadline as it stands, with what will be said when its time has come.
+/// A deadline of one order, with the message that will be sent when it is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderDeadline {
     pub key: String,
@@ -399,17 +398,17 @@ pub struct OrderDeadline {
 
 #[derive(Clone, Debug)]
 pub enum DeadChange {
-    /// Keeps the letter, or opens it again if it is there. An open letter of our own stays as it is when a stranger sends
-    /// something under the same id; what was our own once, or was sent again by an operator, is our own from then on.
+    /// Stores the letter, or opens it again if it exists. An open letter of our own stays unchanged when a stranger
+    /// sends a message with the same id. A letter that was our own once, or was replayed by an operator, stays our own.
     Park(DeadLetter),
-    /// Answers [`Error::Conflict`] if it is not open any more.
+    /// Returns [`Error::Conflict`] if it is not open any more.
     Close { id: String, status: DeadStatus },
-    /// Deletes an open letter of a stranger and counts it. Answers [`Error::Conflict`] if it is none (any more).
+    /// Deletes an open letter of a stranger and counts it. Returns [`Error::Conflict`] if there is no such letter.
     Evict { id: String },
 }
 
-/// Before when an index is entered. By the time alone: of the moment in which the last page ended, the query leaves out
-/// what was shown.
+/// The upper bound of `created_at` for an index scan. It knows times only; the query itself leaves out the rows of the
+/// last page that have the same time.
 fn until(to: Option<Time>, before: Option<&(Time, String)>) -> Option<Time> {
     let shown = before.map(|(at, _)| at.plus_ms(1));
     to.into_iter().chain(shown).min()
@@ -420,13 +419,13 @@ fn as_text<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S:
 }
 
 impl Changes {
-    /// About how much there is to be written.
+    /// Roughly how many rows will be written.
     fn rows(&self) -> usize {
         self.journal.len() + self.records.len() + self.deadlines.len()
     }
 
-    /// They say no more than that something came in from outside.
-    fn are_let_in(&self) -> bool {
+    /// Whether they do nothing but journal messages that came in from outside.
+    fn is_only_ingress(&self) -> bool {
         self.journal.len() == self.rows() && self.journal.iter().all(|row| row.role == Role::Gateway)
     }
 

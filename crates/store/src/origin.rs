@@ -1,4 +1,4 @@
-//! Which dead letters a stranger can cause at will, and which tell of our own trouble. This is decided here alone.
+//! Which dead letters a stranger can cause at will, and which are our own failures. This is decided only here.
 
 use contract::{MessageId, Speaker};
 use schemars::JsonSchema;
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::DeadLetter;
 
-/// New checkouts are refused while there is too much of our own trouble, and none of it is ever evicted. A stranger's
-/// letters never close the shop for others, and only the newest of them are kept.
+/// Whose failure a dead letter is. While there are too many of our own, new checkouts are refused; they are never
+/// evicted. Those of strangers never close the shop for others, and only the newest of them are kept.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
 )]
@@ -17,23 +17,23 @@ pub enum Origin {
     Stranger,
 }
 
-/// The handling failed, or a message broke on the way between our own roles. Customers may be waiting for what these
-/// messages ask for, no matter who sent them.
+/// The handling failed, or a message was damaged between our own roles. Customers may be waiting for the effect of
+/// these messages, no matter who sent them.
 const OWN: [&str; 8] = [
     "failed",
     "delivery_limit",
     "misrouted",
     "envelope_incomplete",
     "bundle_malformed",
-    // A row of our own database that no worker of ours writes.
+    // A row in our own database that none of our workers writes.
     "deadline_refused",
-    // A person with access to the broker did this.
+    // A person with access to the broker caused this.
     "rejected",
     "dead_lettered",
 ];
 
-/// The message never got past the reading of what comes from outside. Whose words stand in it proves nothing: with a
-/// binding from one exchange to another, a user of the broker makes facts of ours unroutable.
+/// The message was refused while it was read from outside. The speaker that it names proves nothing: with a binding
+/// from one exchange to another, a user of the broker can make facts of ours unroutable.
 const NEVER_LET_IN: [&str; 15] = [
     "message_id_invalid",
     "message_id_missing",
@@ -52,16 +52,17 @@ const NEVER_LET_IN: [&str; 15] = [
     "expired",
 ];
 
-/// Another message had the id before. One of our own has an id that no outsider may choose.
+/// Another message has used the id before. Messages of our own have ids that no outsider may choose.
 const ID_TAKEN: &str = "message_id_reused";
 
-/// Anyone who may cancel an order may name any order id. The order worker held the command, and so it speaks in the letter.
+/// A command came before its order, was held back, and the order never came. A stranger can cause this, because anyone
+/// who may cancel may name any order id. The letter names the order worker, because it had held the command back.
 const HELD_FOR_STRANGERS: &str = "order_never_came";
 
 impl Origin {
     fn of(code: &str, said_by_a_stranger: bool) -> Self {
-        // A worker's refusal of what a message asks for (`order_id_reused`, `order_unknown`, …) is the fault of its
-        // sender: of a stranger, or of one of our own roles.
+        // If a worker refuses a message (`order_id_reused`, `order_unknown`, …), its sender is at fault: a stranger, or
+        // one of our own roles.
         let theirs = NEVER_LET_IN.contains(&code) || code == HELD_FOR_STRANGERS;
         let strangers = !OWN.contains(&code) && (theirs || said_by_a_stranger);
         if strangers { Self::Stranger } else { Self::Own }
@@ -75,8 +76,8 @@ impl Origin {
     }
 }
 
-/// Those who can send as much as they like. Admins and the payment provider are known to the shop, and what became of an
-/// event about money is looked at by a person.
+/// Speakers who can send as many messages as they like. Admins and the payment provider are known to the shop, and a
+/// failed event about money needs a person's attention.
 fn is_a_stranger(by: Speaker) -> bool {
     matches!(by, Speaker::Customer | Speaker::Shop | Speaker::Outsider)
 }
@@ -86,8 +87,8 @@ impl DeadLetter {
         Origin::of(&self.code, is_a_stranger(self.by) || self.may_have_been_forestalled())
     }
 
-    /// A stranger may have used its id before: that of an admin's command can be guessed, and goes to a queue that strangers
-    /// send to as well. None of them can be where the provider's events are handled.
+    /// Whether a stranger may have used its id before: the id of an admin's command can be guessed, and strangers may
+    /// send to the same queue. They cannot send to the queue of the provider's events.
     fn may_have_been_forestalled(&self) -> bool {
         let id = self.message_id.as_deref().and_then(MessageId::new);
         let can_be_chosen = id.is_none_or(|id| !id.is_reserved());
@@ -99,7 +100,8 @@ impl DeadLetter {
 mod tests {
     use super::*;
 
-    /// The order worker held it and says it in its own name: a flood of such letters closes no shop all the same.
+    /// The order worker had held the message back and sends it in its own name, but a flood of them must not close the
+    /// shop.
     #[test]
     fn what_was_asked_of_an_order_that_never_came_is_no_trouble_of_our_own() {
         assert_eq!(Origin::of("order_never_came", is_a_stranger(Speaker::Order)), Origin::Stranger);

@@ -1,5 +1,5 @@
-//! What a batch says and handles itself is never in flight: it stands in the journal, and nowhere that is searched for
-//! what is.
+//! A message that a batch both sends and handles (by inline dispatch) is never in flight: its journal row keeps it, but
+//! not in the column that is searched for messages in flight.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ impl<'a> Handles<'a> {
         Self(journal.iter().map(|row| (row.role, &row.id)).collect())
     }
 
-    /// "queue id" for each message of this row that is still to be handled. No queue's name has a space in it.
+    /// "queue id" for each message of this row that still has to be handled. No queue name contains a space.
     pub(super) fn leaves(&self, row: &JournalRow) -> impl Iterator<Item = String> {
         row.said.iter().flat_map(move |said| {
             let id = &said.message.id;

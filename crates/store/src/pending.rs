@@ -1,5 +1,5 @@
-//! What is on its way to the database counts as kept for whoever loads next in this process, so that deciding and
-//! writing go side by side. If it does not get there, whoever rested on it starts over.
+//! Records that are still being written count as committed for the next batch that this process loads, so that deciding
+//! and writing overlap. If they are not committed just so, every batch that has read one of them starts over.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::{Loaded, SavedRecord};
 
-/// The records of all batches that wait to be written, or are being written. As many as a few batches have.
+/// The records of all batches that wait to be written or are being written: those of a few batches.
 #[derive(Clone, Default)]
 pub(super) struct Pending(Arc<Mutex<HashMap<Need, Entry>>>);
 
@@ -19,19 +19,19 @@ struct Entry {
     batch: Arc<WriteOutcome>,
 }
 
-/// What became of one batch: nothing yet, kept, or not.
+/// The outcome of writing one batch: `None` while it is open, then whether its records were committed as they are here.
 #[derive(Default)]
 pub(super) struct WriteOutcome(watch::Sender<Option<bool>>);
 
-/// The batches that somebody has read from before they were kept.
+/// The uncommitted batches whose records a transaction has read.
 pub(super) type DependsOn = Vec<Arc<WriteOutcome>>;
 
-/// Those of a batch's records that somebody may load: nobody loads what only grows.
+/// The records of a batch that another batch may load. Records of append-only tables are never loaded.
 pub(super) fn loadable(records: &[SavedRecord]) -> Vec<SavedRecord> {
     records.iter().filter(|one| !one.need.table.append_only()).cloned().collect()
 }
 
-/// One batch's records. They are taken out when this goes, whatever the reason.
+/// One batch's records in [`Pending`]. Dropping it removes them and publishes the outcome.
 pub(super) struct PendingWrite {
     pending: Pending,
     outcome: Arc<WriteOutcome>,
@@ -39,7 +39,7 @@ pub(super) struct PendingWrite {
 }
 
 impl Pending {
-    /// What is found here, and what remains to be looked for in the database.
+    /// The records found here, and the needs that remain to be loaded from the database.
     pub(super) fn find<'a>(
         &self,
         needs: impl IntoIterator<Item = &'a Need>,
@@ -65,17 +65,17 @@ impl Pending {
         self.entries().is_empty()
     }
 
-    /// Waits until it is known what became of all of it.
+    /// Waits until the outcome of every pending batch is known.
     pub(super) async fn settled(&self) {
         loop {
             let Some(batch) = self.entries().values().next().map(|entry| entry.batch.clone()) else { return };
             batch.kept().await;
-            // It takes its entries out right after it has told.
+            // The batch publishes its outcome first and removes its entries right after that.
             tokio::task::yield_now().await;
         }
     }
 
-    /// Those that are [`loadable`].
+    /// Adds one batch's records: only those that are [`loadable`].
     pub(super) fn add(&self, records: Vec<SavedRecord>) -> PendingWrite {
         let outcome = Arc::<WriteOutcome>::default();
         let mut entries = self.entries();
@@ -86,14 +86,14 @@ impl Pending {
         PendingWrite { pending: self.clone(), outcome, kept: false }
     }
 
-    /// Nothing that could panic runs under this lock, so what it guards is whole.
+    /// Nothing that could panic runs under this lock, so a poisoned one still guards consistent entries.
     fn entries(&self) -> MutexGuard<'_, HashMap<Need, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl WriteOutcome {
-    /// Nobody knows yet.
+    /// The outcome is not known yet.
     pub(super) fn is_open(&self) -> bool {
         self.0.borrow().is_none()
     }
@@ -102,16 +102,16 @@ impl WriteOutcome {
         *self.0.borrow() == Some(false)
     }
 
-    /// Waits until it is known.
+    /// Waits for the outcome: whether the records were committed as they are here.
     pub(super) async fn kept(&self) -> bool {
-        let mut told = self.0.subscribe();
-        // The sender is here, so somebody will tell.
-        told.wait_for(Option::is_some).await.is_ok_and(|outcome| *outcome == Some(true))
+        let mut outcome = self.0.subscribe();
+        // We hold the sender, so the channel cannot close before the outcome is known.
+        outcome.wait_for(Option::is_some).await.is_ok_and(|outcome| *outcome == Some(true))
     }
 }
 
 impl PendingWrite {
-    /// It is there.
+    /// The records were committed as they are here.
     pub(super) fn arrived(mut self) {
         self.kept = true;
     }
@@ -119,7 +119,8 @@ impl PendingWrite {
 
 impl Drop for PendingWrite {
     fn drop(&mut self) {
-        // First: whoever does not find it here any more must find it in the database, or be told.
+        // Before the removal: a batch that no longer finds a record here must find it in the database, and a batch
+        // that has read it here must learn of a failure.
         self.outcome.0.send_replace(Some(self.kept));
         self.pending.entries().retain(|_, entry| !Arc::ptr_eq(&entry.batch, &self.outcome));
     }

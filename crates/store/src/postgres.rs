@@ -1,4 +1,5 @@
-//! Any number of processes on one database: what they write meets in row locks, versions and the journal's keys.
+//! Any number of processes on one database: row locks, record versions and the journal's unique key keep their
+//! concurrent writes apart.
 
 mod ask;
 mod batch;
@@ -43,18 +44,18 @@ use watch::Watch;
 
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
-/// How one role goes about with the database.
+/// How one role uses the database.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What `pg_stat_activity` shows: the role, so that a person sees who does what.
+    /// What `pg_stat_activity` shows: the role, so that an operator can tell the connections apart.
     pub application_name: String,
-    /// At most so many connections. A role that works at one batch at a time needs one, and one for looking.
+    /// At most this many connections. A role that handles one batch at a time needs one for it, and one for reads.
     pub connections: u32,
-    /// A statement that takes longer is broken off by the server.
+    /// The server cancels a statement that takes longer.
     pub statement_timeout: Duration,
-    /// Who waits longer for a row is told to start over: [`Error::Conflict`].
+    /// A batch that waits longer for a row lock gets [`Error::Conflict`] and starts over.
     pub lock_timeout: Duration,
-    /// A process that stops in the middle of a batch holds others up no longer than this.
+    /// A process that hangs in the middle of a batch keeps its locks no longer than this.
     pub idle_in_transaction_timeout: Duration,
     pub connect_timeout: Duration,
 }
@@ -75,19 +76,19 @@ impl Options {
 pub struct PostgresStore {
     connections: Connections,
     pending: Pending,
-    met: batch::ContentionMonitor,
+    contention_monitor: batch::ContentionMonitor,
     watch: Watch,
-    /// Where the last pruning stopped looking.
+    /// The journal row at which the next pruning continues.
     pruned_to: AtomicI64,
-    /// Into a table with policies for this login Postgres copies nothing: its large batches are written as small ones are.
+    /// False if row security applies to this login: then Postgres refuses `copy`, and large batches use `insert`.
     may_copy: bool,
 }
 
-/// The answer to a statement that the server broke off should still reach us.
+/// How much longer than the server we wait, so that its error about a cancelled statement still reaches us.
 const ANSWER_GRACE: Duration = Duration::from_secs(5);
 
 impl PostgresStore {
-    /// Connects, and brings the tables up to date if it may. If it may not, they must be.
+    /// Connects, and migrates the tables if the login may. If it may not, they must be up to date.
     pub async fn open(url: &str, options: Options) -> Result<Self, Error> {
         let bound = schema::ready(url).await?;
         let limits = Limits {
@@ -98,14 +99,14 @@ impl PostgresStore {
         Ok(Self {
             connections: Connections::new(url::working(url, &options)?, limits),
             pending: Pending::default(),
-            met: batch::ContentionMonitor::default(),
+            contention_monitor: batch::ContentionMonitor::default(),
             watch: Watch::default(),
             pruned_to: AtomicI64::new(0),
             may_copy: !bound,
         })
     }
 
-    /// Tells the time by another clock than the database's.
+    /// Uses another clock than the database's.
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.watch = Watch::of(clock);
         self
@@ -121,7 +122,7 @@ impl PostgresStore {
         Ok(self.watch.set(Time::from_unix_ms(now.try_get(0).map_err(failed)?)))
     }
 
-    /// What stands in for the database's clock, for statements that look at it themselves.
+    /// The time of the replacement clock, if there is one, for statements that otherwise read the database's clock.
     fn own_time_ms(&self) -> Option<i64> {
         self.watch.own().map(Time::unix_ms)
     }
@@ -131,8 +132,9 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
         let held = self.connections.take().await?;
-        let (pending, met, watch) = (self.pending.clone(), self.met.clone(), self.watch.clone());
-        Ok(Box::new(batch::Batch::new(held, pending, met, watch, self.may_copy)))
+        let (pending, watch) = (self.pending.clone(), self.watch.clone());
+        let contention_monitor = self.contention_monitor.clone();
+        Ok(Box::new(batch::Batch::new(held, pending, contention_monitor, watch, self.may_copy)))
     }
 
     async fn now(&self) -> Result<Time, Error> {
@@ -231,8 +233,8 @@ impl Store for PostgresStore {
         letters::of(&self.connections, order_id).await
     }
 
-    async fn add_redelivery_stats(&self, echoes: &[RedeliveryStats]) -> Result<(), Error> {
-        self.write_echoes(echoes).await
+    async fn add_redelivery_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
+        self.write_echoes(stats).await
     }
 
     async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
@@ -269,7 +271,7 @@ impl Store for PostgresStore {
 
     async fn vitals(&self) -> Result<Vitals, Error> {
         let (vitals, behind) = self.take_vitals().await?;
-        // Whoever may only look goes by what is known.
+        // A login that may only read cannot move the mark: it gets the numbers as they are.
         if !behind || self.move_mark().await.is_err() {
             return Ok(vitals);
         }
@@ -277,7 +279,7 @@ impl Store for PostgresStore {
     }
 }
 
-/// The same text with each table's name in it, so that every statement stands in the program as it is sent.
+/// The same SQL text for each table, with the name inserted at compile time, so that no statement is built at run time.
 macro_rules! in_table {
     ($table:expr, $text:ident, $($part:literal),*) => {
         match $table {
@@ -313,26 +315,27 @@ pub fn failed(error: sqlx::Error) -> Error {
             | sqlx::Error::Decode(_)
             | sqlx::Error::Encode(_)
             | sqlx::Error::RowNotFound => Error::Refused(error.to_string()),
-            // The connection is in trouble, not the message.
+            // The connection failed, not the message.
             other => Error::Unavailable(other.to_string()),
         };
     };
     let code = database.code().unwrap_or_default();
     let why = match database.try_downcast_ref::<PgDatabaseError>().and_then(|error| error.detail()) {
-        // The detail of a check repeats the whole row, which is personal and long.
+        // Only for a unique violation: the detail of a check repeats the whole row, which is long and personal.
         Some(detail) if code == UNIQUE => format!("{error} ({detail}, {code})"),
         _ => format!("{error} ({code})"),
     };
     match (code.get(..2).unwrap_or_default(), code.as_ref()) {
         (_, UNIQUE | SERIALIZATION | DEADLOCK | LOCK_TIMEOUT) => Error::Conflict(why),
         (DATA | CARDINALITY | CONSTRAINT | TOO_BIG | RAISED, _) => Error::Refused(why),
-        // Starting or stopping, full, out of connections, read-only, a missing table or permission: no message is
-        // to blame, and none should become a dead letter for it.
+        // Starting or stopping, full, out of connections, read-only, a missing table or permission: the message is not
+        // the cause, and must not become a dead letter.
         _ => Error::Unavailable(why),
     }
 }
 
-/// The server itself says so, and lives on. One that is told to stop may say so after it has committed.
+/// Whether the server said, with severity ERROR, that it did not commit. A FATAL error does not tell: a server that is
+/// shutting down may send it after the commit.
 fn not_committed(error: &sqlx::Error) -> bool {
     if matches!(error, sqlx::Error::Encode(_)) {
         // Nothing was sent.
@@ -351,7 +354,7 @@ const DEADLOCK: &str = "40P01";
 const LOCK_TIMEOUT: &str = "55P03";
 const UNIQUE: &str = "23505";
 
-/// Classes.
+/// Error classes: the first two characters of a code.
 const CARDINALITY: &str = "21";
 const DATA: &str = "22";
 const CONSTRAINT: &str = "23";

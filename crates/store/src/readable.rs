@@ -1,19 +1,19 @@
-//! A row that cannot be read is told of by itself: it never keeps the rows beside it from being read.
+//! A row that cannot be read is reported by itself: it never keeps other rows from being read.
 
 use super::Error;
 
-/// What is kept and cannot be read: damaged, written by hand, by a login that was taken over, or by a newer program.
+/// A row that cannot be read: damaged, or written by hand, by an attacker with a database login, or by a newer program.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{row} cannot be read: {why}")]
 pub struct Unreadable {
-    /// Which it is, as a person finds it in the database.
+    /// Names the row, so that an operator can find it in the database.
     pub row: String,
     pub why: String,
 }
 
 pub type Read<T> = Result<T, Unreadable>;
 
-/// What is shown of a text that a stranger to the program may have put there.
+/// A text in an unreadable row may come from anywhere, so only its beginning is shown.
 const SHOWN_CHARS_MAX: usize = 300;
 
 impl Unreadable {
@@ -26,7 +26,7 @@ impl Unreadable {
     }
 }
 
-/// Those that can be read, for a look at one order; `checkout audit` tells of the others.
+/// The readable rows, to show one order; `checkout audit` reports the others.
 pub fn readable<T>(rows: Vec<Read<T>>) -> Vec<T> {
     rows.into_iter().flatten().collect()
 }

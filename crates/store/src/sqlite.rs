@@ -1,4 +1,4 @@
-//! One file holds everything, one connection writes it, and a commit is on the disk when it answers.
+//! One file holds the whole database, one connection writes it, and a commit returns when it is on the disk.
 
 mod batch;
 mod block;
@@ -40,15 +40,15 @@ use super::{
 use transaction::BatchTransaction;
 use writer::Writer;
 
-/// What a commit outlives.
+/// What a committed transaction survives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Durability {
-    /// Everything, a power cut included: every commit waits for the disk.
+    /// A power cut as well: every commit waits for the disk.
     #[default]
     PowerLoss,
-    /// The death of the process, `kill -9` included. A power cut or a crash of the system takes the last
-    /// commits with it (never a part of one): orders that were answered for may be gone.
+    /// A crash of the process, `kill -9` included. A power cut or a crash of the system loses the last commits (each
+    /// as a whole), and with them orders that were confirmed to customers.
     ProcessCrash,
 }
 
@@ -58,28 +58,29 @@ pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     clock: Clock,
-    /// Where the last pruning stopped looking.
+    /// The journal row at which the next pruning continues.
     pruned_to: AtomicI64,
-    /// Dropped last, when no connection is left.
+    /// Declared last, because fields are dropped in order: the file is removed when no connection is left.
     _scratch: Option<file::Scratch>,
 }
 
-/// How long to wait for another process that writes.
+/// How long to wait for a write lock of another process.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// Each role reads for its batch, and people look. More would only compete with the work for the cores.
+/// Connections for reads, by batches and by people. More of them would compete with the work for the cores.
 const READERS: u32 = 8;
 
-/// Rows that may lie ready between SQLite's thread and ours: a whole batch, so that neither waits for each.
-const ROWS_READY: usize = 1024;
+/// How many rows sqlx buffers between SQLite's thread and ours. A whole batch fits, so that the threads do not wait for
+/// each other at each row.
+const BUFFERED_ROWS: usize = 1024;
 
 impl SqliteStore {
-    /// Opens the database, creates it if it is not there, and brings its tables up to date.
+    /// Opens the database, creates it if it does not exist, and migrates its tables.
     pub async fn open(path: &Path, durability: Durability) -> Result<Self, Error> {
         Self::create(path, durability.synchronous(), None).await
     }
 
-    /// For a second process, beside one that runs: creates nothing and migrates nothing.
+    /// Opens the database beside a process that runs on it: creates nothing and migrates nothing.
     pub async fn open_existing(path: &Path) -> Result<Self, Error> {
         file::must_exist(path)?;
         let options = writing(path, Durability::PowerLoss.synchronous());
@@ -88,7 +89,7 @@ impl SqliteStore {
         Ok(Self::with(path, options, None, None))
     }
 
-    /// A database of its own that is gone when the store is: for tests and for a first try. (A file in the
+    /// A database that is deleted when the store is dropped: for tests and for a first try. (It is a file in the
     /// temporary folder: in memory, readers and the writer would lock each other out.)
     pub async fn in_memory() -> Result<Self, Error> {
         let path = std::env::temp_dir().join(format!("checkout-saga-{}.db", uuid::Uuid::now_v7()));
@@ -96,7 +97,7 @@ impl SqliteStore {
         Self::create(&path, SqliteSynchronous::Off, Some(scratch)).await
     }
 
-    /// Tells the time by another clock than the machine's.
+    /// Uses another clock than the machine's.
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -245,8 +246,8 @@ impl Store for SqliteStore {
         letters::of(&self.readers, order_id).await
     }
 
-    async fn add_redelivery_stats(&self, echoes: &[RedeliveryStats]) -> Result<(), Error> {
-        self.write_echoes(echoes).await
+    async fn add_redelivery_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
+        self.write_echoes(stats).await
     }
 
     async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
@@ -283,7 +284,7 @@ impl Store for SqliteStore {
 
     async fn vitals(&self) -> Result<Vitals, Error> {
         let (vitals, behind) = self.take_vitals().await?;
-        // Whoever may only look goes by what is known.
+        // A process that may only read cannot move the mark: it gets the numbers as they are.
         if !behind || self.move_mark().await.is_err() {
             return Ok(vitals);
         }
@@ -291,7 +292,7 @@ impl Store for SqliteStore {
     }
 }
 
-/// The same text with each table's name in it, so that every statement stands in the program as it is sent.
+/// The same SQL text for each table, with the name inserted at compile time, so that no statement is built at run time.
 macro_rules! in_table {
     ($table:expr, $text:ident, $($part:literal),*) => {
         match $table {
@@ -323,13 +324,13 @@ fn writing(path: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions 
     connecting(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)
-        // 64 MiB of pages, so that a page written often is copied into the database once and not each time.
+        // A checkpoint after 64 MiB of pages, so that a page that is written often is copied into the database once.
         .pragma("wal_autocheckpoint", "16384")
         .pragma("journal_size_limit", "67108864")
-        // What a statement sets aside in case it fails half-way need not go to a file: a tenth of the time.
+        // Statement journals in memory, not in files: saves a tenth of the time.
         .pragma("temp_store", "memory")
-        // 8 MiB of pages. While the file is below 1 GiB, SQLite goes through all of them at every commit (it borrows the
-        // number of the page at 1 GiB when it sorts others); what is not among them, the system has in its memory.
+        // Only 8 MiB of pages. While the file is below 1 GiB, SQLite goes through the whole cache at every commit (it
+        // borrows the number of the page at 1 GiB when it sorts others). The system caches the file anyway.
         .pragma("cache_size", "-8192")
 }
 
@@ -343,7 +344,7 @@ fn connecting(path: &Path) -> SqliteConnectOptions {
         .create_if_missing(false)
         .foreign_keys(true)
         .busy_timeout(BUSY_WAIT)
-        .row_buffer_size(ROWS_READY)
+        .row_buffer_size(BUFFERED_ROWS)
         .disable_statement_logging()
 }
 
@@ -359,7 +360,7 @@ pub fn failed(error: sqlx::Error) -> Error {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => {
                 Error::Refused(error.to_string())
             }
-            // The connection, its thread or its file is in trouble, not the message.
+            // The connection, its thread or its file failed, not the message.
             other => Error::Unavailable(other.to_string()),
         };
     };
@@ -368,12 +369,12 @@ pub fn failed(error: sqlx::Error) -> Error {
     match (code & 0xff, code) {
         (CONSTRAINT, UNIQUE | PRIMARY_KEY) => Error::Conflict(why),
         (CONSTRAINT | GENERIC | TOO_BIG | MISMATCH | RANGE, _) => Error::Refused(why),
-        // Busy, locked, full, not to be opened, unreadable or damaged: no message is to blame.
+        // Busy, locked, full, cannot be opened, unreadable or damaged: the message is not the cause.
         _ => Error::Unavailable(why),
     }
 }
 
-/// Somebody else holds the lock: what was asked for has not begun.
+/// Another connection holds the lock: the statement has not begun.
 fn is_busy(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|database| code(database) & 0xff == BUSY)
 }

@@ -1,4 +1,4 @@
-//! A few numbers about the whole of what is kept, and about what has gone.
+//! A few numbers about the state of the database, and about what was pruned from it.
 
 use contract::Time;
 
@@ -10,15 +10,15 @@ pub struct Vitals {
     pub open_dead_letters: u64,
     /// Those of them that strangers caused.
     pub strangers_dead_letters: u64,
-    /// How many letters of strangers went, ever, to make room for newer ones.
+    /// How many letters of strangers were ever evicted to make room for newer ones.
     pub evicted_dead_letters: u64,
     pub deadlines_due: u64,
-    /// When the oldest message was said that nobody has handled yet.
+    /// When the oldest message in flight was sent.
     pub oldest_in_flight: Option<Time>,
 }
 
 impl Vitals {
-    /// Those that tell of our own trouble.
+    /// Open dead letters that our own failures caused.
     pub fn own_dead_letters(&self) -> u64 {
         self.open_dead_letters.saturating_sub(self.strangers_dead_letters)
     }

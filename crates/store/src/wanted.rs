@@ -1,4 +1,4 @@
-//! Which orders and sagas are looked for. Whatever is given has to fit.
+//! Filters for lists of orders and sagas: every given field must match.
 
 use contract::Time;
 
@@ -6,9 +6,9 @@ use contract::Time;
 pub struct Filter {
     pub status: Option<String>,
     pub customer_id: Option<String>,
-    /// Those that stand at this step of their saga. It makes the list one of those that have not ended.
+    /// At this step of the saga. Limits the list to orders and sagas that have not ended.
     pub step: Option<String>,
-    /// Those of which nothing has been heard since; likewise.
+    /// Without any change since this time. Limits the list likewise.
     pub idle_since: Option<Time>,
     /// Created at this time or later, …
     pub from: Option<Time>,
@@ -20,22 +20,22 @@ pub struct Filter {
     pub limit: usize,
 }
 
-/// Which of a customer's orders.
+/// Filters a customer's own orders.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     pub status: Option<String>,
-    /// With those that failed: payment declined or timed out, too little stock.
+    /// Includes failed orders: payment declined or timed out, too little stock.
     pub failed_too: bool,
     pub from: Option<Time>,
     pub to: Option<Time>,
-    /// What the id begins with, or a title, an author or a sku holds; capitals do not count.
+    /// A prefix of the id, or a part of a title, an author or a sku; upper and lower case are the same.
     pub holding: Option<String>,
     pub totals: Totals,
     pub before: Option<(Time, String)>,
     pub limit: usize,
 }
 
-/// What an order costs, in minor units of its currency; both ends are within.
+/// A range of order totals, in minor units of the currency; both ends are included.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     pub from_minor: Option<i64>,
@@ -44,12 +44,12 @@ pub struct Totals {
 }
 
 impl Filter {
-    /// They came to nothing or were put away, and an index has just these.
+    /// Cancelled, refunded or archived orders, which have a partial index of their own.
     pub(crate) fn of_those_that_ended_so(&self) -> bool {
         matches!(self.status.as_deref(), Some("cancelled" | "refunded" | "archived"))
     }
 
-    /// What has ended is not asked for: few among millions, and found by what they wait for.
+    /// Only orders and sagas that have not ended match. They are few, and are found by what they wait for.
     pub(crate) fn of_those_under_way(&self) -> bool {
         const UNDER_WAY: [&str; 5] = ["created", "paid", "awaited", "running", "unwinding"];
         let status = self.status.as_deref();

@@ -1,10 +1,10 @@
-//! What a process does with the database: its login needs rights for that and for nothing else.
+//! The kinds of work that a process does in the database: its login needs the rights for these and no others.
 
 use contract::Role;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Work {
-    /// Handles messages, or lets them in.
+    /// Handles the messages of this role, or, as the gateway, journals messages from outside.
     Of(Role),
     Timers,
 }
@@ -17,7 +17,7 @@ impl Work {
         }
     }
 
-    /// In whose name it writes to the journal: what the timers let in, they let in as a gateway would.
+    /// The role of the journal rows that it writes. The timers journal their messages as a gateway does.
     pub fn journals_as(self) -> Role {
         match self {
             Work::Of(role) => role,

@@ -30,15 +30,15 @@ fn a_row_says_what_its_role_may_say_and_no_more() {
     assert!(!may_say(Role::Operator, &captured(Speaker::Shop)), "and that has to be allowed");
 }
 
-fn flying(role: Role, message: Message) -> Read<InFlight> {
+fn in_flight(role: Role, message: Message) -> Read<InFlight> {
     Ok(InFlight { role, queue: Queue::Saga, message })
 }
 
 #[test]
 fn a_forged_row_hides_no_true_one_and_is_seen_where_it_stands_alone() {
-    let forged = || flying(Role::Email, captured(Speaker::Payment));
-    let true_one = || flying(Role::Payment, captured(Speaker::Payment));
-    let again = || flying(Role::Operator, captured(Speaker::Payment));
+    let forged = || in_flight(Role::Email, captured(Speaker::Payment));
+    let true_one = || in_flight(Role::Payment, captured(Speaker::Payment));
+    let again = || in_flight(Role::Operator, captured(Speaker::Payment));
     let bad = || Err(Unreadable { row: "journal row 1".into(), why: "a test".into() });
     assert_eq!(once_each(vec![forged(), bad(), true_one(), again()]), [bad(), true_one()]);
     assert_eq!(once_each(vec![true_one(), forged()]), [true_one()]);

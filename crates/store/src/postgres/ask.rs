@@ -1,5 +1,5 @@
-//! How records are asked for: in one statement for the tables of one worker, which are all that its login may read, or for
-//! all that a checkout looks at, where the workers sit together; and in key order where rows are locked.
+//! Loads records by one statement for the tables of one worker, which are all that its login may read, or for all
+//! tables of a checkout, where the workers share a process. Rows are locked in key order.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use super::connections::Statement;
 use super::{Error, failed, in_table, json};
 use crate::Loaded;
 
-/// From so many records on, two replicas at one queue are likely enough to have one in common: then it is cheaper
-/// to wait for the other's lock than to be told of a conflict. For fewer, two round trips of five are saved.
-const CROWD: usize = 8;
+/// From this many records on, two replicas at one queue probably share one. Then it is cheaper to wait for a row lock
+/// than to get a conflict. With fewer records, doing without locks saves two round trips of five.
+const LOCK_FROM_RECORDS: usize = 8;
 
-/// The keys of each table, and whether their rows are locked.
+/// The keys to load from each table, and whether the statements lock rows.
 pub(super) struct Asked {
     keys: BTreeMap<Table, Vec<String>>,
     pub(super) locks: bool,
@@ -29,29 +29,29 @@ impl Asked {
         for need in sorted {
             keys.entry(need.table).or_default().push(need.id.clone());
         }
-        let locks = may_lock && keys.iter().any(|(table, ids)| locked(*table, ids.len()));
+        let locks = may_lock && keys.iter().any(|(table, ids)| is_locked(*table, ids.len()));
         Self { keys, locks }
     }
 
-    /// One statement for the tables of one worker or of a checkout; one for each table of any other company.
+    /// One statement for the tables of one worker or of a checkout; for any other mix, one for each table.
     pub(super) fn statements(self) -> Vec<Statement> {
         let all = |tables: &[Table]| self.keys.keys().all(|table| tables.contains(table));
         let several = self.keys.len() > 1;
         if several && all(&ORDER_TABLES) {
             let sql = if self.locks { ORDER_LOCKED } else { ORDER };
-            return self.in_one(sql, &ORDER_TABLES);
+            return self.in_one_statement(sql, &ORDER_TABLES);
         }
         if several && all(&STOCK_TABLES) {
             let sql = if self.locks { STOCK_LOCKED } else { STOCK };
-            return self.in_one(sql, &STOCK_TABLES);
+            return self.in_one_statement(sql, &STOCK_TABLES);
         }
         if several && all(&CHECKOUT_TABLES) {
             let sql = if self.locks { CHECKOUT_LOCKED } else { CHECKOUT };
-            return self.in_one(sql, &CHECKOUT_TABLES);
+            return self.in_one_statement(sql, &CHECKOUT_TABLES);
         }
         let locks = self.locks;
         let alone = |(table, ids): (Table, Vec<String>)| {
-            let sql = match locks && locked(table, ids.len()) {
+            let sql = match locks && is_locked(table, ids.len()) {
                 true => in_table!(table, one_locked, "$1"),
                 false => in_table!(table, one, "$1"),
             };
@@ -60,16 +60,16 @@ impl Asked {
         self.keys.into_iter().map(alone).collect()
     }
 
-    fn in_one(mut self, sql: &'static str, tables: &[Table]) -> Vec<Statement> {
+    fn in_one_statement(mut self, sql: &'static str, tables: &[Table]) -> Vec<Statement> {
         let bind = |sql: Statement, table| sql.bind(self.keys.remove(table).unwrap_or_default());
         vec![tables.iter().fold(sqlx::query(sql), bind)]
     }
 }
 
-fn locked(table: Table, records: usize) -> bool {
+fn is_locked(table: Table, records: usize) -> bool {
     match table.contention() {
         Contention::Reading | Contention::Often => false,
-        Contention::Seldom => records >= CROWD,
+        Contention::Seldom => records >= LOCK_FROM_RECORDS,
     }
 }
 
@@ -98,7 +98,7 @@ macro_rules! one {
     };
 }
 
-/// In key order, so that two who want the same rows wait for each other and do not embrace.
+/// Locks in key order. This avoids a deadlock between two batches that need the same rows.
 macro_rules! one_locked {
     ($name:literal, $keys:literal) => {
         concat!(
@@ -159,7 +159,7 @@ const STOCK: &str = concat!(one!("stock", "$1"), " union all ", one!("holds", "$
 
 const STOCK_LOCKED: &str = concat!(one!("stock", "$1"), " union all ", one_locked!("holds", "$2"));
 
-/// In the order in which they are written.
+/// In the order in which they are written, which avoids deadlocks between a load and a write.
 const CHECKOUT_TABLES: [Table; 10] = [
     Table::Orders,
     Table::Submissions,

@@ -1,15 +1,14 @@
-//! A batch is asked about, loaded and kept in one round trip each, however large it is.
+//! However large a batch is, the dedupe check, the load and the commit take one round trip each.
 //!
-//! What is kept goes in one statement, which is its own transaction, unless rows were locked, something rare has to be
-//! kept, or the batch is large: only then does a `begin` and a `commit` cost a round trip more each. A large batch's
-//! journal is copied in, and what many orders want is written last, so that others wait for it no longer than they must.
+//! The commit is a single statement, which is its own transaction. Only if rows were locked, something rare has to be
+//! written, or the batch is large, `begin` and `commit` cost one round trip more each. A large batch copies its journal
+//! in, and writes hot rows (like the stock of a product, which many orders change) last, to hold their locks briefly.
 //!
-//! While another batch of this process is being kept, the next one decides on what that one will have left behind,
-//! locks nothing, and is kept once the other is. If all that they share is what many orders want, like the stock of
-//! a product, the rest of a large batch is written while the other is still at it. Meanwhile it
-//! locks nothing that the other wants: rows that both change would have been read from there. Where other processes
-//! change the same rows, nobody decides ahead for a while: what had rested on such a decision would start over again
-//! and again.
+//! While one batch of this process is being written, the next one already decides on that batch's uncommitted records.
+//! It locks nothing, and commits after the first. If the two share only hot rows, a large batch writes its other rows
+//! while the first is still writing. This cannot deadlock: if both changed any other row, the second would have read it
+//! from the first, and would wait. Where other processes change the same hot rows, batches do not decide on uncommitted
+//! numbers for a while, because they would have to start over again and again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,7 +29,7 @@ pub(super) struct Batch {
     held: Held,
     pending: Pending,
     depends_on: DependsOn,
-    /// What it has read of theirs are records that many want, and nothing else.
+    /// All uncommitted records that it has read are hot rows.
     only_hot_rows: bool,
     found: keep::Found,
     contention_monitor: ContentionMonitor,
@@ -38,44 +37,45 @@ pub(super) struct Batch {
     may_copy: bool,
 }
 
-/// What this process has noticed of others that change what many want.
+/// What this process has noticed of other processes that change the same hot rows.
 #[derive(Clone, Default)]
 pub(super) struct ContentionMonitor(Arc<Mutex<Observed>>);
 
 #[derive(Default)]
 struct Observed {
-    /// When somebody had changed a row between our reading and our writing.
-    others: Option<Instant>,
-    /// When too little was left for what we had decided.
-    short: Option<Instant>,
+    /// When another process had last changed a row between our load and our write.
+    contention: Option<Instant>,
+    /// When too little stock was last left for what we had decided.
+    shortage: Option<Instant>,
 }
 
-/// So long we take it that they are still there; then a few batches may have to start over to find out.
-const OTHERS_STAY: Duration = Duration::from_secs(30);
+/// How long contention is assumed to last after it was noticed. Then a few batches may have to start over to find out.
+const CONTENTION_LASTS: Duration = Duration::from_secs(30);
 
-/// What runs short goes on doing so for that long.
-const SHORT_FOR: Duration = Duration::from_secs(5);
+/// How long a shortage is assumed to last after it was noticed.
+const SHORTAGE_LASTS: Duration = Duration::from_secs(5);
 
 impl ContentionMonitor {
-    /// Then what is on its way from here is for us what theirs is: nothing that counts before it is there.
-    fn others(&self) -> bool {
-        self.observed().others.is_some_and(|since| since.elapsed() < OTHERS_STAY)
+    /// Other processes change hot rows as well. Then a batch decides on the committed numbers alone: this process's own
+    /// pending changes to hot rows are ignored like those of other processes.
+    fn is_contended(&self) -> bool {
+        self.observed().contention.is_some_and(|since| since.elapsed() < CONTENTION_LASTS)
     }
 
-    /// Then nobody decides before it is known what is left.
-    fn short(&self) -> bool {
-        self.observed().short.is_some_and(|since| since.elapsed() < SHORT_FOR)
+    /// Stock is running out. Then a batch loads only when no other one is pending, so that it sees what is left.
+    fn is_short(&self) -> bool {
+        self.observed().shortage.is_some_and(|since| since.elapsed() < SHORTAGE_LASTS)
     }
 
-    /// Nothing is learnt from a batch that counted on being changed.
-    fn otherwise(&self) {
-        if !self.others() {
-            self.observed().others = Some(Instant::now());
+    /// While contention is assumed, changed rows are expected and do not prolong the assumption.
+    fn note_contention(&self) {
+        if !self.is_contended() {
+            self.observed().contention = Some(Instant::now());
         }
     }
 
-    fn too_little(&self) {
-        self.observed().short = Some(Instant::now());
+    fn note_shortage(&self) {
+        self.observed().shortage = Some(Instant::now());
     }
 
     fn observed(&self) -> MutexGuard<'_, Observed> {
@@ -83,8 +83,8 @@ impl ContentionMonitor {
     }
 }
 
-/// From so many journal rows on, copying them in saves more than the round trips of a transaction in several parts cost.
-const MANY: usize = 64;
+/// From this many journal rows on, `copy` saves more time than the extra round trips of its transaction cost.
+const COPY_FROM_ROWS: usize = 64;
 
 impl Batch {
     pub(super) fn new(
@@ -98,46 +98,47 @@ impl Batch {
         Self { held, pending, depends_on, only_hot_rows: true, found, contention_monitor, watch, may_copy }
     }
 
-    /// Once all that it rests on is there. Says whether it is there as it was decided.
-    async fn write_in_turn(&mut self, mut changes: Changes) -> Result<bool, Error> {
+    /// Commits after all batches whose records it has read. Returns whether every row was written with the numbers that
+    /// were decided: of a hot row that another process has changed, the sum of both changes is written.
+    async fn write_after_dependencies(&mut self, mut changes: Changes) -> Result<bool, Error> {
         let depends_on = std::mem::take(&mut self.depends_on);
-        let wanted = changes.records.iter().any(|one| one.need.table.contention() == Contention::Often);
+        let has_hot_rows = changes.records.iter().any(|one| one.need.table.contention() == Contention::Often);
         let waits = depends_on.iter().any(|batch| batch.is_open());
-        let large = self.may_copy && changes.journal.len() >= MANY;
-        let ahead = large && (!waits || self.only_hot_rows && !self.held.in_transaction());
-        if ahead {
-            self.write_own(&mut changes).await?;
+        let large = self.may_copy && changes.journal.len() >= COPY_FROM_ROWS;
+        let early = large && (!waits || self.only_hot_rows && !self.held.in_transaction());
+        if early {
+            self.write_all_but_hot_rows(&mut changes).await?;
         }
         for batch in depends_on {
             if !batch.kept().await {
-                return Err(Error::Conflict("what it had read was not kept".into()));
+                return Err(Error::Conflict("a pending record that it had read was not kept so".into()));
             }
         }
-        if large && !ahead {
-            self.write_own(&mut changes).await?;
+        if large && !early {
+            self.write_all_but_hot_rows(&mut changes).await?;
         }
-        if large && wanted && self.contention_monitor.others() {
+        if large && has_hot_rows && self.contention_monitor.is_contended() {
             self.held.execute(sqlx::query(keep::TURN)).await?;
         }
         let written = self.write(changes).await;
         match written {
-            Ok(false) => self.contention_monitor.otherwise(),
-            Err(Error::Conflict(_)) if wanted => self.contention_monitor.too_little(),
+            Ok(false) => self.contention_monitor.note_contention(),
+            Err(Error::Conflict(_)) if has_hot_rows => self.contention_monitor.note_shortage(),
             _ => {}
         }
         written
     }
 
-    /// All but what many want, which is left: that others then wait for as shortly as can be.
-    async fn write_own(&mut self, changes: &mut Changes) -> Result<(), Error> {
+    /// Leaves only the hot rows in `changes`: they are written last, so that their locks are held briefly.
+    async fn write_all_but_hot_rows(&mut self, changes: &mut Changes) -> Result<(), Error> {
         if !self.held.in_transaction() {
             self.held.begin().await?;
         }
-        let shared = changes.records.extract_if(.., |one| one.need.table.contention() == Contention::Often);
-        let shared = Changes { records: shared.collect(), ..Changes::default() };
-        let mut own = std::mem::replace(changes, shared);
-        keep::copied(&mut self.held, &std::mem::take(&mut own.journal)).await?;
-        for statement in keep::statements(own, &self.found)? {
+        let hot_rows = changes.records.extract_if(.., |one| one.need.table.contention() == Contention::Often);
+        let hot_rows = Changes { records: hot_rows.collect(), ..Changes::default() };
+        let mut rest = std::mem::replace(changes, hot_rows);
+        keep::copied(&mut self.held, &std::mem::take(&mut rest.journal)).await?;
+        for statement in keep::statements(rest, &self.found)? {
             self.held.execute(statement).await?;
         }
         Ok(())
@@ -146,8 +147,8 @@ impl Batch {
     async fn write(&mut self, changes: Changes) -> Result<bool, Error> {
         let mut statements = keep::statements(changes, &self.found)?;
         if !self.held.in_transaction() && statements.len() == 1 {
-            let alone = statements.remove(0);
-            return Ok(!keep::is_otherwise(&self.held.rows_and_commit(alone).await?));
+            let only = statements.remove(0);
+            return Ok(!keep::is_otherwise(&self.held.rows_and_commit(only).await?));
         }
         if !self.held.in_transaction() {
             self.held.begin().await?;
@@ -190,17 +191,17 @@ impl Transaction for Batch {
     }
 
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
-        if !self.held.in_transaction() && self.contention_monitor.short() {
+        if !self.held.in_transaction() && self.contention_monitor.is_short() {
             self.pending.settled().await;
         }
-        let alone = self.pending.is_empty();
-        let others = self.contention_monitor.others();
-        let (added_up, ahead): (Vec<_>, Vec<_>) =
-            needs.iter().partition(|need| others && need.table.contention() == Contention::Often);
-        let (mut loaded, mut rest) = self.pending.find(ahead, &mut self.depends_on);
-        rest.extend(added_up);
+        let may_lock = self.pending.is_empty();
+        let contended = self.contention_monitor.is_contended();
+        let (committed_only, maybe_pending): (Vec<_>, Vec<_>) =
+            needs.iter().partition(|need| contended && need.table.contention() == Contention::Often);
+        let (mut loaded, mut rest) = self.pending.find(maybe_pending, &mut self.depends_on);
+        rest.extend(committed_only);
         self.only_hot_rows &= loaded.iter().all(|one| one.need.table.contention() == Contention::Often);
-        let asked = Asked::of(&rest, alone);
+        let asked = Asked::of(&rest, may_lock);
         if asked.locks && !self.held.in_transaction() {
             self.held.begin().await?;
         }
@@ -214,19 +215,20 @@ impl Transaction for Batch {
     }
 
     fn keep(mut self: Box<Self>, changes: Changes) -> Keeping {
-        let way = self.pending.add(loadable(&changes.records));
+        let pending_write = self.pending.add(loadable(&changes.records));
         Box::pin(async move {
-            // What rests on numbers that came to be others starts over. Adding it up would not do: what we are told to ship
-            // may have been reserved by the others meanwhile, and by our numbers it never was.
-            if self.write_in_turn(changes).await? {
-                way.arrived();
+            // If other numbers were written than decided, the batches that have read the decided ones start over.
+            // Adding up their changes would not do: goods that they ship may have been reserved by another process
+            // meanwhile, and by our numbers they never were.
+            if self.write_after_dependencies(changes).await? {
+                pending_write.arrived();
             }
             Ok(())
         })
     }
 }
 
-/// A row without an id is the clock's alone.
+/// `None` for the row that carries only the time, because no message was found.
 fn handled(row: &PgRow) -> Result<Option<Handled>, Error> {
     let Some(id) = row.try_get::<Option<&str>, _>(1).map_err(failed)? else { return Ok(None) };
     let text = |at| row.try_get::<&str, _>(at).map_err(failed);

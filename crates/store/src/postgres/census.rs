@@ -1,5 +1,5 @@
-//! Counts rows without holding anybody up. What has ended is read row by row; what is under way is found by what it
-//! waits for.
+//! Counts orders and sagas without locking rows. Ended ones are read row by row; running ones are found by what they
+//! wait for: a deadline or an operator.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::connections::Connections;
 use super::{Error, failed};
 use crate::census::{Census, SagaCount};
 
-/// All of a large shop is read within that, or not at all.
+/// Past this, a count over all orders of a large shop is given up.
 const AT_MOST: Duration = Duration::from_secs(120);
 
-/// What sagas are grouped by. `offset 0` keeps the document from being read anew for each of its fields.
+/// The columns that sagas are grouped by. `offset 0` keeps Postgres from parsing the document again for each field.
 macro_rules! places {
     ($from:literal) => {
         concat!(
@@ -27,7 +27,7 @@ macro_rules! places {
     };
 }
 
-/// The ids of sagas that have not ended: each has a deadline, or waits for a person.
+/// The ids of sagas that have not ended: each has a deadline, or waits for an operator.
 macro_rules! under_way {
     ($rest:expr) => {
         concat!(
@@ -65,7 +65,7 @@ pub(super) async fn under_way(pool: &Connections) -> Result<Census, Error> {
 fn census(orders: &[PgRow], sagas: &[PgRow]) -> Result<Census, Error> {
     let number = |row: &PgRow, at: usize| row.try_get::<i64, _>(at).map_err(failed).map(i64::unsigned_abs);
     let text = |row: &PgRow, at: usize| row.try_get::<String, _>(at).map_err(failed);
-    let standing = |row: &PgRow| {
+    let saga_count = |row: &PgRow| {
         Ok(SagaCount {
             definition: text(row, 0)?,
             version: u32::try_from(number(row, 1)?).unwrap_or_default(),
@@ -80,6 +80,6 @@ fn census(orders: &[PgRow], sagas: &[PgRow]) -> Result<Census, Error> {
             .iter()
             .map(|row| Ok((text(row, 0)?, number(row, 1)?)))
             .collect::<Result<_, Error>>()?,
-        sagas: sagas.iter().map(standing).collect::<Result<_, Error>>()?,
+        sagas: sagas.iter().map(saga_count).collect::<Result<_, Error>>()?,
     })
 }

@@ -1,7 +1,7 @@
-//! A connection is in one hand at a time, and comes back only if both ends agree on the state that it is in.
+//! A connection has one user at a time, and returns to the pool only if client and server agree on its state.
 //!
-//! Not sqlx's pool: that one asks every connection for a sign of life when it comes back, one more round trip for
-//! every batch. Here a dead connection is found by whoever uses it next; it then goes, and all idle ones with it.
+//! sqlx's own pool pings every connection that is returned, one more round trip for every batch. Here a dead connection
+//! is found by its next user, and is then closed together with all idle ones.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,81 +16,81 @@ use tokio::time::timeout;
 
 use super::{Error, failed, nodelay, not_committed};
 
-/// A statement as the program holds it, with its values.
+/// A statement from the program text, with its values.
 pub type Statement = Query<'static, Postgres, PgArguments>;
 
 #[derive(Clone)]
 pub struct Connections {
-    home: Arc<Home>,
+    pool: Arc<Pool>,
 }
 
-struct Home {
+struct Pool {
     options: PgConnectOptions,
     idle: Mutex<Vec<PgConnection>>,
     free: Arc<Semaphore>,
     limits: Limits,
 }
 
-/// How long we wait, on our side of the wire. The server has limits of its own, a little tighter, and names its reason.
+/// How long the client waits. The server's own limits are a little tighter, because its errors name the reason.
 #[derive(Clone, Copy)]
 pub struct Limits {
     pub connections: u32,
-    /// For a connection: a new one, or one that another batch gives back.
+    /// For a connection: a new one, or one that another user returns.
     pub connect: Duration,
     pub answer: Duration,
 }
 
-/// A connection in somebody's hand. Whoever drops it in a transaction undoes that.
+/// A connection in use. Dropping it in a transaction rolls the transaction back.
 pub struct Held {
     /// Empty once it has failed.
     connection: Option<PgConnection>,
-    /// A transaction was begun and has not ended.
+    /// A transaction is open.
     open: bool,
-    /// Something was sent and has not been answered.
+    /// A request was sent and has not been answered.
     waiting: bool,
     answer: Duration,
-    home: Arc<Home>,
+    pool: Arc<Pool>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Connections {
     pub fn new(options: PgConnectOptions, limits: Limits) -> Self {
         let free = Arc::new(Semaphore::new(limits.connections.max(1) as usize));
-        Self { home: Arc::new(Home { options, idle: Mutex::default(), free, limits }) }
+        Self { pool: Arc::new(Pool { options, idle: Mutex::default(), free, limits }) }
     }
 
     pub async fn take(&self) -> Result<Held, Error> {
-        let home = self.home.clone();
-        let Ok(permit) = timeout(home.limits.connect, home.free.clone().acquire_owned()).await else {
-            let all = home.limits.connections;
+        let pool = self.pool.clone();
+        let Ok(permit) = timeout(pool.limits.connect, pool.free.clone().acquire_owned()).await else {
+            let all = pool.limits.connections;
             return Err(Error::Unavailable(format!(
-                "all {all} connections were in use for {} s; allow more, or look for what holds them",
-                home.limits.connect.as_secs()
+                "all {all} connections were in use for {} s; allow more, or find out what holds them",
+                pool.limits.connect.as_secs()
             )));
         };
         let permit = permit.map_err(|_| Error::Unavailable("the store was closed".into()))?;
-        let idle = home.idle().pop();
+        let idle = pool.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => home.connect().await?,
+            None => pool.connect().await?,
         };
         Ok(Held {
             connection: Some(connection),
             open: false,
             waiting: false,
-            answer: home.limits.answer,
-            home,
+            answer: pool.limits.answer,
+            pool,
             permit: Some(permit),
         })
     }
 }
 
-impl Home {
+impl Pool {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whatever goes wrong here is no message's fault.
+    /// Every failure is [`Error::Unavailable`], because no message can be its cause.
     async fn connect(&self) -> Result<PgConnection, Error> {
         match timeout(self.limits.connect, self.options.connect()).await {
             Ok(Ok(connection)) => {
@@ -99,7 +99,7 @@ impl Home {
             }
             Ok(Err(error)) => Err(Error::Unavailable(error.to_string())),
             Err(_) => Err(Error::Unavailable(format!(
-                "nobody answered at {}:{} within {} s",
+                "no answer from {}:{} within {} s",
                 self.options.get_host(),
                 self.options.get_port(),
                 self.limits.connect.as_secs()
@@ -116,7 +116,7 @@ impl Held {
         self.judge(answered)
     }
 
-    /// Several statements that have no values.
+    /// Runs several statements that have no values.
     pub async fn run_all(&mut self, statements: &'static str) -> Result<(), Error> {
         let at_most = self.answer;
         let asked = sqlx::raw_sql(statements).execute(self.connection()?);
@@ -124,7 +124,7 @@ impl Held {
         self.judge(answered).map(drop)
     }
 
-    /// Waits for the very end of the answer: outside a transaction, an error in the commit comes after the rows.
+    /// Waits for the end of the answer: outside a transaction, an error of the commit comes after the rows.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, Error> {
         let at_most = self.answer;
         let asked = statement.execute(self.connection()?);
@@ -132,11 +132,11 @@ impl Held {
         Ok(self.judge(answered)?.rows_affected())
     }
 
-    /// `rows` as `copy … from stdin` wants them. What fails in here fails the transaction that is open.
+    /// Sends `rows` in the format of `copy … from stdin`. A failure fails the open transaction.
     pub(super) async fn copy(&mut self, statement: &'static str, rows: Vec<u8>) -> Result<(), Error> {
         let at_most = self.answer;
         let connection = self.connection()?;
-        // The server says that it is ready, and then that it has all of them.
+        // A second round trip: the server answers the statement first, and then the data.
         METRICS.round_trip();
         let copied = async {
             let mut copy = connection.copy_in_raw(statement).await?;
@@ -147,7 +147,8 @@ impl Held {
         self.judge(answered).map(drop)
     }
 
-    /// A statement that is a transaction of its own. Only the server's plain word says that it was not committed.
+    /// Runs a statement that is a transaction of its own. It is [`Error::Unknown`] whether it was committed, unless the
+    /// server says that it was not.
     pub async fn rows_and_commit(&mut self, statement: Statement) -> Result<Vec<PgRow>, Error> {
         let at_most = self.answer;
         let asked = statement.fetch_all(self.connection()?);
@@ -164,10 +165,10 @@ impl Held {
         Ok(())
     }
 
-    /// Begins a transaction for somebody who looks at much, and has time. Its plans are made for its values.
+    /// Begins a transaction for a query that reads much and may take long. Its plans are made for its values.
     pub(super) async fn begin_long(&mut self, at_most: Duration) -> Result<(), Error> {
         self.begin().await?;
-        self.answer = at_most + self.home.limits.answer;
+        self.answer = at_most + self.pool.limits.answer;
         let settings = sqlx::query(
             "select set_config('statement_timeout', $1, true), set_config('plan_cache_mode', 'force_custom_plan', true)",
         );
@@ -223,7 +224,7 @@ impl Held {
 
     fn disconnect(&mut self) {
         self.connection = None;
-        self.home.idle().clear();
+        self.pool.idle().clear();
     }
 }
 
@@ -233,19 +234,19 @@ impl Drop for Held {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         if self.waiting {
-            // Given up in the middle of something: the server undoes it when it sees the connection gone.
+            // Dropped in the middle of a request: the server rolls back when the connection closes.
             return;
         }
         if !self.open {
-            self.home.idle().push(connection);
+            self.pool.idle().push(connection);
             return;
         }
-        let (home, permit) = (self.home.clone(), self.permit.take());
+        let (pool, permit) = (self.pool.clone(), self.permit.take());
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
-                let undone = timeout(home.limits.answer, sqlx::raw_sql("rollback").execute(&mut connection));
+                let undone = timeout(pool.limits.answer, sqlx::raw_sql("rollback").execute(&mut connection));
                 if let Ok(Ok(_)) = undone.await {
-                    home.idle().push(connection);
+                    pool.idle().push(connection);
                 }
                 drop(permit);
             });

@@ -1,5 +1,5 @@
-//! Rows in the binary form that `copy … from stdin (format binary)` reads: the server puts them in page by page, for half
-//! of what the same rows cost it from arrays. It takes two round trips, and a transaction around it.
+//! Rows in the binary format of `copy … from stdin (format binary)`. The server writes them page by page, for half of
+//! what an insert from arrays costs it. A copy takes two round trips, and a transaction around it.
 
 use contract::Time;
 use uuid::Uuid;
@@ -7,22 +7,22 @@ use uuid::Uuid;
 /// Milliseconds from 1970 to 2000, where Postgres' time begins.
 const POSTGRES_EPOCH_MS: i64 = 946_684_800_000;
 
-/// So many columns in each row.
+/// Rows of `COLUMNS` values each.
 pub(super) struct Rows<const COLUMNS: i16> {
     bytes: Vec<u8>,
 }
 
 impl<const COLUMNS: i16> Rows<COLUMNS> {
-    /// With room for so many bytes, or more if it takes more.
+    /// Allocates this many bytes at first.
     pub(super) fn with_room(bytes: usize) -> Self {
         let mut rows = Self { bytes: Vec::with_capacity(bytes) };
         rows.bytes.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
-        // No flags, and no more of a header.
+        // No flags, and no header extension.
         rows.bytes.extend_from_slice(&[0; 8]);
         rows
     }
 
-    /// Its values follow, in the order of the columns.
+    /// Begins a row. Its values follow, in the order of the columns.
     pub(super) fn row(&mut self) -> &mut Self {
         self.bytes.extend_from_slice(&COLUMNS.to_be_bytes());
         self
@@ -55,7 +55,7 @@ impl<const COLUMNS: i16> Rows<COLUMNS> {
     }
 
     fn value(&mut self, value: &[u8]) -> &mut Self {
-        // Nothing of ours comes near 2 GiB: a message is at most some MiB.
+        // No value comes near 2 GiB: a message is at most some MiB.
         let length = i32::try_from(value.len()).unwrap_or(i32::MAX);
         self.bytes.extend_from_slice(&length.to_be_bytes());
         self.bytes.extend_from_slice(value);

@@ -1,4 +1,4 @@
-//! What came again or failed, added up.
+//! Counts of redelivered and failed messages, added up in the table `echoes`.
 
 use contract::{OrderId, Role};
 use sqlx::Row;
@@ -8,10 +8,10 @@ use super::json::{self, unreadable};
 use super::look::{order_id, rows, text};
 use super::{Error, PostgresStore, failed};
 use crate::columns::plain;
-use crate::{ECHOES_OF_MAX, RedeliveryStats};
+use crate::{REDELIVERY_STATS_MAX, RedeliveryStats};
 
 impl PostgresStore {
-    pub(super) async fn write_echoes(&self, echoes: &[RedeliveryStats]) -> Result<(), Error> {
+    pub(super) async fn write_echoes(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
         const SQL: &str = "
             insert into echoes (role, message_id, order_id, repeats, failures, why)
             select role, message_id, order_id::uuid, repeats, failures, why
@@ -20,17 +20,17 @@ impl PostgresStore {
             on conflict (message_id, role) do update set
                 repeats = echoes.repeats + excluded.repeats, failures = echoes.failures + excluded.failures,
                 why = case excluded.why when '' then echoes.why else excluded.why end";
-        let each = |value: fn(&RedeliveryStats) -> String| echoes.iter().map(value).collect::<Vec<_>>();
+        let each = |value: fn(&RedeliveryStats) -> String| stats.iter().map(value).collect::<Vec<_>>();
         let count = |value: fn(&RedeliveryStats) -> u32| {
-            echoes.iter().map(|echo| i64::from(value(echo))).collect::<Vec<_>>()
+            stats.iter().map(|one| i64::from(value(one))).collect::<Vec<_>>()
         };
         let asked = sqlx::query(SQL)
-            .bind(each(|echo| echo.role.name().to_string()))
-            .bind(each(|echo| plain(echo.id.as_str())))
-            .bind(each(|echo| echo.order_id.to_string()))
-            .bind(count(|echo| echo.repeats))
-            .bind(count(|echo| echo.failures))
-            .bind(each(|echo| plain(&echo.why)));
+            .bind(each(|one| one.role.name().to_string()))
+            .bind(each(|one| plain(one.id.as_str())))
+            .bind(each(|one| one.order_id.to_string()))
+            .bind(count(|one| one.repeats))
+            .bind(count(|one| one.failures))
+            .bind(each(|one| plain(&one.why)));
         self.connections.take().await?.rows_and_commit(asked).await.map(drop)
     }
 
@@ -39,20 +39,21 @@ impl PostgresStore {
             "select role, message_id, order_id::text, repeats, failures, why from echoes
              where order_id = $1::uuid order by message_id, role limit $2",
         );
-        let asked = asked.bind(of.to_string()).bind(rows(ECHOES_OF_MAX));
-        self.connections.take().await?.rows(asked).await?.iter().map(echo).collect()
+        let asked = asked.bind(of.to_string()).bind(rows(REDELIVERY_STATS_MAX));
+        self.connections.take().await?.rows(asked).await?.iter().map(redelivery_stats).collect()
     }
 }
 
-fn echo(row: &PgRow) -> Result<RedeliveryStats, Error> {
+fn redelivery_stats(row: &PgRow) -> Result<RedeliveryStats, Error> {
     let count = |column: &str| {
         let count: i64 = row.try_get(column).map_err(failed)?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     };
     Ok(RedeliveryStats {
-        role: Role::named(text(row, "role")?).ok_or_else(|| unreadable("an echo", "nobody has its role"))?,
+        role: Role::named(text(row, "role")?)
+            .ok_or_else(|| unreadable("a redelivery count", "its role is unknown"))?,
         id: json::id(text(row, "message_id")?)?,
-        order_id: order_id(row)?.ok_or_else(|| unreadable("an echo", "it is about no order"))?,
+        order_id: order_id(row)?.ok_or_else(|| unreadable("a redelivery count", "it has no order id"))?,
         repeats: count("repeats")?,
         failures: count("failures")?,
         why: text(row, "why")?.to_string(),

@@ -1,16 +1,16 @@
-//! A message is in flight from the commit that says it to the commit that handles it, and is looked up by that alone.
+//! A message is in flight from the commit that sends it to the commit that handles it; no other state decides on this.
 //!
-//! The mark says up to which journal row nothing is in flight. Numbers are taken in order, but their transactions
-//! commit in any order: a row may appear below rows that were seen long ago. So the mark stays below every number
-//! that an open transaction may have taken. This is how it knows:
+//! The mark says up to which journal row nothing is in flight. Row numbers are taken in order, but their transactions
+//! commit in any order: a row may appear below rows that were visible long before. So the mark stays below every number
+//! that an open transaction may have taken. It is computed in two steps:
 //!
-//! 1. Whoever takes a number has asked for its transaction's id before (see the default of `journal.seq`). So when
-//!    we read the last number, and *then* draw an id of our own, every number up to that one was taken under an
-//!    older id than ours.
-//! 2. Once no transaction with an older id is open (`pg_snapshot_xmin` has come up to ours), every row up to that
-//!    number is there for all to see, or never will be.
+//! 1. A transaction gets its id before it takes a row number (see the default of `journal.seq`). So when we read the
+//!    last number, and *then* get an id of our own, every number up to that one was taken under an older id than ours.
+//! 2. Once no transaction with an older id is open (`pg_snapshot_xmin` has reached ours), every row up to that number
+//!    is visible, or never will be.
 //!
-//! On a busy database 2 is never true at once; the pair of number and id waits in `meta` for the next call.
+//! On a busy database an older transaction is always open, so the pair of number and id is stored in `meta` and checked
+//! by the next call.
 
 use std::time::Duration;
 
@@ -24,9 +24,9 @@ use super::{Error, InFlight, PostgresStore, Read, failed, json};
 use crate::Unreadable;
 use crate::belief::once_each;
 
-/// The lines of the journal rows that `$rows` picks, without those that were handled and those that lie as open
-/// dead letters. $1 are queues, $2 the role that reads each. The `limit 1` makes Postgres look each of them up by
-/// its key; left to itself it reads the whole journal to compare.
+/// The messages in the outboxes of the journal rows that `$rows` picks, without those that were handled and those that
+/// are open dead letters. $1 are queues, $2 the role that reads each. The `limit 1` makes Postgres look each message up
+/// by its key; without it, Postgres scans the whole journal.
 macro_rules! in_flight {
     ($rows:literal) => {
         concat!(
@@ -49,12 +49,12 @@ macro_rules! in_flight {
 }
 pub(super) use in_flight;
 
-/// A start after a long outage reads all that was said in it.
-const LOOKS_AT_MOST: Duration = Duration::from_secs(300);
+/// Long, because a start after a long outage reads all messages that were journalled during it.
+const QUERY_AT_MOST: Duration = Duration::from_secs(300);
 
 impl PostgresStore {
     pub(super) async fn find_in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
-        // Of what was said twice (a replay says again), each role's first row.
+        // Of a message that was sent twice (by a replay), the first row of each role.
         const SQL: &str = concat!(
             "select found.queue, found.id, kept.seq, kept.role, kept.said, kept.message_id,
                     case when isfinite(kept.at) then (extract(epoch from kept.at) * 1000)::bigint end as at_ms from (
@@ -64,22 +64,22 @@ impl PostgresStore {
              join journal kept on kept.seq = found.seq order by found.seq, found.place"
         );
         let mut held = self.connections.take().await?;
-        held.begin_long(LOOKS_AT_MOST).await?;
+        held.begin_long(QUERY_AT_MOST).await?;
         let mark = number(&held.rows(sqlx::query("select value from meta where key = 'mark'")).await?)?;
         let (queues, readers) = readers();
         let found = held.rows(sqlx::query(SQL).bind(queues).bind(readers).bind(mark)).await?;
         held.commit().await?;
-        Ok(once_each(found.iter().map(flying).collect::<Result<_, _>>()?))
+        Ok(once_each(found.iter().map(in_flight_row).collect::<Result<_, _>>()?))
     }
 
     pub(super) async fn move_mark(&self) -> Result<(), Error> {
         const LAST: &str =
             "select case when is_called then last_value else last_value - 1 end from journal_seq";
         let mut held = self.connections.take().await?;
-        held.begin_long(LOOKS_AT_MOST).await?;
-        // First of all, while we have no id: locking gives us one.
+        held.begin_long(QUERY_AT_MOST).await?;
+        // Before anything else, while this transaction has no id: the row lock below gives it one.
         let last = number(&held.rows(sqlx::query(LAST)).await?)?;
-        // One at a time: the others wait here.
+        // Concurrent calls wait here for each other.
         let mark =
             number(&held.rows(sqlx::query("select value from meta where key = 'mark' for update")).await?)?;
         let settled = settled(&mut held, last).await?;
@@ -105,7 +105,7 @@ impl PostgresStore {
         limit: usize,
         again_after_s: u64,
     ) -> Result<Vec<(String, Read<Message>)>, Error> {
-        // Several may ask at once: what one of them has in hand, the others pass over.
+        // Of several timers that poll at once, each skips the rows that another one has locked.
         const SQL: &str = "
             with clock as (
                 select case when $1::bigint is null then clock_timestamp()
@@ -144,13 +144,13 @@ fn bounded(again_after_s: u64) -> i64 {
     i64::try_from(again_after_s).unwrap_or(i64::MAX).min(AGAIN_AFTER_S_MAX)
 }
 
-/// How much of the journal is looked through at once, and how much in one call: a second's work. When more than
-/// that is written from call to call, the mark falls behind, and catches up in quieter hours.
+/// How many journal rows one statement searches, and how many statements one call makes: about a second in all. If more
+/// rows are written between two calls, the mark falls behind, and catches up in quieter hours.
 const PIECE_ROWS: i64 = 20_000;
 const PIECES_MAX: usize = 10;
 
-/// Most of what is said is handled a moment later, within the same piece: that is found out in one go, and only
-/// what is left over is looked up. Half the time of looking up each.
+/// Most messages are handled a moment later, by a row of the same piece. So a join within the piece comes first, and
+/// only the messages it leaves over are looked up by key. That takes half the time of looking up each one.
 async fn first_in_flight(held: &mut Held, from: i64, to: i64) -> Result<Option<i64>, Error> {
     const SQL: &str = "
         with piece as materialized (
@@ -175,15 +175,15 @@ async fn first_in_flight(held: &mut Held, from: i64, to: i64) -> Result<Option<i
     first.try_get(0).map_err(failed)
 }
 
-/// A hundred years: more than that overflows a timestamp before it helps anybody.
+/// A hundred years. A much larger value would overflow a timestamp.
 const AGAIN_AFTER_S_MAX: i64 = 100 * 365 * 24 * 3600;
 
-/// Up to which number every row is there that ever will be, as far as we can tell. `last` was the last number
-/// before this transaction had an id.
+/// A number up to which every row is visible that ever will be. `last` was the last number before this transaction had
+/// an id.
 async fn settled(held: &mut Held, last: i64) -> Result<i64, Error> {
     const OPEN: &str = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
     let own = number(&held.rows(sqlx::query("select pg_current_xact_id()::text::bigint")).await?)?;
-    // A statement of its own: it must see what is open after all that.
+    // A statement of its own, because it needs a snapshot from after the id was assigned.
     let oldest_open = number(&held.rows(sqlx::query(OPEN)).await?)?;
     if oldest_open >= own {
         return Ok(last);
@@ -194,7 +194,7 @@ async fn settled(held: &mut Held, last: i64) -> Result<i64, Error> {
     let value = |at: usize| waiting.get(at).map_or(Ok(0), |row| row.try_get::<i64, _>(0).map_err(failed));
     let (seq, xid) = (value(0)?, value(1)?);
     if oldest_open < xid {
-        // Still open, those that the last pair waits for.
+        // A transaction that the stored pair waits for is still open.
         return Ok(0);
     }
     let next = sqlx::query(
@@ -205,13 +205,13 @@ async fn settled(held: &mut Held, last: i64) -> Result<i64, Error> {
     Ok(seq)
 }
 
-fn flying(row: &PgRow) -> Result<Read<InFlight>, Error> {
+fn in_flight_row(row: &PgRow) -> Result<Read<InFlight>, Error> {
     let seq = row.try_get("seq").map_err(failed)?;
     let role = text(row, "role")?;
-    Ok(read_flying(row, role).map_err(|why| Unreadable::in_journal(seq, role, why)))
+    Ok(read_in_flight(row, role).map_err(|why| Unreadable::in_journal(seq, role, why)))
 }
 
-fn read_flying(row: &PgRow, role: &str) -> Result<InFlight, Error> {
+fn read_in_flight(row: &PgRow, role: &str) -> Result<InFlight, Error> {
     let (by, at) = (json::id(text(row, "message_id")?)?, time(row, "at_ms")?);
     Ok(InFlight {
         role: json::role(role)?,

@@ -1,4 +1,4 @@
-//! Dead letters are rare: they are written by statements of their own, after everything else of a batch.
+//! Dead letters are rare, so they have statements of their own, which run after all other statements of a batch.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{Error, failed};
 use crate::columns::plain;
 use crate::{DeadChange, DeadGroup, DeadLetter, DeadStatus, LETTERS_OF_MAX, Letters, Origin};
 
-/// Closing comes first: who closes a letter and finds that it died again wants to see it open.
+/// Closing comes first: a letter that is closed and parked again in the same batch must end up open.
 pub(super) fn statements(dead: Vec<DeadChange>) -> Vec<Statement> {
     let mut park = BTreeMap::new();
     let mut close = BTreeMap::new();
@@ -53,7 +53,7 @@ const EVICT_LETTERS: &str = "
         update meta set value = value + (select count(*) from gone) where key = 'letters_evicted')
     select must_meet((select count(*) from gone), cardinality($1::text[]), 'dead_letters')";
 
-const BURY_LETTERS: &str = "
+const PARK_LETTERS: &str = "
     insert into dead_letters
         (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status, stranger)
     select id, queue, message_id, name, said_by, order_id::uuid, cause, code, why, attempts,
@@ -74,7 +74,7 @@ fn bind_letters(letters: &[(String, DeadLetter)]) -> Statement {
     let maybe = |text: fn(&DeadLetter) -> Option<String>| {
         letters.iter().map(|(_, letter)| text(letter)).collect::<Vec<_>>()
     };
-    sqlx::query(BURY_LETTERS)
+    sqlx::query(PARK_LETTERS)
         .bind(letters.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>())
         .bind(texts(|letter| &letter.queue))
         .bind(maybe(|letter| letter.message_id.as_deref().map(plain)))
@@ -108,7 +108,7 @@ macro_rules! letters {
     };
 }
 
-/// Newest first. The status in so many words, or its index would not be used.
+/// Newest first. The condition on the status is only there when it filters: an optional one would prevent its index.
 macro_rules! page {
     ($status:literal) => {
         concat!(

@@ -1,5 +1,5 @@
-//! Orders and sagas, newest first. Whatever has not ended is found by what it waits for (its deadline, a person, a dead
-//! letter), so that among millions no index has to be written for it with every step of every order.
+//! Lists orders and sagas, newest first. Those that have not ended are found by what they wait for (a deadline, an
+//! operator, a dead letter), so that no index has to be written with every step of every order to find them.
 
 use contract::Table;
 
@@ -8,7 +8,7 @@ use super::connections::Connections;
 use super::look::{NEVER, rows, text};
 use crate::{Filter, NEW_MAX, UNDER_WAY_MAX, until};
 
-/// An order's total, beside whatever finds it. A saga has none.
+/// Filters orders by their total, whichever index finds them. A saga has no total.
 macro_rules! of_total {
     () => {
         " and ($8::bigint is null or total_minor >= $8) and ($9::bigint is null or total_minor <= $9)
@@ -22,7 +22,7 @@ macro_rules! no_total {
     };
 }
 
-/// One statement for each combination of filters: with "or it was not asked for" no index would be used.
+/// One statement for each combination of filters: with conditions like "$5 is null or …" no index would be used.
 macro_rules! listing {
     ($table:literal, $total:expr, $($also:literal),*) => {
         concat!(
@@ -47,10 +47,10 @@ macro_rules! listings {
     };
 }
 
-/// Everything that could have not ended, looked up one by one (the `limit 1` keeps Postgres from reading all of the
-/// table to compare).
+/// Every order or saga that may not have ended, looked up by key one by one (the `limit 1` keeps Postgres from scanning
+/// the whole table).
 macro_rules! under_way {
-    ($table:literal, $total:expr, $step:literal, $heard:literal, $not_ended:literal) => {
+    ($table:literal, $total:expr, $step:literal, $changed_at:literal, $not_ended:literal) => {
         concat!(
             "with c as materialized (
                  select key as id from (select key from deadlines order by due, key limit $13) as first
@@ -69,7 +69,7 @@ macro_rules! under_way {
             " and ($11::text is null or ",
             $step,
             " = $11) and ($12::text is null or ",
-            $heard,
+            $changed_at,
             " < $12)",
             $total,
             " order by o.created_at desc, o.id desc limit $7"
@@ -97,7 +97,7 @@ pub(super) async fn list(pool: &Connections, table: Table, filter: &Filter) -> R
     let sql = match (table, filter.of_those_under_way()) {
         (Table::Orders, true) => ORDERS_UNDER_WAY,
         (Table::Sagas, true) => SAGAS_UNDER_WAY,
-        // The index of just these looks at this column.
+        // The partial index of these orders is on this column.
         (Table::Orders, false) if filter.of_those_that_ended_so() && filter.customer_id.is_none() => {
             listing!("orders", of_total!(), " and ended = $5")
         }

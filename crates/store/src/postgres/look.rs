@@ -1,4 +1,4 @@
-//! People and auditors look without holding anybody up: nothing in here writes or locks.
+//! Reads for people and auditors: nothing in here writes or locks rows.
 
 use std::collections::HashMap;
 
@@ -53,7 +53,7 @@ pub(super) async fn progress_of(
 }
 
 pub(super) async fn orders_charged_as(pool: &Connections, names: &[String]) -> Result<Vec<OrderId>, Error> {
-    // Most documents are passed over without being parsed.
+    // The search for the plain text first skips most documents without parsing them.
     let asked = sqlx::query(
         "select id from payments
          where exists (select from unnest($1::text[]) as name where strpos(doc, name) > 0)
@@ -78,7 +78,7 @@ pub(super) async fn page(
     found.iter().map(|row| Ok((text(row, "id")?.to_string(), text(row, "doc")?.to_string()))).collect()
 }
 
-/// Later than every time there is, as text.
+/// A text that sorts after every time.
 pub(super) const NEVER: &str = "~";
 
 pub(super) async fn history(
@@ -88,7 +88,7 @@ pub(super) async fn history(
 ) -> Result<Vec<String>, Error> {
     let before = wanted.before.as_ref().map(|(at, id)| (at.to_string(), id.clone()));
     let (before_at, before_id) = before.unwrap_or((NEVER.into(), String::new()));
-    // Only ASCII is lowered, as SQLite does it.
+    // Only ASCII letters become lower case, as in SQLite.
     let asked = sqlx::query(
         r#"select doc from orders
            where customer_id = $1 and created_at >= $2 and created_at < $3 and (created_at, id) < ($4, $5)
@@ -121,7 +121,7 @@ pub(super) async fn history(
     found.iter().map(|row| Ok(text(row, "doc")?.to_string())).collect()
 }
 
-/// What every journal row is read by; times in milliseconds.
+/// Selects journal rows with all columns that `journal_row` reads; times are in milliseconds.
 macro_rules! journal_rows {
     ($rest:literal) => {
         concat!(
@@ -142,8 +142,8 @@ pub(super) async fn journal_of(
     kept.iter().map(|row| journal_row(row).map(|(_, row)| row)).collect()
 }
 
-/// While others write, a row may yet appear below one that was returned: see `flight.rs`. Whoever must not miss
-/// one reads again from further back, or reads when nothing is written.
+/// While other transactions write, a row with a lower number than a returned one may still appear: see `flight.rs`. A
+/// caller that must not miss one reads again from further back, or while nothing is written.
 pub(super) async fn journal_page(
     pool: &Connections,
     after: i64,
@@ -173,8 +173,8 @@ pub(super) async fn deadlines(pool: &Connections, limit: usize) -> Result<Vec<De
     kept.iter().map(deadline).collect()
 }
 
-/// A saga's key is its order's id, or that and "/return/n" ('0' comes after '/'); what is held for an order is under
-/// "held/", the order's id and more.
+/// A saga's key is its order's id, or that and "/return/n" ('0' comes after '/'). The key of a message that is held
+/// back for an order begins with "held/" and the order's id.
 pub(super) async fn deadlines_of(pool: &Connections, order_id: OrderId) -> Result<Vec<OrderDeadline>, Error> {
     let asked = sqlx::query(
         "select key, (extract(epoch from due) * 1000)::bigint as due_ms, message from deadlines
@@ -184,11 +184,11 @@ pub(super) async fn deadlines_of(pool: &Connections, order_id: OrderId) -> Resul
     );
     let kept =
         pool.take().await?.rows(asked.bind(order_id.to_string()).bind(rows(ORDER_DEADLINES_MAX))).await?;
-    let standing = |row: &PgRow| {
+    let deadline = |row: &PgRow| {
         let Ok(message) = json::read_message(text(row, "message")?) else { return Ok(None) };
         Ok(Some(OrderDeadline { key: text(row, "key")?.to_string(), due: time(row, "due_ms")?, message }))
     };
-    kept.iter().map(standing).filter_map(Result::transpose).collect()
+    kept.iter().map(deadline).filter_map(Result::transpose).collect()
 }
 
 pub(super) fn rows(limit: usize) -> i64 {

@@ -1,4 +1,4 @@
-//! A schema for one purpose, beside whatever else lies in the database, and gone after it.
+//! A schema for one purpose, beside others in the same database, that is dropped afterwards.
 
 use sqlx::PgConnection;
 
@@ -14,7 +14,7 @@ impl PostgresStore {
         sqlx::raw_sql(MADE).execute(&mut connection).await.map_err(failed).map(drop)
     }
 
-    /// How much the server has written to its log since it was made, for whomever.
+    /// How many bytes of write-ahead log the server has written since it was created, for all its databases.
     pub async fn wal_bytes(url: &str) -> Result<u64, Error> {
         const SO_FAR: &str = "select (pg_current_wal_insert_lsn() - '0/0')::bigint";
         let mut connection = connect(url).await?;
@@ -22,7 +22,7 @@ impl PostgresStore {
         Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
-    /// With all that lies in it, and in the mock world's beside it.
+    /// Drops the schema and the mock world's schema beside it, with all their tables.
     pub async fn drop_schema(url: &str, name: &str) -> Result<(), Error> {
         let mut connection = connect(url).await?;
         with_name(&mut connection, name).await?;
@@ -34,7 +34,7 @@ impl PostgresStore {
     }
 }
 
-/// Statements are never put together from text here: the server does it, and knows how to quote.
+/// No statement is built from text here: the server puts the name in and quotes it.
 async fn with_name(connection: &mut PgConnection, name: &str) -> Result<(), Error> {
     let set = sqlx::query("select set_config('checkout.schema', $1, false)").bind(name.to_string());
     set.execute(connection).await.map_err(failed).map(drop)

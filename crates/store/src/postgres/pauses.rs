@@ -1,4 +1,4 @@
-//! Roles that rest, and a few numbers that tell how the whole is: small tables, and the head of a large one.
+//! Paused roles, and the numbers that tell how healthy the system is: from small tables and the head of the journal.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::look::text;
 use super::{Error, PostgresStore, failed, json};
 use crate::{Pause, PauseChange, Vitals};
 
-/// There are at most as many as roles.
+/// One statement for each change; there are at most as many as roles.
 pub(super) fn statements(changes: Vec<PauseChange>) -> impl Iterator<Item = Statement> {
     changes.into_iter().map(|change| match change {
         PauseChange::Pause(Pause { role, by, why, at }) => {
@@ -43,15 +43,15 @@ pub(super) async fn all(pool: &Connections) -> Result<Vec<Pause>, Error> {
     kept.iter().map(pause).collect()
 }
 
-/// As the statement says it.
+/// The same number of rows as in the text of the statement.
 const ROWS_MAX: i64 = 1000;
 
-/// A look for a probe must not hold anybody up.
-const LOOKS_AT_MOST: Duration = Duration::from_secs(2);
+/// A probe must answer fast.
+const QUERY_AT_MOST: Duration = Duration::from_secs(2);
 
 impl PostgresStore {
-    /// The mark never passes a message in flight, so that an old one is found in the first rows after it.
-    /// And whether the mark is too far behind to tell what has waited for longest.
+    /// The second value tells whether the mark has to move first: it never passes a message in flight, so the oldest
+    /// one is among the first rows after it, unless the mark is far behind.
     pub(super) async fn take_vitals(&self) -> Result<(Vitals, bool), Error> {
         const SQL: &str = concat!(
             "select (select count(*) from dead_letters where status = 'open' and not stranger) as own,
@@ -66,7 +66,7 @@ impl PostgresStore {
         );
         let now = self.time().await?;
         let mut held = self.connections.take().await?;
-        held.begin_long(LOOKS_AT_MOST).await?;
+        held.begin_long(QUERY_AT_MOST).await?;
         let mark = held.rows(sqlx::query("select value from meta where key = 'mark'")).await?;
         let mark: i64 = mark.first().map_or(Ok(0), |row| row.try_get(0).map_err(failed))?;
         let mark = mark.min(i64::MAX - ROWS_MAX);

@@ -1,4 +1,4 @@
-//! Journal rows of orders that ended long ago go, a few orders at a time, oldest first; and so does what is old and belongs
+//! Deletes journal rows of orders that ended long ago, a few orders at a time, oldest first, and old rows that belong
 //! to no order.
 
 use std::sync::atomic::Ordering;
@@ -10,31 +10,31 @@ use sqlx::Row;
 use super::flight::{in_flight, number, readers};
 use super::{Error, PostgresStore, Pruned, failed};
 
-/// How much of the journal one step of pruning looks through.
+/// How many journal rows one step of pruning reads.
 const WINDOW_ROWS: i64 = 10_000;
 
-/// After so many windows without anything to prune it is enough for one call; the next one goes on there.
+/// A call gives up after this many windows without anything to prune; the next call continues there.
 const WINDOWS_MAX: usize = 50;
 
-/// What belongs to no order goes in transactions of so many rows, so that other writers hardly wait, …
+/// Rows that belong to no order are deleted in transactions of at most this size, so that other writers hardly wait.
 const OTHERS_AT_ONCE: i64 = 1000;
 
-/// … and so many of them in one call.
+/// At most this many such transactions in one call.
 const OTHERS_STEPS_MAX: usize = 10;
 
 const STEP_AT_MOST: Duration = Duration::from_secs(60);
 
-/// A piece of the journal, as far as pruning cares.
+/// A range of journal rows, reduced to what pruning needs.
 struct Window {
     last: i64,
     /// Whether its oldest row is old enough.
     old: bool,
-    /// The ended orders that are met in it.
+    /// The ended orders that have rows in it.
     orders: Vec<String>,
 }
 
 impl PostgresStore {
-    /// Walks the journal from its oldest row, because what is gone is not met there again.
+    /// Walks the journal, not the orders: pruned rows are gone, while a pruned order would be found again each time.
     pub(super) async fn prune_step(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
         let mut pruned = Pruned { orders: 0, others: self.prune_letters(before).await? };
         let mut from = self.pruned_to.load(Ordering::Relaxed);
@@ -90,11 +90,11 @@ impl PostgresStore {
     }
 
     async fn prune_these(&self, orders: &[String], before: Time) -> Result<u64, Error> {
-        // A login may be kept from the rows of the last day (scripts/postgres-roles.sql): what it could not delete is not
-        // counted, so that the next orders get their turn.
-        // One statement sees one state. Nobody is locked out: what is said about one of these orders at this very
-        // moment is a row of its own, not yet to be seen, and stays.
-        // A saga's id is its order's, or that and "/return/n" ('0' comes after '/'): one stretch of its key.
+        // A policy may forbid the login to delete rows of the last day (scripts/postgres-roles.sql). Orders whose rows
+        // it could not delete are not counted, so that the caller goes on to the next orders.
+        // It needs no lock, because one statement sees one snapshot: a row that is written about one of these orders at
+        // the same moment is not visible to it, and stays.
+        // A saga's id is its order's, or that and "/return/n" ('0' comes after '/'): one range of its key.
         const SQL: &str = concat!(
             "with ended as (
                 select o.id::uuid as order_id from orders o
@@ -123,7 +123,7 @@ impl PostgresStore {
         Ok(pruned.unsigned_abs())
     }
 
-    /// Up to the mark nothing is in flight: no row is needed any more to know that a message was handled.
+    /// Only up to the mark: nothing is in flight there, so no row is needed any more to recognise a redelivery.
     async fn prune_others(&self, from: i64, to: i64, before: Time) -> Result<u64, Error> {
         const SQL: &str = "
             with old as (
@@ -173,5 +173,5 @@ impl PostgresStore {
     }
 }
 
-/// For this transaction alone: without it, the journal lets nothing be deleted.
+/// Allows deletes from the journal for this transaction alone; a trigger refuses all others.
 const OPEN_JOURNAL: &str = "select set_config('checkout.pruning', 'on', true)";

@@ -1,5 +1,5 @@
-//! Whether a login may do a process's work is asked before the work begins: refused in the middle of it, a role would
-//! say so in its log for ever and look alive.
+//! The rights of a login are checked before the work begins: a role that is refused later would log errors for ever and
+//! still look alive.
 
 use contract::{Role, Table};
 use sqlx::Row;
@@ -7,24 +7,24 @@ use sqlx::Row;
 use super::{Error, PostgresStore, failed};
 use crate::Work;
 
-/// What one kind of work does with one table.
+/// What one kind of work does with one table: work, table, SQL verb.
 type Need = (Work, &'static str, &'static str);
 
-/// Those that set and remove deadlines.
+/// The roles that set and remove deadlines.
 const SET_DEADLINES: [Role; 3] = [Role::Order, Role::Payment, Role::Saga];
 
-/// Of these needs, those that the login does not meet, and who it is.
+/// The needs for which the login has no right, with the login's name.
 const MISSING: &str = "
     select current_user::text as login, need.work, need.name, need.verb
     from unnest($1::text[], $2::text[], $3::text[]) as need (work, name, verb)
     where not case
         when need.verb = 'usage' then has_sequence_privilege(need.name, need.verb)
         when need.verb = 'delete' then has_table_privilege(need.name, need.verb)
-        -- Of a few columns is enough where the program writes no others.
+        -- A right on some columns is enough where the program writes only these.
         else has_any_column_privilege(need.name, need.verb) end";
 
-/// Which rows of the journal the login may not write. A row without a hash is looked at by the policies first, and then
-/// refused for that: nothing is written, not even for a moment.
+/// The roles as which the login may not write journal rows. Each is tried with a row that has no hash: Postgres checks
+/// the policies first and then refuses the null, so that nothing is written even if the policies allow it.
 const TRY_POLICIES: &str = "do $$
     declare
         wanted text;

@@ -1,8 +1,8 @@
 //! The tables are what the numbered files in `migrations/postgres` make of an empty schema, and nothing else.
 //!
-//! Any number of processes may start at once: whoever migrates holds an advisory lock, and the others find nothing
-//! left to do. A database that has had newer migrations than this program knows is worked on all the same, unless
-//! one of them says (`program_at_least` in `meta`) that a program must know it.
+//! Any number of processes may start at once: the one that migrates holds an advisory lock, and the others then find
+//! nothing left to do. The program also runs on a database with newer migrations than it knows, unless one of them
+//! demands (by `program_at_least` in `meta`) that a program must know it.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -58,26 +58,27 @@ static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
         [step(MigrationType::ReversibleUp, up), step(MigrationType::ReversibleDown, down)]
     };
     let mut migrator = Migrator::with_migrations(STEPS.iter().flat_map(both).collect());
-    // What is newer than this program was looked at before.
+    // `must_still_do` has checked the migrations that are newer than this program.
     migrator.set_ignore_missing(true);
     migrator
 });
 
-/// Where sqlx writes down what was done.
+/// Where sqlx records the applied migrations.
 const TABLE: &str = "_sqlx_migrations";
 
-/// Nobody waits longer for a table that somebody holds: a migration that waits holds up all who come after it.
+/// A migration gives up waiting for a table lock after this, because all later users of the table queue behind it.
 const LOCK_TIMEOUT: &str = "60s";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl PostgresStore {
-    /// The migrations that this program brings and the database has not had.
+    /// The migrations of this program that were not applied to the database yet.
     pub async fn migrations_pending(url: &str) -> Result<Vec<String>, Error> {
         pending(&mut connect(url).await?).await
     }
 
-    /// Brings the database up to date. Returns what was done, by us or by another who was faster.
+    /// Brings the database up to date. Returns the migrations that were applied, by us or at the same time by another
+    /// process.
     pub async fn migrate_up(url: &str) -> Result<Vec<String>, Error> {
         up(&mut connect(url).await?).await
     }
@@ -105,8 +106,8 @@ impl PostgresStore {
     }
 }
 
-/// Migrates up if this user may; refuses a database that does not fit. Returns whether policies say which rows of the journal
-/// are this user's.
+/// Migrates up if this login may; refuses a database that does not fit. Returns whether row security restricts this
+/// login's access to the journal.
 pub(super) async fn ready(url: &str) -> Result<bool, Error> {
     let mut connection = connect(url).await?;
     let missing = pending(&mut connection).await?;
@@ -138,7 +139,7 @@ async fn up(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
     Ok(pending)
 }
 
-/// As `Migrator::undo` does it, whose type lets nobody wait for it in a task of his own.
+/// Does the same as `Migrator::undo`, whose future cannot be spawned as a task.
 async fn undo(conn: &mut PgConnection, to: i64) -> Result<Vec<String>, MigrateError> {
     conn.lock().await?;
     let applied: Vec<i64> =
@@ -165,7 +166,7 @@ fn unknown(applied: &[i64]) -> Option<i64> {
     applied.iter().copied().find(|number| STEPS.iter().all(|step| step.0 != *number))
 }
 
-/// Migrations that only add are no hindrance to a program that does not know them.
+/// Accepts unknown migrations that only add something; the others set `program_at_least`.
 async fn must_still_do(conn: &mut PgConnection, unknown: i64) -> Result<(), Error> {
     let at_least: Option<i64> = sqlx::query_scalar("select value from meta where key = 'program_at_least'")
         .fetch_optional(conn)
@@ -200,7 +201,7 @@ pub(super) async fn connect(url: &str) -> Result<PgConnection, Error> {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(unconnected(error)),
         Err(_) => Err(Error::Unavailable(format!(
-            "nobody answered at {}:{} within {} s",
+            "no answer from {}:{} within {} s",
             options.get_host(),
             options.get_port(),
             CONNECT_TIMEOUT.as_secs()
@@ -208,7 +209,7 @@ pub(super) async fn connect(url: &str) -> Result<PgConnection, Error> {
     }
 }
 
-/// A wrong password or name does not become right by waiting.
+/// A wrong password or name is refused for good; other failures may pass.
 fn unconnected(error: sqlx::Error) -> Error {
     let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default();
     match code.as_ref() {

@@ -1,4 +1,4 @@
-//! Tokens that were signed out, beside the other numbers in `meta`: a key for each, and when it expires by itself.
+//! Signed-out tokens are rows of `meta`: the key names the token, the value is the time at which it expires by itself.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -8,7 +8,7 @@ use crate::{SIGNED_OUT_MAX, too_many_signed_out};
 
 impl PostgresStore {
     pub(super) async fn remember_signed_out(&self, token: &str, until_s: u64) -> Result<(), Error> {
-        // All parts see the table as it was before: those that have expired are not counted either way.
+        // All parts of the statement see the table as it was before, so the count leaves out the expired rows itself.
         const SQL: &str = "
             with expired as (delete from meta where starts_with(key, 'signed_out/') and value < $3),
             room as (

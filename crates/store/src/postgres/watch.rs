@@ -1,5 +1,5 @@
-//! The database's clock is everybody's. A batch is told the time with its first answer; who only wants to know the time
-//! reads it from there for a moment, and does not ask for it alone.
+//! All processes use the database's clock. A batch gets the time with its first answer; for a second after that, a
+//! caller that only needs the time computes it from there, without a round trip.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,13 +8,15 @@ use contract::Time;
 
 use super::Clock;
 
-/// No two machines' clocks part by a millisecond within that, and one that is set is followed soon.
-const GOES_FOR: Duration = Duration::from_secs(1);
+/// How long a known time is extrapolated. Within a second two machines' clocks drift apart by less than a millisecond,
+/// and a change of the database's clock is noticed soon.
+const EXTRAPOLATED_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Default)]
 pub(super) struct Watch {
-    /// The tests' clock; the database's, when there is none.
+    /// Replaces the database's clock in tests.
     own: Option<Clock>,
+    /// The last time that the database told, and when it did.
     told: Arc<Mutex<Option<(Instant, Time)>>>,
 }
 
@@ -23,12 +25,12 @@ impl Watch {
         Self { own: Some(clock), told: Arc::default() }
     }
 
-    /// What stands in for the database's clock, for statements that look at it themselves.
+    /// The time of the replacement clock, if there is one, for statements that otherwise read the database's clock.
     pub(super) fn own(&self) -> Option<Time> {
         self.own.as_ref().map(|clock| clock())
     }
 
-    /// The database has just said that it is `time`. Says what it is for us.
+    /// Notes the database's time as of now. Returns the time to use.
     pub(super) fn set(&self, time: Time) -> Time {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), time));
         self.own().unwrap_or(time)
@@ -39,7 +41,7 @@ impl Watch {
         self.own().or_else(|| {
             let (at, time) = told?;
             let since = at.elapsed();
-            (since < GOES_FOR).then(|| time.plus_ms(since.as_millis() as u64))
+            (since < EXTRAPOLATED_FOR).then(|| time.plus_ms(since.as_millis() as u64))
         })
     }
 }

@@ -1,4 +1,5 @@
-//! A batch of up to 256 costs the same few statements as a batch of one, and every 256 more cost one for each table.
+//! A batch of up to 256 messages takes the same few statements as a batch of one; each further 256 add one for each
+//! table.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use super::{Error, Pause, PauseChange};
 use crate::owed::Handles;
 use crate::{Changes, DeadChange, JournalRow};
 
-/// All of a batch, by as few statements as there are tables and blocks. They are made ready before its turn at writing
-/// comes, so that the one who writes only has to send them.
+/// The statements that write a batch: one for each table and block. They are built before the batch holds the writing
+/// connection, so that only their execution happens under it.
 pub(super) fn steps(changes: Changes) -> Result<Vec<Step>, Error> {
     let Changes { journal, records, deadlines, dead, pauses } = changes;
     let mut steps = keep_journal(journal)?;
@@ -65,27 +66,27 @@ fn keep_journal(journal: Vec<JournalRow>) -> Result<Vec<Step>, Error> {
     });
     let says: Vec<_> = says.collect();
     let rows = journal.into_iter().zip(says).collect();
-    let mut words = Words::default();
+    let mut interned = Interned::default();
     in_blocks(&INSERT_JOURNAL, rows, None, |query, (row, says)| {
         query
-            .bind(words.of(row.role.name()))
+            .bind(interned.of(row.role.name()))
             .bind(row.id.text())
-            .bind(words.of(&row.name))
+            .bind(interned.of(&row.name))
             .bind(row.hash.to_string())
             .bind(row.order_id.map(|id| id.to_string()))
             .bind(row.cause.as_ref().map(MessageId::text))
-            .bind(words.of(&row.at.to_string()))
-            .bind(words.of(&row.outcome))
+            .bind(interned.of(&row.at.to_string()))
+            .bind(interned.of(&row.outcome))
             .bind(json::said(&row))
-            .bind(words.of(&says))
+            .bind(interned.of(&says))
     })
 }
 
-/// What many rows say is put down once for all of them.
+/// Texts that many rows share are allocated once.
 #[derive(Default)]
-struct Words(HashSet<Arc<str>>);
+struct Interned(HashSet<Arc<str>>);
 
-impl Words {
+impl Interned {
     fn of(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.0.get(text) {
             return known.clone();
@@ -96,7 +97,7 @@ impl Words {
     }
 }
 
-/// Closing comes first: who closes a letter and finds that it died again wants to see it open.
+/// Closing comes first: a letter that is closed and parked again in the same batch must end up open.
 fn keep_letters(dead: &[DeadChange]) -> Result<Vec<Step>, Error> {
     let mut park = Rows::new();
     let mut close = Rows::new();
@@ -110,7 +111,7 @@ fn keep_letters(dead: &[DeadChange]) -> Result<Vec<Step>, Error> {
     }
     let mut steps = Vec::new();
     steps.extend(whole(CLOSE_LETTERS, Some("dead_letters"), close)?);
-    steps.extend(whole(BURY_LETTERS, None, park)?);
+    steps.extend(whole(PARK_LETTERS, None, park)?);
     let evicted = i64::try_from(evict.count()).unwrap_or(i64::MAX);
     if let Some(step) = whole(EVICT_LETTERS, Some("dead_letters"), evict)? {
         steps.push(step);
@@ -119,7 +120,7 @@ fn keep_letters(dead: &[DeadChange]) -> Result<Vec<Step>, Error> {
     Ok(steps)
 }
 
-/// There are at most as many as roles.
+/// One statement for each change; there are at most as many as roles.
 fn keep_pause(change: &PauseChange) -> Result<Step, Error> {
     let one = Some((1, "pauses"));
     match change {
@@ -138,7 +139,7 @@ const CLOSE_LETTERS: &str = "
     update dead_letters as kept set status = sent.value ->> 1 from json_each(?1) as sent
     where kept.id = sent.value ->> 0 and kept.status = 'open'";
 
-const BURY_LETTERS: &str = "
+const PARK_LETTERS: &str = "
     insert into dead_letters
         (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status, stranger)
     select value ->> 'id', value ->> 'queue', value ->> 'message_id', value ->> 'name', value ->> 'by',
@@ -157,7 +158,7 @@ const EVICT_LETTERS: &str = "
 
 const COUNT_EVICTED: &str = "update meta set value = value + ?1 where key = 'letters_evicted'";
 
-/// All rows in one statement. With `meets`, each must touch one of that table.
+/// All rows in one statement. With `meets`, each must change one row of that table.
 fn whole(sql: &'static str, meets: Option<&'static str>, rows: Rows) -> Result<Option<Step>, Error> {
     if rows.count() == 0 {
         return Ok(None);

@@ -1,7 +1,7 @@
-//! Rows go in by blocks of 1, 8, 64 or 256, each a statement that SQLite has prepared already.
+//! Rows are written in blocks of 1, 8, 64 or 256, each size by its own prepared statement.
 //!
-//! Measured against one JSON text for the whole batch, unpacked by `json_each`: about two thirds of the CPU time,
-//! because documents are bound as they are and not parsed and printed again on their way into the row.
+//! This takes about two thirds of the CPU time of one JSON text for the whole batch, unpacked by `json_each`, because
+//! documents are bound as they are, and not parsed and printed again on their way into the row.
 
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Execute, Sqlite, SqliteConnection};
@@ -13,8 +13,8 @@ pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
 /// The same statement for each size of block, smallest first.
 pub(super) type Blocks = [(usize, &'static str); 4];
 
-/// `$before $name $between (row), (row), … $after`. Rows that a block has no use for are all NULL: `$after`
-/// must leave them out.
+/// `$before $name $between (row), (row), … $after`. The unused rows of a block are all NULL: `$after` must leave them
+/// out.
 macro_rules! blocks {
     ($name:literal, $before:literal, $between:expr, $row:literal, $after:literal) => {
         [
@@ -58,7 +58,7 @@ pub(super) use {blocks, eight, four, twice_named_blocks};
 pub(super) struct Step {
     sql: &'static str,
     values: SqliteArguments,
-    /// So many rows of that table it must touch: else somebody changed them first.
+    /// How many rows of which table it must change. If it changes fewer, a concurrent change came first.
     meets: Option<(u64, &'static str)>,
 }
 
@@ -74,7 +74,7 @@ impl Step {
         Ok(Self { sql, values: values.unwrap_or_default(), meets })
     }
 
-    /// The values stay with us: they are let go where they were made, and not by the thread that writes.
+    /// Runs on a clone of the values, so that the caller frees their memory later, and not the thread that writes.
     pub(super) async fn run(&self, connection: &mut SqliteConnection) -> Result<(), Error> {
         let query = sqlx::query_with(self.sql, self.values.clone());
         let touched = query.execute(connection).await.map_err(failed)?.rows_affected();
@@ -88,8 +88,7 @@ impl Step {
     }
 }
 
-/// The steps that send every row, `bind` giving its values to the statement. With `meets`, each row must touch one of
-/// that table.
+/// The steps that write every row; `bind` binds a row's values. With `meets`, each row must change one of that table.
 pub(super) fn in_blocks<R>(
     blocks: &Blocks,
     rows: Vec<R>,

@@ -1,5 +1,5 @@
-//! What was committed stands in the log; beside those who write, it is copied into the database in small portions. Else
-//! whoever commits when the log is full does all of it at once, and everybody waits for him.
+//! Copies the write-ahead log into the database in small portions, beside the writer. Without this, the commit that
+//! fills the log copies all of it at once, and all other writers wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,57 +8,57 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// About an eighth of what the log holds when a writer has to see to it.
-const ROWS: usize = 2_000;
+/// After this many rows the log is copied: about an eighth of the size at which a commit has to do it.
+const CHECKPOINT_ROWS: usize = 2_000;
 
 #[derive(Clone)]
 pub(super) struct Checkpoints {
     options: SqliteConnectOptions,
-    /// Rows written since the last one.
+    /// Rows written since the last checkpoint.
     rows: Arc<AtomicUsize>,
     /// Empty until it is first needed, and after a failure.
-    place: Arc<Mutex<Option<SqliteConnection>>>,
+    connection: Arc<Mutex<Option<SqliteConnection>>>,
 }
 
 impl Checkpoints {
     pub(super) fn new(options: SqliteConnectOptions) -> Self {
-        Self { options, rows: Arc::default(), place: Arc::default() }
+        Self { options, rows: Arc::default(), connection: Arc::default() }
     }
 
-    /// After a commit of so many rows.
+    /// To be called after a commit of this many rows.
     pub(super) fn written(&self, rows: usize) {
-        if self.rows.fetch_add(rows, Ordering::Relaxed) + rows < ROWS {
+        if self.rows.fetch_add(rows, Ordering::Relaxed) + rows < CHECKPOINT_ROWS {
             return;
         }
-        // Else one is under way, and the next commit asks again.
-        if let Ok(place) = self.place.clone().try_lock_owned() {
+        // If it is locked, a checkpoint is running, and the next commit tries again.
+        if let Ok(connection) = self.connection.clone().try_lock_owned() {
             self.rows.store(0, Ordering::Relaxed);
-            tokio::spawn(checkpoint(place, self.options.clone()));
+            tokio::spawn(checkpoint(connection, self.options.clone()));
         }
     }
 
     pub(super) async fn close(&self) {
-        if let Some(connection) = self.place.lock().await.take() {
+        if let Some(connection) = self.connection.lock().await.take() {
             connection.close().await.ok();
         }
     }
 }
 
-/// Nothing depends on its success: what is not copied stays in the log, and the log is part of the database.
-async fn checkpoint(mut place: OwnedMutexGuard<Option<SqliteConnection>>, options: SqliteConnectOptions) {
-    if let Err(why) = try_checkpoint(&mut place, &options).await {
-        tracing::debug!("the log was not copied into the database: {why}");
-        *place = None;
+/// May fail: what is not copied stays in the log, and the log is a part of the database.
+async fn checkpoint(mut slot: OwnedMutexGuard<Option<SqliteConnection>>, options: SqliteConnectOptions) {
+    if let Err(why) = try_checkpoint(&mut slot, &options).await {
+        tracing::debug!("the write-ahead log was not copied into the database: {why}");
+        *slot = None;
     }
 }
 
 async fn try_checkpoint(
-    place: &mut Option<SqliteConnection>,
+    slot: &mut Option<SqliteConnection>,
     options: &SqliteConnectOptions,
 ) -> Result<(), sqlx::Error> {
-    let connection = match place {
+    let connection = match slot {
         Some(connection) => connection,
-        None => place.insert(options.connect().await?),
+        None => slot.insert(options.connect().await?),
     };
     sqlx::query("pragma wal_checkpoint(passive)").execute(connection).await?;
     Ok(())

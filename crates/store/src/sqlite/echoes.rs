@@ -1,4 +1,4 @@
-//! What came again or failed, added up.
+//! Counts of redelivered and failed messages, added up in the table `echoes`.
 
 use contract::{OrderId, Role};
 use sqlx::sqlite::SqliteRow;
@@ -6,24 +6,24 @@ use sqlx::sqlite::SqliteRow;
 use super::look::{order_id, rows, text};
 use super::{Error, SqliteStore, failed, json};
 use crate::json::unreadable;
-use crate::{ECHOES_OF_MAX, RedeliveryStats};
+use crate::{REDELIVERY_STATS_MAX, RedeliveryStats};
 
 impl SqliteStore {
-    pub(super) async fn write_echoes(&self, echoes: &[RedeliveryStats]) -> Result<(), Error> {
+    pub(super) async fn write_echoes(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
         let mut open = self.writer.begin().await?;
-        for echo in echoes {
+        for one in stats {
             sqlx::query(
                 "insert into echoes (role, message_id, order_id, repeats, failures, why) values (?1, ?2, ?3, ?4, ?5, ?6)
                  on conflict (role, message_id) do update set
                      repeats = repeats + excluded.repeats, failures = failures + excluded.failures,
                      why = case excluded.why when '' then why else excluded.why end",
             )
-            .bind(echo.role.name())
-            .bind(echo.id.to_string())
-            .bind(echo.order_id.to_string())
-            .bind(i64::from(echo.repeats))
-            .bind(i64::from(echo.failures))
-            .bind(echo.why.clone())
+            .bind(one.role.name())
+            .bind(one.id.to_string())
+            .bind(one.order_id.to_string())
+            .bind(i64::from(one.repeats))
+            .bind(i64::from(one.failures))
+            .bind(one.why.clone())
             .execute(open.connection()?)
             .await
             .map_err(failed)?;
@@ -34,20 +34,21 @@ impl SqliteStore {
     pub(super) async fn find_echoes(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
         let kept = sqlx::query("select * from echoes where order_id = ?1 order by message_id, role limit ?2")
             .bind(of.to_string())
-            .bind(rows(ECHOES_OF_MAX))
+            .bind(rows(REDELIVERY_STATS_MAX))
             .fetch_all(&self.readers)
             .await;
-        kept.map_err(failed)?.iter().map(echo).collect()
+        kept.map_err(failed)?.iter().map(redelivery_stats).collect()
     }
 }
 
-fn echo(row: &SqliteRow) -> Result<RedeliveryStats, Error> {
+fn redelivery_stats(row: &SqliteRow) -> Result<RedeliveryStats, Error> {
     use sqlx::Row;
     let count = |column: &str| row.try_get::<u32, _>(column).map_err(failed);
     Ok(RedeliveryStats {
-        role: Role::named(text(row, "role")?).ok_or_else(|| unreadable("an echo", "nobody has its role"))?,
+        role: Role::named(text(row, "role")?)
+            .ok_or_else(|| unreadable("a redelivery count", "its role is unknown"))?,
         id: json::id(text(row, "message_id")?)?,
-        order_id: order_id(row)?.ok_or_else(|| unreadable("an echo", "it is about no order"))?,
+        order_id: order_id(row)?.ok_or_else(|| unreadable("a redelivery count", "it has no order id"))?,
         repeats: count("repeats")?,
         failures: count("failures")?,
         why: text(row, "why")?.to_string(),

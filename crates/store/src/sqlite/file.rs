@@ -1,5 +1,5 @@
-//! A database file can be read by its owner alone: it holds addresses and what people bought. One that was wider, copied
-//! or restored, is narrowed before it is opened.
+//! A database file can be read by its owner alone, because it holds addresses and what people bought. A copied or
+//! restored file with a wider mode is restricted before it is opened.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 
-/// Creates the file and its folder if they are not there. SQLite gives its side files the same mode when it makes them; those
-/// that are there already keep theirs, so that each is looked at.
+/// Creates the file and its folder if they do not exist. SQLite creates its side files with the mode of the database;
+/// existing side files keep their own, so each of them is checked.
 pub fn create(path: &Path) -> Result<(), Error> {
     let failed = |error| Error::Unavailable(format!("cannot create {}: {error}", path.display()));
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -22,17 +22,17 @@ pub fn create(path: &Path) -> Result<(), Error> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             #[cfg(unix)]
-            sides(path).for_each(|side| narrow(&side));
+            side_files(path).for_each(|file| restrict_mode(&file));
             Ok(())
         }
         Err(error) => Err(failed(error)),
     }
 }
 
-/// A file that cannot be narrowed (it is another user's, or lies where files have no modes) is worked on all the same: the
-/// log says what its owner has to do.
+/// A file whose mode cannot be changed (it belongs to another user, or its file system has no modes) is used all the
+/// same, with a warning in the log.
 #[cfg(unix)]
-fn narrow(path: &Path) {
+fn restrict_mode(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let Ok(found) = std::fs::metadata(path) else { return };
     let mode = found.permissions().mode() & 0o7777;
@@ -41,18 +41,18 @@ fn narrow(path: &Path) {
     }
     match std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & !0o077)) {
         Ok(()) => tracing::warn!(
-            "{} had mode {mode:03o}, so that others on this machine may have read it; it is its owner's alone now",
+            "{} had mode {mode:03o}, so that other users of this machine could read it; now only its owner can",
             path.display()
         ),
         Err(why) => tracing::warn!(
-            "{} has mode {mode:03o}, so that others on this machine may read it, and that cannot be changed: {why}",
+            "{} has mode {mode:03o}, so that other users of this machine can read it, and it cannot be changed: {why}",
             path.display()
         ),
     }
 }
 
-/// The database, and what SQLite keeps beside it while it is open.
-fn sides(path: &Path) -> impl Iterator<Item = PathBuf> {
+/// The database file, and the files that SQLite keeps beside it while it is open.
+fn side_files(path: &Path) -> impl Iterator<Item = PathBuf> {
     ["", "-wal", "-shm"].into_iter().map(|side| {
         let mut name = path.as_os_str().to_os_string();
         name.push(side);
@@ -75,9 +75,9 @@ pub(super) struct Scratch(pub(super) PathBuf);
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        for side in sides(&self.0) {
-            // Gone already, or in use on a system that does not let go: it is in the temporary folder.
-            std::fs::remove_file(side).ok();
+        for file in side_files(&self.0) {
+            // Fails if it is gone, or on a system that does not delete open files; it is in the temporary folder.
+            std::fs::remove_file(file).ok();
         }
     }
 }

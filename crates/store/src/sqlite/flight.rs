@@ -1,4 +1,4 @@
-//! A message is in flight from the commit that says it to the commit that handles it, and is looked up by that alone.
+//! A message is in flight from the commit that sends it to the commit that handles it; no other state decides on this.
 
 use contract::{Message, Queue};
 
@@ -8,9 +8,9 @@ use super::{Error, InFlight, Read, SqliteStore, Vitals, failed};
 use crate::Unreadable;
 use crate::belief::once_each;
 
-/// What follows the `select`: what is left to be handled of the journal rows that `$rows` picks ("queue id" in `q.value`),
-/// without what was handled since and what lies as an open dead letter. ?1 names each queue's reader ([`readers`]).
-/// `cross join` keeps SQLite from turning the order of the loops around.
+/// What follows the `select`: the messages in the outboxes of the journal rows that `$rows` picks ("queue id" in
+/// `q.value`), without those that were handled and those that are open dead letters. ?1 maps each queue to the role
+/// that reads it ([`readers`]). `cross join` keeps SQLite from reversing the loops.
 macro_rules! in_flight {
     ($rows:literal) => {
         concat!(
@@ -36,7 +36,7 @@ pub(super) use in_flight;
 
 impl SqliteStore {
     pub(super) async fn find_in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
-        // Of what was said twice (a replay says again), each role's first row.
+        // Of a message that was sent twice (by a replay), the first row of each role.
         const SQL: &str = concat!(
             "with found as (select q.value as line, min(j.seq) as first, q.key as place",
             in_flight!("j.seq > coalesce((select value from meta where key = 'mark'), 0)"),
@@ -45,9 +45,9 @@ impl SqliteStore {
                     seq, role, said, message_id, at
              from found join journal on seq = first order by first, place"
         );
-        let found: Vec<Flying> =
+        let found: Vec<FoundRow> =
             sqlx::query_as(SQL).bind(readers()).fetch_all(&self.readers).await.map_err(failed)?;
-        Ok(once_each(found.iter().map(flying).collect()))
+        Ok(once_each(found.iter().map(in_flight_row).collect()))
     }
 
     pub(super) async fn move_mark(&self) -> Result<(), Error> {
@@ -56,7 +56,7 @@ impl SqliteStore {
             in_flight!("j.seq > coalesce((select value from meta where key = 'mark'), 0)"),
             " order by j.seq limit 1), (select max(seq) from journal), 0)"
         );
-        // One statement sees one state. What is committed after it has a higher number than all it saw.
+        // One statement sees one snapshot. Rows that are committed after it have higher numbers than all it saw.
         let mark: i64 =
             sqlx::query_scalar(SQL).bind(readers()).fetch_one(&self.readers).await.map_err(failed)?;
         let mut open = self.writer.begin().await?;
@@ -71,8 +71,8 @@ impl SqliteStore {
         open.commit().await
     }
 
-    /// The mark never passes a message in flight, so that an old one is found in the first rows after it. When it is not,
-    /// although there are more rows, the mark is behind and has to be moved first: true.
+    /// The second value tells whether the mark has to move first: it never passes a message in flight, so the oldest
+    /// one is among the first rows after it, unless the mark is far behind.
     pub(super) async fn take_vitals(&self) -> Result<(Vitals, bool), Error> {
         const SQL: &str = concat!(
             "select (select count(*) from dead_letters where status = 'open' and not stranger),
@@ -115,7 +115,7 @@ impl SqliteStore {
         again_after_s: u64,
     ) -> Result<Vec<(String, Read<Message>)>, Error> {
         let now = (self.clock)();
-        // Most looks find nothing: they should not stand in the writers' line.
+        // Most polls find nothing, so they read first and do not queue for the writing connection.
         let due: bool = sqlx::query_scalar("select exists (select 1 from deadlines where due <= ?1)")
             .bind(now.unix_ms())
             .fetch_one(&self.readers)
@@ -162,15 +162,15 @@ impl SqliteStore {
     }
 }
 
-/// Queue and id; the row's number, role, what it said, message and time.
-type Flying = (String, String, i64, String, String, String, String);
+/// Queue and message id; the journal row's number, role, outbox, message id and time.
+type FoundRow = (String, String, i64, String, String, String, String);
 
-fn flying(found: &Flying) -> Read<InFlight> {
+fn in_flight_row(found: &FoundRow) -> Read<InFlight> {
     let (_, _, seq, role, ..) = found;
-    read_flying(found).map_err(|why| Unreadable::in_journal(*seq, role, why))
+    read_in_flight(found).map_err(|why| Unreadable::in_journal(*seq, role, why))
 }
 
-fn read_flying((queue, id, _, role, said, by, at): &Flying) -> Result<InFlight, Error> {
+fn read_in_flight((queue, id, _, role, said, by, at): &FoundRow) -> Result<InFlight, Error> {
     Ok(InFlight {
         role: json::role(role)?,
         queue: json::queue(queue)?,

@@ -1,4 +1,4 @@
-//! Dead letters, for people: one, a page of some, what one order left behind, and how many died of what.
+//! Reads dead letters for people: one, a page, those of an order, and their number for each cause.
 
 use contract::{OrderId, Speaker, Time};
 use sqlx::Row;
@@ -9,7 +9,7 @@ use super::look::{NEVER, maybe, order_id, rows, text, time};
 use super::{Error, failed};
 use crate::{DeadGroup, DeadLetter, DeadStatus, LETTERS_OF_MAX, Letters, Origin};
 
-/// The status in so many words, or its index would not be used.
+/// The condition on the status is only there when it filters: an optional one would prevent the use of its index.
 macro_rules! page {
     ($status:literal) => {
         concat!(

@@ -1,5 +1,5 @@
-//! Orders and sagas, newest first. Whatever has not ended is found by what it waits for (its deadline, a person, a dead
-//! letter), so that among millions no index has to be written for it with every step of every order.
+//! Lists orders and sagas, newest first. Those that have not ended are found by what they wait for (a deadline, an
+//! operator, a dead letter), so that no index has to be written with every step of every order to find them.
 
 use contract::Table;
 use sqlx::sqlite::SqlitePool;
@@ -8,7 +8,7 @@ use super::look::{NEVER, rows};
 use super::{Error, failed};
 use crate::{Filter, NEW_MAX, UNDER_WAY_MAX, until};
 
-/// An order's total, beside whatever finds it. A saga has none.
+/// Filters orders by their total, whichever index finds them. A saga has no total.
 macro_rules! of_total {
     () => {
         " and (?8 is null or total_minor >= ?8) and (?9 is null or total_minor <= ?9)
@@ -22,7 +22,7 @@ macro_rules! no_total {
     };
 }
 
-/// One statement for each combination of filters: with "or it was not asked for" no index would be used.
+/// One statement for each combination of filters: with conditions like "?5 is null or …" no index would be used.
 macro_rules! listing {
     ($table:literal, $total:expr, $($also:literal),*) => {
         concat!(
@@ -36,7 +36,7 @@ macro_rules! listing {
 macro_rules! listings {
     ($table:literal, $total:expr, $customer:literal, $filter:expr) => {
         match ($filter.status.is_some(), $filter.customer_id.is_some()) {
-            // In so many words, or the index of just these would not be used.
+            // A literal, because SQLite uses a partial index only if the condition repeats its terms.
             (true, false) if $filter.status.as_deref() == Some("needs_attention") => {
                 listing!($table, $total, " and status = 'needs_attention'")
             }
@@ -48,7 +48,8 @@ macro_rules! listings {
     };
 }
 
-/// Everything that could have not ended, looked up one by one (`cross join` keeps SQLite from turning that around).
+/// Every order or saga that may not have ended, looked up by key one by one (`cross join` keeps SQLite from reversing
+/// the loops).
 macro_rules! under_way {
     ($table:literal, $total:expr, $customer:literal, $step:literal, $not_ended:literal) => {
         concat!(
@@ -96,7 +97,7 @@ pub(super) async fn list(pool: &SqlitePool, table: Table, filter: &Filter) -> Re
     let sql = match (table, filter.of_those_under_way()) {
         (Table::Orders, true) => ORDERS_UNDER_WAY,
         (Table::Sagas, true) => SAGAS_UNDER_WAY,
-        // The terms of the index in so many words, or it would not be used.
+        // Repeats the terms of the partial index, because SQLite would not use it otherwise.
         (Table::Orders, false) if filter.of_those_that_ended_so() && filter.customer_id.is_none() => {
             listing!(
                 "orders",

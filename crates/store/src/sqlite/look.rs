@@ -1,4 +1,4 @@
-//! People and auditors look without holding anybody up: nothing in here writes or waits for a writer.
+//! Reads for people and auditors: nothing in here writes or waits for the writer.
 
 use std::collections::HashMap;
 
@@ -78,7 +78,7 @@ pub(super) async fn page(
     sqlx::query_as(sql).bind(after).bind(rows(limit)).fetch_all(pool).await.map_err(failed)
 }
 
-/// Later than every time there is, as text.
+/// A text that sorts after every time.
 pub(super) const NEVER: &str = "~";
 
 pub(super) async fn history(
@@ -159,8 +159,8 @@ pub(super) async fn deadlines(pool: &SqlitePool, limit: usize) -> Result<Vec<Dea
     Ok(kept.into_iter().map(deadline).collect())
 }
 
-/// A saga's key is its order's id, or that and "/return/n" ('0' comes after '/'); what is held for an order is under
-/// "held/", the order's id and more.
+/// A saga's key is its order's id, or that and "/return/n" ('0' comes after '/'). The key of a message that is held
+/// back for an order begins with "held/" and the order's id.
 pub(super) async fn deadlines_of(pool: &SqlitePool, order_id: OrderId) -> Result<Vec<OrderDeadline>, Error> {
     let kept: Vec<(String, i64, String)> = sqlx::query_as(
         "select key, due, message from deadlines
@@ -173,11 +173,11 @@ pub(super) async fn deadlines_of(pool: &SqlitePool, order_id: OrderId) -> Result
     .fetch_all(pool)
     .await
     .map_err(failed)?;
-    let standing = |(key, due, message): (String, i64, String)| {
+    let deadline = |(key, due, message): (String, i64, String)| {
         let message = json::read_message(&message).ok()?;
         Some(OrderDeadline { key, due: Time::from_unix_ms(due), message })
     };
-    Ok(kept.into_iter().filter_map(standing).collect())
+    Ok(kept.into_iter().filter_map(deadline).collect())
 }
 
 pub(super) async fn pauses(pool: &SqlitePool) -> Result<Vec<Pause>, Error> {

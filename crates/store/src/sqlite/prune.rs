@@ -1,4 +1,4 @@
-//! Journal rows of orders that ended long ago go, a few orders at a time, oldest first; and so does what is old and belongs
+//! Deletes journal rows of orders that ended long ago, a few orders at a time, oldest first, and old rows that belong
 //! to no order.
 
 use std::collections::HashSet;
@@ -11,29 +11,29 @@ use super::flight::{in_flight, readers};
 use super::json;
 use super::{Error, Pruned, SqliteStore, failed};
 
-/// How much of the journal one step of pruning looks through.
+/// How many journal rows one step of pruning reads.
 const WINDOW_ROWS: i64 = 10_000;
 
-/// After so many windows without anything to prune it is enough for one call; the next one goes on there.
+/// A call gives up after this many windows without anything to prune; the next call continues there.
 const WINDOWS_MAX: usize = 50;
 
-/// What belongs to no order goes in transactions of so many rows, so that other writers hardly wait, …
+/// Rows that belong to no order are deleted in transactions of at most this size, so that other writers hardly wait.
 const OTHERS_AT_ONCE: i64 = 1000;
 
-/// … and so many of them in one call.
+/// At most this many such transactions in one call.
 const OTHERS_STEPS_MAX: usize = 10;
 
-/// A piece of the journal, as far as pruning cares.
+/// A range of journal rows, reduced to what pruning needs.
 struct Window {
     last: i64,
     /// Whether its oldest row is old enough.
     old: bool,
-    /// The ended orders that are met in it.
+    /// The ended orders that have rows in it.
     orders: Vec<String>,
 }
 
 impl SqliteStore {
-    /// Walks the journal from its oldest row, because what is gone is not met there again.
+    /// Walks the journal, not the orders: pruned rows are gone, while a pruned order would be found again each time.
     pub(super) async fn prune_step(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
         let mut pruned = Pruned { orders: 0, others: self.prune_letters(before).await? };
         let mut from = self.pruned_to.load(Ordering::Relaxed);
@@ -85,7 +85,7 @@ impl SqliteStore {
     }
 
     async fn prune_these(&self, orders: &[String], before: Time) -> Result<u64, Error> {
-        // Looked at again, now that nobody can change anything: a return may have begun in the meantime.
+        // Checks the orders again, now that this transaction holds the write lock: a return may have begun meanwhile.
         // A saga's id is its order's, or that and "/return/n" ('0' comes after '/').
         const ENDED: &str = concat!(
             "select o.id from json_each(?2) c cross join orders o on o.id = c.value
@@ -127,7 +127,7 @@ impl SqliteStore {
         Ok(ended.len() as u64)
     }
 
-    /// Up to the mark nothing is in flight: no row is needed any more to know that a message was handled.
+    /// Only up to the mark: nothing is in flight there, so no row is needed any more to recognise a redelivery.
     async fn prune_others(&self, from: i64, to: i64, before: Time) -> Result<u64, Error> {
         const SQL: &str = "
             delete from journal where seq in (
@@ -187,7 +187,7 @@ impl SqliteStore {
     }
 }
 
-/// Until it is closed again, in the same transaction, the journal lets rows be deleted.
+/// Allows deletes from the journal until [`close_journal`], in the same transaction; a trigger refuses all others.
 async fn open_journal(connection: &mut SqliteConnection) -> Result<(), Error> {
     let opened = sqlx::query("insert into pruning (running) values (1)").execute(connection).await;
     opened.map(drop).map_err(failed)

@@ -1,5 +1,5 @@
-//! Records go in as new ones or as the next version of what is there, by their table's own statements: beside the
-//! document stands what the database checks and indexes.
+//! Writes records as new rows or as the next version of existing ones. Each table has its own statements, because
+//! beside the document it has columns that the database checks and indexes.
 
 use std::collections::BTreeMap;
 use std::mem::take;
@@ -38,7 +38,7 @@ fn rows(columns: &Columns) -> Vec<usize> {
     (0..columns.ids.len()).collect()
 }
 
-/// What is set with the first document and never changes.
+/// Columns that are set with the first document and never change.
 fn bind_once(table: Table, query: Query, columns: &mut Columns, at: usize) -> Query {
     match table {
         Table::Orders => {
@@ -49,7 +49,7 @@ fn bind_once(table: Table, query: Query, columns: &mut Columns, at: usize) -> Qu
     }
 }
 
-/// What is set with every document.
+/// Columns that are set with every document.
 fn bind_beside(table: Table, query: Query, columns: &mut Columns, at: usize) -> Query {
     match table {
         Table::Orders => query.bind(take(&mut columns.statuses[at])).bind(columns.amounts_minor[at]),
@@ -60,7 +60,8 @@ fn bind_beside(table: Table, query: Query, columns: &mut Columns, at: usize) -> 
     }
 }
 
-/// `$columns` come after id, version and document, `$places` are a row's, `$values` what they are called there.
+/// `$columns` follow id, version and document; `$places` are the placeholders of a row; `$values` are the names of its
+/// values.
 macro_rules! inserting {
     ($name:literal, $columns:literal, $values:literal, $places:literal) => {
         blocks!(
@@ -104,7 +105,8 @@ fn insert_into(table: Table) -> Blocks {
     }
 }
 
-/// As an upsert: `update … from` builds a table in memory for every block. What is not there stays away.
+/// An upsert, because `update … from` builds a table in memory for every block. The `where exists` keeps it from
+/// inserting a row that is gone.
 macro_rules! updating {
     ($name:literal, $columns:literal, $values:literal, $places:literal, $set:literal) => {
         twice_named_blocks!(

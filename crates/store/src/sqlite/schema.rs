@@ -55,7 +55,7 @@ static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
 });
 
 impl SqliteStore {
-    /// The migrations that this program brings and the database at `path` has not had.
+    /// The migrations of this program that were not applied to the database at `path` yet.
     pub async fn migrations_pending(path: &Path) -> Result<Vec<String>, Error> {
         if !path.exists() {
             return Ok(STEPS.iter().map(name).collect());
@@ -63,7 +63,7 @@ impl SqliteStore {
         pending(&mut connect(path).await?).await
     }
 
-    /// Creates the database if it is not there and brings it up to date. Returns what was done.
+    /// Creates the database if it does not exist and brings it up to date. Returns the migrations that were applied.
     pub async fn migrate_up(path: &Path) -> Result<Vec<String>, Error> {
         file::create(path)?;
         up(&mut connect(path).await?).await
@@ -91,7 +91,7 @@ pub(super) async fn up(conn: &mut SqliteConnection) -> Result<Vec<String>, Error
     Ok(pending)
 }
 
-/// Refuses a database whose tables this program does not know, or does not know yet.
+/// Refuses a database whose tables are older or newer than this program.
 pub(super) async fn must_fit(conn: &mut SqliteConnection) -> Result<(), Error> {
     match pending(conn).await?.as_slice() {
         [] => Ok(()),

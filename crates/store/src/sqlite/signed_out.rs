@@ -1,4 +1,4 @@
-//! Tokens that were signed out, beside the other numbers in `meta`: a key for each, and when it expires by itself.
+//! Signed-out tokens are rows of `meta`: the key names the token, the value is the time at which it expires by itself.
 
 use super::{Error, SqliteStore, failed};
 use crate::{SIGNED_OUT_MAX, too_many_signed_out};

@@ -1,6 +1,7 @@
-//! A transaction reads beside the writer, and takes its turn at writing only to keep. What changed in between is found then:
-//! by the journal's unique key, and by the versions of the records that are saved. (Records that are only read are written
-//! in this one process that has the file, where batches decide one after the other: `LocalHandlers`.)
+//! A batch reads on a connection of its own, beside the writer, and needs the writing connection only for its commit.
+//! Changes that came in between are found then: by the journal's unique key, and by the versions of the records that
+//! are saved. Records that the batch only reads need no check: only this process writes the file, and `LocalHandlers`
+//! decides its batches one after the other.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use crate::{Changes, Handled, Keeping, Loaded, Transaction};
 
 pub(super) struct BatchTransaction {
     readers: SqlitePool,
-    /// One for the whole batch, from the first look on.
+    /// Kept for the whole batch, from its first read on.
     reader: Option<PoolConnection<Sqlite>>,
     writer: Writer,
     clock: Clock,

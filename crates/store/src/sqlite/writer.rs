@@ -1,4 +1,4 @@
-//! There is one writing connection, and whoever holds it is in a transaction.
+//! There is one writing connection, and its holder is in a transaction. Batches that wait for it share a commit.
 
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 
@@ -14,12 +14,12 @@ use super::{Error, batch, failed, is_busy};
 use crate::pending::{DependsOn, Pending, PendingWrite, loadable};
 use crate::{Changes, Keeping};
 
-/// SQLite lets one connection write at a time. Waiting for it here is fair; waiting in SQLite is by luck.
+/// SQLite lets one connection write at a time. This mutex serves waiters in order; SQLite's own busy wait does not.
 #[derive(Clone)]
 pub(super) struct Writer {
-    /// Empty until it is first needed, and after a failure: the next one connects anew.
-    place: Arc<Mutex<Option<SqliteConnection>>>,
-    /// What is to be kept when the place is free. As many as there are seats, each with one batch.
+    /// Empty until it is first needed, and after a failure: the next holder connects again.
+    slot: Arc<Mutex<Option<SqliteConnection>>>,
+    /// The batches to be written when the connection is free: one for each caller that waits.
     waiting: Arc<Lock<Vec<Waiting>>>,
     pending: Pending,
     checkpoints: Checkpoints,
@@ -29,23 +29,23 @@ pub(super) struct Writer {
 struct Waiting {
     steps: Vec<Step>,
     rows: usize,
-    /// Somebody outside waits for it, at the door.
-    first: bool,
+    /// It journals messages from outside, and their senders wait for an answer.
+    is_ingress: bool,
     depends_on: DependsOn,
-    way: PendingWrite,
+    pending_write: PendingWrite,
     answer: Answer,
 }
 
 type Answer = oneshot::Sender<Result<(), Error>>;
 
-type Place = OwnedMutexGuard<Option<SqliteConnection>>;
+type Slot = OwnedMutexGuard<Option<SqliteConnection>>;
 
-/// A transaction. Whoever drops it without `commit` undoes it.
+/// A transaction. Dropping it without `commit` rolls it back.
 pub(super) struct Open {
-    guard: Option<Place>,
-    /// Nothing is left to be undone.
-    over: bool,
-    /// How much was written.
+    guard: Option<Slot>,
+    /// The transaction has ended, so that a drop rolls nothing back.
+    ended: bool,
+    /// How many rows were written.
     rows: usize,
 }
 
@@ -58,8 +58,8 @@ impl Waiting {
     }
 
     fn failed(self, why: Error) {
-        // First: whoever rests on it must know before its sender does.
-        drop(self.way);
+        // Before the answer: batches that depend on it must learn of the failure before its own caller does.
+        drop(self.pending_write);
         self.answer.send(Err(why)).ok();
     }
 }
@@ -67,7 +67,7 @@ impl Waiting {
 impl Writer {
     pub(super) fn new(options: SqliteConnectOptions, connection: Option<SqliteConnection>) -> Self {
         Self {
-            place: Arc::new(Mutex::new(connection)),
+            slot: Arc::new(Mutex::new(connection)),
             waiting: Arc::default(),
             pending: Pending::default(),
             checkpoints: Checkpoints::new(options.clone()),
@@ -76,7 +76,7 @@ impl Writer {
     }
 
     pub(super) async fn begin(&self) -> Result<Open, Error> {
-        let mut open = Open { guard: Some(self.place.clone().lock_owned().await), over: false, rows: 0 };
+        let mut open = Open { guard: Some(self.slot.clone().lock_owned().await), ended: false, rows: 0 };
         open.begin(&self.options).await?;
         Ok(open)
     }
@@ -85,50 +85,50 @@ impl Writer {
         &self.pending
     }
 
-    /// Whoever comes to the place first keeps what all the others brought as well, in the order in which they
-    /// brought it: they share one commit, and with it one wait for the disk. What fails, fails alone. What came in at
-    /// the door goes before all else, in a commit of its own: it is little, and nothing there rests on anything.
+    /// The first caller to get the connection writes the batches of all callers that wait, in the order of their calls:
+    /// they share one commit, and with it one wait for the disk. A batch that fails fails only those that depend on it.
+    /// Messages from outside are committed first and by themselves: they are few and depend on no other batch.
     pub(super) fn keep(self, changes: Changes, depends_on: DependsOn) -> Keeping {
         let (answer, mut answered) = oneshot::channel();
-        let first = changes.are_let_in();
+        let is_ingress = changes.is_only_ingress();
         let rows = changes.rows();
-        let on_their_way = loadable(&changes.records);
+        let loadable = loadable(&changes.records);
         let steps = match batch::steps(changes) {
             Ok(steps) => steps,
             Err(why) => return Box::pin(std::future::ready(Err(why))),
         };
         let mut waiting = self.waiting();
-        let way = self.pending.add(on_their_way);
-        waiting.push(Waiting { steps, rows, first, depends_on, way, answer });
+        let pending_write = self.pending.add(loadable);
+        waiting.push(Waiting { steps, rows, is_ingress, depends_on, pending_write, answer });
         drop(waiting);
         Box::pin(async move {
-            let gone = || Error::Unknown("whoever was to keep it has gone".into());
-            let place = tokio::select! {
+            let gone = || Error::Unknown("the task that was writing it has gone".into());
+            let slot = tokio::select! {
                 biased;
                 kept = &mut answered => return kept.unwrap_or_else(|_| Err(gone())),
-                place = self.place.clone().lock_owned() => place,
+                slot = self.slot.clone().lock_owned() => slot,
             };
             match answered.try_recv() {
                 Ok(kept) => return kept,
                 Err(TryRecvError::Closed) => return Err(gone()),
                 Err(TryRecvError::Empty) => {}
             }
-            let mut open = Open { guard: Some(place), over: false, rows: 0 };
+            let mut open = Open { guard: Some(slot), ended: false, rows: 0 };
             let mut done = Vec::new();
             self.keep_all(&mut open, self.take(true), &mut done).await;
-            // Who came in at the door goes; one of the others comes to the place next.
-            if !first {
+            // An ingress caller returns now; one of the other waiting callers gets the connection next.
+            if !is_ingress {
                 self.keep_all(&mut open, self.take(false), &mut done).await;
             }
             drop(open);
-            // Somebody may write already while we tidy up.
+            // Frees the memory only now, while the next caller may already write.
             drop(done);
-            answered.try_recv().unwrap_or_else(|_| Err(Error::Unknown("nobody kept it".into())))
+            answered.try_recv().unwrap_or_else(|_| Err(Error::Unknown("it was never written".into())))
         })
     }
 
-    /// Whoever loads meanwhile counts on all of this: before the place is let go, everybody knows what became of what he
-    /// rests on. What nobody needs any more is `done` with.
+    /// Writes and commits these batches. Other batches may already have read their pending records, so every outcome is
+    /// published before the connection is released. `done` collects the steps, to be freed after that.
     async fn keep_all(&self, open: &mut Open, together: Vec<Waiting>, done: &mut Vec<Vec<Step>>) {
         if together.is_empty() {
             return;
@@ -145,7 +145,7 @@ impl Writer {
         while kept.is_ok() {
             let Some(waiting) = together.next() else { break };
             if waiting.depends_on.iter().any(|batch| batch.failed()) {
-                waiting.failed(Error::Conflict("what it had read was not kept".into()));
+                waiting.failed(Error::Conflict("a pending record that it had read was not kept so".into()));
                 continue;
             }
             match open.write_apart(&waiting).await {
@@ -161,44 +161,44 @@ impl Writer {
             kept = open.commit().await;
             self.checkpoints.written(open.rows);
         }
-        for Waiting { steps, way, answer, .. } in written.into_iter().chain(together) {
+        for Waiting { steps, pending_write, answer, .. } in written.into_iter().chain(together) {
             match kept {
-                Ok(()) => way.arrived(),
-                Err(_) => drop(way),
+                Ok(()) => pending_write.arrived(),
+                Err(_) => drop(pending_write),
             }
             answer.send(kept.clone()).ok();
             done.push(steps);
         }
     }
 
-    fn take(&self, first: bool) -> Vec<Waiting> {
-        self.waiting().extract_if(.., |one| one.first == first).collect()
+    fn take(&self, is_ingress: bool) -> Vec<Waiting> {
+        self.waiting().extract_if(.., |one| one.is_ingress == is_ingress).collect()
     }
 
-    /// Waits for whoever writes. The next one would connect anew.
+    /// Waits for the current writer. A later one would connect again.
     pub(super) async fn close(&self) {
         self.checkpoints.close().await;
-        if let Some(connection) = self.place.lock().await.take()
+        if let Some(connection) = self.slot.lock().await.take()
             && let Err(why) = connection.close().await
         {
             tracing::warn!(
-                "the database was not closed in order, and is looked through at the next start: {why}"
+                "the database was not closed gracefully, and is recovered at the next start: {why}"
             );
         }
     }
 
-    /// Nothing that could panic runs under this lock, so what it guards is whole.
+    /// Nothing that could panic runs under this lock, so a poisoned one still guards a consistent list.
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Open {
-    /// Whoever gives up waiting from here on leaves through `Drop`.
+    /// A caller that is cancelled from here on rolls back by `Drop`.
     async fn begin(&mut self, options: &SqliteConnectOptions) -> Result<(), Error> {
-        (self.over, self.rows) = (false, 0);
-        if let Some(place) = self.guard.as_mut().filter(|place| place.is_none()) {
-            **place = Some(options.connect().await.map_err(failed)?);
+        (self.ended, self.rows) = (false, 0);
+        if let Some(slot) = self.guard.as_mut().filter(|slot| slot.is_none()) {
+            **slot = Some(options.connect().await.map_err(failed)?);
         }
         let begun = sqlx::query("begin immediate").execute(self.connection()?).await;
         begun.map(drop).map_err(|error| {
@@ -212,8 +212,8 @@ impl Open {
         connection.ok_or_else(|| Error::Unavailable("the connection was closed".into()))
     }
 
-    /// All of it at one go, as it nearly always can be. `None`: not so, nothing of it is written, and each has to be
-    /// tried apart.
+    /// Writes all batches at once, which nearly always succeeds. `None`: one failed, nothing is written, and each has
+    /// to be tried by itself.
     async fn write_all(&mut self, together: &[Waiting]) -> Option<Result<(), Error>> {
         if together.iter().any(|waiting| waiting.depends_on.iter().any(|batch| batch.failed())) {
             return None;
@@ -239,14 +239,15 @@ impl Open {
         Ok(())
     }
 
-    /// All of it, or nothing and why. An error outside means that the whole transaction is lost.
+    /// Writes one batch under a savepoint: all of it, or nothing and the reason. The outer error means that the whole
+    /// transaction is lost.
     async fn write_apart(&mut self, waiting: &Waiting) -> Result<Result<(), Error>, Error> {
         let lost = |error: sqlx::Error| Error::Unavailable(error.to_string());
         let connection = self.connection()?;
         sqlx::query("savepoint apart").execute(&mut *connection).await.map_err(lost)?;
         let written = waiting.write(connection).await;
         if written.is_err() {
-            // Fails where SQLite has rolled everything back by itself: on a full disk, for one.
+            // Fails if SQLite has rolled back the whole transaction by itself, for instance on a full disk.
             sqlx::query("rollback to apart").execute(&mut *connection).await.map_err(lost)?;
         }
         sqlx::query("release apart").execute(connection).await.map_err(lost)?;
@@ -256,14 +257,13 @@ impl Open {
 
     pub(super) async fn commit(&mut self) -> Result<(), Error> {
         let Err(error) = sqlx::query("commit").execute(self.connection()?).await else {
-            self.over = true;
+            self.ended = true;
             return Ok(());
         };
         let busy = is_busy(&error);
         self.disconnect();
         Err(match (failed(error), busy) {
-            // The disk was full or failed while the commit was on its way there: after a power cut it may
-            // turn out to have arrived.
+            // The disk was full or failed during the commit: after a power cut, the commit may turn out to be on it.
             (Error::Unavailable(why), false) => Error::Unknown(why),
             (error, _) => error,
         })
@@ -271,8 +271,8 @@ impl Open {
 
     /// Closing a connection rolls back, whatever state it is in.
     fn disconnect(&mut self) {
-        if let Some(place) = self.guard.as_mut() {
-            **place = None;
+        if let Some(slot) = self.guard.as_mut() {
+            **slot = None;
         }
     }
 }
@@ -280,10 +280,10 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let Some(mut guard) = self.guard.take() else { return };
-        if self.over || guard.is_none() {
+        if self.ended || guard.is_none() {
             return;
         }
-        // The lock goes along and is let go after the rollback, so nobody can begin before.
+        // The task takes the lock with it and releases it after the rollback, so that no one can begin before.
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(async move {
                 if let Some(connection) = guard.as_mut()

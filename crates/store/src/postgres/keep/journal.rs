@@ -1,8 +1,8 @@
-//! The journal's rows: from arrays in the one statement that keeps a batch, or copied before it when they are many.
+//! Writes journal rows: a small batch's from arrays in its one statement, a large batch's by `copy` before it.
 //!
-//! Either way they are numbered in the order in which they were handled, and written in the order of their ids: two
-//! replicas that were handed the same messages wait for each other and do not embrace. Why the transaction's id is
-//! asked for before a number is taken says `flight.rs`.
+//! Either way the rows are numbered in the order of handling and written in the order of their ids. The latter avoids a
+//! deadlock between two replicas that got the same messages: both lock in key order. `flight.rs` says why a transaction
+//! takes its id before it takes a number.
 
 use contract::MessageId;
 use sqlx::Row;
@@ -62,7 +62,7 @@ fn each<'a, T>(rows: &'a [JournalRow], column: impl Fn(&'a JournalRow) -> T) -> 
     rows.iter().map(column).collect()
 }
 
-/// In the transaction that is open.
+/// Copies the rows in, as a part of the open transaction.
 pub(in crate::postgres) async fn copied(held: &mut Held, rows: &[JournalRow]) -> Result<(), Error> {
     let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
     let numbers = held.rows(sqlx::query(NUMBERS).bind(count)).await?;
@@ -89,7 +89,7 @@ pub(in crate::postgres) async fn copied(held: &mut Held, rows: &[JournalRow]) ->
     held.copy(COPY, copy.finish()).await
 }
 
-/// A line for each message that is left to be handled, and queue. No id has a line break in it.
+/// A line "queue id" for each message that still has to be handled. No id contains a line break.
 fn says(row: &JournalRow, handles: &Handles<'_>) -> String {
     handles.leaves(row).collect::<Vec<_>>().join("\n")
 }

@@ -1,7 +1,7 @@
-//! Stock is what orders share. Locked from reading to commit, the best-selling products would let one process work at a
-//! time. So nobody locks it for deciding: what a batch changed is the difference to what it had found, and that is
-//! added to what is there by the time it is kept. Whoever was promised something gets it: if others were faster, and
-//! not enough is left, the batch is not kept and starts over.
+//! Stock rows are hot: many orders change the same product. Locked from load to commit, a best-selling product would
+//! let one process work at a time. So a batch loads stock without a lock, and its write adds the difference between
+//! what it decided and what it had loaded to the row's present numbers. No goods are promised twice: if too little is
+//! left by then, nothing of the batch is written, and it starts over.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use sqlx::postgres::PgRow;
 use super::{Columns, Statement, journal, texts};
 use crate::Loaded;
 
-/// The numbers on which a batch has decided.
+/// The stock numbers that a batch has loaded, by product.
 #[derive(Default)]
 pub(in crate::postgres) struct Found(HashMap<String, Counts>);
 
@@ -25,22 +25,23 @@ struct Counts {
 }
 
 impl Found {
-    /// What was read first counts: nobody reads twice what he is about to change.
+    /// The first load of a product counts; a batch does not load a record again that it is going to change.
     pub(in crate::postgres) fn note(&mut self, loaded: &[Loaded]) {
         for one in loaded.iter().filter(|one| one.need.table == Table::Stock) {
-            // What is no document of stock has no numbers; then it has to be what it was.
+            // An unreadable document has no numbers to add up, so its version must not have changed.
             let counts = serde_json::from_str(&one.json).unwrap_or_default();
             self.0.entry(one.need.id.clone()).or_insert(counts);
         }
     }
 }
 
-/// Who changes many rows where others do so too waits once, for its turn, and not for one row after the other while it
-/// keeps the others waiting for those before. Whoever changes a few waits for rows alone. Each schema has a turn of its own.
+/// Large batches that change stock under contention take this advisory lock first. They then wait once, and not for
+/// one row after another while they hold those before. Small batches do without it. Each schema has its own lock.
 pub(in crate::postgres) const TURN: &str = "select pg_advisory_xact_lock('stock'::regclass::oid::integer, 0)";
 
-/// Locked in key order, and read once it is: two who want the same rows wait for each other and do not embrace, and
-/// each adds to what the other has left. A row that is as it was found is written as it was decided.
+/// Locks the rows in key order, which avoids a deadlock, and reads their numbers after that, so that each of two
+/// batches adds to what the other has committed. A row that has not changed since the load is written as it was
+/// decided.
 macro_rules! added {
     ($ids:literal, $versions:literal, $docs:literal, $on_hand:literal, $reserved:literal, $received:literal,
      $found_on_hand:literal, $found_reserved:literal, $found_received:literal) => {
@@ -86,7 +87,7 @@ macro_rules! added {
 }
 pub(super) use added;
 
-/// How many rows are there otherwise than they were decided, because others had changed them.
+/// How many rows were written with other numbers than decided, because they had changed since the load.
 macro_rules! otherwise {
     () => {
         "(select count(*) from kept_stock where otherwise) as otherwise"

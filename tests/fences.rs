@@ -42,6 +42,7 @@ const WORLDLY: &[&str] = &[
 const LAYERS: &[&str] = &[
     "metrics",
     "retry",
+    "tuning",
     "store",
     "audit",
     "adapters",

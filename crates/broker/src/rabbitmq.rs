@@ -40,6 +40,7 @@ use store::Emitted;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use tuning::PREFERRED_BUNDLES;
 
 use super::{Broker, DeadDelivery, Delivery, Depth, State, Unavailable};
 pub use declare::Difference;
@@ -341,13 +342,13 @@ impl Shared {
         &self.buffers[queue as usize]
     }
 
-    /// How many unacknowledged AMQP messages of a queue we may hold. Our own roles send bundles, so a quarter of a
-    /// batch is plenty, and bounds memory; new checkouts come one by one from outsiders.
-    fn prefetch(&self, queue: Queue) -> u16 {
+    /// How many unacknowledged AMQP messages of a queue we may hold: first at our own priority, then at that of all. Our own
+    /// roles send bundles, so a quarter of a batch is plenty, and bounds memory. New checkouts come from outsiders, each in
+    /// an AMQP message of its own: there it is the batches that a role has in hand, and the next one.
+    fn prefetch(&self, queue: Queue) -> [u16; 2] {
         let batch = u16::try_from(self.batch_max).unwrap_or(u16::MAX);
         match queue {
-            // More than `PREFERRED_PREFETCH` (`consume.rs`).
-            Queue::Intake => batch.clamp(16, 512),
+            Queue::Intake => [batch.clamp(PREFERRED_BUNDLES, 512) * 3, batch.clamp(4, 512)],
             Queue::Order
             | Queue::Payment
             | Queue::Stock
@@ -355,7 +356,7 @@ impl Shared {
             | Queue::Saga
             | Queue::Provider
             | Queue::Email
-            | Queue::Sms => (batch / 4).clamp(16, 64),
+            | Queue::Sms => [PREFERRED_BUNDLES, (batch / 4).clamp(16, 64) - PREFERRED_BUNDLES],
         }
     }
 

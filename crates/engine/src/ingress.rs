@@ -18,6 +18,7 @@ use store::{Changes, Emitted, Error, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tuning::{BACKPRESSURE_LASTS, INGRESS_BATCHES_IN_HAND, INGRESS_INTERVAL, MANY_WAITING, REQUESTS_FLOWING};
 
 use crate::fail;
 use crate::redelivery::RedeliveryRecorder;
@@ -25,17 +26,6 @@ use crate::redelivery::RedeliveryRecorder;
 /// Requests that wait for the ingress; past that, callers wait for a place.
 const WAITING_MAX: usize = 10_000;
 const BATCH_MAX: usize = 500;
-
-/// Batches at once: while one waits for the disk, the others get ready for its next flush.
-const IN_HAND_MAX: usize = 16;
-
-/// The least time between the beginnings of two batches while one is in hand. Every batch costs something, whatever its
-/// size, so the next one lingers for more requests.
-const BATCH_INTERVAL: Duration = Duration::from_millis(2);
-
-/// From this many requests in a batch on, requests flow, and the next batch lingers even when none is in hand. A request
-/// that comes alone never waits.
-const FLOW: usize = 3;
 
 /// A dependency that is away may come back within this; after that the caller is told.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -59,13 +49,6 @@ struct Seen {
     /// … and until when there count as many after they were answered.
     lasts_until: AtomicU64,
 }
-
-/// From this many waiting customers on there is backpressure.
-const MANY_WAITING: usize = 16;
-
-/// Customers are answered together, and for a moment none waits. A large batch begun in that moment would be in the way of
-/// the next ones, so backpressure stays for this long.
-const LASTS_MS: u64 = 100;
 
 impl Default for Backpressure {
     fn default() -> Self {
@@ -100,7 +83,9 @@ struct Member(Arc<Seen>);
 impl Drop for Member {
     fn drop(&mut self) {
         if self.0.waiting.fetch_sub(1, Ordering::Relaxed) >= MANY_WAITING {
-            self.0.lasts_until.store(self.0.now_ms() + LASTS_MS, Ordering::Relaxed);
+            self.0
+                .lasts_until
+                .store(self.0.now_ms() + BACKPRESSURE_LASTS.as_millis() as u64, Ordering::Relaxed);
         }
     }
 }
@@ -204,7 +189,7 @@ async fn run_ingress(
         let batch = tokio::select! {
             biased;
             Some(()) = in_hand.next() => continue,
-            batch = gather(&mut waiting, next), if in_hand.len() < IN_HAND_MAX => batch,
+            batch = gather(&mut waiting, next), if in_hand.len() < INGRESS_BATCHES_IN_HAND => batch,
             () = stop.cancelled() => break,
         };
         if batch.is_empty() {
@@ -218,8 +203,8 @@ async fn run_ingress(
 
 /// How long after a batch of this many requests the next one begins.
 fn wait_after(requests: usize, still_in_hand: bool, interval: Duration) -> Duration {
-    let in_a_flow = if requests >= FLOW { interval } else { Duration::ZERO };
-    let beside_another = if still_in_hand { BATCH_INTERVAL } else { Duration::ZERO };
+    let in_a_flow = if requests >= REQUESTS_FLOWING { interval } else { Duration::ZERO };
+    let beside_another = if still_in_hand { INGRESS_INTERVAL } else { Duration::ZERO };
     in_a_flow.max(beside_another)
 }
 
@@ -342,6 +327,6 @@ mod tests {
             assert_eq!(found.as_millis(), waits, "after {requests}, still in hand: {in_hand}");
         }
         assert_eq!(wait_after(500, false, Duration::ZERO), Duration::ZERO, "where a batch costs little");
-        assert_eq!(wait_after(500, true, Duration::ZERO), BATCH_INTERVAL);
+        assert_eq!(wait_after(500, true, Duration::ZERO), INGRESS_INTERVAL);
     }
 }

@@ -30,6 +30,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, SqliteConnection};
+use tuning::{BUFFERED_ROWS, READERS};
 
 use super::census::Census;
 use super::{
@@ -66,13 +67,6 @@ pub struct SqliteStore {
 
 /// How long to wait for a write lock of another process.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
-
-/// Connections for reads, by batches and by people. More of them would compete with the work for the cores.
-const READERS: u32 = 8;
-
-/// How many rows sqlx buffers between SQLite's thread and ours. A whole batch fits, so that the threads do not wait for
-/// each other at each row.
-const BUFFERED_ROWS: usize = 1024;
 
 impl SqliteStore {
     /// Opens the database, creates it if it does not exist, and migrates its tables.

@@ -21,11 +21,6 @@ use super::session::SessionHandle;
 use super::{Shared, dead};
 use crate::{Delivery, Mark};
 
-/// The prefetch that the preferred process (the one with the highest rank) has at high priority. Consumers with lower
-/// priority get messages only when it is full; this keeps batches large with many replicas, and small batches cost as
-/// many commits and round trips as large ones. Three running batches and the next one take about this many bundles.
-const PREFERRED_PREFETCH: u16 = 12;
-
 /// How far a queue is read ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
@@ -44,11 +39,11 @@ pub(super) async fn consume(
     reading: Reading,
 ) -> Fault {
     let name = short(shared.names.queue(queue));
+    let [preferred, rest] = shared.prefetch(queue);
     let shares = match reading {
-        Reading::Ahead => vec![
-            Share { prefetch: PREFERRED_PREFETCH, priority: shared.rank },
-            Share { prefetch: shared.prefetch(queue) - PREFERRED_PREFETCH, priority: 0 },
-        ],
+        Reading::Ahead => {
+            vec![Share { prefetch: preferred, priority: shared.rank }, Share { prefetch: rest, priority: 0 }]
+        }
         Reading::OneByOne => vec![Share { prefetch: 1, priority: 0 }],
     };
     let channel = match channel(&connection).await {

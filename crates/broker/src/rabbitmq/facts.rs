@@ -10,16 +10,13 @@ use contract::Message;
 use lapin::Confirmation;
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
+use tuning::FACTS_WORTH_ASKING;
 
 use super::envelope;
 use super::link::soon;
 use super::outgoing::Outgoing;
 use super::publisher::{Failed, Publisher, first};
 use super::topology::Names;
-
-/// From this many facts of one name on, publishing the first as a question costs less than sending the others in
-/// vain.
-const ASK_FROM: usize = 4;
 
 /// The facts of a batch, each list in the order in which they were emitted.
 #[derive(Default, Debug, PartialEq)]
@@ -39,7 +36,7 @@ fn sort<'m>(facts: &[&'m Message], heard: impl Fn(&str) -> bool) -> Sorted<'m> {
     let mut sorted = Sorted::default();
     for fact in facts {
         let name = fact.name();
-        let place = match of_name[name] < ASK_FROM || heard(name) {
+        let place = match of_name[name] < FACTS_WORTH_ASKING || heard(name) {
             true => &mut sorted.at_once,
             false if asked.insert(name) => &mut sorted.asked,
             false => &mut sorted.then,

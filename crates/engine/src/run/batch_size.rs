@@ -3,14 +3,9 @@
 
 use std::time::Duration;
 
+use tuning::{RUSH, UNDER_BACKPRESSURE};
+
 use crate::ingress::Backpressure;
-
-/// For this long, many waiting customers are a rush: they are answered first, and their orders are worked on when it is
-/// over. What lasts longer is load, and must not pile up work.
-const RUSH: Duration = Duration::from_secs(10);
-
-/// The batch is this many times smaller while many requests wait at the ingress.
-const UNDER_BACKPRESSURE: usize = 4;
 
 #[derive(Clone)]
 pub struct BatchSize {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tuning::{FLOWING, LARGE_BATCH, SEVERAL};
 
 /// Shared by the consumers of one role in one process.
 #[derive(Clone, Default)]
@@ -26,15 +27,6 @@ struct Last {
 
 /// The consumer that holds it is the only one of its role that takes from the queues.
 pub(super) struct Permit(OwnedMutexGuard<Last>);
-
-/// From this many messages in a batch on, more are likely on their way: wait a moment.
-const SEVERAL: usize = 2;
-
-/// From this many on, messages flow: waiting twice as long brings twice as many.
-const FLOW: usize = 8;
-
-/// From this many on, a batch is large: the next consumer may take at once, and waiting brings no gain.
-const LARGE: usize = 64;
 
 impl Linger {
     /// Lingers for this long, or twice that, after a batch of several messages that was not large.
@@ -56,8 +48,8 @@ impl Last {
     /// How long the next consumer lingers before it takes.
     fn waits(&self, moment: Duration) -> Duration {
         match self.messages {
-            SEVERAL..FLOW if self.emptied => moment,
-            FLOW..LARGE if self.emptied => moment * 2,
+            SEVERAL..FLOWING if self.emptied => moment,
+            FLOWING..LARGE_BATCH if self.emptied => moment * 2,
             _ => Duration::ZERO,
         }
     }
@@ -67,13 +59,13 @@ impl Permit {
     /// Keeps the permit while a small batch is handled. `None` after a full or a large one: the next consumer may take.
     pub(super) fn after(mut self, messages: usize, portion: usize) -> Option<Self> {
         *self.0 = Last { messages, emptied: messages < portion };
-        (messages < portion.min(LARGE)).then_some(self)
+        (messages < portion.min(LARGE_BATCH)).then_some(self)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, LARGE, Linger};
+    use super::{Duration, LARGE_BATCH, Linger};
 
     const PORTION: usize = 256;
 
@@ -92,7 +84,7 @@ mod tests {
     #[tokio::test]
     async fn large_batches_and_full_portions_go_side_by_side() {
         let linger = Linger::default();
-        assert!(linger.permit().await.after(LARGE, PORTION).is_none());
+        assert!(linger.permit().await.after(LARGE_BATCH, PORTION).is_none());
         assert!(linger.permit().await.after(16, 16).is_none(), "there is more, and no consumer may take it");
         assert!(linger.permit().await.after(15, 16).is_some());
     }

@@ -6,14 +6,11 @@ use std::collections::BTreeMap;
 use contract::{Contention, Need, Table};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use tuning::LOCK_FROM_RECORDS;
 
 use super::connections::Statement;
 use super::{Error, failed, in_table, json};
 use crate::Loaded;
-
-/// From this many records on, two replicas at one queue probably share one. Then it is cheaper to wait for a row lock
-/// than to get a conflict. With fewer records, doing without locks saves two round trips of five.
-const LOCK_FROM_RECORDS: usize = 8;
 
 /// The keys to load from each table, and whether the statements lock rows.
 pub(super) struct Asked {

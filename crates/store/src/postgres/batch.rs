@@ -11,12 +11,13 @@
 //! numbers for a while, because they would have to start over again and again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use contract::{Contention, MessageId, Need, Role, Time};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use tuning::{CONTENTION_LASTS, COPY_FROM_ROWS, SHORTAGE_LASTS};
 
 use super::ask::{Asked, found};
 use super::connections::Held;
@@ -49,12 +50,6 @@ struct Observed {
     shortage: Option<Instant>,
 }
 
-/// How long contention is assumed to last after it was noticed. Then a few batches may have to start over to find out.
-const CONTENTION_LASTS: Duration = Duration::from_secs(30);
-
-/// How long a shortage is assumed to last after it was noticed.
-const SHORTAGE_LASTS: Duration = Duration::from_secs(5);
-
 impl ContentionMonitor {
     /// Other processes change hot rows as well. Then a batch decides on the committed numbers alone: this process's own
     /// pending changes to hot rows are ignored like those of other processes.
@@ -82,9 +77,6 @@ impl ContentionMonitor {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// From this many journal rows on, `copy` saves more time than the extra round trips of its transaction cost.
-const COPY_FROM_ROWS: usize = 64;
 
 impl Batch {
     pub(super) fn new(

@@ -2,15 +2,12 @@
 //! caller that only needs the time computes it from there, without a round trip.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use contract::Time;
+use tuning::EXTRAPOLATED_FOR;
 
 use super::Clock;
-
-/// How long a known time is extrapolated. Within a second two machines' clocks drift apart by less than a millisecond,
-/// and a change of the database's clock is noticed soon.
-const EXTRAPOLATED_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Default)]
 pub(super) struct Watch {

@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
-
-/// After this many rows the log is copied: about an eighth of the size at which a commit has to do it.
-const CHECKPOINT_ROWS: usize = 2_000;
+use tuning::CHECKPOINT_ROWS;
 
 #[derive(Clone)]
 pub(super) struct Checkpoints {

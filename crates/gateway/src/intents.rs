@@ -111,7 +111,7 @@ async fn create(call: Call) -> Result<Response, Problem> {
     if seen["status"] == "rejected" {
         return Err(Problem::conflict("ORDER_NOT_PAYABLE", format!("order {order_id} was rejected")));
     }
-    let order = written::look_for(&call, &order_id.to_string(), |_: &Order| true).await?;
+    let order = written::poll(&call, &order_id.to_string(), |_: &Order| true).await?;
     let Some(order) = order else {
         let why = format!("order {order_id} was accepted and is not created yet; ask again in a moment");
         let problem = Problem::conflict("ORDER_NOT_PAYABLE", why).retry_after(1);
@@ -128,10 +128,10 @@ async fn create(call: Call) -> Result<Response, Problem> {
         }
         let secret = format!("{}_secret_{}", id_of(order_id), letters::written("", Uuid::new_v4()));
         let body = Body::PaymentIntend(PaymentIntend { order_id, secret: Token(secret) });
-        written::let_in(&call, Uuid::now_v7().into(), body).await?;
+        written::send(&call, Uuid::now_v7().into(), body).await?;
     }
     let decided = |payment: &Payment| payment.intent.is_some() || gone(payment);
-    match written::look_for(&call, &order_id.to_string(), decided).await? {
+    match written::poll(&call, &order_id.to_string(), decided).await? {
         Some(payment) if payment.intent.is_some() => {
             Ok((StatusCode::CREATED, Json(shown(&order, Some(&payment), true))).into_response())
         }
@@ -161,7 +161,7 @@ async fn confirm(call: Call) -> Result<Response, Problem> {
                 let choice = choice(&call, &order, asked, by_token).await?;
                 let (order_id, customer_id) = (order.order_id, order.customer_id.clone());
                 let body = Body::PaymentConfirm(PaymentConfirm { order_id, customer_id, payment: choice });
-                written::let_in(&call, message_id.clone(), body).await?;
+                written::send(&call, message_id.clone(), body).await?;
             }
             (Status::AwaitingConfirmation, false) => {
                 let why = "the goods are not held yet; confirm it again in a moment";
@@ -179,7 +179,7 @@ async fn confirm(call: Call) -> Result<Response, Problem> {
     }
     let tries = payment.tries.len();
     let is_answered = |payment: &Payment| is_answered(payment, &message_id, tries);
-    let answered = written::look_for(&call, &order.order_id.to_string(), is_answered).await?;
+    let answered = written::poll(&call, &order.order_id.to_string(), is_answered).await?;
     outcome(&order, answered.as_ref().unwrap_or(&payment), answered.is_some(), &message_id, by_token)
 }
 

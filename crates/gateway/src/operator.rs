@@ -120,7 +120,7 @@ async fn message(call: &Call, or_id: Option<String>) -> Result<Message, Problem>
 async fn submit(call: Call) -> Result<Response, Problem> {
     let message = message(&call, None).await?;
     let (message_id, order_id) = (message.id.to_string(), message.order_id.map(|id| id.to_string()));
-    match call.let_in(message).await {
+    match call.send(message).await {
         Ok(accepted) => {
             let receipt = Receipt { message_id, order_id, repeat: accepted == Accepted::Repeat };
             Ok((StatusCode::ACCEPTED, Json(receipt)).into_response())

@@ -27,7 +27,7 @@ pub(super) async fn apply(call: &Call, body: Body, table: Table, key: &str) -> R
     let queue =
         body.queues().first().copied().ok_or_else(|| Problem::internal("a command without a queue"))?;
     let message = Message::new(id.clone(), store.now().await?, body);
-    call.let_in(message).await.map_err(|refused| match refused {
+    call.send(message).await.map_err(|refused| match refused {
         Refused::IdReused => Problem::key_reused(),
         Refused::Unavailable(_) => Problem::unavailable(refused),
     })?;

@@ -15,7 +15,7 @@ use view::{search, story};
 
 use super::given::{must_say, next_of, one_of};
 use crate::call::Call;
-use crate::orders::{self, Asked, limit_of, read_cursor, totals};
+use crate::orders::{self, OrderCommand, limit_of, read_cursor, totals};
 use crate::problem::Problem;
 
 #[derive(Deserialize, JsonSchema)]
@@ -145,7 +145,7 @@ pub(super) async fn set_status(call: Call) -> Result<Response, Problem> {
         Status::Archived => |order: &Value| order["status"] == "archived",
     };
     let taken = StatusCode::OK;
-    let asked = Asked { body, answers, refusal: "ORDER_INVALID_TRANSITION", taken, done };
+    let asked = OrderCommand { body, answers, refusal: "ORDER_INVALID_TRANSITION", taken, done };
     Ok(orders::ask(&call, order_id, &asked).await?.into_response())
 }
 
@@ -166,7 +166,7 @@ async fn of_no_order(
             let body = cancellation(order_id, wanted.reason, &call.caller()?.id);
             let (refusal, taken) = ("ORDER_INVALID_TRANSITION", StatusCode::OK);
             let done = |order: &Value| order["status"] == "cancelled";
-            let asked = Asked { body, answers: Role::Order, refusal, taken, done };
+            let asked = OrderCommand { body, answers: Role::Order, refusal, taken, done };
             Ok(orders::ask(call, order_id, &asked).await?.into_response())
         }
         ("submitted", other) => {
@@ -192,7 +192,7 @@ fn cancellation(order_id: OrderId, reason: Option<String>, who: &str) -> Body {
 pub(super) async fn refund(call: Call) -> Result<Response, Problem> {
     let (order_id, Refund { items, reason }) = (call.order_id()?, call.json_if_any()?);
     let who = Some(call.caller()?.id.to_string());
-    let asked = Asked {
+    let asked = OrderCommand {
         body: Body::OrderRefund(OrderRefund { order_id, items, reason, who }),
         answers: Role::Order,
         refusal: "ORDER_NOT_REFUNDABLE",

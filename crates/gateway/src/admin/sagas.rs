@@ -13,7 +13,7 @@ use view::search::{self, public};
 
 use super::given::{must_say, next_of, one_of};
 use crate::call::Call;
-use crate::orders::{self, Asked, limit_of, read_cursor};
+use crate::orders::{self, OrderCommand, limit_of, read_cursor};
 use crate::problem::Problem;
 
 /// As the saga keeps it.
@@ -155,7 +155,7 @@ pub(super) async fn resolve(call: Call) -> Result<Response, Problem> {
 async fn by_hand(call: &Call, order_id: OrderId, return_no: u32, body: Body) -> Result<Response, Problem> {
     known(call, order_id, return_no).await?;
     let taken = StatusCode::OK;
-    let asked = Asked { body, answers: Role::Saga, refusal: "NOT_POSSIBLE", taken, done: |_| true };
+    let asked = OrderCommand { body, answers: Role::Saga, refusal: "NOT_POSSIBLE", taken, done: |_| true };
     let (status, _) = orders::ask(call, order_id, &asked).await?;
     Ok((status, Json(known(call, order_id, return_no).await?)).into_response())
 }

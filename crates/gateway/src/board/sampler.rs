@@ -1,8 +1,8 @@
-//! One look at the whole for all who watch: taken while somebody watches, and so seldom that the database gives less than
-//! a hundredth of its time for it.
+//! Samples the state of the system for all dashboard pages at once: only while pages are open, and so seldom that it
+//! takes less than a hundredth of the database's time.
 //!
-//! What is under way is counted each time. What has ended is counted from the first order to the last now and then
-//! (`Tally`), and in between only what is new.
+//! Orders in flight are counted for each sample. Ended orders are counted completely now and then (`Tally`), and in
+//! between only the new ones.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
@@ -18,12 +18,12 @@ use tokio::sync::{Mutex, Notify, watch};
 
 use crate::deps::Deps;
 
-/// How all of it is, at one moment.
+/// One sample: the state of the system at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Picture {
     pub(crate) at: Time,
     pub(crate) readiness: Readiness,
-    /// `None` while nobody has counted yet.
+    /// `None` until the first complete count has ended.
     pub(crate) counted: Option<Census>,
     pub(crate) under_way: Census,
     pub(crate) queues: Vec<(Queue, Option<Depth>)>,
@@ -34,15 +34,15 @@ pub(crate) struct Picture {
     pub(crate) history: Arc<Vec<Point>>,
 }
 
-/// How quickly orders come, and how soon they end, by the newest of them.
+/// Throughput and latency, from the newest orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Pace {
     pub(crate) orders_per_s: f64,
-    /// The middle one, one of twenty and one of a hundred takes longer than that. `None`: none has ended.
+    /// Latency p50, p95 and p99. `None` if no recent order has ended.
     pub(crate) ended_ms: Option<[u64; 3]>,
 }
 
-/// What the charts are drawn from.
+/// One point of the charts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Point {
     pub(crate) orders_per_s: f64,
@@ -56,7 +56,7 @@ pub(crate) struct Sampler {
     broker: Arc<dyn Broker>,
     probe: Arc<Probe>,
     told: watch::Sender<Option<Arc<Picture>>>,
-    /// Whoever looks at the same moment waits for the same look.
+    /// Locked while a sample is taken: concurrent requests wait and then share it.
     looking: Mutex<Looks>,
     counting: Arc<Counting>,
 }
@@ -68,16 +68,16 @@ struct Looks {
     watched: bool,
 }
 
-/// A look is as good as new for that long.
+/// A sample that is younger than this is reused.
 const KEPT: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_secs(2);
-/// Between two looks lies a hundred times what one takes.
+/// The pause between two samples is at least this many times as long as one takes.
 const SHARE: u32 = 100;
-/// Five minutes, as long as a look is quick.
+/// Five minutes of history, while samples are quick.
 const HISTORY_MAX: usize = 150;
-/// A page that is asked for does not wait longer for what takes long to count.
+/// A page waits at most this long for the first count of ended orders.
 const FIRST_WITHIN: Duration = Duration::from_millis(50);
-/// Whoever would wait for longer sees what was known last.
+/// When a sample takes longer, the last one is shown.
 const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
 impl Sampler {
@@ -92,7 +92,7 @@ impl Sampler {
         })
     }
 
-    /// As it is now, or was a moment ago.
+    /// A new sample, or the last one if that is recent.
     pub(crate) async fn look(&self) -> Result<Arc<Picture>, Error> {
         let mut looks = self.looking.lock().await;
         if let (Some(at), Some(known)) = (looks.last, self.told.borrow().clone())
@@ -110,7 +110,7 @@ impl Sampler {
         Ok(picture)
     }
 
-    /// Hears of every look from now on. They are taken as long as somebody hears of them.
+    /// Subscribes to all samples from now on. Sampling goes on while there are subscribers.
     pub(crate) async fn watch(self: &Arc<Self>) -> watch::Receiver<Option<Arc<Picture>>> {
         let hearing = self.told.subscribe();
         let mut looks = self.looking.lock().await;
@@ -121,7 +121,7 @@ impl Sampler {
     }
 
     async fn keep_looking(self: Arc<Self>) {
-        // Of the last few looks: one that had to wait says little.
+        // A moving average, so that one slow sample has little effect.
         let mut takes = Duration::ZERO;
         loop {
             let started = Instant::now();
@@ -177,7 +177,7 @@ impl Sampler {
 }
 
 impl Picture {
-    /// Sagas that wait for a person.
+    /// Sagas that wait for an operator.
     pub(crate) fn attention(&self) -> u64 {
         let waiting = self.under_way.sagas.iter().filter(|saga| saga.status == "needs_attention");
         waiting.map(|saga| saga.count).sum()
@@ -202,7 +202,7 @@ impl Pace {
             .await?;
         let newest: Vec<Newest> = newest.iter().filter_map(|doc| serde_json::from_str(doc).ok()).collect();
         let since = |at: Time| now.unix_ms().saturating_sub(at.unix_ms());
-        // More than were read came in the time that those took.
+        // There may be more orders than were read, so the window is the time that those span.
         let window_ms = match newest.last() {
             Some(oldest) if newest.len() == NEWEST => since(oldest.created_at).max(1),
             _ => MINUTE_MS,
@@ -220,10 +220,10 @@ impl Pace {
 }
 
 const MINUTE_MS: i64 = 60_000;
-/// As many as are read in a few milliseconds.
+/// This many are read in a few milliseconds.
 const NEWEST: usize = 500;
 
-/// What has ended: all of it up to a moment, and how long it took to count.
+/// The count of all orders that ended, of those created before `to`, and how long counting took.
 struct Tally {
     ended: Census,
     to: Time,
@@ -238,15 +238,16 @@ struct Counting {
     done: Notify,
 }
 
-/// A count that takes less is taken with every look.
+/// A page waits for a complete count only if the last one was quicker than this.
 const QUICK: Duration = Duration::from_millis(20);
-/// What is newer than this may still be under way; what is older and still is, is counted with the next whole count.
+/// Younger orders are mostly in flight, so they are not added to the tally yet. An older order that is still in flight
+/// is counted by the next complete count.
 const SETTLED_MS: i64 = 10_000;
 /// Later than any order.
 const FAR: i64 = 253_402_300_799_000;
 
 impl Counting {
-    /// All that has ended; `None` while the first count goes on.
+    /// All orders that have ended; `None` until the first complete count has ended.
     async fn counted(self: &Arc<Self>, store: &Arc<dyn Store>, now: Time) -> Result<Option<Census>, Error> {
         let (due, wait) = self.tally(|tally| match tally {
             None => (true, true),
@@ -284,7 +285,7 @@ impl Counting {
         self.done.notify_waiters();
     }
 
-    /// What is older than a moment is counted once, and not with every look.
+    /// Adds orders that have become old enough to the tally, so that not every sample counts them.
     async fn fold(&self, store: &Arc<dyn Store>, now: Time) -> Result<(), Error> {
         let settled = Time::from_unix_ms(now.unix_ms() - SETTLED_MS);
         let Some(from) = self.tally(|tally| tally.as_ref().map(|tally| tally.to)) else { return Ok(()) };
@@ -293,7 +294,7 @@ impl Counting {
         }
         let more = store.census(from, settled).await?.ended();
         self.tally(|tally| {
-            // A whole count may have ended meanwhile, and knows better.
+            // A complete count may have ended meanwhile; it replaces this one.
             if let Some(tally) = tally.as_mut().filter(|tally| tally.to == from) {
                 tally.ended += more;
                 tally.to = settled;

@@ -97,7 +97,7 @@ pub(super) async fn ask(call: Call) -> Result<Response, Problem> {
     let id = id_of_form(&asked.message_id)?;
     let now = call.gateway.store.now().await?;
     let body = asked.body(act, order_id, &who, &words, now)?;
-    let accepted = call.let_in(Message::new(id.clone(), now, body)).await;
+    let accepted = call.send(Message::new(id.clone(), now, body)).await;
     accepted.map_err(|refused| match refused {
         Refused::IdReused => Problem::key_reused(),
         Refused::Unavailable(_) => Problem::unavailable(refused),

@@ -131,7 +131,7 @@ pub(super) async fn turn_method(call: Call) -> Result<Response, Problem> {
     let paused = method_state(store, method).await?.is_some_and(|state| state.paused);
     let id = id_of_form(&given.message_id)?;
     let message = Message::new(id, store.now().await?, turned(method, paused, why, by));
-    call.let_in(message).await.map_err(Problem::unavailable)?;
+    call.send(message).await.map_err(Problem::unavailable)?;
     let until = tokio::time::Instant::now() + ANSWERED_WITHIN;
     while tokio::time::Instant::now() < until
         && method_state(store, method).await?.is_some_and(|state| state.paused) == paused

@@ -1,5 +1,5 @@
-//! What orders look like from outside, for the document. The order itself is put together in `crates/view/src/lib.rs`, and a new
-//! one is read in `workers/contract/src/submission.rs`; the tests hold both to what is described here.
+//! The API's view of orders, for the OpenAPI document only. `crates/view/src/lib.rs` builds the order that is sent, and
+//! `workers/contract/src/submission.rs` parses a new one; tests compare both with these types.
 
 use contract::{
     By, Contact, Fault, Item, Line, Method, Money, OrderId, PaymentChoice, Reason, Short, Status, Time, Token,
@@ -64,7 +64,7 @@ pub(crate) struct Order {
     order_id: OrderId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     customer_id: Option<String>,
-    status: Standing,
+    status: OrderStatus,
     /// Why it was cancelled or refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
@@ -87,7 +87,7 @@ pub(crate) struct Order {
     /// Goods that came back, or are on their way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     returns: Vec<Return>,
-    /// What you may do with it now: asked for at once, each of them is taken.
+    /// What you may do with the order now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     actions: Vec<String>,
     /// Each change of its status, oldest first. Left out in lists.
@@ -114,16 +114,16 @@ pub(crate) struct Order {
 #[derive(JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(dead_code)]
-pub(crate) enum Standing {
-    /// It is safe, and nobody has looked at it yet.
+pub(crate) enum OrderStatus {
+    /// It is stored safely and not processed yet.
     Submitted,
-    /// It was refused as it came; `errors` say why.
+    /// The submission was refused; `errors` say why.
     Rejected,
     #[serde(untagged)]
     Known(Status),
 }
 
-/// In lists, without what only the payment's own record knows.
+/// In lists it has only the fields that the order itself keeps.
 #[derive(JsonSchema)]
 #[allow(dead_code)]
 pub(crate) struct Payment {
@@ -147,16 +147,16 @@ pub(crate) struct Return {
     /// 1, 2, … within the order.
     no: u32,
     lines: Vec<Line>,
-    /// Its share of what was paid.
+    /// This return's share of what was paid.
     amount: Money,
-    /// What went back of that, if it is less: the rest had gone back at the provider's side.
+    /// What was refunded of that, if it is less: the provider had refunded the rest on its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     went_back: Option<Money>,
     done: bool,
     at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    /// Who took it back; for admins alone.
+    /// The admin who accepted the return; only admins see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     who: Option<String>,
 }
@@ -165,7 +165,7 @@ pub(crate) struct Return {
 #[allow(dead_code)]
 pub(crate) struct Entry {
     at: Time,
-    /// None: this is how it began.
+    /// Null in the first entry.
     from: Option<Status>,
     to: Status,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,7 +173,7 @@ pub(crate) struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     by: By,
-    /// By name, for admins alone.
+    /// The admin's name; only admins see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     who: Option<String>,
     message_id: String,
@@ -183,7 +183,7 @@ pub(crate) struct Entry {
 #[allow(dead_code)]
 pub(crate) struct Page {
     items: Vec<Order>,
-    /// What `cursor` takes for the page after this one.
+    /// The `cursor` of the next page.
     next: Option<String>,
 }
 
@@ -192,7 +192,7 @@ pub(crate) struct Page {
 pub(crate) struct Wanted {
     #[serde(default)]
     pub(super) status: Option<Status>,
-    /// Those that failed as well: payment declined or timed out, too little stock.
+    /// Include failed orders: payment declined or timed out, too little stock.
     #[serde(default)]
     pub(super) failed: Option<bool>,
     /// Created at this time or later, …
@@ -201,24 +201,24 @@ pub(crate) struct Wanted {
     /// … and before this one.
     #[serde(default)]
     pub(super) to: Option<Time>,
-    /// What the order's id begins with, or what a title, an author or a sku of it holds: at most 100 characters.
+    /// The beginning of an order id, or part of a title, an author or a sku; at most 100 characters.
     #[serde(default)]
     #[schemars(length(max = 100))]
     pub(super) q: Option<String>,
-    /// That cost at least this much, …
+    /// The total is at least this, …
     #[serde(default)]
     pub(super) min_total: Option<String>,
-    /// … and at most that: decimals like `12.34`, of `currency`.
+    /// … and at most this: decimals like `12.34`, in `currency`.
     #[serde(default)]
     pub(super) max_total: Option<String>,
-    /// That were priced in this currency.
+    /// Only orders that were priced in this currency.
     #[serde(default)]
     pub(super) currency: Option<String>,
     /// At most 100; 20 if it is left out.
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
     pub(super) limit: Option<u32>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[serde(default)]
     pub(super) cursor: Option<String>,
 }
@@ -232,17 +232,17 @@ pub(crate) struct Cancel {
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 pub(crate) struct Pay {
-    /// Of cash: a receipt's number, at most 100 characters.
+    /// For cash: the receipt's number, at most 100 characters.
     #[serde(default)]
     pub(super) transaction_id: Option<String>,
-    /// The provider's token, if it shall be charged by something else than the order came with. After a decline it, or a
-    /// stored payment method, must be named: what was declined is not tried again unasked.
+    /// The provider's token, to charge something else than the order named. After a decline this or a stored payment
+    /// method is required: a declined method is not charged again unasked.
     #[serde(default)]
     pub(super) token: Option<Token>,
     /// Instead of a token: one of the customer's stored payment methods.
     #[serde(default)]
     pub(super) payment_method_id: Option<String>,
-    /// What the token is of: card, debit_card or paypal. Without it, as the order says.
+    /// The token's method: card, debit_card or paypal. By default, the order's.
     #[serde(default)]
     pub(super) method: Option<Method>,
 }

@@ -10,7 +10,7 @@ use store::{DeadStatus, Store};
 use super::problem::Problem;
 
 /// The worker's reason; `None` if the message was not parked.
-pub(super) async fn told(
+pub(super) async fn reply_if_parked(
     store: &dyn Store,
     queue: Queue,
     id: &MessageId,

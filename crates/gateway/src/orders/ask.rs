@@ -136,7 +136,8 @@ async fn answer(
             }
             Reply::NotHandled => {
                 if let Some(queue) = queue
-                    && let Some(parked) = parked::told(&*gateway.store, queue, id, &caller.id).await?
+                    && let Some(parked) =
+                        parked::reply_if_parked(&*gateway.store, queue, id, &caller.id).await?
                 {
                     return Err(parked);
                 }

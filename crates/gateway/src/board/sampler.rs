@@ -20,7 +20,7 @@ use crate::deps::Deps;
 
 /// One sample: the state of the system at one moment.
 #[derive(Clone, Debug)]
-pub(crate) struct Picture {
+pub(crate) struct Snapshot {
     pub(crate) at: Time,
     pub(crate) readiness: Readiness,
     /// `None` until the first complete count has ended.
@@ -29,14 +29,14 @@ pub(crate) struct Picture {
     pub(crate) queues: Vec<(Queue, Option<Depth>)>,
     pub(crate) vitals: Vitals,
     pub(crate) pauses: Vec<Pause>,
-    pub(crate) pace: Pace,
+    pub(crate) throughput: Throughput,
     /// Oldest first.
     pub(crate) history: Arc<Vec<Point>>,
 }
 
 /// Throughput and latency, from the newest orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Pace {
+pub(crate) struct Throughput {
     pub(crate) orders_per_s: f64,
     /// Latency p50, p95 and p99. `None` if no recent order has ended.
     pub(crate) ended_ms: Option<[u64; 3]>,
@@ -55,30 +55,30 @@ pub(crate) struct Sampler {
     store: Arc<dyn Store>,
     broker: Arc<dyn Broker>,
     probe: Arc<Probe>,
-    told: watch::Sender<Option<Arc<Picture>>>,
+    latest: watch::Sender<Option<Arc<Snapshot>>>,
     /// Locked while a sample is taken: concurrent requests wait and then share it.
-    looking: Mutex<Looks>,
+    state: Mutex<SamplerState>,
     counting: Arc<Counting>,
 }
 
 #[derive(Default)]
-struct Looks {
+struct SamplerState {
     last: Option<Instant>,
     history: VecDeque<Point>,
     watched: bool,
 }
 
 /// A sample that is younger than this is reused.
-const KEPT: Duration = Duration::from_secs(1);
+const FRESH_FOR: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_secs(2);
 /// The pause between two samples is at least this many times as long as one takes.
 const SHARE: u32 = 100;
 /// Five minutes of history, while samples are quick.
 const HISTORY_MAX: usize = 150;
 /// A page waits at most this long for the first count of ended orders.
-const FIRST_WITHIN: Duration = Duration::from_millis(50);
+const COUNT_WAIT: Duration = Duration::from_millis(50);
 /// When a sample takes longer, the last one is shown.
-const LOOK_WITHIN: Duration = Duration::from_secs(2);
+const SAMPLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Sampler {
     pub(crate) fn new(deps: &Deps) -> Arc<Self> {
@@ -86,61 +86,61 @@ impl Sampler {
             store: deps.store.clone(),
             broker: deps.broker.clone(),
             probe: deps.probe.clone(),
-            told: watch::Sender::new(None),
-            looking: Mutex::default(),
+            latest: watch::Sender::new(None),
+            state: Mutex::default(),
             counting: Arc::default(),
         })
     }
 
     /// A new sample, or the last one if that is recent.
-    pub(crate) async fn look(&self) -> Result<Arc<Picture>, Error> {
-        let mut looks = self.looking.lock().await;
-        if let (Some(at), Some(known)) = (looks.last, self.told.borrow().clone())
-            && at.elapsed() < KEPT
+    pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        let mut state = self.state.lock().await;
+        if let (Some(at), Some(known)) = (state.last, self.latest.borrow().clone())
+            && at.elapsed() < FRESH_FOR
         {
             return Ok(known);
         }
-        let Ok(looked) = tokio::time::timeout(LOOK_WITHIN, self.take(&mut looks)).await else {
-            let known = self.told.borrow().clone();
-            return known.ok_or_else(|| Error::Unavailable("a look at the whole takes too long".into()));
+        let Ok(sampled) = tokio::time::timeout(SAMPLE_TIMEOUT, self.take(&mut state)).await else {
+            let known = self.latest.borrow().clone();
+            return known.ok_or_else(|| Error::Unavailable("the dashboard's sample takes too long".into()));
         };
-        let picture = looked?;
-        looks.last = Some(Instant::now());
-        self.told.send_replace(Some(picture.clone()));
-        Ok(picture)
+        let snapshot = sampled?;
+        state.last = Some(Instant::now());
+        self.latest.send_replace(Some(snapshot.clone()));
+        Ok(snapshot)
     }
 
     /// Subscribes to all samples from now on. Sampling goes on while there are subscribers.
-    pub(crate) async fn watch(self: &Arc<Self>) -> watch::Receiver<Option<Arc<Picture>>> {
-        let hearing = self.told.subscribe();
-        let mut looks = self.looking.lock().await;
-        if !std::mem::replace(&mut looks.watched, true) {
-            tokio::spawn(self.clone().keep_looking());
+    pub(crate) async fn watch(self: &Arc<Self>) -> watch::Receiver<Option<Arc<Snapshot>>> {
+        let samples = self.latest.subscribe();
+        let mut state = self.state.lock().await;
+        if !std::mem::replace(&mut state.watched, true) {
+            tokio::spawn(self.clone().sample_loop());
         }
-        hearing
+        samples
     }
 
-    async fn keep_looking(self: Arc<Self>) {
+    async fn sample_loop(self: Arc<Self>) {
         // A moving average, so that one slow sample has little effect.
         let mut takes = Duration::ZERO;
         loop {
             let started = Instant::now();
-            if let Err(why) = self.look().await {
-                tracing::debug!("nobody can look at the whole: {why}");
+            if let Err(why) = self.snapshot().await {
+                tracing::debug!("the dashboard's sample failed: {why}");
             }
             takes = (takes * 3 + started.elapsed()) / 4;
             tokio::time::sleep((takes * SHARE).max(EVERY)).await;
-            let mut looks = self.looking.lock().await;
-            if self.told.receiver_count() == 0 {
-                looks.watched = false;
+            let mut state = self.state.lock().await;
+            if self.latest.receiver_count() == 0 {
+                state.watched = false;
                 return;
             }
         }
     }
 
-    async fn take(&self, looks: &mut Looks) -> Result<Arc<Picture>, Error> {
+    async fn take(&self, state: &mut SamplerState) -> Result<Arc<Snapshot>, Error> {
         let (at, vitals) = (self.store.now().await?, self.store.vitals().await?);
-        let pace = Pace::of(&*self.store, at).await?;
+        let throughput = Throughput::of(&*self.store, at).await?;
         let under_way = self.store.census_under_way().await?;
         let counted = self.counting.counted(&self.store, at).await?.map(|mut ended| {
             ended += under_way.clone();
@@ -153,16 +153,16 @@ impl Sampler {
         let oldest_ms =
             vitals.oldest_in_flight.map_or(0, |oldest| at.unix_ms().saturating_sub(oldest.unix_ms()));
         let point = Point {
-            orders_per_s: pace.orders_per_s,
-            ended_ms: pace.ended_ms,
+            orders_per_s: throughput.orders_per_s,
+            ended_ms: throughput.ended_ms,
             queued: queues.iter().filter_map(|(_, depth)| Some(depth.as_ref()?.messages)).sum(),
             oldest_ms: u64::try_from(oldest_ms).unwrap_or_default(),
         };
-        looks.history.push_back(point);
-        if looks.history.len() > HISTORY_MAX {
-            looks.history.pop_front();
+        state.history.push_back(point);
+        if state.history.len() > HISTORY_MAX {
+            state.history.pop_front();
         }
-        Ok(Arc::new(Picture {
+        Ok(Arc::new(Snapshot {
             at,
             readiness: self.probe.readiness().await,
             counted,
@@ -170,13 +170,13 @@ impl Sampler {
             queues,
             vitals,
             pauses: self.store.pauses().await?,
-            pace,
-            history: Arc::new(looks.history.iter().copied().collect()),
+            throughput,
+            history: Arc::new(state.history.iter().copied().collect()),
         }))
     }
 }
 
-impl Picture {
+impl Snapshot {
     /// Sagas that wait for an operator.
     pub(crate) fn attention(&self) -> u64 {
         let waiting = self.under_way.sagas.iter().filter(|saga| saga.status == "needs_attention");
@@ -188,7 +188,7 @@ impl Picture {
     }
 }
 
-impl Pace {
+impl Throughput {
     async fn of(store: &dyn Store, now: Time) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Newest<'a> {
@@ -244,7 +244,7 @@ const QUICK: Duration = Duration::from_millis(20);
 /// is counted by the next complete count.
 const SETTLED_MS: i64 = 10_000;
 /// Later than any order.
-const FAR: i64 = 253_402_300_799_000;
+const END_OF_TIME: i64 = 253_402_300_799_000;
 
 impl Counting {
     /// All orders that have ended; `None` until the first complete count has ended.
@@ -259,16 +259,16 @@ impl Counting {
                 tokio::spawn(self.clone().count_all(store.clone(), now));
             }
             if wait {
-                tokio::time::timeout(FIRST_WITHIN, done).await.ok();
+                tokio::time::timeout(COUNT_WAIT, done).await.ok();
             }
         }
-        self.fold(store, now).await?;
+        self.extend_tally(store, now).await?;
         let Some((mut all, to)) =
             self.tally(|tally| tally.as_ref().map(|tally| (tally.ended.clone(), tally.to)))
         else {
             return Ok(None);
         };
-        all += store.census(to, Time::from_unix_ms(FAR)).await?.ended();
+        all += store.census(to, Time::from_unix_ms(END_OF_TIME)).await?.ended();
         Ok(Some(all))
     }
 
@@ -286,7 +286,7 @@ impl Counting {
     }
 
     /// Adds orders that have become old enough to the tally, so that not every sample counts them.
-    async fn fold(&self, store: &Arc<dyn Store>, now: Time) -> Result<(), Error> {
+    async fn extend_tally(&self, store: &Arc<dyn Store>, now: Time) -> Result<(), Error> {
         let settled = Time::from_unix_ms(now.unix_ms() - SETTLED_MS);
         let Some(from) = self.tally(|tally| tally.as_ref().map(|tally| tally.to)) else { return Ok(()) };
         if settled.unix_ms() - from.unix_ms() < SETTLED_MS {

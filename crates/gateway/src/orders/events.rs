@@ -36,7 +36,7 @@ pub(super) async fn watch(call: Call) -> Result<Response, Problem> {
     let told = VecDeque::from([Event::default().retry(RETRY)]);
     let until = Instant::from_std(caller.until);
     let mut watching =
-        Watching { gateway, caller, order_id, waiter, _permit: permit, seen, told, over: false, until };
+        OrderStream { gateway, caller, order_id, waiter, _permit: permit, seen, told, over: false, until };
     watching.look().await?;
     if watching.over && watching.seen <= seen {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -50,7 +50,7 @@ pub(super) async fn watch(call: Call) -> Result<Response, Problem> {
     Ok(response)
 }
 
-struct Watching {
+struct OrderStream {
     gateway: Arc<Gateway>,
     caller: Caller,
     order_id: OrderId,
@@ -63,7 +63,7 @@ struct Watching {
     until: Instant,
 }
 
-impl Watching {
+impl OrderStream {
     /// The next event; `None` when the order is final, or when the client should reconnect.
     async fn next(&mut self) -> Option<Event> {
         loop {

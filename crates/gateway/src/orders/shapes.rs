@@ -16,17 +16,17 @@ use serde::{Deserialize, Serialize};
 }]))]
 #[allow(dead_code)]
 pub(crate) struct NewOrder {
-    /// For admins: whose order it is. Everybody else's token says it, whatever stands here.
+    /// For admins: the customer. For others it is ignored, and the customer comes from the token.
     #[serde(default)]
     customer_id: Option<String>,
-    /// Instead of an Idempotency-Key, or beside it.
+    /// Instead of, or in addition to, an Idempotency-Key.
     #[serde(default)]
     order_id: Option<OrderId>,
-    /// 1 to 100 lines, at most 1000 of one thing.
+    /// 1 to 100 lines, at most 1000 of one product.
     items: Vec<Line>,
     /// Card payments need the provider's token.
     payment: PaymentChoice,
-    /// Where you want to hear of it.
+    /// Where notices about the order go.
     #[serde(default)]
     contact: Option<Contact>,
     /// 1 to 40 visible ASCII characters.
@@ -38,18 +38,18 @@ pub(crate) struct NewOrder {
 #[derive(JsonSchema)]
 #[allow(dead_code)]
 pub(crate) struct CartCheckout {
-    /// For admins: whose order it is. Everybody else's token says it, whatever stands here.
+    /// For admins: the customer. For others it is ignored, and the customer comes from the token.
     #[serde(default)]
     customer_id: Option<String>,
-    /// Instead of an Idempotency-Key, or beside it.
+    /// Instead of, or in addition to, an Idempotency-Key.
     #[serde(default)]
     order_id: Option<OrderId>,
-    /// The version of the cart that you saw: another one is refused. Without it, whatever is in it is ordered.
+    /// The version of the cart that you saw: another one is refused. Without it, the current cart is ordered.
     #[serde(default)]
     cart_version: Option<u64>,
     /// Card payments need the provider's token, or one of your stored payment methods.
     payment: PaymentChoice,
-    /// Where you want to hear of it.
+    /// Where notices about the order go.
     #[serde(default)]
     contact: Option<Contact>,
     /// 1 to 40 visible ASCII characters.
@@ -57,7 +57,7 @@ pub(crate) struct CartCheckout {
     discount_code: Option<String>,
 }
 
-/// Submitted or rejected, it has little more than its id and status.
+/// A submitted or rejected order has little more than its id and status.
 #[derive(JsonSchema)]
 #[allow(dead_code)]
 pub(crate) struct Order {
@@ -65,13 +65,13 @@ pub(crate) struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     customer_id: Option<String>,
     status: OrderStatus,
-    /// Why it was cancelled or refunded.
+    /// Why the order was cancelled or refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
-    /// Why its payment was declined, if that is the reason.
+    /// The provider's decline code, if the payment was declined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     decline_code: Option<String>,
-    /// The lines that could not be had, if that is the reason.
+    /// The lines that were out of stock, if that is the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     short: Vec<Short>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -84,25 +84,25 @@ pub(crate) struct Order {
     total: Option<Money>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     payment: Option<Payment>,
-    /// Goods that came back, or are on their way.
+    /// Goods that were returned, or are on their way back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     returns: Vec<Return>,
     /// What you may do with the order now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     actions: Vec<String>,
-    /// Each change of its status, oldest first. Left out in lists.
+    /// Each change of the status, oldest first. Left out in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     audit: Vec<Entry>,
-    /// Of the first of `errors`, when it was rejected, …
+    /// If the order was rejected: the code of the first of `errors`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<String>,
-    /// … in words, …
+    /// … its message, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<String>,
-    /// … and when.
+    /// … and the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Time>,
-    /// All that was wrong.
+    /// All faults of a rejected order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,7 +132,7 @@ pub(crate) struct Payment {
     status: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     transaction_id: Option<String>,
-    /// Of cash on delivery.
+    /// The receipt's number, for cash on delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     receipt: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -187,7 +187,7 @@ pub(crate) struct Page {
     next: Option<String>,
 }
 
-/// Which of your orders.
+/// Selects some of your orders.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Wanted {
     #[serde(default)]

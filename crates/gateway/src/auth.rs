@@ -95,11 +95,11 @@ impl Authenticator {
     pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
         let Some(given) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
         let given = given.to_str().ok().and_then(bearer).ok_or_else(Problem::unauthorized)?;
-        self.known(given).await.map(Some)
+        self.caller_of(given).await.map(Some)
     }
 
     /// The caller that a token belongs to.
-    pub(crate) async fn known(&self, given: &str) -> Result<Caller, Problem> {
+    pub(crate) async fn caller_of(&self, given: &str) -> Result<Caller, Problem> {
         if self.run_token.as_ref().is_some_and(|token| same(token, given)) {
             let until = Instant::now() + LONGEST;
             return Ok(Caller { id: "operator".into(), role: Role::Operator, until });
@@ -116,7 +116,7 @@ impl Authenticator {
             }
         };
         // Only admins can sign out, so customers' requests skip this query.
-        if caller.is_admin() && self.store.is_signed_out(&name_of(given)).await? {
+        if caller.is_admin() && self.store.is_signed_out(&token_hash(given)).await? {
             tracing::debug!("a token was refused: it was signed out");
             return Err(Problem::unauthorized());
         }
@@ -126,7 +126,7 @@ impl Authenticator {
     /// From now on every gateway refuses the token, in a cookie or a header. An invalid token needs no entry.
     pub(crate) async fn sign_out(&self, given: &str) -> Result<(), Problem> {
         let Ok(claims) = self.keys.check(given).await else { return Ok(()) };
-        Ok(self.store.sign_out(&name_of(given), claims.exp).await?)
+        Ok(self.store.sign_out(&token_hash(given), claims.exp).await?)
     }
 }
 
@@ -136,7 +136,7 @@ fn until(exp: u64) -> Instant {
 }
 
 /// A hash of the signed part, without the signature: some algorithms have several valid signatures for the same text.
-fn name_of(token: &str) -> String {
+fn token_hash(token: &str) -> String {
     let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
     BodyHash::of("a token", signed).to_string()
 }

@@ -41,7 +41,7 @@ pub(crate) async fn authenticate(gateway: &Gateway, parts: &Parts) -> Result<(Ca
         return Ok((caller, Session::of(&parts.headers[header::AUTHORIZATION])));
     }
     if let Some(token) = cookie(&parts.headers) {
-        let caller = gateway.authenticator.known(token).await?;
+        let caller = gateway.authenticator.caller_of(token).await?;
         return Ok((caller, Session::made_from(token)));
     }
     if gateway.chaos.is_some() && is_local(parts) {

@@ -60,7 +60,7 @@ pub(super) async fn sign_in(call: Call) -> Result<Response, Problem> {
     let SignInForm { token, next } = call.form()?;
     let token = token.trim();
     session::must_keep_a_cookie(&call.headers)?;
-    let known = match call.gateway.authenticator.known(token).await {
+    let known = match call.gateway.authenticator.caller_of(token).await {
         Ok(known) => Some(known),
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => None,
         Err(problem) => return Err(problem),

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::state::Gateway;
 
 pub(super) enum Outcome {
-    Taken(Value),
+    Accepted(Value),
     /// Nothing more happens until the customer confirms the payment.
     WaitsForCustomer(Value),
     Refused(Box<Problem>),
@@ -46,10 +46,10 @@ fn seen(order: Value, caller: &Caller) -> Option<Outcome> {
             let faults: Vec<Fault> = serde_json::from_value(order["errors"].clone()).unwrap_or_default();
             refused(refusal(&faults).with("order_id", id))
         }
-        "paid" | "fulfilled" | "archived" => Some(Outcome::Taken(show::for_caller(order, caller))),
+        "paid" | "fulfilled" | "archived" => Some(Outcome::Accepted(show::for_caller(order, caller))),
         // Cash on delivery: the parcel is on its way, and nothing more happens until it is delivered.
         "created" if order["saga"]["step"] == "collect_cash" => {
-            Some(Outcome::Taken(show::for_caller(order, caller)))
+            Some(Outcome::Accepted(show::for_caller(order, caller)))
         }
         "created"
             if order["saga"]["step"] == "await_payment"

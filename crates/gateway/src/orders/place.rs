@@ -40,10 +40,10 @@ async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Respon
     };
     let order_id = submit.order_id;
     let submitted = show::as_submitted(order_id, submit.customer_id.as_deref().unwrap_or(&caller.id));
-    must_be_whole(gateway, submit).await?;
+    refuse_faulty(gateway, submit).await?;
     gateway.admission.admit(&*gateway.store).await?;
     if key.is_none_or(|key| key.order_id != order_id) {
-        must_be_new(gateway, submit).await?;
+        refuse_used_order_id(gateway, submit).await?;
     }
     // Waiting begins before the message is sent, so that no change is missed.
     let waits = call
@@ -110,7 +110,7 @@ async fn read(
 }
 
 /// Refuses a submission with faults that show without the workers; the order worker decides everything else.
-async fn must_be_whole(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
+async fn refuse_faulty(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
     let cart = submit.cart.as_ref().map_err(|faults| refusal(faults))?;
     let unknown = gateway.products.unknown(&*gateway.store, submit, &cart.lines).await?;
     if unknown.is_empty() { Ok(()) } else { Err(refusal(&Fault::first(unknown))) }
@@ -119,7 +119,7 @@ async fn must_be_whole(gateway: &Gateway, submit: &Submit) -> Result<(), Problem
 /// Refuses an order id from the body that another order or a rejected submission already has: the journal can only
 /// recognise a repeated message id. If two requests pass this check at once, one becomes a dead letter of origin
 /// "stranger", which is harmless.
-async fn must_be_new(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
+async fn refuse_used_order_id(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
     /// The fields that orders and rejected submissions have in common. A record that only holds commands which overtook
     /// their submission has neither field.
     #[derive(Deserialize)]
@@ -149,7 +149,7 @@ fn reused(call: &Call) -> Problem {
 
 fn ended(order_id: OrderId, outcome: Outcome) -> Result<Response, Problem> {
     match outcome {
-        Outcome::Taken(order) => Ok(with_place(order_id, StatusCode::CREATED, &order)),
+        Outcome::Accepted(order) => Ok(with_place(order_id, StatusCode::CREATED, &order)),
         Outcome::WaitsForCustomer(order) => Ok(under_way(order_id, &order)),
         Outcome::Refused(problem) => Err(*problem),
     }

@@ -12,7 +12,7 @@
 
   const say = (text) => { if (state.textContent !== text) state.textContent = text; };
 
-  // A part is not replaced while the admin types in it or has opened details in it.
+  // A part that has the keyboard focus is not replaced, so that what is typed or opened in it is not lost.
   const inUse = (part) => part.contains(document.activeElement) && document.activeElement !== part;
 
   const replace = (html) => {

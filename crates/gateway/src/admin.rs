@@ -1,4 +1,5 @@
-//! What admins do: with any order, with the goods, and with what has come to a stop. All of it is a message or a look.
+//! The routes for admins: all orders, the catalogue and stock, sagas and dead letters. A write sends a message; a read
+//! shows a view.
 
 mod applied;
 mod given;
@@ -19,12 +20,12 @@ const KEY: &str =
     "1 to 255 visible characters of your own; the same key and the same body are the same request";
 const PREFER: &str = "`wait=N`: rather wait up to N seconds (30 at most) for the outcome";
 
-/// A page of anything.
+/// A page of a list.
 #[derive(JsonSchema)]
 #[allow(dead_code)]
 struct Items {
     items: Vec<Value>,
-    /// What `cursor` takes for the page after this one.
+    /// The `cursor` of the next page.
     next: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Under too much load new checkouts are refused at the door, so that what was accepted comes to its end; nothing else
+//! Load shedding: under too much load new checkouts are refused, so that accepted orders can be finished. Nothing else
 //! is refused.
 
 use std::sync::Mutex;
@@ -10,21 +10,21 @@ use store::{Store, Vitals};
 
 use super::problem::Problem;
 
-/// However many checkouts come, the database is asked this often.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Nothing that is worth refusing for is over sooner.
-const COME_AGAIN_S: u64 = 10;
+/// The database is asked at most this often, however many checkouts come.
+const QUERY_EVERY: Duration = Duration::from_secs(1);
+/// The `Retry-After` of a refusal: an overload is not over sooner.
+const RETRY_AFTER_S: u64 = 10;
 
 pub(crate) struct Admission {
-    /// 0: however old.
+    /// 0 means no limit.
     oldest_s_max: u64,
-    /// 0: however many.
+    /// 0 means no limit.
     letters_max: u64,
-    known: Mutex<Known>,
+    last_check: Mutex<LastCheck>,
 }
 
 #[derive(Default)]
-struct Known {
+struct LastCheck {
     looked: Option<Instant>,
     refused: Option<String>,
 }
@@ -34,47 +34,47 @@ impl Admission {
         Self {
             oldest_s_max: settings.refuse_when_oldest_s,
             letters_max: settings.refuse_when_dead_letters,
-            known: Mutex::default(),
+            last_check: Mutex::default(),
         }
     }
 
-    /// `Err` while new checkouts have to wait. A database that does not answer is noticed by whoever needs it.
-    pub(crate) async fn open(&self, store: &dyn Store) -> Result<(), Problem> {
-        if self.is_old()
+    /// `Err` while new checkouts are refused. A failed query changes nothing here: the checkout itself will report it.
+    pub(crate) async fn admit(&self, store: &dyn Store) -> Result<(), Problem> {
+        if self.claim_query()
             && let Ok(vitals) = store.vitals().await
         {
-            let refused = self.why_not(vitals);
-            let mut known = self.known();
-            if known.refused.is_some() != refused.is_some() {
+            let refused = self.overload_reason(vitals);
+            let mut last_check = self.last_check();
+            if last_check.refused.is_some() != refused.is_some() {
                 match &refused {
                     Some(why) => tracing::warn!("new checkouts are refused: {why}"),
                     None => tracing::info!("new checkouts are taken again"),
                 }
             }
-            known.refused = refused;
+            last_check.refused = refused;
         }
-        let refused = self.known().refused.is_some();
+        let refused = self.last_check().refused.is_some();
         if !refused {
             return Ok(());
         }
         let why = "there is more to do than can be done at the moment; send the same again later";
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", why);
-        Err(problem.retry_after(COME_AGAIN_S))
+        Err(problem.retry_after(RETRY_AFTER_S))
     }
 
-    /// True for one caller at a time: the others go by what is known.
-    fn is_old(&self) -> bool {
-        let mut known = self.known();
-        let old = known.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY);
+    /// True for only one of several concurrent requests; the others use the last result.
+    fn claim_query(&self) -> bool {
+        let mut last_check = self.last_check();
+        let old = last_check.looked.is_none_or(|at| at.elapsed() >= QUERY_EVERY);
         if old {
-            known.looked = Some(Instant::now());
+            last_check.looked = Some(Instant::now());
         }
         old
     }
 
-    fn why_not(&self, vitals: Vitals) -> Option<String> {
+    fn overload_reason(&self, vitals: Vitals) -> Option<String> {
         let Vitals { now, oldest_in_flight, .. } = vitals;
-        // Letters of strangers are as many as strangers like.
+        // Dead letters of outside senders do not count: otherwise a sender of bad messages could stop the shop.
         let own_letters = vitals.own_dead_letters();
         let oldest_ms = oldest_in_flight.map_or(0, |at| now.unix_ms().saturating_sub(at.unix_ms()));
         let oldest_s = u64::try_from(oldest_ms).unwrap_or(0) / 1000;
@@ -89,7 +89,7 @@ impl Admission {
         }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn last_check(&self) -> std::sync::MutexGuard<'_, LastCheck> {
+        self.last_check.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

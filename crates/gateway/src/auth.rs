@@ -1,4 +1,4 @@
-//! Who calls: a bearer token says it, and its signature proves it. The token of the run file is an operator's.
+//! A caller is identified by a bearer token whose signature is checked. The run file's token belongs to the operator.
 
 mod development;
 pub(crate) mod keys;
@@ -16,16 +16,16 @@ use keys::Keys;
 
 pub use development::{tokens, with_key};
 
-/// Nothing is kept open for longer, however long the token is good.
+/// A stream is kept open at most this long, even if its token is valid for longer.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// As for a customer's id in a message.
+/// The limit of a customer id in a message.
 const CUSTOMER_CHARS_MAX: usize = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// When the token runs out, and with it what was opened by it.
+    /// When the token expires, which also ends the streams that it opened.
     pub(crate) until: Instant,
-    /// The customer's id; of an admin, the name that stands in the journal.
+    /// The customer id; for an admin, the name that the journal records.
     pub(crate) id: Arc<str>,
     pub(crate) role: Role,
 }
@@ -36,13 +36,13 @@ pub(crate) enum Role {
     #[default]
     Customer,
     Admin,
-    /// Our own command line, on the same machine: no limit holds it up.
+    /// Our own command line, on the same machine: no rate limit applies.
     #[serde(skip)]
     Operator,
 }
 
 impl Caller {
-    /// As whom the messages are said that this caller asks for.
+    /// The speaker of the messages that are sent for this caller.
     pub(crate) fn speaker(&self) -> Speaker {
         match self.role {
             Role::Customer => Speaker::Customer,
@@ -59,17 +59,17 @@ impl Caller {
     }
 }
 
-/// What a token must say, besides `exp`.
+/// The claims of a token that we read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Claims {
     pub(crate) sub: String,
     #[serde(default)]
     pub(crate) role: Role,
     pub(crate) exp: u64,
-    /// Compared where a setting names an issuer. A list is no issuer anywhere (RFC 7519, 4.1.1).
+    /// Checked if a setting names an issuer. A list is never valid (RFC 7519, 4.1.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) iss: Option<String>,
-    /// Compared where a setting names an audience; of another type it is wrong everywhere.
+    /// Checked if a setting names an audience; a value that is neither string nor list is never valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) aud: Option<Audience>,
 }
@@ -81,25 +81,25 @@ pub(crate) enum Audience {
     Several(Vec<String>),
 }
 
-/// Knows everybody who may call.
+/// Turns a token into a caller, or refuses it.
 pub(crate) struct Authenticator {
     pub(crate) keys: Keys,
-    /// Of the run file, where there is one.
+    /// The run file's token, if there is a run file.
     pub(crate) run_token: Option<Arc<str>>,
-    /// Every gateway has the same, and it knows which tokens were signed out.
+    /// Holds the signed-out tokens, for all gateways.
     pub(crate) store: Arc<dyn Store>,
 }
 
 impl Authenticator {
-    /// `None`: there is no token. A wrong one is an error even where none is needed.
+    /// `None` if there is no token. An invalid one is an error even on routes that need none.
     pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
         let Some(given) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
         let given = given.to_str().ok().and_then(bearer).ok_or_else(Problem::unauthorized)?;
-        self.known(given).await.map(Some)
+        self.caller_of(given).await.map(Some)
     }
 
-    /// Whose token that is.
-    pub(crate) async fn known(&self, given: &str) -> Result<Caller, Problem> {
+    /// The caller that a token belongs to.
+    pub(crate) async fn caller_of(&self, given: &str) -> Result<Caller, Problem> {
         if self.run_token.as_ref().is_some_and(|token| same(token, given)) {
             let until = Instant::now() + LONGEST;
             return Ok(Caller { id: "operator".into(), role: Role::Operator, until });
@@ -115,18 +115,18 @@ impl Authenticator {
                 return Err(Problem::unauthorized());
             }
         };
-        // Only admins sign out: a customer's request costs no load for it.
-        if caller.is_admin() && self.store.is_signed_out(&name_of(given)).await? {
+        // Only admins can sign out, so customers' requests skip this query.
+        if caller.is_admin() && self.store.is_signed_out(&token_hash(given)).await? {
             tracing::debug!("a token was refused: it was signed out");
             return Err(Problem::unauthorized());
         }
         Ok(caller)
     }
 
-    /// No gateway accepts the token any more, in a cookie or a header. One that is not valid anyway needs nothing.
+    /// From now on every gateway refuses the token, in a cookie or a header. An invalid token needs no entry.
     pub(crate) async fn sign_out(&self, given: &str) -> Result<(), Problem> {
         let Ok(claims) = self.keys.check(given).await else { return Ok(()) };
-        Ok(self.store.sign_out(&name_of(given), claims.exp).await?)
+        Ok(self.store.sign_out(&token_hash(given), claims.exp).await?)
     }
 }
 
@@ -135,8 +135,8 @@ fn until(exp: u64) -> Instant {
     Instant::now() + Duration::from_secs(exp).saturating_sub(now).min(LONGEST)
 }
 
-/// Made from what is signed, and not from the signature: some algorithms have several signatures for the same text.
-fn name_of(token: &str) -> String {
+/// A hash of the signed part, without the signature: some algorithms have several valid signatures for the same text.
+fn token_hash(token: &str) -> String {
     let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
     BodyHash::of("a token", signed).to_string()
 }
@@ -146,7 +146,7 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// Hashes are compared: how long that takes says nothing about the token.
+/// Compares hashes, so that the time that it takes reveals nothing about the token.
 fn same(token: &str, given: &str) -> bool {
     BodyHash::of("token", given) == BodyHash::of("token", token)
 }

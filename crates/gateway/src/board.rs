@@ -1,4 +1,4 @@
-//! What the dashboard's pages of one process share: one look at the whole, one check of the promises, one bulk action.
+//! What all dashboard pages of one process share: one sampler, one audit, one bulk action.
 
 pub(crate) mod auditor;
 pub(crate) mod bulk;
@@ -13,8 +13,8 @@ use auditor::Auditor;
 use bulk::BulkActions;
 use sampler::Sampler;
 
-/// Open pages that follow what happens. Each costs a connection and some markup every two seconds; past it, a page stands
-/// still and can be loaded again.
+/// The most pages that get live updates. Each costs a connection and some HTML every two seconds; a page past the limit
+/// is static and can be reloaded.
 pub(crate) const WATCHERS_MAX: usize = 64;
 
 pub(crate) struct Board {

@@ -1,4 +1,4 @@
-//! A body is read whole, up to its limit and within its time, before anybody looks at it.
+//! Reads a request body whole, within a size limit and a timeout, before anything parses it.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use super::cards;
 use super::problem::Problem;
 use super::route::Takes;
 
-/// For 64 KiB that is a slow telephone line; whoever takes longer keeps a connection busy for nothing.
+/// Enough for 64 KiB over a very slow line; a slower client keeps a connection busy for nothing.
 const WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) async fn read(takes: Takes, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     match takes {
-        // Whatever was sent stays unread; the connection is closed if it is more than a little.
+        // A body that was sent anyway stays unread; hyper closes the connection if it is more than a little.
         Takes::Nothing => Ok(Bytes::new()),
         Takes::Signed { bytes_max, .. } => whole(bytes_max, headers, body).await,
         Takes::Json { bytes_max, required, .. } => {
@@ -57,7 +57,7 @@ async fn whole(bytes_max: usize, headers: &HeaderMap, body: Body) -> Result<Byte
     }
 }
 
-/// Who does not say what it is means JSON; a form or a file is a mistake that is better named.
+/// A missing Content-Type counts as JSON; any other type is a caller's mistake that should be reported.
 fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
     let why = "send JSON, with Content-Type: application/json";
     must_be(headers, why, |kind| kind == "application/json" || kind.ends_with("+json"))

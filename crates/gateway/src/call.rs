@@ -1,4 +1,4 @@
-//! What a handler is given: who calls, what was asked, and where to look; limits and tokens were checked before.
+//! What a handler is given: the caller, the request and the shared state. Rate limits and tokens were checked before.
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ use super::state::Gateway;
 
 pub(crate) struct Call {
     pub(crate) gateway: Arc<Gateway>,
-    /// `None` on open routes alone.
+    /// `None` only on routes that need no token.
     pub(crate) caller: Option<Caller>,
-    /// On pages alone.
+    /// `Some` only on dashboard pages and forms.
     pub(crate) session: Option<Session>,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) uri: Uri,
@@ -28,18 +28,18 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The table has seen to it that there is one, except on routes that are open.
+    /// An error only on routes that need no token.
     pub(crate) fn caller(&self) -> Result<&Caller, Problem> {
         self.caller.as_ref().ok_or_else(Problem::unauthorized)
     }
 
-    /// The part of the path that stands for `{name}`.
+    /// The path parameter `{name}`.
     pub(crate) fn param(&self, name: &str) -> &str {
         let found = self.params.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value.as_str())
     }
 
-    /// `{id}` where that is an order. What is no UUID is no order of anybody's.
+    /// `{id}` on routes of orders. A text that is not a UUID cannot be an order's id, so it is answered as not found.
     pub(crate) fn order_id(&self) -> Result<OrderId, Problem> {
         self.param("id").parse().map_err(|_| Problem::order_not_found())
     }
@@ -52,9 +52,9 @@ impl Call {
         Ok(self.caller()?.id.to_string())
     }
 
-    /// Lets a message in as its caller's. What an admin says is logged, and journalled with the admin's name.
-    pub(crate) async fn let_in(&self, message: Message) -> Result<Accepted, Refused> {
-        // A page that shows an order's secret has no token: it speaks for the order's customer.
+    /// Hands a message to the ingress in the caller's name. An admin's message is logged, and journalled with the name.
+    pub(crate) async fn send(&self, message: Message) -> Result<Accepted, Refused> {
+        // A request that proves itself by an order's secret has no token: it speaks for the order's customer.
         let speaker = self.caller.as_ref().map_or(Speaker::Customer, Caller::speaker);
         let message = message.said_by(speaker);
         let Some(caller) = self.caller.as_ref().filter(|caller| caller.is_admin()) else {
@@ -73,17 +73,17 @@ impl Call {
         read_json(&self.body)
     }
 
-    /// What a page's form has sent.
+    /// The body of a dashboard form.
     pub(crate) fn form<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         session::read_form(&self.body)
     }
 
-    /// Where a route may be called without a body, none is an empty object.
+    /// For routes with an optional body: none counts as an empty object.
     pub(crate) fn json_if_any<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         read_json(if self.body.is_empty() { b"{}" } else { &self.body })
     }
 
-    /// Up to how long the caller would rather wait for the outcome (RFC 7240): `Prefer: wait=10`.
+    /// How long the caller is willing to wait for the outcome (RFC 7240): `Prefer: wait=10`.
     pub(crate) fn would_wait(&self) -> Option<std::time::Duration> {
         let preferences = self.headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         let mut each = preferences.flat_map(|value| value.split([',', ';'])).map(str::trim);
@@ -92,16 +92,16 @@ impl Call {
     }
 }
 
-/// Longer waits look like hanging to whatever stands between us and the caller.
+/// Proxies between us and the caller take longer waits for a hanging connection.
 const WAIT_S_MAX: u64 = 30;
 
 impl Problem {
-    /// The same for what there is not and for what is somebody else's.
+    /// The same for an unknown order and for another customer's, so that the answer does not reveal which.
     pub(crate) fn order_not_found() -> Self {
         Self::not_found("ORDER_NOT_FOUND", "you have no order of that id")
     }
 
-    /// `why` is what `clean_text` says of the field's text.
+    /// `why` is the error of `clean_text` for the field's text.
     pub(crate) fn field_invalid(field: &str, why: &str) -> Self {
         Self::unprocessable("BODY_INVALID", format!("{field} {why}"))
     }
@@ -111,7 +111,7 @@ impl Problem {
         Self::unprocessable("IDEMPOTENCY_KEY_REUSED", why)
     }
 
-    /// What was sent is no JSON, or does not fit: `why` is what a parser says of it.
+    /// The body is not JSON, or does not fit the schema; `why` is the parser's error.
     pub(crate) fn body_invalid(body: &[u8], why: &str) -> Self {
         match contract::not_json(body) {
             Some(why) => Self::bad_request("BODY_MALFORMED", format!("the body is not JSON: {why}")),

@@ -1,4 +1,4 @@
-//! A request that holds a card number is refused, wherever in it the number stands: nothing of it is kept or logged.
+//! Refuses requests that contain a card number anywhere, before anything of them is stored or logged.
 
 use axum::http::request::Parts;
 use contract::{holds_card_number, json_holds_card_number};
@@ -6,10 +6,10 @@ use contract::{holds_card_number, json_holds_card_number};
 use super::auth::Caller;
 use super::problem::Problem;
 
-/// Of the headers only this one has an effect that lasts; what proves who calls is neither kept nor logged.
+/// The only header whose value has a lasting effect; credentials are neither stored nor logged.
 const KEY: &str = "idempotency-key";
 
-/// Its path, its query, its key, and who its token says is calling.
+/// Checks the path, the query, the idempotency key and the token's subject.
 pub(super) fn refuse_in(
     parts: &Parts,
     params: &[(String, String)],
@@ -44,7 +44,8 @@ pub(super) fn refused(place: &str) -> Problem {
     Problem::unprocessable("CARD_NUMBER_REFUSED", why)
 }
 
-/// What stands in different fields are different numbers. What is no list of fields is searched as text.
+/// Each field is searched alone, so that digits of two fields do not add up to a card number. A text that is not a list
+/// of fields is searched whole.
 fn stand_in_pairs(text: &str) -> bool {
     match serde_urlencoded::from_str::<Vec<(String, String)>>(text) {
         Ok(pairs) => pairs.iter().any(|(name, value)| holds_card_number(name) || holds_card_number(value)),

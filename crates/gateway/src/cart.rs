@@ -1,4 +1,4 @@
-//! A customer's stored cart. Each write may name the version it is meant for, and is answered with the cart after it.
+//! A customer's stored cart. A write may name the version that it expects, and is answered with the cart after it.
 
 use std::collections::HashMap;
 
@@ -58,10 +58,10 @@ pub(super) fn routes() -> Vec<Route> {
 
 #[derive(Serialize, JsonSchema)]
 struct Cart {
-    /// Goes up with each change. A checkout names it as `cart_version`.
+    /// Increases with each change. A checkout may send it as `cart_version`.
     version: u64,
     items: Vec<Item>,
-    /// The order that is being made of it. Until that has ended, no other can be.
+    /// The order that is being made of this cart. Until it has ended, the cart cannot be ordered again.
     #[serde(skip_serializing_if = "Option::is_none")]
     order_id: Option<OrderId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,10 +74,10 @@ struct Item {
     quantity: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
-    /// Today's. What counts is the price when it is ordered.
+    /// The current price. The price at checkout is what counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     unit_price: Option<Money>,
-    /// It is not sold any more: a checkout of the cart is refused until it is taken out.
+    /// The product is not sold any more: a checkout of the cart is refused until the item is removed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     retired: bool,
 }
@@ -99,27 +99,28 @@ struct NewItem {
 
 async fn show(call: Call) -> Result<Response, Problem> {
     let cart = written::read::<StoredCart>(&call, &call.caller()?.id).await?;
-    as_it_is(&call, StatusCode::OK, cart).await
+    respond(&call, StatusCode::OK, cart).await
 }
 
 async fn put_all(call: Call) -> Result<Response, Problem> {
-    let (customer_id, version, NewCart { items }) = (call.customer_id()?, seen(&call)?, call.json()?);
+    let (customer_id, version, NewCart { items }) =
+        (call.customer_id()?, expected_version(&call)?, call.json()?);
     write(&call, Body::CartPut(CartPut { customer_id, items, version })).await
 }
 
 async fn put_item(call: Call) -> Result<Response, Problem> {
-    let (customer_id, version, sku) = (call.customer_id()?, seen(&call)?, sku(&call)?);
+    let (customer_id, version, sku) = (call.customer_id()?, expected_version(&call)?, sku(&call)?);
     let NewItem { quantity } = call.json()?;
     write(&call, Body::CartItemPut(CartItemPut { customer_id, sku, quantity, version })).await
 }
 
 async fn remove(call: Call) -> Result<Response, Problem> {
-    let (customer_id, version, sku) = (call.customer_id()?, seen(&call)?, sku(&call)?);
+    let (customer_id, version, sku) = (call.customer_id()?, expected_version(&call)?, sku(&call)?);
     write(&call, Body::CartItemRemove(CartItemRemove { customer_id, sku, version })).await
 }
 
 async fn clear(call: Call) -> Result<Response, Problem> {
-    let (customer_id, version) = (call.customer_id()?, seen(&call)?);
+    let (customer_id, version) = (call.customer_id()?, expected_version(&call)?);
     write(&call, Body::CartClear(CartClear { customer_id, version })).await
 }
 
@@ -133,16 +134,16 @@ async fn write(call: &Call, body: Body) -> Result<Response, Problem> {
         |cart: &StoredCart| &cart.answers,
     );
     match written.await? {
-        Written::Done(cart) => as_it_is(call, StatusCode::OK, Some(cart)).await,
+        Written::Done(cart) => respond(call, StatusCode::OK, Some(cart)).await,
         Written::Refused(fault) => Err(refusal(&fault)),
         Written::NotYet => {
             let cart = written::read::<StoredCart>(call, &customer_id).await?;
-            as_it_is(call, StatusCode::ACCEPTED, cart).await
+            respond(call, StatusCode::ACCEPTED, cart).await
         }
     }
 }
 
-async fn as_it_is(call: &Call, status: StatusCode, cart: Option<StoredCart>) -> Result<Response, Problem> {
+async fn respond(call: &Call, status: StatusCode, cart: Option<StoredCart>) -> Result<Response, Problem> {
     let version = cart.as_ref().map_or(0, |cart| cart.version);
     let lines = cart.as_ref().map_or(&[][..], |cart| &cart.lines);
     let products = match lines {
@@ -168,7 +169,7 @@ fn item(line: &Line, product: Option<&Product>) -> Item {
     Item { sku: line.sku.clone(), quantity: line.quantity, title, unit_price, retired }
 }
 
-fn seen(call: &Call) -> Result<Option<u64>, Problem> {
+fn expected_version(call: &Call) -> Result<Option<u64>, Problem> {
     let Some(tag) = call.header("if-match").filter(|tag| *tag != "*") else { return Ok(None) };
     let version = tag.trim().trim_matches('"').parse().map(Some);
     version.map_err(|_| {

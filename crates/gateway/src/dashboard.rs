@@ -1,6 +1,6 @@
-//! The dashboard: pages that are made here whole, for admins alone. What they change, they change by a message.
+//! The dashboard: server-rendered pages for admins. Every change that a page makes is a message.
 //!
-//! One file for each page below; `page.rs` is what they have in common, `../session.rs` says who may see them.
+//! There is one file for each page; `page.rs` has what all pages share, and `../session.rs` authenticates the admin.
 
 mod act;
 mod assets;
@@ -71,9 +71,9 @@ fn pauses() -> Vec<Route> {
     vec![
         Route::page(rests::PATH, "page_pauses", |call| Box::pin(rests::list(call))),
         Route::page(role, "page_role", |call| Box::pin(rests::role(call))),
-        Route::form(role, "page_turn_role", |call| Box::pin(rests::turn_role(call))),
+        Route::form(role, "page_turn_role", |call| Box::pin(rests::toggle_role(call))),
         Route::page(method, "page_method", |call| Box::pin(rests::method(call))),
-        Route::form(method, "page_turn_method", |call| Box::pin(rests::turn_method(call))),
+        Route::form(method, "page_turn_method", |call| Box::pin(rests::toggle_method(call))),
     ]
 }
 
@@ -106,7 +106,7 @@ fn asset(asset: &Asset, name: &'static str, handler: super::route::Handler) -> R
     Route::page(asset.path, name, handler).by(Who::Open)
 }
 
-/// A page's answer to what went wrong. Who only lacks a token is asked for one, and goes on where they were.
+/// The error page. An admin without a valid token gets the sign-in page, which leads back to the requested one.
 pub(super) fn refused(problem: Problem, asked: &Uri) -> Response {
     match problem.code.as_str() {
         "UNAUTHORIZED" => sign_in::page(asked.path_and_query().map_or("/", |path| path.as_str()), false),

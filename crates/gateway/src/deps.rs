@@ -1,4 +1,4 @@
-//! The parts of a system that the gateway stands before.
+//! The parts of the system that the gateway needs.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ pub struct Deps {
     pub broker: Arc<dyn Broker>,
     pub ingress: Ingress,
     pub probe: Arc<Probe>,
-    /// The workers that would decide, for previews.
+    /// The workers' own decide functions, for previews.
     pub dry_run: DryRun,
-    /// Everybody outside, whose books are compared with ours.
+    /// Plays the outside parties (provider, mailboxes, phones); the audit compares its books with ours.
     pub world: Arc<MockWorld>,
     pub chaos: Option<Arc<Chaos>>,
     pub stop: CancellationToken,

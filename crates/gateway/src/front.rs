@@ -1,5 +1,5 @@
-//! Every answer leaves with the same headers, every request has an id that the log knows, and web pages from elsewhere
-//! may call only if a setting names them.
+//! Middleware for all routes: security headers on every response, a request id that the log also has, and CORS for the
+//! origins that a setting names.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use axum::response::{IntoResponse, Response};
 use super::problem::Problem;
 use super::state::Gateway;
 
-/// Where a request came from.
+/// The address that a request came from.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// Its id, for our log and the caller's.
+/// The request's id, for our log and the caller's.
 #[derive(Clone)]
 pub(crate) struct RequestId(pub(crate) Arc<str>);
 
-/// The route that was taken, for the log: a path would hold ids.
+/// The name of the matched route, for the log: the path would contain ids.
 #[derive(Clone, Copy)]
-pub(crate) struct Taken(pub(crate) &'static str);
+pub(crate) struct MatchedRoute(pub(crate) &'static str);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_MAX: usize = 100;
 
-/// JSON is no page: nothing in it is run, framed, guessed at or kept.
+/// Defaults for JSON: no scripts, no framing, no content sniffing, no caching. Pages set headers of their own.
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
@@ -41,7 +41,7 @@ const CORS_HEADERS: &str =
     "authorization, content-type, idempotency-key, last-event-id, prefer, x-request-id";
 const CORS_METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 const CORS_SHOWN: &str = "location, retry-after, x-request-id";
-/// A browser need not ask again for an hour.
+/// How long a browser may cache a preflight response.
 const CORS_KEPT_S: &str = "3600";
 
 pub(crate) async fn pass(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
@@ -80,7 +80,7 @@ pub(crate) async fn pass(State(gateway): State<Arc<Gateway>>, mut request: Reque
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
-    let route = response.extensions().get::<Taken>().map_or("none", |taken| taken.0);
+    let route = response.extensions().get::<MatchedRoute>().map_or("none", |taken| taken.0);
     let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis() as u64);
     match response.status().is_server_error() {
         true => tracing::warn!(request_id = &*id, %method, route, status, ms, "answered"),
@@ -89,7 +89,8 @@ pub(crate) async fn pass(State(gateway): State<Arc<Gateway>>, mut request: Reque
     response
 }
 
-/// With several, or none, a proxy before us may have gone by another one than we would (RFC 9112, 3.2). HTTP/1.0 had none.
+/// With none or several `Host` headers, a proxy before us may have used another host than we would (RFC 9112, 3.2).
+/// HTTP/1.0 requests may have none.
 fn names_one_host(request: &Request) -> bool {
     match request.headers().get_all(header::HOST).iter().count() {
         0 => request.version() == Version::HTTP_10,
@@ -97,7 +98,7 @@ fn names_one_host(request: &Request) -> bool {
     }
 }
 
-/// The caller's own, if it can stand in a log, so that both logs can be laid side by side.
+/// The caller's own request id if it is safe to log, so that both logs can be matched; otherwise a new one.
 fn request_id(headers: &HeaderMap) -> Arc<str> {
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let plain = |id: &&str| {

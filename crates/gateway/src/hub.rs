@@ -1,8 +1,9 @@
-//! Wakes whoever waits for news of an order. It only says "look again": what is true stands in the views.
+//! Wakes requests and streams that wait for changes of an order. A wake-up carries no data: the waiter reads the view.
 //!
-//! One subscription serves all who wait in this process, and there is none while nobody does: facts that nobody hears are
-//! not even sent. A fact may be missed, by a reader that lags or a broker that is away. So the hub also asks the database
-//! how far the orders are, in one query for all of them however many requests wait, and wakes those whose order has moved.
+//! One broker subscription serves all waiters of this process. It exists only while there are waiters, because facts
+//! without a bound queue are mostly not even sent. A fact can be missed, by a lagging reader or while the broker is
+//! away. So the hub also polls the database for the progress of all awaited orders, in one query, and wakes the waiters
+//! of those that have moved.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
-/// The facts after which an order looks different to its customer.
+/// The facts that change what a customer sees of an order.
 pub(crate) const NEWS: [&str; 16] = [
     "order.accepted",
     "order.created",
@@ -35,41 +36,43 @@ pub(crate) const NEWS: [&str; 16] = [
     "saga.needs_attention",
 ];
 
-/// The database is asked this often at most, while any request waits.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// After a query that took long the pause is so many times as long: looking costs a tenth of one connection at most.
-const PAUSE_TIMES: u32 = 10;
+/// While there are waiters, the database is polled at most this often.
+const POLL_EVERY: Duration = Duration::from_secs(1);
+/// The pause is at least this many times as long as the last query took, so that polling uses at most a tenth of one
+/// connection.
+const PAUSE_FACTOR: u32 = 10;
 
-/// When nobody has waited for so long, nothing is heard until somebody does.
-const HEARS_ON: Duration = Duration::from_secs(10);
+/// After this long without waiters the subscription ends, until the next waiter comes.
+const IDLE_AFTER: Duration = Duration::from_secs(10);
 
-/// A customer who waits for more at once is answered without waiting: every wait holds a connection.
-const PLACES_MAX: usize = 128;
+/// Waits that one customer may have at once, since each holds a connection. A request past it is answered without
+/// waiting.
+const WAITS_PER_CUSTOMER_MAX: usize = 128;
 
-/// Clones share what they know.
+/// Clones share their state.
 #[derive(Clone, Default)]
 pub(crate) struct Hub {
     waiting: Arc<Mutex<HashMap<OrderId, Watched>>>,
-    places: Arc<Mutex<HashMap<Arc<str>, usize>>>,
-    /// Marked whenever somebody begins to wait.
-    came: watch::Sender<()>,
+    waits_by_customer: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+    /// Notified whenever a waiter is added.
+    waiter_added: watch::Sender<()>,
 }
 
 /// An order that at least one request waits for.
 struct Watched {
     news: watch::Sender<()>,
-    /// How far it was when the hub looked last.
+    /// The order's progress at the last poll.
     seen: Option<Progress>,
     looked: bool,
 }
 
-/// Where one request of a customer's waits, until it is dropped.
-pub(crate) struct Place {
+/// One of the waits that a customer may have at once; dropping it gives it back.
+pub(crate) struct WaitPermit {
     hub: Hub,
     customer: Arc<str>,
 }
 
-/// Bounded by the connections that the listener takes: each request waits for one order at most.
+/// The number of waiters is bounded by the listener's connections: each request waits for at most one order.
 pub(crate) struct Waiter {
     hub: Hub,
     order_id: OrderId,
@@ -77,7 +80,7 @@ pub(crate) struct Waiter {
 }
 
 impl Hub {
-    /// Brings news to the waiting requests, from facts and from the database, until it is stopped.
+    /// Wakes waiters, on facts and on changes in the database, until `stop` is cancelled.
     pub(crate) async fn run<F>(self, facts: impl Fn() -> F, store: Arc<dyn Store>, stop: CancellationToken)
     where
         F: Future<Output = broadcast::Receiver<Arc<Message>>>,
@@ -87,24 +90,24 @@ impl Hub {
             async move { store.progress_of(&ids).await }
         };
         tokio::select! {
-            () = self.hear_in_turns(facts, HEARS_ON) => {}
-            () = self.look_in_turns(look, LOOK_EVERY) => {}
+            () = self.follow_facts(facts, IDLE_AFTER) => {}
+            () = self.poll(look, POLL_EVERY) => {}
             () = stop.cancelled() => {}
         }
     }
 
-    async fn look_in_turns<F>(&self, look: impl Fn(Vec<OrderId>) -> F, every: Duration)
+    async fn poll<F>(&self, look: impl Fn(Vec<OrderId>) -> F, every: Duration)
     where
         F: Future<Output = Result<HashMap<OrderId, Progress>, Error>>,
     {
-        let (mut came, mut pause, mut failed) = (self.came.subscribe(), every, false);
+        let (mut waiter_added, mut pause, mut failed) = (self.waiter_added.subscribe(), every, false);
         loop {
             let none_waits = self.waiting().is_empty();
-            // It cannot fail: the sender is here.
-            if none_waits && came.changed().await.is_err() {
+            // It cannot fail: `self` holds the sender.
+            if none_waits && waiter_added.changed().await.is_err() {
                 return;
             }
-            // Facts answer most requests within this time, which then cost no query.
+            // Most requests are answered by a fact within this time and then cost no query.
             tokio::time::sleep(pause).await;
             let ids: Vec<OrderId> = self.waiting().keys().copied().collect();
             if ids.is_empty() {
@@ -116,7 +119,7 @@ impl Hub {
                     failed = false;
                     self.wake_moved(&ids, &found);
                 }
-                // The requests wait on: if each of them asked now, a database in trouble would have more of it.
+                // The waiters are not woken: they would all query a database that is already in trouble.
                 Err(why) => {
                     if !std::mem::replace(&mut failed, true) {
                         tracing::warn!("the orders that are waited for cannot be looked at: {why}");
@@ -127,7 +130,7 @@ impl Hub {
         }
     }
 
-    /// An order that is looked at for the first time may have moved since its first request began to wait.
+    /// Also wakes the waiters of an order that is polled for the first time: it may have moved since they came.
     fn wake_moved(&self, ids: &[OrderId], found: &HashMap<OrderId, Progress>) {
         let mut waiting = self.waiting();
         for id in ids {
@@ -140,37 +143,37 @@ impl Hub {
         }
     }
 
-    async fn hear_in_turns<F>(&self, facts: impl Fn() -> F, hears_on: Duration)
+    async fn follow_facts<F>(&self, facts: impl Fn() -> F, idle_after: Duration)
     where
         F: Future<Output = broadcast::Receiver<Arc<Message>>>,
     {
-        let mut came = self.came.subscribe();
-        // It cannot fail: one who could say so is here.
-        while came.changed().await.is_ok() {
+        let mut waiter_added = self.waiter_added.subscribe();
+        // It cannot fail: `self` holds the sender.
+        while waiter_added.changed().await.is_ok() {
             let facts = facts().await;
-            // Whatever was said until now was not heard.
+            // Facts that were published before the subscription were missed.
             self.wake_all();
-            self.hear(facts, &mut came, hears_on).await;
+            self.forward_facts(facts, &mut waiter_added, idle_after).await;
         }
     }
 
-    /// Until nobody waits, and nobody has begun to for a while.
-    async fn hear(
+    /// Runs until there are no waiters and none has come for `idle_after`.
+    async fn forward_facts(
         &self,
         mut facts: broadcast::Receiver<Arc<Message>>,
-        came: &mut watch::Receiver<()>,
-        hears_on: Duration,
+        waiter_added: &mut watch::Receiver<()>,
+        idle_after: Duration,
     ) {
-        let mut look = interval(hears_on);
+        let mut look = interval(idle_after);
         look.reset();
         loop {
             tokio::select! {
                 _ = look.tick() => {
-                    let somebody_came = came.has_changed().unwrap_or(false);
-                    if !somebody_came && self.waiting().is_empty() {
+                    let waiter_came = waiter_added.has_changed().unwrap_or(false);
+                    if !waiter_came && self.waiting().is_empty() {
                         return;
                     }
-                    came.mark_unchanged();
+                    waiter_added.mark_unchanged();
                 }
                 fact = facts.recv() => match fact {
                     Ok(fact) => {
@@ -181,7 +184,7 @@ impl Hub {
                         }
                     }
                     Err(RecvError::Lagged(_)) => self.wake_all(),
-                    // No facts come any more; the hub still looks.
+                    // No more facts will come; polling goes on.
                     Err(RecvError::Closed) => return,
                 }
             }
@@ -194,24 +197,24 @@ impl Hub {
         }
     }
 
-    /// From now on no news of this order is missed. Look at it once after this.
+    /// From now on no change of this order is missed. Read the order once after this call.
     pub(crate) fn wait_for(&self, order_id: OrderId) -> Waiter {
         let new = || Watched { news: watch::channel(()).0, seen: None, looked: false };
         let news = self.waiting().entry(order_id).or_insert_with(new).news.subscribe();
-        // Once it stands there: who is woken because of it finds it.
-        self.came.send_replace(());
+        // Only after the insertion, so that the loops that this wakes find the new waiter.
+        self.waiter_added.send_replace(());
         Waiter { hub: self.clone(), order_id, news }
     }
 
-    /// `None`: this customer waits for enough already.
-    pub(crate) fn place(&self, customer: &Arc<str>) -> Option<Place> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = places.entry(customer.clone()).or_default();
-        if *taken == PLACES_MAX {
+    /// `None` if this customer has as many waits as allowed.
+    pub(crate) fn wait_permit(&self, customer: &Arc<str>) -> Option<WaitPermit> {
+        let mut waits_by_customer = self.waits_by_customer.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = waits_by_customer.entry(customer.clone()).or_default();
+        if *taken == WAITS_PER_CUSTOMER_MAX {
             return None;
         }
         *taken += 1;
-        Some(Place { hub: self.clone(), customer: customer.clone() })
+        Some(WaitPermit { hub: self.clone(), customer: customer.clone() })
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<OrderId, Watched>> {
@@ -221,23 +224,23 @@ impl Hub {
 }
 
 fn pause_after(took: Duration, every: Duration) -> Duration {
-    every.max(took.saturating_mul(PAUSE_TIMES))
+    every.max(took.saturating_mul(PAUSE_FACTOR))
 }
 
 impl Waiter {
-    /// Until the order may look different.
+    /// Waits until the order may have changed.
     pub(crate) async fn news(&mut self) {
-        // The sender stays as long as we wait.
+        // It cannot fail: the sender lives as long as this waiter.
         self.news.changed().await.ok();
     }
 }
 
-impl Drop for Place {
+impl Drop for WaitPermit {
     fn drop(&mut self) {
-        let mut places = self.hub.places.lock().unwrap_or_else(PoisonError::into_inner);
-        match places.get_mut(&self.customer) {
+        let mut waits_by_customer = self.hub.waits_by_customer.lock().unwrap_or_else(PoisonError::into_inner);
+        match waits_by_customer.get_mut(&self.customer) {
             Some(taken) if *taken > 1 => *taken -= 1,
-            _ => drop(places.remove(&self.customer)),
+            _ => drop(waits_by_customer.remove(&self.customer)),
         }
     }
 }
@@ -292,13 +295,13 @@ mod tests {
             }
         };
         let ear = hub.clone();
-        let listens = tokio::spawn(async move { ear.hear_in_turns(subscribe, SHORT).await });
+        let listens = tokio::spawn(async move { ear.follow_facts(subscribe, SHORT).await });
         tokio::time::sleep(3 * SHORT).await;
         assert_eq!(turns.load(Ordering::Relaxed), 0, "nobody waits");
         for turn in 1..=2 {
             let mut waiter = hub.wait_for(order(turn));
             until("somebody hears", || said.receiver_count() == 1).await;
-            // What was said before that is not known, so everybody looks.
+            // Facts from before the subscription were missed, so every waiter is woken.
             tokio::time::timeout(LONG, waiter.news.changed()).await.unwrap().unwrap();
             said.send(fact(order(9))).unwrap();
             said.send(fact(order(turn))).unwrap();
@@ -335,7 +338,7 @@ mod tests {
                     shared.progress.lock().unwrap().clone()
                 }
             };
-            let looks = tokio::spawn(async move { hub.look_in_turns(look, Duration::from_millis(1)).await });
+            let looks = tokio::spawn(async move { hub.poll(look, Duration::from_millis(1)).await });
             (database, looks)
         }
 
@@ -377,7 +380,7 @@ mod tests {
 
     #[test]
     fn the_longer_a_look_takes_the_longer_is_the_pause() {
-        let pause = |took_ms| pause_after(Duration::from_millis(took_ms), LOOK_EVERY).as_millis();
+        let pause = |took_ms| pause_after(Duration::from_millis(took_ms), POLL_EVERY).as_millis();
         assert_eq!([pause(0), pause(100), pause(101), pause(3000)], [1000, 1000, 1010, 30_000]);
     }
 }

@@ -1,4 +1,5 @@
-//! Payment intents in the shape that front ends know: a payment that waits to be confirmed, and the secret that opens it.
+//! Payment intents in the shape that front ends know from Stripe: a payment that waits for confirmation, and a client
+//! secret that authorises it.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -71,14 +72,14 @@ struct NewIntent {
 
 #[derive(Deserialize, JsonSchema)]
 struct Confirmation {
-    /// Instead of a token in the header.
+    /// Authorises the request instead of a token in the header.
     #[serde(default)]
     client_secret: Option<String>,
-    /// The provider's token, or the id of one of your stored payment methods. Without it, what the order came with; after a
-    /// decline it must be named.
+    /// The provider's token, or the id of one of your stored payment methods. By default, what the order named; after a
+    /// decline it is required.
     #[serde(default)]
     payment_method: Option<String>,
-    /// What the token is of: card, debit_card or paypal. Without it, as the order says.
+    /// The token's method: card, debit_card or paypal. By default, the order's.
     #[serde(default)]
     method: Option<Method>,
 }
@@ -86,7 +87,7 @@ struct Confirmation {
 #[derive(Serialize, JsonSchema)]
 struct Intent {
     id: String,
-    /// Only its owner is shown it.
+    /// Only the order's customer and admins see it.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<String>,
     order_id: OrderId,
@@ -97,8 +98,8 @@ struct Intent {
     last_payment_error: Option<String>,
 }
 
-/// An intent is opened by whoever may see its order, or knows its secret.
-struct Opened {
+/// An intent whose caller is authorised, by a token that may see the order or by the client secret.
+struct Authorized {
     order: Order,
     payment: Option<Payment>,
     by_token: bool,
@@ -106,12 +107,12 @@ struct Opened {
 
 async fn create(call: Call) -> Result<Response, Problem> {
     let NewIntent { order_id } = call.json()?;
-    // It may have been accepted a moment ago, and be no order yet.
+    // The submission may have been accepted just now and have no order yet.
     let seen = shown_order(&call.gateway, call.caller()?, order_id).await?;
     if seen["status"] == "rejected" {
         return Err(Problem::conflict("ORDER_NOT_PAYABLE", format!("order {order_id} was rejected")));
     }
-    let order = written::look_for(&call, &order_id.to_string(), |_: &Order| true).await?;
+    let order = written::poll(&call, &order_id.to_string(), |_: &Order| true).await?;
     let Some(order) = order else {
         let why = format!("order {order_id} was accepted and is not created yet; ask again in a moment");
         let problem = Problem::conflict("ORDER_NOT_PAYABLE", why).retry_after(1);
@@ -128,10 +129,10 @@ async fn create(call: Call) -> Result<Response, Problem> {
         }
         let secret = format!("{}_secret_{}", id_of(order_id), letters::written("", Uuid::new_v4()));
         let body = Body::PaymentIntend(PaymentIntend { order_id, secret: Token(secret) });
-        written::let_in(&call, Uuid::now_v7().into(), body).await?;
+        written::send(&call, Uuid::now_v7().into(), body).await?;
     }
-    let decided = |payment: &Payment| payment.intent.is_some() || gone(payment);
-    match written::look_for(&call, &order_id.to_string(), decided).await? {
+    let decided = |payment: &Payment| payment.intent.is_some() || is_over(payment);
+    match written::poll(&call, &order_id.to_string(), decided).await? {
         Some(payment) if payment.intent.is_some() => {
             Ok((StatusCode::CREATED, Json(shown(&order, Some(&payment), true))).into_response())
         }
@@ -150,24 +151,25 @@ async fn show(call: Call) -> Result<Response, Problem> {
 }
 
 async fn confirm(call: Call) -> Result<Response, Problem> {
-    let asked: Confirmation = call.json_if_any()?;
-    let Opened { order, payment, by_token } = open(&call, asked.client_secret.as_deref()).await?;
+    let confirmation: Confirmation = call.json_if_any()?;
+    let Authorized { order, payment, by_token } =
+        authorize(&call, confirmation.client_secret.as_deref()).await?;
     let payment = payment.filter(|payment| payment.intent.is_some()).ok_or_else(not_found)?;
     let message_id = call.message_id(&order.customer_id).await?;
-    // Sent again under the same key, it is answered as before.
+    // A retry with the same idempotency key sends nothing and gets the same answer.
     if !payment.tries.iter().any(|one| one.confirmed_by == message_id) {
         match (payment.status, payment.charge.is_some()) {
             (Status::AwaitingConfirmation, true) => {
-                let choice = choice(&call, &order, asked, by_token).await?;
+                let choice = choice(&call, &order, confirmation, by_token).await?;
                 let (order_id, customer_id) = (order.order_id, order.customer_id.clone());
                 let body = Body::PaymentConfirm(PaymentConfirm { order_id, customer_id, payment: choice });
-                written::let_in(&call, message_id.clone(), body).await?;
+                written::send(&call, message_id.clone(), body).await?;
             }
             (Status::AwaitingConfirmation, false) => {
                 let why = "the goods are not held yet; confirm it again in a moment";
                 return Err(unexpected(&order, &payment, why).retry_after(1));
             }
-            // Somebody has just confirmed it: both hear what comes of that.
+            // Another request has just confirmed it: both get the result of that.
             (Status::Asked | Status::Checking, _) => {}
             (Status::Captured, _) => {
                 return Err(unexpected(&order, &payment, "it is paid already; nothing was charged"));
@@ -179,11 +181,11 @@ async fn confirm(call: Call) -> Result<Response, Problem> {
     }
     let tries = payment.tries.len();
     let is_answered = |payment: &Payment| is_answered(payment, &message_id, tries);
-    let answered = written::look_for(&call, &order.order_id.to_string(), is_answered).await?;
+    let answered = written::poll(&call, &order.order_id.to_string(), is_answered).await?;
     outcome(&order, answered.as_ref().unwrap_or(&payment), answered.is_some(), &message_id, by_token)
 }
 
-/// It is known what came of this confirmation, or of the one that was out when it came.
+/// Whether the result of this confirmation is known, or of the one that was running when it came.
 fn is_answered(payment: &Payment, message_id: &MessageId, tries_before: usize) -> bool {
     match payment.status {
         Status::Asked | Status::Checking | Status::Undoing => false,
@@ -195,7 +197,7 @@ fn is_answered(payment: &Payment, message_id: &MessageId, tries_before: usize) -
     }
 }
 
-/// As many as the payment worker takes.
+/// The payment worker's limit.
 const TRIES_MAX: usize = 10;
 
 fn outcome(
@@ -223,16 +225,16 @@ fn outcome(
     }
 }
 
-/// How it shall be paid, if not as the order said.
+/// The payment method to use, if not the order's.
 async fn choice(
     call: &Call,
     order: &Order,
-    asked: Confirmation,
+    confirmation: Confirmation,
     by_token: bool,
 ) -> Result<Option<PaymentChoice>, Problem> {
-    let method = asked.method.unwrap_or(order.method);
-    let Some(means) = asked.payment_method else {
-        return Ok(asked.method.map(|method| PaymentChoice::by(method, None)));
+    let method = confirmation.method.unwrap_or(order.method);
+    let Some(means) = confirmation.payment_method else {
+        return Ok(confirmation.method.map(|method| PaymentChoice::by(method, None)));
     };
     if let Some((_, why)) = contract::token_fault(&means) {
         return Err(Problem::unprocessable("PAYMENT_METHOD_INVALID", format!("payment_method: {why}")));
@@ -240,7 +242,7 @@ async fn choice(
     let wallet = written::read::<Wallet>(call, &order.customer_id).await?;
     let stored = wallet.iter().flat_map(|wallet| &wallet.methods).find(|stored| stored.method_id == means);
     match stored {
-        // Whoever has the secret alone is a page that was given this one payment, and not the wallet.
+        // The client secret authorises this one payment, not the use of stored payment methods.
         Some(_) if !by_token => Err(Problem::unauthorized()),
         Some(stored) => Ok(Some(PaymentChoice {
             payment_method_id: Some(means),
@@ -250,7 +252,7 @@ async fn choice(
     }
 }
 
-async fn open(call: &Call, secret: Option<&str>) -> Result<Opened, Problem> {
+async fn authorize(call: &Call, secret: Option<&str>) -> Result<Authorized, Problem> {
     let order_id = order_of(call)?;
     let caller = call.gateway.authenticator.caller(&call.headers).await?;
     let order = written::read::<Order>(call, &order_id.to_string()).await?;
@@ -258,14 +260,14 @@ async fn open(call: &Call, secret: Option<&str>) -> Result<Opened, Problem> {
     let payment = written::read::<Payment>(call, &order_id.to_string()).await?;
     if let Some(caller) = caller {
         let own = order.filter(|order| caller.is_admin() || *order.customer_id == *caller.id);
-        return Ok(Opened { order: own.ok_or_else(not_found)?, payment, by_token: true });
+        return Ok(Authorized { order: own.ok_or_else(not_found)?, payment, by_token: true });
     }
     let given = secret.ok_or_else(Problem::unauthorized)?;
     let kept = payment.as_ref().and_then(|payment| payment.intent.as_ref());
-    // Hashes are compared: how long that takes says nothing about the secret.
+    // Compares hashes, so that the time that it takes reveals nothing about the secret.
     let right = kept.is_some_and(|kept| BodyHash::of("secret", &kept.0) == BodyHash::of("secret", given));
     let order = order.filter(|_| right).ok_or_else(Problem::unauthorized)?;
-    Ok(Opened { order, payment, by_token: false })
+    Ok(Authorized { order, payment, by_token: false })
 }
 
 fn order_of(call: &Call) -> Result<OrderId, Problem> {
@@ -290,7 +292,7 @@ fn shown(order: &Order, payment: Option<&Payment>, to_owner: bool) -> Intent {
     }
 }
 
-fn gone(payment: &Payment) -> bool {
+fn is_over(payment: &Payment) -> bool {
     payment.status != Status::AwaitingConfirmation
 }
 

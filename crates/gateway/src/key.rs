@@ -1,4 +1,5 @@
-//! What an Idempotency-Key stands for: ids that this customer's key alone becomes, on every gateway and for ever.
+//! An Idempotency-Key determines the ids of the message and the order: the same customer and key give the same ids, on
+//! every gateway and for ever, and no other pair gives them.
 
 use contract::{MessageId, OrderId, Role, Table};
 use serde::Deserialize;
@@ -9,7 +10,7 @@ use super::problem::Problem;
 
 const CHARS_MAX: usize = 255;
 
-/// Of the request that is sent under it, and of the order that it places.
+/// The ids of the message that a request under this key sends, and of the order that it places.
 pub(crate) struct Key {
     pub(crate) message_id: MessageId,
     pub(crate) order_id: OrderId,
@@ -28,15 +29,16 @@ impl Call {
         }))
     }
 
-    /// The key's, so that a request that is sent again is the same message; or a new one.
+    /// Derived from the idempotency key, so that a retried request is the same message; without a key, a new id.
     pub(crate) async fn message_id(&self, customer_id: &str) -> Result<MessageId, Problem> {
         let key = self.key(customer_id).await?;
         Ok(key.map_or_else(|| uuid::Uuid::now_v7().into(), |key| key.message_id))
     }
 }
 
-/// A key from before there was a secret keeps its ids, if it was this customer who used it. Another customer may have
-/// chosen the same order id for an order of their own; but a gateway alone journals a message as let in by a gateway.
+/// A key that was used before ids depended on a secret keeps its old ids, if this customer used it. The order id alone
+/// does not prove that, since another customer may have chosen the same id; but a message id that is journalled for the
+/// role `gateway` was accepted by a gateway.
 async fn used_before(store: &dyn Store, customer_id: &str, key: &str) -> Result<Option<Key>, Problem> {
     #[derive(Deserialize)]
     struct Owned {
@@ -47,7 +49,7 @@ async fn used_before(store: &dyn Store, customer_id: &str, key: &str) -> Result<
     let (_, handled) = store.begin().await?.handled(Role::Gateway, std::slice::from_ref(&message_id)).await?;
     let known = match handled.is_empty() {
         false => true,
-        // The journal of an order that ended long ago is pruned; the order stays.
+        // The journal of an order that ended long ago is pruned, so the order itself is looked up.
         true => match store.get(Table::Orders, &order_id.to_string()).await? {
             Some(doc) => {
                 let order: Owned = serde_json::from_str(&doc).map_err(Problem::internal)?;

@@ -1,4 +1,4 @@
-//! Ids of ours that customers send back are written in letters alone: none can ever be taken for a card's number.
+//! Writes ids that customers send back to us in letters only, so that none can be mistaken for a card number.
 
 use uuid::Uuid;
 

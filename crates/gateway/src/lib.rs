@@ -1,8 +1,9 @@
-//! The HTTP side: it checks, journals what it accepts by the door, and shows views. It decides nothing and writes no
-//! record.
+//! The HTTP side: it checks requests, journals accepted messages through the ingress, and renders views. It makes no
+//! business decision and writes no record.
 //!
-//! `table.rs` has all routes, `state.rs` what they share. A request passes the front (`front.rs`), then here: its address, its token,
-//! its customer's limit, its body; and only then its handler, in the room that the route belongs to.
+//! `table.rs` has all routes, `state.rs` the state that handlers share. A request passes the middleware in `front.rs`.
+//! Then `handle` below checks the address's rate limit, the token, the customer's rate limit and the body, and only
+//! then calls the route's handler.
 
 mod admin;
 mod admission;
@@ -54,7 +55,7 @@ use tokio::net::TcpListener;
 use auth::{Caller, Role};
 use call::Call;
 pub use dashboard::overview::EVENTS as OVERVIEW_EVENTS;
-use front::{Peer, RequestId, Taken};
+use front::{MatchedRoute, Peer, RequestId};
 use listener::Caps;
 use route::{Route, Takes, Who};
 use settings::{Listen, Settings};
@@ -66,7 +67,7 @@ pub use run_file::RunFile;
 pub use state::CUSTOMER;
 pub use state::Gateway;
 
-/// Fails when the settings name no key, or one that cannot be used.
+/// Fails when the settings name no key for tokens, or an unusable one.
 pub async fn open(settings: &Settings, deps: Deps, run: Option<&RunFile>) -> Result<Gateway> {
     Gateway::new(settings, deps, run, || openapi_document().to_string()).await
 }
@@ -75,7 +76,8 @@ pub fn openapi_document() -> serde_json::Value {
     openapi::document(table::table())
 }
 
-/// Until it is stopped; requests under way are finished. Past the caps only the `vital` routes are answered.
+/// Runs until `gateway.stop` is cancelled, then lets running requests finish. Connections past the caps get only the
+/// `vital` routes.
 pub async fn serve(gateway: Gateway, listener: TcpListener, vital: Router, caps: Caps) {
     let stop = gateway.stop.clone();
     let gateway = Arc::new(gateway);
@@ -99,26 +101,26 @@ fn router(gateway: Arc<Gateway>) -> Router {
     let mut router = Router::new();
     for (path, routes) in paths {
         let (gateway, routes) = (gateway.clone(), Arc::new(routes));
-        let meet = move |params: Params, request: Request| {
+        let handle = move |params: Params, request: Request| {
             let (gateway, routes) = (gateway.clone(), routes.clone());
             async move { by_method(gateway, &routes, params, request).await }
         };
-        router = router.route(path, any(meet));
+        router = router.route(path, any(handle));
     }
     let guarded = gateway.clone();
-    let nowhere = async move |request: Request| {
-        let nothing = || Problem::not_found("NOT_FOUND", "there is no such page; /openapi.json lists them");
-        address_may(&guarded, request.extensions()).err().unwrap_or_else(nothing)
+    let fallback = async move |request: Request| {
+        let not_found = || Problem::not_found("NOT_FOUND", "there is no such page; /openapi.json lists them");
+        check_address_limit(&guarded, request.extensions()).err().unwrap_or_else(not_found)
     };
-    router.fallback(nowhere).layer(from_fn_with_state(gateway, front::pass))
+    router.fallback(fallback).layer(from_fn_with_state(gateway, front::pass))
 }
 
-/// A path's parts; an error is one that is no text.
+/// The path parameters; an error means that one of them is not UTF-8.
 type Params = Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>;
 
 async fn by_method(gateway: Arc<Gateway>, routes: &[Route], params: Params, request: Request) -> Response {
     let method = match request.method() {
-        // The body of the answer is left out on the way.
+        // hyper leaves out the body of a response to HEAD.
         &Method::HEAD => &Method::GET,
         method => method,
     };
@@ -126,14 +128,14 @@ async fn by_method(gateway: Arc<Gateway>, routes: &[Route], params: Params, requ
         return other_method(routes, method);
     };
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
-    let asked = request.uri().clone();
-    let answered = meet(gateway, route, params, request).await;
+    let uri = request.uri().clone();
+    let answered = handle(gateway, route, params, request).await;
     let mut response = answered.unwrap_or_else(|problem| {
         let (request_id, code) = (id.as_deref().unwrap_or_default(), problem.code.as_str());
         tracing::debug!(request_id, route = route.name, status = problem.status, code, "refused");
-        if route.page { dashboard::refused(problem, &asked) } else { problem.into_response() }
+        if route.page { dashboard::refused(problem, &uri) } else { problem.into_response() }
     });
-    response.extensions_mut().insert(Taken(route.name));
+    response.extensions_mut().insert(MatchedRoute(route.name));
     response
 }
 
@@ -157,8 +159,8 @@ fn other_method(routes: &[Route], method: &Method) -> Response {
     response
 }
 
-/// Everything that comes before a handler, cheapest first.
-async fn meet(
+/// Runs all checks that come before the handler, cheapest first, and then the handler.
+async fn handle(
     gateway: Arc<Gateway>,
     route: &Route,
     params: Params,
@@ -168,17 +170,17 @@ async fn meet(
     let (caller, session) = match route.who {
         Who::Monitor => (None, None),
         Who::Open | Who::OwnProof => {
-            address_may(&gateway, &parts.extensions)?;
+            check_address_limit(&gateway, &parts.extensions)?;
             (None, None)
         }
         Who::Customer | Who::Admin => {
-            let asked = gateway.authenticator.caller(&parts.headers).await;
-            let asked = asked.and_then(|caller| caller.ok_or_else(Problem::unauthorized));
-            (Some(known(&gateway, &parts, asked)?), None)
+            let authenticated = gateway.authenticator.caller(&parts.headers).await;
+            let authenticated = authenticated.and_then(|caller| caller.ok_or_else(Problem::unauthorized));
+            (Some(rate_limited(&gateway, &parts, authenticated)?), None)
         }
-        Who::Browser => match session::seated(&gateway, &parts).await {
-            Ok((caller, session)) => (Some(known(&gateway, &parts, Ok(caller))?), Some(session)),
-            Err(problem) => (Some(known(&gateway, &parts, Err(problem))?), None),
+        Who::Browser => match session::authenticate(&gateway, &parts).await {
+            Ok((caller, session)) => (Some(rate_limited(&gateway, &parts, Ok(caller))?), Some(session)),
+            Err(problem) => (Some(rate_limited(&gateway, &parts, Err(problem))?), None),
         },
     };
     match (route.who, caller.as_ref().map(|caller| caller.role)) {
@@ -197,12 +199,12 @@ async fn meet(
     let body = body::read(route.takes, &parts.headers, body).await?;
     let call = Call { gateway, caller, session, params, uri: parts.uri, headers: parts.headers, body };
     if let (Takes::Form { .. }, Some(session)) = (route.takes, &call.session) {
-        session.must_have_sent(&call.body)?;
+        session.check_form_token(&call.body)?;
     }
     (route.handler)(call).await
 }
 
-/// Longer than any id or name of ours. What stands in a path is looked up, journalled or shown again.
+/// Longer than any id or name of ours. A limit is needed because path parameters are looked up, journalled and shown.
 const ID_BYTES_MAX: usize = 128;
 
 fn must_be_an_id(name: &str, value: &str) -> Result<(), Problem> {
@@ -213,12 +215,16 @@ fn must_be_an_id(name: &str, value: &str) -> Result<(), Problem> {
     Err(Problem::bad_request("PATH_INVALID", why))
 }
 
-fn known(gateway: &Gateway, parts: &Parts, asked: Result<Caller, Problem>) -> Result<Caller, Problem> {
-    // Guessing costs as much of the address's share as asking.
-    if !matches!(&asked, Ok(Caller { role: Role::Operator, .. })) {
-        address_may(gateway, &parts.extensions)?;
+fn rate_limited(
+    gateway: &Gateway,
+    parts: &Parts,
+    authenticated: Result<Caller, Problem>,
+) -> Result<Caller, Problem> {
+    // A failed authentication counts against the address too, so that guessing tokens is rate limited.
+    if !matches!(&authenticated, Ok(Caller { role: Role::Operator, .. })) {
+        check_address_limit(gateway, &parts.extensions)?;
     }
-    let caller = asked?;
+    let caller = authenticated?;
     match caller.role {
         Role::Customer | Role::Admin => gateway.limits.customer(&caller.id)?,
         Role::Operator => {}
@@ -226,6 +232,6 @@ fn known(gateway: &Gateway, parts: &Parts, asked: Result<Caller, Problem>) -> Re
     Ok(caller)
 }
 
-fn address_may(gateway: &Gateway, of: &Extensions) -> Result<(), Problem> {
+fn check_address_limit(gateway: &Gateway, of: &Extensions) -> Result<(), Problem> {
     of.get::<Peer>().map_or(Ok(()), |peer| gateway.limits.address(peer.0.ip()))
 }

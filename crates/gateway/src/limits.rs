@@ -1,5 +1,4 @@
-//! Nobody may ask more often than a setting allows, neither a customer nor an address; what is beyond hears when to come
-//! again.
+//! Rate limits for each customer and each address, as token buckets. A refused request is told when to retry.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,7 +16,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// Requests a second; 0 is no limit.
+    /// Requests per second; 0 means no limit.
     pub(crate) fn new(per_customer: u32, per_address: u32) -> Self {
         Self { customers: Buckets::new(per_customer), addresses: Buckets::new(per_address) }
     }
@@ -31,7 +30,7 @@ impl Limits {
     }
 }
 
-/// An IPv6 customer has a whole /64, and counts as one address.
+/// An IPv6 subscriber has a whole /64, which therefore counts as one address.
 pub(super) fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
@@ -39,9 +38,9 @@ pub(super) fn counted_as(address: IpAddr) -> IpAddr {
     }
 }
 
-/// How many are remembered. Past it, those who have not asked lately are forgotten: their buckets are full again.
+/// The most buckets that are kept. Past it, full buckets are dropped: a new bucket would be full too.
 const KNOWN_MAX: usize = 100_000;
-/// A front end asks for several things at once: two seconds' worth may come together.
+/// A front end sends several requests at once, so a bucket holds the requests of two seconds.
 const BURST_S: f64 = 2.0;
 
 struct Buckets<K> {
@@ -68,7 +67,7 @@ impl<K: Eq + Hash> Buckets<K> {
         if known.len() >= KNOWN_MAX && !known.contains_key(&who) {
             known.retain(|_, bucket| bucket.filled(self.per_second, now) < most);
             if known.len() >= KNOWN_MAX {
-                // So many at once are no customers: better that all of them begin anew than that memory ends.
+                // So many active callers are an attack: resetting all limits is better than running out of memory.
                 known.clear();
             }
         }

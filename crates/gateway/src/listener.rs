@@ -1,9 +1,9 @@
-//! Takes connections within caps, so that no client shuts out the others, and hangs up on one that sends nothing.
+//! Accepts connections within caps, so that no client shuts out the others, and closes those that send nothing.
 //!
-//! A connection past a cap is not served, but for the pages that tell how the process is: a monitor that gets no answer
-//! restarts a process that is only busy. To know which page a connection asks for, its head has to be read; for that there
-//! is a reserve of a few places. When the reserve is full, its oldest connection that has sent no head is closed for the
-//! new one. So idle connections cannot fill it, and a head that comes at once is always read.
+//! A connection past a cap gets only the health pages: without them, a monitor would restart a process that is merely
+//! busy. To find out which page a connection asks for, its request head must be read; a small reserve of connections is
+//! kept for that. When the reserve is full, its oldest connection that has sent no head is closed for the new one. So
+//! idle connections cannot fill it, and a head that arrives at once is always read.
 
 mod reserve;
 mod room;
@@ -25,16 +25,16 @@ use tokio_util::task::TaskTracker;
 use super::front::Peer;
 use reserve::Reserve;
 pub use room::Caps;
-use room::Room;
+use room::OpenConnections;
 
-/// From the first byte of a request to the end of its headers, and between two requests.
+/// Timeout from the first byte of a request to the end of its headers, and between two requests.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
-/// Larger heads are refused: no client of ours needs them.
+/// Larger request heads are refused: no client of ours needs them.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
-/// When the system has no more files to give, there may be some in a moment.
+/// After a failed accept, mostly for lack of file descriptors, which may be free again in a moment.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `routes` within the caps, and `vital` past them: it answers the pages of the process's health and refuses the rest.
+/// Serves `routes` within the caps. Past them it serves only `vital`, the health pages, and refuses the rest.
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
@@ -42,7 +42,7 @@ pub async fn serve(
     caps: Caps,
     stop: CancellationToken,
 ) {
-    let (room, reserve) = (Room::new(caps), Reserve::new(vital));
+    let (room, reserve) = (OpenConnections::new(caps), Reserve::new(vital));
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -57,20 +57,20 @@ pub async fn serve(
                 continue;
             }
         };
-        // Small answers should not wait for more of them.
+        // Without Nagle's delay, small responses are sent at once.
         stream.set_nodelay(true).ok();
-        match room.place(peer.ip()) {
-            Ok(place) => {
+        match room.take_slot(peer.ip()) {
+            Ok(slot) => {
                 let work = converse(stream, peer, routes.clone(), stop.clone());
                 connections.spawn(async move {
                     work.await;
-                    drop(place);
+                    drop(slot);
                 });
             }
             Err(cap) => {
                 METRICS.over_cap(cap);
                 connections.spawn(reserve.clone().converse(stream, stop.clone()));
-                // The new connection's head is looked at before the next one can push it out.
+                // Lets the new connection read its head before the next one can push it out.
                 tokio::task::yield_now().await;
             }
         }

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, made from the table of routes: what is common to all of them stands here, and only here.
+//! Builds the OpenAPI 3.1 document from the table of routes, and adds what all routes have in common.
 
 use std::collections::BTreeMap;
 
@@ -53,14 +53,14 @@ pub(super) fn document(routes: Vec<Route>) -> Value {
     })
 }
 
-/// What many routes answer alike is written once; longer lists of codes are a route's own.
+/// Error responses with at most this many codes are shared between routes as components.
 const SHARED_CODES_MAX: usize = 2;
 
-/// What is read and what is written of one type may differ: a field with a default need not be sent.
+/// Requests and responses need separate generators: a field with a default is optional only in a request.
 struct Schemas {
     sent: SchemaGenerator,
     heard: SchemaGenerator,
-    /// Shared answers, by name.
+    /// Shared error responses, by name.
     refusals: Map<String, Value>,
 }
 
@@ -101,7 +101,7 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
     operation
 }
 
-/// The first word of its path, without `admin`.
+/// The first segment of the path, without `admin`.
 fn tag(route: &Route) -> &'static str {
     let mut words = route.path.split('/').filter(|word| !word.is_empty() && *word != "admin");
     words.next().unwrap_or("pages")
@@ -124,7 +124,7 @@ fn parameters(route: &Route, schemas: &mut Schemas) -> Vec<Value> {
     parameters
 }
 
-/// Each field of the struct is a parameter of its own; the struct itself has no place in the document.
+/// Each field of the query struct becomes a parameter; the struct itself is left out of the document.
 fn in_query(reference: Value, schemas: &mut Schemas) -> Vec<Value> {
     let name = reference["$ref"].as_str().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
     let whole = schemas.sent.definitions_mut().remove(name).unwrap_or_default();
@@ -183,7 +183,7 @@ fn responses(route: &Route, schemas: &mut Schemas) -> Value {
     Value::Object(named.collect())
 }
 
-/// Its own, and those that the gateway answers with before a handler is asked.
+/// The route's own error codes, and those of the checks before the handler.
 fn problems(route: &Route) -> BTreeMap<u16, Vec<&'static str>> {
     let mut problems: BTreeMap<u16, Vec<&'static str>> = BTreeMap::new();
     let mut add = |status: u16, code: &'static str| {

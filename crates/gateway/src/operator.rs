@@ -1,5 +1,5 @@
-//! What our own command line asks of a running system: messages let in by hand, dead letters, roles that rest. An
-//! admin's token opens it as well.
+//! The routes that our command line calls on a running system: submit or preview messages, replay or discard dead
+//! letters, pause and resume roles. An admin's token may call them too.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -20,14 +20,14 @@ use super::call::Call;
 use super::problem::Problem;
 use super::route::{Route, Who};
 
-/// A message of 64 KiB and its envelope.
+/// A message of 64 KiB plus its envelope.
 const ENVELOPE_BYTES_MAX: usize = 96 * 1024;
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub struct Submission {
     #[serde(rename = "type")]
     pub name: String,
-    /// What a repeat is recognised by.
+    /// Identifies a repeat of the same message.
     #[serde(default)]
     pub message_id: Option<String>,
     #[schemars(with = "serde_json::Value")]
@@ -38,7 +38,7 @@ pub struct Submission {
 pub struct Receipt {
     pub message_id: String,
     pub order_id: Option<String>,
-    /// It was let in before, and nothing happens twice.
+    /// The message was accepted before; this one has no effect.
     pub repeat: bool,
 }
 
@@ -96,7 +96,7 @@ async fn preview(call: Call) -> Result<Response, Problem> {
     }
 }
 
-/// As it was sent; with this id if it has none of its own.
+/// The submitted message, with the id `or_id` if it has none.
 async fn message(call: &Call, or_id: Option<String>) -> Result<Message, Problem> {
     let submission: Submission = outside::read(&call.body).map_err(|why| {
         let Problem { detail, .. } = Problem::body_invalid(&call.body, &why);
@@ -120,7 +120,7 @@ async fn message(call: &Call, or_id: Option<String>) -> Result<Message, Problem>
 async fn submit(call: Call) -> Result<Response, Problem> {
     let message = message(&call, None).await?;
     let (message_id, order_id) = (message.id.to_string(), message.order_id.map(|id| id.to_string()));
-    match call.let_in(message).await {
+    match call.send(message).await {
         Ok(accepted) => {
             let receipt = Receipt { message_id, order_id, repeat: accepted == Accepted::Repeat };
             Ok((StatusCode::ACCEPTED, Json(receipt)).into_response())
@@ -149,11 +149,11 @@ async fn resume_role(call: Call) -> Result<Response, Problem> {
     done(pause::resume(&*call.gateway.store, worker(&call)?, &who(&call)?).await)
 }
 
-/// They stay in the journal.
+/// Limits of texts that stay in the journal.
 const BY_CHARS_MAX: usize = 100;
 const WHY_CHARS_MAX: usize = 500;
 
-/// The command line says who sits before it; an admin is who the token says.
+/// The command line may name its user; an admin's name comes from the token.
 fn who(call: &Call) -> Result<Operator, Problem> {
     let (caller, who) = (call.caller()?, call.json_if_any::<Operator>()?);
     for (field, words, chars_max) in [("by", &who.by, BY_CHARS_MAX), ("why", &who.why, WHY_CHARS_MAX)] {

@@ -1,4 +1,4 @@
-//! What customers do with their own orders. An order of somebody else's is one that there is not.
+//! The routes for customers' own orders. Another customer's order is answered as not found.
 
 mod ask;
 mod events;
@@ -13,7 +13,7 @@ mod unpaid;
 
 use super::route::{Route, SMALL_BODY_BYTES_MAX, Who};
 
-pub(crate) use ask::{Asked, ask};
+pub(crate) use ask::{OrderCommand, ask};
 pub(crate) use history::{cursor, limit_of, read_cursor, totals};
 pub(crate) use pay::is_paid;
 pub(crate) use shapes::Order;

@@ -1,4 +1,4 @@
-//! What is open to everybody: how this process is, and what the gateway can do.
+//! The public routes: health, metrics and the API documentation.
 
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -59,7 +59,7 @@ async fn metrics(call: Call) -> Result<Response, Problem> {
     Ok((kind, call.gateway.probe.metrics().await).into_response())
 }
 
-/// It runs what we serve, asks us, and nobody else.
+/// The page may load and call only this origin.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 async fn page(_: Call) -> Result<Response, Problem> {

@@ -1,5 +1,5 @@
-//! What a worker parked while its sender waits is told to the sender, in the worker's own words, and given up: nobody
-//! else needs to look at that dead letter.
+//! When a worker parks a message whose sender still waits, the sender gets the worker's reason, and the dead letter is
+//! discarded: no operator needs to see it.
 
 use contract::{MessageId, Queue};
 use engine::dead;
@@ -9,8 +9,8 @@ use store::{DeadStatus, Store};
 
 use super::problem::Problem;
 
-/// `None`: it was not parked.
-pub(super) async fn told(
+/// The worker's reason; `None` if the message was not parked.
+pub(super) async fn reply_if_parked(
     store: &dyn Store,
     queue: Queue,
     id: &MessageId,

@@ -1,4 +1,4 @@
-//! What became of customers' money, order by order. A payment of somebody else's is one that there is not.
+//! Customers' payments, one for each order. Another customer's payment is answered as not found.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -37,9 +37,9 @@ pub(super) fn routes() -> Vec<Route> {
 #[derive(Deserialize, JsonSchema)]
 struct Wanted {
     order_id: Option<OrderId>,
-    /// 1 to 100 orders are looked at for a page; 20 without it.
+    /// Orders for each page, 1 to 100; 20 by default.
     limit: Option<u32>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     cursor: Option<String>,
 }
 
@@ -53,7 +53,7 @@ async fn list(call: Call) -> Result<Response, Problem> {
     let (caller, wanted) = (call.caller()?, call.query::<Wanted>()?);
     if let Some(order_id) = wanted.order_id {
         shown_order(&call.gateway, caller, order_id).await?;
-        // What was accepted a moment ago may be no order yet.
+        // A submission that was just accepted may have no order yet.
         let payment = match own_order(&call, order_id).await? {
             Some(order) => of_order(&call, &order).await?,
             None => None,
@@ -65,7 +65,7 @@ async fn list(call: Call) -> Result<Response, Problem> {
     let filter = Filter {
         customer_id: Some(caller.id.to_string()),
         before: wanted.cursor.as_deref().map(read_cursor).transpose()?,
-        // One more tells whether there is another page.
+        // One more than asked for shows whether there is another page.
         limit: limit + 1,
         ..Filter::default()
     };
@@ -90,7 +90,7 @@ async fn show(call: Call) -> Result<Response, Problem> {
 
 const PREFIX: &str = "pay_";
 
-/// `None` is also what is somebody else's.
+/// `None` also for another customer's order.
 pub(super) async fn own_order(call: &Call, order_id: OrderId) -> Result<Option<Order>, Problem> {
     let caller = call.caller()?;
     let order = written::read::<Order>(call, &order_id.to_string()).await?;

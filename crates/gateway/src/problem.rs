@@ -1,4 +1,4 @@
-//! Every refusal is an RFC 9457 document with a `code` that does not change: programs read the code, people the detail.
+//! Every error response is an RFC 9457 document with a stable `code` for programs and a `detail` for people.
 
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     pub status: u16,
-    /// What programs branch on. It never changes.
+    /// Programs branch on this. It never changes.
     pub code: String,
     pub title: String,
     /// What is wrong and what to do, for people.
     pub detail: String,
-    /// What this kind of problem knows besides: `errors`, `items`, `order_status`, `allowed`, …
+    /// Extra fields of some problems: `errors`, `items`, `order_status`, `allowed`, …
     #[serde(flatten)]
     #[schemars(skip)]
     pub more: Map<String, Value>,
@@ -24,7 +24,7 @@ pub struct Problem {
     headers: Option<Box<HeaderMap>>,
 }
 
-/// What can be done when something we need is away: it is usually back within a moment.
+/// An unavailable dependency is usually back within a moment.
 const AWAY_RETRY_S: u64 = 1;
 
 impl Problem {
@@ -43,7 +43,7 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// The form is right, and it still cannot be done.
+    /// The request is well-formed but cannot be processed.
     pub(crate) fn unprocessable(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
@@ -56,7 +56,7 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
-    /// The same words for every way in which a token can be wrong: who guesses learns nothing.
+    /// The same answer for every kind of wrong token, so that guessing reveals nothing.
     pub(crate) fn unauthorized() -> Self {
         let detail = "send a valid token: Authorization: Bearer TOKEN";
         Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", detail)
@@ -67,14 +67,14 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", detail)
     }
 
-    /// The database or the broker is away. The cause is for the log, not for strangers.
+    /// The database or the broker is away. The cause is logged and not sent.
     pub(crate) fn unavailable(why: impl std::fmt::Display) -> Self {
         tracing::warn!("a request was refused: {why}");
         let detail = "something that is needed is away; send the same again in a moment, it is done once";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail).retry_after(AWAY_RETRY_S)
     }
 
-    /// We have broken something; the log knows what.
+    /// A bug of ours. The cause is logged and not sent.
     pub(crate) fn internal(why: impl std::fmt::Display) -> Self {
         tracing::error!("a request failed: {why}");
         let detail = "this should not happen; the log has more under the request's id";
@@ -96,7 +96,7 @@ impl Problem {
     }
 }
 
-/// What the store refuses is our mistake; everything else passes.
+/// A statement that the store refuses is a bug of ours; all other errors are temporary.
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         use store::Error;
@@ -107,7 +107,7 @@ impl From<store::Error> for Problem {
     }
 }
 
-/// Views read what our own workers wrote.
+/// Any other failure to read our own records is a bug of ours.
 impl From<anyhow::Error> for Problem {
     fn from(error: anyhow::Error) -> Self {
         match error.downcast::<store::Error>() {

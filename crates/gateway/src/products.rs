@@ -1,5 +1,5 @@
-//! Remembers which products exist, so that a busy shop does not look them up for each order. Whether one was retired since
-//! is for the order worker to say.
+//! Caches which products exist, so that a busy shop does not look them up for each order. The order worker checks
+//! whether a product was retired since.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -8,14 +8,14 @@ use contract::{Fault, Line, Sku, Submit, Table};
 use order::Product;
 use store::{Error, Store};
 
-/// More than most shops sell; past it, it is looked up each time.
+/// More than most shops sell; products past it are looked up each time.
 const KNOWN_MAX: usize = 100_000;
 
 #[derive(Default)]
 pub(crate) struct ProductCache(Mutex<HashSet<Sku>>);
 
 impl ProductCache {
-    /// A fault for each line of something that does not exist.
+    /// One fault for each unknown product.
     pub(super) async fn unknown(
         &self,
         store: &dyn Store,
@@ -44,7 +44,7 @@ impl ProductCache {
     }
 }
 
-/// The products that exist among these, by sku, in one query. One that cannot be read counts as missing.
+/// The existing products among `skus`, in one query. A record that cannot be parsed counts as missing.
 pub(crate) async fn look_up(
     store: &dyn Store,
     skus: impl Iterator<Item = &Sku>,

@@ -1,4 +1,4 @@
-//! A query is read whole: what is not known in it would be ignored in silence, and its sender believe that it counted.
+//! Parses query parameters and refuses unknown ones, which would otherwise be ignored without the caller noticing.
 
 use std::error::Error as _;
 
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 
-/// More of a name does not help the reader.
+/// An unknown name is cut to this length in the error.
 const NAME_CHARS_MAX: usize = 40;
 
 pub(super) fn refuse_unknown(known: &[String], uri: &Uri) -> Result<(), Problem> {
@@ -19,7 +19,7 @@ pub(super) fn refuse_unknown(known: &[String], uri: &Uri) -> Result<(), Problem>
     Err(Problem::bad_request("QUERY_INVALID", format!("there is no parameter {name:?} here{instead}")))
 }
 
-/// Where it fails, and what would be right.
+/// The error names the parameter and what would be valid.
 pub(super) fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     let read = Query::try_from_uri(uri).map(|Query(query)| query);
     read.map_err(|why| {

@@ -1,5 +1,5 @@
-//! A route says who may call it, and what it takes and answers. The router and the OpenAPI document are both made from the
-//! table of all routes (`table.rs`), so that they cannot differ.
+//! A route declares who may call it, what it takes and what it answers. The router and the OpenAPI document are both
+//! built from the table of all routes (`table.rs`), so that they cannot differ.
 
 use axum::http::Method;
 use axum::response::Response;
@@ -11,30 +11,30 @@ use super::problem::Problem;
 
 pub(crate) struct Route {
     pub(crate) method: Method,
-    /// As axum and OpenAPI both write it: `/orders/{id}`.
+    /// In the syntax that axum and OpenAPI share: `/orders/{id}`.
     pub(crate) path: &'static str,
-    /// The operation's name in the document, and the route's in the log.
+    /// The operation id in the OpenAPI document, and the route's name in the log.
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) who: Who,
-    /// A page is for people: it answers with markup, whatever goes wrong, and the document does not tell of it.
+    /// A dashboard page: it answers with HTML even for an error, and is left out of the OpenAPI document.
     pub(crate) page: bool,
-    /// It is there in a shop to play with, and nowhere else.
+    /// Exists only in a demo shop.
     pub(crate) play: bool,
     pub(crate) takes: Takes,
     pub(crate) query: Option<Query>,
-    /// Name, whether it must be there, and what it is for.
+    /// Name, whether it is required, and description.
     pub(crate) headers: Vec<(&'static str, bool, &'static str)>,
     pub(crate) answers: Vec<Answer>,
-    /// The codes of its own problems; those that every route has need no mention.
+    /// The error codes of this route alone; those that every route can answer are not listed.
     pub(crate) problems: Vec<(u16, &'static str)>,
     pub(crate) handler: Handler,
 }
 
-/// Made from an `async fn` by `|call| Box::pin(place(call))`.
+/// An `async fn` becomes one by `|call| Box::pin(place(call))`.
 pub(crate) type Handler = fn(Call) -> BoxFuture<'static, Result<Response, Problem>>;
 
-/// What may stand in a query.
+/// The query parameters that a route accepts.
 pub(crate) struct Query {
     pub(crate) schema: SchemaOf,
     pub(crate) names: Vec<String>,
@@ -44,35 +44,35 @@ pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Who {
-    /// Everybody: it shows nothing of any order.
+    /// No token needed: the route shows nothing of any order.
     Open,
-    /// Everybody, however often they ask: a monitor whose address asks too much for other things still hears how this
-    /// process is. Only for what costs next to nothing.
+    /// No token and no rate limit, so that a monitor gets the state of this process even when other requests have used
+    /// up its address's rate limit. Only for routes that cost next to nothing.
     Monitor,
-    /// Whoever has a token; what they see is their own.
+    /// Any valid token; the handler shows customers only their own things.
     Customer,
     Admin,
-    /// Whoever brings what the route itself asks for, a signature or a secret.
+    /// The handler itself checks a signature or a secret in the request.
     OwnProof,
-    /// An admin before a browser, by a token or by the cookie that one was changed for.
+    /// An admin in a browser, by a token or by the cookie that was set for a token at sign-in.
     Browser,
 }
 
 #[derive(Clone, Copy)]
 pub(crate) enum Takes {
     Nothing,
-    /// A JSON object, of at most so many bytes, in which no card number may stand.
+    /// A JSON object of at most `bytes_max` bytes that contains no card number.
     Json {
         bytes_max: usize,
         required: bool,
         schema: SchemaOf,
     },
-    /// Bytes that are signed as they are: they are neither read nor searched before the signature is checked.
+    /// A signed body: it is neither parsed nor searched for card numbers before the handler has checked the signature.
     Signed {
         bytes_max: usize,
         schema: SchemaOf,
     },
-    /// What a page's form sends. In a browser's session it brings that session's token.
+    /// A dashboard form. It must contain the form token of its browser session.
     Form {
         bytes_max: usize,
     },
@@ -88,16 +88,16 @@ pub(crate) struct Answer {
 pub(crate) enum Content {
     Nothing,
     Json(SchemaOf),
-    /// Anything else, by its media type.
+    /// A media type other than JSON.
     Other(&'static str),
 }
 
-/// As for a message: what a customer sends is of that size at most.
+/// The limit of a message, because a customer's body becomes one.
 pub(crate) const BODY_BYTES_MAX: usize = contract::BODY_BYTES_MAX;
-/// A few short fields. What a customer writes is journalled before a worker says that a text is too long, so a body that
-/// cannot be right is refused before that.
+/// For a body of a few short fields. Accepted input is journalled before a worker checks the length of its texts, so a
+/// body that is too large to be valid is refused here.
 pub(crate) const SMALL_BODY_BYTES_MAX: usize = 4 * 1024;
-/// A message of that size, with what a form makes of its quotes and braces.
+/// A message of `BODY_BYTES_MAX`, with room for the percent-encoding of its quotes and braces in a form.
 const FORM_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 
 impl Route {
@@ -126,13 +126,13 @@ impl Route {
         Self { who: Who::Browser, page: true, ..Self::get(path, name, handler) }
     }
 
-    /// Where a form of the dashboard goes.
+    /// The target of a dashboard form.
     pub(crate) fn form(path: &'static str, name: &'static str, handler: Handler) -> Self {
         let takes = Takes::Form { bytes_max: FORM_BYTES_MAX };
         Self { who: Who::Browser, page: true, takes, ..Self::post(path, name, handler) }
     }
 
-    /// A route that forgets to say who may call it is for admins.
+    /// A route is for admins unless `by` says otherwise.
     fn new(method: Method, path: &'static str, name: &'static str, handler: Handler) -> Self {
         Self {
             method,
@@ -171,7 +171,7 @@ impl Route {
         Self { takes: Takes::Json { bytes_max, required: true, schema: schema_of::<T> }, ..self }
     }
 
-    /// No body at all means the same as an empty object.
+    /// The body is optional; none means the same as an empty object.
     pub(crate) fn may_take<T: JsonSchema>(self) -> Self {
         self.may_take_up_to::<T>(BODY_BYTES_MAX)
     }
@@ -185,7 +185,7 @@ impl Route {
         Self { takes: Takes::Signed { bytes_max, schema: schema_of::<T> }, ..self }
     }
 
-    /// Its query, as a struct of what may stand there.
+    /// Declares the query parameters, as the fields of a struct.
     pub(crate) fn asks<T: JsonSchema>(self) -> Self {
         let whole = SchemaGenerator::default().into_root_schema_for::<T>().to_value();
         let fields = whole["properties"].as_object();
@@ -193,13 +193,13 @@ impl Route {
         Self { query: Some(Query { schema: schema_of::<T>, names }), ..self }
     }
 
-    /// What is in its query and not in the document is a mistake that is better named. Whatever stands between us and
-    /// whoever monitors or reads a page may add something of its own.
+    /// Whether unknown query parameters are refused. On API routes they are a caller's mistake that should be reported.
+    /// On pages and monitoring routes they are ignored, because proxies and monitors add parameters of their own.
     pub(crate) fn is_strict(&self) -> bool {
         !self.page && !matches!(self.who, Who::Open | Who::Monitor)
     }
 
-    /// What may stand in its query.
+    /// The names of the query parameters that the route accepts.
     pub(super) fn query_names(&self) -> &[String] {
         self.query.as_ref().map_or(&[], |query| &query.names)
     }

@@ -1,4 +1,4 @@
-//! Where a running system on a file listens and what opens it, for commands that are given beside it.
+//! The address and token of a running system with an SQLite file, for commands on the same machine.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-/// Only its user may read this file.
+/// Only its owner may read this file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunFile {
     pub address: SocketAddr,
@@ -15,7 +15,7 @@ pub struct RunFile {
 }
 
 impl RunFile {
-    /// With a token that nobody can guess.
+    /// Has a new random token.
     pub fn new(address: SocketAddr) -> Self {
         let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         Self { address, token, pid: std::process::id() }
@@ -33,12 +33,12 @@ impl RunFile {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        // What an earlier run left may be readable by others.
+        // A file that an earlier run left may be readable by others.
         std::fs::remove_file(&fresh).ok();
         let written = || format!("cannot write {}", path.display());
         let mut file = options.open(&fresh).with_context(written)?;
         file.write_all(&serde_json::to_vec(self)?).with_context(written)?;
-        // Whoever looks for it finds all of it or nothing.
+        // Renaming is atomic: a reader finds the whole file or none.
         std::fs::rename(&fresh, &path).with_context(written)
     }
 

@@ -1,8 +1,8 @@
-//! An admin before a browser: by a token, by the cookie that one was changed for, or, in a shop to play with, by sitting
-//! at this very machine. The cookie is good for the dashboard's routes and for no others.
+//! Browser sessions of admins: by a token, by the cookie that sign-in sets for a token, or, in a demo shop, by a
+//! request from the same machine. The cookie is accepted only by the dashboard's routes.
 //!
-//! Nothing is kept here: the cookie is the token, so that every gateway knows it, and a form's token is made from it.
-//! Only what was signed out is remembered, in the database.
+//! Sessions are stateless: the cookie holds the token itself, so that every gateway can check it, and the form token
+//! (against CSRF) is a hash of it. Only signed-out tokens are stored, in the database.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -18,33 +18,33 @@ use super::front::Peer;
 use super::problem::Problem;
 use super::state::Gateway;
 
-/// A browser keeps a cookie of this name only if it came over https, is `Secure`, for every path, and for this host
-/// alone: no page of a neighbouring host name can set one in its place.
+/// Browsers accept a `__Host-` cookie only over https, with `Secure`, for every path and for this host alone, so no
+/// page of a sibling subdomain can overwrite it.
 const COOKIE: &str = "__Host-checkout_admin";
-/// Over plain http browsers keep neither such a name nor a `Secure` cookie (some not even from localhost). At a loopback
-/// address nothing goes over a network, so there the cookie has a plain name; it is looked at nowhere else.
+/// Over plain http browsers accept neither a `__Host-` name nor a `Secure` cookie (some not even from localhost). At a
+/// loopback address nothing crosses a network, so there the cookie has a plain name, which is read nowhere else.
 const LOOPBACK_COOKIE: &str = "checkout_admin";
-/// What is open in a browser looks again after that, like whatever else a token has opened.
+/// An event stream of a browser without a token ends after this time and is authenticated again, like any other stream.
 const LOCAL_UNTIL: Duration = Duration::from_secs(3600);
 
-/// What a form has to bring, besides what it is about.
+/// `form_token` must be in every form that this session's pages send.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) form_token: String,
 }
 
-/// Who sits there. Somebody else's page is told nothing, whoever its reader is signed in as.
-pub(crate) async fn seated(gateway: &Gateway, parts: &Parts) -> Result<(Caller, Session), Problem> {
+/// The admin who is signed in. Requests that another site's page makes are refused, even if they carry a valid cookie.
+pub(crate) async fn authenticate(gateway: &Gateway, parts: &Parts) -> Result<(Caller, Session), Problem> {
     must_be_our_page(&parts.method, &parts.headers)?;
     if parts.headers.contains_key(header::AUTHORIZATION) {
         let caller = gateway.authenticator.caller(&parts.headers).await?.ok_or_else(Problem::unauthorized)?;
         return Ok((caller, Session::of(&parts.headers[header::AUTHORIZATION])));
     }
     if let Some(token) = cookie(&parts.headers) {
-        let caller = gateway.authenticator.known(token).await?;
+        let caller = gateway.authenticator.caller_of(token).await?;
         return Ok((caller, Session::made_from(token)));
     }
-    if gateway.chaos.is_some() && sits_here(parts) {
+    if gateway.chaos.is_some() && is_local(parts) {
         let until = Instant::now() + LOCAL_UNTIL;
         let caller = Caller { id: "dev".into(), role: Role::Admin, until };
         return Ok((caller, Session::made_from(&gateway.page_secret)));
@@ -61,8 +61,8 @@ impl Session {
         Self { form_token: BodyHash::of("a form of the dashboard", secret).to_string() }
     }
 
-    /// The form is one of ours: nobody else's page can know its token.
-    pub(super) fn must_have_sent(&self, body: &[u8]) -> Result<(), Problem> {
+    /// Checks the form token: another site's page cannot know it.
+    pub(super) fn check_form_token(&self, body: &[u8]) -> Result<(), Problem> {
         #[derive(Deserialize)]
         struct Given {
             #[serde(default)]
@@ -78,28 +78,29 @@ impl Session {
     }
 }
 
-/// What a page's form has sent.
+/// Parses the body of a form.
 pub(super) fn read_form<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_urlencoded::from_bytes(body)
         .map_err(|why| Problem::unprocessable("FORM_INVALID", contract::in_plain_words(&why.to_string())))
 }
 
-/// The cookie for a token that has just been looked at. It ends with the browser's session, or with the token.
+/// The cookie for a token that has just been checked. It ends with the browser's session, or when the token expires.
 pub(super) fn cookie_of(token: &str, headers: &HeaderMap) -> Option<HeaderValue> {
     let plain = token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    let (name, secure) = kept_as(headers);
+    let (name, secure) = cookie_name(headers);
     let value = format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&value).ok().filter(|_| plain)
 }
 
 pub(super) fn no_cookie(headers: &HeaderMap) -> HeaderValue {
-    let (name, secure) = kept_as(headers);
+    let (name, secure) = cookie_name(headers);
     let value = format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{secure}");
     HeaderValue::from_str(&value)
         .unwrap_or(HeaderValue::from_static("__Host-checkout_admin=; Path=/; Max-Age=0; Secure"))
 }
 
-/// Over plain http from another machine a token would cross the network in the clear, and no browser would keep the cookie.
+/// Refuses sign-in over plain http from another machine: the token would cross the network in the clear, and no browser
+/// would accept the cookie.
 pub(super) fn must_keep_a_cookie(headers: &HeaderMap) -> Result<(), Problem> {
     let plain = text(headers, "origin").is_some_and(|origin| origin.starts_with("http://"));
     match plain && !over_https(headers) && !is_loopback(host(headers)) {
@@ -108,15 +109,15 @@ pub(super) fn must_keep_a_cookie(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// The cookie's name, and what it needs besides.
-fn kept_as(headers: &HeaderMap) -> (&'static str, &'static str) {
+/// The cookie's name and extra attributes.
+fn cookie_name(headers: &HeaderMap) -> (&'static str, &'static str) {
     match is_loopback(host(headers)) && !over_https(headers) {
         true => (LOOPBACK_COOKIE, ""),
         false => (COOKIE, "; Secure"),
     }
 }
 
-/// TLS ends before us: the browser says it by naming its page's origin, or the proxy does.
+/// TLS ends at a proxy before us, so only the browser's `Origin` or the proxy's `X-Forwarded-Proto` tells.
 fn over_https(headers: &HeaderMap) -> bool {
     text(headers, "origin").is_some_and(|origin| origin.starts_with("https://"))
         || text(headers, "x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"))
@@ -140,7 +141,7 @@ pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
     named(COOKIE).or_else(|| named(LOOPBACK_COOKIE).filter(|_| is_loopback(host(headers))))
 }
 
-/// A link may lead here from anywhere; nothing else that another site's page does is answered.
+/// Another site's page may only link here; every other cross-site request is refused.
 pub(super) fn must_be_our_page(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     let said = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = said("host").unwrap_or_default();
@@ -157,8 +158,9 @@ pub(super) fn must_be_our_page(method: &Method, headers: &HeaderMap) -> Result<(
     }
 }
 
-/// At this machine, by an address of this machine: a name that somebody lets point here is not one of them.
-fn sits_here(parts: &Parts) -> bool {
+/// A direct connection from a loopback address to a loopback host name. The `Host` is checked because another site can
+/// let its own name resolve to 127.0.0.1 (DNS rebinding).
+fn is_local(parts: &Parts) -> bool {
     let near = parts.extensions.get::<Peer>().is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
     let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
         .iter()

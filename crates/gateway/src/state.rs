@@ -1,4 +1,4 @@
-//! What every route may use.
+//! The state that all handlers share.
 
 use std::sync::{Arc, LazyLock};
 
@@ -25,7 +25,7 @@ use super::products::ProductCache;
 use super::run_file::RunFile;
 use super::webhooks::secrets::Secrets;
 
-/// The customer of a shop to play with, who has a token there.
+/// The customer of a demo shop (`checkout dev`), for whom a token is made there.
 pub const CUSTOMER: &str = "customer-42";
 
 pub struct Gateway {
@@ -36,27 +36,27 @@ pub struct Gateway {
     pub(crate) hub: Hub,
     pub(crate) products: ProductCache,
     pub(crate) admission: Admission,
-    /// The workers that would decide, for previews.
+    /// The workers' own decide functions, for previews.
     pub(crate) dry_run: DryRun,
-    /// Streams and other endless answers end with the process.
+    /// Ends event streams and other endless responses at shutdown.
     pub(crate) stop: CancellationToken,
     pub(super) authenticator: Authenticator,
     pub(super) limits: Limits,
-    /// Where metrics are shown, if not here.
+    /// Where `/metrics` is served; if nowhere else, the gateway serves it.
     pub(super) ops_listen: Listen,
     pub(super) cors_origins: Origins,
     pub(super) webhooks: Secrets,
     pub(crate) board: Board,
     pub(crate) world: Arc<MockWorld>,
-    /// In a shop to play with: there, a browser on this machine is its admin.
+    /// Only in a demo shop. There, a browser on the same machine is an admin without a token.
     pub(crate) chaos: Option<Arc<Chaos>>,
-    /// There, a customer has one as well.
+    /// The token of the demo shop's customer.
     pub(crate) shop_token: Option<String>,
-    /// Of this run: a page that needed no token gives one to its forms.
+    /// Random for each run: pages that were opened without a token derive their form token from it.
     pub(crate) page_secret: String,
-    /// The OpenAPI document, made when it is first asked for.
+    /// The OpenAPI document, built at the first request for it.
     pub(super) openapi: LazyLock<String>,
-    /// Looked up with the first key that comes.
+    /// Loaded at the first request that has an idempotency key.
     keys: OnceCell<IdempotencyKeys>,
 }
 
@@ -100,7 +100,7 @@ impl Gateway {
         })
     }
 
-    /// The secret that ids made from idempotency keys depend on.
+    /// The secret from which message and order ids are derived, together with an idempotency key.
     pub(super) async fn keys(&self) -> Result<&IdempotencyKeys, store::Error> {
         self.keys.get_or_try_init(|| self.store.keys()).await
     }

@@ -1,10 +1,10 @@
-//! Every route there is; each room brings its own.
+//! The table of all routes; each module contributes its own.
 
 use super::route::Route;
 use super::{admin, cart, dashboard, intents, operator, orders, pages, payments, wallet, webhooks};
 
 pub(crate) fn table() -> Vec<Route> {
-    let rooms = [
+    let modules = [
         orders::routes(),
         cart::routes(),
         wallet::routes(),
@@ -16,5 +16,5 @@ pub(crate) fn table() -> Vec<Route> {
         pages::routes(),
         dashboard::routes(),
     ];
-    rooms.into_iter().flatten().collect()
+    modules.into_iter().flatten().collect()
 }

@@ -1,4 +1,4 @@
-//! A customer's stored payment methods. What is shown of them tells one from another; their tokens never leave again.
+//! A customer's stored payment methods. Responses show enough to tell them apart, and never their tokens.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -19,7 +19,7 @@ use super::written::{self, Written};
 const KEY: &str =
     "1 to 255 visible characters of your own; the same key and the same body are the same request";
 
-/// Of a stored method's id.
+/// The prefix of a stored payment method's id.
 const PREFIX: &str = "pm_";
 
 pub(super) fn routes() -> Vec<Route> {
@@ -59,13 +59,13 @@ pub(super) fn routes() -> Vec<Route> {
 #[derive(Serialize, JsonSchema)]
 struct Page {
     items: Vec<PaymentMethod>,
-    /// There is no other page.
+    /// Always null: there is only one page.
     next: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct PaymentMethod {
-    /// A checkout names it as `payment.payment_method_id`.
+    /// A checkout refers to it by `payment.payment_method_id`.
     id: String,
     method: Method,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,7 +74,7 @@ struct PaymentMethod {
     last_four: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<Month>,
-    /// Nothing is paid by it any more.
+    /// It cannot be used any more.
     expired: bool,
     default: bool,
     added_at: Time,
@@ -93,13 +93,13 @@ struct NewMethod {
     method: Method,
     /// The provider's token. A card number is refused.
     token: Token,
-    /// What a customer knows it by, like visa.
+    /// The brand that the customer knows, like visa.
     #[serde(default)]
     brand: Option<String>,
-    /// Of a card: its last four digits, and no more.
+    /// For a card: its last four digits only.
     #[serde(default)]
     last_four: Option<String>,
-    /// Of a card: the month until whose end it is valid.
+    /// For a card: the last month in which it is valid.
     #[serde(default)]
     expires: Option<Month>,
     #[serde(default)]
@@ -124,7 +124,7 @@ async fn list(call: Call) -> Result<Response, Problem> {
 async fn add(call: Call) -> Result<Response, Problem> {
     let (customer_id, new) = (call.customer_id()?, call.json::<NewMethod>()?);
     let message_id = call.message_id(&customer_id).await?;
-    // The same key names the same method.
+    // The id comes from the idempotency key, so that a retry adds the same method.
     let method_id =
         letters::written(PREFIX, Uuid::parse_str(message_id.as_str()).map_err(Problem::internal)?);
     let body = Body::WalletAdd(WalletAdd {
@@ -161,7 +161,7 @@ async fn remove(call: Call) -> Result<Response, Problem> {
     write(&call, message_id, body, &method_id, StatusCode::NO_CONTENT).await
 }
 
-/// What has not the form of an id of ours is refused before anything is journalled.
+/// An id that is not in our format is refused before anything is journalled.
 fn method_id(call: &Call) -> Result<String, Problem> {
     let id = call.param("id");
     letters::read(PREFIX, id).map(|_| id.to_string()).ok_or_else(unknown)
@@ -171,7 +171,7 @@ fn unknown() -> Problem {
     Problem::not_found("PAYMENT_METHOD_NOT_FOUND", "you have stored no such payment method")
 }
 
-/// Answers with the method as it is then; what has gone has nothing to show.
+/// Answers with the method after the write, or with 204 if the method is gone.
 async fn write(
     call: &Call,
     message_id: contract::MessageId,

@@ -1,5 +1,5 @@
-//! Events that payment providers post. Who signed one hears 2xx once it is journalled; then its id is known, and the
-//! same event again has no effect. Bodies are not logged.
+//! Events that payment providers post. A signed event is answered with 2xx once it is journalled; the same event again
+//! has no effect, because its id is known then. Bodies are not logged.
 
 pub(super) mod secrets;
 
@@ -23,33 +23,33 @@ use super::cards;
 use super::problem::Problem;
 use super::route::{Route, Who};
 
-/// What Standard Webhooks ask senders to stay below.
+/// The maximum that Standard Webhooks recommend.
 const BODY_BYTES_MAX: usize = 20 * 1024;
-/// Under which the gateway's dead letters stand: they came by no queue.
+/// The queue name of the gateway's dead letters, which came through no queue.
 const LETTERS: &str = "gateway";
 
-/// So long a payment is looked for by the name of its charge.
+/// Timeout of the search for a payment by its charge.
 const LOOK_MAX: Duration = Duration::from_secs(5);
 
-/// What a provider hears about its event.
+/// The answer to an event.
 #[derive(Serialize, JsonSchema)]
 struct Received {
     event_id: String,
-    what: What,
+    what: EventResult,
 }
 
 #[derive(Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum What {
-    /// It is safe, and on its way.
+enum EventResult {
+    /// The event is stored and will be processed.
     Accepted,
-    /// It came before, and nothing happens twice.
+    /// The event came before; this one has no effect.
     Repeat,
-    /// It is kept, and is none of our concern.
+    /// The event is stored but does not concern us.
     SetAside,
 }
 
-/// What is taken is described in docs/asyncapi.yaml, or by Stripe.
+/// The full format is in docs/asyncapi.yaml, or in Stripe's documentation.
 #[derive(JsonSchema)]
 #[allow(dead_code)]
 struct SignedEvent {
@@ -93,7 +93,7 @@ async fn payments(call: Call) -> Result<Response, Problem> {
     };
     secrets.verify(headers, &call.body, now_s()).map_err(forged)?;
     let heard = event::read(&call.body);
-    // By the same id as an event that comes by the queue, so that one that takes both ways is one.
+    // The same message id as from the queue, so that an event that arrives both ways has one effect.
     take_in(&call, "payments", heard, str::to_string).await
 }
 
@@ -111,8 +111,8 @@ async fn stripe_events(call: Call) -> Result<Response, Problem> {
     take_in(&call, "stripe", heard, |id| format!("stripe/{id}")).await
 }
 
-/// The order whose payment is known by one of the names that the event has for its charge. No index leads there, so that one
-/// such event at a time looks, and not for long: Stripe sends again what was not taken.
+/// Finds the order whose payment has the event's charge. No index serves this search, so only one event at a time runs
+/// it, with a timeout: Stripe retries an event that was not accepted.
 async fn of_charge(call: &Call, mut event: Box<ProviderEvent>, kind: String) -> Result<Heard, Problem> {
     let look = async {
         let _turn = call.gateway.webhooks.turn.lock().await;
@@ -142,14 +142,14 @@ async fn take_in(
     let (event_id, what, message) = match heard {
         Ok(Heard::Event(event)) => {
             let id = message_id(&named(&event.id))?;
-            (event.id.clone(), What::Accepted, Message::new(id, now, Body::ProviderEvent(*event)))
+            (event.id.clone(), EventResult::Accepted, Message::new(id, now, Body::ProviderEvent(*event)))
         }
         Ok(Heard::SetAside { event_id, kind, why }) => {
             tracing::info!(source, event_id, kind, "a webhook is set aside: {why}");
             let id = message_id(&format!("{}/set_aside", named(&event_id)))?;
             let (source, why) = (source.to_string(), why.to_string());
             let fact = WebhookSetAside { source, event_id: event_id.clone(), kind, at: now, why };
-            (event_id, What::SetAside, Message::new(id, now, Body::WebhookSetAside(fact)))
+            (event_id, EventResult::SetAside, Message::new(id, now, Body::WebhookSetAside(fact)))
         }
         Err(Unreadable { event_id, why }) => {
             let id = event_id.map(|id| named(&id));
@@ -160,10 +160,10 @@ async fn take_in(
     let id = message.id.clone();
     let what = match (call.gateway.ingress.bring(message).await, what) {
         (Ok(Accepted::New), what) => what,
-        (Ok(Accepted::Repeat), _) => What::Repeat,
-        // A fact says when: told again it differs, and is the same.
-        (Err(Refused::IdReused), What::SetAside) => What::Repeat,
-        (Err(refused @ Refused::IdReused), What::Accepted | What::Repeat) => {
+        (Ok(Accepted::Repeat), _) => EventResult::Repeat,
+        // The fact contains the current time, so a repeat has another body; it counts as a repeat all the same.
+        (Err(Refused::IdReused), EventResult::SetAside) => EventResult::Repeat,
+        (Err(refused @ Refused::IdReused), EventResult::Accepted | EventResult::Repeat) => {
             let why =
                 "the provider used this event's id before, for something else; it is kept as a dead letter";
             park(call, Some(id.to_string()), "message_id_reused", &refused.to_string(), now).await?;
@@ -174,7 +174,7 @@ async fn take_in(
     Ok((StatusCode::OK, Json(Received { event_id, what })).into_response())
 }
 
-/// An event is searched in what would be kept of it: the rest of what a provider sends is full of long numbers.
+/// Searches only the fields that we would keep: the rest of a provider's event is full of long numbers.
 async fn refuse_card_numbers(
     call: &Call,
     heard: &Result<Heard, Unreadable>,
@@ -185,7 +185,7 @@ async fn refuse_card_numbers(
         Ok(Heard::SetAside { event_id, kind, why: _ }) => {
             [event_id, kind].into_iter().any(|text| contract::holds_card_number(text))
         }
-        // It is kept as a dead letter, in which card numbers are masked.
+        // It becomes a dead letter, in which card numbers are masked.
         Err(Unreadable { .. }) => false,
     };
     if !holds {
@@ -196,7 +196,8 @@ async fn refuse_card_numbers(
     Err(problem)
 }
 
-/// What we believe and cannot use is for a person: the sender may well never send it again.
+/// Keeps an authentic event that cannot be processed as a dead letter, for an operator: the provider may never resend
+/// it.
 async fn park(call: &Call, id: Option<String>, code: &str, why: &str, now: Time) -> Result<(), Problem> {
     let name = "payment.webhook";
     let masked = |text: &str| contract::without_card_numbers(text).into_owned();
@@ -228,7 +229,8 @@ async fn park(call: &Call, id: Option<String>, code: &str, why: &str, now: Time)
     Ok(call.gateway.store.begin().await?.keep(changes).await?)
 }
 
-/// An event is not lost for the form of its id: one that is kept for our own messages stands in another.
+/// The message id of an event. An id that has the form of our own messages' ids gets a prefix, so that the event is not
+/// refused.
 fn message_id(id: &str) -> Result<MessageId, Problem> {
     let named = |text: &str| {
         MessageId::new(text).ok_or_else(|| Problem::unprocessable("WEBHOOK_UNREADABLE", "its id is too long"))
@@ -245,7 +247,7 @@ fn off(setting: &str) -> Problem {
     Problem::not_found("WEBHOOKS_OFF", format!("nobody's webhooks are taken here: {setting} is not set"))
 }
 
-/// The same words for every way in which a signature can be wrong.
+/// The same answer for every kind of wrong signature.
 fn forged(forged: Forged) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "SIGNATURE_INVALID", forged.to_string())
 }

@@ -1,5 +1,4 @@
-//! A message about no order is let in and waited for: applied, refused by the worker in its own words, or still under
-//! way when time is up.
+//! Sends a command that belongs to no order and waits until it is applied, refused by the worker, or the timeout ends.
 
 use std::time::Duration;
 
@@ -16,18 +15,19 @@ use crate::parked;
 use crate::problem::Problem;
 
 const WAIT: Duration = Duration::from_secs(5);
-/// Nobody tells when it is applied, so it is looked at; the first looks come soon.
-const LOOK_FIRST: Duration = Duration::from_millis(5);
-const LOOK_LATER: Duration = Duration::from_millis(200);
+/// No fact tells that such a command is applied, so the journal is polled: first after this pause, which then doubles …
+const POLL_FIRST: Duration = Duration::from_millis(5);
+/// … up to this.
+const POLL_SLOWEST: Duration = Duration::from_millis(200);
 
-/// With the record as it is then.
+/// Answers with the record after the command.
 pub(super) async fn apply(call: &Call, body: Body, table: Table, key: &str) -> Result<Response, Problem> {
     let (store, caller) = (&*call.gateway.store, call.caller()?);
     let id = call.message_id(&caller.id).await?;
     let queue =
         body.queues().first().copied().ok_or_else(|| Problem::internal("a command without a queue"))?;
     let message = Message::new(id.clone(), store.now().await?, body);
-    call.let_in(message).await.map_err(|refused| match refused {
+    call.send(message).await.map_err(|refused| match refused {
         Refused::IdReused => Problem::key_reused(),
         Refused::Unavailable(_) => Problem::unavailable(refused),
     })?;
@@ -43,21 +43,21 @@ pub(super) async fn apply(call: &Call, body: Body, table: Table, key: &str) -> R
     Ok((status, Json(now)).into_response())
 }
 
-/// Until its reader has handled it, and whoever of ours was told something because of it.
+/// Waits until a worker has handled the message, and until all messages that this caused are handled too.
 async fn applied(store: &dyn Store, queue: Queue, id: &MessageId, by: &str) -> Result<(), Problem> {
     let mut waiting = vec![(queue, id.clone())];
-    let mut delay = LOOK_FIRST;
+    let mut delay = POLL_FIRST;
     while let Some((queue, id)) = waiting.last().cloned() {
         if let Some(said) = handled(store, queue.reader(), &id).await? {
             waiting.pop();
             waiting.extend(said);
             continue;
         }
-        if let Some(refused) = parked::told(store, queue, &id, by).await? {
+        if let Some(refused) = parked::reply_if_parked(store, queue, &id, by).await? {
             return Err(refused);
         }
         tokio::time::sleep(delay).await;
-        delay = (delay * 2).min(LOOK_LATER);
+        delay = (delay * 2).min(POLL_SLOWEST);
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! What admins give with a request: the words for an act, a filter's value, a place in a list.
+//! Validates inputs that several admin routes share: reasons, filter values and cursors.
 
 use contract::{Time, clean_text};
 
 use crate::orders::cursor;
 use crate::problem::Problem;
 
-/// A filter with a closed list of values; any other would find nothing in silence.
+/// Refuses a filter value that is not in a closed list; it would silently find nothing.
 pub(super) fn one_of(
     name: &str,
     given: Option<String>,
@@ -15,13 +15,13 @@ pub(super) fn one_of(
     known.map_err(|why| Problem::bad_request("QUERY_INVALID", format!("{name}: {why}")))
 }
 
-/// The cursor of the page after this one.
+/// The cursor of the next page.
 pub(super) fn next_of(next: Option<(Time, String)>) -> Option<String> {
     next.and_then(|(at, id)| Some(cursor(at, id.get(..36)?.parse().ok()?)))
 }
 
-/// A reason, or the evidence for what was done elsewhere: it stays in the journal.
-pub(super) fn must_say(field: &str, words: &str) -> Result<(), Problem> {
+/// Checks a reason, or the evidence for something done outside; the text stays in the journal.
+pub(super) fn check_text(field: &str, words: &str) -> Result<(), Problem> {
     let said = clean_text(words, WORDS_CHARS_MAX);
     said.map(|_| ()).map_err(|why| Problem::field_invalid(field, &why))
 }

@@ -1,4 +1,4 @@
-//! The catalogue, the stock and the discounts. What is wrong with them is the workers' to say.
+//! Changes products, stock and discounts. The workers validate the values.
 
 use axum::response::Response;
 use contract::{Body, DiscountUpsert, Money, ProductRetire, ProductUpsert, Sku, StockAdjust, Table, Time};
@@ -19,7 +19,7 @@ pub(super) struct Product {
     #[serde(default)]
     author: Option<String>,
     price: Money,
-    /// What was counted. Without it the stock stays as it is.
+    /// The counted stock. Without it the stock stays as it is.
     #[serde(default)]
     on_hand: Option<u32>,
     /// At most 500 characters; it stays in the journal, beside your name.
@@ -30,7 +30,7 @@ pub(super) struct Product {
 #[derive(Deserialize, JsonSchema)]
 #[schemars(extend("examples" = [{"delta": 2, "reason": "stock-take"}]))]
 pub(super) struct Adjustment {
-    /// What was found more (or, below zero, less) than was thought.
+    /// How many more (or, if negative, fewer) were found than recorded.
     delta: i64,
     /// 1 to 200 characters.
     reason: String,
@@ -44,7 +44,7 @@ pub(super) struct Discount {
     percent: Option<String>,
     #[serde(default)]
     amount: Option<Money>,
-    /// The last moment it is valid at.
+    /// The last moment at which the discount is valid.
     #[serde(default)]
     valid_until: Option<Time>,
     #[serde(default = "yes")]
@@ -54,7 +54,7 @@ pub(super) struct Discount {
     reason: Option<String>,
 }
 
-/// Why a product is sold no more.
+/// Why a product is not sold any more.
 #[derive(Default, Deserialize, JsonSchema)]
 pub(super) struct Retirement {
     /// At most 500 characters; it stays in the journal, beside your name.

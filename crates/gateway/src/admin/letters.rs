@@ -1,4 +1,4 @@
-//! Messages that could not be handled: to look at one by one, by what they died of, and to deal with a group of them.
+//! Lists dead letters one by one or grouped by error, and replays or discards groups of them.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -10,26 +10,26 @@ use serde_json::json;
 use store::{DeadStatus, Letters, Origin};
 use view::mask::{Sight, letter_for_people};
 
-use super::given::{must_say, one_of};
+use super::given::{check_text, one_of};
 use crate::call::Call;
 use crate::orders::limit_of;
 use crate::problem::Problem;
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Wanted {
-    /// Those that wait for a decision, if it is left out.
+    /// By default, the open ones.
     #[serde(default)]
     status: Option<DeadStatus>,
-    /// Those that tell of our own trouble (`own`), or those that strangers caused (`stranger`).
+    /// Caused by trouble of our own (`own`), or by outside senders (`stranger`).
     #[serde(default)]
     origin: Option<Origin>,
-    /// Those that died of this.
+    /// Only with this error code.
     #[serde(default)]
     code: Option<String>,
-    /// Those that were meant for this queue.
+    /// Only for this queue.
     #[serde(default)]
     queue: Option<String>,
-    /// Those of this type.
+    /// Only of this message type.
     #[serde(default, rename = "type")]
     name: Option<String>,
     /// At most 100; 20 if it is left out.
@@ -38,7 +38,7 @@ pub(super) struct Wanted {
     limit: Option<u32>,
 }
 
-/// Open letters that have these in common; nothing here means all of them.
+/// Selects open letters by these fields; without any, all of them.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(extend("examples" = [{"code": "failed", "queue": "payment", "why": "the provider is back"}]))]
 pub(super) struct Group {
@@ -52,7 +52,7 @@ pub(super) struct Group {
     name: Option<String>,
     /// At most 500 characters; it stays in the journal.
     why: String,
-    /// At most 100 in one request; `left` says whether to ask again.
+    /// At most 100 in one request; `left` in the answer says how many remain.
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
@@ -94,7 +94,7 @@ pub(super) async fn discard_group(call: Call) -> Result<Response, Problem> {
 
 async fn each(call: Call, action: BulkAction) -> Result<Response, Problem> {
     let Group { origin, code, queue, name, why, limit } = call.json()?;
-    must_say("why", &why)?;
+    check_text("why", &why)?;
     for (field, known) in
         [("code", code.as_deref().map(dead::known_code)), ("queue", queue.as_deref().map(dead::known_queue))]
     {

@@ -1,4 +1,5 @@
-//! Any order, and where it should go. Every move is a message, and the order worker's table says which there are.
+//! Any order for admins: list, story, status changes and refunds. Each change sends a message; the order worker's state
+//! table decides which changes are allowed.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -13,25 +14,25 @@ use serde_json::{Value, json};
 use view::mask::Sight;
 use view::{search, story};
 
-use super::given::{must_say, next_of, one_of};
+use super::given::{check_text, next_of, one_of};
 use crate::call::Call;
-use crate::orders::{self, Asked, limit_of, read_cursor, totals};
+use crate::orders::{self, OrderCommand, limit_of, read_cursor, totals};
 use crate::problem::Problem;
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Wanted {
-    /// What the id begins with, or the customer's id.
+    /// The beginning of an order id, or a customer id.
     #[serde(default)]
     q: Option<String>,
     #[serde(default)]
     status: Option<Status>,
-    /// Those that stand at this step of their saga.
+    /// Orders whose saga is at this step.
     #[serde(default)]
     step: Option<String>,
-    /// Those under way of which nothing has been heard for so many seconds.
+    /// Orders in flight that have been idle for this many seconds.
     #[serde(default)]
     idle_s: Option<u64>,
-    /// Of this customer alone.
+    /// Only this customer's orders.
     #[serde(default)]
     customer_id: Option<String>,
     /// Created at this time or later, …
@@ -40,13 +41,13 @@ pub(super) struct Wanted {
     /// … and before this one.
     #[serde(default)]
     to: Option<Time>,
-    /// That cost at least this much, …
+    /// The total is at least this, …
     #[serde(default)]
     min_total: Option<String>,
-    /// … and at most that: decimals like `12.34`, of `currency`.
+    /// … and at most this: decimals like `12.34`, in `currency`.
     #[serde(default)]
     max_total: Option<String>,
-    /// That were priced in this currency.
+    /// Only orders that were priced in this currency.
     #[serde(default)]
     currency: Option<String>,
     /// At most 100; 20 if it is left out.
@@ -59,7 +60,7 @@ pub(super) struct Wanted {
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Sees {
-    /// Addresses and telephone numbers in full. Tokens are never shown.
+    /// Show addresses and telephone numbers in full. Tokens are never shown.
     #[serde(default)]
     personal: Option<bool>,
 }
@@ -71,20 +72,20 @@ pub(super) struct NewStatus {
     /// At most 500 characters.
     #[serde(default)]
     reason: Option<String>,
-    /// Where a step waits for an operator: what proves that it was settled outside.
+    /// If a step waits for an operator: the evidence that it was settled outside the system.
     #[serde(default)]
     evidence: Option<String>,
-    /// Where it becomes paid on delivery: the receipt's number.
+    /// If cash on delivery is booked: the receipt's number.
     #[serde(default)]
     transaction_id: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Refund {
-    /// Nothing here: everything that has not come back yet.
+    /// By default, everything that has not been returned yet.
     #[serde(default)]
     items: Option<Vec<Line>>,
-    /// At most 500 characters; it stands in the audit trail.
+    /// At most 500 characters; it appears in the audit trail.
     #[serde(default)]
     reason: Option<String>,
 }
@@ -118,7 +119,7 @@ pub(super) async fn story(call: Call) -> Result<Response, Problem> {
 pub(super) async fn set_status(call: Call) -> Result<Response, Problem> {
     let (order_id, wanted) = (call.order_id()?, call.json::<NewStatus>()?);
     if let Some(reason) = &wanted.reason {
-        must_say("reason", reason)?;
+        check_text("reason", reason)?;
     }
     let seen = orders::shown_order(&call.gateway, call.caller()?, order_id).await?;
     if let Some(is @ ("submitted" | "rejected")) = seen["status"].as_str() {
@@ -145,11 +146,12 @@ pub(super) async fn set_status(call: Call) -> Result<Response, Problem> {
         Status::Archived => |order: &Value| order["status"] == "archived",
     };
     let taken = StatusCode::OK;
-    let asked = Asked { body, answers, refusal: "ORDER_INVALID_TRANSITION", taken, done };
-    Ok(orders::ask(&call, order_id, &asked).await?.into_response())
+    let command = OrderCommand { body, answers, refusal: "ORDER_INVALID_TRANSITION", taken, done };
+    Ok(orders::ask(&call, order_id, &command).await?.into_response())
 }
 
-/// What was accepted a moment ago has no order yet, and can be cancelled all the same; what was rejected never gets one.
+/// Changes the status of a submission that has no order: one that is not created yet can be cancelled; a rejected one
+/// cannot be changed.
 async fn of_no_order(
     call: &Call,
     order_id: OrderId,
@@ -166,8 +168,8 @@ async fn of_no_order(
             let body = cancellation(order_id, wanted.reason, &call.caller()?.id);
             let (refusal, taken) = ("ORDER_INVALID_TRANSITION", StatusCode::OK);
             let done = |order: &Value| order["status"] == "cancelled";
-            let asked = Asked { body, answers: Role::Order, refusal, taken, done };
-            Ok(orders::ask(call, order_id, &asked).await?.into_response())
+            let command = OrderCommand { body, answers: Role::Order, refusal, taken, done };
+            Ok(orders::ask(call, order_id, &command).await?.into_response())
         }
         ("submitted", other) => {
             let why = format!(
@@ -192,7 +194,7 @@ fn cancellation(order_id: OrderId, reason: Option<String>, who: &str) -> Body {
 pub(super) async fn refund(call: Call) -> Result<Response, Problem> {
     let (order_id, Refund { items, reason }) = (call.order_id()?, call.json_if_any()?);
     let who = Some(call.caller()?.id.to_string());
-    let asked = Asked {
+    let command = OrderCommand {
         body: Body::OrderRefund(OrderRefund { order_id, items, reason, who }),
         answers: Role::Order,
         refusal: "ORDER_NOT_REFUNDABLE",
@@ -202,10 +204,10 @@ pub(super) async fn refund(call: Call) -> Result<Response, Problem> {
             returns.is_some_and(|returns| returns.iter().all(|one| one["done"] == json!(true)))
         },
     };
-    Ok(orders::ask(&call, order_id, &asked).await?.into_response())
+    Ok(orders::ask(&call, order_id, &command).await?.into_response())
 }
 
-/// The message that stands for the change; most changes only the saga makes, when their time has come.
+/// The message that makes the change. An error for the changes that only the saga makes.
 fn message(order: &order::Order, wanted: &NewStatus, who: &str) -> Result<Body, Problem> {
     let (order_id, reason) = (order.order_id, wanted.reason.clone());
     let named = Some(who.to_string());
@@ -232,14 +234,14 @@ fn message(order: &order::Order, wanted: &NewStatus, who: &str) -> Result<Body, 
     }
 }
 
-/// `None`: nothing waits for an operator, or there is no evidence that it was settled.
+/// `None` if no step waits for an operator, or no evidence was given.
 async fn settled_outside(
     call: &Call,
     order_id: OrderId,
     wanted: &NewStatus,
 ) -> Result<Option<Body>, Problem> {
     let Some(evidence) = wanted.evidence.clone() else { return Ok(None) };
-    must_say("evidence", &evidence)?;
+    check_text("evidence", &evidence)?;
     let Some(doc) = call.gateway.store.get(Table::Sagas, &saga::saga_id(order_id, 0)).await? else {
         return Ok(None);
     };
@@ -256,7 +258,7 @@ async fn settled_outside(
     Ok(Some(Body::SagaResolve(SagaResolve { order_id, return_no: 0, outcome, evidence, by })))
 }
 
-/// With the states that it can be given here: of others only the saga knows when their time has come.
+/// The refusal, with the statuses that an admin may set; the saga sets the others.
 fn invalid(order: &order::Order, why: String) -> Problem {
     let mut allowed = order::allowed_next(order.status);
     allowed.retain(|status| is_given_by_hand(order, *status));

@@ -1,4 +1,4 @@
-//! Sagas: where each stands, and what an admin can do for those that wait.
+//! Shows sagas, and sends an admin's commands for those that wait.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use view::search::{self, public};
 
-use super::given::{must_say, next_of, one_of};
+use super::given::{check_text, next_of, one_of};
 use crate::call::Call;
-use crate::orders::{self, Asked, limit_of, read_cursor};
+use crate::orders::{self, OrderCommand, limit_of, read_cursor};
 use crate::problem::Problem;
 
-/// As the saga keeps it.
+/// The saga's own status.
 #[derive(Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Status {
@@ -30,15 +30,15 @@ enum Status {
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Wanted {
-    /// What the order's id begins with, or the customer's id.
+    /// The beginning of an order id, or a customer id.
     #[serde(default)]
     q: Option<String>,
     #[serde(default)]
     status: Option<Status>,
-    /// The step that is asked for or undone.
+    /// The step that is running or being undone.
     #[serde(default)]
     step: Option<String>,
-    /// Those under way of which nothing has been heard for so many seconds.
+    /// Sagas in flight that have been idle for this many seconds.
     #[serde(default)]
     idle_s: Option<u64>,
     /// At most 100; 20 if it is left out.
@@ -49,10 +49,10 @@ pub(super) struct Wanted {
     cursor: Option<String>,
 }
 
-/// Of an order's sagas, which.
+/// Selects one of an order's sagas.
 #[derive(Default, Deserialize, JsonSchema)]
 pub(super) struct Which {
-    /// 0 or nothing: the checkout itself; else the saga of that return.
+    /// The number of a return, for its saga; 0 or nothing for the checkout's saga.
     #[serde(default, rename = "return")]
     return_no: Option<u32>,
 }
@@ -71,9 +71,9 @@ pub(super) struct Retry {
 pub(super) struct Deadline {
     #[serde(default, rename = "return")]
     return_no: Option<u32>,
-    /// Let its time come now, give it another time, or wait for the answer without one.
+    /// Fire the deadline now, move it, or cancel it and wait without one.
     change: Change,
-    /// With `move`: its new time, within a year.
+    /// With `move`: the new time, within a year.
     #[serde(default)]
     due: Option<Time>,
     /// At most 500 characters; it stays with the saga.
@@ -93,7 +93,7 @@ pub(super) struct Resolve {
     #[serde(default, rename = "return")]
     return_no: Option<u32>,
     outcome: Resolution,
-    /// What proves it; it stays with the saga.
+    /// The evidence; it stays with the saga.
     evidence: String,
 }
 
@@ -115,13 +115,13 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
 
 pub(super) async fn show(call: Call) -> Result<Response, Problem> {
     let which: Which = call.query()?;
-    Ok(Json(known(&call, id(&call)?, which.return_no.unwrap_or(0)).await?).into_response())
+    Ok(Json(load(&call, id(&call)?, which.return_no.unwrap_or(0)).await?).into_response())
 }
 
 pub(super) async fn retry(call: Call) -> Result<Response, Problem> {
     let (order_id, by) = (id(&call)?, call.caller()?.id.to_string());
     let Retry { return_no, why } = call.json_if_any()?;
-    why.as_ref().map_or(Ok(()), |why| must_say("why", why))?;
+    why.as_ref().map_or(Ok(()), |why| check_text("why", why))?;
     let return_no = return_no.unwrap_or(0);
     by_hand(&call, order_id, return_no, Body::SagaRetry(SagaRetry { order_id, return_no, by, why })).await
 }
@@ -129,7 +129,7 @@ pub(super) async fn retry(call: Call) -> Result<Response, Problem> {
 pub(super) async fn deadline(call: Call) -> Result<Response, Problem> {
     let (order_id, by) = (id(&call)?, call.caller()?.id.to_string());
     let Deadline { return_no, change, due, why } = call.json()?;
-    must_say("why", &why)?;
+    check_text("why", &why)?;
     let change = match (change, due) {
         (Change::Fire, _) => DeadlineChange::Fire,
         (Change::Cancel, _) => DeadlineChange::Cancel,
@@ -146,21 +146,21 @@ pub(super) async fn deadline(call: Call) -> Result<Response, Problem> {
 pub(super) async fn resolve(call: Call) -> Result<Response, Problem> {
     let (order_id, by) = (id(&call)?, call.caller()?.id.to_string());
     let Resolve { return_no, outcome, evidence } = call.json()?;
-    must_say("evidence", &evidence)?;
+    check_text("evidence", &evidence)?;
     let return_no = return_no.unwrap_or(0);
     let body = Body::SagaResolve(SagaResolve { order_id, return_no, outcome, evidence, by });
     by_hand(&call, order_id, return_no, body).await
 }
 
 async fn by_hand(call: &Call, order_id: OrderId, return_no: u32, body: Body) -> Result<Response, Problem> {
-    known(call, order_id, return_no).await?;
+    load(call, order_id, return_no).await?;
     let taken = StatusCode::OK;
-    let asked = Asked { body, answers: Role::Saga, refusal: "NOT_POSSIBLE", taken, done: |_| true };
-    let (status, _) = orders::ask(call, order_id, &asked).await?;
-    Ok((status, Json(known(call, order_id, return_no).await?)).into_response())
+    let command = OrderCommand { body, answers: Role::Saga, refusal: "NOT_POSSIBLE", taken, done: |_| true };
+    let (status, _) = orders::ask(call, order_id, &command).await?;
+    Ok((status, Json(load(call, order_id, return_no).await?)).into_response())
 }
 
-async fn known(call: &Call, order_id: OrderId, return_no: u32) -> Result<Value, Problem> {
+async fn load(call: &Call, order_id: OrderId, return_no: u32) -> Result<Value, Problem> {
     let doc = call.gateway.store.get(Table::Sagas, &saga::saga_id(order_id, return_no)).await?;
     let doc = doc.ok_or_else(not_found)?;
     Ok(public(serde_json::from_str(&doc).map_err(Problem::internal)?))

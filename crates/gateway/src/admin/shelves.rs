@@ -1,4 +1,4 @@
-//! The catalogue, the stock and the discounts as they are: one by its id, or all of them in the order of their ids.
+//! Shows the products, the stock and the discounts: one by its id, or all of them, ordered by id.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -18,7 +18,7 @@ pub(super) struct Wanted {
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[serde(default)]
     cursor: Option<String>,
 }
@@ -26,7 +26,7 @@ pub(super) struct Wanted {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Page<T> {
     items: Vec<T>,
-    /// What `cursor` takes for the page after this one.
+    /// The `cursor` of the next page.
     next: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Product {
     #[serde(skip_serializing_if = "Option::is_none")]
     author: Option<String>,
     price: Money,
-    /// It is not sold any more.
+    /// The product is not sold any more.
     retired: bool,
 }
 
@@ -47,11 +47,11 @@ pub(super) struct Product {
 pub(super) struct Stock {
     sku: Sku,
     on_hand: i64,
-    /// Promised to orders and still here.
+    /// Held for orders and not shipped yet.
     reserved: i64,
-    /// What may still be promised.
+    /// Available to new orders.
     free: i64,
-    /// What counts and adjustments have brought in, less what they have taken out.
+    /// What stock counts and adjustments have added, minus what they have removed.
     received: i64,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Discount {
     percent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<Money>,
-    /// The last moment it is valid at.
+    /// The last moment at which the discount is valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_until: Option<Time>,
     active: bool,
@@ -110,7 +110,7 @@ async fn one<R: Stored + DeserializeOwned, T: Serialize + From<R>>(
 async fn all<R: Stored + DeserializeOwned, T: Serialize + From<R>>(call: &Call) -> Result<Response, Problem> {
     let Wanted { limit, cursor } = call.query()?;
     let (limit, after) = (limit_of(limit)?, cursor.as_deref().map_or(Ok(String::new()), read_cursor)?);
-    // One more tells whether there is another page.
+    // One more than asked for shows whether there is another page.
     let mut docs = call.gateway.store.page(R::TABLE, &after, limit + 1).await?;
     let more = docs.len() > limit;
     docs.truncate(limit);
@@ -120,7 +120,7 @@ async fn all<R: Stored + DeserializeOwned, T: Serialize + From<R>>(call: &Call) 
     Ok(Json(Page { items, next }).into_response())
 }
 
-/// In hex, as of orders: clients should not take it apart, and a query cannot misread it.
+/// In hex, like an order's cursor, so that it looks opaque to clients and needs no escaping in a query.
 fn cursor_after(id: &str) -> String {
     id.bytes().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! A secret and tokens for trying things out: `dev` makes them up, and nothing else does.
+//! A random secret and tokens for development. Only `checkout dev` uses them.
 
 use std::time::SystemTime;
 
@@ -7,10 +7,10 @@ use jsonwebtoken::{EncodingKey, Header};
 use super::{Claims, Role};
 use settings::{Key, Settings};
 
-/// A token should outlast the week, and not much more.
+/// One week: a development token should not expire while it is in use, but not last much longer.
 const TOKEN_S: u64 = 7 * 24 * 3600;
 
-/// The settings with a secret of this run, if no setting names a key.
+/// Adds a random secret to the settings if they name no key.
 pub fn with_key(mut settings: Settings) -> Settings {
     let named = settings.jwt_secret.reveal().is_some()
         || !settings.jwt_public_key_file.is_empty()
@@ -22,7 +22,7 @@ pub fn with_key(mut settings: Settings) -> Settings {
     settings
 }
 
-/// A customer's token and an admin's. `None` where another secret than ours signs.
+/// A customer's and an admin's token. `None` without `jwt_secret`: then another party signs the tokens.
 pub fn tokens(settings: &Settings, customer: &str) -> Option<(String, String)> {
     let token = |id, role| token(settings, id, role);
     Some((token(customer, Role::Customer)?, token("admin", Role::Admin)?))

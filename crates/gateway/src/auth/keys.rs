@@ -1,4 +1,4 @@
-//! The key says by which algorithm a token is signed; what the token says about that is compared, never believed.
+//! The configured key determines the signature algorithm; a token that names another algorithm is refused.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,12 +14,12 @@ use tokio::sync::Mutex;
 
 use super::Claims;
 
-/// Clocks of two machines that keep time differ by less.
+/// Allowed clock difference; synchronised clocks differ by less.
 const LEEWAY_S: u64 = 5;
-/// HS256 is as strong as its secret, and that of a hash of 32 bytes should have as many.
+/// HS256 is only as strong as its secret, which should be as long as the hash: 32 bytes.
 const SECRET_BYTES_MIN: usize = 32;
-/// However many tokens name a key that we do not know, the file is looked at this often.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The key file is checked for changes at most this often, however many tokens name an unknown key.
+const RELOAD_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) struct Keys {
     source: Source,
@@ -28,7 +28,7 @@ pub(crate) struct Keys {
 }
 
 enum Source {
-    /// No setting names a key: nobody's token is good.
+    /// No setting names a key: every token is refused.
     None,
     One(Key),
     File(Box<Mutex<KeyFile>>),
@@ -36,7 +36,7 @@ enum Source {
 
 #[derive(Clone)]
 struct Key {
-    /// Its `kid`, in a set of keys.
+    /// The `kid` of a key from a key set.
     name: Option<String>,
     algorithm: Algorithm,
     key: DecodingKey,
@@ -50,7 +50,7 @@ struct KeyFile {
 }
 
 impl Keys {
-    /// On servers there has to be a key; beside a file, its user has the run file's token.
+    /// On Postgres a key is required; with SQLite the run file's token is enough.
     pub(crate) async fn of(settings: &Settings) -> Result<Self> {
         let secret = settings.jwt_secret.reveal();
         let (public, set) = (settings.jwt_public_key_file.as_str(), settings.jwt_jwks_file.as_str());
@@ -81,7 +81,7 @@ impl Keys {
         Ok(Self { source, issuer: setting(&settings.jwt_issuer), audience: setting(&settings.jwt_audience) })
     }
 
-    /// `Err` is for our log, not for whoever sent it.
+    /// The error is for our log and must not be sent to the caller.
     pub(crate) async fn check(&self, token: &str) -> Result<Claims> {
         let key = self.key_for(token).await?;
         let mut validation = Validation::new(key.algorithm);
@@ -121,8 +121,8 @@ impl KeyFile {
     }
 
     async fn key(&mut self, name: Option<&str>) -> Result<Key> {
-        if self.looked.elapsed() >= LOOK_EVERY {
-            self.look_again().await;
+        if self.looked.elapsed() >= RELOAD_EVERY {
+            self.reload_if_changed().await;
         }
         match (name, self.keys.as_slice()) {
             (None, [only]) => Ok(only.clone()),
@@ -134,8 +134,8 @@ impl KeyFile {
         }
     }
 
-    /// A file that somebody is half-way through writing leaves the keys as they were.
-    async fn look_again(&mut self) {
+    /// A file that cannot be parsed, perhaps because it is being written, leaves the keys as they were.
+    async fn reload_if_changed(&mut self) {
         self.looked = Instant::now();
         let changed = changed(&self.path).await;
         if changed == self.changed {
@@ -186,8 +186,8 @@ async fn read_set(path: &Path) -> Result<Vec<Key>> {
     Ok(keys)
 }
 
-/// A set may hold keys for other purposes, which are left out; so is a secret, which has no place in it. An error is
-/// a key for us that is damaged.
+/// `None` for keys with another purpose and for symmetric secrets, which do not belong in a public set. An error is a
+/// damaged key that we would have used.
 fn key_of(jwk: &Jwk) -> Option<Result<Key>> {
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
@@ -203,7 +203,7 @@ fn key_of(jwk: &Jwk) -> Option<Result<Key>> {
     Some(read.map(|key| Key { name, algorithm, key }))
 }
 
-/// Each of `use`, `key_ops` and `alg` that a key carries has to allow it (RFC 7517, 4.2 to 4.4).
+/// If a key has `use`, `key_ops` or `alg`, each of them must allow verification (RFC 7517, 4.2 to 4.4).
 fn may_verify(common: &CommonParameters, algorithm: Algorithm) -> bool {
     let signs = common.public_key_use.as_ref().is_none_or(|used| *used == PublicKeyUse::Signature);
     let verifies = common.key_operations.as_ref().is_none_or(|ops| ops.contains(&KeyOperations::Verify));

@@ -1,5 +1,4 @@
-//! Checks the promises beside everything else: one check at a time, without hurry while somebody watches, and at once
-//! when somebody asks.
+//! Runs the audit in the background, one run at a time: slowly while a page is open, and at full speed on request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,11 +21,11 @@ struct State {
     began: Option<Instant>,
 }
 
-/// What the last check came to.
+/// The result of the last run.
 pub(crate) struct Checked {
-    /// `Err`: why it could not be made.
+    /// `Err` has the reason why the audit could not run.
     pub(crate) report: Result<Report, String>,
-    /// When it ended, by the database's clock.
+    /// When the run ended, by the database's clock.
     pub(crate) at: Option<Time>,
     pub(crate) took: Duration,
     ended: Instant,
@@ -34,13 +33,13 @@ pub(crate) struct Checked {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hurry {
-    /// A person waits for it.
+    /// At full speed: a person waits for the result.
     Now,
-    /// It reads a twentieth of the time.
+    /// It reads the database only a twentieth of the time.
     Gently,
 }
 
-/// Between two checks that nobody asked for: as long as the last one took, and this.
+/// Between two background runs lies the duration of the last one, plus this.
 const REST: Duration = Duration::from_secs(3);
 
 impl Auditor {
@@ -53,12 +52,12 @@ impl Auditor {
         self.state().last.clone()
     }
 
-    /// For how long one has been going on.
+    /// For how long the current run has been going on.
     pub(crate) fn runs_for(&self) -> Option<Duration> {
         self.state().began.map(|began| began.elapsed())
     }
 
-    /// Somebody watches: what is known should not grow old.
+    /// Called while a page is open: starts a run if the last result is old.
     pub(crate) fn keep_fresh(self: &Arc<Self>) {
         let due = self.last().is_none_or(|last| last.ended.elapsed() >= last.took + REST);
         if due {
@@ -66,7 +65,7 @@ impl Auditor {
         }
     }
 
-    /// One is enough: whoever asks while one goes on gets that one's.
+    /// Starts a run, unless one is going on.
     pub(crate) fn begin(self: &Arc<Self>, hurry: Hurry) {
         if self.state().began.is_some() {
             return;

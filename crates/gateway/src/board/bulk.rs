@@ -1,13 +1,13 @@
-//! An action on many dead letters, one at a time in a process; every page that is open sees how far it has come.
+//! Bulk actions on dead letters: a process runs one at a time, and every open page shows its progress.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::problem::Problem;
 
-/// Of the letters that could not be dealt with, so many are named.
+/// At most this many failed letters are listed.
 const FAILED_MAX: usize = 20;
 
-/// The last action, or the one under way.
+/// The running action, or the last one.
 #[derive(Default)]
 pub(crate) struct BulkActions(Mutex<Option<BulkAction>>);
 

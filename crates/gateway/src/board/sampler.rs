@@ -1,8 +1,8 @@
-//! One look at the whole for all who watch: taken while somebody watches, and so seldom that the database gives less than
-//! a hundredth of its time for it.
+//! Samples the state of the system for all dashboard pages at once: only while pages are open, and so seldom that it
+//! takes less than a hundredth of the database's time.
 //!
-//! What is under way is counted each time. What has ended is counted from the first order to the last now and then
-//! (`Tally`), and in between only what is new.
+//! Orders in flight are counted for each sample. Ended orders are counted completely now and then (`Tally`), and in
+//! between only the new ones.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
@@ -18,31 +18,31 @@ use tokio::sync::{Mutex, Notify, watch};
 
 use crate::deps::Deps;
 
-/// How all of it is, at one moment.
+/// One sample: the state of the system at one moment.
 #[derive(Clone, Debug)]
-pub(crate) struct Picture {
+pub(crate) struct Snapshot {
     pub(crate) at: Time,
     pub(crate) readiness: Readiness,
-    /// `None` while nobody has counted yet.
+    /// `None` until the first complete count has ended.
     pub(crate) counted: Option<Census>,
     pub(crate) under_way: Census,
     pub(crate) queues: Vec<(Queue, Option<Depth>)>,
     pub(crate) vitals: Vitals,
     pub(crate) pauses: Vec<Pause>,
-    pub(crate) pace: Pace,
+    pub(crate) throughput: Throughput,
     /// Oldest first.
     pub(crate) history: Arc<Vec<Point>>,
 }
 
-/// How quickly orders come, and how soon they end, by the newest of them.
+/// Throughput and latency, from the newest orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Pace {
+pub(crate) struct Throughput {
     pub(crate) orders_per_s: f64,
-    /// The middle one, one of twenty and one of a hundred takes longer than that. `None`: none has ended.
+    /// Latency p50, p95 and p99. `None` if no recent order has ended.
     pub(crate) ended_ms: Option<[u64; 3]>,
 }
 
-/// What the charts are drawn from.
+/// One point of the charts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Point {
     pub(crate) orders_per_s: f64,
@@ -55,30 +55,30 @@ pub(crate) struct Sampler {
     store: Arc<dyn Store>,
     broker: Arc<dyn Broker>,
     probe: Arc<Probe>,
-    told: watch::Sender<Option<Arc<Picture>>>,
-    /// Whoever looks at the same moment waits for the same look.
-    looking: Mutex<Looks>,
+    latest: watch::Sender<Option<Arc<Snapshot>>>,
+    /// Locked while a sample is taken: concurrent requests wait and then share it.
+    state: Mutex<SamplerState>,
     counting: Arc<Counting>,
 }
 
 #[derive(Default)]
-struct Looks {
+struct SamplerState {
     last: Option<Instant>,
     history: VecDeque<Point>,
     watched: bool,
 }
 
-/// A look is as good as new for that long.
-const KEPT: Duration = Duration::from_secs(1);
+/// A sample that is younger than this is reused.
+const FRESH_FOR: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_secs(2);
-/// Between two looks lies a hundred times what one takes.
+/// The pause between two samples is at least this many times as long as one takes.
 const SHARE: u32 = 100;
-/// Five minutes, as long as a look is quick.
+/// Five minutes of history, while samples are quick.
 const HISTORY_MAX: usize = 150;
-/// A page that is asked for does not wait longer for what takes long to count.
-const FIRST_WITHIN: Duration = Duration::from_millis(50);
-/// Whoever would wait for longer sees what was known last.
-const LOOK_WITHIN: Duration = Duration::from_secs(2);
+/// A page waits at most this long for the first count of ended orders.
+const COUNT_WAIT: Duration = Duration::from_millis(50);
+/// When a sample takes longer, the last one is shown.
+const SAMPLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Sampler {
     pub(crate) fn new(deps: &Deps) -> Arc<Self> {
@@ -86,61 +86,61 @@ impl Sampler {
             store: deps.store.clone(),
             broker: deps.broker.clone(),
             probe: deps.probe.clone(),
-            told: watch::Sender::new(None),
-            looking: Mutex::default(),
+            latest: watch::Sender::new(None),
+            state: Mutex::default(),
             counting: Arc::default(),
         })
     }
 
-    /// As it is now, or was a moment ago.
-    pub(crate) async fn look(&self) -> Result<Arc<Picture>, Error> {
-        let mut looks = self.looking.lock().await;
-        if let (Some(at), Some(known)) = (looks.last, self.told.borrow().clone())
-            && at.elapsed() < KEPT
+    /// A new sample, or the last one if that is recent.
+    pub(crate) async fn snapshot(&self) -> Result<Arc<Snapshot>, Error> {
+        let mut state = self.state.lock().await;
+        if let (Some(at), Some(known)) = (state.last, self.latest.borrow().clone())
+            && at.elapsed() < FRESH_FOR
         {
             return Ok(known);
         }
-        let Ok(looked) = tokio::time::timeout(LOOK_WITHIN, self.take(&mut looks)).await else {
-            let known = self.told.borrow().clone();
-            return known.ok_or_else(|| Error::Unavailable("a look at the whole takes too long".into()));
+        let Ok(sampled) = tokio::time::timeout(SAMPLE_TIMEOUT, self.take(&mut state)).await else {
+            let known = self.latest.borrow().clone();
+            return known.ok_or_else(|| Error::Unavailable("the dashboard's sample takes too long".into()));
         };
-        let picture = looked?;
-        looks.last = Some(Instant::now());
-        self.told.send_replace(Some(picture.clone()));
-        Ok(picture)
+        let snapshot = sampled?;
+        state.last = Some(Instant::now());
+        self.latest.send_replace(Some(snapshot.clone()));
+        Ok(snapshot)
     }
 
-    /// Hears of every look from now on. They are taken as long as somebody hears of them.
-    pub(crate) async fn watch(self: &Arc<Self>) -> watch::Receiver<Option<Arc<Picture>>> {
-        let hearing = self.told.subscribe();
-        let mut looks = self.looking.lock().await;
-        if !std::mem::replace(&mut looks.watched, true) {
-            tokio::spawn(self.clone().keep_looking());
+    /// Subscribes to all samples from now on. Sampling goes on while there are subscribers.
+    pub(crate) async fn watch(self: &Arc<Self>) -> watch::Receiver<Option<Arc<Snapshot>>> {
+        let samples = self.latest.subscribe();
+        let mut state = self.state.lock().await;
+        if !std::mem::replace(&mut state.watched, true) {
+            tokio::spawn(self.clone().sample_loop());
         }
-        hearing
+        samples
     }
 
-    async fn keep_looking(self: Arc<Self>) {
-        // Of the last few looks: one that had to wait says little.
+    async fn sample_loop(self: Arc<Self>) {
+        // A moving average, so that one slow sample has little effect.
         let mut takes = Duration::ZERO;
         loop {
             let started = Instant::now();
-            if let Err(why) = self.look().await {
-                tracing::debug!("nobody can look at the whole: {why}");
+            if let Err(why) = self.snapshot().await {
+                tracing::debug!("the dashboard's sample failed: {why}");
             }
             takes = (takes * 3 + started.elapsed()) / 4;
             tokio::time::sleep((takes * SHARE).max(EVERY)).await;
-            let mut looks = self.looking.lock().await;
-            if self.told.receiver_count() == 0 {
-                looks.watched = false;
+            let mut state = self.state.lock().await;
+            if self.latest.receiver_count() == 0 {
+                state.watched = false;
                 return;
             }
         }
     }
 
-    async fn take(&self, looks: &mut Looks) -> Result<Arc<Picture>, Error> {
+    async fn take(&self, state: &mut SamplerState) -> Result<Arc<Snapshot>, Error> {
         let (at, vitals) = (self.store.now().await?, self.store.vitals().await?);
-        let pace = Pace::of(&*self.store, at).await?;
+        let throughput = Throughput::of(&*self.store, at).await?;
         let under_way = self.store.census_under_way().await?;
         let counted = self.counting.counted(&self.store, at).await?.map(|mut ended| {
             ended += under_way.clone();
@@ -153,16 +153,16 @@ impl Sampler {
         let oldest_ms =
             vitals.oldest_in_flight.map_or(0, |oldest| at.unix_ms().saturating_sub(oldest.unix_ms()));
         let point = Point {
-            orders_per_s: pace.orders_per_s,
-            ended_ms: pace.ended_ms,
+            orders_per_s: throughput.orders_per_s,
+            ended_ms: throughput.ended_ms,
             queued: queues.iter().filter_map(|(_, depth)| Some(depth.as_ref()?.messages)).sum(),
             oldest_ms: u64::try_from(oldest_ms).unwrap_or_default(),
         };
-        looks.history.push_back(point);
-        if looks.history.len() > HISTORY_MAX {
-            looks.history.pop_front();
+        state.history.push_back(point);
+        if state.history.len() > HISTORY_MAX {
+            state.history.pop_front();
         }
-        Ok(Arc::new(Picture {
+        Ok(Arc::new(Snapshot {
             at,
             readiness: self.probe.readiness().await,
             counted,
@@ -170,14 +170,14 @@ impl Sampler {
             queues,
             vitals,
             pauses: self.store.pauses().await?,
-            pace,
-            history: Arc::new(looks.history.iter().copied().collect()),
+            throughput,
+            history: Arc::new(state.history.iter().copied().collect()),
         }))
     }
 }
 
-impl Picture {
-    /// Sagas that wait for a person.
+impl Snapshot {
+    /// Sagas that wait for an operator.
     pub(crate) fn attention(&self) -> u64 {
         let waiting = self.under_way.sagas.iter().filter(|saga| saga.status == "needs_attention");
         waiting.map(|saga| saga.count).sum()
@@ -188,7 +188,7 @@ impl Picture {
     }
 }
 
-impl Pace {
+impl Throughput {
     async fn of(store: &dyn Store, now: Time) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Newest<'a> {
@@ -202,7 +202,7 @@ impl Pace {
             .await?;
         let newest: Vec<Newest> = newest.iter().filter_map(|doc| serde_json::from_str(doc).ok()).collect();
         let since = |at: Time| now.unix_ms().saturating_sub(at.unix_ms());
-        // More than were read came in the time that those took.
+        // There may be more orders than were read, so the window is the time that those span.
         let window_ms = match newest.last() {
             Some(oldest) if newest.len() == NEWEST => since(oldest.created_at).max(1),
             _ => MINUTE_MS,
@@ -220,10 +220,10 @@ impl Pace {
 }
 
 const MINUTE_MS: i64 = 60_000;
-/// As many as are read in a few milliseconds.
+/// This many are read in a few milliseconds.
 const NEWEST: usize = 500;
 
-/// What has ended: all of it up to a moment, and how long it took to count.
+/// The count of all orders that ended, of those created before `to`, and how long counting took.
 struct Tally {
     ended: Census,
     to: Time,
@@ -238,15 +238,16 @@ struct Counting {
     done: Notify,
 }
 
-/// A count that takes less is taken with every look.
+/// A page waits for a complete count only if the last one was quicker than this.
 const QUICK: Duration = Duration::from_millis(20);
-/// What is newer than this may still be under way; what is older and still is, is counted with the next whole count.
+/// Younger orders are mostly in flight, so they are not added to the tally yet. An older order that is still in flight
+/// is counted by the next complete count.
 const SETTLED_MS: i64 = 10_000;
 /// Later than any order.
-const FAR: i64 = 253_402_300_799_000;
+const END_OF_TIME: i64 = 253_402_300_799_000;
 
 impl Counting {
-    /// All that has ended; `None` while the first count goes on.
+    /// All orders that have ended; `None` until the first complete count has ended.
     async fn counted(self: &Arc<Self>, store: &Arc<dyn Store>, now: Time) -> Result<Option<Census>, Error> {
         let (due, wait) = self.tally(|tally| match tally {
             None => (true, true),
@@ -258,16 +259,16 @@ impl Counting {
                 tokio::spawn(self.clone().count_all(store.clone(), now));
             }
             if wait {
-                tokio::time::timeout(FIRST_WITHIN, done).await.ok();
+                tokio::time::timeout(COUNT_WAIT, done).await.ok();
             }
         }
-        self.fold(store, now).await?;
+        self.extend_tally(store, now).await?;
         let Some((mut all, to)) =
             self.tally(|tally| tally.as_ref().map(|tally| (tally.ended.clone(), tally.to)))
         else {
             return Ok(None);
         };
-        all += store.census(to, Time::from_unix_ms(FAR)).await?.ended();
+        all += store.census(to, Time::from_unix_ms(END_OF_TIME)).await?.ended();
         Ok(Some(all))
     }
 
@@ -284,8 +285,8 @@ impl Counting {
         self.done.notify_waiters();
     }
 
-    /// What is older than a moment is counted once, and not with every look.
-    async fn fold(&self, store: &Arc<dyn Store>, now: Time) -> Result<(), Error> {
+    /// Adds orders that have become old enough to the tally, so that not every sample counts them.
+    async fn extend_tally(&self, store: &Arc<dyn Store>, now: Time) -> Result<(), Error> {
         let settled = Time::from_unix_ms(now.unix_ms() - SETTLED_MS);
         let Some(from) = self.tally(|tally| tally.as_ref().map(|tally| tally.to)) else { return Ok(()) };
         if settled.unix_ms() - from.unix_ms() < SETTLED_MS {
@@ -293,7 +294,7 @@ impl Counting {
         }
         let more = store.census(from, settled).await?.ended();
         self.tally(|tally| {
-            // A whole count may have ended meanwhile, and knows better.
+            // A complete count may have ended meanwhile; it replaces this one.
             if let Some(tally) = tally.as_mut().filter(|tally| tally.to == from) {
                 tally.ended += more;
                 tally.to = settled;

@@ -1,4 +1,4 @@
-//! What may be done about an order: first shown, as the workers would decide it, and then asked for by a message.
+//! Actions on an order: first a preview of what the workers would decide, then a form that sends the message.
 
 mod ask;
 pub(super) mod preview;
@@ -14,21 +14,21 @@ use view::dossier::Dossier;
 use view::story::Verdict;
 
 use super::html::{Html, Tag, all, path, tag};
-use super::page::{Page, see};
+use super::page::{Page, see_other};
 use super::parts::{button, field, form, hidden, section};
 use super::search::{ORDERS, order_at};
 use crate::call::Call;
 use crate::problem::Problem;
-use ask::{Act, Asked};
+use ask::{Act, ActionParams};
 
-/// The reason, the receipt of what was settled outside: whatever stands in the audit trail.
+/// The limit of reasons and evidence, which stay in the audit trail.
 const WORDS_CHARS_MAX: usize = 500;
-/// Whoever has asked looks at what came of it; what takes longer shows itself on the page later.
+/// How long to wait for the worker before redirecting to the order's page, which shows the result or can be reloaded.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_EVERY: Duration = Duration::from_millis(50);
 
-/// Links to everything that its state and its sagas allow now.
-pub(super) fn offers(dossier: &Dossier) -> Tag {
+/// Links to all actions that the order's status and its sagas allow now.
+pub(super) fn available_actions(dossier: &Dossier) -> Tag {
     let order_id = dossier.order["order_id"].as_str().unwrap_or_default();
     let words = |list: &Value| -> Vec<String> {
         list.as_array().into_iter().flatten().filter_map(|one| one.as_str().map(Into::into)).collect()
@@ -58,23 +58,23 @@ pub(super) fn offers(dossier: &Dossier) -> Tag {
     }
 }
 
-/// What it would cause, and the form that asks for it.
+/// The page of an action: the preview, and the form that sends the message.
 pub(super) async fn show(call: Call) -> Result<Response, Problem> {
     let (order_id, act) = (call.order_id()?, act_of(&call)?);
-    let asked: Asked = call.query()?;
+    let params: ActionParams = call.query()?;
     let store = &*call.gateway.store;
     let doc = store.get(contract::Table::Orders, &order_id.to_string()).await?;
     let record: Option<::order::Order> =
         doc.as_deref().map(serde_json::from_str).transpose().map_err(Problem::internal)?;
     let now = store.now().await?;
     let id = MessageId::from(uuid::Uuid::now_v7());
-    let body = asked.body(act, order_id, &call.caller()?.id, "(your reason)", now)?;
+    let body = params.body(act, order_id, &call.caller()?.id, "(your reason)", now)?;
     let preview = call.gateway.dry_run.preview(store, Message::new(id.clone(), now, body)).await;
     let preview = preview.map_err(|why| Problem::conflict("NOT_POSSIBLE", format!("{why:#}")))?;
     let refused = preview.refused.is_some();
     let page = Page::new(&call, ORDERS, format!("{}?", act.label()))
         .with(tag("p").with(tag("a").attr("href", order_at(&order_id.to_string())).text(order_id)))
-        .with(narrowing(act, &asked, record.as_ref(), &at(&order_id.to_string(), act), now))
+        .with(parameter_form(act, &params, record.as_ref(), &at(&order_id.to_string(), act), now))
         .with(preview::shown(&preview));
     if refused {
         return Ok(page.answer());
@@ -82,31 +82,32 @@ pub(super) async fn show(call: Call) -> Result<Response, Problem> {
     let words = tag("textarea").attr("maxlength", WORDS_CHARS_MAX).flag("required", true);
     let do_it = form(&call, at(&order_id.to_string(), act))
         .with(hidden("message_id", &id))
-        .all(asked.fields().into_iter().map(|(name, value)| hidden(name, value)))
+        .all(params.fields().into_iter().map(|(name, value)| hidden(name, value)))
         .with(field("words", act.asks_for(), words))
         .with(tag("p").with(button(act.label())));
     Ok(page.with(section("do", "Do it").with(do_it)).answer())
 }
 
-/// Asked for, by a message through the door.
+/// Handles the form: sends the message and redirects to the order.
 pub(super) async fn ask(call: Call) -> Result<Response, Problem> {
-    let (order_id, act, asked) = (call.order_id()?, act_of(&call)?, call.form::<Asked>()?);
+    let (order_id, act, params) = (call.order_id()?, act_of(&call)?, call.form::<ActionParams>()?);
     let who = call.caller()?.id.to_string();
-    let words = contract::clean_text(&asked.words, WORDS_CHARS_MAX);
+    let words = contract::clean_text(&params.words, WORDS_CHARS_MAX);
     let words = words.map_err(|why| Problem::field_invalid(act.asks_for(), &why))?.to_string();
-    let id = id_of_form(&asked.message_id)?;
+    let id = id_of_form(&params.message_id)?;
     let now = call.gateway.store.now().await?;
-    let body = asked.body(act, order_id, &who, &words, now)?;
-    let accepted = call.let_in(Message::new(id.clone(), now, body)).await;
+    let body = params.body(act, order_id, &who, &words, now)?;
+    let accepted = call.send(Message::new(id.clone(), now, body)).await;
     accepted.map_err(|refused| match refused {
         Refused::IdReused => Problem::key_reused(),
         Refused::Unavailable(_) => Problem::unavailable(refused),
     })?;
-    answered(&call, order_id, act.answers(), &id).await?;
-    Ok(see(&format!("{}?asked={id}", order_at(&order_id.to_string()))))
+    wait_until_handled(&call, order_id, act.answers(), &id).await?;
+    Ok(see_other(&format!("{}?asked={id}", order_at(&order_id.to_string()))))
 }
 
-/// The id that the form was made with: it was chosen by the browser that sends it, and is believed no more than that.
+/// The message id in the form, so that sending the form twice has one effect. The browser can send any id, so ids in
+/// the format of our own messages are refused.
 pub(super) fn id_of_form(text: &str) -> Result<MessageId, Problem> {
     let id = uuid::Uuid::parse_str(text).map(MessageId::from).ok().filter(|id| !id.is_reserved());
     id.ok_or_else(|| {
@@ -114,21 +115,26 @@ pub(super) fn id_of_form(text: &str) -> Result<MessageId, Problem> {
     })
 }
 
-/// Until whoever decides has decided, or it takes too long to wait for.
-async fn answered(call: &Call, order_id: OrderId, role: Role, id: &MessageId) -> Result<(), Problem> {
+/// Waits until the worker has handled the message, or until the timeout.
+async fn wait_until_handled(
+    call: &Call,
+    order_id: OrderId,
+    role: Role,
+    id: &MessageId,
+) -> Result<(), Problem> {
     let until = tokio::time::Instant::now() + ANSWERED_WITHIN;
     while tokio::time::Instant::now() < until {
         let rows = readable(call.gateway.store.journal_of(order_id).await?);
         if rows.iter().any(|row| row.role == role && row.id == *id) {
             break;
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     }
     Ok(())
 }
 
-/// What became of what was asked for on the page a moment ago.
-pub(super) fn became(dossier: &Dossier, id: &str) -> Option<Tag> {
+/// The result of the message that the page's form has just sent.
+pub(super) fn result_note(dossier: &Dossier, id: &str) -> Option<Tag> {
     let steps = &dossier.story.as_ref()?.steps;
     let at = steps.iter().position(|step| step.message_id == id && step.to != "gateway");
     let Some(at) = at else {
@@ -146,10 +152,16 @@ pub(super) fn became(dossier: &Dossier, id: &str) -> Option<Tag> {
     Some(tag("p").class(if bad { "note bad" } else { "note good" }).attr("role", "status").text(words))
 }
 
-/// Which items, or until when: the preview is of what stands here.
-fn narrowing(act: Act, asked: &Asked, record: Option<&::order::Order>, at: &str, now: Time) -> Html {
+/// The form for an action's parameters (the items, the new time), which reloads the preview.
+fn parameter_form(
+    act: Act,
+    params: &ActionParams,
+    record: Option<&::order::Order>,
+    at: &str,
+    now: Time,
+) -> Html {
     let form = tag("form").attr("method", "get").attr("action", at).class("row");
-    let form = form.with(hidden("return", asked.return_no.unwrap_or(0)));
+    let form = form.with(hidden("return", params.return_no.unwrap_or(0)));
     let again = tag("p").class("field").with(tag("button").text("Show what that would cause"));
     match (act, record) {
         (Act::Refund, Some(order)) => {
@@ -158,13 +170,13 @@ fn narrowing(act: Act, asked: &Asked, record: Option<&::order::Order>, at: &str,
                 "For instance {}; nothing: all that has not come back",
                 lines.collect::<Vec<_>>().join(" ")
             );
-            let input = tag("input").attr("value", &asked.items);
+            let input = tag("input").attr("value", &params.items);
             let form = form.with(field("items", "Items", input)).with(again);
             section("which", "Which items").with(tag("p").class("dim").text(hint)).with(form).into()
         }
         (Act::Move, _) => {
             let input = tag("input").attr("type", "datetime-local").attr("step", 1);
-            let input = input.attr("value", asked.due_at(now).to_string().trim_end_matches(".000Z"));
+            let input = input.attr("value", params.due_at(now).to_string().trim_end_matches(".000Z"));
             section("when", "Its new time, in UTC")
                 .with(form.with(field("due", "Due", input)).with(again))
                 .into()

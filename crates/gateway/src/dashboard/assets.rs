@@ -1,4 +1,5 @@
-//! One style sheet, one script and an icon: they are in the program, and a browser asks for each of them once.
+//! The style sheet, the scripts and the icon, which are compiled in. Their URLs contain a hash, so that a browser loads
+//! each of them once.
 
 use std::sync::LazyLock;
 
@@ -32,13 +33,13 @@ asset!(SCRIPT, "script.js", "text/javascript; charset=utf-8");
 asset!(SHOP, "shop.js", "text/javascript; charset=utf-8");
 asset!(ICON, "icon.svg", "image/svg+xml");
 
-/// Under an address that names its text: it may be kept for as long as one likes.
+/// For a URL with the content's hash, which may be cached for ever.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// Under any other: asked about each time.
+/// For a URL without the hash: the browser revalidates it each time.
 const ASK: &str = "no-cache";
 
 impl Asset {
-    /// Where it is found, as it is now.
+    /// The URL with the hash of the current content.
     pub(super) fn address(&self) -> String {
         format!("{}?{}", self.path, *self.hash)
     }

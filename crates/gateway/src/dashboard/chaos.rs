@@ -1,4 +1,4 @@
-//! The chaos shop: orders of every kind, faults of every kind, and beside them whether the promises still hold.
+//! The chaos page: places orders and injects faults of every kind, and shows whether all audit claims still hold.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::page::{self, Page};
 use super::parts::{self, section};
 use super::promises;
 use super::stage;
-use crate::board::sampler::Picture;
+use crate::board::sampler::Snapshot;
 use crate::call::Call;
 use crate::problem::Problem;
 
@@ -36,30 +36,30 @@ pub(super) async fn show(call: Call) -> Result<Response, Problem> {
 }
 
 pub(super) async fn watch(call: Call) -> Result<Response, Problem> {
-    live::stream(call, newest).await
+    live::stream(call, live_parts).await
 }
 
-fn newest(call: &Call, _: &Picture) -> Html {
+fn live_parts(call: &Call, _: &Snapshot) -> Html {
     call.gateway.board.auditor.keep_fresh();
     let state = call.gateway.chaos.as_ref().map(|chaos| state(chaos));
     Html::from(vec![state, Some(promises::panel(&call.gateway))])
 }
 
-/// All but the one that takes longer than anybody watches.
+/// All scenes except the one with the late provider event, which takes too long to watch.
 fn scenes() -> impl Iterator<Item = &'static Scene> {
     SCENES.iter().chain(&MORE).filter(|scene| scene.token != "tok_late")
 }
 
-/// So many at once, and under this name.
+/// The number of orders of a round, and the round's name in the form.
 const ROUND: (usize, &str) = (100, "round");
 
-/// The route is there only where there is one.
+/// Always `Some` here, because these routes exist only in a demo shop.
 fn chaos(call: &Call) -> Result<&Arc<Chaos>, Problem> {
     let nothing = || Problem::not_found("NOT_FOUND", "faults can be ordered in a shop to play with alone");
     call.gateway.chaos.as_ref().ok_or_else(nothing)
 }
 
-/// What is wrong right now, and what has happened.
+/// The current faults and recent events.
 fn state(chaos: &Chaos) -> Tag {
     let raging = chaos.raging();
     let wrong = match raging.is_empty() {
@@ -129,14 +129,14 @@ pub(super) async fn order(call: Call) -> Result<Response, Problem> {
         for at in 0..ROUND.0 {
             stage::place(&call.gateway, scenes[at % scenes.len()]);
         }
-        return Ok(page::see(PATH));
+        return Ok(page::see_other(PATH));
     }
     let chosen = scene.parse().ok().and_then(|at: usize| scenes.get(at));
     let chosen =
         chosen.ok_or_else(|| Problem::not_found("SCENE_UNKNOWN", "there is no such kind of order"))?;
     let id = stage::place(&call.gateway, chosen);
     chaos.tell(format!("order {id}: {}", chosen.title));
-    Ok(page::see(PATH))
+    Ok(page::see_other(PATH))
 }
 
 pub(super) async fn rage(call: Call) -> Result<Response, Problem> {
@@ -148,7 +148,7 @@ pub(super) async fn rage(call: Call) -> Result<Response, Problem> {
     let known = Fault::ALL.into_iter().find(|(_, value, _)| *value == fault);
     let (fault, ..) = known.ok_or_else(|| Problem::not_found("FAULT_UNKNOWN", "there is no such fault"))?;
     chaos(&call)?.rage(fault);
-    Ok(page::see(PATH))
+    Ok(page::see_other(PATH))
 }
 
 pub(super) async fn crash(call: Call) -> Result<Response, Problem> {
@@ -160,10 +160,10 @@ pub(super) async fn crash(call: Call) -> Result<Response, Problem> {
     let known = Role::named(&role).filter(|role| WORKERS.iter().any(|(worker, _)| worker == role));
     let role = known.ok_or_else(|| Problem::not_found("ROLE_UNKNOWN", "nobody works under that name"))?;
     chaos(&call)?.doom(role);
-    Ok(page::see(PATH))
+    Ok(page::see_other(PATH))
 }
 
 pub(super) async fn heal(call: Call) -> Result<Response, Problem> {
     chaos(&call)?.heal();
-    Ok(page::see(PATH))
+    Ok(page::see_other(PATH))
 }

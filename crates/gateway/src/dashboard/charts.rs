@@ -1,4 +1,4 @@
-//! Small charts over time: one line, what it is now, and the most it was.
+//! Small line charts over time, with the current value and the maximum.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use super::html::{Tag, tag};
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 60.0;
 
-/// A line through `values`, oldest first; a hole where nothing is known. The words say the same.
+/// A line through `values`, oldest first, with gaps for missing values. The label has the same numbers as text.
 pub(super) fn line(name: &str, unit: &str, values: &[Option<f64>]) -> Tag {
     let most = values.iter().flatten().copied().fold(0.0, f64::max);
     let now = values.last().copied().flatten();
@@ -47,7 +47,7 @@ fn path(values: &[Option<f64>], most: f64) -> String {
         let word = if drawing { 'L' } else { 'M' };
         write!(path, "{word}{x:.1} {y:.1}").unwrap_or_default();
         if !drawing {
-            // A point alone is seen too.
+            // Makes a single point visible.
             path.push_str("h.01");
         }
         drawing = true;
@@ -55,7 +55,7 @@ fn path(values: &[Option<f64>], most: f64) -> String {
     path
 }
 
-/// As many digits as one looks at.
+/// About three significant digits.
 pub(super) fn short(value: f64) -> String {
     match value {
         v if v >= 100.0 || v.fract() == 0.0 => format!("{v:.0}"),
@@ -64,7 +64,7 @@ pub(super) fn short(value: f64) -> String {
     }
 }
 
-/// Milliseconds as people say them.
+/// A duration in milliseconds, in a readable unit.
 pub(super) fn time(ms: u64) -> String {
     match ms {
         0..1000 => format!("{ms} ms"),

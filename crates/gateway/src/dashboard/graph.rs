@@ -1,4 +1,4 @@
-//! A saga's own list of steps, drawn: how many went on, how many turned around, and how many stand where now.
+//! Draws a saga definition's steps with counts: how many sagas went on, how many turned around, and how many are where.
 
 use saga::{Flow, Sketch, SketchStep, Traffic};
 use store::census::SagaCount;
@@ -10,12 +10,12 @@ const BOX_WIDTH: usize = 132;
 const BOX_HEIGHT: usize = 58;
 const GAP: usize = 64;
 const TOP: usize = 14;
-/// Where those that turned around come together.
+/// The height of the lane of compensating sagas.
 const BACK: usize = 140;
 const UNDONE_WIDTH: usize = 96;
 const HEIGHT: usize = 180;
 
-/// Each definition, by the newest version that anybody went by; the checkout's always.
+/// One drawing for each version of a definition that sagas have used; the checkout's are always drawn.
 pub(super) fn flows(sagas: &[SagaCount]) -> Html {
     let mut drawn = Html::default();
     for sketch in saga::sketches() {
@@ -95,7 +95,7 @@ fn step_box(at: usize, step: &SketchStep, traffic: &Traffic) -> Html {
     Html::from(vec![all_of(whole), pivot.into()])
 }
 
-/// From the box before, with how many went along it.
+/// The arrow from the box before, with the number of sagas that took it.
 fn arrow_to(at: usize, count: u64) -> Html {
     let (to, y) = (left(at), TOP + BOX_HEIGHT / 2);
     let from = to - GAP + if at == 0 { 14 } else { 0 };
@@ -103,7 +103,7 @@ fn arrow_to(at: usize, count: u64) -> Html {
     all_of([line, label("count", to - GAP / 2 - 4, y - 7, &count.to_string())])
 }
 
-/// Down, to where what was done is undone.
+/// The line down to the lane of compensating sagas.
 fn way_back(at: usize, traffic: &Traffic) -> Option<Html> {
     let words = match (traffic.declined, traffic.undone) {
         (0, 0) => return None,

@@ -1,8 +1,8 @@
-//! Markup is built, never pasted together: whatever is text stays text, also where it looks like markup.
+//! HTML is built from tags and escaped text, never by concatenating strings, so that no text can become markup.
 
 use std::fmt::{Display, Write};
 
-/// Markup that is whole and safe. Only tags and escaped text become it.
+/// Complete, safe markup. It can only be made from tags and escaped text.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Html(String);
 
@@ -15,7 +15,7 @@ pub(crate) struct Tag {
     inside: String,
 }
 
-/// These have no inside and no end.
+/// Void elements have no content and no end tag.
 const VOID: [&str; 6] = ["br", "hr", "img", "input", "link", "meta"];
 
 pub(crate) fn tag(name: &'static str) -> Tag {
@@ -24,18 +24,18 @@ pub(crate) fn tag(name: &'static str) -> Tag {
 
 pub(crate) fn text(text: impl Display) -> Html {
     let mut html = String::new();
-    escape(&mut html, text, Unseen::Shown);
+    escape(&mut html, text, Invisible::Shown);
     Html(html)
 }
 
-/// One thing after the other.
+/// Concatenates parts.
 pub(crate) fn all<T: Into<Html>>(parts: impl IntoIterator<Item = T>) -> Html {
     let mut html = Html::default();
     parts.into_iter().for_each(|part| html.push(part));
     html
 }
 
-/// A path of these parts, each of which may hold anything: `/dashboard/orders/a%2Fb`.
+/// A path of percent-encoded segments, each of which may contain anything: `/dashboard/orders/a%2Fb`.
 pub(crate) fn path(parts: &[&str]) -> String {
     let mut path = String::new();
     for part in parts {
@@ -51,20 +51,19 @@ pub(crate) fn path(parts: &[&str]) -> String {
 }
 
 impl Tag {
-    /// Names are ours; values may be anybody's. A link to an address that came from outside is not among them:
-    /// `path` makes links.
+    /// The name must be a constant of ours; the value may come from outside, except for URLs, which `path` makes.
     pub(crate) fn attr(mut self, name: &'static str, value: impl Display) -> Self {
         self.attributes.push(' ');
         self.attributes.push_str(name);
         self.attributes.push_str("=\"");
-        // A form sends its values back: they stay what they are.
-        let unseen = if name == "value" { Unseen::Kept } else { Unseen::Shown };
-        escape(&mut self.attributes, value, unseen);
+        // The form sends this value back, so it must stay unchanged.
+        let invisible = if name == "value" { Invisible::Kept } else { Invisible::Shown };
+        escape(&mut self.attributes, value, invisible);
         self.attributes.push('"');
         self
     }
 
-    /// An attribute that is there or not, like `hidden`.
+    /// A boolean attribute, like `hidden`.
     pub(crate) fn flag(self, name: &'static str, there: bool) -> Self {
         if there { self.attr(name, "") } else { self }
     }
@@ -74,7 +73,7 @@ impl Tag {
     }
 
     pub(crate) fn text(mut self, text: impl Display) -> Self {
-        escape(&mut self.inside, text, Unseen::Shown);
+        escape(&mut self.inside, text, Invisible::Shown);
         self
     }
 
@@ -97,7 +96,7 @@ impl Html {
         &self.0
     }
 
-    /// The text of a page: this is all of it.
+    /// The whole document, with its doctype.
     pub(crate) fn document(self) -> String {
         format!("<!doctype html>\n{}\n", self.0)
     }
@@ -125,16 +124,16 @@ impl<T: Into<Html>> From<Vec<T>> for Html {
     }
 }
 
-/// What becomes of characters that reorder or hide what stands around them.
+/// Whether characters that reorder or hide the text around them are made visible or kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Unseen {
+enum Invisible {
     Shown,
     Kept,
 }
 
-/// Into text and quoted values alike. Control characters, which no page may hold, become the usual mark.
-fn escape(html: &mut String, text: impl Display, unseen: Unseen) {
-    struct Escaping<'a>(&'a mut String, Unseen);
+/// Escapes for text and for quoted values. Control characters, which HTML does not allow, become U+FFFD.
+fn escape(html: &mut String, text: impl Display, invisible: Invisible) {
+    struct Escaping<'a>(&'a mut String, Invisible);
     impl Write for Escaping<'_> {
         fn write_str(&mut self, text: &str) -> std::fmt::Result {
             for c in text.chars() {
@@ -144,10 +143,10 @@ fn escape(html: &mut String, text: impl Display, unseen: Unseen) {
                     '>' => self.0.push_str("&gt;"),
                     '"' => self.0.push_str("&quot;"),
                     '\'' => self.0.push_str("&#39;"),
-                    // Bare, a browser takes it for the end of a line, and a form sends something else than it was given.
+                    // Browsers normalise a bare CR to LF, so a form would send back another text.
                     '\r' => self.0.push_str("&#13;"),
                     c if c.is_control() && !matches!(c, '\n' | '\t') => self.0.push('\u{fffd}'),
-                    c if self.1 == Unseen::Shown && !c.is_ascii() && contract::is_unseen(c) => {
+                    c if self.1 == Invisible::Shown && !c.is_ascii() && contract::is_unseen(c) => {
                         self.0.push_str(&view::visible(c.encode_utf8(&mut [0; 4])));
                     }
                     c => self.0.push(c),
@@ -156,7 +155,7 @@ fn escape(html: &mut String, text: impl Display, unseen: Unseen) {
             Ok(())
         }
     }
-    write!(Escaping(html, unseen), "{text}").unwrap_or_default();
+    write!(Escaping(html, invisible), "{text}").unwrap_or_default();
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Dead letters, by what they died of; one by one, and all of a group at once.
+//! The page of dead letters: groups by error, the letters of a group, and bulk actions.
 
 mod many;
 mod one;
@@ -12,7 +12,7 @@ use super::html::{Html, Tag, all, path, tag, text};
 use super::live;
 use super::page::Page;
 use super::parts::{badge, dim, field, form, hidden, number, section, table};
-use crate::board::sampler::Picture;
+use crate::board::sampler::Snapshot;
 use crate::call::Call;
 use crate::problem::Problem;
 
@@ -27,7 +27,7 @@ const GROUPS_MAX: usize = 100;
 const ORIGINS: [Origin; 2] = [Origin::Own, Origin::Stranger];
 pub(super) const WHY_CHARS_MAX: usize = 500;
 
-/// Which of them; an empty field asks for nothing.
+/// Selects letters; an empty field does not filter.
 #[derive(Clone, PartialEq, Eq, Default, Deserialize)]
 pub(super) struct Group {
     /// `own` or `stranger`.
@@ -42,7 +42,7 @@ pub(super) struct Group {
 }
 
 #[derive(Default, Deserialize)]
-struct Place {
+struct PageCursor {
     #[serde(default)]
     before: Option<Time>,
     #[serde(default)]
@@ -50,14 +50,14 @@ struct Place {
 }
 
 pub(super) async fn list(call: Call) -> Result<Response, Problem> {
-    let (mut group, place): (Group, Place) = (call.query()?, call.query()?);
+    let (mut group, cursor): (Group, PageCursor) = (call.query()?, call.query()?);
     let store = &*call.gateway.store;
-    // Without a wish, our own trouble: strangers' letters crowd none of it out.
+    // By default, only letters of our own trouble, so that outside senders' letters do not crowd them out.
     if group == Group::default() {
         group.origin = Origin::Own.name().to_string();
     }
     let groups = store.dead_groups(GROUPS_MAX).await?;
-    let before = place.before.map(|at| (at, place.id));
+    let before = cursor.before.map(|at| (at, cursor.id));
     let mut letters = store.letters(&Letters { before, limit: LIMIT + 1, ..group.wanted() }).await?;
     let more = letters.len() > LIMIT;
     letters.truncate(LIMIT);
@@ -77,12 +77,12 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
         .answer())
 }
 
-/// How far the work on a group has come.
+/// Streams the progress of a bulk action.
 pub(super) async fn watch(call: Call) -> Result<Response, Problem> {
-    fn newest(call: &Call, _: &Picture) -> Html {
+    fn live_parts(call: &Call, _: &Snapshot) -> Html {
         many::progress(&call.gateway.board.bulk).into()
     }
-    live::stream(call, newest).await
+    live::stream(call, live_parts).await
 }
 
 impl Group {
@@ -121,7 +121,7 @@ impl Group {
     }
 }
 
-/// Our own trouble comes first; strangers' letters need no action, and past a number the oldest of them go.
+/// Our own trouble comes first. Outside senders' letters need no action, and past a limit the oldest are evicted.
 fn all_groups(groups: &[DeadGroup], evicted: u64) -> Tag {
     let rows = groups.iter().map(|group| {
         let link = tag("a").attr("href", Group::of(group).at()).text(&group.code);
@@ -163,7 +163,7 @@ fn each(letters: &[DeadLetter]) -> Tag {
     table("Dead letters, newest first", &["Message", "Order", "Queue", "Because", "Tries", "At"], rows)
 }
 
-/// What is done about all of a group.
+/// The bulk actions on the group.
 fn together(call: &Call, group: &Group) -> Tag {
     let act = |deed: &str, label: &str, class: &str| {
         form(call, format_args!("{PATH}/all/{deed}"))
@@ -184,7 +184,7 @@ fn together(call: &Call, group: &Group) -> Tag {
         )
 }
 
-/// The reason, which stays in the journal. Two of them on a page have labels of their own.
+/// The field for the reason, which stays in the journal. Its id depends on `deed`, because a page may have two of them.
 fn why(deed: &str) -> Html {
     let input = tag("input").attr("maxlength", WHY_CHARS_MAX).flag("required", true).attr("name", "why");
     let id = format!("why-{deed}");
@@ -200,12 +200,12 @@ fn status(letter: &DeadLetter) -> Tag {
     })
 }
 
-fn must_say(why: &str) -> Result<String, Problem> {
+fn checked_reason(why: &str) -> Result<String, Problem> {
     let said = contract::clean_text(why, WHY_CHARS_MAX);
     said.map(Into::into).map_err(|why| Problem::field_invalid("why", &why))
 }
 
-/// A text of several lines, with a label.
+/// A labelled text area.
 fn area(name: &str, label: &str, lines: usize, value: &str) -> Html {
     field(name, label, tag("textarea").attr("rows", lines).attr("spellcheck", "false").text(value))
 }

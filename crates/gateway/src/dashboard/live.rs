@@ -1,4 +1,4 @@
-//! Parts of a page as they become new, as server-sent events; whoever reads them is handed each whole, as markup.
+//! Streams updated parts of a page as server-sent events; each part is complete HTML.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,35 +11,35 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::html::Html;
-use crate::board::sampler::Picture;
+use crate::board::sampler::Snapshot;
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::state::Gateway;
 
-/// So often something is said, or whatever stands between us and the reader would hang up.
+/// An idle stream gets a comment this often; otherwise proxies would close it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// What is new on a page: made after every look at the whole.
-pub(super) type Parts = fn(&Call, &Picture) -> Html;
+/// Renders the parts of a page that a new sample changes.
+pub(super) type Parts = fn(&Call, &Snapshot) -> Html;
 
-struct Watching {
+struct LiveStream {
     call: Call,
     parts: Parts,
-    news: watch::Receiver<Option<Arc<Picture>>>,
+    news: watch::Receiver<Option<Arc<Snapshot>>>,
     until: Instant,
     begun: bool,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 pub(super) async fn stream(call: Call, parts: Parts) -> Result<Response, Problem> {
     let gateway: &Arc<Gateway> = &call.gateway;
-    let place = gateway.board.watchers.clone().try_acquire_owned().map_err(|_| {
+    let permit = gateway.board.watchers.clone().try_acquire_owned().map_err(|_| {
         let why = "as many pages are watched as may be; close one of them";
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_WAITING", why).retry_after(5)
     })?;
     let news = gateway.board.sampler.watch().await;
     let until = Instant::from_std(call.caller()?.until);
-    let watching = Watching { call, parts, news, until, begun: false, _place: place };
+    let watching = LiveStream { call, parts, news, until, begun: false, _permit: permit };
     let events = futures_util::stream::unfold(watching, |mut watching| async move {
         let next = watching.next().await?;
         Some((Ok::<_, Infallible>(Bytes::from(next)), watching))
@@ -47,11 +47,11 @@ pub(super) async fn stream(call: Call, parts: Parts) -> Result<Response, Problem
     Ok(([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response())
 }
 
-impl Watching {
-    /// `None` when there is nothing more to come, or the reader should come again.
+impl LiveStream {
+    /// The next text to send; `None` when the client should reconnect or sign in again.
     async fn next(&mut self) -> Option<String> {
         if !std::mem::replace(&mut self.begun, true) {
-            // Who is cut off comes again after a second.
+            // The client reconnects one second after it loses the connection.
             return Some("retry: 1000\n\n".to_string());
         }
         let stop = self.call.gateway.stop.clone();
@@ -62,12 +62,12 @@ impl Watching {
             }
             () = stop.cancelled() => return None,
         }
-        let picture = self.news.borrow_and_update().clone()?;
-        Some(event(&(self.parts)(&self.call, &picture)))
+        let snapshot = self.news.borrow_and_update().clone()?;
+        Some(event(&(self.parts)(&self.call, &snapshot)))
     }
 }
 
-/// Every line of it is a line of the event.
+/// Each line of the HTML becomes a `data:` line of one event.
 fn event(parts: &Html) -> String {
     let mut event = "event: parts\n".to_string();
     for line in parts.as_str().split('\n') {

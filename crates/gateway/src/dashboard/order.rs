@@ -1,4 +1,4 @@
-//! One order: what was bought, where the money is, where its saga stands, what may be done, and its story.
+//! The page of one order: its items, its money, the state of its saga, the possible actions, and its story.
 
 mod diagram;
 mod story;
@@ -18,14 +18,14 @@ use crate::call::Call;
 use crate::problem::Problem;
 
 #[derive(Deserialize)]
-struct Asked {
-    /// The message by which something was asked for on this page a moment ago.
+struct PageQuery {
+    /// The id of the message that a form of this page has just sent.
     #[serde(default)]
     asked: Option<String>,
 }
 
 pub(super) async fn show(call: Call) -> Result<Response, Problem> {
-    let (order_id, Asked { asked }) = (call.order_id()?, call.query()?);
+    let (order_id, PageQuery { asked }) = (call.order_id()?, call.query()?);
     let personal = Personal::of(&call);
     let sight = if personal == Personal::Shown { Sight::Personal } else { Sight::Masked };
     let dossier = dossier::dossier(&*call.gateway.store, order_id, sight).await?;
@@ -33,19 +33,19 @@ pub(super) async fn show(call: Call) -> Result<Response, Problem> {
     let title = format!("Order {order_id}");
     let switch = tag("p").with(personal.switch(&call));
     Ok(Page::new(&call, ORDERS, title)
-        .with(asked.and_then(|id| act::became(&dossier, &id)))
+        .with(asked.and_then(|id| act::result_note(&dossier, &id)))
         .with(switch)
-        .with(tag("div").class("grid").with(standing(&dossier)).with(books(&dossier)))
+        .with(tag("div").class("grid").with(status_section(&dossier)).with(books(&dossier)))
         .with(attention(&dossier))
-        .with(act::offers(&dossier))
+        .with(act::available_actions(&dossier))
         .with(items(&dossier))
         .with(tag("div").class("grid").with(deadlines(&dossier)).with(notices(&dossier)))
         .with(trail(&dossier))
-        .with(dossier.story.as_ref().map(story::told))
+        .with(dossier.story.as_ref().map(story::shown))
         .answer())
 }
 
-fn standing(dossier: &Dossier) -> Tag {
+fn status_section(dossier: &Dossier) -> Tag {
     let order = &dossier.order;
     let saga = &order["saga"];
     let contact = &dossier.contact;
@@ -81,7 +81,7 @@ fn books(dossier: &Dossier) -> Tag {
     ]))
 }
 
-/// Why it waits for a person, if it does.
+/// For each saga that waits for an operator: why.
 fn attention(dossier: &Dossier) -> Vec<Tag> {
     let waiting = dossier.sagas.iter().filter(|saga| saga["status"] == "needs_attention");
     let note = |saga: &Value| {
@@ -132,9 +132,9 @@ fn items(dossier: &Dossier) -> Tag {
 }
 
 fn deadlines(dossier: &Dossier) -> Tag {
-    let standing = dossier.story.iter().flat_map(|story| &story.deadlines);
+    let open = dossier.story.iter().flat_map(|story| &story.deadlines);
     let rows: Vec<_> =
-        standing.map(|one| vec![text(one.due), text(&one.name), text(one.set_at), text(&one.key)]).collect();
+        open.map(|one| vec![text(one.due), text(&one.name), text(one.set_at), text(&one.key)]).collect();
     let section = section("deadlines", "Deadlines");
     match rows.is_empty() {
         true => section.with(tag("p").class("dim").text("Nothing is waited for.")),
@@ -168,7 +168,7 @@ fn notices(dossier: &Dossier) -> Tag {
     }
 }
 
-/// What changed its state, and what operators did about its sagas: who, when, why.
+/// All changes of the order's status and all operator actions on its sagas: when, what, who and why.
 fn trail(dossier: &Dossier) -> Tag {
     let entries = dossier.order["audit"].as_array().into_iter().flatten().map(|entry| {
         let from = word(entry, "from");
@@ -191,7 +191,7 @@ fn trail(dossier: &Dossier) -> Tag {
     section("trail", "Audit trail").with(table("Audit trail", &["At", "What", "Who", "Why"], rows))
 }
 
-/// Where something is asked of it.
+/// The words that are not empty, separated by colons.
 fn join(words: &[String]) -> String {
     words.iter().filter(|word| !word.is_empty()).cloned().collect::<Vec<_>>().join(": ")
 }

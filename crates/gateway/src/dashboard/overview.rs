@@ -1,4 +1,4 @@
-//! How the whole is, at a look: what stands where, how quickly it goes, and what waits for a person.
+//! The overview page: counts by state, throughput and latency, and what waits for an operator.
 
 use axum::response::Response;
 use broker::Depth;
@@ -10,7 +10,7 @@ use super::html::{Html, Tag, all, tag, text};
 use super::live;
 use super::page::Page;
 use super::parts::{self, badge, number, section};
-use crate::board::sampler::{Picture, Point};
+use crate::board::sampler::{Point, Snapshot};
 use crate::call::Call;
 use crate::problem::Problem;
 
@@ -18,22 +18,22 @@ pub(super) const PATH: &str = "/";
 pub const EVENTS: &str = "/dashboard/events/overview";
 
 pub(super) async fn show(call: Call) -> Result<Response, Problem> {
-    let picture = call.gateway.board.sampler.look().await?;
-    Ok(Page::new(&call, PATH, "Overview").live(EVENTS).with(newest(&call, &picture)).answer())
+    let snapshot = call.gateway.board.sampler.snapshot().await?;
+    Ok(Page::new(&call, PATH, "Overview").live(EVENTS).with(live_parts(&call, &snapshot)).answer())
 }
 
 pub(super) async fn watch(call: Call) -> Result<Response, Problem> {
-    live::stream(call, newest).await
+    live::stream(call, live_parts).await
 }
 
-fn newest(_: &Call, picture: &Picture) -> Html {
-    all([now(picture), orders(picture), charts_of(picture), flow(picture), queues(picture)])
+fn live_parts(_: &Call, snapshot: &Snapshot) -> Html {
+    all([now(snapshot), orders(snapshot), charts_of(snapshot), flow(snapshot), queues(snapshot)])
 }
 
-/// The numbers that one looks at first.
-fn now(picture: &Picture) -> Tag {
-    let Picture { readiness, vitals, pace, .. } = picture;
-    let ended = |at: usize| text(pace.ended_ms.map_or("–".to_string(), |ms| time(ms[at])));
+/// The key figures.
+fn now(snapshot: &Snapshot) -> Tag {
+    let Snapshot { readiness, vitals, throughput, .. } = snapshot;
+    let ended = |at: usize| text(throughput.ended_ms.map_or("–".to_string(), |ms| time(ms[at])));
     let linked = |path: &str, count: u64| -> Html {
         let class = if count > 0 { "bad" } else { "" };
         tag("a").attr("href", path).class(class).with(number(count)).into()
@@ -42,15 +42,15 @@ fn now(picture: &Picture) -> Tag {
         .attr("href", "/dashboard/dead-letters?origin=stranger")
         .with(number(vitals.strangers_dead_letters));
     let facts = [
-        ("Orders a second", text(charts::short(pace.orders_per_s))),
-        ("Under way", number(picture.sagas_under_way())),
+        ("Orders a second", text(charts::short(throughput.orders_per_s))),
+        ("Under way", number(snapshot.sagas_under_way())),
         ("Half end within", ended(0)),
         ("95 of 100 within", ended(1)),
         ("99 of 100 within", ended(2)),
-        ("Need attention", linked("/dashboard/sagas?status=needs_attention", picture.attention())),
+        ("Need attention", linked("/dashboard/sagas?status=needs_attention", snapshot.attention())),
         ("Dead letters", linked("/dashboard/dead-letters", vitals.own_dead_letters())),
         ("Strangers' dead letters", of_strangers.into()),
-        ("Oldest unhandled", text(time(age_ms(picture.at, vitals.oldest_in_flight)))),
+        ("Oldest unhandled", text(time(age_ms(snapshot.at, vitals.oldest_in_flight)))),
         ("Deadlines due", number(vitals.deadlines_due)),
     ];
     let away = [("the database", &readiness.database), ("the broker", &readiness.broker)].into_iter();
@@ -65,9 +65,9 @@ fn age_ms(now: Time, at: Option<Time>) -> u64 {
     at.map_or(0, |at| u64::try_from(now.unix_ms().saturating_sub(at.unix_ms())).unwrap_or_default())
 }
 
-fn orders(picture: &Picture) -> Tag {
+fn orders(snapshot: &Snapshot) -> Tag {
     let section = section("orders", "Orders by state");
-    let Some(counted) = &picture.counted else {
+    let Some(counted) = &snapshot.counted else {
         return section.with(
             tag("p")
                 .class("dim")
@@ -88,8 +88,8 @@ fn orders(picture: &Picture) -> Tag {
     section.with(tag("dl").class("facts big").all(facts).with(all))
 }
 
-fn charts_of(picture: &Picture) -> Tag {
-    let of = |value: fn(&Point) -> Option<f64>| picture.history.iter().map(value).collect::<Vec<_>>();
+fn charts_of(snapshot: &Snapshot) -> Tag {
+    let of = |value: fn(&Point) -> Option<f64>| snapshot.history.iter().map(value).collect::<Vec<_>>();
     let charts = [
         line("Orders a second", "", &of(|point| Some(point.orders_per_s))),
         line("95 of 100 end within", "ms", &of(|point| point.ended_ms.map(|ms| ms[1] as f64))),
@@ -99,18 +99,18 @@ fn charts_of(picture: &Picture) -> Tag {
     section("charts", "Since somebody watches").with(tag("div").class("charts").all(charts))
 }
 
-fn flow(picture: &Picture) -> Tag {
+fn flow(snapshot: &Snapshot) -> Tag {
     let section = section("flow", "Where orders go");
-    match &picture.counted {
-        None => section.with(graph::flows(&picture.under_way.sagas)),
+    match &snapshot.counted {
+        None => section.with(graph::flows(&snapshot.under_way.sagas)),
         Some(counted) => section.with(graph::flows(&counted.sagas)),
     }
 }
 
-fn queues(picture: &Picture) -> Tag {
-    let rows = picture.queues.iter().map(|(queue, depth)| {
+fn queues(snapshot: &Snapshot) -> Tag {
+    let rows = snapshot.queues.iter().map(|(queue, depth)| {
         let role = queue.reader();
-        let paused = picture.pauses.iter().find(|pause| pause.role == role);
+        let paused = snapshot.pauses.iter().find(|pause| pause.role == role);
         let (messages, oldest) = match depth {
             None => (text("not known"), text("–")),
             Some(Depth { messages, oldest }) => {

@@ -1,4 +1,4 @@
-//! What all pages have in common: where one can go, who sits here, and what a page may load and do.
+//! What all pages share: the navigation, the signed-in admin, and the content security policy.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,11 +9,11 @@ use super::parts;
 use crate::call::Call;
 use crate::problem::Problem;
 
-/// It runs what we serve, asks us, sends forms to us, and nobody else.
+/// A page may load, call and send forms to this origin only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Path, name, and whether it is there in a shop to play with alone.
+/// Path, name, and whether the page exists only in a demo shop.
 const NAVIGATION: [(&str, &str, bool); 8] = [
     ("/", "Overview", false),
     ("/dashboard/orders", "Orders", false),
@@ -25,14 +25,14 @@ const NAVIGATION: [(&str, &str, bool); 8] = [
     ("/dashboard/shop", "Shop", true),
 ];
 
-/// A page of the dashboard, for whoever is signed in.
+/// A page for a signed-in admin.
 pub(crate) struct Page<'a> {
     call: &'a Call,
     title: String,
-    /// Where in the navigation it stands.
+    /// The page's path in the navigation.
     here: &'static str,
     live: Option<String>,
-    /// Besides the one that all pages have.
+    /// A script in addition to the one that all pages have.
     script: Option<&'static Asset>,
     body: Html,
 }
@@ -42,7 +42,7 @@ impl<'a> Page<'a> {
         Self { call, title: title.into(), here, live: None, script: None, body: Html::default() }
     }
 
-    /// Whatever on it has an id and comes from that stream of events anew takes the old one's place.
+    /// Subscribes the page to an event stream, whose parts replace the elements with the same ids.
     pub(crate) fn live(self, path: impl Into<String>) -> Self {
         Self { live: Some(path.into()), ..self }
     }
@@ -66,25 +66,25 @@ impl<'a> Page<'a> {
         let header = tag("header")
             .class("top")
             .with(navigation(here, call.gateway.chaos.is_some()))
-            .with(whoever(call));
+            .with(signed_in_admin(call));
         whole(&title, script, Html::from(vec![header, main.with(head).with(body)]))
     }
 
-    /// A page for somebody who is not signed in, or may not be.
-    pub(super) fn closed(title: &str, body: impl Into<Html>) -> Response {
+    /// A page without navigation, for a visitor who is not signed in.
+    pub(super) fn bare(title: &str, body: impl Into<Html>) -> Response {
         whole(title, None, tag("main").attr("id", "main").attr("tabindex", "-1").with(body).into())
     }
 }
 
-/// Look there: after what was asked for by a form is done.
-pub(crate) fn see(path: &str) -> Response {
+/// A redirect after a form has been processed (303).
+pub(crate) fn see_other(path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     let at = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
     response.headers_mut().insert(header::LOCATION, at);
     response
 }
 
-/// What a program is told as a problem document, for people.
+/// A problem document as an HTML page.
 pub(super) fn refused(problem: Problem) -> Response {
     let body = tag("section")
         .class("card narrow")
@@ -92,7 +92,7 @@ pub(super) fn refused(problem: Problem) -> Response {
         .with(tag("p").text(&problem.detail))
         .with(tag("p").class("dim").with(tag("code").text(&problem.code)))
         .with(tag("p").with(tag("a").attr("href", "/").text("To the overview")));
-    let mut page = Page::closed(&problem.title.clone(), body);
+    let mut page = Page::bare(&problem.title.clone(), body);
     let refusal = problem.into_response();
     *page.status_mut() = refusal.status();
     for name in [header::RETRY_AFTER, header::CONNECTION] {
@@ -124,7 +124,7 @@ fn whole(title: &str, script: Option<&Asset>, body: Html) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
-        // Our own forms say where they come from; nobody else hears it.
+        // Our own forms must send `Origin`; other sites get no referrer.
         (header::REFERRER_POLICY, "same-origin"),
     ];
     (headers, page.document()).into_response()
@@ -139,7 +139,7 @@ fn navigation(here: &'static str, play: bool) -> Tag {
     tag("nav").attr("aria-label", "Pages").with(tag("ul").all(links))
 }
 
-fn whoever(call: &Call) -> Tag {
+fn signed_in_admin(call: &Call) -> Tag {
     let id = call.caller.as_ref().map_or("", |caller| &*caller.id);
     let out = parts::form(call, "/dashboard/sign-out").with(tag("button").class("quiet").text("Sign out"));
     let local = call.gateway.chaos.is_some()
@@ -148,7 +148,7 @@ fn whoever(call: &Call) -> Tag {
     tag("div").class("who").with(tag("span").text(id)).with((!local).then_some(out))
 }
 
-/// Hidden until the script finds that there is something to switch.
+/// Hidden until the script runs and opens the event stream.
 fn live_switch() -> Tag {
     let state = tag("span").attr("id", "live-state").attr("role", "status");
     let button = tag("button").attr("id", "live-switch").attr("type", "button").class("quiet").text("Pause");

@@ -1,18 +1,18 @@
-//! Pieces that several pages are made of.
+//! HTML components that several pages share.
 
 use std::fmt::Display;
 
 use super::html::{Html, Tag, tag, text};
 use crate::call::Call;
 
-/// A form that changes something: it brings the token without which it is not heard.
+/// A form that changes something. It contains the form token, without which the request is refused.
 pub(crate) fn form(call: &Call, action: impl Display) -> Tag {
     let token = call.session.as_ref().map_or("", |session| &session.form_token);
     let hidden = tag("input").attr("type", "hidden").attr("name", "form_token").attr("value", token);
     tag("form").attr("method", "post").attr("action", action).with(hidden)
 }
 
-/// A part of a page, under a heading of its own. The id is also that of what takes its place when it is live.
+/// A part of a page with a heading. Live updates replace the part with the same id.
 pub(crate) fn section(id: &str, title: &str) -> Tag {
     let heading = format!("{id}-title");
     tag("section")
@@ -22,7 +22,7 @@ pub(crate) fn section(id: &str, title: &str) -> Tag {
         .with(tag("h2").attr("id", &heading).text(title))
 }
 
-/// What is wide is moved within its own frame, also by the keyboard, and never moves the page.
+/// A table in a frame that scrolls on its own, also by keyboard, so that a wide table does not scroll the page.
 pub(crate) fn table(caption: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<Html>>) -> Tag {
     let head = tag("tr").all(heads.iter().map(|head| tag("th").attr("scope", "col").text(head)));
     let row = |cells: Vec<Html>| tag("tr").all(cells.into_iter().map(|cell| tag("td").with(cell)));
@@ -33,7 +33,7 @@ pub(crate) fn table(caption: &str, heads: &[&str], rows: impl IntoIterator<Item 
     frame(caption, table)
 }
 
-/// For tables and drawings that may be wider than a phone.
+/// A scrolling frame for tables and drawings that may be wider than the screen.
 pub(crate) fn frame(label: &str, inside: impl Into<Html>) -> Tag {
     tag("div")
         .class("frame")
@@ -43,7 +43,7 @@ pub(crate) fn frame(label: &str, inside: impl Into<Html>) -> Tag {
         .with(inside)
 }
 
-/// Name and value, one under the other.
+/// A list of names and values.
 pub(crate) fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, Html)>) -> Tag {
     let each = facts
         .into_iter()
@@ -51,7 +51,7 @@ pub(crate) fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, Html)>) -> Tag
     tag("dl").class("facts").all(each)
 }
 
-/// A state as a word on a colour; the word alone says it too.
+/// A status as a coloured word. The colour adds no information.
 pub(crate) fn badge(status: &str) -> Tag {
     let kind = match status {
         "fulfilled" | "completed" | "holds" | "up" => "good",
@@ -63,7 +63,7 @@ pub(crate) fn badge(status: &str) -> Tag {
     tag("span").class(format_args!("badge {kind}")).text(status.replace('_', " "))
 }
 
-/// A labelled field; the label is read out with it.
+/// An input with its label.
 pub(crate) fn field(name: &str, label: &str, input: Tag) -> Html {
     let id = format!("field-{name}");
     let input = input.attr("id", &id).attr("name", name);
@@ -74,13 +74,13 @@ pub(crate) fn button(label: &str) -> Tag {
     tag("button").class("main").text(label)
 }
 
-/// 1234567 as people write it.
+/// A number with grouped digits: 1 234 567.
 pub(crate) fn number(number: u64) -> Html {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            // Thin, and it does not break.
+            // A narrow no-break space.
             grouped.push('\u{202f}');
         }
         grouped.push(digit);
@@ -88,7 +88,7 @@ pub(crate) fn number(number: u64) -> Html {
     text(grouped)
 }
 
-/// Personal data is behind a click: masked on the page, and shown only by asking for the page with it.
+/// Personal data is masked unless the page is requested with `?personal=shown`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Personal {
     Masked,
@@ -96,13 +96,13 @@ pub(crate) enum Personal {
 }
 
 impl Personal {
-    /// As the page was asked for: `?personal=shown`.
+    /// Reads the page's query.
     pub(crate) fn of(call: &Call) -> Self {
         let shown = call.uri.query().is_some_and(|query| query.split('&').any(|one| one == "personal=shown"));
         if shown { Self::Shown } else { Self::Masked }
     }
 
-    /// To the same page, the other way round.
+    /// A link that switches between masked and shown.
     pub(crate) fn switch(self, call: &Call) -> Tag {
         let (to, label) = match self {
             Self::Masked => ("?personal=shown", "Show personal data"),

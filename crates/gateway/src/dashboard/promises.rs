@@ -1,4 +1,4 @@
-//! Every promise with what was looked at, and what was found to break it.
+//! The audit page: every claim with the number of things checked and the violations found.
 
 use audit::{Check, Report};
 use axum::response::Response;
@@ -10,7 +10,7 @@ use super::live;
 use super::page::{self, Page};
 use super::parts::{self, badge, number, section};
 use crate::board::auditor::Hurry;
-use crate::board::sampler::Picture;
+use crate::board::sampler::Snapshot;
 use crate::call::Call;
 use crate::problem::Problem;
 use crate::state::Gateway;
@@ -29,20 +29,20 @@ pub(super) async fn show(call: Call) -> Result<Response, Problem> {
 }
 
 pub(super) async fn watch(call: Call) -> Result<Response, Problem> {
-    live::stream(call, newest).await
+    live::stream(call, live_parts).await
 }
 
 pub(super) async fn check(call: Call) -> Result<Response, Problem> {
     call.gateway.board.auditor.begin(Hurry::Now);
-    Ok(page::see(PATH))
+    Ok(page::see_other(PATH))
 }
 
-fn newest(call: &Call, _: &Picture) -> Html {
+fn live_parts(call: &Call, _: &Snapshot) -> Html {
     call.gateway.board.auditor.keep_fresh();
     panel(&call.gateway).into()
 }
 
-/// What the last check came to, and how the next one goes.
+/// The last result, and the current run if there is one.
 pub(super) fn panel(gateway: &Gateway) -> Tag {
     let auditor = &gateway.board.auditor;
     let section = section("promises", "What is promised, and what was found");
@@ -90,7 +90,7 @@ fn claim(check: &Check) -> Html {
     all([text(check.claim), tag("ul").flag("hidden", check.violated == 0).all(told).into()])
 }
 
-/// Each order that is named leads to its page.
+/// A violation in which each order id is a link.
 fn linked(violation: &str) -> Html {
     const ID_CHARS: usize = 36;
     let (mut html, mut rest) = (Html::default(), violation);

@@ -1,4 +1,4 @@
-//! What rests, and what may: a worker with all of its steps, the provider among them, and a payment method.
+//! The page that pauses and resumes workers (with the provider's adapter) and payment methods.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use store::{Pause, Store};
 
 use super::act::{id_of_form, preview};
 use super::html::{Html, path, tag, text};
-use super::page::{Page, see};
+use super::page::{Page, see_other};
 use super::parts::{badge, button, dim, field, form, hidden, number, section, table};
 use crate::call::Call;
 use crate::problem::Problem;
 
 pub(super) const PATH: &str = "/dashboard/pauses";
 
-/// As for a pause by the command line.
+/// The same limit as on the command line.
 const WHY_CHARS_MAX: usize = 200;
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Deserialize)]
 struct Given {
@@ -71,7 +71,7 @@ fn line(name: &str, kind: &str, id: &str, since: Option<String>) -> Vec<Html> {
 
 pub(super) async fn role(call: Call) -> Result<Response, Problem> {
     let role = worker(&call)?;
-    let resting = resting(&call, role).await?;
+    let resting = current_pause(&call, role).await?;
     let rows = steps(pause::waits(&*call.gateway.store, role).await?);
     let steps = match rows.is_empty() {
         true => dim("No saga waits for it; what comes for it meanwhile stays in its queue."),
@@ -94,16 +94,16 @@ pub(super) async fn role(call: Call) -> Result<Response, Problem> {
         .answer())
 }
 
-pub(super) async fn turn_role(call: Call) -> Result<Response, Problem> {
+pub(super) async fn toggle_role(call: Call) -> Result<Response, Problem> {
     let (role, given) = (worker(&call)?, call.form::<Given>()?);
-    let who = Operator::new(&*call.caller()?.id, given.must_say()?);
+    let who = Operator::new(&*call.caller()?.id, given.checked_reason()?);
     let store = &*call.gateway.store;
-    let done = match resting(&call, role).await? {
+    let done = match current_pause(&call, role).await? {
         Some(_) => pause::resume(store, role, &who).await,
         None => pause::pause(store, role, &who).await,
     };
     done.map_err(|why| Problem::conflict("NOT_POSSIBLE", format!("{why:#}")))?;
-    Ok(see(PATH))
+    Ok(see_other(PATH))
 }
 
 pub(super) async fn method(call: Call) -> Result<Response, Problem> {
@@ -111,7 +111,7 @@ pub(super) async fn method(call: Call) -> Result<Response, Problem> {
     let store = &*call.gateway.store;
     let paused = method_state(store, method).await?.is_some_and(|state| state.paused);
     let (id, now) = (MessageId::from(uuid::Uuid::now_v7()), store.now().await?);
-    let body = turned(method, paused, "(your reason)".into(), call.caller()?.id.to_string());
+    let body = switch_message(method, paused, "(your reason)".into(), call.caller()?.id.to_string());
     let would = call.gateway.dry_run.preview(store, Message::new(id.clone(), now, body)).await;
     let would = would.map_err(|why| Problem::conflict("NOT_POSSIBLE", format!("{why:#}")))?;
     let label = if paused { "Let it go on" } else { "Pause it" };
@@ -124,25 +124,25 @@ pub(super) async fn method(call: Call) -> Result<Response, Problem> {
     Ok(page.with(section("do", "Do it").with(form)).answer())
 }
 
-pub(super) async fn turn_method(call: Call) -> Result<Response, Problem> {
+pub(super) async fn toggle_method(call: Call) -> Result<Response, Problem> {
     let (method, given) = (method_of(&call)?, call.form::<Given>()?);
-    let (by, why) = (call.caller()?.id.to_string(), given.must_say()?);
+    let (by, why) = (call.caller()?.id.to_string(), given.checked_reason()?);
     let store = &*call.gateway.store;
     let paused = method_state(store, method).await?.is_some_and(|state| state.paused);
     let id = id_of_form(&given.message_id)?;
-    let message = Message::new(id, store.now().await?, turned(method, paused, why, by));
-    call.let_in(message).await.map_err(Problem::unavailable)?;
+    let message = Message::new(id, store.now().await?, switch_message(method, paused, why, by));
+    call.send(message).await.map_err(Problem::unavailable)?;
     let until = tokio::time::Instant::now() + ANSWERED_WITHIN;
     while tokio::time::Instant::now() < until
         && method_state(store, method).await?.is_some_and(|state| state.paused) == paused
     {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_EVERY).await;
     }
-    Ok(see(PATH))
+    Ok(see_other(PATH))
 }
 
 impl Given {
-    fn must_say(&self) -> Result<String, Problem> {
+    fn checked_reason(&self) -> Result<String, Problem> {
         let said = contract::clean_text(&self.why, WHY_CHARS_MAX);
         said.map(Into::into).map_err(|why| Problem::field_invalid("why", &why))
     }
@@ -156,12 +156,12 @@ fn steps(waits: Vec<Waits>) -> Vec<Vec<Html>> {
     waits.into_iter().map(row).collect()
 }
 
-fn turned(method: Method, paused: bool, why: String, by: String) -> Body {
+fn switch_message(method: Method, paused: bool, why: String, by: String) -> Body {
     let switch = MethodSwitch { method, why, by };
     if paused { Body::MethodResume(switch) } else { Body::MethodPause(switch) }
 }
 
-async fn resting(call: &Call, role: Role) -> Result<Option<Pause>, Problem> {
+async fn current_pause(call: &Call, role: Role) -> Result<Option<Pause>, Problem> {
     Ok(call.gateway.store.pauses().await?.into_iter().find(|pause| pause.role == role))
 }
 

@@ -1,4 +1,4 @@
-//! Orders and sagas, found by what one knows of them.
+//! The search pages for orders and sagas.
 
 use axum::response::Response;
 use contract::Time;
@@ -20,7 +20,7 @@ const LIMIT: usize = 50;
 
 const ORDER_STATES: [&str; 6] = ["created", "paid", "fulfilled", "cancelled", "refunded", "archived"];
 const SAGA_STATES: [&str; 6] = ["running", "unwinding", "needs_attention", "completed", "undone", "awaited"];
-/// For how long nothing was heard.
+/// The choices of the idle-time filter.
 const AGES: [(&str, &str); 5] = [
     ("60", "a minute"),
     ("600", "ten minutes"),
@@ -29,9 +29,9 @@ const AGES: [(&str, &str); 5] = [
     ("604800", "a week"),
 ];
 
-/// What the form sends; an empty field asks for nothing.
+/// The search form's fields; an empty field does not filter.
 #[derive(Clone, Default, Deserialize)]
-struct Asked {
+struct SearchQuery {
     #[serde(default)]
     q: String,
     #[serde(default)]
@@ -45,8 +45,8 @@ struct Asked {
 }
 
 pub(super) async fn orders(call: Call) -> Result<Response, Problem> {
-    let asked: Asked = call.query()?;
-    let found = search::orders(&*call.gateway.store, &asked.wanted()?).await?;
+    let query: SearchQuery = call.query()?;
+    let found = search::orders(&*call.gateway.store, &query.wanted()?).await?;
     let rows = found.items.iter().map(|order| {
         let id = word(order, "order_id");
         vec![
@@ -60,12 +60,12 @@ pub(super) async fn orders(call: Call) -> Result<Response, Problem> {
     });
     let heads = ["Order", "State", "Total", "Customer", "Created", "Because"];
     let list = table("Orders, newest first", &heads, rows);
-    Ok(answer(&call, ORDERS, "Orders", &ORDER_STATES, &asked, &found, list))
+    Ok(answer(&call, ORDERS, "Orders", &ORDER_STATES, &query, &found, list))
 }
 
 pub(super) async fn sagas(call: Call) -> Result<Response, Problem> {
-    let asked: Asked = call.query()?;
-    let found = search::sagas(&*call.gateway.store, &asked.wanted()?).await?;
+    let query: SearchQuery = call.query()?;
+    let found = search::sagas(&*call.gateway.store, &query.wanted()?).await?;
     let rows = found.items.iter().map(|saga| {
         let name = match saga["return_no"].as_u64() {
             Some(0) | None => word(saga, "definition").replace('_', " "),
@@ -82,10 +82,10 @@ pub(super) async fn sagas(call: Call) -> Result<Response, Problem> {
     });
     let heads = ["Order", "Saga", "State", "Step", "Last heard of", "Because"];
     let list = table("Sagas, newest first", &heads, rows);
-    Ok(answer(&call, SAGAS, "Sagas", &SAGA_STATES, &asked, &found, list))
+    Ok(answer(&call, SAGAS, "Sagas", &SAGA_STATES, &query, &found, list))
 }
 
-impl Asked {
+impl SearchQuery {
     fn wanted(&self) -> Result<Wanted, Problem> {
         let given = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_string());
         let idle_s = given(&self.idle_s).map(|text| text.parse()).transpose();
@@ -101,7 +101,7 @@ impl Asked {
         })
     }
 
-    /// The same search, from there on.
+    /// The link to the next page of the same search.
     fn next(&self, here: &str, (at, id): &(Time, String)) -> Option<String> {
         let cursor = cursor(*at, id.get(..36)?.parse().ok()?);
         let fields = [
@@ -121,7 +121,7 @@ fn answer(
     here: &'static str,
     title: &str,
     states: &[&str],
-    asked: &Asked,
+    query: &SearchQuery,
     found: &Found,
     list: Tag,
 ) -> Response {
@@ -130,16 +130,16 @@ fn answer(
         .attr("method", "get")
         .attr("action", here)
         .class("row")
-        .with(field("q", "Beginning of the id, or customer", input(&asked.q).attr("type", "search")))
-        .with(field("status", "State", select(&asked.status, states.iter().map(|state| (*state, *state)))))
+        .with(field("q", "Beginning of the id, or customer", input(&query.q).attr("type", "search")))
+        .with(field("status", "State", select(&query.status, states.iter().map(|state| (*state, *state)))))
         .with(field(
             "step",
             "Step",
-            select(&asked.step, search::steps().into_iter().map(|step| (step, step))),
+            select(&query.step, search::steps().into_iter().map(|step| (step, step))),
         ))
-        .with(field("idle_s", "Nothing heard for", select(&asked.idle_s, AGES)))
+        .with(field("idle_s", "Nothing heard for", select(&query.idle_s, AGES)))
         .with(tag("p").class("field").with(tag("button").class("main").text("Find")));
-    let next = found.next.as_ref().and_then(|next| asked.next(here, next));
+    let next = found.next.as_ref().and_then(|next| query.next(here, next));
     let next =
         next.map(|next| tag("p").with(tag("a").attr("href", next).attr("rel", "next").text("Older ones")));
     let none = found.items.is_empty().then(|| tag("p").class("dim").text("None is like that."));
@@ -156,7 +156,7 @@ fn select<'a>(chosen: &str, choices: impl IntoIterator<Item = (&'a str, &'a str)
     tag("select").with(option(("", "any"))).all(choices.into_iter().map(option))
 }
 
-/// The page of an order.
+/// The path of an order's page.
 pub(super) fn order_at(order_id: &str) -> String {
     format!("{ORDERS}{}", path(&[order_id]))
 }

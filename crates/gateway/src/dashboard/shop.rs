@@ -1,4 +1,4 @@
-//! A small storefront on the public API, so that whoever writes a front end sees how. It is there to play with.
+//! A small storefront on the public API, as an example for front-end developers. It exists only in a demo shop.
 
 use axum::response::Response;
 use contract::{Money, Table};
@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::problem::Problem;
 
 pub(super) const PATH: &str = "/dashboard/shop";
-/// As much of a catalogue as one looks through.
+/// Enough for a demo.
 const PRODUCTS_MAX: usize = 60;
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! A token is changed for a cookie; signing out throws the cookie away and ends the token at every gateway.
+//! Sign-in puts a token into a cookie; sign-out deletes the cookie and makes every gateway refuse the token.
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,19 +15,19 @@ use crate::session;
 pub(super) const PATH: &str = "/dashboard/sign-in";
 
 #[derive(Deserialize)]
-struct Given {
+struct SignInForm {
     token: String,
     #[serde(default)]
     next: String,
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+struct SignInQuery {
     #[serde(default)]
     next: String,
 }
 
-/// Whoever comes without a token, with where they wanted to go.
+/// The sign-in page; `next` is the path to go to afterwards, and `wrong` shows that the last token was refused.
 pub(super) fn page(next: &str, wrong: bool) -> Response {
     let body = tag("form")
         .attr("method", "post")
@@ -39,7 +39,7 @@ pub(super) fn page(next: &str, wrong: bool) -> Response {
         .with(parts::field("token", "Token", token_field()))
         .with(tag("input").attr("type", "hidden").attr("name", "next").attr("value", next))
         .with(parts::button("Sign in"));
-    let mut response = Page::closed("Sign in", body);
+    let mut response = Page::bare("Sign in", body);
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     response
 }
@@ -49,7 +49,7 @@ fn token_field() -> Tag {
 }
 
 pub(super) async fn show(call: Call) -> Result<Response, Problem> {
-    let Wanted { next } = call.query()?;
+    let SignInQuery { next } = call.query()?;
     let mut response = page(&next, false);
     *response.status_mut() = StatusCode::OK;
     Ok(response)
@@ -57,10 +57,10 @@ pub(super) async fn show(call: Call) -> Result<Response, Problem> {
 
 pub(super) async fn sign_in(call: Call) -> Result<Response, Problem> {
     session::must_be_our_page(&Method::POST, &call.headers)?;
-    let Given { token, next } = call.form()?;
+    let SignInForm { token, next } = call.form()?;
     let token = token.trim();
     session::must_keep_a_cookie(&call.headers)?;
-    let known = match call.gateway.authenticator.known(token).await {
+    let known = match call.gateway.authenticator.caller_of(token).await {
         Ok(known) => Some(known),
         Err(problem) if problem.status == StatusCode::UNAUTHORIZED.as_u16() => None,
         Err(problem) => return Err(problem),
@@ -69,9 +69,9 @@ pub(super) async fn sign_in(call: Call) -> Result<Response, Problem> {
         return Ok(page(&next, true));
     };
     match known.role {
-        Role::Admin => Ok(went(&next, cookie)),
+        Role::Admin => Ok(redirect_with_cookie(&next, cookie)),
         Role::Customer => Err(Problem::forbidden("this token is a customer's; the dashboard is for admins")),
-        // It cannot be signed out: the command line needs it as long as the process runs.
+        // This token cannot be signed out, because the command line needs it as long as the process runs.
         Role::Operator => Err(Problem::forbidden("this is the command line's token; use an admin's")),
     }
 }
@@ -80,17 +80,17 @@ pub(super) async fn sign_out(call: Call) -> Result<Response, Problem> {
     if let Some(token) = session::cookie(&call.headers) {
         call.gateway.authenticator.sign_out(token).await?;
     }
-    Ok(went(PATH, session::no_cookie(&call.headers)))
+    Ok(redirect_with_cookie(PATH, session::no_cookie(&call.headers)))
 }
 
-fn went(next: &str, cookie: HeaderValue) -> Response {
-    let mut response = page::see(here_only(next)).into_response();
+fn redirect_with_cookie(next: &str, cookie: HeaderValue) -> Response {
+    let mut response = page::see_other(same_origin_path(next)).into_response();
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     response
 }
 
-/// A path of ours and nothing that leads away: no `//elsewhere`, no `/\elsewhere`.
-fn here_only(next: &str) -> &str {
+/// Prevents open redirects: anything but a path of this origin (`//elsewhere`, `/\elsewhere`) becomes `/`.
+fn same_origin_path(next: &str) -> &str {
     let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if next.starts_with('/') && !next.starts_with("//") && plain { next } else { "/" }
 }
@@ -101,9 +101,9 @@ mod tests {
 
     #[test]
     fn whoever_signs_in_stays_here() {
-        assert_eq!(here_only("/dashboard/orders?status=paid"), "/dashboard/orders?status=paid");
+        assert_eq!(same_origin_path("/dashboard/orders?status=paid"), "/dashboard/orders?status=paid");
         for away in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nset-cookie: x"] {
-            assert_eq!(here_only(away), "/", "{away:?}");
+            assert_eq!(same_origin_path(away), "/", "{away:?}");
         }
     }
 }

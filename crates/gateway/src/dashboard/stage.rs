@@ -1,4 +1,4 @@
-//! Plays a scene in the shop that runs: places its order, and does what people in it do, when it is their turn.
+//! Plays a scripted scene in a running demo shop: places its order, and sends the messages of its people on their cues.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::state::Gateway;
 
-/// Longer than the provider takes, and short enough to watch.
+/// The scene's patience with the provider: longer than the provider takes, and short enough to watch.
 const PATIENCE: Duration = Duration::from_secs(6);
-/// A scene that is not over by then goes on without its people.
+/// After this a scene's cues are not played any more; its order goes on by itself.
 const WITHIN: Duration = Duration::from_secs(60);
-/// Whoever is refused because something is away asks again.
+/// The pause before a message is sent again that was refused because the database or the broker is unavailable.
 const AGAIN: Duration = Duration::from_millis(300);
 
-/// Begun; it plays on by itself.
+/// Starts a scene in the background and returns its order's id.
 pub(super) fn place(gateway: &Arc<Gateway>, scene: &'static Scene) -> OrderId {
     let id = OrderId::new(uuid::Uuid::now_v7());
     let gateway = gateway.clone();
@@ -44,7 +44,7 @@ async fn play(gateway: &Gateway, scene: &Scene, id: OrderId) -> Result<(), Refus
     let order_id = id.to_string();
     let mut cues: VecDeque<Cue> = scene.cues.iter().copied().collect();
     for body in cues.iter().filter(|cue| cue.kind == "stock.adjust").map(|cue| (cue.body)(&order_id)) {
-        // What a stock-take will find missing is delivered first, so that the scene can be played again.
+        // The goods that the scene's stock-take will remove are added first, so that the scene can be repeated.
         let delta = -body["delta"].as_i64().unwrap_or_default();
         send(
             gateway,
@@ -103,14 +103,14 @@ async fn send(gateway: &Gateway, name: &str, id: Option<&str>, body: Value) -> R
     }
 }
 
-/// Nobody answers, and the saga waits.
+/// Whether the order's saga still waits for the payment.
 async fn waits_for_payment(gateway: &Gateway, id: &str) -> bool {
     let saga: Result<Option<String>, Error> = gateway.store.get(contract::Table::Sagas, id).await;
     let saga = saga.ok().flatten().and_then(|saga| serde_json::from_str::<Value>(&saga).ok());
     saga.is_some_and(|saga| saga["status"] == "running" && saga["step"] == "take_payment")
 }
 
-/// The provider charges under the key that payment will use, and tells so before the order is there.
+/// Makes the provider charge, under the key that payment will use, so that its event comes before the order exists.
 async fn charge_early(gateway: &Gateway, order_id: OrderId) {
     let Ok(amount) = serde_json::from_value::<Money>(json!({"amount": "12.99", "currency": "EUR"})) else {
         return;
@@ -119,8 +119,7 @@ async fn charge_early(gateway: &Gateway, order_id: OrderId) {
     let key = format!("charge/{order_id}");
     let ask = ProviderCharge { key: key.clone(), order_id, amount, payment };
     gateway.world.charge(&[&ask]).await;
-    // Its event is on its way as soon as the money is taken, and the order a moment later: nobody should find money that
-    // is nobody's for longer.
+    // The order is placed soon after the charge, so that the audit does not find money without an order for long.
     let (query, until) = (ProviderQuery { key, order_id }, Instant::now() + PATIENCE);
     while Instant::now() < until {
         let standing = gateway.world.query(&[&query]).await;

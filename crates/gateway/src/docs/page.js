@@ -1,4 +1,4 @@
-// Shows /openapi.json to people. Everything is put in as text: nothing in the document can become markup.
+// Renders /openapi.json. Everything is inserted as text, so nothing in the document can become markup.
 "use strict";
 
 const make = (name, text, ...inside) => {
@@ -17,7 +17,7 @@ const named = (name, className, text) => {
 const rows = (pairs) => make("table", "", ...pairs.map(([left, right]) =>
   make("tr", "", make("td", "", make("code", left)), make("td", right))));
 
-// What a reference stands for, a few steps deep: enough to read, and an end for what contains itself.
+// Resolves references a few levels deep: enough to read, and finite for recursive schemas.
 const resolved = (document, schema, depth = 0) => {
   if (depth > 6 || schema === null || typeof schema !== "object") return schema;
   if (Array.isArray(schema)) return schema.map((one) => resolved(document, one, depth + 1));

@@ -1,4 +1,4 @@
-//! The few connections past a cap whose head is read, to answer those that ask how the process is.
+//! A small reserve of connections past the caps, from which only health pages are answered.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,13 +19,13 @@ use tokio_util::sync::CancellationToken;
 use super::HEAD_BYTES_MAX;
 use crate::problem::Problem;
 
-/// Connections that have not sent a head yet. Past it the oldest is closed.
+/// Connections that have not sent a request head yet. Past it the oldest is closed.
 const SILENT_MAX: usize = 64;
-/// Requests that are being answered. Past it they are refused: some of these pages ask the database.
+/// Requests that are answered at once. Past it they are refused, because some of these pages query the database.
 const ANSWERS_MAX: usize = 16;
-/// A monitor sends its head at once.
+/// Short, because a monitor sends its head at once.
 const HEADERS_WITHIN: Duration = Duration::from_secs(2);
-/// From the first byte to the last one of the answer.
+/// Timeout for the whole connection.
 const WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) struct Reserve {
@@ -36,7 +36,7 @@ pub(super) struct Reserve {
 
 #[derive(Default)]
 struct Silent {
-    /// Oldest first, with what closes it.
+    /// Oldest first, each with the token that closes it.
     connections: VecDeque<(u64, CancellationToken)>,
     last: u64,
 }
@@ -47,7 +47,7 @@ impl Reserve {
         Arc::new(Self { routes, silent: Mutex::default(), answers: Semaphore::new(ANSWERS_MAX) })
     }
 
-    /// One request, one answer, and the end.
+    /// Serves one request and closes the connection.
     pub(super) async fn converse(self: Arc<Self>, stream: TcpStream, stop: CancellationToken) {
         let (id, pushed_out) = self.enter();
         let service = service_fn(|request: hyper::Request<Incoming>| {
@@ -91,7 +91,7 @@ impl Reserve {
         (id, pushed_out)
     }
 
-    /// It has sent a head, or ended: nothing pushes it out any more.
+    /// Called when the connection has sent a head, or ended: it cannot be pushed out any more.
     fn leave(&self, id: u64) {
         self.silent().connections.retain(|(known, _)| *known != id);
     }
@@ -102,7 +102,7 @@ impl Reserve {
     }
 }
 
-/// What every page past a cap is answered, but for those of the process's health.
+/// The answer to every request past a cap, except for health pages.
 fn refused() -> Response {
     let why = "there are as many connections as there may be, of yours or in all; close some, or come again";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_CONNECTIONS", why).retry_after(1).into_response()

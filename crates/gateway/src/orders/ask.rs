@@ -1,4 +1,4 @@
-//! Something is asked of an order that exists; the answer is the order worker's, and is waited for within bounds.
+//! Sends a command about an existing order and waits, up to a timeout, for the worker's answer.
 
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ use crate::hub::Waiter;
 use crate::parked;
 use crate::problem::Problem;
 
-/// Who does not say how long they would wait is answered within this.
+/// The timeout of a caller that sends no `Prefer: wait`.
 const WAIT: Duration = Duration::from_secs(5);
-/// A reason, not a correspondence.
+/// A reason is short.
 const REASON_CHARS_MAX: usize = 500;
-/// What comes of a payment has many facts, and one may be missed: who waits for it looks again after this, each time twice as
-/// long …
-const LOOK_FIRST: Duration = Duration::from_millis(50);
-/// … and at last so seldom.
-const LOOK_LAST: Duration = Duration::from_secs(1);
+/// A payment's outcome can be any of several facts, and one may be missed. So a request that waits for a payment also
+/// polls: first after this pause, which doubles each time …
+const POLL_FIRST: Duration = Duration::from_millis(50);
+/// … up to this.
+const POLL_SLOWEST: Duration = Duration::from_secs(1);
 
 pub(super) async fn cancel(call: Call) -> Result<Response, Problem> {
     let (caller, order_id, Cancel { reason }) = (call.caller()?, call.order_id()?, call.json_if_any()?);
@@ -37,18 +37,19 @@ pub(super) async fn cancel(call: Call) -> Result<Response, Problem> {
         true => (By::Admin, Some(name), None),
         false => (By::Customer, None, Some(name)),
     };
-    let asked = Asked {
+    let command = OrderCommand {
         body: Body::OrderCancel(OrderCancel { order_id, reason, by, who, customer_id }),
         answers: Role::Order,
         refusal: "ORDER_NOT_CANCELLABLE",
         taken: StatusCode::OK,
         done: |order| matches!(order["status"].as_str(), Some("cancelled" | "refunded")),
     };
-    Ok(ask(&call, order_id, &asked).await?.into_response())
+    Ok(ask(&call, order_id, &command).await?.into_response())
 }
 
-/// A command, who answers it, the code of its refusal, and the status of the answer once an order looks as if it is done.
-pub(crate) struct Asked {
+/// A command, the worker that answers it, the error code of a refusal, the HTTP status of success, and whether an order
+/// looks as if the command is done.
+pub(crate) struct OrderCommand {
     pub(crate) body: Body,
     pub(crate) answers: Role,
     pub(crate) refusal: &'static str,
@@ -56,23 +57,23 @@ pub(crate) struct Asked {
     pub(crate) done: fn(&Value) -> bool,
 }
 
-impl Asked {
-    /// The order worker holds it until the order is there.
+impl OrderCommand {
+    /// Whether the order worker holds the command until the order has been created.
     fn may_be_early(&self) -> bool {
         matches!(self.body, Body::OrderCancel(_) | Body::OrderPay(_))
     }
 }
 
-/// `taken` with the order as it is when that is done, or 202 when time is up.
+/// Answers with `taken` and the order once the command is done, or with 202 at the timeout.
 pub(crate) async fn ask(
     call: &Call,
     order_id: OrderId,
-    asked: &Asked,
+    command: &OrderCommand,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let (gateway, caller) = (&call.gateway, call.caller()?);
     let order = show::of(gateway, caller, order_id).await?;
     match order["status"].as_str() {
-        Some("submitted") if asked.may_be_early() => {}
+        Some("submitted") if command.may_be_early() => {}
         Some(status @ ("submitted" | "rejected")) => {
             let allowed = order["actions"].as_array().cloned().unwrap_or_default();
             let why = match status {
@@ -81,7 +82,7 @@ pub(crate) async fn ask(
                 }
                 _ => "nothing can be asked of it",
             };
-            return Err(Problem::conflict(asked.refusal, format!("order {order_id} is {status}: {why}"))
+            return Err(Problem::conflict(command.refusal, format!("order {order_id} is {status}: {why}"))
                 .with("order_status", status)
                 .with("allowed", allowed));
         }
@@ -90,40 +91,41 @@ pub(crate) async fn ask(
     let id = call.message_id(&caller.id).await?;
     let now = gateway.store.now().await?;
     let mut waiter = gateway.hub.wait_for(order_id);
-    let place = gateway.hub.place(&caller.id);
-    let message = Message::new(id.clone(), now, asked.body.clone());
-    call.let_in(message).await.map_err(|refused| match refused {
+    let permit = gateway.hub.wait_permit(&caller.id);
+    let message = Message::new(id.clone(), now, command.body.clone());
+    call.send(message).await.map_err(|refused| match refused {
         Refused::IdReused => Problem::key_reused(),
         Refused::Unavailable(_) => Problem::unavailable(refused),
     })?;
-    let time = place.as_ref().map_or(Duration::ZERO, |_| call.would_wait().unwrap_or(WAIT));
-    match tokio::time::timeout(time, answer(call, order_id, &id, asked, &mut waiter)).await {
-        Ok(answered) => Ok((asked.taken, Json(answered?))),
+    let time = permit.as_ref().map_or(Duration::ZERO, |_| call.would_wait().unwrap_or(WAIT));
+    match tokio::time::timeout(time, answer(call, order_id, &id, command, &mut waiter)).await {
+        Ok(answered) => Ok((command.taken, Json(answered?))),
         Err(_) => Ok((StatusCode::ACCEPTED, Json(show::of(gateway, caller, order_id).await?))),
     }
 }
 
-/// Until it is done, or refused, which may come late: only the saga knows whether an order can still turn around.
+/// Waits until the command is done or refused. A refusal may come late: only the saga knows whether an order can still
+/// be cancelled.
 async fn answer(
     call: &Call,
     order_id: OrderId,
     id: &MessageId,
-    asked: &Asked,
+    command: &OrderCommand,
     waiter: &mut Waiter,
 ) -> Result<Value, Problem> {
     let (gateway, caller) = (&call.gateway, call.caller()?);
-    let queue = asked.body.queues().first().copied();
-    let pays = matches!(asked.body, Body::OrderPay(_));
-    let mut pause = LOOK_FIRST;
+    let queue = command.body.queues().first().copied();
+    let pays = matches!(command.body, Body::OrderPay(_));
+    let mut pause = POLL_FIRST;
     loop {
-        // In this order: what is refused after this look has changed nothing.
+        // The order is read before the journal: a refusal that is found afterwards has not changed this order.
         let order = view::order(&*gateway.store, &order_id.to_string()).await?;
         let order = order.filter(|order| show::is_own(order, caller));
         let rows = readable(gateway.store.journal_of(order_id).await?);
-        match heard(&rows, id, asked) {
-            Heard::Refused(problem) => return Err(*problem),
-            Heard::Passed(at) => {
-                if let Some(order) = order.clone().filter(|order| (asked.done)(order)) {
+        match reply_to(&rows, id, command) {
+            Reply::Refused(problem) => return Err(*problem),
+            Reply::Passed(at) => {
+                if let Some(order) = order.clone().filter(|order| (command.done)(order)) {
                     return Ok(show::for_caller(order, caller));
                 }
                 if pays
@@ -132,9 +134,10 @@ async fn answer(
                     return Err(failed);
                 }
             }
-            Heard::Nothing => {
+            Reply::NotHandled => {
                 if let Some(queue) = queue
-                    && let Some(parked) = parked::told(&*gateway.store, queue, id, &caller.id).await?
+                    && let Some(parked) =
+                        parked::reply_if_parked(&*gateway.store, queue, id, &caller.id).await?
                 {
                     return Err(parked);
                 }
@@ -142,58 +145,58 @@ async fn answer(
         }
         tokio::select! {
             () = waiter.news() => {}
-            () = tokio::time::sleep(pause), if pays => pause = (pause * 2).min(LOOK_LAST),
+            () = tokio::time::sleep(pause), if pays => pause = (pause * 2).min(POLL_SLOWEST),
         }
     }
 }
 
-enum Heard {
-    /// It has not been handled yet.
-    Nothing,
-    /// It was, in this row.
+enum Reply {
+    /// The command has not been handled yet.
+    NotHandled,
+    /// It was handled, in the journal row with this index, and not refused so far.
     Passed(usize),
     Refused(Box<Problem>),
 }
 
-/// What was said to it so far.
-fn heard(rows: &[JournalRow], id: &MessageId, asked: &Asked) -> Heard {
-    let Some(at) = rows.iter().position(|row| row.role == asked.answers && row.id == *id) else {
-        return Heard::Nothing;
+/// The worker's reply to the command so far.
+fn reply_to(rows: &[JournalRow], id: &MessageId, command: &OrderCommand) -> Reply {
+    let Some(at) = rows.iter().position(|row| row.role == command.answers && row.id == *id) else {
+        return Reply::NotHandled;
     };
-    if let (Role::Saga, Some(why)) = (asked.answers, rows[at].outcome.strip_prefix("ignored: ")) {
-        return Heard::Refused(Box::new(Problem::conflict(asked.refusal, why)));
+    if let (Role::Saga, Some(why)) = (command.answers, rows[at].outcome.strip_prefix("ignored: ")) {
+        return Reply::Refused(Box::new(Problem::conflict(command.refusal, why)));
     }
-    let cancels = matches!(asked.body, Body::OrderCancel(_));
+    let cancels = matches!(command.body, Body::OrderCancel(_));
     let since = rows[at..].iter().filter(|row| row.role == Role::Order);
     for (row, said) in since.flat_map(|row| row.said.iter().map(move |said| (row, said))) {
         let is_its = row.id == *id || unpaid::answers_held(row);
         let (reason, message, status, allowed) = match &said.message.body {
             Body::OrderCancelRefused(no) if cancels => (&no.reason, &no.message, no.status, &no.allowed),
-            Body::OrderRefused(no) if is_its && no.command == asked.body.name() => {
+            Body::OrderRefused(no) if is_its && no.command == command.body.name() => {
                 (&no.reason, &no.message, no.status, &no.allowed)
             }
             _ => continue,
         };
-        // Between the look at who submitted it and this, it became another customer's order. Where held commands are
-        // answered together, that may be said of another one than this.
+        // `order_unknown`: since the check above, the order id has become another customer's order. A row that answers
+        // several held commands may refuse another command than this one, so only the command's own row counts.
         if reason == "order_unknown" && row.id != *id {
             continue;
         }
         if reason == "order_unknown" {
-            return Heard::Refused(Box::new(Problem::order_not_found()));
+            return Reply::Refused(Box::new(Problem::order_not_found()));
         }
         if reason == unpaid::BY_THE_SHOP {
-            return Heard::Refused(Box::new(unpaid::not_by_customers(allowed)));
+            return Reply::Refused(Box::new(unpaid::not_by_customers(allowed)));
         }
-        let problem = Problem::conflict(asked.refusal, message.clone())
+        let problem = Problem::conflict(command.refusal, message.clone())
             .with("reason", reason.clone())
             .with("order_status", json!(status.map(|status| status.name())))
             .with("allowed", json!(allowed));
         let errors = match &said.message.body {
             Body::OrderRefused(no) if !no.errors.is_empty() => json!(no.errors),
-            _ => return Heard::Refused(Box::new(problem)),
+            _ => return Reply::Refused(Box::new(problem)),
         };
-        return Heard::Refused(Box::new(problem.with("errors", errors)));
+        return Reply::Refused(Box::new(problem.with("errors", errors)));
     }
-    Heard::Passed(at)
+    Reply::Passed(at)
 }

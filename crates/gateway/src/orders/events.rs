@@ -1,4 +1,4 @@
-//! An order's changes as they happen, as server-sent events: one for each entry of its audit trail, numbered as there.
+//! Streams an order's changes as server-sent events: one for each entry of its audit trail, with the entry's number.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -15,19 +15,19 @@ use tokio::time::Instant;
 use super::show;
 use crate::auth::Caller;
 use crate::call::Call;
-use crate::hub::{Place, Waiter};
+use crate::hub::{WaitPermit, Waiter};
 use crate::problem::Problem;
 use crate::state::Gateway;
 
-/// So often something is said, or whatever stands between us and the reader would hang up.
+/// An idle stream gets a comment this often; otherwise proxies would close it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// A reader who is cut off comes again after this.
+/// A client that loses its connection reconnects after this.
 const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) async fn watch(call: Call) -> Result<Response, Problem> {
     let (gateway, caller, order_id) = (call.gateway.clone(), call.caller()?.clone(), call.order_id()?);
-    // Before the first look at the order: a stream that is one too many costs no query.
-    let place = gateway.hub.place(&caller.id).ok_or_else(|| {
+    // Before the order is read, so that refusing one stream too many costs no query.
+    let permit = gateway.hub.wait_permit(&caller.id).ok_or_else(|| {
         let why = "you watch as many orders as you may; stop watching one of them";
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_WAITING", why).retry_after(1)
     })?;
@@ -36,7 +36,7 @@ pub(super) async fn watch(call: Call) -> Result<Response, Problem> {
     let told = VecDeque::from([Event::default().retry(RETRY)]);
     let until = Instant::from_std(caller.until);
     let mut watching =
-        Watching { gateway, caller, order_id, waiter, _place: place, seen, told, over: false, until };
+        OrderStream { gateway, caller, order_id, waiter, _permit: permit, seen, told, over: false, until };
     watching.look().await?;
     if watching.over && watching.seen <= seen {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -50,21 +50,21 @@ pub(super) async fn watch(call: Call) -> Result<Response, Problem> {
     Ok(response)
 }
 
-struct Watching {
+struct OrderStream {
     gateway: Arc<Gateway>,
     caller: Caller,
     order_id: OrderId,
     waiter: Waiter,
-    _place: Place,
-    /// The number of the last event that was told.
+    _permit: WaitPermit,
+    /// The number of the last event that was sent or queued.
     seen: usize,
     told: VecDeque<Event>,
     over: bool,
     until: Instant,
 }
 
-impl Watching {
-    /// What to write next; `None` when there is nothing more to come, or the reader should come again.
+impl OrderStream {
+    /// The next event; `None` when the order is final, or when the client should reconnect.
     async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.told.pop_front() {
@@ -78,14 +78,14 @@ impl Watching {
                 () = tokio::time::sleep_until(self.until) => return None,
                 () = self.gateway.stop.cancelled() => return None,
             }
-            // A reader who cannot be told now comes again, and is told then.
+            // On an error the stream ends; the client reconnects and gets what it missed.
             self.look().await.ok()?;
         }
     }
 
     async fn look(&mut self) -> Result<(), Problem> {
         let order = show::whole(&self.gateway, &self.caller, self.order_id).await?;
-        // The view reads the saga before the audit trail: an order that is over has all of its entries.
+        // The view reads the saga before the audit trail, so a final order has all of its entries.
         self.over = is_over(&order);
         let order = show::for_caller(order, &self.caller);
         let entries = entries(&order);
@@ -103,7 +103,7 @@ impl Watching {
     }
 }
 
-/// Each with the order's id; a submission that was refused has one change, to `rejected`.
+/// The audit entries, each with the order's id. A rejected submission has one entry, to `rejected`.
 fn entries(order: &Value) -> Vec<Value> {
     if order["status"] == "rejected" {
         return vec![json!({
@@ -118,7 +118,7 @@ fn entries(order: &Value) -> Vec<Value> {
     audit.into_iter().map(with_id).collect()
 }
 
-/// An order that waits for an operator is not final: it will go on.
+/// An order that waits for an operator is not final: it will change again.
 fn is_over(order: &Value) -> bool {
     view::is_final(order) && order["saga"]["status"] != "needs_attention"
 }

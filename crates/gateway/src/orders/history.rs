@@ -1,5 +1,5 @@
-//! A customer's own orders, page by page. A cursor says where a page ended and nothing else: whose orders they are is
-//! said by the token, every time.
+//! A customer's own orders, page by page. A cursor holds only the position where a page ended; the customer always
+//! comes from the token.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -31,7 +31,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Problem> {
         holding: wanted.q.filter(|text| !text.is_empty()),
         totals: totals(wanted.min_total, wanted.max_total, wanted.currency)?,
         before: wanted.cursor.as_deref().map(read_cursor).transpose()?,
-        // One more tells whether there is another page.
+        // One more than asked for shows whether there is another page.
         limit: limit + 1,
     };
     let mut docs = call.gateway.store.history(&caller.id, &history).await?;
@@ -55,7 +55,7 @@ pub(crate) fn limit_of(asked: Option<u32>) -> Result<usize, Problem> {
     }
 }
 
-/// Without its currency an amount says nothing.
+/// An amount needs a currency.
 pub(crate) fn totals(
     min: Option<String>,
     max: Option<String>,
@@ -78,7 +78,7 @@ pub(crate) fn totals(
     Ok(Totals { from_minor, to_minor, currency: Some(currency.code().to_string()) })
 }
 
-/// Time and id in hex: it looks like nothing that anybody should take apart.
+/// Time and id in hex, so that it looks opaque and clients do not take it apart.
 pub(crate) fn cursor(at: Time, id: OrderId) -> String {
     format!("{:012x}{}", at.unix_ms(), id.uuid().simple())
 }

@@ -1,4 +1,4 @@
-//! How a submission ended, for whoever waited: taken, or refused with everything that its sender can do something about.
+//! The outcome of a submission, for a caller that waits for it: accepted, or refused with all that the caller can fix.
 
 use axum::http::StatusCode;
 use contract::{Fault, OrderId};
@@ -12,13 +12,13 @@ use crate::problem::Problem;
 use crate::state::Gateway;
 
 pub(super) enum Outcome {
-    Taken(Value),
-    /// Nothing more happens until its customer confirms the payment.
+    Accepted(Value),
+    /// Nothing more happens until the customer confirms the payment.
     WaitsForCustomer(Value),
     Refused(Box<Problem>),
 }
 
-/// Looks at each piece of news until there is an outcome. Whoever asked says how long.
+/// Reads the order after each wake-up until there is an outcome. The caller sets the timeout.
 pub(super) async fn of(
     gateway: &Gateway,
     caller: &Caller,
@@ -46,10 +46,10 @@ fn seen(order: Value, caller: &Caller) -> Option<Outcome> {
             let faults: Vec<Fault> = serde_json::from_value(order["errors"].clone()).unwrap_or_default();
             refused(refusal(&faults).with("order_id", id))
         }
-        "paid" | "fulfilled" | "archived" => Some(Outcome::Taken(show::for_caller(order, caller))),
-        // On the road: nothing more is waited for until somebody opens the door.
+        "paid" | "fulfilled" | "archived" => Some(Outcome::Accepted(show::for_caller(order, caller))),
+        // Cash on delivery: the parcel is on its way, and nothing more happens until it is delivered.
         "created" if order["saga"]["step"] == "collect_cash" => {
-            Some(Outcome::Taken(show::for_caller(order, caller)))
+            Some(Outcome::Accepted(show::for_caller(order, caller)))
         }
         "created"
             if order["saga"]["step"] == "await_payment"

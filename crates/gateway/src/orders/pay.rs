@@ -1,5 +1,5 @@
-//! An order is paid because its customer says so now, or because the shop took the cash. What came of it is
-//! told as soon as it is known.
+//! `POST /orders/{id}/pay`: a customer pays now, or an admin books cash on delivery. The answer is sent as soon as the
+//! result is known.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -7,7 +7,7 @@ use contract::{Body, Method, OrderPay, Role, token_fault};
 use payment::Wallet;
 use serde_json::Value;
 
-use super::ask::{self, Asked};
+use super::ask::{self, OrderCommand};
 use super::shapes::Pay;
 use super::show;
 use super::unpaid::not_by_customers;
@@ -44,21 +44,21 @@ pub(super) async fn pay(call: Call) -> Result<Response, Problem> {
     let customer_id = (!caller.is_admin()).then(|| caller.id.to_string());
     let body =
         OrderPay { order_id, transaction_id, token, payment_method_id, method, customer_id, who: None };
-    let asked = Asked {
+    let command = OrderCommand {
         body: Body::OrderPay(body),
         answers: Role::Order,
         refusal: "ORDER_NOT_PAYABLE",
         taken: StatusCode::CREATED,
         done: is_paid,
     };
-    Ok(ask::ask(&call, order_id, &asked).await?.into_response())
+    Ok(ask::ask(&call, order_id, &command).await?.into_response())
 }
 
 pub(crate) fn is_paid(order: &Value) -> bool {
     matches!(order["status"].as_str(), Some("paid" | "fulfilled"))
 }
 
-/// What the stored payment method is of. One that is not there is the payment worker's to refuse.
+/// The method (card, PayPal, …) of a stored payment method. The payment worker refuses an unknown one.
 async fn method_of(call: &Call, order: &Value, stored: &str) -> Result<Option<Method>, Problem> {
     let customer_id = order["customer_id"].as_str().unwrap_or_default();
     let wallet = written::read::<Wallet>(call, customer_id).await?;

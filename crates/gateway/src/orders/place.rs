@@ -1,4 +1,4 @@
-//! An order is placed once, however often it is sent: its journal row is the record of that, for every replica.
+//! An order is placed once, however often its request is sent: every replica finds its journal row.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -18,7 +18,7 @@ use crate::problem::Problem;
 use crate::state::Gateway;
 
 pub(super) async fn place(call: Call) -> Result<Response, Problem> {
-    // What orders the stored cart is not known here.
+    // These fields order the stored cart, which this route does not do.
     let of_items = |fields: &mut Map<String, Value>| {
         fields.remove("cart");
         fields.remove("cart_version");
@@ -26,7 +26,7 @@ pub(super) async fn place(call: Call) -> Result<Response, Problem> {
     submit(call, of_items).await
 }
 
-/// The same, with what lies in the customer's stored cart.
+/// Places an order of the customer's stored cart.
 pub(super) async fn check_out(call: Call) -> Result<Response, Problem> {
     submit(call, |fields| drop(fields.insert("cart".into(), json!(true)))).await
 }
@@ -40,21 +40,21 @@ async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Respon
     };
     let order_id = submit.order_id;
     let submitted = show::as_submitted(order_id, submit.customer_id.as_deref().unwrap_or(&caller.id));
-    must_be_whole(gateway, submit).await?;
-    gateway.admission.open(&*gateway.store).await?;
+    refuse_faulty(gateway, submit).await?;
+    gateway.admission.admit(&*gateway.store).await?;
     if key.is_none_or(|key| key.order_id != order_id) {
-        must_be_new(gateway, submit).await?;
+        refuse_used_order_id(gateway, submit).await?;
     }
-    // News that come while it is let in are not missed.
+    // Waiting begins before the message is sent, so that no change is missed.
     let waits = call
         .would_wait()
-        .and_then(|time| Some((time, gateway.hub.place(&caller.id)?, gateway.hub.wait_for(order_id))));
-    call.let_in(message).await.map_err(|refused| match refused {
+        .and_then(|time| Some((time, gateway.hub.wait_permit(&caller.id)?, gateway.hub.wait_for(order_id))));
+    call.send(message).await.map_err(|refused| match refused {
         Refused::IdReused => reused(&call),
         Refused::Unavailable(_) => Problem::unavailable(refused),
     })?;
     let answered = match waits {
-        Some((time, _place, mut waiter)) => {
+        Some((time, _permit, mut waiter)) => {
             tokio::time::timeout(time, outcome::of(gateway, caller, order_id, &mut waiter)).await
         }
         None => return Ok(under_way(order_id, &submitted)),
@@ -65,7 +65,7 @@ async fn submit(call: Call, meant: fn(&mut Map<String, Value>)) -> Result<Respon
     }
 }
 
-/// From the body and the token; which of the two says who the customer is needs no asking.
+/// Makes the message from the body and the token.
 async fn read(
     call: &Call,
     caller: &Caller,
@@ -76,7 +76,7 @@ async fn read(
     let Some(fields) = body.as_object_mut() else {
         return Err(Problem::unprocessable("ORDER_INVALID", "the body must be a JSON object"));
     };
-    // Whose order it is, an admin may say; everybody else's token says it.
+    // An admin may name the customer in the body; otherwise the customer comes from the token.
     let named = fields.get("customer_id").is_some_and(|id| !id.is_null());
     let placed_by = (caller.is_admin() && named).then(|| caller.id.to_string());
     if placed_by.is_none() {
@@ -109,17 +109,19 @@ async fn read(
     })
 }
 
-/// The faults that anybody can see are told at once; whether it can be had at all is the order worker's to say.
-async fn must_be_whole(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
+/// Refuses a submission with faults that show without the workers; the order worker decides everything else.
+async fn refuse_faulty(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
     let cart = submit.cart.as_ref().map_err(|faults| refusal(faults))?;
     let unknown = gateway.products.unknown(&*gateway.store, submit, &cart.lines).await?;
     if unknown.is_empty() { Ok(()) } else { Err(refusal(&Fault::first(unknown))) }
 }
 
-/// An order id that was named in the body may belong to another order, or to a submission that was rejected: the journal
-/// knows the key alone. Of two that race each other here, one becomes a dead letter of a stranger, which is harmless.
-async fn must_be_new(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
-    /// What an order and a rejected submission both keep of what was submitted. What was only asked ahead of it has neither.
+/// Refuses an order id from the body that another order or a rejected submission already has: the journal can only
+/// recognise a repeated message id. If two requests pass this check at once, one becomes a dead letter of origin
+/// "stranger", which is harmless.
+async fn refuse_used_order_id(gateway: &Gateway, submit: &Submit) -> Result<(), Problem> {
+    /// The fields that orders and rejected submissions have in common. A record that only holds commands which overtook
+    /// their submission has neither field.
     #[derive(Deserialize)]
     struct Known {
         customer_id: Option<String>,
@@ -147,7 +149,7 @@ fn reused(call: &Call) -> Problem {
 
 fn ended(order_id: OrderId, outcome: Outcome) -> Result<Response, Problem> {
     match outcome {
-        Outcome::Taken(order) => Ok(with_place(order_id, StatusCode::CREATED, &order)),
+        Outcome::Accepted(order) => Ok(with_place(order_id, StatusCode::CREATED, &order)),
         Outcome::WaitsForCustomer(order) => Ok(under_way(order_id, &order)),
         Outcome::Refused(problem) => Err(*problem),
     }

@@ -1,4 +1,4 @@
-//! Why an order cannot be had, in the gateway's codes.
+//! Translates the faults of a refused order into HTTP statuses and error codes.
 
 use axum::http::StatusCode;
 use contract::Fault;
@@ -11,7 +11,7 @@ pub(super) fn id_reused() -> Problem {
     Problem::unprocessable("ORDER_ID_REUSED", why)
 }
 
-/// The first fault's code is what programs branch on; all faults go along.
+/// The first fault determines the error code; `errors` lists all faults.
 pub(super) fn refusal(faults: &[Fault]) -> Problem {
     let (status, code) = match faults.first().map(|fault| fault.code.as_str()) {
         Some("cart_empty") => (StatusCode::UNPROCESSABLE_ENTITY, "ORDER_CART_EMPTY"),

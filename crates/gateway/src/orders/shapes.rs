@@ -1,5 +1,5 @@
-//! What orders look like from outside, for the document. The order itself is put together in `crates/view/src/lib.rs`, and a new
-//! one is read in `workers/contract/src/submission.rs`; the tests hold both to what is described here.
+//! The API's view of orders, for the OpenAPI document only. `crates/view/src/lib.rs` builds the order that is sent, and
+//! `workers/contract/src/submission.rs` parses a new one; tests compare both with these types.
 
 use contract::{
     By, Contact, Fault, Item, Line, Method, Money, OrderId, PaymentChoice, Reason, Short, Status, Time, Token,
@@ -16,17 +16,17 @@ use serde::{Deserialize, Serialize};
 }]))]
 #[allow(dead_code)]
 pub(crate) struct NewOrder {
-    /// For admins: whose order it is. Everybody else's token says it, whatever stands here.
+    /// For admins: the customer. For others it is ignored, and the customer comes from the token.
     #[serde(default)]
     customer_id: Option<String>,
-    /// Instead of an Idempotency-Key, or beside it.
+    /// Instead of, or in addition to, an Idempotency-Key.
     #[serde(default)]
     order_id: Option<OrderId>,
-    /// 1 to 100 lines, at most 1000 of one thing.
+    /// 1 to 100 lines, at most 1000 of one product.
     items: Vec<Line>,
     /// Card payments need the provider's token.
     payment: PaymentChoice,
-    /// Where you want to hear of it.
+    /// Where notices about the order go.
     #[serde(default)]
     contact: Option<Contact>,
     /// 1 to 40 visible ASCII characters.
@@ -38,18 +38,18 @@ pub(crate) struct NewOrder {
 #[derive(JsonSchema)]
 #[allow(dead_code)]
 pub(crate) struct CartCheckout {
-    /// For admins: whose order it is. Everybody else's token says it, whatever stands here.
+    /// For admins: the customer. For others it is ignored, and the customer comes from the token.
     #[serde(default)]
     customer_id: Option<String>,
-    /// Instead of an Idempotency-Key, or beside it.
+    /// Instead of, or in addition to, an Idempotency-Key.
     #[serde(default)]
     order_id: Option<OrderId>,
-    /// The version of the cart that you saw: another one is refused. Without it, whatever is in it is ordered.
+    /// The version of the cart that you saw: another one is refused. Without it, the current cart is ordered.
     #[serde(default)]
     cart_version: Option<u64>,
     /// Card payments need the provider's token, or one of your stored payment methods.
     payment: PaymentChoice,
-    /// Where you want to hear of it.
+    /// Where notices about the order go.
     #[serde(default)]
     contact: Option<Contact>,
     /// 1 to 40 visible ASCII characters.
@@ -57,21 +57,21 @@ pub(crate) struct CartCheckout {
     discount_code: Option<String>,
 }
 
-/// Submitted or rejected, it has little more than its id and status.
+/// A submitted or rejected order has little more than its id and status.
 #[derive(JsonSchema)]
 #[allow(dead_code)]
 pub(crate) struct Order {
     order_id: OrderId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     customer_id: Option<String>,
-    status: Standing,
-    /// Why it was cancelled or refunded.
+    status: OrderStatus,
+    /// Why the order was cancelled or refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Reason>,
-    /// Why its payment was declined, if that is the reason.
+    /// The provider's decline code, if the payment was declined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     decline_code: Option<String>,
-    /// The lines that could not be had, if that is the reason.
+    /// The lines that were out of stock, if that is the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     short: Vec<Short>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -84,25 +84,25 @@ pub(crate) struct Order {
     total: Option<Money>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     payment: Option<Payment>,
-    /// Goods that came back, or are on their way.
+    /// Goods that were returned, or are on their way back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     returns: Vec<Return>,
-    /// What you may do with it now: asked for at once, each of them is taken.
+    /// What you may do with the order now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     actions: Vec<String>,
-    /// Each change of its status, oldest first. Left out in lists.
+    /// Each change of the status, oldest first. Left out in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     audit: Vec<Entry>,
-    /// Of the first of `errors`, when it was rejected, …
+    /// If the order was rejected: the code of the first of `errors`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<String>,
-    /// … in words, …
+    /// … its message, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<String>,
-    /// … and when.
+    /// … and the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Time>,
-    /// All that was wrong.
+    /// All faults of a rejected order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,16 +114,16 @@ pub(crate) struct Order {
 #[derive(JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(dead_code)]
-pub(crate) enum Standing {
-    /// It is safe, and nobody has looked at it yet.
+pub(crate) enum OrderStatus {
+    /// It is stored safely and not processed yet.
     Submitted,
-    /// It was refused as it came; `errors` say why.
+    /// The submission was refused; `errors` say why.
     Rejected,
     #[serde(untagged)]
     Known(Status),
 }
 
-/// In lists, without what only the payment's own record knows.
+/// In lists it has only the fields that the order itself keeps.
 #[derive(JsonSchema)]
 #[allow(dead_code)]
 pub(crate) struct Payment {
@@ -132,7 +132,7 @@ pub(crate) struct Payment {
     status: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     transaction_id: Option<String>,
-    /// Of cash on delivery.
+    /// The receipt's number, for cash on delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     receipt: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,16 +147,16 @@ pub(crate) struct Return {
     /// 1, 2, … within the order.
     no: u32,
     lines: Vec<Line>,
-    /// Its share of what was paid.
+    /// This return's share of what was paid.
     amount: Money,
-    /// What went back of that, if it is less: the rest had gone back at the provider's side.
+    /// What was refunded of that, if it is less: the provider had refunded the rest on its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     went_back: Option<Money>,
     done: bool,
     at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    /// Who took it back; for admins alone.
+    /// The admin who accepted the return; only admins see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     who: Option<String>,
 }
@@ -165,7 +165,7 @@ pub(crate) struct Return {
 #[allow(dead_code)]
 pub(crate) struct Entry {
     at: Time,
-    /// None: this is how it began.
+    /// Null in the first entry.
     from: Option<Status>,
     to: Status,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,7 +173,7 @@ pub(crate) struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     by: By,
-    /// By name, for admins alone.
+    /// The admin's name; only admins see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     who: Option<String>,
     message_id: String,
@@ -183,16 +183,16 @@ pub(crate) struct Entry {
 #[allow(dead_code)]
 pub(crate) struct Page {
     items: Vec<Order>,
-    /// What `cursor` takes for the page after this one.
+    /// The `cursor` of the next page.
     next: Option<String>,
 }
 
-/// Which of your orders.
+/// Selects some of your orders.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Wanted {
     #[serde(default)]
     pub(super) status: Option<Status>,
-    /// Those that failed as well: payment declined or timed out, too little stock.
+    /// Include failed orders: payment declined or timed out, too little stock.
     #[serde(default)]
     pub(super) failed: Option<bool>,
     /// Created at this time or later, …
@@ -201,24 +201,24 @@ pub(crate) struct Wanted {
     /// … and before this one.
     #[serde(default)]
     pub(super) to: Option<Time>,
-    /// What the order's id begins with, or what a title, an author or a sku of it holds: at most 100 characters.
+    /// The beginning of an order id, or part of a title, an author or a sku; at most 100 characters.
     #[serde(default)]
     #[schemars(length(max = 100))]
     pub(super) q: Option<String>,
-    /// That cost at least this much, …
+    /// The total is at least this, …
     #[serde(default)]
     pub(super) min_total: Option<String>,
-    /// … and at most that: decimals like `12.34`, of `currency`.
+    /// … and at most this: decimals like `12.34`, in `currency`.
     #[serde(default)]
     pub(super) max_total: Option<String>,
-    /// That were priced in this currency.
+    /// Only orders that were priced in this currency.
     #[serde(default)]
     pub(super) currency: Option<String>,
     /// At most 100; 20 if it is left out.
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
     pub(super) limit: Option<u32>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[serde(default)]
     pub(super) cursor: Option<String>,
 }
@@ -232,17 +232,17 @@ pub(crate) struct Cancel {
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 pub(crate) struct Pay {
-    /// Of cash: a receipt's number, at most 100 characters.
+    /// For cash: the receipt's number, at most 100 characters.
     #[serde(default)]
     pub(super) transaction_id: Option<String>,
-    /// The provider's token, if it shall be charged by something else than the order came with. After a decline it, or a
-    /// stored payment method, must be named: what was declined is not tried again unasked.
+    /// The provider's token, to charge something else than the order named. After a decline this or a stored payment
+    /// method is required: a declined method is not charged again unasked.
     #[serde(default)]
     pub(super) token: Option<Token>,
     /// Instead of a token: one of the customer's stored payment methods.
     #[serde(default)]
     pub(super) payment_method_id: Option<String>,
-    /// What the token is of: card, debit_card or paypal. Without it, as the order says.
+    /// The token's method: card, debit_card or paypal. By default, the order's.
     #[serde(default)]
     pub(super) method: Option<Method>,
 }

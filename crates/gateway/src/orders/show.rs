@@ -1,4 +1,4 @@
-//! One order, as its customer may see it: what is inside of us is left out, and what is not theirs to do is not offered.
+//! One order as its customer may see it: without internals, and with only the actions that the customer may take.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -16,12 +16,12 @@ pub(super) async fn show(call: Call) -> Result<Response, Problem> {
     Ok(Json(order).into_response())
 }
 
-/// As the caller may see it; what is not theirs is not found.
+/// The order as the caller may see it. Another customer's order is not found.
 pub(crate) async fn of(gateway: &Gateway, caller: &Caller, order_id: OrderId) -> Result<Value, Problem> {
     Ok(for_caller(whole(gateway, caller, order_id).await?, caller))
 }
 
-/// With what the caller may not see; what is not theirs is not found.
+/// The order with its internals. Another customer's order is not found.
 pub(super) async fn whole(gateway: &Gateway, caller: &Caller, order_id: OrderId) -> Result<Value, Problem> {
     let known = view::order(&*gateway.store, &order_id.to_string()).await?;
     let order = match known {
@@ -42,7 +42,7 @@ pub(crate) fn for_caller(mut order: Value, caller: &Caller) -> Value {
     if let Some(fields) = order.as_object_mut() {
         fields.remove("saga");
     }
-    // Who of the shop did something is the shop's affair.
+    // Customers do not see the names of admins.
     for list in ["audit", "returns"] {
         for entry in order.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             entry.as_object_mut().map(|fields| fields.remove("who"));
@@ -56,7 +56,7 @@ pub(crate) fn for_caller(mut order: Value, caller: &Caller) -> Value {
     order
 }
 
-/// The order worker has not seen it yet, but the journal knows who sent it.
+/// An order that the order worker has not created yet: the gateway's journal row has its customer.
 async fn submitted(gateway: &Gateway, order_id: OrderId) -> Result<Option<Value>, Problem> {
     let rows = readable(gateway.store.journal_of(order_id).await?);
     let accepted = rows.iter().filter(|row| row.role == Role::Gateway).flat_map(|row| &row.said);
@@ -67,7 +67,7 @@ async fn submitted(gateway: &Gateway, order_id: OrderId) -> Result<Option<Value>
     Ok(customer.next().map(|customer_id| as_submitted(order_id, &customer_id)))
 }
 
-/// It may be cancelled from the moment it is safe: the order worker knows of it before anything is charged.
+/// A journalled submission may be cancelled at once: the order worker sees the cancellation before anything is charged.
 pub(super) fn as_submitted(order_id: OrderId, customer_id: &str) -> Value {
     json!({"order_id": order_id, "customer_id": customer_id, "status": "submitted", "actions": ["cancel"]})
 }

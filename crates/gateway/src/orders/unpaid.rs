@@ -1,4 +1,4 @@
-//! Why no money comes of an order's payment that was asked for, read from what its workers did.
+//! Why a requested payment of an order failed, read from the workers' journal rows and the payment's record.
 
 use axum::http::StatusCode;
 use contract::{Body, OrderId, Role};
@@ -11,10 +11,10 @@ use crate::call::Call;
 use crate::problem::Problem;
 use crate::written;
 
-/// What the order worker says of a customer who would book cash.
+/// The order worker's reason for refusing a customer who tries to book cash.
 pub(super) const BY_THE_SHOP: &str = "paid_on_delivery";
 
-/// `allowed` is what the customer may do instead: nothing, once the parcel has left.
+/// `allowed` has what the customer may do instead; it is empty once the parcel has left.
 pub(super) fn not_by_customers(allowed: &[String]) -> Problem {
     let instead = match allowed.iter().any(|action| action == "cancel") {
         true => "you may cancel it until it leaves the warehouse",
@@ -25,12 +25,12 @@ pub(super) fn not_by_customers(allowed: &[String]) -> Problem {
     Problem::forbidden(format!("it is paid on delivery, and the courier books that; {instead}"))
 }
 
-/// In this row a command that was held may have been answered.
+/// Whether this row may contain the answer to a held command, which is one that came before its order was created.
 pub(super) fn answers_held(row: &JournalRow) -> bool {
     matches!(row.name.as_str(), "checkout.submit" | "cart.order" | "order.held")
 }
 
-/// Why no money comes of what was asked for in the row `rows[at]`, if that is known by now.
+/// Why the payment that `rows[at]` requested failed, if that is known yet.
 pub(super) async fn failed(
     call: &Call,
     order_id: OrderId,
@@ -67,7 +67,7 @@ pub(super) async fn failed(
     }))
 }
 
-/// The message that the order worker asked payment with: at once, or when a held command was answered.
+/// The order worker's message to payment, sent at once or when a held command was answered.
 fn passed_on(rows: &[JournalRow], at: usize) -> Option<&contract::MessageId> {
     let later = rows[at + 1..].iter().filter(|row| row.role == Role::Order && answers_held(row));
     let said = std::iter::once(&rows[at]).chain(later).flat_map(|row| &row.said);

@@ -1,4 +1,4 @@
-//! The secrets under which we believe a payment provider's events.
+//! The secrets that payment providers sign their events with.
 
 use settings::Settings;
 use tokio::sync::Mutex;
@@ -7,7 +7,7 @@ use webhook::{standard, stripe};
 pub(crate) struct Secrets {
     pub(super) standard: standard::Secrets,
     pub(super) stripe: stripe::Secrets,
-    /// Held by the one request that looks for a payment by the name of its charge.
+    /// Held while a request searches for a payment by its charge, so that only one does.
     pub(super) turn: Mutex<()>,
 }
 

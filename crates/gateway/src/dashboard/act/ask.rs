@@ -1,4 +1,4 @@
-//! Each act by its name, and the message that asks for it.
+//! The actions on an order by name, and the message that each sends.
 
 use contract::{
     Body, By, DeadlineChange, Line, OrderArchive, OrderCancel, OrderId, OrderRefund, Resolution, Role,
@@ -21,12 +21,12 @@ pub(super) enum Act {
     Wait,
 }
 
-/// What stands in a query or in a form; what an act does not need is empty.
+/// The fields of an action's query or form; those that an action does not need are empty.
 #[derive(Default, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct ActionParams {
     #[serde(default, rename = "return")]
     pub(super) return_no: Option<u32>,
-    /// `SKU=QUANTITY`, apart by spaces.
+    /// `SKU=QUANTITY`, separated by spaces.
     #[serde(default)]
     pub(super) items: String,
     #[serde(default)]
@@ -54,7 +54,7 @@ impl Act {
         ACTS.into_iter().find(|act| act.name() == name)
     }
 
-    /// As the order's own list of actions has it. Cash is booked where its receipt is: by the command line.
+    /// From the name in the order's list of actions. Booking cash is not offered here; the command line does it.
     pub(super) fn of_order(action: &str) -> Option<Self> {
         match action {
             "cancel" => Some(Act::Cancel),
@@ -64,7 +64,7 @@ impl Act {
         }
     }
 
-    /// As a saga that waits for a person lists what can be done.
+    /// From the name in the list of a saga that waits for an operator.
     pub(super) fn of_saga(action: &str) -> Option<Self> {
         match action {
             "retry" => Some(Act::Retry),
@@ -111,7 +111,7 @@ impl Act {
         }
     }
 
-    /// Who decides on it.
+    /// The worker that decides on it.
     pub(super) fn answers(self) -> Role {
         match self {
             Act::Cancel | Act::Refund | Act::Archive => Role::Order,
@@ -120,8 +120,8 @@ impl Act {
     }
 }
 
-impl Asked {
-    /// What a form takes along from the query.
+impl ActionParams {
+    /// The fields that the form copies from the query.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         vec![
             ("return", self.return_no.unwrap_or(0).to_string()),
@@ -164,11 +164,11 @@ impl Asked {
         })
     }
 
-    /// As a browser writes it, without a zone, which is UTC here; in an hour if nothing is said.
+    /// Parses a browser's time, which has no zone and counts as UTC here; by default, one hour from now.
     pub(super) fn due_at(&self, now: Time) -> Time {
         let seconds = if self.due.len() == "2026-12-24T18:00".len() { ":00Z" } else { "Z" };
         let given = format!("{}{seconds}", self.due).parse().ok().or_else(|| self.due.parse().ok());
-        // Whole seconds, as the field shows them.
+        // Whole seconds, which is the precision of the input.
         given.unwrap_or(Time::from_unix_ms(now.plus_s(3600).unix_ms() / 1000 * 1000))
     }
 

@@ -1,4 +1,4 @@
-//! A preview, for people: first what cannot be taken back, then money, then everything else in order.
+//! Renders a preview: first what cannot be undone, then money, then everything else in order.
 
 use engine::preview::Preview;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-// Pages are whole without this. It puts newer parts in their place as they come, and nothing else.
+// Pages are complete without this script. It only replaces parts of a page when newer ones arrive.
 "use strict";
 
 (() => {
@@ -12,13 +12,13 @@
 
   const say = (text) => { if (state.textContent !== text) state.textContent = text; };
 
-  // Who is typing in a part, or has opened something in it, keeps it as it is.
+  // A part that has the keyboard focus is not replaced, so that what is typed or opened in it is not lost.
   const inUse = (part) => part.contains(document.activeElement) && document.activeElement !== part;
 
   const replace = (html) => {
     const fresh = document.createElement("template");
     fresh.innerHTML = html;
-    // A copy: whatever is put in its place leaves the list.
+    // A copy, because replacing an element removes it from the live list.
     for (const part of [...fresh.content.children]) {
       const old = part.id && document.getElementById(part.id);
       if (!old || inUse(old) || old.outerHTML === part.outerHTML) continue;
@@ -47,7 +47,7 @@
     source.addEventListener("parts", (event) => { say("live"); replace(event.data); });
     source.onerror = () => {
       say("connecting again …");
-      // A browser comes again by itself, but not to somebody who has refused it.
+      // A browser reconnects by itself, but not after an error status.
       if (source.readyState === EventSource.CLOSED) timer = setTimeout(start, again_ms);
     };
   };

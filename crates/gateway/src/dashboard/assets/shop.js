@@ -1,5 +1,5 @@
-// A storefront on the public API, with a customer's token, as any front end would be. Whatever comes back is put in as
-// text.
+// A storefront on the public API, with a customer's token, like any front end. Responses are inserted as text, never as
+// markup.
 "use strict";
 
 (() => {
@@ -25,7 +25,7 @@
     place("said").className = text ? `note ${kind}` : "";
   };
 
-  // Every refusal is a problem document: its detail is for people.
+  // Every error is a problem document; its detail is shown to the customer.
   const api = async (method, path, body, headers = {}) => {
     const answer = await fetch(path, {
       method,
@@ -76,7 +76,7 @@
       make("p", order.total ? `Together ${money(order.total)}` : ""), ...cancel);
   };
 
-  // An EventSource sends no token; a fetch does, and is read as it comes.
+  // An EventSource cannot send a token, so the stream is read from a fetch.
   let watching = new AbortController();
   const watch = async (id) => {
     watching.abort();
@@ -91,7 +91,7 @@
         const { done } = await reader.read();
         if (signal.aborted) return;
         showOrder(await api("GET", `/orders/${id}`));
-        // What is paid has left the cart; what was given up is still in it.
+        // Paid items have left the stored cart; after a failed order they are still in it.
         showCart(await api("GET", "/cart"));
         await showHistory();
         if (done) return;
@@ -100,7 +100,7 @@
     follow().catch((why) => { if (!signal.aborted) say(why.message, "bad"); });
   };
 
-  // The key is kept until there is an answer: whoever has to ask again asks for the same order.
+  // The idempotency key is kept until there is an answer, so that a retry places the same order.
   let key = null;
   const orderNow = async (event) => {
     event.preventDefault();

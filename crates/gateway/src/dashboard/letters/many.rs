@@ -1,4 +1,4 @@
-//! An action on a whole group of dead letters, and how far it has come.
+//! A bulk action on a group of dead letters, and its progress.
 
 use axum::response::Response;
 use engine::dead::{self, BulkAction};
@@ -7,14 +7,14 @@ use serde::Deserialize;
 use store::Letters;
 
 use super::super::html::{Tag, tag};
-use super::super::page::see;
+use super::super::page::see_other;
 use super::super::parts::section;
-use super::{Group, PATH, must_say};
+use super::{Group, PATH, checked_reason};
 use crate::board::bulk::BulkActions;
 use crate::call::Call;
 use crate::problem::Problem;
 
-/// Whoever has more begins with the newest of them, and then again.
+/// The most letters for one action; it takes the newest, and can be repeated for the rest.
 const LETTERS_MAX: usize = 10_000;
 #[derive(Deserialize)]
 struct Why {
@@ -32,10 +32,10 @@ pub(in crate::dashboard) async fn discard_all(call: Call) -> Result<Response, Pr
 
 async fn begin(call: Call, action: BulkAction) -> Result<Response, Problem> {
     let (group, Why { why }): (Group, Why) = (call.form()?, call.form()?);
-    let who = Operator::new(&*call.caller()?.id, must_say(&why)?);
+    let who = Operator::new(&*call.caller()?.id, checked_reason(&why)?);
     let wanted = Letters { limit: LETTERS_MAX, ..group.wanted() };
     let letters = call.gateway.store.letters(&wanted).await?;
-    // Oldest first. Which ones is settled here: whatever dies again meanwhile waits for another look.
+    // Oldest first. The list is fixed here, so a letter that fails again is not retried in a loop.
     let ids: Vec<String> = letters.into_iter().rev().map(|letter| letter.id).collect();
     let verb = if action == BulkAction::Replay { "Sending again" } else { "Giving up" };
     let bulk = call.gateway.board.bulk.clone();
@@ -54,10 +54,10 @@ async fn begin(call: Call, action: BulkAction) -> Result<Response, Problem> {
         }
         bulk.end();
     });
-    Ok(see(PATH))
+    Ok(see_other(PATH))
 }
 
-/// It is there also while there is nothing to say, so that it can be replaced when there is.
+/// Without an action it is an empty element, which live updates can replace.
 pub(super) fn progress(bulk: &BulkActions) -> Tag {
     let Some(action) = bulk.current() else { return tag("div").attr("id", "progress") };
     let failed = action.failed.len() + action.more_failed;

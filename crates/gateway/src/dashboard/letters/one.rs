@@ -1,4 +1,4 @@
-//! One dead letter: what it says, what a replay would cause, and what an edit changes.
+//! The page of one dead letter: its content, a preview of its replay, and an edit form.
 
 use axum::response::Response;
 use engine::dead;
@@ -11,14 +11,14 @@ use view::mask::{Sight, as_meant, for_people, text_for_people};
 
 use super::super::act::preview;
 use super::super::html::{Html, Tag, path, tag, text};
-use super::super::page::{Page, see};
+use super::super::page::{Page, see_other};
 use super::super::parts::{Personal, button, dim, facts, form, hidden, section, table};
 use super::super::search::link;
-use super::{PATH, area, must_say, status, why};
+use super::{PATH, area, checked_reason, status, why};
 use crate::call::Call;
 use crate::problem::Problem;
 
-/// What a form brings: nothing of an edit, if it was sent as it was.
+/// A form's fields; `name` and `body` are there only for an edit.
 #[derive(Deserialize)]
 struct Given {
     #[serde(default, rename = "type")]
@@ -69,7 +69,7 @@ pub(in crate::dashboard) async fn show(call: Call) -> Result<Response, Problem> 
         .answer())
 }
 
-/// What an edit changes and would cause, before it is sent.
+/// Shows what an edit changes and would cause, before the letter is sent.
 pub(in crate::dashboard) async fn edited(call: Call) -> Result<Response, Problem> {
     let (letter, given) = (letter(&call).await?, call.form::<Given>()?);
     let edited = given.edited(&letter)?;
@@ -101,14 +101,14 @@ pub(in crate::dashboard) async fn edited(call: Call) -> Result<Response, Problem
 pub(in crate::dashboard) async fn replay(call: Call) -> Result<Response, Problem> {
     let (letter, given) = (letter(&call).await?, call.form::<Given>()?);
     let edited = given.body.is_some().then(|| given.edited(&letter)).transpose()?;
-    let who = Operator { edited, ..Operator::new(&*call.caller()?.id, must_say(&given.why)?) };
+    let who = Operator { edited, ..Operator::new(&*call.caller()?.id, checked_reason(&given.why)?) };
     let done = dead::replay(&*call.gateway.store, &*call.gateway.broker, &letter.id, &who).await;
     after(&letter, done)
 }
 
 pub(in crate::dashboard) async fn discard(call: Call) -> Result<Response, Problem> {
     let (letter, given) = (letter(&call).await?, call.form::<Given>()?);
-    let who = Operator::new(&*call.caller()?.id, must_say(&given.why)?);
+    let who = Operator::new(&*call.caller()?.id, checked_reason(&given.why)?);
     after(&letter, dead::discard(&*call.gateway.store, &letter.id, &who).await)
 }
 
@@ -123,10 +123,10 @@ impl Given {
     }
 }
 
-/// Where its order stands is where its replay shows.
+/// After an action, goes back to the letter.
 fn after(letter: &DeadLetter, done: anyhow::Result<()>) -> Result<Response, Problem> {
     done.map_err(|why| Problem::conflict("NOT_POSSIBLE", format!("{why:#}")))?;
-    Ok(see(&at(&letter.id, "")))
+    Ok(see_other(&at(&letter.id, "")))
 }
 
 async fn would_cause(

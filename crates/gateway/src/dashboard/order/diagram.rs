@@ -1,4 +1,4 @@
-//! A story as a sequence diagram: a line down for everybody who takes part, an arrow across for each message.
+//! A story as a sequence diagram: a lifeline for each participant, an arrow for each message.
 
 use super::super::html::{Html, Tag, all, tag};
 use view::story::{Kind, Lifeline, Step, Story, Verdict};
@@ -7,7 +7,7 @@ const COLUMN: usize = 92;
 const ROW: usize = 30;
 const LEFT: usize = 68;
 const TOP: usize = 44;
-/// A longer one is read in the table.
+/// Steps past it are only in the table.
 const STEPS_MAX: usize = 200;
 
 pub(super) fn drawn(story: &Story) -> Html {
@@ -86,7 +86,7 @@ fn class(step: &Step) -> &'static str {
     }
 }
 
-/// The same, for whoever looks at it in a list.
+/// A step's verdict as a badge, for the table.
 pub(super) fn mark(step: &Step) -> Tag {
     let kind = match step.verdict {
         Verdict::Done => "good",

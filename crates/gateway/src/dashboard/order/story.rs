@@ -1,4 +1,4 @@
-//! The story, drawn and told: who hears a diagram read out, or wants to know all of it, has the table.
+//! The story as a diagram and as a table, which has more detail and serves screen readers.
 
 use super::super::html::{Html, Tag, all, path, tag, text};
 use super::super::letters;
@@ -6,7 +6,7 @@ use super::super::parts::{frame, section, table};
 use super::diagram;
 use view::story::{Step, Story, Wait};
 
-pub(super) fn told(story: &Story) -> Tag {
+pub(super) fn shown(story: &Story) -> Tag {
     let began = story.steps.iter().map(|step| step.at.unix_ms()).min().unwrap_or_default();
     let rows = story.steps.iter().map(|step| {
         vec![

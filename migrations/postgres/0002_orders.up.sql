@@ -1,7 +1,7 @@
--- Every record table has one shape: the document as its worker wrote it, its version, and columns for indexes, checks
--- and people. Money is in minor units. crates/store/src/postgres/columns.rs takes the columns from the document when
--- it writes both: generated columns cost five times as much on Postgres, because each of them parses the document
--- again (44 µs against 8 for an order; as jsonb 18, and a sixth more bytes).
+-- Every record table has one shape: the document as its worker wrote it, the version it stands at, and columns for
+-- indexes, checks and people. Money is in minor units. crates/store/src/postgres/columns.rs reads the columns out of the
+-- document when it writes both: generated columns cost five times as much on Postgres, because each of them parses
+-- the document again (44 µs against 8 for an order; as jsonb 18, and a sixth more bytes).
 --
 -- fillfactor: a new version finds room in its page, and as no indexed column changes, no index is written (HOT).
 
@@ -47,7 +47,7 @@ create table products (
     currency text
 );
 
--- Codes that reduce a total.
+-- Codes that take something off a total.
 create table discounts (
     id text collate "C" primary key,
     version bigint not null,

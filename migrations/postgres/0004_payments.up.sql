@@ -1,4 +1,4 @@
--- What was captured for an order and how much of it was refunded. Never more than was captured.
+-- What was taken for an order and what of it went back. Never more than was taken.
 create table payments (
     id text collate "C" primary key,
     version bigint not null,

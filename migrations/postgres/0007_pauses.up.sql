@@ -1,4 +1,4 @@
--- Roles that are paused until an operator resumes them. Who paused and resumed what, and why, stays in the journal.
+-- Roles that rest until somebody resumes them. Who paused and resumed what, and why, stays in the journal.
 create table pauses (
     role text collate "C" primary key,
     paused_by text not null,
@@ -13,5 +13,5 @@ create table methods (
     doc text not null
 );
 
--- A program that does not know pauses would ignore one.
+-- A program that does not know pauses would work on through one.
 update meta set value = 7 where key = 'program_at_least';

@@ -1,4 +1,4 @@
--- Customers' stored carts. The table belongs to the order worker.
+-- What customers have put aside, by customer. It belongs to the order worker.
 create table carts (
     id text collate "C" primary key,
     version bigint not null,

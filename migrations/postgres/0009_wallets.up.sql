@@ -1,5 +1,4 @@
--- Customers' stored payment methods: the provider's tokens, never a card's number. The table belongs to the payment
--- worker.
+-- How customers want to pay, by customer: the provider's tokens, never a card's number. It belongs to the payment worker.
 create table wallets (
     id text collate "C" primary key,
     version bigint not null,

@@ -1,6 +1,6 @@
--- Cancelled, refunded and archived orders are few among the newest millions. They have an indexed column of their
--- own: an order that goes well leaves it empty, so that none of its steps writes an index (HOT). The database sets
--- it, for programs that do not know it as well; adding it rewrites nothing.
+-- Orders that came to nothing or were put away are few among the newest millions. A column of their own, because an index
+-- looks at it: an order that goes well leaves it empty, so that none of its steps writes an index (HOT). The database
+-- sets it, for programs that do not know it as well; adding it rewrites nothing.
 alter table orders add column ended text collate "C";
 
 create function order_ended() returns trigger language plpgsql as $$

@@ -1,5 +1,5 @@
--- How often a message was redelivered without effect, and how often handling it failed before it succeeded: for an
--- order's story. Written outside the handling transaction; only the journal is the truth about what happened.
+-- How often a message came again without effect, and how often handling it failed before it went well: for an order's
+-- story. Written beside the work; the journal alone says what happened.
 create table echoes (
     role text collate "C" not null,
     message_id text collate "C" not null,

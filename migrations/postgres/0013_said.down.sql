@@ -1,5 +1,5 @@
--- Older programs cannot read messages without cause and time: this adds them again. It edits the text, because bodies may
--- hold what Postgres cannot parse; no text in a body looks like the beginning of a message.
+-- What was said without its cause and time cannot be read by programs from before: this gives them back. By the text, as
+-- bodies may hold what Postgres would not parse; nothing in a body looks like the beginning of a message.
 alter table journal disable trigger journal_never_changes;
 update journal set said = regexp_replace(
     said, '({"id":"(?:[^"\\]|\\.)*","name":"[^"]*"),"to":\[',

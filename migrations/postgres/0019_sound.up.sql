@@ -1,8 +1,7 @@
--- Refuses rows that a role's login could write so that other roles cannot read on, or that delete more than its own.
--- Each check costs nanoseconds; checking that `said` is JSON would cost more than all the rest of writing a row, so
--- its readers do that.
+-- What a login of a role could write so that others cannot read on, or that erases more than is its own. Each check costs
+-- nanoseconds; whether `said` is JSON costs more than all the rest of writing a row, and is found out by those who read it.
 --
--- Existing rows are not checked ("not valid"): that would read the whole journal.
+-- Rows from before are not looked at ("not valid"): that would read the whole journal.
 alter table journal add constraint journal_id_fits check (octet_length(message_id) between 1 and 255) not valid;
 alter table journal add constraint journal_time_fits check (isfinite(at)) not valid;
 
@@ -11,7 +10,7 @@ alter table deadlines add constraint deadlines_time_fits check (isfinite(due));
 update dead_letters set at = now() where not isfinite(at);
 alter table dead_letters add constraint dead_letters_time_fits check (isfinite(at));
 
--- Outsiders' letters above the limit are deleted, and our own are not: none of ours may become an outsider's later.
+-- Strangers' letters are deleted past their number, and our own are not: none becomes a stranger's later.
 create function own_letter_stays_own() returns trigger language plpgsql as $$
 begin
     raise exception 'a dead letter of our own stays our own';

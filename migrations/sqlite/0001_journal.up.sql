@@ -1,6 +1,6 @@
--- Inbox, outbox and history at once: what was handled, by which role, and what was sent because of it. A row is
--- written in the transaction that it describes, and never changed. `said`, the outbox, is a JSON array of {"id",
--- "name", "cause", "at", "to": [queues], "body": {…}}.
+-- What was handled, by whom, and what was said because of it: inbox, outbox and history at once. A row is written
+-- in the transaction that it tells of, and never again. `said` is a JSON array of
+-- {"id", "name", "cause", "at", "to": [queues], "body": {…}}.
 create table journal (
     -- autoincrement: a number is not given twice, even after the newest rows were pruned. The mark relies on it.
     seq integer primary key autoincrement,
@@ -17,7 +17,7 @@ create table journal (
 create unique index journal_once on journal (role, message_id);
 create index journal_order on journal (order_id) where order_id is not null;
 
--- Holds a row only inside a transaction that prunes: without it, no journal row can be deleted.
+-- Holds a row only inside the transaction that prunes: without one, the journal lets nothing be deleted.
 create table pruning (running integer primary key check (running = 1));
 
 create trigger journal_never_changes before update on journal
@@ -31,8 +31,7 @@ begin
     select raise(abort, 'journal rows are only deleted by pruning');
 end;
 
--- The messages to send when a time has come, unless their worker clears them before. `due` is in milliseconds since
--- 1970.
+-- What must be said when a time has come, unless somebody clears it first. `due` is in milliseconds since 1970.
 create table deadlines (
     key text primary key,
     due integer not null,

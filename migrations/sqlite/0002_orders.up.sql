@@ -1,5 +1,5 @@
--- Every record table has one shape: the document as its worker wrote it, its version, and columns that the database
--- computes from the document for people, indexes and checks. Money is in minor units.
+-- Every record table has one shape: the document as its worker wrote it, the version it stands at, and columns
+-- that the database reads out of the document for people, indexes and checks. Money is in minor units.
 
 -- An order, from submission to archive.
 create table orders (
@@ -66,7 +66,7 @@ create table products (
     currency text generated always as (doc ->> '$.price.currency') virtual
 );
 
--- Codes that reduce a total.
+-- Codes that take something off a total.
 create table discounts (
     id text primary key,
     version integer not null,

@@ -1,5 +1,5 @@
--- Where an order (or one of its returns) is in its list of steps, and what it waits for. The id of a checkout's saga
--- is the order's; a return's begins with it.
+-- Where an order (or one of its returns) stands on its way, and what it waits for. The id of a checkout's saga is
+-- the order's; a return's begins with it.
 create table sagas (
     id text primary key,
     version integer not null,
@@ -12,5 +12,5 @@ create table sagas (
     updated_at text generated always as (doc ->> 'updated_at') virtual
 );
 create index sagas_newest on sagas (created_at);
--- Sagas that wait for a person are few among millions.
+-- Those that wait for a person are few among millions.
 create index sagas_waiting on sagas (created_at) where status = 'needs_attention';

@@ -1,4 +1,4 @@
--- Roles that are paused until an operator resumes them. Who paused and resumed what, and why, stays in the journal.
+-- Roles that rest until somebody resumes them. Who paused and resumed what, and why, stays in the journal.
 create table pauses (
     role text primary key,
     paused_by text not null,

@@ -1,4 +1,4 @@
--- Customers' stored carts. The table belongs to the order worker.
+-- What customers have put aside, by customer. It belongs to the order worker.
 create table carts (
     id text primary key,
     version integer not null,

@@ -1,7 +1,6 @@
--- SQLite computed checked and indexed columns from the documents, once for every change: a seventh of all the time
--- that it took for writing. Now the program writes them beside the document, from crates/store/src/columns.rs, as it
--- does on Postgres. On a large database this takes a while, and room for a second copy of its orders, payments and
--- sagas.
+-- SQLite read what it checks and what indexes look at out of the documents, once for every change: a seventh of all the
+-- time that it took for writing. Now the program writes it beside the document, from crates/store/src/columns.rs, as it does on
+-- Postgres. A large database takes a while for this, and room for its orders, payments and sagas once more.
 drop index orders_ended;
 alter table orders drop column status;
 alter table orders drop column total_minor;
@@ -20,7 +19,7 @@ alter table sagas add column status text;
 update sagas set status = doc ->> 'status';
 create index sagas_waiting on sagas (created_at) where status = 'needs_attention';
 
--- A column that must not be null cannot be added to an existing table.
+-- What must be there cannot be added to a table.
 create table stock_then (
     id text primary key,
     version integer not null,

@@ -1,4 +1,4 @@
--- Older programs cannot read messages without cause and time: this adds them again.
+-- What was said without its cause and time cannot be read by programs from before: this gives them back.
 insert into pruning (running) values (1);
 drop trigger journal_never_changes;
 update journal set said = (

@@ -1,9 +1,7 @@
--- Tables that every order writes have no generated columns any more: SQLite computes each of them with every row that
--- it writes, whether or not it is read, and parses the document once more for that. `doc ->> 'method'` gives the same
--- in a query.
+-- What every order writes has no generated columns any more: SQLite makes each of them with every row that it writes, whether
+-- somebody looks at it or not, and for that reads the document once more. `doc ->> 'method'` says the same when it is asked.
 --
--- From here on the outbox of a journal row leaves out `cause` and `at` where they equal the row's own message_id and
--- time.
+-- From here on what a journal row has said leaves out `cause` and `at` where they are the row's own message_id and time.
 alter table orders drop column method;
 alter table orders drop column currency;
 alter table orders drop column updated_at;

@@ -1,5 +1,4 @@
-//! Puts the parts of a system together in this process, and takes them apart in order: what is in hand is finished
-//! first.
+//! Starts the parts of a system in this process, and stops them gracefully: running batches are finished first.
 
 mod archive;
 mod courier;
@@ -45,27 +44,27 @@ pub struct System {
     redeliveries: RedeliveryRecorder,
     world: Option<Arc<MockWorld>>,
     parts: Parts,
-    /// In a shop to play with.
+    /// Only in a shop to play with.
     chaos: Option<Arc<Chaos>>,
     address: Option<SocketAddr>,
     ops_address: Option<SocketAddr>,
-    /// Only beside a file: whoever has a server's address needs nothing else.
+    /// Only for a file: on a server the settings alone lead commands to the system.
     run: Option<(PathBuf, RunFile)>,
     tasks: JoinSet<&'static str>,
     stop: CancellationToken,
-    /// Held as long as we run: two systems on one file would each have queues of their own.
+    /// Held while this process runs: two systems on one file would each have queues of their own.
     _lock: Option<File>,
 }
 
-/// What a system is there for.
+/// What a system is run for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
     Work,
-    /// A shop to play with, for whoever sits at this machine: it also has what breaks it.
+    /// A shop to play with, for the person at this machine: with fault injection.
     Play,
 }
 
-/// A batch in hand is finished well within this; a stuck disk is not waited for.
+/// A running batch is finished well within this; a stuck disk is not waited for.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 impl System {
@@ -127,17 +126,17 @@ impl System {
         self.address
     }
 
-    /// Where health, readiness and metrics have a listener of their own.
+    /// The address of the separate listener for health, readiness and metrics, if there is one.
     pub fn ops_address(&self) -> Option<SocketAddr> {
         self.ops_address
     }
 
-    /// Everybody outside; only a process that deals with them has it.
+    /// The mock world; only a process that deals with it has it.
     pub fn world(&self) -> Result<&MockWorld> {
         self.world.as_deref().context("this process does not deal with the world outside")
     }
 
-    /// Tells other commands where we are, once there is something to order.
+    /// Publishes our address for other commands; called once the sample goods are in stock.
     pub fn announce(&self) -> Result<()> {
         self.run.as_ref().map_or(Ok(()), |(database, run)| run.write(database))
     }
@@ -151,7 +150,7 @@ impl System {
         }
     }
 
-    /// Finishes what is in hand, and takes nothing new.
+    /// Finishes running batches, and takes nothing new.
     pub async fn stop(mut self) -> Result<()> {
         self.stop.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
@@ -238,7 +237,7 @@ impl System {
         self.spawn("housekeeping", prune::prune_loop(store, settings.journal_keep_days, stop));
     }
 
-    /// The gateway has all pages; every other process shows how it is.
+    /// The gateway serves all pages; every other process only health, readiness and metrics.
     async fn spawn_pages(
         &mut self,
         settings: &Settings,
@@ -256,7 +255,7 @@ impl System {
         let (store, broker, ingress) = (self.store.clone(), self.broker.clone(), self.ingress.clone());
         let world = match &self.world {
             Some(world) => world.clone(),
-            // Whoever compares our books with everybody's reads theirs.
+            // The dashboard's auditor compares our books with the world's.
             None => open_world(settings).await?,
         };
         let stop = self.stop.clone();

@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stderr)]
 
-/// Prints a line for the user. A reader who has seen enough (`| head`) ends the program, without a complaint.
+/// Prints a line for the user. A closed pipe (`| head`) ends the program without an error message.
 macro_rules! say {
     () => { crate::cli::print_line(format_args!("")) };
     ($($text:tt)*) => { crate::cli::print_line(format_args!($($text)*)) };
@@ -66,7 +66,7 @@ enum Command {
     /// Run the whole shop in this process and watch its orders (the default)
     #[command(after_help = "Example: checkout dev --listen 127.0.0.1:0 --provider-success-rate 0.5")]
     Dev,
-    /// Tell the whole story in 20 seconds on a system of its own, and check every promise
+    /// Run every scene in 20 seconds on a system of its own, and check every promise
     #[command(after_help = "Example: checkout demo --json")]
     Demo(demo::Args),
     /// Run some roles in this process; others run elsewhere
@@ -75,10 +75,10 @@ enum Command {
         #[arg(required = true, value_parser = serve::worker)]
         roles: Vec<Role>,
     },
-    /// Run the HTTP gateway: health, readiness, metrics, and this command line's own door
+    /// Run the HTTP gateway: orders, webhooks, health, readiness and metrics
     #[command(after_help = "Example: checkout gateway --listen 0.0.0.0:8080")]
     Gateway,
-    /// Run the deadlines, the housekeeping and the mock provider's courier; several may run
+    /// Run the timers: deadlines, housekeeping and the mock provider's courier; several may run
     #[command(after_help = "Example: checkout timers")]
     Timers,
     /// Run every role in this process
@@ -87,43 +87,43 @@ enum Command {
     /// Send checkouts (JSON, or JSON lines) to a running system
     #[command(after_help = "Example: checkout submit config/example-checkout.json --wait")]
     Submit(submit::Args),
-    /// Look at orders, and change their fate
+    /// Show orders, and cancel, refund, pay or archive them
     #[command(subcommand, after_help = "Example: checkout order list --status paid")]
     Order(order::Command),
     /// Check every invariant against the database and the provider's own books
     #[command(after_help = "Example: checkout audit --at-rest")]
     Audit(audit::Args),
-    /// Messages that could not be handled: look, replay, discard
+    /// Dead letters, messages that could not be handled: show, replay, discard
     #[command(subcommand, after_help = "Example: checkout dead list")]
     Dead(dead::Command),
-    /// Sagas: look, and help those that wait for an operator
+    /// Sagas: show them, and help those that wait for an operator
     #[command(subcommand, after_help = "Example: checkout saga list --status needs_attention")]
     Saga(saga::Command),
     /// Put load on a system of its own, and measure
     #[command(after_help = "Example: checkout load --orders 20000 --in-flight 512 --report report.json")]
     Load(load::Args),
-    /// Look for what is wrong: settings, database, broker, queues, dead letters; each finding with its fix
+    /// Find what is wrong: settings, database, broker, queues, dead letters; each finding with its fix
     #[command(after_help = "Example: checkout doctor --json")]
     Doctor(doctor::Args),
-    /// Put the sample catalogue in; once is enough
+    /// Add the sample catalogue; once is enough
     #[command(after_help = "Example: checkout sample")]
     Sample,
-    /// What the journal can do for a broker that was lost
+    /// Restore from the journal what a broker has lost
     #[command(subcommand, after_help = "Example: checkout journal refill --dry-run")]
     Journal(journal::Command),
-    /// Exchanges and queues on the broker: what differs, and making it so
+    /// Exchanges and queues on the broker: show what differs, or declare what is missing
     #[command(after_help = "Example: checkout topology plan")]
     Topology(topology::Args),
-    /// Let a role or a payment method rest
+    /// Pause a role or a payment method
     #[command(
         subcommand,
         after_help = "Example: checkout pause role payment --why 'the provider is being moved'"
     )]
     Pause(pause::Pause),
-    /// Let a role or a payment method go on
+    /// Resume a role or a payment method
     #[command(subcommand, after_help = "Example: checkout resume role payment")]
     Resume(pause::Resume),
-    /// Ask the process that listens there whether it can work: for a container's health check
+    /// Ask the process that listens at the configured address whether it can work: for a container's health check
     #[command(after_help = "Example: checkout health --listen 127.0.0.1:9101")]
     Health,
     /// The settings in force, and where each comes from
@@ -161,7 +161,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// For what is wrong with the settings, and was noticed before anything was done.
+/// For wrong settings that were noticed before anything was done.
 fn wrong_usage(why: anyhow::Error) -> anyhow::Error {
     WrongUsage(format!("{why:#}")).into()
 }
@@ -173,7 +173,7 @@ fn print_line(line: std::fmt::Arguments<'_>) {
     }
 }
 
-/// The commands, with a flag for every setting there is.
+/// The commands, with a flag for every setting.
 fn command() -> clap::Command {
     settings::settings().fold(Cli::command(), |command, (name, meaning)| {
         // Clap keeps names for the life of the program, and this is done once.
@@ -195,12 +195,12 @@ fn run(cli: Cli, flags: &BTreeMap<String, String>) -> Result<ExitCode> {
     let Loaded { settings, shown, warnings } = loaded;
     let log = match &command {
         _ if shown.iter().any(|setting| setting.name == "log" && setting.from != "default") => &settings.log,
-        // Its progress is what is looked at; but whoever waits for a server has none, and should be told so.
+        // These show their own progress; but while they wait for a server there is none, so that must be logged.
         Command::Demo(_) | Command::Load(_) => "error,checkout_saga::app::open=warn",
         Command::Dev | Command::Worker { .. } | Command::Gateway | Command::Timers | Command::All => {
             &settings.log
         }
-        // A person reads what a command prints, and wants to hear of trouble alone.
+        // A person reads the command's output, and of the log only warnings.
         _ => "warn",
     };
     telemetry::start(log, settings.log_format)?;

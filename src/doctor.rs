@@ -1,4 +1,4 @@
-//! Looks at a system from the outside, as a new operator would, and says of each thing what it means and what to do.
+//! Examines a system from outside, as a new operator would, and says what each finding means and what to do.
 
 mod journal;
 mod letters;
@@ -23,7 +23,7 @@ pub enum Level {
     Good,
     /// Worth knowing.
     Note,
-    /// It works, and somebody should look.
+    /// It works, and a person should look at it.
     Warning,
     /// It does not work.
     Error,
@@ -38,11 +38,11 @@ pub struct Finding {
     pub fix: String,
 }
 
-/// Everything that was found, in the order in which one would ask.
+/// All findings, in the order in which one would ask.
 #[derive(Debug, Default, Serialize)]
 pub struct Findings(pub Vec<Finding>);
 
-/// Clocks that differ more make deadlines and tokens puzzling.
+/// A larger difference between clocks makes deadlines and tokens puzzling.
 const CLOCKS_APART_MAX: Duration = Duration::from_secs(2);
 const SAGAS_MAX: usize = 1000;
 const POSTS_MAX: usize = 1000;
@@ -63,7 +63,7 @@ impl Findings {
     }
 }
 
-/// Changes nothing. `warnings` are what was noticed when the settings were read.
+/// Changes nothing. `warnings` come from reading the settings.
 pub async fn examine(settings: &Settings, warnings: &[String]) -> Findings {
     let mut found = Findings::default();
     look_at_settings(settings, warnings, &mut found);
@@ -82,7 +82,7 @@ pub async fn examine(settings: &Settings, warnings: &[String]) -> Findings {
     found
 }
 
-/// Where the mock provider posts its events: whether they arrive.
+/// Whether the webhook receives what the mock provider posts.
 async fn look_at_posts(settings: &Settings, found: &mut Findings) {
     let books = settings.database_url.file().map(app::world_path);
     let WebhookUrl::At(url) = &settings.provider_webhook_url else { return };
@@ -150,7 +150,7 @@ fn look_at_settings(settings: &Settings, warnings: &[String], found: &mut Findin
     }
 }
 
-/// Whether it makes sense to look further.
+/// Returns whether it makes sense to look further.
 async fn look_at_migrations(settings: &Settings, found: &mut Findings) -> bool {
     if let Some(path) = settings.database_url.file()
         && !path.exists()
@@ -177,7 +177,7 @@ async fn look_at_migrations(settings: &Settings, found: &mut Findings) -> bool {
     true
 }
 
-/// Returns the roles that are paused: nobody reads their queues, and nobody should.
+/// Returns the roles that are paused: their queues have no consumers, as intended.
 async fn look_into(store: &dyn Store, found: &mut Findings) -> Vec<Role> {
     look_at_work(store, found).await.unwrap_or_else(|why| {
         found.add("database", Level::Error, why, "mend what it says; the log of the database may know more");
@@ -188,7 +188,7 @@ async fn look_into(store: &dyn Store, found: &mut Findings) -> Vec<Role> {
 async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<Vec<Role>, store::Error> {
     let before = Instant::now();
     let theirs = store.now().await?.unix_ms();
-    // Half of the way there and back.
+    // The clock was read about half a round trip ago.
     let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() - before.elapsed() / 2;
     let apart =
         Duration::from_millis((i64::try_from(here.as_millis()).unwrap_or(i64::MAX) - theirs).unsigned_abs());
@@ -287,7 +287,7 @@ fn look_at_logins(options: &rabbitmq::Options, logins: &rabbitmq::Logins, found:
     found.add("logins", Level::Note, what, fix);
 }
 
-/// What is missing is told together, and what this login may not see: that is everything, or nothing.
+/// Missing things are one finding, and so are those that this login may not see: that is everything, or nothing.
 fn look_at_differences(differences: &[rabbitmq::Difference], found: &mut Findings) {
     let (mut missing, mut unseen) = (Vec::new(), 0);
     for difference in differences {
@@ -324,7 +324,7 @@ fn look_at_differences(differences: &[rabbitmq::Difference], found: &mut Finding
     }
 }
 
-/// What follows from a version, for somebody who did not choose it.
+/// What follows from a version, for a person who did not choose it.
 fn look_at_version(version: &str, found: &mut Findings) {
     let number = version.split_whitespace().last().unwrap_or_default();
     let mut parts = number.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
@@ -344,7 +344,7 @@ fn look_at_version(version: &str, found: &mut Findings) {
     found.good("broker", format!("{version}; its own delivery limit of 20 is overridden by ours"));
 }
 
-/// Messages that lie where nobody reads.
+/// Messages in queues without a consumer.
 fn look_at_queues(
     options: &rabbitmq::Options,
     queues: &[rabbitmq::QueueSeen],

@@ -1,4 +1,4 @@
-//! Logs go to standard error: text for a person at a terminal, JSON for everything else. What is printed for
+//! Logs go to standard error: text for a person at a terminal, JSON for everything else. What a command prints for
 //! the user goes to standard output and is not a log.
 
 use std::borrow::Cow;
@@ -12,8 +12,8 @@ use view::{visible_but_colours, visible_lines};
 /// Call once, first thing.
 pub fn start(log: &str, format: LogFormat) -> Result<()> {
     let mut filter = EnvFilter::try_new(log).with_context(|| format!("log = {log:?} is no log filter"))?;
-    // More of these would show the password with which we greet the broker. And its client cries out at every
-    // channel that closes: whoever supervises it says what that means.
+    // At a higher level these would log the password that we send to the broker. And the client logs an error for
+    // every channel that closes: our supervising task logs what that means.
     for quiet in ["lapin=off", "amq_protocol=error", "amq_protocol_tcp=error", "tcp_stream=error"] {
         filter = filter.add_directive(quiet.parse()?);
     }
@@ -36,7 +36,7 @@ pub fn start(log: &str, format: LogFormat) -> Result<()> {
     started.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
 }
 
-/// Each event is written at once. What came with it from outside is made visible.
+/// Writes each event at once. Text from outside in it is escaped.
 struct Lines<W> {
     shown: for<'a> fn(&'a str) -> Cow<'a, str>,
     to: W,
@@ -45,7 +45,7 @@ struct Lines<W> {
 impl<W: Write> Write for Lines<W> {
     fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(event);
-        // The one line end that is ours.
+        // The one line break that is ours.
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let shown = (self.shown)(line).replace('\n', "\\u000a");
         self.to.write_all(shown.as_bytes())?;

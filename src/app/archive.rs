@@ -1,4 +1,4 @@
-//! Orders that ended long ago are put away: nobody changes them here, each is told so by a message.
+//! Archives orders that ended long ago, by a message to each: no process changes an order record directly.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 const EVERY: Duration = Duration::from_secs(30);
 const AT_ONCE: usize = 200;
 const DAY_MS: u64 = 24 * 3600 * 1000;
-/// What may be put away.
+/// The statuses in which an order may be archived.
 const ENDED: [Status; 3] = [Status::Fulfilled, Status::Cancelled, Status::Refunded];
 
 pub(super) async fn keep_archive(
@@ -22,7 +22,7 @@ pub(super) async fn keep_archive(
     stop: CancellationToken,
 ) {
     let after_ms = i64::try_from(after_days.saturating_mul(DAY_MS)).unwrap_or(i64::MAX);
-    // Where the last look at each ended: what cannot be put away yet stands in nobody's way.
+    // Where the last round stopped for each status: an order that cannot be archived yet does not block the others.
     let mut places: [Option<(Time, String)>; ENDED.len()] = Default::default();
     loop {
         for (status, place) in ENDED.into_iter().zip(&mut places) {
@@ -39,7 +39,7 @@ pub(super) async fn keep_archive(
     }
 }
 
-/// Looks at the next few, from the newest to the oldest and then anew.
+/// Looks at the next few, from the newest to the oldest and then from the beginning.
 async fn put_away(
     store: &dyn Store,
     ingress: &Ingress,
@@ -58,7 +58,7 @@ async fn put_away(
         if order.updated_at >= last {
             continue;
         }
-        // Asked again the next day, if it could not be done.
+        // The id changes every day, so that an order that could not be archived is asked again the next day.
         let day = now.unix_ms().unsigned_abs() / DAY_MS;
         let id = MessageId::of_name(order.order_id, &format!("archive/{}/{day}", order.order_id));
         let body = Body::OrderArchive(OrderArchive { order_id: order.order_id, ..Default::default() });

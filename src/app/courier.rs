@@ -1,4 +1,4 @@
-//! Brings the mock provider's events to the shop: in by the door, or, where it has a webhook, by posting them there.
+//! Delivers the mock provider's events to the shop: through the ingress, or by posting them to its webhook.
 
 mod post;
 
@@ -18,7 +18,7 @@ const EVENTS_AT_ONCE: usize = 500;
 /// An event that another process booked is noticed this late at most.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// How the shop hears.
+/// How the events are delivered.
 pub(super) enum Way {
     Ingress(Ingress),
     Webhook(Box<Poster>),
@@ -66,8 +66,8 @@ async fn carry_in(world: &MockWorld, ingress: &Ingress) -> Result<()> {
     let brought = events.into_iter().map(|event| async move {
         let id = MessageId::new(&event.id).context("the provider's event has no usable id")?;
         let name = event.id.clone();
-        // A reused id is the provider's mistake and is said once; trying again would not mend it.
-        // It comes from the books themselves, which know what it tells of.
+        // A reused id is the provider's mistake and is logged once; a retry would not correct it. The event comes
+        // from the books themselves, so they need not be told of it.
         let message = Message::new(id, now, Body::ProviderEvent(event)).said_by(Speaker::Timers);
         match ingress.bring(message).await {
             Ok(_) => Ok(name),

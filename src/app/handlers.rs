@@ -1,4 +1,4 @@
-//! Who sits at which role's queues.
+//! Which handler runs at which role's queues.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use saga::{Patience, SagaWorker};
 use settings::Settings;
 use stock::StockWorker;
 
-/// `None` for roles that have no queues, and without a world for those that reach out into it.
+/// `None` for roles without queues, and for adapters when there is no world.
 pub(super) fn handler(
     role: Role,
     settings: &Settings,
@@ -43,7 +43,7 @@ pub(super) fn handler(
     Some(handler)
 }
 
-/// Those that decide, for whoever wants to know what they would.
+/// The deciding workers only, for previews.
 pub fn dry_run(settings: &Settings) -> DryRun {
     DryRun::of(WORKERS.iter().filter_map(|(role, _)| handler(*role, settings, None)))
 }

@@ -1,4 +1,4 @@
-//! Opens what the settings name. What is only away is waited for; what is wrong ends the process at once.
+//! Opens what the settings name. What is away is waited for; what is wrong ends the process at once.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use store::postgres::{Options as PostgresOptions, PostgresStore};
 use store::sqlite::SqliteStore;
 use store::{self, InFlight, Store};
 
-/// One system at a time on one database, and nobody changes its schema meanwhile.
+/// One system at a time on one database, and no migration meanwhile.
 pub(crate) fn lock(database: &Path) -> Result<File> {
     let path = database.with_extension("lock");
     if let Some(folder) = path.parent() {
@@ -58,9 +58,9 @@ pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn 
     }
 }
 
-/// How many batches a role has in hand at once, while there is much to do: the next one is decided while the last one is
-/// kept. In a file that gives an eighth more orders, and a third gives nothing. On a server the next one is mostly written
-/// meanwhile, too: a quarter more orders with two, and where a batch is that of several roles, a tenth more with a third.
+/// How many batches a role runs at once under load: the next one is decided while the last one is committed. On a
+/// file two give an eighth more orders, and a third gives nothing. On a server, where most of the next commit
+/// overlaps too, two give a quarter more, and where a batch spans several roles, a third gives a tenth more.
 pub(super) fn concurrency(database: &DatabaseUrl, parts: &Parts) -> u32 {
     let roles = parts.iter().filter(|part| matches!(part, Part::Worker(_))).count();
     match (database, roles) {
@@ -70,8 +70,8 @@ pub(super) fn concurrency(database: &DatabaseUrl, parts: &Parts) -> u32 {
     }
 }
 
-/// How a role shares its queues among them. On a server a batch costs some thirty round trips, and waiting for company
-/// pays: at 1,000 orders/s a fifth less processor time for each, at 300 a third, and no later.
+/// How a role's consumers share its queues. On a server a batch costs some thirty round trips, and waiting for a
+/// fuller batch pays: at 1,000 orders/s a fifth less CPU time for each order, at 300 a third, without higher latency.
 pub(super) fn linger(database: &DatabaseUrl) -> Linger {
     match database {
         DatabaseUrl::Sqlite(_) => Linger::default(),
@@ -79,9 +79,9 @@ pub(super) fn linger(database: &DatabaseUrl) -> Linger {
     }
 }
 
-/// How much a role takes at once. A file has one writer, and in a rush whoever waits at the door goes first: 64 connections
-/// are answered in three fifths of the time. On a server the door does not wait for the roles' batches, and smaller ones
-/// leave more undone than they let in.
+/// How large batches are. A file has one writer, and under load the ingress goes first: 64 connections are answered
+/// in three fifths of the time. On a server the ingress does not wait for the roles' batches, and smaller batches
+/// would make the roles fall behind what the ingress accepts.
 pub(super) fn batch_size(settings: &Settings, backpressure: Backpressure) -> BatchSize {
     let in_a_rush = match &settings.database_url {
         DatabaseUrl::Sqlite(_) => 16,
@@ -90,8 +90,8 @@ pub(super) fn batch_size(settings: &Settings, backpressure: Backpressure) -> Bat
     BatchSize::under(backpressure, settings.batch_max, in_a_rush)
 }
 
-/// How far apart batches begin at the door while requests flow. At 500 orders/s on servers: a fifth less processor time
-/// for each, and no later, because the roles have larger batches and less to do.
+/// The minimum interval between batches of the ingress while requests flow. At 500 orders/s on servers: a fifth less
+/// CPU time for each order, without higher latency, because the roles have larger batches and less to do.
 pub(super) fn apart(database: &DatabaseUrl) -> Duration {
     match database {
         DatabaseUrl::Sqlite(_) => Duration::ZERO,
@@ -99,7 +99,7 @@ pub(super) fn apart(database: &DatabaseUrl) -> Duration {
     }
 }
 
-/// One for each batch in hand, and two for looking: at pauses, and for whoever asks how we are.
+/// One for each running batch, and two for reading: pauses and probes.
 fn connections(parts: &Parts, concurrency: u32) -> u32 {
     u32::try_from(parts.len()).unwrap_or(u32::MAX).saturating_mul(concurrency).saturating_add(2)
 }
@@ -117,7 +117,7 @@ pub fn rabbit_options(settings: &Settings, name: &str) -> Option<rabbitmq::Optio
     })
 }
 
-/// In this process the queues are refilled from the journal; a broker has kept its own.
+/// Embedded queues are refilled from the journal; a broker has kept its own.
 pub(super) async fn broker(settings: &Settings, parts: &Parts, store: &dyn Store) -> Result<Arc<dyn Broker>> {
     let Some(options) = rabbit_options(settings, &named(parts)) else {
         let mut in_flight = Vec::new();
@@ -135,12 +135,12 @@ pub(super) async fn broker(settings: &Settings, parts: &Parts, store: &dyn Store
     must_speak_for(parts, &options.who_speaks()?)?;
     wait_for("the broker", async || Ok(rabbitmq::ping(&options).await?)).await?;
     let broker = RabbitBroker::connect(rabbitmq::Options { consume: queues(parts), ..options })?;
-    // What is wrong with the topology is said in the log, and may be mended while we wait.
+    // A wrong topology is logged, and may be corrected while we wait.
     broker.up().await;
     Ok(broker)
 }
 
-/// What a process says under a login that may not say it would be refused wherever it is read.
+/// A message from a login that may not send it would be refused by every consumer.
 fn must_speak_for(parts: &Parts, logins: &Logins) -> Result<()> {
     let silent: Vec<_> = parts.iter().map(Part::to_string).filter(|part| !logins.speaks_for(part)).collect();
     if silent.is_empty() {
@@ -158,7 +158,7 @@ fn must_speak_for(parts: &Parts, logins: &Logins) -> Result<()> {
 
 /// Why something could not be opened.
 enum Closed {
-    /// It may be there in a moment.
+    /// It may be available in a moment.
     Away(String),
     /// It has answered, and waiting would not change the answer.
     Refused(String),
@@ -168,7 +168,7 @@ impl From<store::Error> for Closed {
     fn from(error: store::Error) -> Self {
         match error {
             store::Error::Refused(why) => Closed::Refused(why),
-            // Somebody migrates at this moment.
+            // A migration may be running at this moment.
             store::Error::Unavailable(why) | store::Error::Conflict(why) | store::Error::Unknown(why) => {
                 Closed::Away(why)
             }
@@ -185,7 +185,7 @@ impl From<rabbitmq::ConnectError> for Closed {
     }
 }
 
-/// Says what is waited for, once and then every so often, and ends when there is an answer.
+/// Logs what is waited for, once and then every so often, and returns when there is an answer.
 async fn wait_for<T>(what: &str, mut open: impl AsyncFnMut() -> Result<T, Closed>) -> Result<T> {
     let mut delays = Delays::new();
     let mut said: Option<Instant> = None;
@@ -204,7 +204,7 @@ async fn wait_for<T>(what: &str, mut open: impl AsyncFnMut() -> Result<T, Closed
     }
 }
 
-/// A process that waits should not look dead in its log.
+/// A waiting process should not look dead in its log.
 const SAY_AGAIN: Duration = Duration::from_secs(30);
 
 /// For a command that only publishes.
@@ -212,7 +212,7 @@ pub async fn publisher(settings: &Settings, store: &dyn Store) -> Result<Arc<dyn
     broker(settings, &Parts::new(), store).await
 }
 
-/// For a second process beside a running one, or when nothing runs: looks, and changes nothing.
+/// For a second process beside a running one, or when none runs: read-only.
 pub async fn look(settings: &Settings) -> Result<Arc<dyn Store>> {
     match &settings.database_url {
         DatabaseUrl::Sqlite(path) => {
@@ -220,7 +220,7 @@ pub async fn look(settings: &Settings) -> Result<Arc<dyn Store>> {
             Ok(Arc::new(store.with_context(|| format!("cannot look into {}", path.display()))?))
         }
         DatabaseUrl::Postgres(url) => {
-            // Opening migrates, and that is for those who work, or for `checkout migrate`.
+            // Opening would migrate, and only running systems and `checkout migrate` should do that.
             let missing = PostgresStore::migrations_pending(url.reveal()).await;
             let missing = missing.with_context(|| format!("cannot look into {url}"))?;
             if !missing.is_empty() {
@@ -233,7 +233,7 @@ pub async fn look(settings: &Settings) -> Result<Arc<dyn Store>> {
     }
 }
 
-/// The mock provider's and channels' own books, apart from our database.
+/// The books of the mock provider and channels, apart from our database.
 pub async fn open_world(settings: &Settings) -> Result<Arc<MockWorld>> {
     let mock = mock::Settings {
         success_rate: settings.provider_success_rate.0,
@@ -254,7 +254,7 @@ pub async fn open_world(settings: &Settings) -> Result<Arc<MockWorld>> {
     }
 }
 
-/// Beside the database, and apart from it.
+/// Beside the database file, and apart from it.
 pub fn world_path(database: &Path) -> PathBuf {
     database.with_extension("world.db")
 }

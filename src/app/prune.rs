@@ -1,5 +1,5 @@
-//! Keeps the journal and the dead letters short: what ended long ago goes, and strangers' letters past their number, in
-//! short transactions, so that other writers hardly wait.
+//! Deletes old journal rows and dead letters, and outsiders' dead letters above their limit, in short transactions,
+//! so that other writers hardly wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use engine::dead;
 use store::{Error, Pruned, Store};
 use tokio_util::sync::CancellationToken;
 
-/// A flood of strangers' letters grows for this long before any of them is evicted.
+/// A flood of outsiders' dead letters grows for this long before any of them is evicted.
 const EVERY: Duration = Duration::from_secs(5);
-/// One round in so many prunes.
+/// Prunes once in this many rounds.
 const PRUNES_EVERY: u32 = 6;
 const PRUNED_AT_ONCE: usize = 200;
 

@@ -12,7 +12,7 @@ use crate::app;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Nothing is under way: what is still in flight counts as lost
+    /// The system is at rest: what is still in flight counts as lost
     #[arg(long)]
     at_rest: bool,
     #[arg(long)]

@@ -1,5 +1,5 @@
-//! Says something to a system that runs: by its listener when all of it is in one process on a file, else by its
-//! database and broker, from any machine.
+//! Sends a message to a running system: over its listener when it runs on a file, otherwise through its database and
+//! broker, from any machine.
 
 mod direct;
 pub(super) mod http;
@@ -36,7 +36,7 @@ impl Client {
         }
     }
 
-    /// Sends one message; the answer comes once it is safe.
+    /// Sends one message; returns once it is journalled.
     pub(super) async fn send(
         &self,
         name: &str,
@@ -46,7 +46,7 @@ impl Client {
         let body = serde_json::value::to_raw_value(body)?;
         let bytes = body.get().len();
         if bytes > BODY_BYTES_MAX {
-            // The listener would hang up in the middle of it.
+            // The listener would close the connection in the middle of it.
             let why = format!("the body has {bytes} bytes; at most {BODY_BYTES_MAX} (body_too_large)");
             return Err(WrongUsage(why).into());
         }
@@ -102,7 +102,7 @@ impl Client {
     }
 }
 
-/// A reason stays in the journal. Where there is no gateway on the way, only this refuses it.
+/// A reason stays in the journal. Without a gateway on the way, only this check refuses it.
 fn must_hold_no_card_number(who: &Operator) -> Result<()> {
     let edited = who.edited.as_ref().map(|edited| [&edited.name, &edited.body]);
     let mut texts = edited.into_iter().flatten().flatten().chain([&who.by, &who.why]);
@@ -131,7 +131,7 @@ async fn post(run: &RunFile, path: &str, body: &impl Serialize) -> Result<(Statu
 
 fn refusal(answer: &[u8]) -> anyhow::Error {
     match serde_json::from_slice::<Problem>(answer) {
-        // A conflict is no mistake in what was asked: somebody was faster, or it was done before.
+        // A conflict is no usage error: another operator was faster, or it was done before.
         Ok(problem) if problem.status < 500 && problem.status != 409 => {
             WrongUsage(format!("{} ({})", problem.detail, problem.code)).into()
         }
@@ -140,7 +140,7 @@ fn refusal(answer: &[u8]) -> anyhow::Error {
     }
 }
 
-/// Looks again and again until `look` finds something or time is up.
+/// Polls until `look` finds something or time is up.
 pub(super) async fn wait_for<T>(
     seconds: u64,
     what: &str,

@@ -1,4 +1,4 @@
-//! Dead letters: nothing was lost, and a person decides, about one of them or about all that died of the same.
+//! Dead letters: nothing was lost, and a person decides, about one letter or about all with the same error.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,21 +16,21 @@ use super::client::Client;
 use super::{WrongUsage, paint, progress, words};
 use crate::app;
 
-/// What one command looks at. Whoever has more begins with these.
+/// How many letters one command handles. If there are more, the command can be repeated.
 const LETTERS_MAX: usize = 10_000;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// What waits for a decision, by what it died of
+    /// List what waits for a decision, grouped by error
     #[command(after_help = "Example: checkout dead list --each --code failed")]
     List {
         /// One line for each letter
         #[arg(long)]
         each: bool,
-        /// Those that were dealt with as well
+        /// Include those that were dealt with
         #[arg(long)]
         all: bool,
-        /// Those that tell of our own trouble, or those that strangers caused; both if it is left out
+        /// Only those caused by our own trouble, or only those caused by outsiders; default: both
         #[arg(long)]
         origin: Option<Origin>,
         #[command(flatten)]
@@ -40,27 +40,27 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// One dead letter, whole; tokens and addresses are masked, and an edit that leaves them so sends them as they were
+    /// Show one dead letter; tokens and addresses are masked, and an edit that leaves the masks sends the originals
     #[command(after_help = "Example: checkout dead show 5f0c1a52-0000-5000-8000-000000000000")]
     Show {
         id: String,
         #[arg(long)]
         json: bool,
     },
-    /// Send it to its queue again; if it was handled after all, that is recognised
+    /// Send it to its queue again; if it was handled meanwhile, that is recognised
     #[command(
         after_help = "Example: checkout dead replay --code failed --queue payment --by anna\nExample: checkout dead replay 5f0c1a52-0000-5000-8000-000000000000 --edit corrected.json"
     )]
     Replay {
         #[command(flatten)]
         which: Which,
-        /// Send this body instead, under an id of its own; - reads standard input
+        /// Send this body instead, under a new id; - reads standard input
         #[arg(long, value_name = "FILE", requires = "id")]
         edit: Option<PathBuf>,
-        /// Send it as this type instead, under an id of its own
+        /// Send it as this type instead, under a new id
         #[arg(long = "as", value_name = "TYPE", requires = "id")]
         kind: Option<String>,
-        /// Stays in the journal
+        /// The reason, kept in the journal
         #[arg(long, value_parser = words::reason)]
         why: Option<String>,
         #[arg(long, default_value = "operator", value_parser = words::name)]
@@ -69,14 +69,14 @@ pub(super) enum Command {
         #[arg(long, requires = "id")]
         preview: bool,
     },
-    /// Give it up for good
+    /// Discard it for good
     #[command(
         after_help = "Example: checkout dead discard 5f0c1a52-0000-5000-8000-000000000000 --why 'a test'"
     )]
     Discard {
         #[command(flatten)]
         which: Which,
-        /// Stays in the journal
+        /// The reason, kept in the journal
         #[arg(long, value_parser = words::reason)]
         why: String,
         #[arg(long, default_value = "operator", value_parser = words::name)]
@@ -84,10 +84,10 @@ pub(super) enum Command {
     },
 }
 
-/// One letter, or all that have something in common.
+/// One letter, or all that match.
 #[derive(clap::Args)]
 pub(super) struct Which {
-    /// As `dead list --each` shows it
+    /// The letter's id, as `dead list --each` shows it
     #[arg(conflicts_with_all = ["all", "code", "queue", "name"])]
     id: Option<String>,
     /// Every open letter
@@ -99,13 +99,13 @@ pub(super) struct Which {
 
 #[derive(clap::Args)]
 pub(super) struct Group {
-    /// Those that died of this
+    /// Those with this error code
     #[arg(long, value_parser = known_code)]
     code: Option<String>,
     /// Those that were meant for this queue
     #[arg(long, value_parser = known_queue)]
     queue: Option<String>,
-    /// Those of this type
+    /// Those of this message type
     #[arg(long = "type", id = "name", value_name = "TYPE")]
     name: Option<String>,
 }
@@ -164,7 +164,7 @@ impl Group {
 }
 
 impl Which {
-    /// Oldest first, as they came.
+    /// Oldest first.
     async fn letters(&self, store: &dyn Store) -> Result<Vec<String>> {
         if let Some(id) = &self.id {
             return Ok(vec![id.clone()]);
@@ -180,7 +180,7 @@ impl Which {
     }
 }
 
-/// Each of a group by itself: nothing of it is sent.
+/// Previews each letter of a group independently; nothing is sent.
 async fn would_be_all(
     settings: &Settings,
     store: &dyn Store,
@@ -197,7 +197,7 @@ async fn would_be_all(
     Ok(code)
 }
 
-/// One that cannot be dealt with does not hold up the others.
+/// A letter that cannot be dealt with does not stop the others.
 async fn for_each(
     letters: &[String],
     done: &str,
@@ -240,7 +240,7 @@ fn list(letters: &[DeadLetter]) {
     say!("{}", paint::table(&["id", "at", "queue", "message", "code", "origin", "order"], rows.collect()));
 }
 
-/// What died of the same in the same queue is one thing to think about.
+/// Groups letters with the same error and queue: they need one decision.
 fn list_groups(letters: &[DeadLetter]) {
     let mut groups: BTreeMap<(Origin, &str, &str, &str), Vec<&DeadLetter>> = BTreeMap::new();
     for letter in letters {
@@ -286,7 +286,7 @@ async fn would_be(
     super::preview::at(settings, store, message, queues).await
 }
 
-/// Enough to recognise it by; `dead show` has all of it.
+/// Enough to recognise the reason; `dead show` has all of it.
 const WHY_MAX: usize = 100;
 
 async fn show(store: &dyn Store, id: &str, json: bool) -> Result<()> {

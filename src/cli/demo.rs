@@ -1,5 +1,5 @@
-//! The whole story, scene by scene, on a system of its own: each order has to end as told, and afterwards
-//! every promise is checked.
+//! Plays every scene on a system of its own: each order has to end as its scene says, and afterwards every promise is
+//! checked.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// A scene that is not over by then has gone wrong.
+/// A scene that takes longer has failed.
 const SCENE_WITHIN: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(args: Args, settings: Settings) -> Result<ExitCode> {
@@ -124,7 +124,7 @@ impl Scenery<'_> {
                 }
                 continue;
             }
-            // Nothing was heard for a moment: perhaps it is over.
+            // No fact came for a moment: perhaps the order has ended.
             let told = self.outcome(scene, &order_id).await?;
             if told.as_told && cues.is_empty() {
                 self.pause();
@@ -191,7 +191,7 @@ fn print_table(told: &[Told]) {
     say!("{}", paint::table(&head, rows.collect()));
 }
 
-/// Waits until nothing is on its way any more.
+/// Waits until nothing is in flight any more.
 async fn rest(system: &System) -> Result<()> {
     let until = Instant::now() + SCENE_WITHIN;
     while Instant::now() < until {

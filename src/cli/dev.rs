@@ -1,4 +1,4 @@
-//! The whole shop in one process, for as long as one likes to watch.
+//! Runs the whole shop in one process until it is stopped.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What is wrong, and what to do about it.
+//! Prints what is wrong, and what to do about it.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The journal knows what was said and not handled: after a broker was lost, its queues are filled again from it.
+//! The journal knows what was emitted and not handled: after a broker was lost, its queues are refilled from it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::app;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Publish again what was said and never handled, after a broker or a queue was lost
+    /// Publish again what was emitted and never handled, after a broker or a queue was lost
     #[command(after_help = "Example: checkout journal refill --older-than-s 60 --dry-run")]
     Refill {
-        /// What was said more recently than this is most likely on its way
+        /// Leave out what was emitted more recently than this: it is most likely in flight
         #[arg(long, default_value_t = 60, value_name = "SECONDS")]
         older_than_s: u64,
         /// Only count
@@ -48,7 +48,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
     Ok(left_out(&missing))
 }
 
-/// What is not believed fails the command: a login has written what its role may not.
+/// A forged row fails the command: a login has written what its role may not say.
 fn left_out(missing: &Missing) -> ExitCode {
     let Missing { not_theirs, unreadable, .. } = missing;
     for (count, what) in [

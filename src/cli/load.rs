@@ -1,4 +1,4 @@
-//! Load on a system of its own, measured from the moment an order was meant to be sent.
+//! Load on a system of its own; latency is measured from the moment an order was due to be sent.
 
 mod drive;
 mod entry;
@@ -36,19 +36,19 @@ pub(super) struct Args {
     /// Orders before those, which are not measured
     #[arg(long, default_value_t = 0, value_name = "ORDERS", value_parser = clap::value_parser!(u64).range(0..=10_000_000))]
     warm_up: u64,
-    /// Orders each second, whatever the system does (open loop); without it, as fast as it goes
+    /// Orders each second, however slow the system is (open loop); without it, as fast as it goes
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     rate: Option<u64>,
-    /// Without --rate: this many orders are under way at any time (closed loop)
+    /// Without --rate: this many orders are in flight at any time (closed loop)
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     in_flight: u32,
     /// How orders come in
     #[arg(long, value_enum, default_value_t)]
     entry: Entry,
-    /// So many of each worker, on a database server and a broker
+    /// This many of each worker, on a database server and a broker
     #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=16))]
     replicas: u8,
-    /// Somebody looks at the dashboard meanwhile
+    /// Keep the dashboard open meanwhile
     #[arg(long)]
     watched: bool,
     #[command(flatten)]
@@ -128,7 +128,7 @@ struct Cost {
     messages: u64,
     batches: u64,
     round_trips: u64,
-    /// Of Postgres, whoever else may have written to it.
+    /// Of the whole Postgres server, including other users' writes.
     wal_bytes: Option<u64>,
 }
 

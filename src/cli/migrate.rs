@@ -1,4 +1,4 @@
-//! The schema goes up by itself at every start; this is for looking ahead, for doing it with another user, and for
+//! Every start migrates the schema up; this command is for seeing that first, for doing it as another user, and for
 //! going back.
 
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ pub(super) struct Args {
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
-    /// With down: yes, throw away what the removed tables hold
+    /// With down: yes, delete what the removed tables hold
     #[arg(long)]
     yes: bool,
 }
@@ -38,7 +38,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
             return Err(super::WrongUsage(why).into());
         }
         (_, false) => {
-            // Nobody works on tables that are about to go. A server does not tell who works on it.
+            // No process may use tables that are about to be dropped. A server does not tell who uses it.
             let _lock = database.file().map(app::lock).transpose()?;
             down(database, args.to).await?
         }
@@ -68,8 +68,8 @@ async fn up(settings: &Settings) -> Result<Vec<String>> {
         DatabaseUrl::Sqlite(path) => Ok(SqliteStore::migrate_up(path).await?),
         DatabaseUrl::Postgres(url) => {
             let done = PostgresStore::migrate_up(url.reveal()).await?;
-            // The mock world makes its schema when it is first used. Logins of single roles may create none, so that the
-            // owner uses it here.
+            // The mock world creates its schema when it is first used. Logins of single roles may not create it, so
+            // the owner uses it here.
             app::open_world(settings).await?.refused_page("", 1).await?;
             Ok(done)
         }

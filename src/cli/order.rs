@@ -1,4 +1,4 @@
-//! Orders: what they are, what became of them, and what may be done about them.
+//! Orders: what they are, what became of them, and the commands on them.
 
 mod story;
 
@@ -30,13 +30,13 @@ pub(super) enum Command {
         status: Option<String>,
         #[arg(long)]
         customer: Option<String>,
-        /// What the order's id begins with, or a customer's id
+        /// The beginning of the order's id, or a customer's id
         #[arg(long, value_name = "TEXT")]
         find: Option<String>,
-        /// Those under way that stand at this step of their saga
+        /// Only running orders whose saga is at this step
         #[arg(long, value_parser = search::known_step)]
         step: Option<String>,
-        /// Those under way of which nothing has been heard for so long
+        /// Only running orders for which nothing has happened for this long
         #[arg(long, value_name = "SECONDS")]
         idle_s: Option<u64>,
         /// Created at or after this time
@@ -55,16 +55,16 @@ pub(super) enum Command {
     Show {
         #[arg(value_parser = view::order_id)]
         order_id: OrderId,
-        /// Every message that was handled on its behalf as well
+        /// Also every message that was handled for it
         #[arg(long)]
         messages: bool,
-        /// What the customer was told as well, word for word
+        /// Also what the customer was told, word for word
         #[arg(long)]
         notices: bool,
         #[arg(long)]
         json: bool,
     },
-    /// What happened, message by message: who said what to whom, what came of it, and what is waited for
+    /// What happened, message by message: sender, receiver, outcome, and what is waited for
     #[command(after_help = "Example: checkout order story 01932b4a-1111-7000-8000-000000000001 --json")]
     Story {
         #[arg(value_parser = view::order_id)]
@@ -75,7 +75,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Cancel an order that is not on its way yet; what was paid goes back
+    /// Cancel an order that is not shipped yet; what was paid is refunded
     #[command(
         after_help = "Example: checkout order cancel 01932b4a-1111-7000-8000-000000000001 --reason 'changed my mind'"
     )]
@@ -87,33 +87,33 @@ pub(super) enum Command {
         /// As the shop, not as the customer
         #[arg(long)]
         admin: bool,
-        /// Who does it for the shop; stands in the audit trail
+        /// The operator's name, kept in the audit trail
         #[arg(long, requires = "admin", value_parser = words::name)]
         by: Option<String>,
         /// Only show what it would cause
         #[arg(long)]
         preview: bool,
     },
-    /// Take goods back after fulfilment, and give the money back
+    /// Return goods after fulfilment, and refund them
     #[command(
         after_help = "Example: checkout order refund 01932b4a-1111-7000-8000-000000000001 --item BOOK-DUNE=1"
     )]
     Refund {
         #[arg(value_parser = view::order_id)]
         order_id: OrderId,
-        /// SKU=QUANTITY, as often as needed; without it everything comes back
+        /// SKU=QUANTITY, as often as needed; without it everything is returned
         #[arg(long = "item", value_name = "SKU=QUANTITY", value_parser = item)]
         items: Vec<(String, u32)>,
         #[arg(long, value_parser = words::reason)]
         reason: Option<String>,
-        /// Stands in the audit trail
+        /// The operator's name, kept in the audit trail
         #[arg(long, value_parser = words::name)]
         by: Option<String>,
         /// Only show what it would cause
         #[arg(long)]
         preview: bool,
     },
-    /// Say that the cash for an order on delivery has come
+    /// Report that the cash for an order on delivery was collected
     #[command(
         after_help = "Example: checkout order pay 01932b4a-1111-7000-8000-000000000001 --transaction receipt-7"
     )]
@@ -126,14 +126,14 @@ pub(super) enum Command {
         #[arg(long)]
         preview: bool,
     },
-    /// Put an order that has ended away
+    /// Archive an order that has ended
     #[command(after_help = "Example: checkout order archive 01932b4a-1111-7000-8000-000000000001")]
     Archive {
         #[arg(value_parser = view::order_id)]
         order_id: OrderId,
         #[arg(long, value_parser = words::reason)]
         reason: Option<String>,
-        /// Stands in the audit trail
+        /// The operator's name, kept in the audit trail
         #[arg(long, value_parser = words::name)]
         by: Option<String>,
         /// Only show what it would cause
@@ -306,7 +306,7 @@ fn print_messages(all: &[Read<JournalRow>]) {
     }
 }
 
-/// What is asked of an order, or what would come of it.
+/// A command on an order, or a preview of it.
 struct Ask {
     order_id: OrderId,
     name: &'static str,
@@ -314,7 +314,7 @@ struct Ask {
     preview: bool,
 }
 
-/// Sends a command and waits until the order worker has dealt with it.
+/// Sends a command and waits until the order worker has handled it.
 async fn ask(store: &Arc<dyn Store>, settings: &Settings, asked: Ask) -> Result<ExitCode> {
     let Ask { order_id, name, body, preview } = asked;
     known(&**store, order_id).await?;
@@ -339,7 +339,7 @@ async fn ask(store: &Arc<dyn Store>, settings: &Settings, asked: Ask) -> Result<
         return Ok(ExitCode::SUCCESS);
     }
     let view = wait_for(30, "the order's answer", async || {
-        // In this order: a view from before the return ended would tell the status of before.
+        // In this order: a view read before the return ended would have the old status.
         if !settled(&**store, order_id).await? {
             return Ok(None);
         }

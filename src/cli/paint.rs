@@ -17,8 +17,8 @@ pub(super) fn paint(text: &str, colour: AnsiColors) -> String {
     if on_terminal() { text.color(colour).to_string() } else { text.to_string() }
 }
 
-/// All that is printed passes here. What came from outside was made visible before, by itself and with its line ends;
-/// this is for what was forgotten, and can tell only other sequences from colours.
+/// All output passes here. Text from outside was escaped before, one by one and with its line breaks; this is a
+/// second line of defence, and can only tell other escape sequences from colours.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     if on_terminal() { visible_but_colours(text) } else { visible_lines(text) }
 }
@@ -56,8 +56,8 @@ pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     table.to_string()
 }
 
-/// A cell that is painted as a whole. The table has to know its colour: where it breaks a line, it would break the
-/// sequences in it too.
+/// A cell of one colour. The table has to know the colour: if it breaks a line, it would break escape sequences in it
+/// too.
 fn cell(text: String) -> Cell {
     const COLOURS: [(&str, Color); 4] = [
         ("\u{1b}[31m", Color::DarkRed),

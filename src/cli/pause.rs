@@ -1,4 +1,4 @@
-//! Lets a role rest, or a payment method, without losing anything that is under way.
+//! Pauses and resumes a role or a payment method, without losing anything in flight.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::app;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Pause {
-    /// A role takes nothing any more, wherever it runs; its messages stay in their queue
+    /// A role takes no messages any more, wherever it runs; they stay in its queue
     #[command(
         after_help = "Example: checkout pause role payment --why 'the provider is being moved' --by anna"
     )]
@@ -28,7 +28,7 @@ pub(super) enum Pause {
         #[command(flatten)]
         words: Words,
     },
-    /// New checkouts by a payment method are refused, so that customers choose another; those under way go on
+    /// New checkouts by a payment method are refused, so that customers choose another; running orders go on
     #[command(after_help = "Example: checkout pause method paypal --why 'it is down' --by anna")]
     Method {
         #[arg(value_parser = method)]
@@ -36,7 +36,7 @@ pub(super) enum Pause {
         #[command(flatten)]
         words: Words,
     },
-    /// What rests, and why
+    /// List what is paused, and why
     #[command(after_help = "Example: checkout pause list --json")]
     List {
         #[arg(long)]
@@ -46,7 +46,7 @@ pub(super) enum Pause {
 
 #[derive(clap::Subcommand)]
 pub(super) enum Resume {
-    /// The role goes on with what has gathered
+    /// The role goes on with the messages that have queued up
     #[command(after_help = "Example: checkout resume role payment --why 'it is back' --by anna")]
     Role {
         #[arg(value_parser = worker)]
@@ -54,7 +54,7 @@ pub(super) enum Resume {
         #[command(flatten)]
         words: Words,
     },
-    /// New checkouts by the method are taken again
+    /// New checkouts by the method are accepted again
     #[command(after_help = "Example: checkout resume method paypal --why 'it is back' --by anna")]
     Method {
         #[arg(value_parser = method)]
@@ -66,7 +66,7 @@ pub(super) enum Resume {
 
 #[derive(clap::Args)]
 pub(super) struct Words {
-    /// Stays in the journal
+    /// The reason, kept in the journal
     #[arg(long, value_parser = clean)]
     why: String,
     #[arg(long, default_value = "operator", value_parser = clean)]
@@ -121,7 +121,7 @@ pub(super) async fn resume(command: Resume, settings: &Settings) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// The steps that wait for a role while it rests.
+/// Prints the steps that wait for a role while it is paused.
 async fn waits(store: &dyn Store, role: Role) -> Result<()> {
     say!("{}", paint::dim("nothing was changed; while it rests, these steps wait for it"));
     let waits = engine::pause::waits(store, role).await?.into_iter();
@@ -136,7 +136,7 @@ async fn would_turn(settings: &Settings, store: &dyn Store, body: Body) -> Resul
     super::preview::at(settings, store, message, queues).await
 }
 
-/// Says it to the order worker, and waits until it has heard.
+/// Sends it to the order worker, and waits until it is handled.
 async fn turn(settings: &Settings, store: &Arc<dyn Store>, body: Body) -> Result<()> {
     let (method, paused) = match &body {
         Body::MethodPause(switch) => (switch.method, true),
@@ -155,7 +155,7 @@ async fn turn(settings: &Settings, store: &Arc<dyn Store>, body: Body) -> Result
     .await
 }
 
-/// Roles, and below them methods.
+/// Roles first, then payment methods.
 async fn list(store: &dyn Store, json: bool) -> Result<()> {
     let roles = store.pauses().await?;
     let methods = store.page(Table::Methods, "", Method::ALL.len()).await?;

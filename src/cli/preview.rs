@@ -1,4 +1,4 @@
-//! What a command would cause, decided by the workers on the records as they are; nothing is sent.
+//! What a command would cause, decided by the workers on the current records; nothing is sent.
 
 use std::process::ExitCode;
 
@@ -27,7 +27,7 @@ pub(super) async fn of(settings: &Settings, store: &dyn Store, name: &str, body:
     at(settings, store, message, queues).await
 }
 
-/// At these queues, as when a dead letter goes there again.
+/// At these queues, as when a dead letter is replayed.
 pub(super) async fn at(
     settings: &Settings,
     store: &dyn Store,

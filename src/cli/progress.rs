@@ -1,4 +1,4 @@
-//! How far something long has come, on standard error, for whoever watches.
+//! Shows the progress of a long command, on standard error.
 
 use indicatif::{ProgressBar, ProgressStyle};
 

@@ -1,4 +1,4 @@
-//! Sagas: where each stands, and what an operator can do for those that wait.
+//! Sagas: where each is, and what an operator can do for those that wait.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ pub(super) enum Command {
     List {
         #[arg(long, value_parser = ["awaited", "running", "unwinding", "needs_attention", "completed", "undone"])]
         status: Option<String>,
-        /// What the order's id begins with, or the customer's id
+        /// The beginning of the order's id, or a customer's id
         #[arg(long, value_name = "TEXT")]
         find: Option<String>,
-        /// Those that stand at this step
+        /// Only those at this step
         #[arg(long, value_parser = search::known_step)]
         step: Option<String>,
-        /// Those under way of which nothing has been heard for so long
+        /// Only running sagas for which nothing has happened for this long
         #[arg(long, value_name = "SECONDS")]
         idle_s: Option<u64>,
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -45,12 +45,12 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Ask for the waiting step again
+    /// Send the waiting step's command again
     #[command(after_help = "Example: checkout saga retry 01932b4a-1111-7000-8000-000000000001 --by me")]
     Retry {
         #[command(flatten)]
         which: Which,
-        /// Stays with the saga
+        /// The reason, kept with the saga
         #[arg(long, value_parser = words::reason)]
         why: Option<String>,
         #[arg(long, default_value = "operator", value_parser = words::name)]
@@ -59,7 +59,7 @@ pub(super) enum Command {
         #[arg(long)]
         preview: bool,
     },
-    /// Let the step's deadline come now, give it another time, or wait for the answer without one
+    /// Fire the step's deadline now, move it, or wait for the answer without one
     #[command(
         after_help = "Example: checkout saga deadline 01932b4a-1111-7000-8000-000000000001 move --due 2026-12-24T18:00:00Z --why 'the warehouse is closed'"
     )]
@@ -71,7 +71,7 @@ pub(super) enum Command {
         /// With move: its new time, within a year
         #[arg(long, required_if_eq("change", "move"))]
         due: Option<Time>,
-        /// Stays with the saga
+        /// The reason, kept with the saga
         #[arg(long, value_parser = words::reason)]
         why: String,
         #[arg(long, default_value = "operator", value_parser = words::name)]
@@ -80,7 +80,7 @@ pub(super) enum Command {
         #[arg(long)]
         preview: bool,
     },
-    /// Say how the waiting step ended: done (the refund was made by hand), or give_up (undo what was done)
+    /// Mark the waiting step as done (the refund was made by hand), or give_up (undo what was done)
     #[command(
         after_help = "Example: checkout saga resolve 01932b4a-1111-7000-8000-000000000001 done --evidence 'bank transfer 77'"
     )]
@@ -89,7 +89,7 @@ pub(super) enum Command {
         which: Which,
         #[arg(value_parser = ["done", "give_up"])]
         outcome: String,
-        /// What proves it; stays with the saga
+        /// The evidence, kept with the saga
         #[arg(long, value_parser = words::reason)]
         evidence: String,
         #[arg(long, default_value = "operator", value_parser = words::name)]
@@ -197,7 +197,7 @@ async fn show(store: &dyn Store, which: &Which, as_json: bool) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is asked of a saga, or what would come of it.
+/// A command on a saga, or a preview of it.
 struct Ask {
     name: &'static str,
     body: Value,

@@ -1,4 +1,4 @@
-//! Runs some parts of a system, or all of it, until somebody says stop or a part breaks.
+//! Runs some parts of a system, or all of it, until a stop signal comes or a part breaks.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::System;
 
-/// Ctrl-C, and what supervisors send.
+/// Ctrl-C, and the signal that supervisors send.
 pub(super) struct Stop(Signal);
 
 pub(super) async fn run(parts: Parts, settings: &Settings) -> Result<ExitCode> {
@@ -23,7 +23,7 @@ pub(super) async fn run(parts: Parts, settings: &Settings) -> Result<ExitCode> {
     let name = named(&parts);
     let mut system = tokio::select! {
         started = System::start(settings, &parts) => started?,
-        // Nothing was begun.
+        // Nothing has started yet.
         () = stop.asked() => return Ok(ExitCode::SUCCESS),
     };
     system.announce()?;
@@ -46,7 +46,7 @@ pub(super) async fn run(parts: Parts, settings: &Settings) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `payment` and its like: the roles that sit at queues.
+/// Parses `payment` and the like: the roles that consume queues.
 pub(super) fn worker(name: &str) -> Result<Role, String> {
     let found = WORKERS.iter().map(|(role, _)| *role).find(|role| role.name() == name);
     found.ok_or_else(|| {

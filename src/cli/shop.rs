@@ -14,8 +14,8 @@ use crate::app::{self, System};
 const CATALOGUE: &str = include_str!("../../config/sample-catalogue.jsonl");
 const DISCOUNT: &str = r#"{"code":"WELCOME10","percent":"10"}"#;
 
-/// Puts the sample catalogue in. Each product has its own message id, so that it is counted only once, however
-/// often the shop is opened.
+/// Adds the sample catalogue. Each product has a fixed message id, so that its stock is added only once, however
+/// often the shop is started.
 pub(super) async fn stock_up(system: &System) -> Result<()> {
     for (at, product) in CATALOGUE.lines().enumerate() {
         send(system, "product.upsert", &format!("sample-product-{at}"), product).await?;
@@ -24,7 +24,7 @@ pub(super) async fn stock_up(system: &System) -> Result<()> {
     on_the_shelf(system).await
 }
 
-/// Whoever comes in when the shop opens finds the goods there.
+/// Waits until the goods can be ordered, before the shop announces itself.
 async fn on_the_shelf(system: &System) -> Result<()> {
     let until = Instant::now() + SHELVED_WITHIN;
     for product in CATALOGUE.lines() {
@@ -32,7 +32,7 @@ async fn on_the_shelf(system: &System) -> Result<()> {
         let sku = product["sku"].as_str().unwrap_or_default();
         while system.store.get(Table::Stock, sku).await?.is_none() {
             if Instant::now() > until {
-                // A role may rest, or have much to do first.
+                // A role may be paused, or have other work first.
                 tracing::warn!("the sample catalogue is not on the shelf yet; it will be");
                 return Ok(());
             }
@@ -61,7 +61,7 @@ pub(super) async fn sample(settings: &Settings) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lets one message in by the same door as everybody's.
+/// Sends one message through the ingress.
 pub(super) async fn send(system: &System, name: &str, id: &str, body: &str) -> Result<()> {
     let raw =
         Raw { message_id: Some(id.to_string()), name: name.to_string(), body: body.into(), ..Raw::default() };
@@ -71,7 +71,7 @@ pub(super) async fn send(system: &System, name: &str, id: &str, body: &str) -> R
     Ok(())
 }
 
-/// An id that nobody has used.
+/// A random id.
 pub(super) fn new_id() -> MessageId {
     MessageId::from(uuid::Uuid::now_v7())
 }

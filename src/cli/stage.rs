@@ -1,6 +1,6 @@
-//! Demonstrations and load run on a system of their own, which is gone afterwards: no real shop is disturbed.
+//! Demonstrations and load run on a system of their own, which is removed afterwards: no real shop is disturbed.
 //!
-//! On a file that is a folder; on servers it is a schema and a prefix that nobody else has.
+//! On a file that is a folder; on servers it is a schema and a prefix that no other system has.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ impl Stage {
         tracing::info!("a stage of its own is set: {name}");
         let mut stage = Self { settings, folder: None, schema: None };
         (stage.settings.listen, stage.settings.ops_listen) = (Listen::Nowhere, Listen::Nowhere);
-        // A shop that stands there would hear of orders that are none of its own.
+        // The configured shop would hear of orders that are not its own.
         stage.settings.provider_webhook_url = WebhookUrl::Nowhere;
         stage.settings.prefix = Prefix::try_from(name.clone()).map_err(anyhow::Error::msg)?;
         stage.settings.database_url = match &stage.settings.database_url {
@@ -51,7 +51,7 @@ impl Stage {
         Ok(stage)
     }
 
-    /// For a guest on this machine, whom no limit holds up.
+    /// Without rate limits, for a client on this machine.
     pub(super) fn opens_for_one(&mut self) {
         let settings = auth::with_key(self.settings.clone());
         let listen = Listen::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
@@ -60,7 +60,7 @@ impl Stage {
             Settings { listen, rate_per_customer, rate_per_address, connections_per_address, ..settings };
     }
 
-    /// Whatever became of it.
+    /// Removes it, whatever happened.
     pub(super) async fn strike(self) -> Result<()> {
         if let Some(folder) = self.folder {
             std::fs::remove_dir_all(folder).ok();

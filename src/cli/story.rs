@@ -1,10 +1,10 @@
-//! An order's steps as one likes to read them, a line for each fact.
+//! An order's steps for people, a line for each fact.
 
 use contract::{Body, Message};
 
 use super::paint::{bad, dim, good, paint};
 
-/// `None` for what a reader of stories need not hear twice.
+/// `None` for facts that only repeat another.
 pub(super) fn line(message: &Message) -> Option<String> {
     let (what, more) = match &message.body {
         Body::OrderCreated(f) => {

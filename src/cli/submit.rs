@@ -17,10 +17,10 @@ use crate::app;
 pub(super) struct Args {
     /// A file of JSON objects, one after the other; - reads standard input
     file: PathBuf,
-    /// Send this kind of message instead of checkouts, for example product.upsert
+    /// Send this type of message instead of checkouts, for example product.upsert
     #[arg(long = "type", value_name = "TYPE", default_value = "checkout.submit")]
     kind: String,
-    /// Wait until every order has come to its end
+    /// Wait until every order has ended
     #[arg(long)]
     wait: bool,
     /// How long to wait for each
@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
         {
             fields.insert("order_id".into(), Value::String(id.to_string()));
         }
-        // An order's id is its checkout's message id too: sent again it is recognised, and changed it is refused.
+        // An order's id is its checkout's message id too: a repeat is recognised, and a changed checkout is refused.
         let own = body.get("message_id").or(body.get("order_id").filter(|_| args.kind == "checkout.submit"));
         let own = own.and_then(Value::as_str).map(ToString::to_string);
         let receipt = client.send(&args.kind, Some(own.unwrap_or_else(|| id.to_string())), &body).await;
@@ -79,7 +79,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// The order once it has come to an end, or stands for an operator.
+/// The order once it has ended, or waits for an operator.
 async fn outcome(store: &dyn Store, order: &str, seconds: u64) -> Result<Value> {
     wait_for(seconds, &format!("the end of order {order}"), async || {
         let Some(view) = view::order(store, order).await? else { return Ok(None) };
@@ -98,13 +98,13 @@ fn why(view: &Value) -> String {
     }
 }
 
-/// One fault: where, what would be right, and its code.
+/// One fault: the field, what would be right, and its code.
 pub(super) fn told(fault: &Value) -> String {
     let text = |name: &str| fault[name].as_str().unwrap_or_default();
     format!("{}: {} ({})", text("field"), text("message"), text("code"))
 }
 
-/// All of the input is read before any of it is sent: half a file is no order.
+/// All of the input is parsed before any of it is sent: a file with an error sends nothing.
 fn read(args: &Args) -> Result<Vec<Value>> {
     let name = args.file.display();
     let mut text = String::new();

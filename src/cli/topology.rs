@@ -1,4 +1,4 @@
-//! Exchanges and queues: what differs from how they should be, and making it so.
+//! Exchanges and queues: shows how the broker differs from the topology, or declares it.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What a person writes on the command line, and what stays for others to read: the same rules as by HTTP.
+//! Checks texts of operators that others will read: the same rules as over HTTP.
 
 use contract::{clean_text, holds_card_number};
 
@@ -6,18 +6,18 @@ use contract::{clean_text, holds_card_number};
 const REASON_CHARS_MAX: usize = 500;
 const NAME_CHARS_MAX: usize = 100;
 
-/// Why something is done, or what proves it.
+/// A reason or evidence.
 pub(super) fn reason(text: &str) -> Result<String, String> {
     clean(text, REASON_CHARS_MAX)
 }
 
-/// Who does it, or a receipt's number.
+/// An operator's name, or a receipt's number.
 pub(super) fn name(text: &str) -> Result<String, String> {
     clean(text, NAME_CHARS_MAX)
 }
 
 pub(super) fn clean(text: &str, chars_max: usize) -> Result<String, String> {
-    // It is refused further on, in words that do not repeat it, as these would.
+    // It is refused later, with a message that does not repeat it, as clap's would.
     if holds_card_number(text) {
         return Ok(text.to_string());
     }

@@ -1,4 +1,5 @@
-//! What waits for long, and what of it will never be handled: rows that cannot be read, or say what their role may not.
+//! What has waited for long, and which of it will never be handled: rows that cannot be read, or that their role may
+//! not say.
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub(super) async fn look(store: &dyn Store, vitals: Vitals, found: &mut Findings
     look_at_what_waits(store, found).await
 }
 
-/// It reads all that is in flight, and so only where something waits.
+/// Reads all that is in flight, and so only if something waits.
 async fn look_at_what_waits(store: &dyn Store, found: &mut Findings) -> Result<(), Error> {
     let (mut unreadable, mut not_theirs) = (Vec::new(), Vec::new());
     for flying in store.in_flight().await? {

@@ -1,12 +1,12 @@
-//! What could not be handled, by whose trouble it is, and what that tells of others' bindings on our exchanges.
+//! Dead letters, by whose trouble they are, and what they reveal about outsiders' bindings on our exchanges.
 
 use super::{Findings, Level};
 use broker::rabbitmq::BY_A_BINDING;
 use store::{DeadStatus, Letters, Origin, Store, Vitals};
 
-/// They are told by what they died of; smaller groups are left out.
+/// How many groups of the same error are counted; smaller groups are left out.
 const GROUPS_MAX: usize = 100;
-/// Of those that may not be said, so many of the newest are looked at.
+/// How many of the newest refused messages are examined.
 const NOT_ALLOWED_MAX: usize = 100;
 
 pub(super) async fn look_at(
@@ -44,7 +44,7 @@ pub(super) async fn look_at(
     look_at_bindings(store, found).await
 }
 
-/// AMQP does not tell of bindings; what comes by one does.
+/// AMQP does not show bindings; messages that came by one do.
 async fn look_at_bindings(store: &dyn Store, found: &mut Findings) -> Result<(), store::Error> {
     let (status, code) = (Some(DeadStatus::Open), Some("not_allowed".to_string()));
     let wanted = Letters { status, code, limit: NOT_ALLOWED_MAX, ..Letters::default() };

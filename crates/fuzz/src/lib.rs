@@ -1,8 +1,9 @@
-//! Throws seeded mutations of kept inputs at whatever reads the bytes of outsiders.
+//! Tries seeded mutations of stored inputs on the code that parses bytes from outsiders.
 //!
-//! Each target has a folder below `tests/corpus`: every file there is tried as it is, and is what mutations begin with.
-//! A run ends by time or by count, whichever comes first. `CHECKOUT_FUZZ_S` makes it longer, `SEED` repeats one. What
-//! fails is printed as a command that makes a file of it: it belongs into the corpus, together with the mending.
+//! Each target has a folder below `tests/corpus`: every file there is tried as it is, and is a starting point for
+//! mutations. A run ends by time or by count, whichever comes first. `CHECKOUT_FUZZ_S` makes it longer, `SEED`
+//! repeats one. A failing input is printed as a command that writes it to a file: it belongs into the corpus,
+//! together with the fix.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -13,16 +14,16 @@ use std::time::{Duration, Instant};
 /// In a normal run, for each target.
 const USUALLY: Duration = Duration::from_secs(2);
 const TRIES_USUALLY: u64 = 200_000;
-/// More than the largest body we take, so that the limit itself is tried as well.
+/// More than the largest body that is accepted, so that the limit itself is tried as well.
 const BYTES_MAX: usize = 80 * 1024;
-/// Inputs that led to something new are mutated further; so many of them are enough.
+/// Inputs that had a new result are mutated further, up to this many.
 const POOL_MAX: usize = 2048;
 const MUTATIONS_MAX: usize = 6;
 
-/// Stands in the corpora and among the words where people have their secrets: no reason may repeat it.
+/// Stands in the corpora and among the words where real inputs have personal data: no reason may repeat it.
 pub const PERSONAL: &str = "geheim-4242";
 
-/// What JSON parsers stumble over, and what numbers and texts of ours must not be.
+/// What JSON parsers have trouble with, and numbers and texts that we must refuse.
 pub const JSON: &[&str] = &[
     "{",
     "}",
@@ -72,13 +73,13 @@ pub const JSON: &[&str] = &[
 pub struct Target {
     /// The folder below `tests/corpus`.
     pub name: &'static str,
-    /// Put in whole.
+    /// Inserted whole.
     pub words: &'static [&'static str],
 }
 
 impl Target {
-    /// `check` fails by a panic; else it says in a word what became of the input. Inputs that lead to a new word are
-    /// built upon.
+    /// `check` panics on failure; otherwise it returns a word for what became of the input. Inputs with a new word
+    /// are mutated further.
     pub fn run(&self, check: impl Fn(&[u8]) -> String) {
         let mut pool = self.corpus();
         assert!(!pool.is_empty(), "{} has no corpus", self.name);
@@ -91,7 +92,7 @@ impl Target {
         let (time, tries_max) =
             longer.map_or((USUALLY, TRIES_USUALLY), |s| (Duration::from_secs(s), u64::MAX));
         let chosen = std::env::var("SEED").ok().map(|seed| seed.parse().expect("SEED: a whole number"));
-        // A normal run is the same each time; a longer one goes where none was before.
+        // A normal run is the same each time; a longer one has a random seed.
         let seed = chosen.unwrap_or_else(|| longer.map_or(1, |_| uuid::Uuid::new_v4().as_u64_pair().0));
         let (mut chance, begun, mut tries) = (Chance(seed), Instant::now(), 0);
         while tries < tries_max && begun.elapsed() < time {
@@ -139,7 +140,7 @@ impl Target {
                     let word = self.words[chance.below(self.words.len())].bytes();
                     drop(input.splice(at..if chance.below(2) == 0 { at } else { to }, word));
                 }
-                // A piece again and again, which nests or fills. Large inputs are slow, and seldom tell more.
+                // A piece repeated, which nests or fills. Large inputs are slow, and seldom find more.
                 6 => {
                     let most = if chance.below(16) == 0 { 12 } else { 4 };
                     let times = 1 << chance.below(most);
@@ -151,7 +152,7 @@ impl Target {
                     let from = chance.below(other.len() + 1);
                     input.splice(at.., other[from..].iter().copied());
                 }
-                // A length, as a wire has it.
+                // A length field, as in a wire format.
                 8 if at + 4 <= input.len() => {
                     let length = [0, 1, 255, 65_535, 65_536, u32::MAX / 2, u32::MAX][chance.below(7)];
                     input[at..at + 4].copy_from_slice(&length.to_be_bytes());
@@ -164,8 +165,8 @@ impl Target {
     }
 }
 
-/// Whatever is refused tells its sender why, and repeats nothing that may be personal. Of the reason, what does not say
-/// where in the input it was.
+/// A refusal must tell the sender the reason, without repeating anything that may be personal. Returns the reason
+/// without the position in the input.
 pub fn refusal(code: &str, why: &str, input: &[u8]) -> String {
     assert!(!code.is_empty() && why.len() > 10, "no reason: {code} {why}");
     let there = input.windows(PERSONAL.len()).any(|window| window == PERSONAL.as_bytes());

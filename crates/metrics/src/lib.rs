@@ -1,7 +1,7 @@
-//! What this process has done, in numbers that only grow. Counting costs an atomic addition, and names no order.
+//! What this process has done, as counters. Counting costs an atomic addition, and no label names an order.
 //!
-//! There is one set of them for a process, as there is one page that shows them; `probe` adds what has to be
-//! looked up. Prometheus' text format is a few lines, so that they are written here by hand.
+//! There is one set of them for a process, as there is one page that shows them; `probe` adds what has to be queried.
+//! Prometheus' text format is a few lines, so they are written by hand here.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use contract::Role;
 
-/// What one message came to.
+/// The outcome of one message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
     Done,
@@ -22,11 +22,11 @@ pub enum Ending {
 /// Where the time of a batch goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
-    /// Beginning, and asking the journal what was seen.
+    /// Beginning the transaction, and looking up in the journal what was handled before.
     Look,
-    /// Asking somebody outside.
+    /// Calling an outside party.
     ReachOut,
-    /// Waiting for the other workers of this process to have decided.
+    /// Waiting for other workers of this process to decide.
     Wait,
     /// Loading the records and deciding.
     Decide,
@@ -37,27 +37,27 @@ pub enum Stage {
     Acknowledge,
 }
 
-/// What one try to post an event to the shop's webhook came to.
+/// The result of one try to post an event to the shop's webhook.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Post {
     Arrived,
     Refused,
     GivenUp,
-    /// The endpoint is not asked again until the next start.
+    /// The endpoint is not called again until the next start.
     Gone,
 }
 
 /// Why a connection was not served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cap {
-    /// Its address has as many as one may have.
+    /// Its address has as many connections as one may have.
     Address,
     All,
 }
 
 pub static METRICS: Metrics = Metrics::new();
 
-/// Everything that is counted.
+/// All counters.
 pub struct Metrics {
     roles: [OfRole; Role::ALL.len()],
     deadlines: AtomicU64,
@@ -77,7 +77,7 @@ struct OfRole {
 }
 
 struct Histogram<const N: usize> {
-    /// How many were at most each bound, and above the one before it.
+    /// For each bucket: observations up to its bound, and above the bound before.
     within: [AtomicU64; N],
     count: AtomicU64,
     /// In millionths.
@@ -133,7 +133,7 @@ impl Metrics {
         }
     }
 
-    /// From now on this process shows the role's numbers, zeros as well.
+    /// From now on this process shows the role's counters, also those at zero.
     pub fn runs(&self, role: Role) {
         self.of(role).runs.store(true, Relaxed);
     }
@@ -146,7 +146,7 @@ impl Metrics {
         self.of(role).endings[ending as usize].fetch_add(1, Relaxed);
     }
 
-    /// Messages that were known, and had no effect again.
+    /// Messages that had been handled before, and had no effect again.
     pub fn duplicates(&self, role: Role, count: usize) {
         self.of(role).duplicates.fetch_add(count as u64, Relaxed);
     }
@@ -163,7 +163,7 @@ impl Metrics {
         self.deadlines.fetch_add(count as u64, Relaxed);
     }
 
-    /// A database server was asked, and its answer waited for.
+    /// A database server was asked, and its answer awaited.
     pub fn round_trip(&self) {
         self.round_trips.fetch_add(1, Relaxed);
     }
@@ -172,17 +172,17 @@ impl Metrics {
         self.round_trips.load(Relaxed)
     }
 
-    /// The mock provider posted an event to the shop's webhook, and it came to this.
+    /// The result of posting an event of the mock provider to the shop's webhook.
     pub fn posted(&self, post: Post) {
         self.posts[post as usize].fetch_add(1, Relaxed);
     }
 
-    /// A connection came when this cap was reached.
+    /// A connection was refused because of this cap.
     pub fn over_cap(&self, cap: Cap) {
         self.over_cap[cap as usize].fetch_add(1, Relaxed);
     }
 
-    /// The page, as far as it is known here.
+    /// The metrics page, without what `probe` adds.
     pub fn text(&self) -> String {
         let mut page = String::new();
         let roles = || Role::ALL.into_iter().filter(|role| self.of(*role).runs.load(Relaxed));
@@ -243,7 +243,7 @@ impl Metrics {
         counts.fold((0, 0), |(batches, messages), (b, m)| (batches + b, messages + m))
     }
 
-    /// Where the time of each role went so far: its batches, and the seconds of each stage.
+    /// For each role: its batches so far, and the seconds spent in each stage.
     pub fn time_spent(&self) -> BTreeMap<&'static str, BTreeMap<&'static str, f64>> {
         let roles = Role::ALL.into_iter().filter(|role| self.of(*role).runs.load(Relaxed));
         roles
@@ -265,7 +265,7 @@ impl Metrics {
     }
 }
 
-/// Takes the time of one stage after the other.
+/// Measures one stage after the other.
 pub struct Watch {
     role: Role,
     since: Instant,
@@ -316,7 +316,7 @@ impl<const N: usize> Histogram<N> {
     }
 
     fn write(&self, page: &mut String, name: &str, labels: &[(&str, &str)], bounds: &[f64; N]) {
-        // Read first: a bucket must never hold more than the whole.
+        // Buckets are read first: a bucket must never hold more than the total.
         let within = self.within.each_ref().map(|bucket| bucket.load(Relaxed));
         let count = self.count.load(Relaxed).max(within.iter().sum());
         let mut sum = 0;
@@ -333,13 +333,13 @@ impl<const N: usize> Histogram<N> {
     }
 }
 
-/// What stands above the lines of one name.
+/// The header above the lines of one metric.
 pub fn head(page: &mut String, name: &str, kind: &str, help: &str) {
     // Writing to a string cannot fail.
     writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}").ok();
 }
 
-/// One number. Labels come from tables of ours and hold nothing that would have to be escaped.
+/// One sample. Labels come from tables of ours and hold nothing that would have to be escaped.
 pub fn line(page: &mut String, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
     let labels: Vec<_> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
     let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };

@@ -1,8 +1,8 @@
-//! Faults on demand, in a shop to play with: real ones, for a bounded time, and healed by a word.
+//! Faults on demand, in a shop to play with: real ones, for a limited time, and ended by a command.
 //!
-//! A worker dies in the middle of its work: its task is dropped, with all that it had in hand, and started anew; what it
-//! had taken comes again, as from a broker whose connection broke. The broker repeats, dawdles, loses its answers or is
-//! away. Nothing here knows how any of this is survived.
+//! A worker dies in the middle of its work: its task is dropped, with all that it was handling, and started anew;
+//! what it had taken is redelivered, as from a broker whose connection broke. The broker repeats, delays, loses
+//! confirms or is away. Nothing here knows how the system survives any of this.
 
 mod faulty_broker;
 
@@ -27,20 +27,20 @@ pub enum Fault {
     Twice,
     /// Publishing takes up to a second and a half.
     Slow,
-    /// Half of its confirmations never come, although the messages do.
+    /// Half of its confirms never come, although the messages do.
     AnswerLost,
-    /// It gives nothing and takes nothing.
+    /// It delivers nothing and accepts nothing.
     Away,
 }
 
-/// Where a worker may die. What it leaves behind differs each time.
+/// Where a worker may die. What it leaves undone differs each time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Place {
-    /// It has taken a batch and done nothing with it, or some of it.
+    /// It has taken a batch and handled none of it, or some.
     Taken,
-    /// It has kept what it decided, and told nobody.
+    /// It has committed what it decided, and published nothing.
     Committed,
-    /// It has told everybody, and acknowledged nothing.
+    /// It has published everything, and acknowledged nothing.
     Published,
 }
 
@@ -65,18 +65,18 @@ impl Fault {
     }
 }
 
-/// Whoever has nothing to do by then dies while waiting for it.
-const DIES_WITHIN: Duration = Duration::from_secs(3);
+/// A worker that has nothing to do until then dies while it waits.
+const DIES_IDLE_AFTER: Duration = Duration::from_secs(3);
 /// As a supervisor would.
 const STARTED_AGAIN_AFTER: Duration = Duration::from_millis(500);
 const TOLD_MAX: usize = 12;
 
 pub struct Chaos {
     broker: Arc<dyn Broker>,
-    /// Which ones rage, and until when.
+    /// The active faults, and until when.
     faults: Mutex<BTreeMap<Fault, Instant>>,
     doomed: Mutex<BTreeMap<Role, Place>>,
-    /// Something above has changed.
+    /// The active faults or the doomed roles have changed.
     changed: watch::Sender<()>,
     deaths: [Notify; Role::ALL.len()],
     /// Newest first.
@@ -99,17 +99,17 @@ impl Chaos {
         })
     }
 
-    /// The broker as somebody sees it who is hit by all this; a worker may die there.
+    /// The broker as one consumer sees it, with these faults; with a role, its worker may die there.
     pub fn faulty_broker(self: &Arc<Self>, role: Option<Role>) -> Arc<FaultyBroker> {
         Arc::new(FaultyBroker::new(self.clone(), self.broker.clone(), role))
     }
 
-    /// While anything is wrong, these say everything by their queues: there it can be hit.
+    /// While a fault is active, these handlers send everything through their queues, where the fault has an effect.
     pub fn separates(&self, local_handlers: Arc<LocalHandlers>) {
         *lock(&self.local_handlers) = Some(local_handlers);
     }
 
-    /// A station that dies when it is told to, with all who sit there, and begins anew.
+    /// Runs consumers that die on demand, all of a role at once, and are started again.
     pub async fn keep_alive(self: Arc<Self>, consumer: Consumer, concurrency: u32, stop: CancellationToken) {
         let role = consumer.handler.role();
         let faulty_broker = self.faulty_broker(Some(role));
@@ -122,14 +122,14 @@ impl Chaos {
                 () = death => {}
                 _ = works => return,
             }
-            // All that it had in hand is gone. What it had taken is somebody's again.
+            // What it was handling is lost; what it had taken is redelivered.
             faulty_broker.give_back().await;
             tokio::time::sleep(STARTED_AGAIN_AFTER).await;
             self.tell(format!("{role} is at work again"));
         }
     }
 
-    /// It rages from now on, and ends by itself.
+    /// The fault is active from now on, and ends by itself.
     pub fn rage(self: &Arc<Self>, fault: Fault) {
         lock(&self.faults).insert(fault, Instant::now() + fault.lasts());
         self.tell(format!("{}, for {} s", fault.name(), fault.lasts().as_secs()));
@@ -141,21 +141,21 @@ impl Chaos {
         });
     }
 
-    /// The role's worker dies, at whatever it does next.
+    /// The role's worker dies at its next opportunity.
     pub fn doom(self: &Arc<Self>, role: Role) {
         let place = [Place::Taken, Place::Committed, Place::Published][self.draw(3) as usize];
         lock(&self.doomed).insert(role, place);
         self.news();
         let chaos = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(DIES_WITHIN).await;
+            tokio::time::sleep(DIES_IDLE_AFTER).await;
             if lock(&chaos.doomed).remove(&role).is_some() {
                 chaos.kill(role, "while it had nothing to do");
             }
         });
     }
 
-    /// Nothing is wrong any more.
+    /// Ends all faults.
     pub fn heal(&self) {
         lock(&self.faults).clear();
         lock(&self.doomed).clear();
@@ -163,7 +163,7 @@ impl Chaos {
         self.news();
     }
 
-    /// What rages, and for how much longer.
+    /// The active faults, and for how much longer.
     pub fn raging(&self) -> Vec<(Fault, Duration)> {
         let now = Instant::now();
         let mut faults = lock(&self.faults);
@@ -186,7 +186,7 @@ impl Chaos {
         lock(&self.faults).get(&fault).is_some_and(|until| *until > Instant::now())
     }
 
-    /// Ends once the broker is away; perhaps never.
+    /// Returns once the broker is away; perhaps never.
     async fn away(&self) {
         let mut changed = self.changed.subscribe();
         while !self.rages(Fault::Away) {
@@ -196,7 +196,7 @@ impl Chaos {
         }
     }
 
-    /// True for whoever dies here.
+    /// `true` if the caller dies here.
     fn strikes(&self, role: Role, place: Place) -> bool {
         let mut doomed = lock(&self.doomed);
         let strikes = doomed.get(&role) == Some(&place);
@@ -225,7 +225,7 @@ impl Chaos {
         }
     }
 
-    /// One of so many, as if by chance.
+    /// A pseudo-random number below `of`.
     fn draw(&self, of: u64) -> u64 {
         let mut x = self.draws.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -234,7 +234,7 @@ impl Chaos {
     }
 }
 
-/// Nothing that could panic runs under these locks, so what they guard is whole.
+/// A poisoned lock is safe to use: no code under it can panic halfway through a change.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! A shop to play with: faults on demand, and scenes that lead through what the system can do.
+//! A shop to play with: faults on demand, and scenes that show what the system can do.
 
 pub mod chaos;
 pub mod scenes;

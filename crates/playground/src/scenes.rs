@@ -1,4 +1,4 @@
-//! What is played, in which order, and how each scene has to end.
+//! The scenes, in their order, and how each of them has to end.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ pub struct Scene {
     method: &'static str,
     pub token: &'static str,
     pub sent_times: u32,
-    /// The provider charges it before the order is there, as far as whoever plays it can make it do so.
+    /// The provider charges it before the order exists, as far as the caller can arrange that.
     pub event_first: bool,
     pub cues: &'static [Cue],
     pub ends: &'static str,
@@ -17,7 +17,7 @@ pub struct Scene {
     pub refunded: &'static str,
 }
 
-/// Once this fact is heard, that is sent.
+/// After this fact, that message is sent.
 #[derive(Clone, Copy)]
 pub struct Cue {
     pub after: &'static str,
@@ -36,7 +36,7 @@ impl Scene {
     }
 }
 
-/// A card that works, sent once, and nobody interferes.
+/// A card that works, sent once, without interference.
 const PLAIN: Scene = Scene {
     title: "",
     plot: "",
@@ -188,7 +188,7 @@ pub const SCENES: &[Scene] = &[
     },
 ];
 
-/// For a shop in which things go wrong all the time.
+/// For a shop in which faults are active all the time.
 pub const MORE: [Scene; 3] = [
     Scene {
         title: "The provider says it three times",

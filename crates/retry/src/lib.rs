@@ -34,7 +34,7 @@ impl Default for Delays {
     }
 }
 
-/// Where a message that fails by itself waits, try after try, before it goes to the dead letters.
+/// How long a message that fails alone waits before each retry. After the last it becomes a dead letter.
 pub const RETRY_DELAYS: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(600)];
 

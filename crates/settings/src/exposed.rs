@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::PREFIX;
 use super::known::SECRETS;
 
-/// Each with the variable that names it. A group may read a file: that is how a service is given one of another owner.
+/// Each with the variable that names it. A group may read a file: that is how a service is given one of another
+/// owner.
 #[cfg(unix)]
 pub fn exposed_secret_files(vars: impl Iterator<Item = (String, String)>) -> Vec<(String, PathBuf)> {
     use std::os::unix::fs::PermissionsExt;
@@ -21,7 +22,7 @@ pub fn exposed_secret_files(vars: impl Iterator<Item = (String, String)>) -> Vec
     files.map(|(variable, path)| (variable, PathBuf::from(path))).filter(|(_, path)| exposed(path)).collect()
 }
 
-/// Elsewhere files have no modes that tell.
+/// Other systems' file modes do not tell.
 #[cfg(not(unix))]
 pub fn exposed_secret_files(_: impl Iterator<Item = (String, String)>) -> Vec<(String, PathBuf)> {
     Vec::new()

@@ -1,4 +1,5 @@
-//! Name, default and meaning of every setting, and the few that have another default somewhere or must not be shown.
+//! Name, default and meaning of every setting, the few defaults that depend on the use, and which settings are
+//! secret.
 
 /// In the order in which `checkout config` shows them.
 pub(super) const SETTINGS: [(&str, &str, &str); 37] = [
@@ -124,6 +125,6 @@ pub(super) const SETTINGS: [(&str, &str, &str); 37] = [
 pub(super) const DEV_DEFAULTS: &[(&str, &str)] =
     &[("provider_success_rate", "0.95"), ("provider_delay_ms", "1000-3000")];
 pub(super) const PART_DEFAULTS: &[(&str, &str)] = &[("listen", "none")];
-/// Shown with stars, and read from a file if the environment names one: CHECKOUT_AMQP_URL_FILE.
+/// Shown as stars, and read from a file if the environment names one: CHECKOUT_AMQP_URL_FILE.
 pub(super) const SECRETS: [&str; 5] =
     ["database_url", "amqp_url", "jwt_secret", "webhook_secret", "stripe_webhook_secret"];

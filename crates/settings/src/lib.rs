@@ -1,5 +1,4 @@
-//! Every setting there is, its default, and where its value came from. A name nobody knows is never ignored
-//! silently.
+//! Every setting, its default, and where its value came from. An unknown name is never ignored silently.
 
 mod exposed;
 mod known;
@@ -22,12 +21,12 @@ pub use value::{
     AmqpUrl, DatabaseUrl, DelayMs, Key, Ladder, Listen, LoginMap, Origins, Prefix, Rate, Secret, WebhookUrl,
 };
 
-/// How the program is used decides a few defaults.
+/// How the program is used; a few defaults depend on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Profile {
     /// A shop to play with: the provider takes its time, and sometimes declines.
     Dev,
-    /// Everything else: the provider answers at once, and never declines unasked.
+    /// Everything else: the provider answers at once, and declines only on request.
     Plain,
     /// One of several processes, perhaps on one machine: none listens unless told where.
     Part,
@@ -93,7 +92,7 @@ pub fn settings() -> impl Iterator<Item = (&'static str, &'static str)> {
     SETTINGS.iter().map(|(name, _, meaning)| (*name, *meaning))
 }
 
-/// What was loaded, with what should be said about it once there is somewhere to say it.
+/// What was loaded, with warnings to be logged once logging is set up.
 pub struct Loaded {
     pub settings: Settings,
     pub shown: Vec<Shown>,
@@ -172,7 +171,7 @@ fn assemble(
     Ok(Loaded { settings, shown, warnings })
 }
 
-/// Which setting is wrong, what it was, and where that came from.
+/// Says which setting is wrong, its value, and where that came from.
 fn readable(error: &config::ConfigError, shown: &[Shown]) -> anyhow::Error {
     let text = error.to_string();
     let named = shown.iter().find(|setting| text.contains(&format!("`{}`", setting.name)));
@@ -210,8 +209,8 @@ fn names_in(path: &str, file: &Config) -> Result<Vec<String>> {
     Ok(table.into_keys().collect())
 }
 
-/// Our variables by setting name, and a warning for each that means nothing: containers set odd ones, so
-/// that is no reason to refuse to start.
+/// Our variables by setting name, and a warning for each unknown one: containers set odd ones, so that is no reason
+/// to refuse to start.
 fn environment(
     vars: impl Iterator<Item = (String, String)>,
 ) -> Result<(BTreeMap<String, String>, Vec<String>)> {
@@ -236,7 +235,7 @@ fn environment(
         }
         let text =
             std::fs::read_to_string(&path).with_context(|| format!("{variable}: cannot read {path}"))?;
-        // An editor ends a file with a new line, which belongs to no password.
+        // An editor ends a file with a line break, which belongs to no password.
         known.insert(name, text.trim_end().to_string());
     }
     Ok((known, warnings))

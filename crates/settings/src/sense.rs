@@ -12,7 +12,7 @@ pub enum Usage {
     Whole,
     /// Some of the roles; others run elsewhere.
     Part,
-    /// Looks into the database, or sends a message to a system that runs.
+    /// Reads the database, or sends a message to a running system.
     Beside,
 }
 
@@ -39,12 +39,12 @@ impl Settings {
                  belongs to one process. Give --database-url postgres://… and --amqp-url amqp://…, or run \
                  every role in this process with `checkout all`"
             ),
-            // A file's system is asked over its listener, so that it matters not which broker it has.
+            // A system on a file is asked over its listener, so that its broker does not matter.
             (Usage::Beside, DatabaseUrl::Sqlite(_) | DatabaseUrl::Postgres(_), _) => Ok(()),
         }
     }
 
-    /// For a system in one process, which has nobody to share them with.
+    /// Random secrets, for a system in one process, which shares them with no other.
     #[must_use]
     pub fn with_secrets_made_up(mut self) -> Self {
         if self.webhook_secret.is_empty() {

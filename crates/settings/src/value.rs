@@ -1,4 +1,4 @@
-//! What the values of settings may be. A value that holds a password shows it to nobody who only prints it.
+//! The types of setting values. A value that holds a password never prints it.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use broker::rabbitmq::check_logins;
 use hyper::Uri;
 use serde::Deserialize;
 
-/// Where everything is kept.
+/// Where the records and the journal are.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub enum DatabaseUrl {
@@ -38,7 +38,7 @@ pub enum Listen {
 #[serde(try_from = "String")]
 pub struct Prefix(String);
 
-/// Which login on the broker speaks for whom, as it is written.
+/// Which login on the broker speaks for which role, as written.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct LoginMap(String);
@@ -62,26 +62,26 @@ pub enum WebhookUrl {
     At(Uri),
 }
 
-/// How long to wait after each try in vain. After the last one there is no other.
+/// How long to wait after each failed try. After the last wait there is no other try.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Ladder(Vec<u64>);
 
-/// A URL that may hold a password. Printed, it has stars there.
+/// A URL that may hold a password. It is printed with stars in its place.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// A key or a secret, if there is one. Printed, it is stars.
+/// A key or a secret, if there is one. It is printed as stars.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct Key(Option<String>);
 
-/// Web pages from these places may call the gateway: `https://shop.example`, without a path.
+/// Web pages from these origins may call the gateway: `https://shop.example`, without a path.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Origins(Vec<String>);
 
-/// A queue's name may have 255 bytes, and ours are added.
+/// A queue's name may have 255 bytes, and suffixes are added.
 const PREFIX_MAX: usize = 64;
 
 impl Secret {
@@ -89,7 +89,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// For whoever connects. Nothing else should want it.
+    /// For connecting. No other code should need it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -116,7 +116,7 @@ pub(crate) fn masked(name: &str, value: &str) -> String {
     }
 }
 
-/// `postgres://anna:***@db/shop`: everything that could be a password is gone, in doubt a little more.
+/// `postgres://anna:***@db/shop`: everything that could be a password is masked, if in doubt a little more.
 fn masked_url(url: &str) -> String {
     let begin = url.find("://").map_or(0, |at| at + 3);
     // The last one: a password may hold an @ that should have been escaped.
@@ -135,7 +135,7 @@ fn masked_url(url: &str) -> String {
 }
 
 impl Key {
-    /// For whoever signs or checks. Nothing else should want it.
+    /// For signing and verifying. No other code should need it.
     pub fn reveal(&self) -> Option<&str> {
         self.0.as_deref()
     }
@@ -176,7 +176,7 @@ impl TryFrom<String> for Origins {
 }
 
 impl DatabaseUrl {
-    /// The file, if that is what it is.
+    /// The path, if the database is a file.
     pub fn file(&self) -> Option<&Path> {
         match self {
             DatabaseUrl::Sqlite(path) => Some(path),
@@ -202,7 +202,7 @@ impl TryFrom<String> for DatabaseUrl {
             (_, Some(path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
             ("postgres" | "postgresql", _) if url.contains("://") => {
                 let read = sqlx::postgres::PgConnectOptions::from_str(&url);
-                // The parser's words name no value, but may one day.
+                // The parser's messages repeat no value today, but might one day.
                 read.map_err(|_| "cannot be read; escape what is special in the password".to_string())?;
                 Ok(Self::Postgres(Secret(url)))
             }
@@ -256,12 +256,12 @@ impl TryFrom<String> for WebhookUrl {
     }
 }
 
-/// More tries, or longer waits, are a slip of the keys.
+/// More tries, or longer waits, are probably typing errors.
 const TRIES_MAX: usize = 20;
 const WAIT_S_MAX: u64 = 7 * 24 * 3600;
 
 impl Ladder {
-    /// The wait after a try that so many came before; `None` when it was the last.
+    /// The wait after a failed try that `tries` others preceded; `None` after the last.
     pub fn wait_s(&self, tries: u32) -> Option<u64> {
         self.0.get(usize::try_from(tries).ok()?).copied()
     }

@@ -1,4 +1,4 @@
-//! All that is known of one order, for whoever looks after it.
+//! All that is known of one order, for those who look after it.
 
 use anyhow::Result;
 use contract::{Money, OrderId, Table};
@@ -16,25 +16,25 @@ pub struct Dossier {
     /// As `view::order` shows it.
     pub order: Value,
     pub books: Books,
-    /// Where it can be reached.
+    /// The customer's e-mail address and phone number.
     pub contact: Value,
     /// The checkout's, and those of its returns.
     pub sagas: Vec<Value>,
     pub notices: Vec<Value>,
-    /// The notices' words, as long as the journal has them.
+    /// The texts of the notices, as long as the journal has them.
     pub told: Vec<Told>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub story: Option<Story>,
 }
 
-/// What was taken and given back, and what either side still owes.
+/// What was captured and refunded, and what either side still owes.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Books {
     pub charged: Option<Money>,
     pub refunded: Option<Money>,
-    /// By the customer.
+    /// Owed by the customer.
     pub to_pay: Option<Money>,
-    /// To the customer.
+    /// Owed to the customer.
     pub to_give_back: Option<Money>,
 }
 
@@ -42,13 +42,13 @@ pub struct Books {
 const RETURNS_MAX: usize = 100;
 const NOTICES_MAX: usize = 200;
 
-/// `None` when nobody has heard of it.
+/// `None` when the order is unknown.
 pub async fn dossier(store: &dyn Store, order_id: OrderId, sight: Sight) -> Result<Option<Dossier>> {
     let id = order_id.to_string();
     let story = story::story(store, order_id, sight).await?;
     let order = match (super::order(store, &id).await?, &story) {
         (Some(order), _) => order,
-        // Its submission was let in, and nobody has made an order of it so far.
+        // Its submission was journalled, and no worker has made an order of it so far.
         (None, Some(_)) => serde_json::json!({"order_id": order_id, "status": "submitted"}),
         (None, None) => return Ok(None),
     };

@@ -1,4 +1,4 @@
-//! What outsiders are shown of an order: put together from what its workers keep, and nothing that is secret.
+//! What outsiders are shown of an order: composed of its workers' records, without anything secret.
 
 pub mod dossier;
 pub mod mask;
@@ -17,9 +17,10 @@ pub use money::{IntentStatus, PaymentStanding, PaymentView, payment_view};
 pub use visible::visible_but_colours;
 pub use visible::{visible, visible_lines};
 
-/// The order as JSON; a refused submission as `rejected`. `None` when nobody has heard of it.
+/// The order as JSON; a refused submission as `rejected`. `None` when the order is unknown.
 pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
-    // In this order: the order is at least as far as its saga, and the payment as far as the order.
+    // In this order: what is read later is at least as recent, so the order is at least as far as its saga, and the
+    // payment as far as the order.
     let saga = store.get(Table::Sagas, id).await?;
     let Some(doc) = store.get(Table::Orders, id).await? else {
         let doc = store.get(Table::Submissions, id).await?;
@@ -42,7 +43,8 @@ pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
     Ok(Some(Value::Object(view)))
 }
 
-/// Orders in a list: what their own records, their payments' and the sagas' know, with one look at each for a page.
+/// Orders in a list: from their own records, their payments' and their sagas', with one read of each table for a
+/// page.
 pub async fn in_list(store: &dyn Store, records: &[order::Order]) -> Result<Vec<Value>> {
     let ids: Vec<String> = records.iter().map(|record| record.order_id.to_string()).collect();
     let payments = store.get_many(Table::Payments, &ids).await?;
@@ -63,7 +65,7 @@ pub async fn in_list(store: &dyn Store, records: &[order::Order]) -> Result<Vec<
     records.iter().zip(&ids).map(shown).collect()
 }
 
-/// What the order's state alone would allow may be too late by now.
+/// Removes actions that the order's own state would allow and that are too late by now.
 fn keep_possible(actions: &mut Value, saga: Option<&saga::Saga>, payment: Option<&payment::Payment>) {
     let possible = |action: &str| match action {
         "cancel" => saga.is_none_or(saga::Saga::can_be_cancelled),
@@ -71,7 +73,8 @@ fn keep_possible(actions: &mut Value, saga: Option<&saga::Saga>, payment: Option
             saga.is_none_or(saga::Saga::goes_forward)
                 && payment.is_none_or(payment::Payment::waits_to_be_paid)
         }
-        // All of it may have gone back at the provider's side. What cost nothing can come back all the same.
+        // All of it may have been refunded at the provider's side. An order that cost nothing can be returned all the
+        // same.
         "refund" => payment.is_none_or(|payment| payment.captured_minor == 0 || payment.left() > 0),
         _ => true,
     };
@@ -106,7 +109,7 @@ fn outline(record: &order::Order) -> Map<String, Value> {
     view
 }
 
-/// As its sender may see it. What was asked of an order ahead of its submission is none.
+/// As its sender may see it. A record of what was asked ahead of the submission is no rejection.
 fn rejected(known: &order::Submission) -> Option<Value> {
     let order::Submission::Rejected(rejected) = known else { return None };
     let mut doc = json!(rejected);
@@ -123,7 +126,7 @@ async fn payment(store: &dyn Store, id: &str) -> Result<Option<payment::Payment>
     Ok(doc.map(|doc| serde_json::from_str(&doc)).transpose()?)
 }
 
-/// What the payment's own record adds.
+/// Adds what the payment's own record knows.
 fn show_payment(record: Option<&payment::Payment>, view: &mut Value) {
     view["status"] = json!("none");
     if let Some(record) = record {
@@ -157,7 +160,7 @@ pub async fn audit_trail(store: &dyn Store, id: &str) -> Result<Vec<Value>> {
     Ok(entries)
 }
 
-/// Nothing more will happen by itself.
+/// Whether nothing more will happen by itself.
 pub fn is_final(order: &Value) -> bool {
     let saga = order["saga"]["status"].as_str().unwrap_or_default();
     match order["status"].as_str().unwrap_or_default() {
@@ -166,7 +169,7 @@ pub fn is_final(order: &Value) -> bool {
     }
 }
 
-/// A parse that tells the user what an order id looks like.
+/// Parses an order id; the error tells the user what one looks like.
 pub fn order_id(text: &str) -> Result<OrderId, String> {
     text.parse()
         .map_err(|_| format!("{text:?} is no order id; they look like 01932b4a-1111-7000-8000-000000000001"))

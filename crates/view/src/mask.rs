@@ -1,4 +1,5 @@
-//! What stands in a message or a record, for people: tokens and secrets never, personal data only for whoever may see it.
+//! What people see of a message or a record: never tokens and secrets, and personal data only with
+//! [`Sight::Personal`].
 
 use adapters::channel::masked;
 use serde_json::Value;
@@ -13,18 +14,18 @@ pub enum Sight {
     Personal,
 }
 
-/// For the provider, or for one front end, alone.
+/// Only for the provider, or for one front end.
 const SECRET: [&str; 3] = ["token", "secret", "intent"];
 const PERSONAL: [&str; 4] = ["email", "phone", "to", "number"];
 
-/// Deeper than anything of ours.
+/// Deeper than any JSON of ours.
 const DEPTH_MAX: usize = 32;
 
 pub fn for_people(value: Value, sight: Sight) -> Value {
     masked_at(value, sight, DEPTH_MAX)
 }
 
-/// The same for text that should be JSON. What cannot be read may hold anything, and is not shown.
+/// The same for text that should be JSON. What cannot be parsed may hold anything, and is not shown.
 pub fn text_for_people(text: &str, sight: Sight) -> Value {
     match serde_json::from_str(text) {
         Ok(value) => for_people(value, sight),
@@ -32,7 +33,7 @@ pub fn text_for_people(text: &str, sight: Sight) -> Value {
     }
 }
 
-/// The same for a letter as a whole.
+/// The same for a whole dead letter.
 pub fn letter_for_people(letter: DeadLetter, sight: Sight) -> DeadLetter {
     let body = match text_for_people(&letter.body, sight) {
         Value::String(text) => text,
@@ -41,7 +42,8 @@ pub fn letter_for_people(letter: DeadLetter, sight: Sight) -> DeadLetter {
     DeadLetter { body, ..letter }
 }
 
-/// What was typed for a text that was shown as `letter_for_people` shows it. What is no JSON was typed as it is meant.
+/// Undoes the masking in a text that was shown as `letter_for_people` shows it and then edited. Text that is not JSON
+/// is taken as typed.
 pub fn text_as_meant(edited: &str, was: &str) -> String {
     match (serde_json::from_str(edited), serde_json::from_str(was)) {
         (Ok(edited), Ok(was)) => as_meant(edited, &was).to_string(),
@@ -49,7 +51,7 @@ pub fn text_as_meant(edited: &str, was: &str) -> String {
     }
 }
 
-/// What somebody made of a text that was masked for them: what they left as it was shown is as it was.
+/// Undoes the masking in an edited value: what was left as it was shown becomes what it was before.
 pub fn as_meant(edited: Value, was: &Value) -> Value {
     let shown = [Sight::Masked, Sight::Personal].map(|sight| for_people(was.clone(), sight));
     meant(edited, was, &[&shown[0], &shown[1]], DEPTH_MAX)

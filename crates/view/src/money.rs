@@ -1,4 +1,4 @@
-//! What an order's owner is shown of its money: what was asked, what became of it, and since when. No token, no secret.
+//! What the customer of an order is shown of its money: the amount, its status, and since when. No token, no secret.
 
 use contract::{Confirm, Currency, Method, Money, OrderId, Time};
 use payment::{Payment, RefundState, Status};
@@ -78,7 +78,7 @@ pub struct Refund {
     /// What the provider calls the refund.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
-    /// When it went back.
+    /// When it was refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Time>,
 }
@@ -133,8 +133,8 @@ pub fn payment_view(id: String, customer_id: String, record: Payment) -> Payment
     }
 }
 
-/// Statuses and refunds as one. A refund that does not say when it went back was booked by an older version of this program,
-/// and stands at the payment's last change.
+/// Statuses and refunds as one list. A refund without a time was booked by an older version of this program, and is
+/// placed at the payment's last change.
 fn history(record: &Payment) -> Vec<Since> {
     let statuses = record.history.iter().map(|(at, status)| Since {
         status: PaymentStanding::As(*status),
@@ -155,7 +155,7 @@ fn history(record: &Payment) -> Vec<Since> {
     entries
 }
 
-/// Where a payment by confirmation stands, in the words that front ends know.
+/// The status of a payment by confirmation, in the words that front ends know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IntentStatus {
@@ -175,7 +175,7 @@ impl IntentStatus {
             }
             Status::AwaitingConfirmation => IntentStatus::RequiresPaymentMethod,
             Status::AwaitingCash | Status::Asked | Status::Checking => IntentStatus::Processing,
-            // What goes back whole has paid for nothing.
+            // A payment that is refunded in whole has paid for nothing.
             Status::Captured
                 if record.refunds.iter().any(|refund| refund.return_no == 0 && !refund.outside) =>
             {

@@ -1,4 +1,4 @@
-//! What a customer was told, word for word: from the journal, as long as it is kept.
+//! The texts that a customer was sent: from the journal, as long as it is kept.
 
 use adapters::channel::masked;
 use anyhow::Result;

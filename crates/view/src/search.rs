@@ -1,4 +1,5 @@
-//! Finding an order, or a saga, among millions: by what its id begins with, its customer, where it stands, and how long.
+//! Finds an order or a saga among millions: by the beginning of its id, its customer, its status or step, and its
+//! idle time.
 
 use anyhow::Result;
 use contract::{OrderId, Table, Time};
@@ -10,22 +11,22 @@ use store::{Filter, Store, Totals};
 
 use super::{in_list, rejected};
 
-/// Whatever of these is given has to fit.
+/// Every condition that is given must match.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct Wanted {
-    /// What the id begins with, or the customer's id.
+    /// The beginning of the id, or the customer's id.
     #[serde(default)]
     pub q: Option<String>,
     /// Of the order, or of the saga.
     #[serde(default)]
     pub status: Option<String>,
-    /// The step at which the saga stands.
+    /// The step that the saga is at.
     #[serde(default)]
     pub step: Option<String>,
-    /// Nothing has been heard of it for so many seconds.
+    /// Nothing has happened for this many seconds.
     #[serde(default)]
     pub idle_s: Option<u64>,
-    /// Of this customer alone.
+    /// Of this customer only.
     #[serde(default)]
     pub customer_id: Option<String>,
     /// Created at this time or later, …
@@ -34,7 +35,7 @@ pub struct Wanted {
     /// … and before this one.
     #[serde(default)]
     pub to: Option<Time>,
-    /// Of orders alone.
+    /// Only for orders.
     #[serde(skip)]
     pub totals: Totals,
     #[serde(skip)]
@@ -45,21 +46,21 @@ pub struct Wanted {
 
 #[derive(Debug, Serialize)]
 pub struct Found {
-    /// Newest first, but for those found by their id, which are in its order.
+    /// Newest first; if found by the beginning of their id, by id.
     pub items: Vec<Value>,
     /// Where the page after this one begins.
     #[serde(skip)]
     pub next: Option<(Time, String)>,
 }
 
-/// A shorter beginning is shared by too many to be worth reading.
+/// Too many ids share a shorter beginning.
 const BEGINNING_MIN: usize = 4;
-/// As for a customer's id in a message.
+/// The limit for a customer's id in a message.
 const CUSTOMER_CHARS_MAX: usize = 100;
-/// Returns of one order that are shown with it.
+/// How many returns of one order are shown with it.
 const RETURNS_MAX: usize = 100;
 
-/// A step that no saga has finds nothing, for ever.
+/// An error for a step that no definition has: it would find nothing.
 pub fn known_step(step: &str) -> Result<String, String> {
     let steps = steps();
     match steps.contains(&step) {
@@ -119,7 +120,7 @@ pub async fn sagas(store: &dyn Store, wanted: &Wanted) -> Result<Found> {
     };
     let mut next = None;
     if docs.is_empty() {
-        // A customer's sagas are those of their orders, which are found without reading all sagas there are.
+        // A customer's sagas are those of their orders, which are found without reading all sagas.
         let of = Filter {
             customer_id: Some(text.to_string()),
             before: wanted.before.clone(),
@@ -165,7 +166,7 @@ impl Wanted {
         })
     }
 
-    /// What was found by its id is sifted here.
+    /// The conditions that a search by id does not apply in the database.
     fn fits(&self, item: &Value) -> bool {
         let fits = |wanted: &Option<String>, name: &str| {
             wanted.as_deref().is_none_or(|wanted| item[name].as_str() == Some(wanted))
@@ -174,7 +175,7 @@ impl Wanted {
     }
 }
 
-/// One too many was asked for, to see whether there are more.
+/// One more was read than is wanted, to see whether there are more.
 fn page(
     mut docs: Vec<String>,
     limit: usize,
@@ -206,7 +207,7 @@ fn is_beginning(text: &str) -> bool {
     like_an_id && (BEGINNING_MIN..=OrderId::default().to_string().len()).contains(&text.len())
 }
 
-/// As it is kept, with its own id, and without the token, which is for the provider alone.
+/// The record with its id, and without the token, which is for the provider only.
 pub fn public(mut saga: Value) -> Value {
     if let Some(payment) = saga.pointer_mut("/subject/payment").and_then(Value::as_object_mut) {
         payment.remove("token");

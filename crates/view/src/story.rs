@@ -1,8 +1,8 @@
-//! The story of an order, put together from the journal: what came to whom, when, what it came to, and what was said
-//! because of it; with what died, what is still under way, and what is waited for.
+//! The story of an order, built from the journal: which message came to which role and when, its outcome, and what
+//! was emitted because of it; with dead letters, what is in flight, and open deadlines.
 //!
-//! A worker's time is the moment at which it took a message. What it says carries the same moment, so that the time a
-//! message waited goes from its sayer's taking to its reader's: with the commit and the way between them.
+//! A role's time is the moment at which it took a message. What it emits carries the same time, so that a message's
+//! queue time is from its sender's take to its reader's: it includes the commit and the transport.
 
 mod tell;
 
@@ -18,16 +18,16 @@ use super::mask::Sight;
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Story {
     pub order_id: OrderId,
-    /// Everybody who takes part, outsiders first.
+    /// All participants, outsiders first.
     pub lifelines: Vec<Lifeline>,
     pub steps: Vec<Step>,
-    /// Those that stand now.
+    /// The open ones.
     pub deadlines: Vec<Deadline>,
-    /// Where the time went: how long messages waited for each of their readers.
+    /// Where the time went: how long messages waited for each reader.
     pub waits: Vec<Wait>,
     /// From the first step to the last.
     pub took_ms: i64,
-    /// Of a story that is too long, so many steps in the middle.
+    /// How many steps were left out of the middle of a story that is too long.
     pub left_out: usize,
 }
 
@@ -38,7 +38,7 @@ pub struct Lifeline {
     pub outside: bool,
 }
 
-/// One message on its way from one lifeline to another, and what became of it there.
+/// One message from one lifeline to another, and its outcome there.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Step {
     pub at: Time,
@@ -48,16 +48,16 @@ pub struct Step {
     pub message_id: String,
     pub kind: Kind,
     pub verdict: Verdict,
-    /// What it came to, in the words of whoever handled it.
+    /// The outcome, in the words of the role that handled it.
     pub words: String,
-    /// The names of what was said because of it.
+    /// The names of the messages that were emitted because of it.
     pub says: Vec<String>,
-    /// From when it was said to when it was taken.
+    /// From the time it was emitted to the time it was taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waited_ms: Option<i64>,
     /// How often the same reader had been told the same before, under other ids.
     pub repeats: u32,
-    /// How often it came again and had no effect, as far as that was counted.
+    /// How often it was redelivered without effect, as far as that was counted.
     #[serde(skip_serializing_if = "is_zero")]
     pub absorbed: u32,
     /// How often handling it failed before, and why the last time.
@@ -65,12 +65,12 @@ pub struct Step {
     pub failures: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_because: Option<String>,
-    /// Of what died: how often it was tried, and the dead letter.
+    /// Of a dead letter: how often it was tried, and its id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub letter: Option<String>,
-    /// Absent where the journal has the hash alone: of what came straight from the broker, and of deadlines.
+    /// Absent where the journal has only the hash: of deadlines, and of what came straight from the broker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<Value>,
 }
@@ -81,7 +81,7 @@ pub enum Kind {
     Command,
     Fact,
     Reply,
-    /// A deadline whose time had come.
+    /// A deadline that came due.
     Deadline,
 }
 
@@ -90,19 +90,19 @@ pub enum Kind {
 pub enum Verdict {
     /// Something changed, or an earlier answer was given again.
     Done,
-    /// Heard, and nothing to do: a repeat, or too late.
+    /// Handled without effect: a repeat, or too late.
     Absorbed,
-    /// Handled, and somebody should know.
+    /// Handled, and a person should know of it.
     Alarm,
-    /// Kept as a dead letter that waits for somebody.
+    /// A dead letter that waits for a person.
     Dead,
     /// It was a dead letter, and was dealt with.
     Buried,
-    /// Replaced or given up by an operator.
+    /// Replaced or discarded by an operator.
     Closed,
     /// Emitted, and not handled so far.
     UnderWay,
-    /// For whoever listens; nobody of ours reads it.
+    /// For listeners outside; none of our roles reads it.
     Told,
 }
 
@@ -111,7 +111,7 @@ pub struct Deadline {
     pub key: String,
     pub due: Time,
     pub name: String,
-    /// By which message's handling, and when.
+    /// The message whose handling set it, and when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_by: Option<String>,
     pub set_at: Time,
@@ -127,7 +127,7 @@ pub struct Wait {
 
 /// `None` when the journal has nothing of it (any more).
 pub async fn story(store: &dyn Store, order_id: OrderId, sight: Sight) -> Result<Option<Story>> {
-    // In this order: what is handled after the first look is not shown as under way when it is not.
+    // In this order: what is handled after the first read must not be shown as in flight.
     let standing = store.deadlines_of(order_id).await?;
     let letters = store.letters_of(order_id).await?;
     let redeliveries = store.redelivery_stats_of(order_id).await?;
@@ -144,7 +144,7 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Step {
-    /// What else is to be said of it: in so many words, or nothing.
+    /// What else is worth saying of it, in one line; may be empty.
     pub fn aside(&self) -> String {
         let mut asides = Vec::new();
         if let Some(tries) = self.attempts {

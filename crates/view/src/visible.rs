@@ -1,13 +1,13 @@
-//! Text from outside moves no cursor, changes no colour and reverses no line: what is not seen of it is written out.
+//! Text from outside moves no cursor, changes no colour and reverses no line: invisible characters are escaped.
 //!
-//! It is written as JSON writes it, `\u202e`, so that a document stays the same document.
+//! They are escaped as in JSON, `\u202e`, so that an escaped JSON document means the same.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use contract::is_unseen;
 
-/// For one line, in which a line's end is no part of the text.
+/// For one line: line breaks are escaped as well.
 pub fn visible(text: &str) -> Cow<'_, str> {
     written_out(text, is_unseen)
 }
@@ -25,7 +25,7 @@ pub fn visible_but_colours(text: &str) -> Cow<'_, str> {
         let colour = colour_at(text, at);
         shown.push_str(&text[at..at + colour]);
         let rest = &text[at + colour..];
-        // What is no colour of ours is text, and so is its escape character.
+        // An escape sequence that is no colour of ours is text, and so is its escape character.
         let skip = usize::from(colour == 0);
         let end = rest.get(skip..).and_then(|rest| rest.find(ESCAPE)).map_or(rest.len(), |end| end + skip);
         shown.push_str(&visible_lines(&rest[..end]));
@@ -35,10 +35,10 @@ pub fn visible_but_colours(text: &str) -> Cow<'_, str> {
 }
 
 const ESCAPE: char = '\u{1b}';
-/// `ESC [ 38;5;208 m`: longer ones are none of ours.
+/// `ESC [ 38;5;208 m`: none of ours is longer.
 const COLOUR_BYTES_MAX: usize = 16;
 
-/// How many bytes a change of colour has that stands there, or none.
+/// How many bytes the colour sequence at this place has, or 0.
 fn colour_at(text: &str, at: usize) -> usize {
     let Some(parameters) = text[at..].strip_prefix("\u{1b}[") else { return 0 };
     let digits = parameters.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b';').count();

@@ -1,4 +1,5 @@
-//! What a believed webhook says, in our own words: an event about a payment, or something that is none of our concern.
+//! The content of a trusted webhook, in our own words: an event about a payment, or something that does not concern
+//! us.
 
 use contract::{ProviderEvent, ProviderEventKind, clean_text};
 use serde::Deserialize;
@@ -14,7 +15,7 @@ const KIND_CHARS_MAX: usize = 100;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard {
     Event(Box<ProviderEvent>),
-    /// It is kept, and nothing is done about it.
+    /// It is stored, and nothing is done about it.
     SetAside {
         event_id: String,
         kind: String,
@@ -22,14 +23,14 @@ pub enum Heard {
     },
 }
 
-/// It is believed, and cannot be understood. `event_id` as far as it could be read.
+/// Its signature is valid, and its content cannot be understood. `event_id` as far as it could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     pub event_id: Option<String>,
     pub why: String,
 }
 
-/// What every provider's event has.
+/// The fields that every provider's event has.
 #[derive(Deserialize)]
 pub(super) struct Envelope {
     pub(super) id: String,
@@ -56,7 +57,7 @@ impl Envelope {
     }
 }
 
-/// `Err` names the field that does not fit, and not what stands there: that may be personal.
+/// `Err` names the field that does not fit, but not its value: that may be personal.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     outside::read(body).map_err(|why| match contract::not_json(body) {
         Some(place) => format!("it is not JSON: {place}"),
@@ -64,7 +65,7 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     })
 }
 
-/// In the form that our own queue knows, `docs/asyncapi.yaml`.
+/// The event in the format of our own queue, `docs/asyncapi.yaml`.
 pub fn read(body: &[u8]) -> Result<Heard, Unreadable> {
     let envelope = Envelope::read(body)?;
     let kind: StrDeserializer<'_, Unknown> = envelope.kind.as_str().into_deserializer();

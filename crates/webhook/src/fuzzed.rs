@@ -1,4 +1,4 @@
-//! Nobody is believed whom we do not know, and whatever is believed is understood or refused with a reason.
+//! No unknown sender is trusted, and what a trusted sender sends is understood or refused with a reason.
 
 use contract::ProviderEvent;
 use fuzz::{JSON, Target, refusal};
@@ -32,12 +32,12 @@ fn became(read: Result<Heard, Unreadable>, body: &[u8]) -> String {
             format!("{:?}", event.kind)
         }
         Ok(Heard::SetAside { why, .. }) => why.to_string(),
-        // The id is the sender's own and goes back to nobody else.
+        // The id is the sender's own and is returned to no other.
         Err(Unreadable { why, .. }) => refusal("unreadable", &why, body),
     }
 }
 
-/// The input is three lines, id, time and signature, and the body. Only one combination of them was signed.
+/// The input is three lines (id, time and signature) and the body. Only one combination of them was signed.
 #[test]
 fn a_signature_is_believed_for_what_it_was_made_for_and_for_nothing_else() {
     let signed = (b"evt_1".to_vec(), NOW_S.to_string().into_bytes(), b"{\"id\":\"evt_1\"}".to_vec());
@@ -54,7 +54,7 @@ fn a_signature_is_believed_for_what_it_was_made_for_and_for_nothing_else() {
         let (id, timestamp, signature, body) = (next(), next(), next(), next());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (known_id, known_time, known_signature) = (text(id), text(timestamp), text(signature));
-        // A file cannot hold a signature that is made anew with each key: this stands for it.
+        // A file cannot hold a signature that depends on a random key: this word stands for it.
         let known_signature = known_signature.replace("GOOD", &good);
         let headers =
             standard::Headers { id: &known_id, timestamp: &known_time, signature: &known_signature };

@@ -1,8 +1,8 @@
-//! A webhook is believed when a secret that we share with its sender signed its very bytes, a short while ago.
+//! A webhook is trusted when a secret that we share with its sender signed its very bytes, a short while ago.
 //!
-//! Everything about a signature that can be wrong is the same to its sender: `Forged`. How old one is goes by this
-//! process's own clock, at the moment it came: a flood of forgeries must not cost a question to the database each,
-//! and what waits in a queue afterwards does not grow too old there.
+//! A sender learns nothing about why a signature is wrong: it is `Forged`. Its age is measured by this process's own
+//! clock, when it arrives: a flood of forgeries must not cost a database query each, and waiting in a queue
+//! afterwards does not make it too old.
 
 pub mod event;
 pub mod outside;
@@ -15,22 +15,22 @@ mod fuzzed;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// It says no more: whoever tries keys should not learn how far he came.
+/// It says no more: a sender that tries keys should not learn how far it came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the signature does not fit")]
 pub struct Forged;
 
-/// A signature that is older, or newer, is somebody else's copy or a clock that is wrong.
+/// A signature that is older, or from the future, is a replayed copy or a sign of a wrong clock.
 pub const TOLERANCE_S: i64 = 300;
 
 /// While one secret replaces another there are two; more are a mistake.
 const SECRETS_MAX: usize = 8;
 /// Senders sign with each of their secrets.
 const SIGNATURES_MAX: usize = 16;
-/// With fewer, a secret could be guessed.
+/// A shorter secret could be guessed.
 const KEY_BYTES_MIN: usize = 24;
 
-/// A key that signs, and knows its own signatures again. Nothing prints it.
+/// A key that signs and verifies. It is never printed.
 #[derive(Clone)]
 struct Key(Hmac<Sha256>);
 
@@ -43,7 +43,7 @@ impl Key {
         self.over(parts).finalize().into_bytes().into()
     }
 
-    /// Takes as long for a signature that is almost right as for one that is not.
+    /// Constant time: an almost right signature takes as long as a wrong one.
     fn signed(&self, parts: &[&[u8]], signature: &[u8]) -> bool {
         self.over(parts).verify_slice(signature).is_ok()
     }
@@ -54,12 +54,12 @@ impl Key {
 }
 
 fn is_fresh(timestamp: &str, now_s: i64) -> bool {
-    // As it was signed: digits and nothing else.
+    // In the form that was signed: digits and nothing else.
     let plain = (1..=12).contains(&timestamp.len()) && timestamp.bytes().all(|byte| byte.is_ascii_digit());
     plain && timestamp.parse().is_ok_and(|at: i64| at.abs_diff(now_s) <= TOLERANCE_S.unsigned_abs())
 }
 
-/// Comma-separated, each read by `read`; without any, nobody is believed.
+/// Comma-separated, each parsed by `read`; without any, no sender is trusted.
 fn secrets<K>(text: &str, read: impl Fn(&str) -> Result<K, String>) -> Result<Vec<K>, String> {
     let keys: Vec<K> =
         text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(read).collect::<Result<_, _>>()?;

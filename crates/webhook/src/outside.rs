@@ -1,6 +1,7 @@
-//! JSON that came from outside: where an object belongs, a list of its values in the right order is not taken for one.
+//! Parses JSON from outside: where an object is expected, an array of its values in the right order is refused.
 //!
-//! What `serde` derives for a struct reads both, so that `[]` is an empty request where every field may be missing.
+//! A struct with serde's derived parser accepts both, so that `[]` would be an empty request where every field is
+//! optional.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// What was read of it, or what the parser says of it, with the path to where it does not fit.
+/// The parsed value, or the parser's error with the path to the wrong place.
 pub fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, String> {
     let mut json = serde_json::Deserializer::from_slice(json);
     let read: Objects<T> = serde_path_to_error::deserialize(&mut json).map_err(|why| why.to_string())?;
@@ -18,7 +19,7 @@ pub fn read<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, String> {
     Ok(read.0)
 }
 
-/// A `T` in which every struct is read from an object, however deep it lies.
+/// A `T` in which every struct is parsed from an object, at any depth.
 struct Objects<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
@@ -27,7 +28,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
     }
 }
 
-/// Stands around each part of a parser, and asks it for an object where a struct is asked for.
+/// Wraps each part of a parser, and turns a request for a struct into one for a map.
 struct Only<P>(P);
 
 macro_rules! asks_for {

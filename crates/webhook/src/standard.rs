@@ -1,4 +1,4 @@
-//! Standard Webhooks: id, time and body are signed together, under a secret that begins with `whsec_`.
+//! Standard Webhooks: id, time and body are signed together, with a secret that begins with `whsec_`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,15 +12,15 @@ pub const SIGNATURE: &str = "webhook-signature";
 
 const PREFIX: &str = "whsec_";
 const KEY_BYTES_MAX: usize = 64;
-/// The only scheme with a shared secret. What is signed otherwise is left to others.
+/// The only scheme with a shared secret. Signatures of other schemes are ignored.
 const SCHEME: &str = "v1";
 
-/// The secrets that count now, the newest and those it replaces.
+/// The secrets that are valid now, the newest and those it replaces.
 #[derive(Clone, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Secrets(Vec<Key>);
 
-/// What was sent along with the body.
+/// The headers that came with the body.
 #[derive(Clone, Copy, Debug)]
 pub struct Headers<'a> {
     pub id: &'a str,
@@ -29,7 +29,7 @@ pub struct Headers<'a> {
 }
 
 impl Secrets {
-    /// One that nobody else knows, for a system that nobody else reaches.
+    /// A random secret, for a system that no other program reaches.
     pub fn made_up() -> Self {
         let key = [uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()].concat();
         Self(Key::new(&key).into_iter().collect())
@@ -41,7 +41,7 @@ impl Secrets {
 
     pub fn verify(&self, headers: Headers<'_>, body: &[u8], now_s: i64) -> Result<(), Forged> {
         let Headers { id, timestamp, signature } = headers;
-        // A dot would make two ids and times sign alike.
+        // With a dot in the id, two different ids and times could sign alike.
         if id.is_empty() || id.contains('.') || !is_fresh(timestamp, now_s) {
             return Err(Forged);
         }
@@ -53,7 +53,7 @@ impl Secrets {
         fits.then_some(()).ok_or(Forged)
     }
 
-    /// By every secret, so that a receiver who knows one of them believes it.
+    /// With every secret, so that a receiver that knows one of them trusts it.
     pub fn sign(&self, id: &str, timestamp_s: i64, body: &[u8]) -> String {
         let timestamp = timestamp_s.to_string();
         let parts = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
@@ -69,7 +69,7 @@ impl TryFrom<String> for Secrets {
     }
 }
 
-/// No message repeats what stands there.
+/// No error message repeats the secret.
 fn key(secret: &str) -> Result<Key, String> {
     let encoded = secret.strip_prefix(PREFIX).ok_or("must begin with whsec_")?;
     let key = BASE64.decode(encoded).map_err(|_| "must be base64 after whsec_, with its = at the end")?;

@@ -1,4 +1,4 @@
-//! Stripe's scheme: time and body are signed together, in hexadecimal, under the endpoint's secret as it is written.
+//! Stripe's scheme: time and body are signed together, in hexadecimal, with the endpoint's secret as it is written.
 
 mod event;
 
@@ -14,7 +14,7 @@ pub const SIGNATURE: &str = "stripe-signature";
 const KEY_BYTES_MAX: usize = 256;
 const SCHEME: &str = "v1";
 
-/// The endpoint's secrets that count now, the newest and those it replaces.
+/// The endpoint's secrets that are valid now, the newest and those it replaces.
 #[derive(Clone, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Secrets(Vec<Key>);

@@ -1,4 +1,4 @@
-//! An event has arrived when the shop's webhook said 2xx. Everything else is tried again, later and later, and what
+//! An event has arrived when the shop's webhook answers 2xx. Everything else is retried with growing delays, and what
 //! was tried often enough stays in the provider's books as given up.
 
 use std::time::Duration;
@@ -22,24 +22,24 @@ pub(crate) struct Poster {
     secrets: Secrets,
     ladder: Ladder,
     client: Client<HttpConnector, Full<Bytes>>,
-    /// It answered that there is nothing there, and means it. A new start tries again.
+    /// The endpoint answered 410. Only a new start tries again.
     gone: bool,
 }
 
-/// What one try came to.
+/// The result of one try.
 enum Answer {
     Arrived,
     Gone,
     Refused { why: String, wait_s: Option<u64> },
 }
 
-/// Taken together, and posted side by side.
+/// Taken together, and posted concurrently.
 const POSTS_AT_ONCE: usize = 64;
-/// Less than the time for which a courier has an event to himself, so that no other one posts it meanwhile.
+/// Shorter than a courier's claim on an event, so that no other courier posts it meanwhile.
 const WITHIN: Duration = Duration::from_secs(4);
-/// An endpoint says nothing that would interest us; so much is read that its connection can be used again.
+/// Answers are ignored; this much is read so that the connection can be reused.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// However long an endpoint asks to be left alone.
+/// The longest wait that an endpoint can ask for.
 const WAIT_S_MAX: u64 = 24 * 3600;
 
 impl Poster {
@@ -53,10 +53,10 @@ impl Poster {
         }
     }
 
-    /// Each due event once; what becomes of it is in the books before the next ones are taken.
+    /// Posts each due event once; the results are in the books before the next ones are taken.
     pub(super) async fn post_due(&mut self, world: &MockWorld) -> Result<()> {
         if self.gone {
-            // They stay due, and nobody looks for them all the time.
+            // The events stay due; without this pause they would be polled in a busy loop.
             tokio::time::sleep(super::EVERY).await;
             return Ok(());
         }
@@ -82,7 +82,7 @@ impl Poster {
             let posted = async { self.once(world.now().unix_ms() / 1000, &parcel.event).await };
             let answer = match tokio::time::timeout(WITHIN / parcel.copies.max(1), posted).await {
                 Ok(Ok(response)) => answer(&response),
-                // The chain of causes ends with what matters: refused, reset, no such host.
+                // The end of the chain of causes says what matters: refused, reset, no such host.
                 Ok(Err(why)) => Answer::Refused { why: format!("{why:#}"), wait_s: None },
                 Err(_) => Answer::Refused { why: "no answer in time".into(), wait_s: None },
             };
@@ -105,7 +105,7 @@ impl Poster {
             .header(standard::SIGNATURE, signature)
             .body(Full::new(Bytes::from(body)))?;
         let (head, body) = self.client.request(request).await?.into_parts();
-        // What cannot be read of it closes the connection, and changes nothing about the status.
+        // If the body cannot be read, the connection closes; the status counts all the same.
         Limited::new(body, ANSWER_BYTES_MAX).collect().await.ok();
         Ok(Response::from_parts(head, ()))
     }
@@ -134,7 +134,7 @@ impl Poster {
 
     async fn give_up_endpoint(&mut self, world: &MockWorld, parcel: &Parcel) -> Result<()> {
         METRICS.posted(Post::Gone);
-        // After the next start at once: that the endpoint is there again is why it was started.
+        // Due again right after the next start: a restart suggests that the endpoint is there again.
         world.refused(parcel, "410 Gone", Some(0)).await?;
         if !std::mem::replace(&mut self.gone, true) {
             tracing::error!(
@@ -151,7 +151,7 @@ fn answer(response: &Response<()>) -> Answer {
     match status {
         _ if status.is_success() => Answer::Arrived,
         StatusCode::GONE => Answer::Gone,
-        // Redirections too: whoever moves tells the provider, not the parcel.
+        // Redirections too: the shop must give the provider its new URL.
         _ => {
             let slow = matches!(status.as_u16(), 429 | 502 | 503 | 504);
             let asked = response.headers().get(header::RETRY_AFTER).filter(|_| slow);

@@ -1,4 +1,4 @@
-//! With a database server and a broker a command needs nobody in between: it journals what it says, and publishes it.
+//! With a database server and a broker a command needs no running gateway: it journals its message and publishes it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Longer than a door that waits for its database; who waits longer should hear that something is wrong.
+/// Longer than a gateway waits for its database; after that something is wrong, and the user should hear of it.
 const WITHIN: Duration = Duration::from_secs(60);
 
 pub(in crate::cli) async fn get(address: SocketAddr, path: &str) -> Result<(StatusCode, Bytes)> {

@@ -1,4 +1,4 @@
-//! Sends orders at a rate or as many at once as asked for, and hears how they end.
+//! Sends orders at a rate, or keeps a number of them in flight, and records how they end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,22 +18,22 @@ use crate::app::System;
 #[derive(Clone, Copy)]
 pub(super) struct Pace {
     pub(super) orders: u64,
-    /// Open loop: so many a second, whatever the system does.
+    /// Open loop: orders per second, however slow the system is.
     pub(super) rate: Option<u64>,
-    /// Closed loop: so many under way at any time.
+    /// Closed loop: orders in flight at any time.
     pub(super) in_flight: u32,
 }
 
-/// How long one slice of the time line is.
+/// The length of one slice of the time line.
 pub(super) const SLICE: Duration = Duration::from_millis(250);
 
 pub(super) struct Outcome {
     pub(super) fulfilled: u64,
     pub(super) cancelled: u64,
     pub(super) rejected: u64,
-    /// Those that were told at the door to come again later, and did not.
+    /// Orders that the ingress turned away, and that were not sent again.
     pub(super) refused: u64,
-    /// Those that ended otherwise than they were meant to.
+    /// Orders that ended differently than planned.
     pub(super) otherwise: u64,
     pub(super) latency_us: Histogram<u64>,
     /// Orders that ended in each slice.
@@ -41,7 +41,7 @@ pub(super) struct Outcome {
     pub(super) took: Duration,
 }
 
-/// What an order comes to.
+/// The facts by which an order ends.
 const ENDS: [&str; 4] = ["order.fulfilled", "order.cancelled", "order.refunded", "order.rejected"];
 
 #[derive(Clone, Copy)]
@@ -64,12 +64,12 @@ impl End {
 
 struct Sent {
     id: OrderId,
-    /// The clock starts when an order was due, however late it got sent.
+    /// The clock starts when an order was due, even if it was sent later.
     due: Instant,
     fate: Fate,
 }
 
-/// Sends all orders and waits for the last to come to its end.
+/// Sends all orders and waits until the last has ended.
 pub(super) async fn drive(
     mix: &Mix,
     pace: Pace,
@@ -108,7 +108,7 @@ pub(super) async fn drive(
             }
             match brought {
                 Ok(Let::In) => {}
-                // Whoever listens has gone only if there is nothing more to count.
+                // The receiver is gone only if there is nothing more to count.
                 Ok(Let::Away) => drop(turned_away.send(id)),
                 Err(why) => tracing::error!("an order was not brought: {why:#}"),
             }
@@ -150,7 +150,7 @@ impl Listener {
                 under_way.insert(sent.id, sent);
             }
             match heard {
-                // An order may be heard of twice: cancelled, and refunded after that.
+                // An order may have two final facts: cancelled, and refunded after that.
                 Ok(Heard::Fact(fact)) => {
                     let Some(end) = End::of(&fact.body) else { continue };
                     let Some(sent) = fact.order_id.and_then(|id| under_way.remove(&id)) else { continue };

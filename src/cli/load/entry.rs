@@ -27,13 +27,13 @@ pub(super) enum Entry {
     /// Journalled by this process, without a request
     #[default]
     Ingress,
-    /// `POST /orders` of a gateway, which refuses when it is too much
+    /// `POST /orders` of a gateway, which refuses when it is overloaded
     Http,
     /// Published to RabbitMQ, as a shop does
     Amqp,
 }
 
-/// One thing said by a customer.
+/// One message of a customer.
 pub(super) struct Command {
     pub(super) name: &'static str,
     pub(super) order_id: OrderId,
@@ -51,7 +51,7 @@ impl Command {
     }
 }
 
-/// What became of it at the door.
+/// What the ingress did with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Let {
     In,
@@ -78,7 +78,7 @@ impl Way {
         })
     }
 
-    /// The order that is placed with this key: what comes by HTTP names none, as a shop's front end does.
+    /// The order that is placed with this key: an HTTP request names none, like a shop's front end.
     pub(super) fn order_of(&self, key: Uuid) -> OrderId {
         match self {
             Way::Ingress(..) | Way::Amqp(_) => OrderId::new(key),
@@ -118,7 +118,7 @@ impl Way {
     }
 }
 
-/// `--entry amqp` without a broker cannot be.
+/// `--entry amqp` needs a broker.
 pub(super) fn must_fit(entry: Entry, settings: &Settings) -> Result<(), String> {
     match (entry, &settings.amqp_url) {
         (Entry::Amqp, AmqpUrl::Embedded) => {
@@ -137,10 +137,10 @@ pub(super) struct Http {
     keys: KeySecret,
 }
 
-/// A connection that was idle for longer is not used again: the gateway gives it up soon after.
+/// A connection that was idle for longer is not used again: the gateway closes it soon after.
 const IDLE_FOR: Duration = Duration::from_secs(5);
 
-/// Every order of a load that comes over HTTP is this one's.
+/// All orders of a load that come over HTTP are this customer's.
 const CUSTOMER: &str = "load";
 
 impl Http {

@@ -1,5 +1,5 @@
-//! What a load costs the machine: processor time, memory and bytes on the disk, of us and of the servers that run
-//! beside us. Read from /proc; where there is none, nothing is reported.
+//! What a load costs the machine: CPU time, memory and bytes written to disk, of this process and of the servers
+//! beside it. Read from /proc; without it, nothing is reported.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ pub(super) type Usage = BTreeMap<&'static str, Used>;
 pub(super) struct Used {
     pub(super) cpu_ms: u64,
     pub(super) memory_mib: u64,
-    /// Read for us alone: of others, the kernel does not tell.
+    /// Only for this process: the kernel does not tell for others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) written_bytes: Option<u64>,
 }
@@ -21,7 +21,7 @@ pub(super) struct Used {
 /// Servers on this machine whose cost belongs to an order as well.
 const SERVERS: [(&str, &str); 2] = [("beam.smp", "rabbitmq"), ("postgres", "postgres")];
 
-/// Since they were started.
+/// Since the processes were started.
 pub(super) fn usage(with_servers: bool) -> Usage {
     let mut usage = Usage::new();
     if let Some(own) = of_process("self") {
@@ -64,7 +64,7 @@ fn of_process(pid: &str) -> Option<Used> {
 
 /// The kernel counts in ticks, a hundred a second everywhere Linux runs.
 fn cpu_ms(stat: &str) -> Option<u64> {
-    // The name before stands in parentheses, and may hold anything.
+    // The name before stands in parentheses, and may hold any characters.
     let after_name = stat.rsplit(')').next()?;
     let ticks = |field: usize| after_name.split_whitespace().nth(field)?.parse::<u64>().ok();
     Some((ticks(11)? + ticks(12)?) * 10)

@@ -1,4 +1,4 @@
-//! Which orders a load consists of: for which products, and how each of them is meant to end.
+//! Which orders a load consists of: for which products, and how each of them is planned to end.
 
 use anyhow::Result;
 use contract::OrderId;
@@ -15,16 +15,16 @@ pub(super) struct Mix {
     /// Different products that the orders are for; 1 makes one product hot
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     products: u32,
-    /// Orders of a hundred that are for one and the same product, the others for any
+    /// Per cent of orders that are for one and the same product, the others for any
     #[arg(long, default_value_t = 0, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     hot: u8,
-    /// Orders of a hundred whose payment is declined
+    /// Per cent of orders whose payment is declined
     #[arg(long, default_value_t = 0, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     declined: u8,
-    /// Orders of a hundred that want more than there is
+    /// Per cent of orders that want more than there is in stock
     #[arg(long, default_value_t = 0, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     short: u8,
-    /// Orders of a hundred that are cancelled as soon as they are placed
+    /// Per cent of orders that are cancelled as soon as they are placed
     #[arg(long, default_value_t = 0, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     cancelled: u8,
     /// Customers leave an e-mail address: three notices for each order
@@ -32,7 +32,7 @@ pub(super) struct Mix {
     notices: bool,
 }
 
-/// What is to become of an order, as far as it depends on us.
+/// How an order is planned to end, as far as the load decides that.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Fulfilled,
@@ -42,7 +42,7 @@ pub(super) enum Fate {
 }
 
 const ON_HAND: u32 = 1_000_000_000;
-/// Of this one there is nothing, and everything else enough.
+/// Of this product there is nothing, and of all others enough.
 const SOLD_OUT: &str = "SOLD-OUT";
 
 impl Mix {

@@ -1,4 +1,4 @@
-//! More of each worker, each with connections of its own, as other processes would have.
+//! More copies of each worker, each with connections of its own, as other processes would have.
 
 use anyhow::Result;
 use engine::part::Part;

@@ -7,7 +7,7 @@ use super::drive::{Outcome, SLICE};
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 200.0;
 const MARGIN: f64 = 60.0;
-/// To the right, more and more of the slowest are seen: 90 %, 99 %, 99.9 %.
+/// The right end of the axis; each step shows a tenth of the orders before: 90 %, 99 %, 99.9 %.
 const NINES: f64 = 4.0;
 
 pub(super) fn svg(outcome: &Outcome) -> String {
@@ -49,7 +49,7 @@ pub(super) fn svg(outcome: &Outcome) -> String {
     picture
 }
 
-/// `points`: along the axis from 0 to 1, and how much.
+/// `points`: the position on the axis from 0 to 1, and the value.
 fn chart(picture: &mut String, top: f64, title: &str, points: &[(f64, f64)], ticks: &[(f64, String)]) {
     let highest = points.iter().map(|(_, value)| *value).fold(1.0, f64::max);
     let (left, top, bottom) = (MARGIN, top + MARGIN, top + MARGIN + HEIGHT);

@@ -1,4 +1,4 @@
-//! Somebody who keeps the dashboard's overview open while it is busy.
+//! Keeps the dashboard's overview open during a load.
 
 use anyhow::{Context, Result, ensure};
 use gateway::{OVERVIEW_EVENTS, auth};
@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 
 use crate::app::System;
 
-/// Looks until it is dropped.
+/// Reads the overview until it is dropped.
 pub(super) struct Watcher(AbortHandle);
 
 impl Drop for Watcher {

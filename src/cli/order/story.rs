@@ -1,4 +1,4 @@
-//! The story of an order as lines: when, from whom to whom, what, what came of it, and how long it had waited.
+//! The story of an order as lines: time, sender, receiver, message, outcome, and queue time.
 
 use std::process::ExitCode;
 

@@ -1,13 +1,14 @@
-//! A record can remember what became of its last writes, so that whoever sent one finds out by looking.
+//! A record can remember the results of its last writes, so that a write's sender finds its own by reading the
+//! record.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Fault, MessageId};
 
-/// Nobody waits for longer than this many later writes take.
+/// A sender that has not read its answer after this many later writes has stopped waiting.
 const ANSWERS_MAX: usize = 16;
 
-/// The last writes, oldest first.
+/// The results of the last writes, oldest first.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Answers(Vec<Answer>);

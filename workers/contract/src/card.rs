@@ -1,7 +1,7 @@
-//! Card numbers are recognised in every spelling that a person or a program uses, so that none is kept.
+//! Card numbers are recognised in every spelling that a person or a program uses, so that none is stored.
 //!
-//! The same search answers two questions. A request that can be refused is refused if it holds a card number. What has
-//! arrived on a queue cannot be refused; there, the digits are masked before anything is kept.
+//! The same search has two uses. A request that can be refused is refused if it holds a card number. A message that
+//! has arrived on a queue cannot be refused; there, the digits are masked before anything is stored.
 
 mod chain;
 mod chars;
@@ -21,23 +21,23 @@ const DIGEST_CHARS_MIN: usize = 32;
 const UUID_CHARS: usize = 36;
 const MASK: char = '*';
 
-/// Digits that pass the Luhn check, perhaps in groups, perhaps in another script or encoded, and are no telephone number,
-/// id or moment. Text with fewer than 13 digits costs one pass over its bytes.
+/// Digits that pass the Luhn check, perhaps in groups, perhaps in another script or encoded, and that are no
+/// telephone number, id or time. Text with fewer than 13 digits costs one pass over its bytes.
 pub fn holds_card_number(text: &str) -> bool {
     search(text, |_| ControlFlow::Break(())).is_break()
 }
 
-/// The same for a JSON document: numbers that stand in different values are different numbers. What is no JSON is
-/// searched as text.
+/// The same for a JSON document: numbers in different values are different numbers. Text that is not JSON is searched
+/// as text.
 pub fn json_holds_card_number(json: &str) -> bool {
-    // The text finds whatever a value holds, and costs no parsing.
+    // Searching the text finds what any value holds, and costs no parsing.
     holds_card_number(json) && serde_json::from_str(json).map_or(true, |value: Value| value_holds(&value))
 }
 
 fn value_holds(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) => false,
-        // A float that long is not read exactly: its digits are not those that were sent.
+        // A float that long is not parsed exactly: its digits are not those that were sent.
         Value::Number(number) if number.is_f64() => number.as_f64().is_some_and(|number| number >= 1e12),
         Value::Number(number) => holds_card_number(&number.to_string()),
         Value::String(text) => holds_card_number(text),
@@ -62,7 +62,7 @@ pub fn without_card_numbers(text: &str) -> Cow<'_, str> {
     spans.sort_unstable();
     let mut masked = String::with_capacity(text.len());
     let mut kept_to = 0;
-    // One digit may have been found several times: in two candidates, and in both readings.
+    // A digit may be part of several matches: of two candidates, and of both readings.
     for (from, to) in spans {
         if from < kept_to {
             continue;
@@ -75,20 +75,20 @@ pub fn without_card_numbers(text: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// Calls `found` with the digits of each card number, until it breaks.
+/// Calls `found` with the digits of each card number, until `found` breaks.
 fn search(text: &str, mut found: impl FnMut(&[Digit]) -> ControlFlow<()>) -> ControlFlow<()> {
     if !has_enough_digits(text.as_bytes()) || is_id(text) {
         return ControlFlow::Continue(());
     }
     scan(text, Reading::AsWritten, &mut found)?;
-    // A percent sign or a backslash may as well be a separator, so this is a second reading and not the only one.
+    // A percent sign or a backslash may also be a separator, so the decoded reading is tried in addition.
     match text.bytes().any(|byte| matches!(byte, b'%' | b'\\')) {
         true => scan(text, Reading::Decoded, &mut found),
         false => ControlFlow::Continue(()),
     }
 }
 
-/// What is not ASCII may be a digit: its first byte counts as one.
+/// A non-ASCII character may be a digit: its first byte counts as one.
 fn has_enough_digits(bytes: &[u8]) -> bool {
     let digits = bytes.iter().filter(|byte| byte.is_ascii_digit() || **byte >= 0xC0).count();
     digits >= *DIGITS.start()
@@ -111,7 +111,7 @@ fn scan(
             (at, before) = (end, 'x');
             continue;
         }
-        // Most of most texts is ASCII, and no digit is near.
+        // Fast path: most of most texts is ASCII, with no digit nearby.
         if chain.is_empty() && byte.is_ascii() && !byte.is_ascii_digit() && !reading.decodes(*byte) {
             (at, before) = (at + 1, char::from(*byte));
             continue;
@@ -135,7 +135,7 @@ fn is_id(text: &str) -> bool {
     end_of_id(text.as_bytes(), 0) == Some(text.len()) || uuid::Uuid::parse_str(text).is_ok()
 }
 
-/// Where the UUID or the digest ends that begins at the start of a word.
+/// The end of the UUID or digest that begins here, at the start of a word.
 fn end_of_id(bytes: &[u8], at: usize) -> Option<usize> {
     let hex = bytes[at..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let ends = |end: usize| bytes.get(end).is_none_or(|byte| !byte.is_ascii_alphanumeric()).then_some(end);

@@ -1,4 +1,4 @@
-//! A body under a message id is known again by its hash, on every machine and by every version of this program.
+//! A body under a message id is recognised by its hash, on every machine and by every version of this program.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Tells one body from another under the same id. The first 128 bits of SHA-256.
+/// Tells different bodies under one id apart. The first 128 bits of SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BodyHash(u128);
 
@@ -25,7 +25,7 @@ impl BodyHash {
 
 impl fmt::Display for BodyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not by the formatter: every row of the journal has one.
+        // Without the formatter, which is slower: every row of the journal has a hash.
         f.write_str(Uuid::from_u128(self.0).simple().encode_lower(&mut Uuid::encode_buffer()))
     }
 }

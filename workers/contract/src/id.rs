@@ -1,4 +1,4 @@
-//! An id is made once, from what caused it, and is the same however often it is made again.
+//! An id is derived from its cause: deriving it again gives the same id.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{Role, Unreadable};
 
-/// The order, its saga and the correlation id of everything said about it.
+/// Also the id of the order's saga, and the correlation id of all messages about the order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OrderId(Uuid);
@@ -24,13 +24,13 @@ impl OrderId {
         self.0
     }
 
-    /// The order that a customer's idempotency key stands for: the same one each time, and no other customer's. A key
-    /// that is a UUIDv7 lends it its time.
+    /// The order that a customer's idempotency key stands for: the same one each time, and never another customer's.
+    /// If the key is a UUIDv7, the id gets its time.
     pub fn of_key(secret: &KeySecret, customer_id: &str, key: &str) -> Self {
         Self(beside(time_of_key(key), secret.id(customer_id, key)))
     }
 
-    /// The same as it was made before there was a secret.
+    /// The same, as it was derived before there was a secret.
     pub fn of_key_before(customer_id: &str, key: &str) -> Self {
         Self(beside(time_of_key(key), public_id(customer_id, key)))
     }
@@ -63,8 +63,8 @@ impl fmt::Debug for OrderId {
     }
 }
 
-/// What a message is known by. Outsiders may choose any text of 1 to 255 bytes but a UUID of version 8: those are ours,
-/// and most of them can be computed by anyone who knows how they are made.
+/// Identifies a message. Outsiders may choose any text of 1 to 255 bytes except a UUID of version 8: those are ours,
+/// and most of them can be computed by anyone who knows how they are derived.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct MessageId(Arc<str>);
@@ -72,10 +72,10 @@ pub struct MessageId(Arc<str>);
 /// AMQP carries ids as short strings, which end at 255 bytes.
 const ID_BYTES_MAX: usize = 255;
 
-/// For ids of an application's own making, by RFC 9562.
+/// For ids that an application derives in its own way, by RFC 9562.
 const OUR_VERSION: usize = 8;
 
-/// Separates our name-based ids from everybody else's.
+/// Separates our name-based ids from all others.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_4c1e_93a7_4d52_8d0c_c0de_c4ec_0a7a);
 
 impl MessageId {
@@ -85,7 +85,7 @@ impl MessageId {
         fits.then(|| Self(text.into()))
     }
 
-    /// What a sender outside chose.
+    /// An id that an outside sender chose.
     pub fn chosen(text: &str) -> Result<Self, Unreadable> {
         let invalid = |why: String| Unreadable::new("message_id_invalid", why);
         let id = Self::new(text)
@@ -99,7 +99,8 @@ impl MessageId {
         }
     }
 
-    /// Whether it has the form that is kept for our own: a UUID of version 8 (RFC 9562), written with its hyphens.
+    /// Whether it has the form that is reserved for our own ids: a UUID of version 8 (RFC 9562), written with its
+    /// hyphens.
     pub fn is_reserved(&self) -> bool {
         let is_ours =
             |id: Uuid| id.get_version_num() == OUR_VERSION && id.get_variant() == uuid::Variant::RFC4122;
@@ -111,13 +112,13 @@ impl MessageId {
         secret.id(customer_id, key).into()
     }
 
-    /// The same as it was made before there was a secret.
+    /// The same, as it was derived before there was a secret.
     pub fn of_key_before(customer_id: &str, key: &str) -> Self {
         public_id(customer_id, key).into()
     }
 
-    /// The id of the `position`-th message that `role` said because of `cause` (a fact may have several readers). It
-    /// begins as the order's id does, so that an order's rows lie side by side in every index.
+    /// The id of the `position`-th message that `role` said because of `cause`. It begins like the order's id, so
+    /// that the rows of an order are near each other in every index.
     pub fn derived(order: Option<OrderId>, role: Role, cause: &MessageId, position: usize) -> Self {
         let mut name = Vec::with_capacity(cause.0.len() + 24);
         name.extend_from_slice(cause.0.as_bytes());
@@ -128,12 +129,13 @@ impl MessageId {
         Self::ours(first, &name)
     }
 
-    /// The id of what we say about an order without a message that causes it: the same one each time for the same name.
+    /// The id of a message about an order that no other message causes: the same one each time for the same name.
     pub fn of_name(order: OrderId, name: &str) -> Self {
         Self::ours(Some(order.uuid()), name.as_bytes())
     }
 
-    /// The id of a checkout that was sent without one. An order may have an id that no message of an outsider may have.
+    /// The id of a checkout that was sent without one. An order id may have a form that an outsider's message id may
+    /// not have.
     pub(crate) fn of_order(order: OrderId) -> Self {
         let id = Self::from(order.uuid());
         if id.is_reserved() { Self(format!("order/{id}").into()) } else { id }
@@ -148,14 +150,14 @@ impl MessageId {
         &self.0
     }
 
-    /// Without another copy.
+    /// Without copying.
     pub fn text(&self) -> Arc<str> {
         self.0.clone()
     }
 }
 
-/// Ids made from keys depend on it, so that nobody who does not know it can choose one of them for a message or an order
-/// of their own, before the customer uses the key.
+/// Ids derived from idempotency keys depend on it, so that a stranger cannot predict such an id and use it for
+/// another message or order before the customer uses the key.
 #[derive(Clone)]
 pub struct KeySecret([u8; 32]);
 
@@ -165,8 +167,9 @@ impl KeySecret {
     }
 
     fn id(&self, customer_id: &str, key: &str) -> Uuid {
-        // The secret has one length, and neither of the others holds a control character: no two triples run into one.
-        // Half of the digest is left out, so it cannot be continued to that of a longer key.
+        // The secret has a fixed length, and neither of the others holds a control character: two different triples
+        // never give the same input. Half of the digest is left out, so it cannot be extended to that of a longer
+        // key.
         let digest = Sha256::new().chain_update(self.0).chain_update(customer_id).chain_update([0u8]);
         let digest = digest.chain_update(key).finalize();
         let mut bytes = [0; 16];
@@ -175,7 +178,7 @@ impl KeySecret {
     }
 }
 
-/// A secret is shown nowhere, not even by mistake.
+/// A secret is never shown, not even by mistake.
 impl fmt::Debug for KeySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeySecret")

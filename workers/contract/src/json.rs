@@ -1,15 +1,16 @@
-//! Every document and every body is written as JSON once for each change, so how that is done can be measured.
+//! Every document and every body is written as JSON once for each change, all of them here, so that the cost can be
+//! measured.
 
 use std::cell::Cell;
 
 use serde::Serialize;
 
 thread_local! {
-    /// Room that the last text has left behind: a text grows in it, and is copied when its length is known.
+    /// A buffer to reuse: a text grows in it, and is copied when its length is known.
     static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// More than that is given back.
+/// A larger buffer is freed.
 const KEPT_BYTES: usize = 64 * 1024;
 
 /// # Panics

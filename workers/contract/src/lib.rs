@@ -1,6 +1,6 @@
 //! The words that workers and the outside share: messages, money, time, ids, and what a worker is.
 //!
-//! Nothing in here decides anything, and nothing in here can reach the world.
+//! No code in here decides anything, and none can reach the outside world.
 
 mod answer;
 mod card;

@@ -1,4 +1,4 @@
-//! Every message there is, in one table: its name, what it carries, and which of our queues it goes to.
+//! Every message there is, in one table: its name, its payload, the queues of ours it goes to, and who may say it.
 
 mod order;
 
@@ -10,8 +10,8 @@ use crate::shape::{is_list, list_for_object};
 use crate::{BodyHash, MessageId, OrderId, Queue, ReplyTo, Role, Speaker, Submit, Time, json_of};
 use crate::{holds_card_number, in_plain_words, json_holds_card_number, not_json};
 
-/// A command asks one worker to do something; a fact tells whoever listens what has happened; a reply goes to the
-/// one queue outside that its asker named.
+/// A command asks one worker to do something; a fact tells all listeners what has happened; a reply goes to the one
+/// outside queue that its asker named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Command,
@@ -54,12 +54,12 @@ macro_rules! messages {
                 match self { Body::Submit(_) => Kind::Command, $(Body::$variant(_) => Kind::$kind,)* }
             }
 
-            /// The queues of ours that this goes to. A fact may have none and still be heard outside.
+            /// The queues of ours that it goes to. A fact may have none and still have listeners outside.
             pub fn queues(&self) -> &'static [Queue] {
                 match self { Body::Submit(_) => &[Queue::Intake], $(Body::$variant(_) => &[$(Queue::$queue),*],)* }
             }
 
-            /// Who may say it. The first of them is meant where nothing else is written.
+            /// Who may say it. The first of them is the speaker where none is written.
             pub fn speakers(&self) -> &'static [Speaker] {
                 match self { Body::Submit(_) => SUBMITTERS, $(Body::$variant(_) => &[$(Speaker::$speaker),+],)* }
             }
@@ -89,7 +89,7 @@ macro_rules! messages {
     };
 }
 
-/// Who is meant where a message of this type does not say who said it.
+/// The speaker of a message of this type that names none.
 pub fn first_who_may(name: &str) -> Speaker {
     speakers_of(name).first().copied().unwrap_or(Speaker::Outsider)
 }
@@ -185,15 +185,15 @@ messages! {
     Reply(Reply) = "checkout.reply" Reply [] from [Order];
 }
 
-/// A body with its envelope, immutable from the moment it is said.
+/// A body with its envelope, immutable once it is made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
     pub id: MessageId,
     /// The correlation id. Catalogue messages have none.
     pub order_id: Option<OrderId>,
-    /// The message that was being handled when this one was said.
+    /// The message whose handling said this one.
     pub cause: Option<MessageId>,
-    /// Who said it first. Retried, replayed, edited or imported, it stays so.
+    /// Who said it first. A retry, replay, edit or import does not change it.
     pub by: Speaker,
     pub at: Time,
     pub body: Body,
@@ -201,26 +201,26 @@ pub struct Message {
     hash: BodyHash,
 }
 
-/// What came in, before anybody has made sense of it.
+/// What came in, not yet parsed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Raw {
     /// As its sender chose it.
     pub message_id: Option<String>,
-    /// Made here of its sender's idempotency key; it counts instead of `message_id`.
+    /// Derived here from the sender's idempotency key; it counts instead of `message_id`.
     pub of_key: Option<MessageId>,
     pub name: String,
     pub schema: Option<i64>,
-    /// Counts for `checkout.submit` alone: where its sender waits for the outcome …
+    /// Counts only for `checkout.submit`: where the sender waits for the outcome …
     pub reply_to: Option<String>,
-    /// … and by which word they will know it.
+    /// … and the id by which the sender recognises it.
     pub correlation_id: Option<String>,
-    /// Counts for `checkout.submit` alone: the admin who places it for its customer.
+    /// Counts only for `checkout.submit`: the admin who places it for its customer.
     pub placed_by: Option<String>,
     pub body: Vec<u8>,
 }
 
 impl Raw {
-    /// In anything that would be kept.
+    /// In any part that would be stored.
     fn holds_card_number(&self, json: &str) -> bool {
         let properties = [&self.message_id, &self.reply_to, &self.correlation_id];
         properties.into_iter().flatten().chain([&self.name]).any(|text| holds_card_number(text))
@@ -240,19 +240,19 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 const SCHEMA: i64 = 1;
 
 impl Message {
-    /// A message that stands at the beginning of something.
+    /// A message that no other message caused.
     pub fn new(id: MessageId, at: Time, body: Body) -> Self {
         Self::with_cause(id, None, at, body)
     }
 
-    /// The `position`-th message that `role` said while it handled `cause`. The same cause says the same ids again.
+    /// The `position`-th message that `role` said while it handled `cause`. The same cause gives the same ids again.
     pub fn said(role: Role, cause: &Message, position: usize, at: Time, body: Body) -> Self {
         let order_id = body.order_id().or(cause.order_id);
         let id = MessageId::derived(order_id, role, &cause.id, position);
         Self::with_cause(id, Some(cause.id.clone()), at, body).said_by(role.into())
     }
 
-    /// The same, said by another than the first who may say its type.
+    /// The same message, said by another speaker than the first who may say its type.
     pub fn said_by(mut self, by: Speaker) -> Self {
         self.by = by;
         self
@@ -263,7 +263,7 @@ impl Message {
         self.body.speakers().contains(&self.by)
     }
 
-    /// Named where it is written down; `None` if it is the first who may say such a message.
+    /// The speaker as it is written down; `None` if it is the first who may say such a message.
     pub fn unusual_speaker(&self) -> Option<Speaker> {
         (self.body.speakers().first() != Some(&self.by)).then_some(self.by)
     }
@@ -278,7 +278,7 @@ impl Message {
         Self { id, order_id: body.order_id(), cause, by, at, body, json, hash }
     }
 
-    /// Makes sense of what came in from outside, said by `by`, who must be allowed to say such a message.
+    /// Parses what came in from outside, said by `by`, who must be allowed to say such a message.
     pub fn accept(by: Speaker, raw: &Raw, at: Time) -> Result<Self, Unreadable> {
         let allowed = speakers_of(&raw.name);
         if !allowed.is_empty() && !allowed.contains(&by) {
@@ -302,7 +302,7 @@ impl Message {
             return Err(Unreadable::new("card_number_refused", why));
         }
         let mut body = Body::from_json(&raw.name, json, id.as_ref())?;
-        // A checkout has looked at each part of its own.
+        // A checkout has checked each part of its own.
         if !matches!(body, Body::Submit(_))
             && let Some(path) = list_for_object(json, &body.to_json())
         {
@@ -310,12 +310,12 @@ impl Message {
             return Err(Unreadable::new("body_invalid", why));
         }
         if let Body::Submit(submit) = &mut body {
-            // The properties alone say so: whoever may only write a body cannot make us write to a queue.
+            // Only the properties may say this: a sender who may write only a body cannot make us write to a queue.
             submit.reply_to = reply_to(raw)?;
             submit.placed_by = raw.placed_by.clone();
         }
         if let (Body::OrderCancel(cancel), Speaker::Customer | Speaker::Shop) = (&mut body, by) {
-            // Whose name stands in the audit trail is not theirs to choose.
+            // The name in the audit trail is not theirs to choose.
             (cancel.by, cancel.who) = (By::Customer, None);
         }
         let id = match (id, &body) {
@@ -329,7 +329,7 @@ impl Message {
         Ok(Self::new(id, at, body).said_by(by))
     }
 
-    /// What was kept in a journal or sent by one of our own.
+    /// A message that was stored in a journal or sent by one of our own roles.
     pub fn restore(
         id: MessageId,
         cause: Option<MessageId>,
@@ -362,12 +362,12 @@ fn reply_to(raw: &Raw) -> Result<Option<ReplyTo>, Unreadable> {
     ReplyTo::new(queue, correlation_id).map(Some).map_err(|why| Unreadable::new("reply_to_invalid", why))
 }
 
-/// They are kept in the body, so that they go wherever the body goes: journal, retries, dead letters. The hash is without
-/// them: a client that died and sends its checkout again from another queue sends the same checkout.
+/// They are stored in the body, so that they go wherever the body goes: journal, retries, dead letters. The hash is
+/// without them: a client that died and sends its checkout again from another queue sends the same checkout.
 fn with_properties(json: Box<str>, submit: &Submit) -> Box<str> {
     let mut json = String::from(json);
     for (name, kept) in submit.properties().expect("names and texts are JSON") {
-        // A submission is an object and has an order id.
+        // A submission is a JSON object that has an order id.
         json.pop();
         json.push_str(&format!(",{name:?}:{kept}}}"));
     }
@@ -375,7 +375,7 @@ fn with_properties(json: Box<str>, submit: &Submit) -> Box<str> {
 }
 
 impl Unreadable {
-    /// The message may be as it should; its speaker may not say it.
+    /// The message may be correct, but its speaker may not say it.
     pub fn not_allowed(by: Speaker, name: &str) -> Self {
         let who: Vec<_> = speakers_of(name).iter().map(|speaker| speaker.name()).collect();
         let why = format!("{name} may be said by {}, and this was said by {by}", who.join(", "));

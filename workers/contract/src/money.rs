@@ -64,7 +64,7 @@ pub enum MoneyError {
 impl fmt::Display for MoneyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // What stood there may be anything, and is not repeated.
+            // The wrong text may be anything, and is not repeated.
             Self::NotDecimal => f.write_str("an amount is a decimal in a string, like \"12.34\""),
             Self::TooManyDigits { amount, currency } => {
                 write!(f, "{amount} has more digits after the point than {}", currency.code())

@@ -1,4 +1,4 @@
-//! Who reads which queue, and who keeps a journal under which name.
+//! Which role reads which queue, and keeps a journal under which name.
 
 use std::fmt;
 
@@ -47,7 +47,7 @@ impl Queue {
         Self::ALL.into_iter().find(|queue| queue.name() == name)
     }
 
-    /// The one role that handles what lies in this queue.
+    /// The one role that handles the messages of this queue.
     pub fn reader(self) -> Role {
         match self {
             Queue::Intake | Queue::Order => Role::Order,
@@ -62,7 +62,7 @@ impl Queue {
     }
 }
 
-/// Who handles messages, or brings them in. Each keeps its own rows in the journal.
+/// The roles that handle messages or bring them in. Each has its own rows in the journal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Role {
     Order,
@@ -73,7 +73,7 @@ pub enum Role {
     Provider,
     Email,
     Sms,
-    /// Whatever comes in from outside by HTTP or from the provider.
+    /// Brings in what comes from outside by HTTP or from the provider.
     Gateway,
     /// A person who replays or discards a dead letter.
     Operator,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{Need, Role};
 
-/// Every table that holds records. Its owner is the only one who writes it.
+/// Every table that holds records. Only its owner writes it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Table {
     Orders,
@@ -96,31 +96,32 @@ impl Table {
     }
 }
 
-/// How two batches come to meet at one record of a table, and so how a store should read it for deciding. Where it
-/// neither locks nor adds up, a record that changed in between is a conflict.
+/// How likely two batches use the same record of a table, and so how a store should read it for deciding. If the
+/// store neither locks the record nor adds changes up, a change in between is a conflict.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Contention {
-    /// Far more often read than written: readers who locked it would wait for each other and for nothing.
+    /// Read far more often than written: locking readers would make them wait for each other needlessly.
     Reading,
-    /// It is one order's or one customer's: only replicas that work on the same order meet, so a lock pays in large batches alone.
+    /// It belongs to one order or customer: only replicas that work on the same order conflict, so a lock pays only
+    /// in large batches.
     Seldom,
-    /// Many orders change it: locked, it would let one process work at a time; without more, the best-selling record
-    /// would be one conflict after the other. A store adds up what its processes change of it.
+    /// Many orders change it: with a lock, one process at a time could work; without more, the best-selling record
+    /// would cause one conflict after the other. A store adds up what its processes change of it.
     Often,
 }
 
-/// A struct that is kept as one record.
+/// A struct that is stored as one record.
 pub trait Stored: Clone {
     const TABLE: Table;
     /// Its key within the table.
     fn id(&self) -> String;
 }
 
-/// A worker's records, whichever of its tables they live in. Written by [`records!`](crate::records).
+/// A worker's records, in whichever of its tables. Written by [`records!`](crate::records).
 pub trait Record: Clone + Send + Sync + 'static {
     fn table(&self) -> Table;
     fn id(&self) -> String;
-    /// Written once, and then read by many.
+    /// Serialised once, and shared by all readers.
     fn to_json(&self) -> Arc<str>;
     /// Fails on a document that this version cannot read.
     fn from_json(table: Table, json: &str) -> Result<Self, String>;
@@ -131,7 +132,7 @@ pub trait Holds<T> {
     fn held(&self) -> Option<&T>;
 }
 
-/// Makes the one enum of all that a worker remembers.
+/// Makes one enum of all record types of a worker.
 #[macro_export]
 macro_rules! records {
     ($(#[$doc:meta])* pub enum $name:ident { $($kind:ident),* $(,)? }) => {
@@ -171,7 +172,7 @@ macro_rules! records {
     };
 }
 
-/// The records that a batch needs, as they stand after the decisions so far.
+/// The records that a batch needs, as they are after the decisions so far.
 #[derive(Clone, Debug)]
 pub struct Records<R> {
     slots: HashMap<Need, Slot<R>>,
@@ -179,7 +180,7 @@ pub struct Records<R> {
 
 #[derive(Clone, Debug)]
 struct Slot<R> {
-    /// As it is in the database; 0 means: not there.
+    /// The version in the database; 0: it does not exist.
     version: i64,
     record: Option<R>,
     changed: bool,
@@ -196,7 +197,7 @@ impl<R: Record> Records<R> {
         self.slots.reserve(more);
     }
 
-    /// Takes in what was found (`None`: looked for and absent).
+    /// Takes in what was found (`None`: read and absent).
     pub fn put(&mut self, need: Need, found: Option<(i64, R)>) {
         let (version, record) = found.map_or((0, None), |(version, record)| (version, Some(record)));
         self.slots.insert(need, Slot { version, record, changed: false });
@@ -216,8 +217,8 @@ impl<R: Record> Records<R> {
     }
 
     /// # Panics
-    /// When the record was not named in `needs` (entries of an append-only table need no naming: nobody
-    /// reads them to decide).
+    /// When the record was not named in `needs` (entries of an append-only table need not be named: no decision reads
+    /// them).
     pub fn save(&mut self, record: R) {
         let need = Need { table: record.table(), id: record.id() };
         if need.table.append_only() {

@@ -1,5 +1,5 @@
-//! The sender of a checkout may say where to hear what became of it: how it ended, and before that whether goods that are
-//! paid for at the door are on their way. Each is one message, once, to one queue of theirs.
+//! The sender of a checkout may name a queue for its outcome: how it ended, and before that whether goods that are
+//! paid for at the door are on their way. Each is one message, once, to one queue of the sender.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -8,7 +8,7 @@ use crate::{Body, OrderAccepted, OrderCancelled, OrderFulfilled, OrderId, OrderR
 /// AMQP carries both as short strings, which end at 255 bytes.
 const BYTES_MAX: usize = 255;
 
-/// Where the outcome is sent, and the sender's own word by which they recognise it.
+/// Where the outcome is sent, and the sender's own id by which they recognise it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ReplyTo {
     queue: String,
@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for ReplyTo {
     }
 }
 
-/// `checkout.reply`: a broker takes it out of this wrapping, so that the asker gets the event itself.
+/// `checkout.reply`: the broker unwraps it, so that the asker gets the event itself.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Reply {
     pub order_id: OrderId,
@@ -63,8 +63,8 @@ pub struct Reply {
     pub ending: Ending,
 }
 
-/// The events that answer a submission: the one it ends with, and `order.accepted` before that. A return later on is another
-/// story.
+/// The events that answer a submission: the one it ends with, and `order.accepted` before that. A later return is not
+/// part of the answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", content = "body")]
 pub enum Ending {

@@ -1,4 +1,4 @@
-//! What our own forms of text look like to outsiders, for the test that writes docs/asyncapi.yaml.
+//! The JSON schemas of our own text formats, for the test that writes docs/asyncapi.yaml.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::{Money, OrderId, Sku, Time};
 
-/// A [`Time`] as others may write it.
+/// A [`Time`] in the forms that others may write.
 pub(crate) struct Moment;
 
 macro_rules! schemas {

@@ -1,16 +1,16 @@
-//! Where an object belongs, a list of its values in the right order is not taken for one: what `serde` derives for a
-//! struct reads both.
+//! Where an object is expected, an array of its values in the right order is refused: serde's derived parser for a
+//! struct accepts both.
 
 use serde_json::Value;
 
-/// Whether this is no object, but a list.
+/// Whether this is not an object but an array.
 pub(crate) fn is_list(json: &str) -> bool {
     json.trim_start().starts_with('[')
 }
 
-/// Where a list was sent and an object was read of it, as a path; `kept` is what was read.
+/// The path at which an array was sent and parsed as an object; `kept` is what was parsed.
 pub(crate) fn list_for_object(sent: &str, kept: &str) -> Option<String> {
-    // A list is not read as an object without this.
+    // Without a bracket there is no array.
     if !sent.contains('[') {
         return None;
     }

@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::Role;
 
-/// The origin of a message: one of our own roles, or someone outside that we let speak.
+/// The origin of a message: one of our own roles, or an outside party that may speak.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Speaker {
-    /// A customer, by HTTP and with a token of their own.
+    /// A customer, by HTTP and with their own token.
     Customer,
     /// A shop that publishes its customers' commands.
     Shop,
@@ -97,8 +97,8 @@ impl Speaker {
     }
 }
 
-/// What a role says while it handles a message is its own. The gateway says nothing of its own: it lets others speak, and
-/// names them.
+/// What a role says while it handles a message is its own. The gateway says nothing of its own: it passes on what
+/// others say, and names them.
 impl From<Role> for Speaker {
     fn from(role: Role) -> Self {
         match role {

@@ -1,5 +1,5 @@
-//! A checkout as it came in. Reading it finds every fault at once, and never fails as a whole:
-//! whoever sent it must be told all that is wrong.
+//! A checkout as it came in. Parsing it finds every fault at once, and never fails as a whole: the sender must be
+//! told all that is wrong.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{
 /// Of an order, and of a cart.
 pub const LINES_MAX: usize = 100;
 pub const QUANTITY_MAX: u64 = 1000;
-/// Longer lists of faults help nobody; the count of the rest is told instead.
+/// Longer lists of faults help no sender; only the count of the rest is told.
 const FAULTS_MAX: usize = 20;
 
 /// One thing that is wrong, where, and what would be right.
@@ -35,7 +35,7 @@ impl Fault {
         Self { field: field.into(), code: code.into(), message: message.into(), order_id: None }
     }
 
-    /// As many as help; of the others, how many there are.
+    /// The first few, and how many others there are.
     pub fn first(mut faults: Vec<Fault>) -> Vec<Fault> {
         let more = faults.len().saturating_sub(FAULTS_MAX);
         faults.truncate(FAULTS_MAX);
@@ -57,11 +57,11 @@ impl Fault {
     }
 }
 
-/// What a customer wants, in the right form (whether it can be had is the order worker's to say).
+/// What a customer wants, in the right form (the order worker decides whether it can be had).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cart {
     pub customer_id: String,
-    /// Merged by SKU, in SKU order. None if it is the stored cart's that are wanted.
+    /// Merged by SKU, in SKU order. None if the lines of the stored cart are wanted.
     pub lines: Vec<Line>,
     pub stored: Option<CartSeen>,
     pub payment: PaymentChoice,
@@ -69,10 +69,10 @@ pub struct Cart {
     pub discount_code: Option<String>,
 }
 
-/// The customer's stored cart is checked out, if it is as it was seen.
+/// The customer's stored cart is to be ordered, if it is as the customer saw it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CartSeen {
-    /// Without it, whatever is in it.
+    /// `None`: in any version.
     pub version: Option<u64>,
 }
 
@@ -85,8 +85,8 @@ pub struct Submit {
     pub reply_to: Option<ReplyTo>,
     /// The admin who places it for the customer. From outside it comes as a property as well.
     pub placed_by: Option<String>,
-    /// Of all but the order id and what is not known here: the same checkout sent under the same order id is the same
-    /// checkout.
+    /// The hash of all but the order id and unknown fields: the same checkout sent again under the same order id has
+    /// the same hash.
     pub content: BodyHash,
     raw: Value,
 }
@@ -111,7 +111,7 @@ impl Submit {
                 "give a message_id, or an order_id in the body: without one a repeat cannot be recognised",
             )?,
         };
-        // Ours is always well-formed; what an outsider put there is none of ours.
+        // Ours is always well-formed; what an outsider put there does not count.
         let reply_to = fields.remove("reply_to").and_then(|kept| serde_json::from_value(kept).ok());
         let placed_by = fields.remove("placed_by").and_then(|kept| serde_json::from_value(kept).ok());
         keep_known(fields);
@@ -120,14 +120,14 @@ impl Submit {
         let reader = Reader { raw: &raw, faults };
         let (customer_id, cart) = reader.read();
         if let Some(fields) = raw.as_object_mut() {
-            // One that is no UUID stays as it came: read again, it is refused again.
+            // An id that is no UUID stays as it came: parsed again, it is refused again.
             let sent = named.filter(|_| was_refused);
             fields.insert("order_id".into(), sent.unwrap_or_else(|| Value::String(order_id.to_string())));
         }
         Ok(Self { order_id, customer_id, cart, reply_to, placed_by, content, raw })
     }
 
-    /// What is kept in its body and was not sent there.
+    /// Fields that are stored in the body although they were not sent there.
     pub(crate) fn properties(&self) -> Result<Vec<(&'static str, Value)>, serde_json::Error> {
         let reply_to = self.reply_to.as_ref().map(serde_json::to_value).transpose()?;
         let placed_by = self.placed_by.clone().map(Value::String);
@@ -135,7 +135,7 @@ impl Submit {
         Ok(named.into_iter().filter_map(|(name, kept)| Some((name, kept?))).collect())
     }
 
-    /// Where its sender finds that SKU among `lines`, which are merged: at the first place it was written at, or in the
+    /// Where the sender named that SKU among `lines`, which are merged: the first place it was written at, or the
     /// stored cart.
     pub fn field_of(&self, sku: &Sku, lines: &[Line]) -> String {
         let written = self.raw["items"].as_array();
@@ -146,13 +146,13 @@ impl Submit {
         }
     }
 
-    /// The body as it came, with the order id filled in, and without what is not known here.
+    /// The body as it came, with the order id filled in, and without unknown fields.
     pub fn raw(&self) -> &Value {
         &self.raw
     }
 }
 
-/// Inside another message it is the body as it came, with where its sender waits and who placed it.
+/// Inside another message it is the body as it came, with the reply queue and the admin who placed it.
 impl Serialize for Submit {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut raw = self.raw.clone();
@@ -171,14 +171,14 @@ impl<'de> Deserialize<'de> for Submit {
     }
 }
 
-/// Fields that are not known here are ignored, so they are not kept either: a journal row holds 64 KiB of nothing
-/// otherwise. They are dropped before the body is hashed, because a message is recognised by the hash of what is kept. What
-/// is known stays exactly as it came.
+/// Unknown fields are ignored, so they are not stored either: otherwise a journal row could hold 64 KiB of nothing.
+/// They are dropped before the body is hashed, because a message is recognised by the hash of what is stored. Known
+/// fields stay exactly as they came.
 fn keep_known(fields: &mut Map<String, Value>) {
     const KNOWN: [&str; 7] =
         ["customer_id", "items", "cart", "cart_version", "payment", "contact", "discount_code"];
     fields.retain(|name, _| KNOWN.contains(&name.as_str()));
-    // Anything but a boolean means the same as nothing.
+    // Anything but a boolean counts as absent.
     if fields.get("cart").is_some_and(|cart| !cart.is_boolean()) {
         fields.remove("cart");
     }
@@ -427,7 +427,7 @@ impl Reader<'_> {
 
 const NO_TOKEN: &str = "must be the provider's token: 1 to 100 visible ASCII characters";
 
-/// Why a text is no provider's token, as a code and in words.
+/// Why a text cannot be a provider's token, as a code and in words.
 pub fn token_fault(text: &str) -> Option<(&'static str, &'static str)> {
     if holds_card_number(text) {
         return Some(("card_number_refused", "send the provider's token, never a card number"));

@@ -158,7 +158,7 @@ fn a_provider_writes_when_it_was_in_seconds_in_digits_or_as_rfc_3339() {
     }
 }
 
-/// The first who may say it.
+/// The first speaker who may say it.
 fn usual(name: &str) -> Speaker {
     speakers_of(name).first().copied().unwrap_or(Speaker::Operator)
 }
@@ -319,7 +319,7 @@ fn where_the_asker_waits_goes_along_with_a_checkout_and_changes_nothing_else_abo
     let Body::Submit(submit) = &again.body else { panic!("{again:?}") };
     let reply_to = submit.reply_to.as_ref().unwrap();
     assert_eq!((reply_to.queue(), reply_to.correlation_id()), ("answers.7", Some("my-1")));
-    // A client that was started anew waits elsewhere for the same checkout.
+    // A client that was restarted waits at another queue for the same checkout.
     let elsewhere = asked(body, Some("answers.8"), None).unwrap();
     let nowhere = asked(body, Some(""), Some("my-1")).unwrap();
     for other in [&elsewhere, &nowhere] {
@@ -347,7 +347,7 @@ fn where_nobody_can_wait_is_told_to_the_sender() {
     {
         assert_eq!(asked("{}", Some(reply_to), correlation_id).unwrap_err().code, "reply_to_invalid");
     }
-    // Only a checkout has an outcome: for other commands it is some library's habit.
+    // Only a checkout has an outcome: on other commands it is a library's default.
     let raw = Raw {
         message_id: Some("m1".into()),
         name: "order.archive".into(),

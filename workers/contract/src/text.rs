@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// `Err` says what is wrong with a name, a title or a note that somebody sent.
+/// `Err` says what is wrong with a name, a title or a note from outside.
 pub fn clean_text(text: &str, chars_max: usize) -> Result<&str, String> {
     if text.trim().is_empty() {
         return Err("is empty".into());
@@ -19,8 +19,8 @@ pub fn clean_text(text: &str, chars_max: usize) -> Result<&str, String> {
     }
 }
 
-/// A control or format character: it shows nothing by itself, and moves a cursor, reorders or hides what stands around
-/// it. A log line or a label could be made to lie.
+/// A control or format character: it is invisible, and moves a cursor, or reorders or hides the text around it. It
+/// could make a log line or a label lie.
 pub fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{AD}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}' | '\u{890}' | '\u{891}'
@@ -30,7 +30,7 @@ pub fn is_unseen(c: char) -> bool {
             | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E007F}')
 }
 
-/// Of those, the marks that reorder what stands around them: no name or note needs one.
+/// Of those, the marks that reorder the text around them: no name or note needs one.
 fn turns_direction(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }

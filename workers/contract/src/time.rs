@@ -1,4 +1,4 @@
-//! A moment, in milliseconds, always handed in: nothing in here can ask what time it is.
+//! A moment, in milliseconds, always passed in: no code in here can read the clock.
 
 use std::fmt;
 use std::str::FromStr;
@@ -43,8 +43,8 @@ impl Time {
 }
 
 impl fmt::Display for Time {
-    /// `2026-11-20T18:53:00.123Z`. Digit by digit: every message carries a few, and the formatter would take
-    /// a thirtieth of all the time there is.
+    /// `2026-11-20T18:53:00.123Z`. Digit by digit: every message carries a few, and the formatter would take a
+    /// thirtieth of all the time there is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = OffsetDateTime::from_unix_timestamp(self.unix_ms.div_euclid(1000))
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// For what others tell us: many write seconds since 1970, as a number or in digits, and some RFC 3339.
+/// For times from outside: many write seconds since 1970, as a number or in digits, and some RFC 3339.
 pub(crate) fn in_any_form<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
     deserializer.deserialize_any(AnyForm)
 }

@@ -1,9 +1,9 @@
-//! Why JSON is not what was expected, for people: which field, and what would be right. What stood there is not
+//! Explains to people why JSON is not what was expected: which field, and what would be right. The wrong value is not
 //! repeated: it may be personal.
 
 use serde::de::IgnoredAny;
 
-/// What a parser says of a text that is JSON. A path before it, `items[0].quantity: …`, says where.
+/// Rewords the parser's error about a text that is JSON. A path before it, `items[0].quantity: …`, says where.
 pub fn in_plain_words(said: &str) -> String {
     let said = without_position(said);
     let (path, said) = match said.split_once(": ") {
@@ -20,7 +20,7 @@ pub fn in_plain_words(said: &str) -> String {
     let expected = said.rsplit_once("expected ").map(|(_, expected)| expected).filter(|_| wrong);
     let must = match (expected, said) {
         (Some(expected), _) => format!("must be {}", what(expected)),
-        // Where a word out of a list belongs, and nothing like a word stands.
+        // A word out of a list is expected, and the value is no string.
         (None, "expected value") => "must be a string".to_string(),
         (None, said) => match said.strip_prefix("expected ") {
             Some(expected) => format!("must be {}", what(expected)),
@@ -34,7 +34,7 @@ pub fn in_plain_words(said: &str) -> String {
     }
 }
 
-/// Where a text ceases to be JSON; `None` if it is JSON.
+/// The place at which a text stops being JSON; `None` if it is JSON.
 pub fn not_json(text: &[u8]) -> Option<String> {
     let why = serde_json::from_slice::<IgnoredAny>(text).err()?;
     Some(match why.is_eof() {
@@ -64,7 +64,7 @@ fn joined(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
 }
 
-/// What a parser expected, as JSON knows it.
+/// What a parser expected, in JSON's terms.
 fn what(expected: &str) -> String {
     match expected {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more".to_string(),
@@ -80,7 +80,8 @@ fn what(expected: &str) -> String {
     }
 }
 
-/// What is no sentence of the JSON parser's: of numbers and ids in text, or our own types' words, which stay as they are.
+/// Errors that are not the JSON parser's: about numbers and ids in text, or our own types' words, which stay as they
+/// are.
 fn own_words(said: &str) -> String {
     let must = match said {
         "invalid digit found in string" | "cannot parse integer from empty string" => "a whole number",

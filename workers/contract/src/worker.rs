@@ -9,18 +9,18 @@ pub trait Worker: Send + Sync + 'static {
     /// Names every record that deciding on this message will read or write.
     fn needs(&self, message: &Message) -> Vec<Need>;
 
-    /// Names what this worker will likely need next, when others of the same process begin with an order: looked at
-    /// together with what they need, it costs no question of its own. Too much or too little is no error.
+    /// Names what this worker will likely need next, when other workers of this process begin with an order: read
+    /// together with their records, it costs no extra query. Too much or too little is no error.
     fn prefetch(&self, _course: PrefetchHint<'_>) -> Vec<Need> {
         Vec::new()
     }
 
-    /// What should happen. The same records, message and moment give the same decision, always.
+    /// What should happen. The same records, message and time always give the same decision.
     fn decide(&self, records: &Records<Self::Record>, message: &Message, now: Time)
     -> Decision<Self::Record>;
 }
 
-/// Where an order stands when one worker after the other is about to have something to do with it.
+/// The point that an order has reached in a process where several workers will handle it in turn.
 #[derive(Clone, Copy, Debug)]
 pub enum PrefetchHint<'a> {
     /// It is checked out: next it is created, its goods are held, and its payment is asked for.
@@ -79,7 +79,7 @@ pub enum Outcome {
     Parked { code: &'static str, why: String },
 }
 
-/// At most one deadline stands under a key; a new one replaces it.
+/// At most one deadline exists under a key; a new one replaces it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Deadline {
     Set { key: String, due: Time, body: Box<Body> },

@@ -66,7 +66,7 @@ impl Worker for NotificationWorker {
         }
     }
 
-    /// Of all that may become of an order what most do.
+    /// Of all that may become of an order the most common.
     fn prefetch(&self, hint: PrefetchHint<'_>) -> Vec<Need> {
         let (order_id, events) = match hint {
             PrefetchHint::Checkout(submit) => (submit.order_id, &[Notice::Created][..]),

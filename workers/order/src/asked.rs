@@ -1,4 +1,4 @@
-//! What people ask of an order that exists is passed on or refused with a reason; none of it moves money here.
+//! Commands about an existing order are passed on or refused with a reason; none of them moves money here.
 
 use contract::{
     Body, By, Cancelled, Confirm, Decision, Fault, Method, OrderArchive, OrderCancel, OrderPay,
@@ -8,7 +8,7 @@ use contract::{
 use crate::state::{self, Change};
 use crate::{Cause, Order, Record, facts, left, refusals};
 
-/// Longer ids than any provider's; a receipt number fits too.
+/// Longer than any provider's id; a receipt number fits too.
 const TRANSACTION_ID_CHARS_MAX: usize = 100;
 
 /// Only the saga knows whether it can still turn around. Goods that are paid for at the door and on their way cannot.
@@ -29,7 +29,7 @@ pub(crate) fn cancel(order: &Order, asked: &OrderCancel, cause: Cause<'_>) -> De
     }
 }
 
-/// An order of another customer's is one that there is not.
+/// Another customer's order is treated as if it did not exist.
 pub(crate) fn is_of(order: &Order, customer_id: Option<&str>) -> bool {
     customer_id.is_none_or(|named| named == order.customer_id)
 }
@@ -54,7 +54,7 @@ pub(crate) fn cancel_too_late(order: &Order, cause: Cause<'_>) -> Decision<Recor
     refusals::cancel(order, reason, cause)
 }
 
-/// Whoever asks twice is refused or answered by the payment worker from its record: never a second charge.
+/// A repeated command is refused or answered by the payment worker from its record: never a second charge.
 pub(crate) fn pay(order: &Order, asked: &OrderPay, cause: Cause<'_>) -> Decision<Record> {
     let refuse = |reason| refusals::refused(order, "order.pay", reason, cause);
     if !is_of(order, asked.customer_id.as_deref()) {
@@ -94,9 +94,9 @@ pub(crate) fn pay(order: &Order, asked: &OrderPay, cause: Cause<'_>) -> Decision
     }
 }
 
-/// Payment took nothing for a command that was passed on. The order may have moved on since: then that is the reason.
+/// Payment took nothing for a command that was passed on. If the order has moved on since, that is the reason.
 pub(crate) fn not_paid(order: &Order, reason: &str, cause: Cause<'_>) -> Decision<Record> {
-    // Cash is booked by the shop, everything else is mostly paid by its customer.
+    // The shop books cash, the customer pays by anything else, mostly.
     let by = if order.method == Method::Cod { Speaker::Admin } else { Speaker::Customer };
     refusals::pay(order, not_payable(order).unwrap_or(reason), Cause { by, ..cause })
 }

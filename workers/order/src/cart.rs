@@ -94,7 +94,7 @@ pub(crate) fn write(records: &Records<Record>, write: &Write<'_>, cause: Cause<'
     }
 }
 
-/// The order that was made of it has ended. Whatever is in the cart besides stays there.
+/// The order that was made of it has ended. Whatever else is in the cart stays there.
 pub(crate) fn settle(records: &Records<Record>, m: &CartSettle, cause: Cause<'_>) -> Decision<Record> {
     let Some(cart) = records.get::<StoredCart>(&m.customer_id) else {
         return Decision::ignored("there is no such cart");
@@ -126,7 +126,7 @@ fn put(cart: &mut StoredCart, lines: Vec<Line>, cause: Cause<'_>) {
     }
 }
 
-/// What the customer took out is not in the cart any more: put in again, it is something new.
+/// What the customer took out no longer counts as ordered: put in again, it is something new.
 fn keep_ordered(cart: &mut StoredCart, what: &What<'_>) {
     let Some(ordered) = cart.ordered.as_mut() else { return };
     match what {
@@ -189,7 +189,7 @@ fn check(records: &Records<Record>, sku: &Sku, quantity: u64, at: &str) -> Resul
     Ok(())
 }
 
-/// Somebody else was faster: in another tab, or by buying it.
+/// The cart was changed in the meantime: in another tab, or by ordering it.
 pub(crate) fn outdated(field: &str, seen: u64, is: u64) -> Fault {
     let message = format!("the cart is at version {is}, and version {seen} was seen: look at it again");
     Fault::new(field, "cart_changed", message)

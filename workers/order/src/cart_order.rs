@@ -1,5 +1,6 @@
-//! A stored cart is ordered in two steps, because what has to be looked up for its lines is known only when it is read.
-//! From the first step until the order has ended it is nobody else's: two checkouts at once make one order.
+//! A stored cart is ordered in two steps, because the records that its lines need are known only when it is read.
+//! From the first step until the order has ended the cart belongs to that order: two checkouts at once make one
+//! order.
 
 use contract::{Body, Cart, CartOrder, CartSeen, Decision, Fault, Need, OrderId, Records, Submit, Table};
 
@@ -46,14 +47,14 @@ pub(crate) fn needs(m: &CartOrder) -> Vec<Need> {
     needs
 }
 
-/// Makes the order. If it cannot be had, the cart is free again at once.
+/// Makes the order. If the order is refused, the cart is free again at once.
 pub(crate) fn make(records: &Records<Record>, m: &CartOrder, cause: Cause<'_>) -> Decision<Record> {
     let Some(cart) = with_lines(m) else {
         return Decision::parked("body_invalid", "only a checkout of a stored cart is made an order here");
     };
     if let Some(known) = creation::known(records, &m.submit) {
         let order = records.get::<Order>(&m.submit.order_id.to_string());
-        // Something else was submitted under its id in the meantime.
+        // Another submission under its id came in the meantime.
         return if order.is_some_and(|order| order.from_cart) {
             known
         } else {

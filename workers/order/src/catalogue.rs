@@ -29,7 +29,7 @@ pub(crate) fn product(upsert: &ProductUpsert) -> Decision<Record> {
     }
 }
 
-/// What may be ordered under that SKU today.
+/// The product with that SKU, if it may be ordered today.
 pub(crate) fn on_sale<'a>(records: &'a Records<Record>, sku: &Sku) -> Option<&'a Product> {
     records.get::<Product>(sku.as_str()).filter(|product| !product.retired)
 }

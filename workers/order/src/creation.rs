@@ -10,7 +10,7 @@ use contract::{
 use crate::price::{self, Priced};
 use crate::{Cause, Order, Record, Rejected, Submission, early, facts, known_or_rejected, replies, state};
 
-/// All that an order of these lines is made from.
+/// The records that an order of these lines is made from.
 pub(crate) fn needs_of(order_id: OrderId, cart: &Cart) -> Vec<Need> {
     let mut needs = known_or_rejected(order_id);
     needs.extend(cart.lines.iter().map(|line| Need::of(Table::Products, &line.sku)));
@@ -19,7 +19,7 @@ pub(crate) fn needs_of(order_id: OrderId, cart: &Cart) -> Vec<Need> {
     needs
 }
 
-/// An order at the prices of this moment, or the refusal of all that is wrong.
+/// An order at the current prices, or the refusal of all that is wrong.
 pub(crate) fn order(
     records: &Records<Record>,
     submit: &Submit,
@@ -51,7 +51,7 @@ pub(crate) fn known(records: &Records<Record>, submit: &Submit) -> Option<Decisi
     })
 }
 
-/// Never `order.rejected`: its listeners would take it for a word on the order that exists.
+/// Never `order.rejected`: its listeners would think that the existing order was rejected.
 pub(crate) fn absorbed(submit: &Submit, same: Option<&'static str>) -> Decision<Record> {
     match same {
         Some(why) => Decision::ignored(why),

@@ -1,5 +1,5 @@
-//! A command may be faster than the submission of its order: it is held, and answered at the moment the order is there.
-//! What was cancelled by then is never charged.
+//! A command may be faster than the submission of its order: it is held, and answered at the moment the order exists.
+//! An order that was cancelled by then is never charged.
 
 use contract::{
     Body, BodyHash, Cancelled, Deadline, Decision, HeldCommand, Need, OrderCancel, OrderHeld, OrderId,
@@ -9,18 +9,19 @@ use contract::{
 use crate::records::Early;
 use crate::{Cause, Order, Record, Submission, asked, known_or_rejected, refusals};
 
-/// A submission comes within moments of what overtook it, or not at all; past that, a person should look.
+/// A submission comes within moments of the command that overtook it, or not at all; after this time a person should
+/// look.
 const HELD_MS: u64 = 60 * 60 * 1000;
-/// It is looked at after as long again as it is old, so that one command makes a dozen rows and no more.
+/// The next look is after as long again as it is old, so that one command makes a dozen rows and no more.
 const WAIT_MS_LEAST: u64 = 1000;
-/// For one order id. What comes after that is refused, as it would be of an order that there is not.
+/// For one order id. Further commands are refused, as for an order that does not exist.
 const HELD_MAX: usize = 8;
 
 pub(crate) fn needs(m: &OrderHeld) -> Vec<Need> {
     known_or_rejected(m.order_id)
 }
 
-/// Keeps it until there is an order. What was rejected never becomes one.
+/// Holds it until there is an order. A rejected submission never becomes one.
 pub(crate) fn hold(records: &Records<Record>, command: HeldCommand, cause: Cause<'_>) -> Decision<Record> {
     let order_id = command.order_id();
     if let Some(Submission::Rejected(_)) = records.get::<Submission>(&order_id.to_string()) {
@@ -37,8 +38,8 @@ pub(crate) fn hold(records: &Records<Record>, command: HeldCommand, cause: Cause
         .deadline(next_look(&one, cause))
 }
 
-/// It is time to look again. Of two replicas one may have made the order while the other held the command, so that neither
-/// saw what the other did.
+/// Time to look again. Of two replicas one may have made the order while the other held the command, so that neither
+/// saw the other's change.
 pub(crate) fn look_again(
     records: &Records<Record>,
     order: Option<&Order>,
@@ -55,7 +56,7 @@ pub(crate) fn look_again(
         if held.len() == all { decision } else { decision.save(early(m.order_id, held.clone(), cause)) }
     };
     if let Some(order) = order {
-        // A dead letter that is replayed is in no list any more.
+        // A dead letter that is replayed is not in the list any more.
         let unanswered = over || held.len() < all;
         return forget(match unanswered {
             true => command(order, &m.command, Cause { by: m.by, ..cause }),
@@ -71,7 +72,7 @@ pub(crate) fn look_again(
     }
 }
 
-/// What was asked of this id before anything was submitted under it, in the order in which it came.
+/// The commands about this id that came before a submission, in their order.
 pub(crate) fn of(records: &Records<Record>, order_id: OrderId) -> Vec<OrderHeld> {
     match records.get::<Submission>(&order_id.to_string()) {
         Some(Submission::Early(early)) => early.held.clone(),
@@ -89,7 +90,7 @@ pub(crate) fn cancellation(held: &[OrderHeld], order: &Order) -> Option<Cancelle
     })
 }
 
-/// The order is there. What cancels it goes along with the start of its saga; all else is answered here.
+/// The order exists. A cancellation goes along with the start of its saga; all other commands are answered here.
 pub(crate) fn answer(
     decision: Decision<Record>,
     held: &[OrderHeld],
@@ -163,7 +164,7 @@ fn never_came(m: &OrderHeld) -> Decision<Record> {
     Decision::parked("order_never_came", why)
 }
 
-/// Beside the deadlines of its saga: a look at the order's deadlines finds it.
+/// Next to the saga's deadlines, so that a query for the order's deadlines finds it.
 fn key(m: &OrderHeld) -> String {
     format!("{}/held/{}", m.order_id, BodyHash::of("order.held", m.message_id.as_str()))
 }

@@ -1,4 +1,4 @@
-//! What is said about an order comes from its record alone, so that saying it again says the same.
+//! Facts about an order are made from its record alone, so that saying one again says the same.
 
 use contract::{
     Body, Decision, Ending, Notice, OrderAccepted, OrderArchived, OrderCancelled, OrderCreated,
@@ -63,7 +63,7 @@ pub(crate) fn undone(order: &Order, said: Reason) -> Ending {
     })
 }
 
-/// How its checkout ended, if it has: a return later on is another story.
+/// How its checkout ended, if it has: a later return does not change that.
 pub(crate) fn ending(order: &Order) -> Option<Ending> {
     let has_been = |status| order.reached.contains_key(&status);
     if has_been(Status::Fulfilled) {
@@ -95,7 +95,7 @@ pub(crate) fn archived(order: &Order) -> Body {
     })
 }
 
-/// The event for all who listen, and the same for those who asked. `order` waits for none of them any more: a return later is
+/// The event for all listeners, and the same for those who asked. `order` has no askers afterwards: a later return is
 /// not what they asked for.
 pub(crate) fn ended(order: &mut Order, what: &'static str, ending: Ending) -> Decision<Record> {
     order.told_at = order.askers().cloned().collect();
@@ -111,7 +111,7 @@ pub(crate) fn reply(
     answer(decision.say(ending.clone().into()), askers, ending)
 }
 
-/// To the askers alone: everybody else has heard the event.
+/// Only to the askers: all other listeners have heard the event.
 pub(crate) fn answer(
     decision: Decision<Record>,
     askers: impl IntoIterator<Item = ReplyTo>,
@@ -122,7 +122,7 @@ pub(crate) fn answer(
     replies.map(Body::Reply).fold(decision, Decision::say)
 }
 
-/// What the customer hears. The caller fills in a reason or another amount.
+/// The notice for the customer. The caller fills in a reason or another amount.
 pub(crate) fn notice(order: &Order, event: Notice) -> Tell {
     Tell {
         order_id: order.order_id,
@@ -134,7 +134,7 @@ pub(crate) fn notice(order: &Order, event: Notice) -> Tell {
     }
 }
 
-/// Says it only if there is somewhere to say it to.
+/// Says it only if the customer left an address.
 pub(crate) fn tell(decision: Decision<Record>, tell: Tell) -> Decision<Record> {
     if tell.contact.is_empty() {
         return decision;

@@ -1,4 +1,4 @@
-//! What of an order has not come back.
+//! What of an order has not been returned.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use contract::Sku;
 
 use crate::Order;
 
-/// Some of it is still on its way back.
+/// Some of it is being returned.
 pub(crate) fn under_way(order: &Order) -> bool {
     order.returns.iter().any(|returned| !returned.done)
 }

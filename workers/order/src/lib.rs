@@ -1,4 +1,4 @@
-//! The order worker alone says what an order costs and which state it is in; it never takes money or moves goods.
+//! Only the order worker says what an order costs and which state it is in; it never takes money or moves goods.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod asked;
@@ -33,7 +33,7 @@ pub use state::{TRANSITIONS, TransitionError, actions, allowed_next, may};
 pub struct OrderWorker;
 
 contract::inbox! {
-    /// Everything that arrives on the order worker's two queues.
+    /// Every message on the order worker's two queues.
     enum Inbox {
         Submit, OrderCancel, OrderRefund, OrderPay, OrderArchive, ProductUpsert, ProductRetire,
         DiscountUpsert, MethodPause, MethodResume, OrderHeld,
@@ -43,7 +43,7 @@ contract::inbox! {
     }
 }
 
-/// The message that is being decided on, who said it, and the moment it happens at.
+/// The message that is being decided on, its speaker, and the current time.
 #[derive(Clone, Copy)]
 struct Cause<'a> {
     id: &'a MessageId,
@@ -76,7 +76,7 @@ impl Worker for OrderWorker {
             Inbox::CartClear(m) => cart::needs(&m.into()),
             Inbox::CartOrder(m) => cart_order::needs(m),
             Inbox::CartSettle(m) => vec![Need::of(Table::Carts, &m.customer_id)],
-            // A refused submission never had a saga, so that the saga only speaks of orders.
+            // A refused submission never had a saga, so the saga only speaks of orders.
             Inbox::MarkAccepted(mark) => vec![Need::of(Table::Orders, mark.order_id)],
             Inbox::MarkPaid(mark) => vec![Need::of(Table::Orders, mark.order_id)],
             Inbox::MarkFulfilled(mark) => vec![Need::of(Table::Orders, mark.order_id)],
@@ -91,7 +91,7 @@ impl Worker for OrderWorker {
 
     fn prefetch(&self, hint: PrefetchHint<'_>) -> Vec<Need> {
         match hint {
-            // With this one it begins.
+            // The checkout begins with this worker, which has read its records already.
             PrefetchHint::Checkout(_) => Vec::new(),
             PrefetchHint::Payment(order_id) => vec![Need::of(Table::Orders, order_id)],
         }
@@ -183,7 +183,7 @@ fn known_or_rejected(id: OrderId) -> Vec<Need> {
     vec![Need::of(Table::Orders, id), Need::of(Table::Submissions, id)]
 }
 
-/// Why there is no order to ask something of.
+/// Why there is no order that the command could be about.
 fn no_order(records: &Records<Record>, id: OrderId) -> &'static str {
     match records.get::<Submission>(&id.to_string()) {
         Some(Submission::Rejected(_)) => "order_rejected",
@@ -191,7 +191,7 @@ fn no_order(records: &Records<Record>, id: OrderId) -> &'static str {
     }
 }
 
-/// As whom one who wanted to cancel is answered.
+/// The speaker as whom a person who wanted to cancel is answered.
 fn speaker_of(by: By) -> Speaker {
     match by {
         By::Customer | By::System => Speaker::Customer,

@@ -1,4 +1,4 @@
-//! What the saga says has happened is entered once, and answered from the record when it is said again.
+//! What the saga reports is entered once, and answered from the record when it is reported again.
 
 use contract::{
     Body, By, CartEnd, CartSettle, Decision, Ending, MarkPaid, MarkUndone, Notice, PaymentRefunded, Reason,
@@ -17,7 +17,7 @@ pub(crate) fn accepted(order: &Order, cause: Cause<'_>) -> Decision<Record> {
         return Decision::ignored("undone before it was accepted");
     }
     let order = Order { accepted_at: Some(cause.now), updated_at: cause.now, ..order.clone() };
-    // The sender who waits for the outcome hears of this at once: the customer's door may be days away.
+    // The sender who waits for the outcome hears of this at once: delivery may be days away.
     let ending = Ending::Accepted(facts::accepted(&order));
     let decision = facts::reply(Decision::done("accepted"), order.askers().cloned(), ending);
     let decision = settle_cart(decision, &order, CartEnd::Bought);
@@ -27,12 +27,12 @@ pub(crate) fn accepted(order: &Order, cause: Cause<'_>) -> Decision<Record> {
 pub(crate) fn paid(order: &Order, mark: &MarkPaid, cause: Cause<'_>) -> Decision<Record> {
     match &order.transaction_id {
         Some(by) if *by == mark.transaction_id => Decision::done("said again").say(facts::paid(order)),
-        // Two captures for one order: somebody has to give one of them back.
+        // Two captures for one order: a person has to refund one of them.
         Some(by) => {
             let error = TransitionError::of(order, Status::Paid);
             Decision::alarm(format!("{error} (it was paid by {by}, now also by {})", mark.transaction_id))
         }
-        // The saga turned around while this was on its way: the undo came first, and the money went back.
+        // The saga turned around while this was on its way: the undo came first, and the money was refunded.
         None if order.reached.contains_key(&Status::Cancelled) => {
             Decision::ignored("undone before it was marked as paid")
         }
@@ -56,7 +56,7 @@ pub(crate) fn fulfilled(order: &Order, cause: Cause<'_>) -> Decision<Record> {
         Ok((mut order, entry)) => {
             let ending = facts::fulfilled(&order);
             let decision = facts::ended(&mut order, "fulfilled", ending);
-            // What was told that it is on its way has left the warehouse long ago.
+            // The customer has been told already that it is on its way.
             let news = if order.accepted_at.is_some() { Notice::Delivered } else { Notice::Fulfilled };
             facts::tell(decision, facts::notice(&order, news)).save(order).save(entry)
         }
@@ -64,7 +64,7 @@ pub(crate) fn fulfilled(order: &Order, cause: Cause<'_>) -> Decision<Record> {
     }
 }
 
-/// What had not been paid is cancelled, what had been is refunded. What has shipped cannot be undone, only returned.
+/// An unpaid order is cancelled, a paid one refunded. A shipped order cannot be undone, only returned.
 pub(crate) fn undone(order: &Order, mark: &MarkUndone, cause: Cause<'_>) -> Decision<Record> {
     let had_been = |status| order.reached.contains_key(&status);
     if had_been(Status::Cancelled) || (had_been(Status::Refunded) && !had_been(Status::Fulfilled)) {
@@ -103,7 +103,7 @@ pub(crate) fn late_payment_refunded(order: &Order, fact: &PaymentRefunded) -> De
     facts::tell(Decision::done("told the customer"), tell)
 }
 
-/// Said again, it finds the cart settled and changes nothing.
+/// If this is said again, the cart is settled already and nothing changes.
 fn settle_cart(decision: Decision<Record>, order: &Order, ended: CartEnd) -> Decision<Record> {
     if !order.from_cart {
         return decision;

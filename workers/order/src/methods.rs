@@ -1,5 +1,5 @@
 //! A paused payment method takes no new checkouts: they are refused at once, so that the customer can choose another.
-//! What is under way with it goes on.
+//! Orders under way with it go on.
 
 use contract::{Cart, Decision, Fault, MethodSwitch, Need, Records, Table, clean_text};
 
@@ -19,7 +19,7 @@ pub(crate) fn resume(records: &Records<Record>, switch: &MethodSwitch, cause: Ca
     turn(records, switch, cause, State::Open)
 }
 
-/// Why a cart cannot be paid like that now, if it cannot.
+/// Why a cart cannot be paid by its method now.
 pub(crate) fn fault(records: &Records<Record>, cart: &Cart) -> Option<Fault> {
     let method = cart.payment.method;
     let paused = records.get::<MethodState>(method.code()).is_some_and(|state| state.paused);

@@ -40,7 +40,7 @@ pub(crate) fn price(
         faults.push(fault);
         None
     });
-    // Sums make sense in one currency only: without it, what was found so far is all there is to say.
+    // Sums need one currency: without it, only the faults found so far are reported.
     let mut codes = currencies.into_iter();
     let currency = match (codes.next(), codes.next()) {
         (Some((_, currency)), None) => currency,

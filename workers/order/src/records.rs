@@ -30,7 +30,7 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub short: Vec<Short>,
     pub method: Method,
-    /// Manual: it waits to be paid until the customer says so.
+    /// Manual: the payment waits until the customer confirms it.
     #[serde(default, skip_serializing_if = "Confirm::is_automatic")]
     pub confirm: Confirm,
     pub items: Vec<Item>,
@@ -43,7 +43,7 @@ pub struct Order {
     /// It was made of the customer's stored cart.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_cart: bool,
-    /// Tells a submission sent again from another one under the same id.
+    /// Tells a repeated submission from another one under the same id.
     pub content: BodyHash,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
@@ -64,7 +64,7 @@ pub struct Order {
     /// Where the sender waits for the outcome; gone once it was told there, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyTo>,
-    /// … and where it waits as well, having sent the same again.
+    /// … and where else it waits, having sent the same again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reply_also: Vec<ReplyTo>,
     /// Where the outcome was told.
@@ -74,14 +74,14 @@ pub struct Order {
     pub updated_at: Time,
 }
 
-/// Goods on their way back. Its share of the money is fixed when it is asked for.
+/// Goods that are being returned. Their share of the money is fixed when the return is asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Return {
     /// 1, 2, … within the order.
     pub no: u32,
     pub lines: Vec<Line>,
     pub amount: Money,
-    /// What went back of that, if it is less: the rest had gone back at the provider's side.
+    /// How much was refunded, if it is less: the rest had been refunded at the provider's side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub went_back: Option<Money>,
     pub done: bool,
@@ -102,7 +102,7 @@ pub enum Submission {
     Early(Early),
 }
 
-/// What was asked of an order before it was submitted; once it is there, nothing.
+/// Commands about an order before it was submitted; removed once it exists.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Early {
     pub order_id: OrderId,
@@ -141,7 +141,7 @@ pub struct AuditEntry {
     pub note: Option<String>,
     /// Who wanted it, …
     pub by: By,
-    /// … by name, if it was somebody of the shop.
+    /// … by name, if it was a person of the shop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
     pub message_id: MessageId,
@@ -184,7 +184,7 @@ pub struct MethodState {
     pub at: Time,
 }
 
-/// What a customer has put aside, until it is bought.
+/// A customer's stored cart.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StoredCart {
     pub customer_id: String,
@@ -205,7 +205,7 @@ pub struct StoredCart {
 pub struct Ordered {
     pub order_id: OrderId,
     pub content: BodyHash,
-    /// What leaves the cart once it is bought: what was taken, and not taken out by the customer since.
+    /// What leaves the cart once it is bought: what was taken, except what the customer has removed since.
     pub lines: Vec<Line>,
 }
 

@@ -1,4 +1,4 @@
-//! Whoever asks for what cannot be is told which order, where it stands, what was asked and what is possible instead.
+//! The sender of an impossible command is told which order, its status, what was asked and what is possible instead.
 
 use contract::{Body, Decision, Fault, OrderCancelRefused, OrderId, OrderRefused, Status};
 
@@ -23,7 +23,7 @@ pub(crate) fn faulty(order: &Order, command: &str, faults: Vec<Fault>, cause: Ca
     say(Some(order), order.order_id, command, &reason, Fault::first(faults), allowed, cause)
 }
 
-/// There is no order to ask anything of.
+/// There is no order for the command.
 pub(crate) fn refused_of_none(
     id: OrderId,
     command: &str,
@@ -80,7 +80,7 @@ fn say(
     }))
 }
 
-/// What the one who asked may ask instead.
+/// What the sender may ask instead.
 fn allowed(order: Option<&Order>, cause: Cause<'_>) -> Vec<String> {
     let actions = order.map(|order| actions(order, cause.by));
     actions.unwrap_or_default().into_iter().map(Into::into).collect()

@@ -1,4 +1,4 @@
-//! A checkout that is sent again may name another queue to be answered at: its sender hears there what the first hears, or
+//! A checkout that is sent again may name another reply queue: its sender hears there what the first queue hears, or
 //! has heard already.
 
 use contract::{Decision, Ending, OrderRejected, ReplyTo};
@@ -6,7 +6,7 @@ use contract::{Decision, Ending, OrderRejected, ReplyTo};
 use crate::records::Rejected;
 use crate::{Order, Record, Submission, facts};
 
-/// A sender who waits at more queues than this has given the oldest of them up.
+/// A sender who waits at more queues than this no longer reads the oldest of them.
 const ASKERS_MAX: usize = 4;
 
 pub(crate) fn asked_again(order: &Order, reply_to: &ReplyTo) -> Decision<Record> {

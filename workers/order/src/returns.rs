@@ -1,4 +1,4 @@
-//! However an order comes back, in one return or in many, the refunds add up to what was paid, to the cent.
+//! However an order is returned, in one return or in many, the refunds add up to what was paid, to the cent.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ pub(crate) fn ask(order: &Order, asked: &OrderRefund, cause: Cause<'_>) -> Decis
         Err(error) => return Decision::alarm(format!("order {}: no share fits: {error}", order.order_id)),
     };
     let mut order = order.clone();
-    // As many as there are pieces at most: every return holds at least one.
+    // At most as many as there are pieces: every return holds at least one.
     let no = order.returns.last().map_or(0, |last| last.no) + 1;
     let start = SagaReturn {
         order_id: order.order_id,
@@ -99,7 +99,7 @@ pub(crate) fn mark(order: &Order, mark: &MarkReturned, cause: Cause<'_>) -> Deci
     }
 }
 
-/// What was said with the return, and why less than its share went back.
+/// The reason given with the return, and why less than its share was refunded.
 fn in_the_trail(returned: &Return) -> Option<String> {
     let Some(back) = returned.went_back else { return returned.note.clone() };
     let why = format!(
@@ -110,13 +110,13 @@ fn in_the_trail(returned: &Return) -> Option<String> {
 }
 
 impl Return {
-    /// What went back of the money.
+    /// How much of the money was refunded.
     pub fn back(&self) -> Money {
         self.went_back.unwrap_or(self.amount)
     }
 }
 
-/// What is asked back, one line per SKU, or all that is wrong with it.
+/// The lines of the return, one per SKU, or all that is wrong with them.
 fn lines_asked(order: &Order, asked: Option<&[Line]>) -> Result<Vec<Line>, Vec<Fault>> {
     let left = left(order);
     let mut wanted: BTreeMap<&Sku, u32> = BTreeMap::new();
@@ -137,7 +137,7 @@ fn lines_asked(order: &Order, asked: Option<&[Line]>) -> Result<Vec<Line>, Vec<F
     Ok(wanted.into_iter().map(|(sku, quantity)| Line { sku: sku.clone(), quantity }).collect())
 }
 
-/// `wanted`: in all lines so far; `left`: what may come back, if it was bought at all.
+/// `wanted`: in all lines so far; `left`: what may be returned, if it was bought at all.
 fn fault_of(at: usize, line: &Line, wanted: u32, left: Option<u32>) -> Option<Fault> {
     let sku = &line.sku;
     let quantity = format!("items[{at}].quantity");
@@ -159,8 +159,8 @@ fn fault_of(at: usize, line: &Line, wanted: u32, left: Option<u32>) -> Option<Fa
     }
 }
 
-/// Rounds the share of all that has come back so far, and takes off what earlier returns have had of it:
-/// rounding each return by itself would lose or make cents.
+/// Rounds the share of all that was returned so far, and subtracts what earlier returns have had of it: rounding each
+/// return by itself would lose or create cents.
 fn share(order: &Order, lines: &[Line]) -> Result<Money, MoneyError> {
     let mut value = Money::zero(order.subtotal.currency());
     let mut earlier = Money::zero(order.total.currency());

@@ -22,8 +22,8 @@ pub fn allowed_next(status: Status) -> Vec<Status> {
     TRANSITIONS.iter().filter(|(from, _)| *from == status).map(|(_, to)| *to).collect()
 }
 
-/// What `by` may ask of this order now, as far as its own record tells: a saga may be too far to turn around, and a payment
-/// may be under way.
+/// What `by` may ask of this order now, by its own record: a saga may be too far to turn around, and a payment may be
+/// under way.
 pub fn actions(order: &Order, by: Speaker) -> Vec<&'static str> {
     let mut actions = possible(order);
     actions.retain(|action| may(by, action, order.method));
@@ -81,7 +81,7 @@ impl fmt::Display for TransitionError {
 
 impl std::error::Error for TransitionError {}
 
-/// Where an order goes, why, and who wanted it.
+/// The order's new status, why, and who wanted it.
 pub(crate) struct Change {
     pub(crate) to: Status,
     pub(crate) reason: Option<Reason>,

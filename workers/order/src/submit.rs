@@ -1,4 +1,4 @@
-//! A submission is an order of the lines that it names, or of those in its customer's stored cart.
+//! A submission orders the lines that it names, or those in its customer's stored cart.
 
 use contract::{Decision, Need, Records, Submit, Table};
 

@@ -1,4 +1,4 @@
-//! A shop of the order worker alone, and what can be said to it. What it answers stands in the files below.
+//! A shop of the order worker alone, and the messages for it. Its answers are in the files below.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -65,7 +65,7 @@ impl Shop {
         self.hear_at(self.now().plus_s(1), body)
     }
 
-    /// When the last message came, if the clock only goes on by messages.
+    /// When the last message came, if the clock advances only with messages.
     fn now(&self) -> Time {
         Time::from_unix_ms(1_700_000_000_000).plus_s(self.messages)
     }
@@ -232,7 +232,7 @@ fn mark_returned(return_no: u32) -> Body {
     Body::MarkReturned(MarkReturned { order_id: order_id(), return_no, amount: None })
 }
 
-/// Most of its share had gone back at the provider's side.
+/// Most of its share had been refunded at the provider's side.
 fn mark_returned_with_less(return_no: u32) -> Body {
     let amount = Some(eur("0.40"));
     Body::MarkReturned(MarkReturned { order_id: order_id(), return_no, amount })
@@ -271,7 +271,7 @@ fn payment_refunded(late: bool) -> Body {
     })
 }
 
-/// A message in a few words: its name and what a reader would ask next.
+/// A message in a few words: its name and what a reader would want to know next.
 fn told(body: &Body) -> String {
     let json: Value = serde_json::from_str(
         Message::new(MessageId::new("m").unwrap(), Time::default(), body.clone()).json(),

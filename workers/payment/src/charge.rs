@@ -1,4 +1,4 @@
-//! Asking for the money, and asking what became of it. A second charge is never asked for.
+//! Asks for the money, and asks what became of it. A second charge is never asked for.
 
 use contract::{Confirm, Decision, Method, Time, Token, bodies};
 
@@ -71,7 +71,7 @@ fn first(m: &bodies::PaymentCharge, wallet: Option<&Wallet>, ahead: Ahead, now: 
         intent: ahead.intent.clone(),
         ..Payment::new(m.order_id, status, Some(charge), now)
     };
-    // Whoever confirms it later may pay by something else.
+    // A payment that is confirmed later may be charged by another method.
     let later = m.payment.confirm == Confirm::Manual;
     let token = if later { Ok(m.payment.clone()) } else { wallet::resolve(wallet, &m.payment, now) };
     let over_limit = m.payment.method.over_limit(m.amount).map(|_| OVER_LIMIT);
@@ -138,7 +138,7 @@ pub(crate) fn check(known: Option<Payment>, m: &bodies::PaymentCheck, now: Time)
     }
 }
 
-/// Money that goes back whole pays for nothing: to call it captured would ship goods for free.
+/// Money that is refunded in whole pays for nothing: to call it captured would ship goods for free.
 fn kept_or_going_back(payment: &Payment, now: Time) -> Decision<Record> {
     let failed = payment.charge.as_ref().is_some_and(|charge| charge.failure_code.is_some());
     match payment.refund_of(0).map(|at| payment.refunds[at].late) {
@@ -152,11 +152,10 @@ fn kept_or_going_back(payment: &Payment, now: Time) -> Decision<Record> {
     }
 }
 
-/// The shop has taken the cash: it is booked with the provider like any other money. A sender whose word changes nothing
-/// hears why.
+/// The shop has taken the cash: it is booked like any other money. A sender whose command changes nothing hears why.
 pub(crate) fn settle(known: Option<Payment>, m: &bodies::PaymentSettle, now: Time) -> Decision<Record> {
     let Some(mut payment) = known else {
-        // Some pay before the parcel leaves. The saga asks later, and finds it paid.
+        // Some customers pay before the parcel leaves. The saga asks later, and finds it paid.
         let mut payment = Payment::new(m.order_id, Status::AwaitingCash, None, now);
         payment.cash_ahead = Some(m.transaction_id.clone().unwrap_or_default());
         return Decision::done("the cash came ahead, and is remembered").save(payment);

@@ -1,5 +1,5 @@
 //! A payment by confirmation is charged when the customer says so, and after a decline again, until patience is over.
-//! However often it is confirmed, one charge is out at a time, and none after one was captured.
+//! However often it is confirmed, at most one charge is out at a time, and none after a capture.
 
 use contract::{
     Body, Confirm, Decision, Message, MessageId, Method, OrderId, PaymentChoice, PaymentConfirm,
@@ -68,7 +68,7 @@ pub(crate) fn confirm(
     answered(reason, decision, message, m.order_id)
 }
 
-/// The sender of `order.pay` hears that it changes nothing. A front end that confirms by itself looks at the payment.
+/// The sender of `order.pay` hears that it changes nothing. A front end that confirms by itself reads the payment.
 fn answered(
     reason: &str,
     decision: Decision<Record>,
@@ -78,7 +78,7 @@ fn answered(
     if message.by == Speaker::Order { refuse(reason, decision, order_id) } else { decision }
 }
 
-/// The order is there, and its goods are not held yet: it is charged once the saga asks for the money.
+/// The order exists, and its goods are not held yet: it is charged once the saga asks for the money.
 fn ahead(known: Option<Payment>, m: &PaymentConfirm, message: &Message, now: Time) -> Decision<Record> {
     let payment = known.unwrap_or_else(|| Payment::new(m.order_id, Status::AwaitingConfirmation, None, now));
     if !payment.waits_to_be_paid() || payment.status != Status::AwaitingConfirmation {
@@ -110,7 +110,8 @@ pub(crate) fn charge(
     let Some(charge) = payment.charge.as_mut() else {
         return Decision::ignored("there is nothing to charge");
     };
-    // What was charged last was declined, or it would not wait. It is not tried again unasked; PayPal asks its customer.
+    // What was charged last was declined, otherwise the payment would not wait. A token is not tried again unasked;
+    // at PayPal the customer decides.
     let asks_again = wanted.is_none() && payment.tries.iter().any(|one| one.transaction_id.is_some());
     let is_named = charge.payment.token.is_some() || charge.payment.payment_method_id.is_some();
     let wanted = PaymentChoice { confirm: Confirm::Manual, ..wanted.unwrap_or(&charge.payment).clone() };
@@ -160,7 +161,7 @@ pub(crate) fn declined(
     Decision::done("declined; it may be tried again").save(payment).say(fact)
 }
 
-/// Nobody has paid, and nobody is waited for any more.
+/// The customer has not paid, and patience is over.
 pub(crate) fn given_up(payment: Payment, fact: Body, now: Time) -> Decision<Record> {
     Decision::done("nobody confirmed it in time").save(payment.turn(Status::GivenUp, now)).say(fact)
 }

@@ -1,12 +1,12 @@
-//! An event may be faster than what it is about: it is kept, and looked at again until that is there.
+//! An event may be faster than what it is about: it is held, and looked at again until that has come.
 
 use contract::{BodyHash, Deadline, Decision, PaymentHeld, Time, bodies};
 
 use crate::record::Record;
 
-/// Orders come within moments of their payment or not at all; past that, a person should look.
+/// Orders come within moments of their payment or not at all; after this time a person should look.
 const HELD_MS: i64 = 60 * 60 * 1000;
-/// Looked at after as long again as it is old, within these.
+/// The next look is after as long again as it is old, within these limits.
 const WAIT_MS_LEAST: i64 = 1000;
 const WAIT_MS_MOST: i64 = 60 * 1000;
 
@@ -17,11 +17,11 @@ pub(crate) enum Awaits {
     Payment,
     /// The event of the capture that a refund is of.
     Capture,
-    /// The end of a refund that was asked for: the provider gave back so much that this one may not go through.
+    /// The result of a refund that was asked for: the provider gave back so much that this refund may not go through.
     Refund,
 }
 
-/// It is looked at again. Its age is what the provider says, so that no count has to be kept.
+/// It is looked at again. Its age follows from the provider's time, so that no count has to be stored.
 pub(crate) fn hold(m: &bodies::ProviderEvent, awaits: Awaits, now: Time) -> Decision<Record> {
     let age_ms = now.unix_ms().saturating_sub(m.created.unix_ms());
     if age_ms.abs() >= HELD_MS {
@@ -59,7 +59,7 @@ impl Awaits {
     }
 }
 
-/// What became of an event that was held: unless it is held once more, it is looked at no more.
+/// What became of an event that was held: unless it is held once more, its deadline is cleared.
 pub(crate) fn let_go(decision: Decision<Record>, m: &bodies::ProviderEvent) -> Decision<Record> {
     match decision.deadlines.iter().any(|deadline| sets(deadline, &key(m))) {
         true => decision,
@@ -67,12 +67,12 @@ pub(crate) fn let_go(decision: Decision<Record>, m: &bodies::ProviderEvent) -> D
     }
 }
 
-/// It is held once more.
+/// Whether the deadline holds it once more.
 fn sets(deadline: &Deadline, held: &str) -> bool {
     matches!(deadline, Deadline::Set { key, .. } if key == held)
 }
 
-/// One for each event, and two for two that have the same id and say different things.
+/// One for each event, and two if two events have the same id and different contents.
 fn key(m: &bodies::ProviderEvent) -> String {
     let data = &m.data;
     let told = format!("{}/{}/{}", m.kind as u8, data.transaction_id, data.amount);

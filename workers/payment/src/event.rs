@@ -1,5 +1,5 @@
-//! What the provider says. What fits what was asked is believed; what does not makes us ask the provider,
-//! whose answer from its own books is believed.
+//! The provider's events. What fits what was asked is believed; after any other the provider is asked, and its answer
+//! from its own books is believed.
 
 use contract::{
     Body, ChargeStanding, Decision, Money, ProviderEventKind, ProviderRefund, ProviderTold, Time, bodies,
@@ -40,7 +40,7 @@ pub(crate) fn heard_again(known: Option<Payment>, m: &bodies::PaymentHeld, now: 
     if known.is_none() {
         return early::hold(&m.event, Awaits::Payment, now);
     }
-    // The provider answers what it is asked: an event that comes before that was told from outside.
+    // The provider's books know every charge that was asked for: an event about another was told from outside.
     early::let_go(heard(known, &m.event, Source::Outside, now), &m.event)
 }
 
@@ -66,7 +66,7 @@ fn succeeded(payment: Payment, m: &bodies::ProviderEvent, source: Source, now: T
             Decision::alarm("an event does not fit what was asked for; the provider is asked")
                 .say(query(&payment))
         }
-        // A front end may have the provider confirm it, and then its event is the first we hear.
+        // A front end may have the provider confirm it, and then its event is the first we hear of it.
         Status::AwaitingConfirmation
         | Status::Asked
         | Status::Checking
@@ -101,7 +101,7 @@ fn capture(mut payment: Payment, transaction_id: &str, now: Time) -> Decision<Re
     }
 }
 
-/// The same money, or other money for the same order: that goes back, if the provider really has it.
+/// The same money, or other money for the same order: that is refunded, if the provider really has it.
 fn captured_again(payment: &Payment, m: &bodies::ProviderEvent, source: Source) -> Decision<Record> {
     if payment.capture_name() == Some(&m.data.transaction_id) {
         return Decision::ignored("it is known that this was captured");
@@ -159,7 +159,7 @@ fn decline(mut payment: Payment, code: &str, transaction_id: &str, now: Time) ->
     Decision::done("declined").save(payment).say(fact)
 }
 
-/// The provider's own books: the last word.
+/// The provider's own books decide.
 pub(crate) fn answered(known: Option<Payment>, m: &bodies::ProviderAnswer, now: Time) -> Decision<Record> {
     let Some(payment) = known else {
         return Decision::parked("payment_unknown", "no payment was asked for this order");
@@ -216,14 +216,14 @@ pub(crate) fn answered(known: Option<Payment>, m: &bodies::ProviderAnswer, now: 
     }
 }
 
-/// What the provider has not captured now it may still capture: it is not the last look.
+/// What the provider has not captured now it may still capture: this is not the last query.
 fn give_up(what: &'static str, payment: Payment, fact: Body, now: Time) -> Decision<Record> {
     let payment = payment.turn(Status::GivenUp, now);
     later::look_again(Decision::done(what).save(payment.clone()).say(fact), &payment, now)
 }
 
-/// The provider took another amount than it was asked for, or what nobody asks for any more: it goes back whole, and
-/// the order is not paid.
+/// The provider took another amount than it was asked for, or an amount that is not asked for any more: it is
+/// refunded in whole, and the order is not paid.
 fn wrong_amount(mut payment: Payment, transaction_id: &str, amount: Money, now: Time) -> Decision<Record> {
     if !payment.is_asked_or_over() {
         return Decision::alarm("the provider captured what was not asked for so far; look at its books");

@@ -1,17 +1,18 @@
-//! What was given up is asked about again, later and later: the charge may still have lain in a queue, or its
-//! event may be lost, and money that was captured after all has to go back.
+//! The provider is queried again and again about a payment that was given up, less and less often: the charge may
+//! still have been in a queue, or its event may be lost, and money that was captured after all has to be refunded.
 
 use contract::{Body, Deadline, Decision, Time};
 
 use crate::record::{Payment, Record, Status};
 use crate::said::query;
 
-/// So long after it was given up the provider is asked for the first time; then each time after twice as long.
+/// The provider is queried for the first time this long after the payment was given up; then each time after twice as
+/// long.
 const FIRST_AFTER_MS: i64 = 10 * 60 * 1000;
-/// Past that, only the provider's own event can tell.
+/// After this only the provider's own event can tell.
 const LAST_AFTER_MS: i64 = 14 * 24 * 3600 * 1000;
 
-/// Sets the next look at a payment that was given up; clears it once that was long enough ago.
+/// Sets the next query about a payment that was given up; clears it once that was long enough ago.
 pub(crate) fn look_again(decision: Decision<Record>, payment: &Payment, now: Time) -> Decision<Record> {
     let given_up = payment.history.iter().rfind(|(_, status)| *status == Status::GivenUp);
     let ago_ms = given_up.map_or(0, |(since, _)| now.unix_ms() - since.unix_ms());
@@ -23,7 +24,7 @@ pub(crate) fn look_again(decision: Decision<Record>, payment: &Payment, now: Tim
     decision.deadline(Deadline::Set { key: key(payment), due: now.plus_ms(wait_ms), body })
 }
 
-/// It is known how the charge ended.
+/// Clears it: it is known how the charge ended.
 pub(crate) fn enough(decision: Decision<Record>, payment: &Payment) -> Decision<Record> {
     decision.deadline(Deadline::Clear { key: key(payment) })
 }

@@ -1,5 +1,5 @@
-//! Takes each order's money once and gives it back once, whatever the provider says, when, how often and in
-//! which order. What is unknown stays unknown until the provider has been asked.
+//! Charges each order once and refunds it once, whatever the provider says, when, how often and in which order. What
+//! is unknown stays unknown until the provider has been asked.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -31,7 +31,7 @@ use wallet_write::Write;
 pub struct PaymentWorker;
 
 inbox! {
-    /// Everything that payment hears.
+    /// Every message that payment reads.
     enum Inbox {
         PaymentCharge, PaymentCheck, PaymentRefund, PaymentByHand, PaymentSettle, PaymentHeld,
         PaymentIntend, PaymentConfirm, WalletAdd, WalletChange, WalletRemove, ProviderEvent, ProviderAnswer,

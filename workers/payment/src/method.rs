@@ -8,7 +8,7 @@ pub(crate) enum Collect {
     BeforeShipping,
     /// The same, once the customer has confirmed it.
     OnConfirmation,
-    /// Somebody takes cash at the door and says so.
+    /// A courier takes cash at the door, and the shop reports it.
     OnDelivery,
 }
 

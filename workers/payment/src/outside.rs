@@ -1,5 +1,5 @@
-//! Money that went back at the provider's side is booked once, whether it is told refund by refund, as the sum of all that
-//! has gone back of the charge, or both, in any order. Never more is booked than the provider has told of.
+//! Money that was refunded at the provider's side is booked once, whether it is told refund by refund, as the
+//! charge's refunded total, or both, in any order. Never more is booked than the provider has told of.
 
 use contract::{Decision, Money, Time, bodies};
 
@@ -8,7 +8,7 @@ use crate::record::{Payment, Record, Refund, RefundState, Status};
 use crate::refund::{book, refunded};
 use crate::told::{self, Source};
 
-/// A refund of this name was not asked for here.
+/// A refund under an id that was not asked for here.
 pub(crate) fn one(
     mut payment: Payment,
     m: &bodies::ProviderEvent,
@@ -16,7 +16,7 @@ pub(crate) fn one(
     now: Time,
 ) -> Decision<Record> {
     let amount = m.data.amount;
-    // Without a name of its own it could not be told from the next one.
+    // Without an id of its own it could not be told from the next one.
     if !fits(&payment, amount) || !payment.names_a_try(&m.data.transaction_id) {
         return strange();
     }
@@ -37,7 +37,7 @@ pub(crate) fn one(
     enter(payment, &name, more, source, now)
 }
 
-/// So much has gone back of the charge by now: what is not booked of it went back just now.
+/// The charge's refunded total: what is not booked of it was refunded just now.
 pub(crate) fn in_all(
     mut payment: Payment,
     m: &bodies::ProviderEvent,
@@ -58,7 +58,7 @@ pub(crate) fn in_all(
     if let Some(at) = payment.refunds.iter().position(asked) {
         return found(payment, at, m, source, now);
     }
-    // The sum may hold that one, or may not.
+    // The total may include that refund, or may not.
     if payment.sum_of(RefundState::Asked) > 0 {
         return early::hold(m, Awaits::Refund, now);
     }
@@ -74,7 +74,7 @@ fn name_of_sum(in_all: Money) -> String {
     format!("in_all/{}", in_all.minor())
 }
 
-/// It is one that was asked for here. What the provider's own books had refused they do not know.
+/// It is one that was asked for here. The provider may have refused it in its own books, and made it all the same.
 pub(crate) fn found(
     payment: Payment,
     at: usize,
@@ -90,8 +90,8 @@ pub(crate) fn found(
     told.flatten().into_iter().fold(decision, Decision::say)
 }
 
-/// It names the refunded charge, and that is another one than the order's. Names of different kinds cannot be compared: one
-/// provider has several for one charge.
+/// It names the refunded charge, and that is not the order's. Ids of different kinds cannot be compared: one provider
+/// has several for one charge.
 pub(crate) fn is_of_another_charge(payment: &Payment, m: &bodies::ProviderEvent) -> bool {
     let Some(known) = payment.capture_name() else { return false };
     let kind = |name: &str| name.split_once('_').map(|(kind, _)| kind.to_string());
@@ -99,7 +99,7 @@ pub(crate) fn is_of_another_charge(payment: &Payment, m: &bodies::ProviderEvent)
     !names.iter().any(|name| name == known) && names.iter().any(|name| kind(name) == kind(known))
 }
 
-/// What is known of `minor` by the sum alone gets a name now: it is not counted twice.
+/// What is known of `minor` only as part of the total gets an id now: it is not counted twice.
 fn take_from_the_nameless(payment: &mut Payment, minor: i64) {
     let mut left = minor;
     for refund in payment.refunds.iter_mut().filter(|refund| is_nameless(refund)) {
@@ -116,7 +116,8 @@ fn strange() -> Decision<Record> {
     Decision::alarm("the provider gave back what was not asked for; look at its books")
 }
 
-/// What is not there cannot have gone back; what is on its way back may not get there, and then it is.
+/// More than there is cannot have been refunded; unless a refund that is on its way fails, which makes room for this
+/// one.
 fn too_much(payment: &Payment, m: &bodies::ProviderEvent, more: i64, now: Time) -> Option<Decision<Record>> {
     if more > payment.kept() {
         return Some(strange());
@@ -125,7 +126,7 @@ fn too_much(payment: &Payment, m: &bodies::ProviderEvent, more: i64, now: Time) 
     (more > payment.kept() - asked).then(|| early::hold(m, Awaits::Refund, now))
 }
 
-/// Its entry stands last in the list. The provider's books may have to learn of `more`, the part of it that is new.
+/// Its entry is the last in the list. The provider's books may have to learn of `more`, the new part of it.
 fn enter(mut payment: Payment, name: &str, more: i64, source: Source, now: Time) -> Decision<Record> {
     payment.refunded_minor += more;
     payment.updated_at = now;
@@ -140,7 +141,7 @@ fn enter(mut payment: Payment, name: &str, more: i64, source: Source, now: Time)
     fact.into_iter().chain(told).fold(decision, Decision::say)
 }
 
-/// What the provider keeps refusing is asked for with less, once an operator retries it: no more than is left.
+/// A refund that the provider keeps refusing is reduced to what is left, for when an operator retries it.
 fn make_room(payment: &mut Payment, now: Time) {
     let mut over = -payment.left();
     for refund in payment.refunds.iter_mut().rev().filter(|refund| refund.state == RefundState::Failed) {
@@ -151,7 +152,7 @@ fn make_room(payment: &mut Payment, now: Time) {
     }
 }
 
-/// Makes it smaller by `minor`, or by as much as it has.
+/// Reduces it by `minor`, or to zero.
 fn cut(refund: &mut Refund, minor: i64) -> i64 {
     let less = refund.amount.minor().min(minor).max(0);
     match Money::from_minor(refund.amount.minor() - less, refund.amount.currency()) {
@@ -163,7 +164,7 @@ fn cut(refund: &mut Refund, minor: i64) -> i64 {
     }
 }
 
-/// What is known by the sum of all that went back alone.
+/// What is known only as part of the refunded total.
 pub(crate) fn nameless(payment: &Payment) -> i64 {
     payment.refunds.iter().filter(|refund| is_nameless(refund)).map(|refund| refund.amount.minor()).sum()
 }

@@ -1,4 +1,4 @@
-//! Our books on one order's money: what was asked, what the provider says became of it, what went back.
+//! Our books on one order's money: what was asked, what the provider says became of it, what was refunded.
 
 use contract::{
     Confirm, Currency, MessageId, Method, Money, OrderId, PaymentChoice, Stored, Table, Time, Token, records,
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::wallet::Wallet;
 
-/// A customer who was declined so often is guessing.
+/// A customer who was declined this often is guessing.
 pub(crate) const TRIES_MAX: usize = 10;
 
 records! {
@@ -21,22 +21,22 @@ pub struct Payment {
     /// Absent when the payment was given up, or its cash came, before it was ever asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<Charge>,
-    /// Cash that came before the saga asked for it, with what whoever took it wrote down.
+    /// Cash that came before the saga asked for it: what the person who took it wrote down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cash_ahead: Option<String>,
     /// A confirmation that came before the saga asked for the money.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_ahead: Option<Confirmed>,
-    /// What the provider calls a capture that came although the payment was given up before it was asked for.
+    /// The provider's id of a capture that came although the payment was given up before it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<String>,
-    /// An event from outside told of the capture: the provider's own books may know it from us alone.
+    /// An event from outside told of the capture: the provider's own books may know it only from us.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told_outside: bool,
-    /// By this secret a front end may confirm it.
+    /// The secret by which a front end may confirm it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Token>,
-    /// Each time somebody confirmed it, if it is paid by confirmation.
+    /// Each confirmation, if it is paid by confirmation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tries: Vec<Try>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ pub struct Charge {
     pub payment: PaymentChoice,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
-    /// What whoever took the cash wrote down.
+    /// What the person who took the cash wrote down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,7 +81,7 @@ pub struct Try {
     pub at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<String>,
-    /// What the provider calls it: its event may come again when the next try is out.
+    /// The provider's id of it: its event may come again when the next try is out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
 }
@@ -91,21 +91,21 @@ pub struct Try {
 pub enum Status {
     /// Nothing is asked of the provider until the customer confirms it.
     AwaitingConfirmation,
-    /// Cash that nobody has reported yet.
+    /// Cash that has not been reported yet.
     AwaitingCash,
-    /// The provider was asked; what came of it is unknown.
+    /// The provider was asked; the result is unknown.
     Asked,
-    /// Patience is over: the provider is asked what became of it, and what is not captured is declined.
+    /// Patience is over: the provider is queried, and what is not captured is declined.
     Checking,
-    /// The order is being undone: what turns out to be captured goes straight back.
+    /// The order is being undone: what turns out to be captured is refunded at once.
     Undoing,
     Captured,
     Declined,
-    /// Nothing was captured when it was last asked. What comes after all goes straight back.
+    /// Nothing was captured at the last query. What is captured after all is refunded at once.
     GivenUp,
 }
 
-/// One giving back: of everything, or of a return's share.
+/// One refund: of everything, or of a return's share.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Refund {
     /// 0: the whole order; n: the n-th return.
@@ -116,20 +116,20 @@ pub struct Refund {
     pub tries: u32,
     /// The order had been given up before the money came.
     pub late: bool,
-    /// What the provider calls it, once it is made.
+    /// The provider's id of it, once it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
-    /// What it called the tries that it refused: an event without a key is told apart by that.
+    /// The provider's ids of the tries that it refused: an event without a key is matched by them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
     /// Made outside, by a person who vouches for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<String>,
-    /// Made at the provider's side, and not asked for here. Without a transaction it is known only by the sum of all
-    /// that went back, and may be several.
+    /// Made at the provider's side, and not asked for here. Without a transaction id it is known only as part of the
+    /// refunded total, and may be several refunds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outside: bool,
-    /// Since when it has been done. A refund that an older version of this program booked does not say.
+    /// Since when it has been done. Absent for a refund that an older version of this program booked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done_at: Option<Time>,
 }
@@ -139,7 +139,7 @@ pub struct Refund {
 pub enum RefundState {
     Asked,
     Done,
-    /// Refused for good, by every try.
+    /// Refused for good, in every try.
     Failed,
 }
 
@@ -151,7 +151,7 @@ impl Stored for Payment {
 }
 
 impl Refund {
-    /// One that is done as of `now`, without any more to say of it.
+    /// A refund that is done as of `now`, with nothing else known of it.
     pub(crate) fn done(return_no: u32, amount: Money, now: Time) -> Self {
         Self {
             return_no,
@@ -216,7 +216,7 @@ impl Payment {
         self.charge.is_some() || matches!(self.status, Status::GivenUp | Status::Captured)
     }
 
-    /// Cash, or a confirmation, would be taken now: neither has come, and the order was not given up.
+    /// Cash, or a confirmation, would be accepted now: neither has come, and the order was not given up.
     pub fn waits_to_be_paid(&self) -> bool {
         match self.status {
             Status::AwaitingCash => self.charge.is_some(),
@@ -230,18 +230,18 @@ impl Payment {
         }
     }
 
-    /// What the provider calls what it captured.
+    /// The provider's id of what it captured.
     pub fn capture_name(&self) -> Option<&str> {
         self.charge.as_ref().map_or(&self.unasked, |charge| &charge.transaction_id).as_deref()
     }
 
-    /// Some providers name the charge in events about its refunds: that says nothing about the try.
+    /// Some providers name the charge in events about its refunds: such an id says nothing about the try.
     pub(crate) fn names_a_try(&self, transaction_id: &str) -> bool {
         self.capture_name() != Some(transaction_id)
     }
 
-    /// What people know the payment by: the number on the receipt where it was paid in cash and the shop wrote one, else what
-    /// the provider calls it.
+    /// The id by which people know the payment: the number on the receipt if it was paid in cash and the shop wrote
+    /// one, else the provider's id.
     pub fn transaction_id(&self) -> Option<&str> {
         let receipt = self.charge.as_ref().and_then(|charge| charge.receipt.as_deref());
         receipt.or_else(|| self.capture_name())
@@ -252,12 +252,12 @@ impl Payment {
         *name = Some(transaction_id.to_string());
     }
 
-    /// What was captured and is neither given back nor on its way back.
+    /// What was captured and is neither refunded nor being refunded.
     pub fn left(&self) -> i64 {
         self.kept() - self.sum_of(RefundState::Asked) - self.sum_of(RefundState::Failed)
     }
 
-    /// What was captured and has not gone back.
+    /// What was captured and not refunded.
     pub(crate) fn kept(&self) -> i64 {
         self.captured_minor - self.refunded_minor
     }
@@ -274,7 +274,7 @@ impl Payment {
         }
     }
 
-    /// A customer may try again after a decline, as long as nobody has lost patience.
+    /// A customer may try again after a decline, as long as patience is not over.
     pub(crate) fn may_be_tried_again(&self) -> bool {
         let manual = self.charge.as_ref().is_some_and(|charge| charge.payment.confirm == Confirm::Manual);
         manual && self.status == Status::Asked

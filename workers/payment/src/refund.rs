@@ -1,4 +1,4 @@
-//! Giving money back: never more than was captured, and never twice, however often it is asked for.
+//! Refunds: never more than was captured, and never twice, however often one is asked for.
 
 use contract::{
     Body, Decision, Money, Outcome, PaymentRefundFailed, PaymentRefunded, PaymentVoided, ProviderRefund,
@@ -10,7 +10,7 @@ use crate::said::query;
 use crate::told;
 
 pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentRefund, now: Time) -> Decision<Record> {
-    // A return's share is all that a return may touch: it never undoes a charge that is under way.
+    // A return touches only its own share: it never undoes a charge that is under way.
     let captured = known.as_ref().is_some_and(|payment| payment.status == Status::Captured);
     if m.return_no != 0 && !captured {
         return exceeds(m, now);
@@ -56,7 +56,7 @@ pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentRefund, now: Time) 
     }
 }
 
-/// A return's share is what goes back, or what is left of it: some may have gone back at the provider's side.
+/// A return's share is refunded, or what is left of it: some may have been refunded at the provider's side.
 fn first(payment: Payment, m: &bodies::PaymentRefund, now: Time) -> Decision<Record> {
     let left = payment.left().max(0);
     let currency = payment.currency.expect("what is captured has a currency");
@@ -85,7 +85,7 @@ fn exceeds(m: &bodies::PaymentRefund, now: Time) -> Decision<Record> {
     Decision::alarm("a refund of what was not captured was asked for").say(Body::PaymentRefundFailed(fact))
 }
 
-/// Begins to give back `amount`; of nothing there is nothing to ask the provider.
+/// Begins to refund `amount`; for a zero amount the provider is not asked.
 pub(crate) fn start(
     mut payment: Payment,
     return_no: u32,

@@ -1,4 +1,4 @@
-//! What the provider says of a refund is matched with one refund and one try of it, and booked once.
+//! An event about a refund is matched with one refund and one try of it, and booked once.
 
 use contract::{Body, Decision, PaymentRefundFailed, Time, bodies};
 
@@ -116,10 +116,10 @@ fn find(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usize, bool)> {
     by_key.or_else(|| outside().map(|at| (at, true)))
 }
 
-/// Providers that do not send the key back name each try by a transaction of its own. One that was heard of before is
-/// that try. One that is new is of what is known by the sum of all that went back, if that is so much; else it is the latest:
-/// an older one was named when it was refused, or there would be no later one.
-/// Which refund it then is can be told as long as only one has that amount.
+/// Providers that do not send the key back give each try a transaction id of its own. A known id is that try. A new
+/// id belongs to what is known only as part of the refunded total, if that is enough; otherwise to the latest try: an
+/// older one was named when it was refused, or there would be no later one. The refund is then clear as long as only
+/// one has that amount.
 fn find_without_key(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usize, bool)> {
     let transaction = &m.data.transaction_id;
     let names_try = payment.names_a_try(transaction);
@@ -137,6 +137,6 @@ fn find_without_key(payment: &Payment, m: &bodies::ProviderEvent) -> Option<(usi
     }
     let mut alike = refunds().filter(|(_, refund)| refund.amount == m.data.amount && !refund.outside);
     let (at, refund) = alike.next().filter(|_| alike.next().is_none())?;
-    // What is done under one name, and told of under another, is another refund.
+    // A refund that is done under one id, and told of under another, is another refund.
     (!names_try || refund.transaction_id.is_none()).then_some((at, true))
 }

@@ -1,5 +1,5 @@
-//! Payment says the same of the same charge each time: to the provider, to the saga, and to the sender of an `order.pay` that
-//! changes nothing.
+//! Payment says the same of the same charge each time: to the provider, to the saga, and to the sender of an
+//! `order.pay` that changes nothing.
 
 use contract::{
     Body, Decision, OrderId, PaymentCaptured, PaymentDeclined, ProviderCharge, ProviderQuery, RefusePay, Time,
@@ -7,7 +7,7 @@ use contract::{
 
 use crate::record::{Payment, Record, Status};
 
-/// The code that tells the saga: nobody knew in time, so it was given up.
+/// Tells the saga that the result was not known in time, so the payment was given up.
 const TIMEOUT: &str = "payment_timeout";
 /// Why an `order.pay` changes nothing.
 pub(crate) const UNDER_WAY: &str = "payment_under_way";

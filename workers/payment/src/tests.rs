@@ -1,5 +1,4 @@
-//! One order's books, told one message after another. What is said of a table's line or of a claim is
-//! said here once.
+//! One order's books, told one message after another. The helpers of the tables and the claims are here.
 
 mod claims;
 mod confirmations;
@@ -87,7 +86,7 @@ impl Books {
         decision
     }
 
-    /// What is said in answer, in one line.
+    /// The answers to a message, in one line.
     fn says(&mut self, body: Body) -> String {
         said(&self.hear(body).send)
     }
@@ -96,7 +95,7 @@ impl Books {
         serde_json::from_str(self.row.as_ref().unwrap()).unwrap()
     }
 
-    /// `captured, 50.00/20.00 EUR`: the status, what was captured, what went back.
+    /// `captured, 50.00/20.00 EUR`: the status, what was captured, what was refunded.
     fn standing(&self) -> String {
         let Some(json) = &self.row else { return "absent".into() };
         let payment: Payment = serde_json::from_str(json).unwrap();
@@ -110,7 +109,7 @@ impl Books {
     }
 }
 
-/// What is said to each message of a story, and how the books stand after it.
+/// The answers to each message of a story, and the books after it.
 fn tells(story: &[Body], expected: Expect) {
     let mut books = Books::default();
     let mut told = String::new();

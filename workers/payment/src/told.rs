@@ -1,4 +1,4 @@
-//! What is believed because of its speaker may be unknown to the provider's own books: it is told on to the adapter.
+//! An event that is trusted because of its speaker may be unknown to the provider's own books: they are told of it.
 
 use contract::{Body, Money, ProviderEvent, ProviderRefund, ProviderTold, Speaker, ToldCharge};
 
@@ -10,7 +10,7 @@ pub(crate) const STRAY: &str = "stray/";
 /// Where an event comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Source {
-    /// The provider's own books: what it tells of stands in them.
+    /// The provider's own books: what it tells of is in them.
     Books,
     /// Signed, by a login that may speak for the provider, or from an operator.
     Outside,
@@ -37,7 +37,7 @@ pub(crate) fn charge(payment: &Payment, event: &ProviderEvent, failure_code: Opt
     }))
 }
 
-/// The same of a charge beside the order's own, under a key of its own.
+/// The same for a charge beside the order's own, under a key of its own.
 pub(crate) fn second_charge(event: &ProviderEvent) -> ToldCharge {
     let data = &event.data;
     ToldCharge {
@@ -49,8 +49,8 @@ pub(crate) fn second_charge(event: &ProviderEvent) -> ToldCharge {
     }
 }
 
-/// The same of a refund that was not asked for here. `name` tells it from the others of its order, and `minor` is what the
-/// books have not heard of.
+/// The same for a refund that was not asked for here. `name` tells it from the others of its order, and `minor` is
+/// what the books have not heard of.
 pub(crate) fn refund(payment: &Payment, name: &str, minor: i64) -> Option<Body> {
     Some(Body::ProviderTold(ProviderTold::Refund(ProviderRefund {
         key: format!("outside/{}/{name}", payment.order_id),
@@ -61,7 +61,8 @@ pub(crate) fn refund(payment: &Payment, name: &str, minor: i64) -> Option<Body> 
     })))
 }
 
-/// Goes along with each refund of a charge that was told from outside: whatever is handled first, its books know it.
+/// Goes along with each refund of a charge that was told from outside: whatever is handled first, the provider's
+/// books know the charge.
 pub(crate) fn captured(payment: &Payment) -> Option<ToldCharge> {
     let charge = payment.charge.as_ref().filter(|_| payment.told_outside)?;
     Some(ToldCharge {

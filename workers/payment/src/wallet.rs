@@ -1,5 +1,5 @@
-//! A customer's stored ways to pay: the provider's tokens and what people tell them apart by. As long as there are any,
-//! one of them is the default.
+//! A customer's stored payment methods: the provider's tokens and what people tell them apart by. While there are
+//! any, one of them is the default.
 
 use contract::{
     Answers, Expiry, Fault, Method, Need, PaymentChoice, Stored, Table, Time, Token, WalletAdd, WalletChange,
@@ -18,7 +18,7 @@ pub struct Wallet {
     pub customer_id: String,
     /// Oldest first.
     pub methods: Vec<StoredMethod>,
-    /// What became of the last writes.
+    /// The results of the last writes.
     #[serde(default)]
     pub answers: Answers,
     pub updated_at: Time,
@@ -46,7 +46,7 @@ impl Stored for Wallet {
     }
 }
 
-/// A customer id that cannot be one is not looked up: not every text can be a key in every database.
+/// An impossible customer id is not looked up: not every text can be a key in every database.
 pub(crate) fn need(customer_id: &str) -> Option<Need> {
     customer_fault(customer_id).is_none().then(|| Need::of(Table::Wallets, customer_id))
 }
@@ -71,7 +71,7 @@ const UNKNOWN: &str = "payment_method_unknown";
 const EXPIRED: &str = "payment_method_expired";
 
 impl Wallet {
-    /// Nothing is changed unless all of it is right.
+    /// Changes nothing unless all of it is right.
     pub(crate) fn add(&mut self, m: &WalletAdd, now: Time) -> Result<(), Fault> {
         if self.methods.iter().any(|known| known.method_id == m.method_id) {
             return Ok(());
@@ -116,7 +116,7 @@ impl Wallet {
         Ok(())
     }
 
-    /// The newest of the others takes the default's place.
+    /// If the default is removed, the newest of the others becomes the default.
     pub(crate) fn remove(&mut self, m: &WalletRemove) -> Result<(), Fault> {
         let at =
             self.methods.iter().position(|stored| stored.method_id == m.method_id).ok_or_else(unknown)?;

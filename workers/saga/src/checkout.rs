@@ -1,7 +1,7 @@
 //! What a checkout is: which steps, in which order, and beside each how it is undone.
 //!
-//! A saga finishes by the definition it started with. To add a step, add it to the newest list and put the
-//! list as it was below it under its old version; delete the old one when no saga stands on it any more.
+//! A saga finishes by the definition it started with. To add a step, add it to the newest list and keep the old list
+//! below it under its old version; delete that one when no running saga uses it any more.
 
 use contract::{
     Body, MarkAccepted, MarkFulfilled, MarkPaid, MarkReturned, PaymentByHand, PaymentCharge, PaymentCheck,
@@ -21,7 +21,7 @@ pub(crate) struct Definition {
 pub(crate) struct Step {
     pub(crate) name: &'static str,
     pub(crate) ask: fn(&Subject) -> Body,
-    /// Asked instead when the answer is overdue and somebody knows what became of it.
+    /// Asked instead when the answer is overdue and another worker can find out what became of it.
     pub(crate) check: Option<fn(&Subject) -> Body>,
     pub(crate) undo: Way,
     pub(crate) pivot: bool,
@@ -31,7 +31,7 @@ pub(crate) struct Step {
     pub(crate) by_hand: Option<fn(&Subject, String) -> Body>,
 }
 
-/// The way back from a step.
+/// How a step is taken back.
 pub(crate) enum Way {
     By(fn(&Subject) -> Body),
     Needless(&'static str),
@@ -86,7 +86,8 @@ const TAKE_PAYMENT: Step = Step {
     ..PLAIN
 };
 
-/// The same, but payment charges nothing until the customer confirms it. Whoever does not loses the goods they held.
+/// The same, but payment charges nothing until the customer confirms it. Without a confirmation the goods are
+/// released.
 const AWAIT_PAYMENT: Step = Step { name: "await_payment", ..TAKE_PAYMENT };
 
 const MARK_PAID: Step = Step {
@@ -110,7 +111,7 @@ const SHIP: Step = Step {
     ..PLAIN
 };
 
-/// Goods that nobody has paid for can come back; a customer cannot cancel them any more, an operator can.
+/// Goods that are not paid for can come back; a customer cannot cancel them any more, an operator can.
 const SHIP_UNPAID: Step = Step {
     undo: Way::By(|s| {
         Body::StockRestock(StockRestock { order_id: s.order_id, return_no: 0, lines: s.lines.clone() })
@@ -125,7 +126,7 @@ const MARK_ACCEPTED: Step = Step {
     ..PLAIN
 };
 
-/// The money comes when somebody says so (`order.pay`), and after a long while only a person knows.
+/// The money comes when the shop reports it (`order.pay`), and after a long while only a person knows.
 const COLLECT_CASH: Step = Step {
     name: "collect_cash",
     ask: charge,

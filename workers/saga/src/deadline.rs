@@ -1,5 +1,5 @@
-//! An operator may have another idea of how long an answer is waited for. No saga that goes on is left without a deadline:
-//! one whose deadline is cancelled stands among those that wait for a person.
+//! An operator may change how long a saga waits for an answer. No saga that goes on is without a deadline: one whose
+//! deadline is cancelled is among those that wait for a person.
 
 use contract::{
     Body, Deadline, DeadlineChange, Decision, Message, SagaDeadline, SagaOverdue, Time, clean_text,
@@ -10,7 +10,7 @@ use crate::interpreter::Input;
 use crate::record::{Intervention, Record, Saga, Status, saga_id};
 
 const WORDS_MAX: usize = 500;
-/// Who waits longer has forgotten it.
+/// A person who waits longer has forgotten it.
 const MOVED_S_MAX: u64 = 366 * 24 * 3600;
 
 impl SagaWorker {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What the interpreter has to know about a step.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
-    /// Once this is asked, nobody may cancel any more.
+    /// Once this is asked, the order cannot be cancelled any more.
     pub(crate) pivot: bool,
     pub(crate) undo: Undo,
     pub(crate) overdue: Overdue,
@@ -17,18 +17,18 @@ pub(crate) struct Rule {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Undo {
     ByCommand,
-    /// Undoing passes over it, for this reason.
+    /// Undoing skips it, for this reason.
     Needless(&'static str),
-    /// It cannot be taken back, for this reason: there is no turning around from here.
+    /// It cannot be taken back, for this reason: a saga that has done it cannot turn around.
     Impossible(&'static str),
 }
 
 /// What to do when a step's answer does not come in time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Overdue {
-    /// It is one of ours: it answers from its record.
+    /// It is one of our workers: it answers from its record.
     AskAgain,
-    /// Ask whoever knows what became of it.
+    /// Ask the worker that can find out what became of it.
     Check,
     /// Only a person can tell.
     CallOperator,
@@ -40,14 +40,14 @@ pub(crate) enum Declined {
     CallOperator,
 }
 
-/// Where a saga stands. Everything it will do next follows from this and the next input.
+/// The state of a saga. Everything it will do next follows from this and the next input.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Progress {
     pub(crate) phase: Phase,
     pub(crate) steps: Vec<Standing>,
     /// How often the current asking was repeated.
     pub(crate) repeats: u32,
-    /// Somebody wants to cancel, and the pivot's answer is still out.
+    /// A cancellation is wanted, and the pivot's answer is still out.
     pub(crate) cancel: bool,
     /// Why nothing goes on without an operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ pub(crate) enum Input {
     Retry,
     ResolveDone,
     GiveUp,
-    /// For the answer, and without a deadline.
+    /// Wait for the answer without a deadline.
     Wait,
 }
 
@@ -103,13 +103,13 @@ pub(crate) enum Move {
     /// Ask for nothing more; an operator has to look.
     Stop,
     RefuseCancel,
-    /// The pivot came through although somebody wanted to cancel: go on, and refuse.
+    /// The pivot came through although a cancellation was wanted: go on, and refuse the cancellation.
     RefuseCancelAndAsk(usize),
     RefuseCancelAndComplete,
     /// Book the refund of this step as made by hand.
     ByHand(usize),
     Nothing(&'static str),
-    /// What the operator wanted cannot be.
+    /// What the operator wants is impossible.
     Refuse(&'static str),
 }
 
@@ -156,7 +156,7 @@ impl Progress {
                 }
                 Declined::CallOperator => self.stop("it was refused; only a person can tell what to do"),
             },
-            // Money came and could not be given back before its refusal was heard: it is the way back already.
+            // Money came and could not be refunded before its refusal was heard: the saga is turning around already.
             Input::UndoFailed(step) if step == at && plan[at].undo == Undo::ByCommand => {
                 self.reopen(plan, step)
             }
@@ -191,7 +191,7 @@ impl Progress {
         if refused { Move::RefuseCancelAndAsk(next) } else { Move::Ask(next) }
     }
 
-    /// Undo, last first, whatever may have happened.
+    /// Undo all steps, the last first, also those whose result is unknown.
     fn turn_around(&mut self, plan: &[Rule]) -> Move {
         self.fresh();
         self.cancel = false;
@@ -265,8 +265,8 @@ impl Progress {
         }
     }
 
-    /// A payment came late and could not be given back: the saga is not over after all. What is undone after
-    /// that step is undone again, and answers from its record.
+    /// A payment came late and could not be refunded: the saga is not over after all. The steps before it in the
+    /// undoing are undone again, and their workers answer from their records.
     fn reopen(&mut self, plan: &[Rule], step: usize) -> Move {
         if plan[step].undo != Undo::ByCommand || self.steps[step] == Standing::Idle {
             return Move::Nothing("no undo was asked for");
@@ -324,7 +324,7 @@ impl Progress {
         }
     }
 
-    /// What can be undone by a refund is a charge, and nobody makes a charge by hand.
+    /// A step that is undone by a refund is a charge, and no operator can make a charge by hand.
     pub(crate) fn waits_for_refund(&self, plan: &[Rule]) -> bool {
         match self.phase {
             Phase::Forward(at) => plan[at].by_hand && plan[at].undo != Undo::ByCommand,
@@ -366,7 +366,7 @@ impl Progress {
         Move::Stop
     }
 
-    /// False once it was repeated often enough.
+    /// `false` once it was repeated often enough.
     fn repeat(&mut self) -> bool {
         self.repeats += 1;
         self.repeats <= REPEATS_MAX

@@ -1,5 +1,5 @@
-//! Moves every order from its checkout to its end, and back when a step is refused. It touches no stock and
-//! no money: it asks, waits, asks again, and calls an operator rather than guess.
+//! Moves every order from its checkout to its end, and back when a step is refused. It touches no stock and no money:
+//! it asks, waits, asks again, and calls an operator rather than guess.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -193,8 +193,8 @@ impl SagaWorker {
         };
         let declined_now =
             matches!((input, saga.forward_at()), (Input::Declined(step), Some(at)) if step == at);
-        // Who wanted to cancel gets what they wanted, and hears that; that it could not have been shipped anyway
-        // stands in stock.ship_refused.
+        // The person who wanted to cancel gets that, and hears it; that it could not have been shipped anyway is told
+        // by stock.ship_refused.
         let cancel_waits = saga.progress.as_ref().is_some_and(|progress| progress.cancel);
         if declined_now && !cancel_waits {
             saga.reason = answer.reason;

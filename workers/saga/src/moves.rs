@@ -1,4 +1,4 @@
-//! Turns the interpreter's move into what is kept and said, and gives every asking its own deadline.
+//! Turns the interpreter's move into what is saved and said, and gives every asking its own deadline.
 
 use contract::{
     Body, By, Deadline, Decision, MarkUndone, NeedsAttention, Reason, RefuseCancel, SagaOverdue, Time, Wish,
@@ -92,7 +92,7 @@ impl SagaWorker {
         }
     }
 
-    /// Keeps where the saga stands, and its one deadline: every asking has its own.
+    /// Saves the saga and its one deadline: every asking has its own.
     fn keep(
         &self,
         mut saga: Saga,
@@ -150,7 +150,7 @@ impl SagaWorker {
     }
 }
 
-/// The reason that was given with the wish tells whose it was.
+/// The reason that was given with the wish tells who wanted it.
 fn refuse_cancel(saga: &Saga) -> Body {
     let by = if saga.reason == Some(Reason::CancelledByAdmin) { By::Admin } else { By::Customer };
     Body::RefuseCancel(RefuseCancel { order_id: saga.order_id, by })
@@ -168,7 +168,7 @@ fn step_name(definition: &Definition, progress: &Progress) -> String {
     }
 }
 
-/// What an operator can do, as the command line has it.
+/// What an operator can do, as commands of the command line.
 fn what_can_be_done(definition: &Definition, progress: &Progress) -> Vec<String> {
     let mut actions = vec!["retry".to_string()];
     let rules = definition.rules();

@@ -1,4 +1,4 @@
-//! What is remembered of a saga; readable as JSON by a person who wonders where an order stands.
+//! What is remembered of a saga; readable as JSON by a person who wonders where an order is.
 
 use contract::{MessageId, OrderId, Reason, Short, Stored, Table, Time, Wish, records};
 use serde::{Deserialize, Serialize};
@@ -28,20 +28,20 @@ pub struct Saga {
     pub decline_code: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub short: Vec<Short>,
-    /// Why it waits for an operator, and what that one can do.
+    /// Why it waits for an operator, and what the operator can do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attention: Option<Attention>,
     /// What operators did, with their evidence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interventions: Vec<Intervention>,
-    /// How often anything was asked; every asking has its own deadline.
+    /// How many askings there were; every asking has its own deadline.
     pub asked: u32,
     pub(crate) progress: Option<Progress>,
     pub(crate) subject: Option<Subject>,
     /// A cancellation that came before the saga's own start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cancel_early: Option<Reason>,
-    /// What was said with the cancellation.
+    /// The reason that came with the cancellation, and who gave it.
     #[serde(default, skip_serializing_if = "Wish::is_silent")]
     pub(crate) wish: Wish,
     pub created_at: Time,
@@ -151,7 +151,7 @@ impl Saga {
         }
     }
 
-    /// A wish to cancel would be granted: nothing was asked so far that cannot be taken back.
+    /// A cancellation would be granted: nothing was asked so far that cannot be taken back.
     pub fn can_be_cancelled(&self) -> bool {
         let plan = Definition::of(&self.definition, self.version).map(Definition::rules);
         self.progress.as_ref().zip(plan).is_some_and(|(progress, plan)| progress.can_turn_around(&plan))

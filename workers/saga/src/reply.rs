@@ -6,7 +6,7 @@ use crate::checkout::Definition;
 use crate::interpreter::Input;
 
 inbox! {
-    /// Everything the saga hears.
+    /// Every message that the saga reads.
     enum Inbox {
         SagaStart, SagaReturn, SagaCancel, SagaOverdue, SagaRetry, SagaResolve, SagaDeadline,
         StockReserved, StockRefused, StockReleased, StockShipped, StockShipRefused, StockRestocked,
@@ -39,7 +39,7 @@ pub(crate) struct Answer {
     pub(crate) decline_code: Option<String>,
     pub(crate) short: Vec<Short>,
     pub(crate) transaction_id: Option<String>,
-    /// What went back for a return.
+    /// The amount that was refunded for a return.
     pub(crate) amount: Option<Money>,
 }
 

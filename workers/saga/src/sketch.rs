@@ -1,4 +1,4 @@
-//! The tables of steps for whoever draws them, and which way sagas went, read off their own records.
+//! The tables of steps for drawing them, and which way sagas went, counted from their records.
 
 use crate::checkout::{self, DEFINITIONS, Way};
 use crate::interpreter::{Phase, Standing};
@@ -18,11 +18,11 @@ pub struct SketchStep {
     pub ask: &'static str,
     /// The command that undoes it, or why there is none.
     pub undo: Result<&'static str, &'static str>,
-    /// Once this is asked, nobody may cancel any more.
+    /// Once this is asked, the order cannot be cancelled any more.
     pub pivot: bool,
 }
 
-/// How many went which way.
+/// How many sagas went which way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {
     pub steps: Vec<Traffic>,
@@ -35,11 +35,11 @@ pub struct Flow {
 pub struct Traffic {
     /// It was ever asked for.
     pub asked: u64,
-    /// It is waited for now, …
+    /// Waiting for it now, …
     pub waits: u64,
-    /// … or being undone, …
+    /// … or undoing it, …
     pub undoes: u64,
-    /// … or waits for a person.
+    /// … or waiting for a person.
     pub stuck: u64,
     pub declined: u64,
     pub undone: u64,
@@ -68,7 +68,7 @@ impl Flow {
         Self { steps: vec![Traffic::default(); sketch.steps.len()], completed: 0, undone: 0 }
     }
 
-    /// `count` sagas whose record says this of their phase and their steps, as JSON. What cannot be read, or is of
+    /// Adds `count` sagas with this phase and these steps, as in their records' JSON. What cannot be parsed, or is of
     /// another definition, is left out.
     pub fn add(&mut self, phase: &str, steps: &str, stuck: bool, count: u64) {
         let (Ok(phase), Ok(steps)) =
@@ -91,7 +91,7 @@ impl Flow {
         let here = match phase {
             Phase::Completed => return self.completed += count,
             Phase::Undone => return self.undone += count,
-            // The order is being told: nothing of any step is left.
+            // The order is being told: no step is waited for any more.
             Phase::Closing => (0, false),
             Phase::Forward(at) => (at, true),
             Phase::Backward(at) => (at, false),

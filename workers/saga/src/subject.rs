@@ -1,5 +1,5 @@
-//! The subject of a saga is all that its steps need to know of an order or a return. It does not change, but for what a
-//! step's answer adds.
+//! The subject of a saga is all that its steps need to know of an order or a return. It does not change, except for
+//! what a step's answer adds.
 
 use contract::{Money, OrderId, PaymentChoice, StockLine};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub(crate) struct Subject {
     pub(crate) payment: PaymentChoice,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) transaction_id: Option<String>,
-    /// What went back for a return, if that is less than its share.
+    /// What was refunded for a return, if that is less than its share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) refunded: Option<Money>,
 }

@@ -1,5 +1,5 @@
-//! One order's sagas, told one message after another by the message's name. A message that people say
-//! in words (`start`, `cancel`, `overdue`) is written as they say it; `#1` is about the first return.
+//! One order's sagas, told one message after another by the message's name. A few messages have short words instead
+//! (`start`, `cancel`, `overdue`); `#1` is about the first return.
 
 mod cancellations;
 mod deadlines;
@@ -104,7 +104,7 @@ impl Desk {
         format!("{}{step}{wait}", name(saga.status))
     }
 
-    /// What is said to each message of a story, and where the saga stands after it.
+    /// The answers to each message of a story, and the saga after it.
     fn tells(&mut self, story: &[&str]) -> String {
         let mut told = String::new();
         for message in story {

@@ -1,4 +1,4 @@
-//! A hold is one order's goods: which lines, how they stand, and what of them has come back.
+//! A hold is one order's goods: which lines, their state, and what of them has come back.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub struct Hold {
     pub status: HoldStatus,
     /// One line for each sku, in the order of their names.
     pub lines: Vec<StockLine>,
-    /// What was missing when it was refused; where goods were held: when their shipment was refused.
+    /// What was missing when it was refused; if goods were held: when their shipment was refused.
     #[serde(default)]
     pub short: Vec<Short>,
     /// The numbers of the returns that are back on the shelf.
@@ -54,23 +54,23 @@ impl Stored for Hold {
     }
 }
 
-/// Where an order stands with stock, as far as it matters for what it may ask next.
+/// The state of an order with stock, as far as it matters for what it may ask next.
 #[derive(Clone, Copy)]
 pub(crate) enum State<'a> {
     Absent,
     Held(&'a Hold),
-    /// Held, but its shipment was refused. It never ships: the money may be on its way back already,
-    /// and a later asking must not find goods that have come in since.
+    /// Held, but its shipment was refused. It never ships: the money may be being refunded already, and a later
+    /// asking must not find goods that have come in since.
     Stuck(&'a Hold),
     Refused(&'a Hold),
     Released(&'a Hold),
     Shipped(&'a Hold),
-    /// Known, but for other lines than the message names: one of the two is wrong.
+    /// Known, but with other lines than the message names: one of the two is wrong.
     OtherLines(&'a Hold),
 }
 
-/// One line for each sku, so that two lines for the last unit do not each find it. Past `u32` the sum
-/// stays at its end: more than anybody has, hence short.
+/// One line for each sku, so that two lines for the last unit do not each find it. The sum saturates at the end of
+/// `u32`: more than any stock, hence short.
 pub(crate) fn merged(lines: &[StockLine]) -> Vec<StockLine> {
     let mut by_sku = BTreeMap::<&Sku, StockLine>::new();
     for line in lines.iter().filter(|line| line.quantity > 0) {
@@ -102,7 +102,7 @@ impl Hold {
         self.status != HoldStatus::Refused && !self.short.is_empty()
     }
 
-    /// A title may have changed since; what and how many may not.
+    /// A title may have changed since; sku and quantity may not.
     pub(crate) fn is_for(&self, lines: &[StockLine]) -> bool {
         let same = |(a, b): (&StockLine, &StockLine)| a.sku == b.sku && a.quantity == b.quantity;
         self.lines.len() == lines.len() && self.lines.iter().zip(lines).all(same)

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::StockRecord;
 
-/// A billion of one thing is a typing error. Past it a count or an adjustment is parked, nothing is changed.
+/// A billion of one thing is a typing error. Beyond that a count or an adjustment is parked, and nothing is changed.
 pub const ON_HAND_MAX: i64 = 1_000_000_000;
 const REASON_CHARS_MAX: usize = 200;
 
 /// How many there are of one thing.
 ///
-/// `received` is what counts and adjustments have brought in or taken out, so that anybody can prove
-/// `on_hand = received − shipped + taken back` from the holds.
+/// `received` is what counts and adjustments have brought in or taken out, so that `on_hand = received − shipped +
+/// taken back` can be proved from the holds.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Item {
     pub sku: Sku,
@@ -45,7 +45,7 @@ impl Refusal {
     }
 }
 
-/// The shelf was counted: there are so many, whatever the books said. Orders keep what they were promised.
+/// The shelf was counted: this many are there, whatever the books said. Orders keep what they were promised.
 pub(crate) fn count(records: &Records<StockRecord>, ask: &StockCount) -> Decision<StockRecord> {
     match Item::find(records, &ask.sku).with_on_hand(i64::from(ask.on_hand)) {
         Ok(item) => Decision::done("counted").save(item),
@@ -64,7 +64,7 @@ pub(crate) fn adjust(records: &Records<StockRecord>, ask: &StockAdjust) -> Decis
         let why = format!("there is no stock of {} so far: send product.upsert with on_hand", ask.sku);
         return Decision::parked("product_unknown", why);
     };
-    // Saturated is out of bounds on the same side, so it is refused for the right reason.
+    // A saturated sum is out of bounds on the same side, so it is refused for the right reason.
     let on_hand = item.on_hand.saturating_add(ask.delta);
     match item.with_on_hand(on_hand) {
         Ok(item) => Decision::done("adjusted").save(item),
@@ -73,7 +73,7 @@ pub(crate) fn adjust(records: &Records<StockRecord>, ask: &StockAdjust) -> Decis
 }
 
 impl Item {
-    /// What was never counted is not there: zero of it.
+    /// What was never counted does not exist: its quantity is zero.
     pub(crate) fn find(records: &Records<StockRecord>, sku: &Sku) -> Self {
         let found = records.get::<Item>(sku.as_str()).cloned();
         found.unwrap_or_else(|| Self { sku: sku.clone(), on_hand: 0, reserved: 0, received: 0 })
@@ -140,7 +140,7 @@ impl Item {
         Refusal::new("stock_too_large", why)
     }
 
-    /// Cannot come from messages, only from a hand in the database: better to stop than to write on.
+    /// No message can cause this, only a manual change in the database: better to stop than to write on.
     fn books_differ(&self, quantity: i64) -> Refusal {
         let Self { sku, on_hand, reserved, .. } = self;
         let why = format!(

@@ -50,7 +50,7 @@ impl Worker for StockWorker {
                 let items = lines.map(|line| Need::of(Table::Stock, &line.sku));
                 items.chain([Need::of(Table::Holds, submit.order_id)]).collect()
             }
-            // Of which goods only its hold knows.
+            // Only its hold names the goods.
             PrefetchHint::Payment(order_id) => vec![Need::of(Table::Holds, order_id)],
         }
     }
@@ -72,7 +72,7 @@ impl Worker for StockWorker {
                     State::OtherLines(hold) => order.lines_differ(hold),
                 }
             }
-            // Legal whatever became of the reserve, so that a saga may turn around without knowing.
+            // Allowed whatever became of the reserve, so that a saga may turn around without knowing.
             Inbox::StockRelease(ask) => {
                 let order = Order::of(records, ask.order_id, &ask.lines, now);
                 match order.state() {
@@ -80,14 +80,14 @@ impl Worker for StockWorker {
                     State::Held(hold) | State::Stuck(hold) => order.release(hold),
                     State::Refused(hold) => order.close(hold),
                     State::Released(_) => order.released_again(),
-                    // The whole shipment came back unpaid (return number 0): nothing is left to give back.
+                    // The whole shipment came back unpaid (return number 0): nothing is left to release.
                     State::Shipped(hold) if hold.restocked.contains(&0) => order.released_again(),
                     State::Shipped(hold) => order.alarm("release", Some(hold)),
                     State::OtherLines(hold) => order.lines_differ(hold),
                 }
             }
-            // The pivot: shipped from a hold or not at all. No saga asks for it in any other state, and a
-            // wrong answer could move money; so whoever asks hears nothing and a person is told.
+            // The pivot: shipped from a hold or not at all. No saga asks for it in any other state, and a wrong
+            // answer could move money; so there is no answer, and a person is told.
             Inbox::StockShip(ask) => {
                 let order = Order::of(records, ask.order_id, &ask.lines, now);
                 match order.state() {

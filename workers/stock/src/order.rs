@@ -1,4 +1,4 @@
-//! An order gets all of its lines or none, and what it was once told about them it is told again unchanged.
+//! An order gets all of its lines or none, and an answer that was given once is given again unchanged.
 
 use contract::{
     Body, Decision, OrderId, Records, Short, StockFact, StockLine, StockRefused, StockRestocked, Time,
@@ -8,7 +8,7 @@ use crate::StockRecord;
 use crate::hold::{Hold, HoldStatus, State, merged};
 use crate::item::{Item, Refusal};
 
-/// One order's message, with all that deciding on it takes.
+/// One order's message, with all that deciding on it needs.
 pub(crate) struct Order<'a> {
     records: &'a Records<StockRecord>,
     id: OrderId,
@@ -54,7 +54,7 @@ impl<'a> Order<'a> {
         Decision::done("released before it was reserved").save(hold).say(Body::StockReleased(self.fact()))
     }
 
-    /// Nothing was held, so nothing goes back.
+    /// Nothing was held, so nothing is released.
     pub(crate) fn close(&self, hold: &Hold) -> Decision<StockRecord> {
         let hold = Hold { status: HoldStatus::Released, short: Vec::new(), at: self.now, ..hold.clone() };
         Decision::done("released").save(hold).say(Body::StockReleased(self.fact()))
@@ -122,7 +122,7 @@ impl<'a> Order<'a> {
         Decision::parked("lines_differ", why)
     }
 
-    /// All items move, or the message is parked and none does.
+    /// All items change, or the message is parked and none does.
     fn moved(
         &self,
         change: fn(Item, i64) -> Result<Item, Refusal>,

@@ -1,5 +1,5 @@
-//! A shop that stock can be told things in, kept as the real loop keeps it. The behaviour: table.rs; what always holds:
-//! claims.rs; limits: edges.rs.
+//! A shop with stock, stored as the real loop stores it. The behaviour: table.rs; what always holds: claims.rs;
+//! limits: edges.rs.
 
 mod claims;
 mod edges;
@@ -14,7 +14,7 @@ use contract::{
 
 use crate::{Hold, Item, StockRecord, StockWorker};
 
-/// A shop's stock: what was kept, and a way to tell the worker things.
+/// A shop's stock: what was saved, and a way to send the worker messages.
 #[derive(Default, Clone)]
 struct Shop {
     kept: HashMap<Need, StockRecord>,

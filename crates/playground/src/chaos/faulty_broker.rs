@@ -1,4 +1,5 @@
-//! A broker as one worker sees it: it holds what that worker has in hand, and does wrong what it is told to.
+//! A broker as one worker sees it: it remembers the worker's unsettled deliveries, and has the faults that are
+//! active.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,13 +14,13 @@ use super::{Chaos, Fault, Place, lock};
 
 /// The longest that a message is delayed.
 const SLOW_MS: u64 = 1500;
-/// Within that after it has taken something, a worker is in the middle of it.
-const MIDST_MS: u64 = 20;
+/// Within this time after a take, a worker is in the middle of the batch.
+const MID_BATCH_MS: u64 = 20;
 
 pub struct FaultyBroker {
     chaos: Arc<Chaos>,
     broker: Arc<dyn Broker>,
-    /// `None`: nobody dies here.
+    /// `None`: no worker dies here.
     role: Option<Role>,
     held: Mutex<Vec<Delivery>>,
 }
@@ -29,7 +30,7 @@ impl FaultyBroker {
         Self { chaos, broker, role, held: Mutex::default() }
     }
 
-    /// Whoever sat here has died: what he held comes again, as when a connection breaks.
+    /// The worker has died: what it held is redelivered, as when a connection breaks.
     pub(super) async fn give_back(&self) {
         let held = std::mem::take(&mut *lock(&self.held));
         self.broker.hand_back(&held).await;
@@ -56,14 +57,14 @@ impl FaultyBroker {
     async fn may_die(&self, place: Place, how: &str) {
         let Some(role) = self.role.filter(|role| self.chaos.strikes(*role, place)) else { return };
         self.chaos.kill(role, how);
-        // It is dropped here.
+        // The task is dropped at this point.
         std::future::pending::<()>().await;
     }
 
-    /// Not at once: in the middle of whatever is done with what was taken.
+    /// Not at once, but in the middle of handling what was taken.
     fn may_die_soon(&self) {
         let Some(role) = self.role.filter(|role| self.chaos.strikes(*role, Place::Taken)) else { return };
-        let (chaos, after) = (self.chaos.clone(), Duration::from_millis(self.chaos.draw(MIDST_MS)));
+        let (chaos, after) = (self.chaos.clone(), Duration::from_millis(self.chaos.draw(MID_BATCH_MS)));
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
             chaos.kill(role, "in the middle of a batch");

@@ -1,4 +1,4 @@
-//! From journal rows, dead letters and deadlines to a story; nothing in here looks anything up.
+//! Builds a story from journal rows, dead letters and deadlines; nothing in here does any I/O.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use store::{DeadLetter, DeadStatus, JournalRow, OrderDeadline, RedeliveryStats};
 use super::{Deadline, Kind, Lifeline, Step, Story, Verdict, Wait};
 use crate::mask::{Sight, text_for_people};
 
-/// More than anybody reads: the first and the last tell how it came and where it stands.
+/// More than a person reads: the first and the last steps tell how it came and where it stands.
 const STEPS_MAX: usize = 300;
 
 pub(super) struct Known {
@@ -21,7 +21,7 @@ pub(super) struct Known {
     pub(super) sight: Sight,
 }
 
-/// Outsiders, in the order in which they stand.
+/// The outsiders.
 const CUSTOMER: &str = "customer";
 const PROVIDER: &str = "payment provider";
 const OPERATOR: &str = "operator";
@@ -29,7 +29,7 @@ const BROKER: &str = "broker";
 const TIMERS: &str = "timers";
 const LISTENERS: &str = "listeners";
 
-/// As they stand side by side.
+/// From left to right.
 const LIFELINES: [&str; 15] = [
     CUSTOMER,
     PROVIDER,
@@ -50,7 +50,7 @@ const LIFELINES: [&str; 15] = [
 
 const OUTSIDE: [&str; 6] = [CUSTOMER, PROVIDER, OPERATOR, BROKER, TIMERS, LISTENERS];
 
-/// Who said a message first.
+/// The row that emitted a message first.
 struct Sayer<'a> {
     role: Role,
     message: &'a Arc<Message>,
@@ -126,7 +126,7 @@ fn step(row: &JournalRow, sayer: Option<&Sayer<'_>>, sight: Sight) -> Step {
         },
         verdict,
         words,
-        // What the gateway lets in it only passes on.
+        // The gateway only passes on what it lets in.
         says: match row.role {
             Role::Gateway => Vec::new(),
             _ => row.said.iter().map(|said| said.message.name().to_string()).collect(),
@@ -142,7 +142,7 @@ fn step(row: &JournalRow, sayer: Option<&Sayer<'_>>, sight: Sight) -> Step {
     }
 }
 
-/// Of a message alone.
+/// A step with nothing but the message.
 fn plain(message: &Message, at: Time, sight: Sight) -> Step {
     Step {
         at,
@@ -169,7 +169,7 @@ fn plain(message: &Message, at: Time, sight: Sight) -> Step {
     }
 }
 
-/// Before whatever happened after they died.
+/// Inserts each dead letter before what happened after its message died.
 fn insert_letters(steps: &mut Vec<Step>, known: &Known, sayers: &HashMap<&MessageId, Sayer<'_>>) {
     for letter in &known.letters {
         let id = letter.message_id.as_deref().and_then(MessageId::new);
@@ -198,7 +198,8 @@ fn insert_letters(steps: &mut Vec<Step>, known: &Known, sayers: &HashMap<&Messag
     }
 }
 
-/// To what became of a message where it came again or failed; a letter tells of its own tries.
+/// Adds the counts to the steps of messages that were redelivered or failed; a dead letter has its own number of
+/// tries.
 fn add_redelivery_stats(steps: &mut [Step], redeliveries: &[RedeliveryStats]) {
     for stats in redeliveries {
         let here = |step: &&mut Step| {
@@ -248,7 +249,7 @@ fn verdict(outcome: &str) -> (Verdict, String) {
     (if by_hand { Verdict::Closed } else { Verdict::Done }, outcome.to_string())
 }
 
-/// The provider brings events; what only operators ask for comes from one of them.
+/// Events come from the provider; what only operators may ask for comes from an operator.
 fn outsider(body: Option<&Body>) -> &'static str {
     match body.map(Body::name).unwrap_or_default() {
         "payment.webhook" => PROVIDER,
@@ -263,7 +264,7 @@ fn reader(row: &JournalRow) -> &'static str {
     queue.map_or(OPERATOR, |queue| queue.reader().name())
 }
 
-/// A replay is said by the person who wanted it.
+/// A replay is shown as coming from the operator who wanted it.
 fn named(role: Role) -> &'static str {
     if role == Role::Operator { OPERATOR } else { role.name() }
 }

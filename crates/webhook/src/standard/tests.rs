@@ -1,4 +1,4 @@
-//! Signatures that another implementation made are known again, and everything else is the same forgery.
+//! Signatures of another implementation are verified, and everything else is the same forgery.
 
 use super::*;
 use crate::TOLERANCE_S;
@@ -16,7 +16,7 @@ fn secrets(text: &str) -> Secrets {
     Secrets::try_from(text.to_string()).unwrap()
 }
 
-/// What a receiver with `ours` says to what was sent, at that moment.
+/// How a receiver with the secrets `ours` judges it at that moment.
 fn verified(ours: &str, headers: Headers<'_>, body: &[u8], now_s: i64) -> Result<(), Forged> {
     secrets(ours).verify(headers, body, now_s)
 }

@@ -1,6 +1,6 @@
-//! Stripe's events about payment intents, charges and refunds, in our words. The order is named in the object's
-//! metadata as `order_id`; Stripe copies it from a payment intent to its charges, and not to their refunds. A refund that is
-//! made in Stripe's dashboard names its charge and payment intent alone.
+//! Stripe's events about payment intents, charges and refunds, in our words. The object's metadata name the order as
+//! `order_id`; Stripe copies it from a payment intent to its charges, but not to their refunds. A refund that is made
+//! in Stripe's dashboard names only its charge and payment intent.
 
 use contract::{Currency, Money, OrderId, ProviderEvent, ProviderEventData, ProviderEventKind, Time};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use crate::event::{Envelope, Heard, Unreadable, parse};
 
 #[derive(Deserialize)]
 struct Event {
-    /// Seconds.
+    /// In seconds.
     created: i64,
     data: Data,
 }
@@ -21,7 +21,7 @@ struct Data {
     previous_attributes: Option<Before>,
 }
 
-/// Payment intent, charge or refund: what of them counts here. Amounts are in the currency's smallest unit.
+/// A payment intent, charge or refund: the fields used here. Amounts are in the currency's smallest unit.
 #[derive(Deserialize)]
 struct Object {
     id: String,
@@ -65,7 +65,7 @@ enum Named {
 struct Metadata {
     #[serde(default)]
     order_id: Option<String>,
-    /// Of a refund: what it was asked under.
+    /// Of a refund: the key it was asked for under.
     #[serde(default)]
     key: Option<String>,
 }
@@ -84,23 +84,23 @@ struct Failure {
     decline_code: Option<String>,
 }
 
-/// What an object says, by the type of its event.
+/// What an object tells, by the type of its event.
 struct Told {
     kind: ProviderEventKind,
     transaction_id: String,
     units: i64,
     failure_code: Option<String>,
-    /// Of a refund: the names of its charge …
+    /// Of a refund: the ids of its charge …
     charged_as: Vec<String>,
-    /// … and all that has gone back of it.
+    /// … and the total refunded of that charge.
     units_in_all: Option<i64>,
 }
 
-/// What Stripe says.
+/// What Stripe's event tells.
 #[derive(Debug, PartialEq)]
 pub enum Said {
     Heard(Heard),
-    /// It names the charge that it is about, and no order: the event's `reference` says nothing so far.
+    /// It names its charge but no order: the event's `reference` is not filled in yet.
     OfCharge {
         event: Box<ProviderEvent>,
         kind: String,
@@ -171,7 +171,8 @@ fn intent(object: &Object, kind: ProviderEventKind) -> Told {
     }
 }
 
-/// A charge counts all that ever went back: that is what is believed, because the event before may be lost or on its way.
+/// A charge has the total that was ever refunded: that is what counts, because the event before may be lost or in
+/// flight.
 fn refunded(data: &Data) -> Option<Told> {
     let (object, before) = (&data.object, data.previous_attributes.as_ref());
     let before = before.and_then(|before| before.amount_refunded).unwrap_or(0);
@@ -212,7 +213,7 @@ fn names(known: [Option<&Named>; 2]) -> Vec<String> {
     known.into_iter().flatten().map(name).collect()
 }
 
-/// Stripe's smallest units are those of ISO 4217 but for a few currencies.
+/// Stripe's smallest units are those of ISO 4217 except for a few currencies.
 fn money(units: i64, currency: &str) -> Result<Money, String> {
     let code = currency.to_ascii_uppercase();
     let digits = match code.as_str() {

@@ -1,4 +1,4 @@
-//! A signature in Stripe's form that another implementation made is known again, and everything else is a forgery.
+//! A signature of another implementation in Stripe's form is verified, and everything else is a forgery.
 
 use super::*;
 use crate::TOLERANCE_S;

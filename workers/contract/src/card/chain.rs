@@ -1,4 +1,4 @@
-//! Groups of digits with little between them, and whether some that follow each other are a card number.
+//! Groups of digits with few characters between them, and whether some that follow each other are a card number.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +8,7 @@ use super::DIGITS;
 const SEPARATORS_MAX: usize = 3;
 /// E.164: what follows a `+` is a telephone number up to here.
 const PHONE_DIGITS_MAX: usize = 15;
-/// A longer group that begins as today's time or date does is a counter or a moment, as in `web-4821-1796500000`.
+/// A longer group that begins like today's time or date is a counter or a time, as in `web-4821-1796500000`.
 const CARD_GROUP_DIGITS_MAX: usize = 8;
 
 /// Twice a digit, and the digits of that added up.
@@ -25,8 +25,8 @@ pub(super) struct Digit {
 #[derive(Default)]
 pub(super) struct Chain {
     digits: Vec<Digit>,
-    /// Up to each digit, the sums of the Luhn check: with the even ones doubled, and with the odd ones. Then checking any
-    /// run is one subtraction.
+    /// Up to each digit, the two sums of the Luhn check: with the even digits doubled, and with the odd ones. So
+    /// checking any run is one subtraction.
     sums: Vec<[u32; 2]>,
     /// At which digit each group begins.
     groups: Vec<usize>,
@@ -74,8 +74,8 @@ impl Chain {
         if self.separators > SEPARATORS_MAX { self.end(found) } else { ControlFlow::Continue(()) }
     }
 
-    /// Looks at every run of groups that is as long as a card number: a year or a house number beside one does not hide
-    /// it. A run has at most 19 groups, so the work grows with the text and no faster.
+    /// Checks every run of groups that is as long as a card number: a year or a house number beside one does not hide
+    /// it. A run has at most 19 groups, so the work is linear in the length of the text.
     pub(super) fn end(&mut self, found: &mut impl FnMut(&[Digit]) -> ControlFlow<()>) -> ControlFlow<()> {
         if self.digits.len() >= *DIGITS.start() {
             for first in 0..self.groups.len() {
@@ -140,15 +140,15 @@ impl Chain {
     }
 }
 
-/// No issuer's numbers begin with 0 or 20, and those with 1 are an airline's own; while today's time in milliseconds
+/// No issuer's numbers begin with 0 or 20, and those with 1 are an airline's own; but today's time in milliseconds
 /// begins with 1, and today's date with 20.
 fn is_nobodys(digits: &[Digit]) -> bool {
     let value = |at: usize| digits.get(at).map(|digit| digit.value);
     matches!((value(0), value(1)), (Some(0 | 1), _) | (Some(2), Some(0)))
 }
 
-/// Whether a card of this length can begin like this. Digits that stand apart from each other are often something else,
-/// so these have to be some issuer's.
+/// Whether a card of this length can begin like this. Digits in separate groups are often something else, so these
+/// have to match an issuer.
 fn is_issued(digits: &[Digit]) -> bool {
     let length = digits.len();
     match number(&digits[..4]) {

@@ -1,11 +1,11 @@
-//! What a character is to somebody who looks for digits, in whatever script and however it is encoded.
+//! What a character means in a search for digits, in whatever script and however it is encoded.
 
 use crate::text::is_unseen;
 
 pub(super) enum Kind {
     Digit(u8),
     Letter,
-    /// Nothing is seen of it, so the digits around it are read as one number.
+    /// It is invisible, so the digits around it are read as one number.
     Unseen,
     Separator,
 }
@@ -18,7 +18,7 @@ pub(super) enum Reading {
 }
 
 impl Reading {
-    /// Whether more than this byte may have to be read for one character.
+    /// Whether a character that begins with this byte may be an encoding of several bytes.
     pub(super) fn decodes(self, byte: u8) -> bool {
         self == Self::Decoded && matches!(byte, b'%' | b'\\')
     }
@@ -47,7 +47,7 @@ fn digit(c: char) -> Option<u8> {
     (at < count).then_some(((value + at) % 10) as u8)
 }
 
-/// Marks that stand on the character before them: a digit in a box is that digit.
+/// Marks that are drawn on the character before them: a digit in a box is that digit.
 fn combines(c: char) -> bool {
     matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' | '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
         | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
@@ -82,7 +82,7 @@ fn percent(bytes: &[u8], at: usize) -> Option<(char, usize)> {
     None
 }
 
-/// `%34`, or `%2534` where that was encoded once more.
+/// `%34`, or `%2534` if that was encoded once more.
 fn percent_byte(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     let mut at = at + 1;
     if bytes.get(at - 1) != Some(&b'%') {
@@ -95,7 +95,8 @@ fn percent_byte(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     Some((u8::try_from(byte).ok()?, at + 2))
 }
 
-/// `\u0034`, `\n` and `\"`; of several backslashes all but one are from encoding what was encoded before.
+/// `\u0034`, `
+/// ` and `\"`; if there are several backslashes, it was encoded several times.
 fn backslash(bytes: &[u8], at: usize) -> Option<(char, usize)> {
     let (c, end) = escaped(bytes, at)?;
     match c {
@@ -132,8 +133,8 @@ fn hex(bytes: &[u8], at: usize, digits: usize) -> Option<u32> {
         .try_fold(0, |number, byte| Some(number * 16 + char::from(*byte).to_digit(16)?))
 }
 
-/// The first character of each run of digits, how many there are, and what the first is worth: all decimal digits of
-/// Unicode 16, with those that are raised, lowered or encircled.
+/// For each run of digits: its first character, how many there are, and the value of the first. All decimal digits of
+/// Unicode 16, and raised, lowered and encircled ones.
 const RUNS: &[(u32, u32, u32)] = &[
     (0x00B2, 2, 2),
     (0x00B9, 1, 1),

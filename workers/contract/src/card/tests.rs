@@ -123,7 +123,7 @@ fn only_the_digits_of_a_card_number_are_masked() {
 
 #[test]
 fn the_work_grows_with_the_text_and_no_faster() {
-    // Every place in it is the beginning of several candidates. A search that looks at all pairs takes minutes.
+    // Every place in it is the beginning of several candidates. A search that checks all pairs takes minutes.
     let hostile = "4 ".repeat(1 << 19);
     assert!(!holds_card_number(&hostile));
     for hostile in

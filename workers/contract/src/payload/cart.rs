@@ -1,4 +1,4 @@
-//! What is said about a customer's stored cart. Nobody outside sends or reads these, so they may change.
+//! Messages about a customer's stored cart. No outsider sends or reads these, so they may change.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,17 +6,17 @@ use crate::{OrderId, Sku, Submit};
 
 use super::words::Line;
 
-/// The whole cart is to be these lines.
+/// Replaces the whole cart by these lines.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CartPut {
     pub customer_id: String,
     pub items: Vec<Line>,
-    /// The version that the sender saw; any other is not overwritten. Without it, whatever is there is.
+    /// The version that the sender saw; another version is not overwritten. `None`: any version is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
 }
 
-/// So many of one thing, however many there were.
+/// Sets the quantity of one product, whatever it was.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CartItemPut {
     pub customer_id: String,
@@ -48,7 +48,7 @@ pub struct CartOrder {
     pub lines: Vec<Line>,
 }
 
-/// It is known how the order ended that was made of this cart.
+/// The order that was made of this cart has ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CartSettle {
     pub customer_id: String,
@@ -61,6 +61,6 @@ pub struct CartSettle {
 pub enum CartEnd {
     /// Its lines are bought.
     Bought,
-    /// It came to nothing, and the customer may try again.
+    /// The order was given up, and the customer may try again.
     Kept,
 }

@@ -1,4 +1,4 @@
-//! What our own workers say to each other. Nobody outside sends or reads these, so they may change.
+//! The messages between our own workers. No outsider sends or reads these, so they may change.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::{MessageId, Money, OrderId, Sku, Speaker, Time, clean_text};
 use super::outside::{OrderCancel, OrderPay, ProviderEvent};
 use super::words::{By, Contact, PaymentChoice, Reason, Short, StockLine, is_zero};
 
-/// Everything the saga will ever have to tell the others.
+/// Everything the saga will ever have to tell the other workers.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SagaStart {
     pub order_id: OrderId,
@@ -17,7 +17,7 @@ pub struct SagaStart {
     pub lines: Vec<StockLine>,
     pub total: Money,
     pub payment: PaymentChoice,
-    /// It was cancelled before it was an order: nothing is asked, and the order is told.
+    /// It was cancelled before the order existed: no step is asked for, and the order is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled: Option<Cancelled>,
 }
@@ -68,7 +68,7 @@ impl HeldCommand {
     }
 }
 
-/// What was said with a wish, and by whom; it goes along to the audit trail.
+/// The reason given with a wish, and by whom; it goes into the audit trail.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Wish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,7 +82,7 @@ const NOTE_CHARS_MAX: usize = 500;
 const WHO_CHARS_MAX: usize = 100;
 
 impl Wish {
-    /// What cannot be shown to people is left out: nobody's wish fails for its wording.
+    /// Text that cannot be shown to people is left out: no wish fails because of its wording.
     pub fn of(note: Option<&String>, who: Option<&String>) -> Self {
         let fit =
             |text: Option<&String>, most| text.and_then(|text| clean_text(text, most).ok()).map(Into::into);
@@ -141,7 +141,7 @@ pub struct MarkUndone {
     pub decline_code: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub short: Vec<Short>,
-    /// Of whoever cancelled it, if somebody did.
+    /// Of the person who cancelled it, if one did.
     #[serde(default, skip_serializing_if = "Wish::is_silent")]
     pub wish: Wish,
 }
@@ -150,12 +150,12 @@ pub struct MarkUndone {
 pub struct MarkReturned {
     pub order_id: OrderId,
     pub return_no: u32,
-    /// What went back, if that is less than the return's share: the rest had gone back at the provider's side.
+    /// What was refunded, if that is less than the return's share: the rest had been refunded at the provider's side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
 }
 
-/// The saga cannot turn around any more (or had ended): whoever asked to cancel must hear it.
+/// The saga cannot turn around any more (or had ended): the person who asked to cancel must hear it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RefuseCancel {
     pub order_id: OrderId,
@@ -168,7 +168,7 @@ pub struct RefuseCancel {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RefusePay {
     pub order_id: OrderId,
-    /// A code to branch on. It counts as long as the order still waits for its money.
+    /// A code for programs. It counts as long as the order still waits for its money.
     pub reason: String,
 }
 
@@ -198,7 +198,7 @@ pub struct StockRestock {
     pub lines: Vec<StockLine>,
 }
 
-/// The catalogue learnt how many there are.
+/// The catalogue's message said how many there are.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StockCount {
     pub sku: Sku,
@@ -213,13 +213,13 @@ pub struct PaymentCharge {
     pub payment: PaymentChoice,
 }
 
-/// Say now how the charge stands: ask the provider if need be, and give up what is not captured.
+/// Find out now how the charge ended: ask the provider if need be, and give up what is not captured.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PaymentCheck {
     pub order_id: OrderId,
 }
 
-/// Give back what was captured (all of it, or a return's share), or see to it that nothing will be.
+/// Refund what was captured (all of it, or a return's share), or make sure that nothing will be captured.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PaymentRefund {
     pub order_id: OrderId,
@@ -268,18 +268,18 @@ pub struct ProviderRefund {
     pub order_id: OrderId,
     pub transaction_id: String,
     pub amount: Money,
-    /// The charge that it is of, if only an event from outside told of it: the provider's books may not know it.
+    /// The refund's charge, if only an event from outside told of it: the provider's books may not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charged: Option<ToldCharge>,
 }
 
-/// An event from outside was believed. The mock's books are ours to keep, and learn what it told of; any other provider
-/// knows it.
+/// A trusted event from outside. The mock's books are ours to keep, and learn what it told of; any other provider
+/// knows it already.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "what")]
 pub enum ProviderTold {
     Charge(ToldCharge),
-    /// It was made, and nobody here had asked for it.
+    /// It was made, and no worker had asked for it.
     Refund(ProviderRefund),
 }
 
@@ -288,7 +288,7 @@ pub enum ProviderTold {
 pub struct ToldCharge {
     pub key: String,
     pub order_id: OrderId,
-    /// What the event calls it.
+    /// The event's id for the charge.
     pub transaction_id: String,
     pub amount: Money,
     /// Why nothing was taken, if it failed.
@@ -305,14 +305,14 @@ impl ProviderTold {
     }
 }
 
-/// What became of the charge asked for under this key?
+/// Asks how the charge under this key ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ProviderQuery {
     pub key: String,
     pub order_id: OrderId,
 }
 
-/// The provider's word on a charge, from its own books.
+/// The provider's answer about a charge, from its own books.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ProviderAnswer {
     pub key: String,
@@ -323,9 +323,9 @@ pub struct ProviderAnswer {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum ChargeStanding {
-    /// Never heard of it.
+    /// The provider does not know the key.
     NotFound,
-    /// Heard of it, and nothing was taken so far.
+    /// The key is known, and nothing was taken so far.
     Pending,
     Succeeded {
         transaction_id: String,
@@ -337,7 +337,7 @@ pub enum ChargeStanding {
     },
 }
 
-/// Tell a customer what became of the order, by every channel they gave.
+/// Tell a customer of an event, by every channel they gave.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Tell {
     pub order_id: OrderId,
@@ -363,7 +363,7 @@ pub enum Notice {
     Delivered,
     Cancelled,
     Refunded,
-    /// A payment came after the order was given up, and went back.
+    /// A payment came after the order was given up, and was refunded.
     LatePaymentRefunded,
 }
 

@@ -1,4 +1,4 @@
-//! What is said about stored payment methods and payment intents. Nobody outside sends or reads these.
+//! Messages about stored payment methods and payment intents. No outsider sends or reads these.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::{OrderId, Time};
 
 use super::words::{Method, PaymentChoice, Token};
 
-/// A customer's way to pay is to be remembered, by the provider's token for it.
+/// Stores a customer's way to pay, by the provider's token for it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct WalletAdd {
     pub customer_id: String,
@@ -65,7 +65,7 @@ pub struct PaymentIntend {
     pub secret: Token,
 }
 
-/// Charge it now: as was said with the order, or like this.
+/// Charge it now: as the order said, or like this.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PaymentConfirm {
     pub order_id: OrderId,

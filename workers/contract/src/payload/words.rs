@@ -39,8 +39,8 @@ impl Method {
         }
     }
 
-    /// The most that one order may cost by this method, in minor units of its currency. Issuers refuse larger
-    /// debit payments, PayPal larger payments without verification, and nobody should carry more cash.
+    /// The most that one order may cost by this method, in minor units of its currency. Issuers refuse larger debit
+    /// payments, PayPal larger payments without verification, and more cash is unsafe to carry.
     fn limit_minor(self) -> i64 {
         match self {
             Method::Card => 5_000_000,
@@ -49,8 +49,8 @@ impl Method {
         }
     }
 
-    /// Why this is more than the method may carry. Asked before anything is held, and again before anything
-    /// is charged: what is paid on delivery would be on its way by then.
+    /// Why the amount is over the method's limit. Checked before anything is held, and again before anything is
+    /// charged: what is paid on delivery would be on its way by then.
     pub fn over_limit(self, amount: Money) -> Option<String> {
         let name = self.words();
         let most = Money::from_minor(self.limit_minor(), amount.currency()).ok()?;

@@ -90,9 +90,9 @@ impl System {
         let broker = chaos.as_ref().map_or(broker, |chaos| chaos.faulty_broker(None));
         let stop = CancellationToken::new();
         let (redeliveries, record_redeliveries) = RedeliveryRecorder::recording(store.clone(), stop.clone());
-        let apart = open::apart(&settings.database_url);
+        let interval = open::ingress_interval(&settings.database_url);
         let (ingress, run_ingress) =
-            Ingress::open(store.clone(), broker.clone(), redeliveries.clone(), apart, stop.clone());
+            Ingress::open(store.clone(), broker.clone(), redeliveries.clone(), interval, stop.clone());
         let mut system = Self {
             store,
             broker,

@@ -168,6 +168,19 @@ fn every_item_that_a_document_places_in_a_file_stands_there() {
     assert!(missing.is_empty(), "these are not declared where the documents say: {missing:?}");
 }
 
+#[test]
+fn every_log_text_that_operations_explains_is_one_that_the_program_can_write() {
+    let (operations, sources) = (document("docs/operations.md"), sources());
+    let rows = operations.lines().skip_while(|line| !line.starts_with("| The log says |")).skip(2);
+    let cells = rows.take_while(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(1));
+    let texts: Vec<_> = cells.flat_map(quoted).collect();
+    assert!(texts.len() > 20, "the table has another form now: {texts:?}");
+    // Numbers and names are written as an ellipsis, and one count is spelled out.
+    let pieces = texts.iter().flat_map(|text| text.split(['…', '5'])).map(str::trim);
+    let missing: Vec<_> = pieces.filter(|piece| piece.len() > 3 && !sources.contains(piece)).collect();
+    assert!(missing.is_empty(), "no source says {missing:?}");
+}
+
 fn declares(source: &str, name: &str) -> bool {
     let kinds = ["struct", "enum", "trait", "type", "fn", "const", "static"];
     let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');

@@ -58,44 +58,38 @@ pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn 
     }
 }
 
-/// How many batches a role runs at once under load: the next one is decided while the last one is committed. On a
-/// file two give an eighth more orders, and a third gives nothing. On a server, where most of the next commit
-/// overlaps too, two give a quarter more, and where a batch spans several roles, a third gives a tenth more.
+/// How many batches a role has in hand at once under load.
 pub(super) fn concurrency(database: &DatabaseUrl, parts: &Parts) -> u32 {
     let roles = parts.iter().filter(|part| matches!(part, Part::Worker(_))).count();
     match (database, roles) {
-        (DatabaseUrl::Sqlite(_), _) => 2,
-        (DatabaseUrl::Postgres(_), ..=1) => 2,
-        (DatabaseUrl::Postgres(_), _) => 3,
+        (DatabaseUrl::Sqlite(_), _) => tuning::CONSUMERS_ON_SQLITE,
+        (DatabaseUrl::Postgres(_), ..=1) => tuning::CONSUMERS_ON_POSTGRES,
+        (DatabaseUrl::Postgres(_), _) => tuning::CONSUMERS_ON_POSTGRES_TOGETHER,
     }
 }
 
-/// How a role's consumers share its queues. On a server a batch costs some thirty round trips, and waiting for a
-/// fuller batch pays: at 1,000 orders/s a fifth less CPU time for each order, at 300 a third, without higher latency.
+/// How a role's consumers share its queues.
 pub(super) fn linger(database: &DatabaseUrl) -> Linger {
     match database {
         DatabaseUrl::Sqlite(_) => Linger::default(),
-        DatabaseUrl::Postgres(_) => Linger::waiting(Duration::from_millis(5)),
+        DatabaseUrl::Postgres(_) => Linger::waiting(tuning::LINGER_ON_POSTGRES),
     }
 }
 
-/// How large batches are. A file has one writer, and under load the ingress goes first: 64 connections are answered
-/// in three fifths of the time. On a server the ingress does not wait for the roles' batches, and smaller batches
-/// would make the roles fall behind what the ingress accepts.
+/// How large batches are.
 pub(super) fn batch_size(settings: &Settings, backpressure: Backpressure) -> BatchSize {
     let in_a_rush = match &settings.database_url {
-        DatabaseUrl::Sqlite(_) => 16,
-        DatabaseUrl::Postgres(_) => 4,
+        DatabaseUrl::Sqlite(_) => tuning::IN_A_RUSH_ON_SQLITE,
+        DatabaseUrl::Postgres(_) => tuning::IN_A_RUSH_ON_POSTGRES,
     };
     BatchSize::under(backpressure, settings.batch_max, in_a_rush)
 }
 
-/// The minimum interval between batches of the ingress while requests flow. At 500 orders/s on servers: a fifth less
-/// CPU time for each order, without higher latency, because the roles have larger batches and less to do.
-pub(super) fn apart(database: &DatabaseUrl) -> Duration {
+/// The least time between the beginnings of two batches of the ingress while requests flow.
+pub(super) fn ingress_interval(database: &DatabaseUrl) -> Duration {
     match database {
         DatabaseUrl::Sqlite(_) => Duration::ZERO,
-        DatabaseUrl::Postgres(_) => Duration::from_millis(10),
+        DatabaseUrl::Postgres(_) => tuning::INGRESS_INTERVAL_ON_POSTGRES,
     }
 }
 

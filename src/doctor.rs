@@ -280,8 +280,8 @@ fn look_at_logins(options: &rabbitmq::Options, logins: &rabbitmq::Logins, found:
         return found.good("logins", what);
     }
     let what = format!(
-        "one login, {own:?}, speaks for every role: another program that has it can say everything, even that an order was paid, \
-         and {prefix}.commands takes provider events and admins' commands from anyone who may publish there"
+        "one login, {own:?}, speaks for every role: a program that has it can say everything, even that an order was \
+         paid, and {prefix}.commands takes provider events and admins' commands from anyone who may publish there"
     );
     let fix = "on a broker that others use as well: scripts/rabbitmq-users.sh, then separate_logins = true for every process";
     found.add("logins", Level::Note, what, fix);

@@ -49,7 +49,7 @@ impl FaultyBroker {
 
     fn must_be_there(&self) -> Result<(), Unavailable> {
         match self.chaos.rages(Fault::Away) {
-            true => Err(Unavailable("it was made unavailable to see what happens".into())),
+            true => Err(Unavailable("it was sent away to see what happens".into())),
             false => Ok(()),
         }
     }
@@ -95,7 +95,7 @@ impl Broker for FaultyBroker {
         self.must_be_there()?;
         let taken = tokio::select! {
             biased;
-            () = self.chaos.away() => return Err(Unavailable("it was made unavailable to see what happens".into())),
+            () = self.chaos.away() => return Err(Unavailable("it was sent away to see what happens".into())),
             taken = self.broker.take(queue, max) => taken?,
         };
         lock(&self.held).extend(taken.iter().cloned());

@@ -1,12 +1,12 @@
 #!/bin/sh
-# What docker-compose.yml does before the first role starts, and again at each `docker compose up`.
+# What docker-compose.yml runs before the first role starts, and again at each `docker compose up`.
 #
 #   scripts/compose-init.sh secrets FOLDER   makes passwords and secrets, if they are not there
 #   scripts/compose-init.sh rights FOLDER    gives each database login its rights (scripts/postgres-roles.sql) and password
 #
-# FOLDER gets a folder for each service, which only the user of that service may open. They are made once: another
-# start changes none of them. When the list of logins has changed (an upgrade), all logins get new passwords and the
-# broker has to be started again; the owner's password and the secrets of tokens and webhooks stay.
+# FOLDER gets a folder for each service, which only the user of that service may open. Passwords and secrets are made
+# once: another start changes none of them. When the list of logins has changed (an upgrade), all logins get new
+# passwords and the broker has to be started again; the owner's password and the secrets of tokens and webhooks stay.
 set -eu
 umask 077
 
@@ -20,7 +20,7 @@ broker=${BROKER_AT:-rabbitmq:5672}
 vhost=${BROKER_VHOST:-/}
 owner=${DATABASE_OWNER:-checkout}
 prefix=${LOGIN_PREFIX:-checkout}
-# Each service runs as a user of its own: that is what keeps it from the secrets of the others.
+# Each service runs as a user of its own: that keeps it from the secrets of the others.
 services='owner:10001 order:10011 payment:10012 stock:10013 notification:10014 saga:10015 provider:10016 email:10017
     sms:10018 timers:10019 gateway:10020 operator:10021 shop:10022 admin:10023
     payment_provider:10024 postgres:70 rabbitmq:100'
@@ -35,7 +35,7 @@ keep() {
     printf %s "$3" >"$folder/$1/$2"
 }
 
-# once SERVICE NAME TEXT: what is there stays.
+# once SERVICE NAME TEXT: an existing file stays.
 once() { [ -s "$folder/$1/$2" ] || keep "$1" "$2" "$3"; }
 
 database_urls() {
@@ -46,7 +46,7 @@ database_urls() {
     done
 }
 
-# The broker reads its users when it starts: nothing needs a way in for that.
+# The broker reads its users when it starts: so it needs no way in for that.
 broker_urls() {
     at=$broker/$(printf %s "$vhost" | sed 's|/|%2f|g')
     printf 'cat >"%s"\n' "$folder/definitions" >"$folder/import"
@@ -54,7 +54,7 @@ broker_urls() {
         while read -r user password; do
             keep "${user#"$prefix".}" amqp_url "amqp://$user:$password@$at"
         done
-    # A pipe hides what failed in it.
+    # A pipe would hide a failure in it.
     test -s "$folder/definitions"
     password=$(random)
     keep owner amqp_url "amqp://$prefix.owner:$password@$at"
@@ -87,7 +87,7 @@ rights() {
     url=$(cat "$folder/owner/database_url")
     psql "$url" -X -q -v ON_ERROR_STOP=1 -1 -c "set checkout.role_prefix = '${prefix}_'" -f "$here/postgres-roles.sql"
     for login in $logins; do
-        # By the standard input: a command line can be read by others.
+        # Through standard input: other users can read a command line.
         password=$(sed 's|.*://[^:]*:\([^@]*\)@.*|\1|' "$folder/$login/database_url")
         echo "alter role ${prefix}_$login password '$password';"
     done | psql "$url" -X -q -v ON_ERROR_STOP=1 -1

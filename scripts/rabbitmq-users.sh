@@ -3,15 +3,16 @@
 #
 #   scripts/rabbitmq-users.sh [--vhost VHOST] [--prefix PREFIX]
 #
-# Prints a line "user password" for each. Run again, it gives all of them new passwords. Where rabbitmqctl is
-# not at hand, say how to call it: RABBITMQCTL="docker compose exec -T rabbitmq rabbitmqctl" (it reads the
+# Prints a line "user password" for each. Run again, it gives all of them new passwords. If rabbitmqctl is not
+# installed here, say how to call it: RABBITMQCTL="docker compose exec -T rabbitmq rabbitmqctl" (it reads the
 # definitions from its standard input). An administrator applies the topology first: `checkout topology apply`.
 #
 # Beside the roles there are logins for people and outsiders: PREFIX.operator for the command line, PREFIX.admin for
-# catalogue, stock, discounts and refunds, PREFIX.payment_provider for its events, and PREFIX.shop, which may check out and
-# cancel, hear facts by queues of its own named PREFIX.shop.*, and nothing else.
+# catalogue, stock, discounts and refunds, PREFIX.payment_provider for its events, and PREFIX.shop, which may only
+# check out, cancel, and hear facts over queues of its own named PREFIX.shop.*.
 #
-# Our own processes then run with CHECKOUT_SEPARATE_LOGINS=true, and believe each login only what its role may say.
+# Our own processes then run with CHECKOUT_SEPARATE_LOGINS=true, and accept from each login only what its role may
+# say.
 set -eu
 
 vhost=/
@@ -33,7 +34,7 @@ passwords=
 # In a pattern a dot is any character.
 p=$(printf %s "$prefix" | sed 's/\./\\\\./g')
 dot='\\.'
-# Answers go straight to a queue, facts to whoever listens; what failed waits or is put with the dead.
+# What a role may write to: queues directly, facts to listeners, retries to the delay queues, dead letters.
 speaks="queues|events|dead|retry$dot(1s|10s|60s|10m)"
 
 # may ROLE CONFIGURE WRITE READ
@@ -48,14 +49,14 @@ may() {
 for role in payment stock notification saga provider email sms; do
     may $role '^$' "^$p$dot($speaks)\$" "^$p$dot$role\$"
 done
-# Tells whoever asked by reply_to, straight to the queue he named.
+# Replies to askers, straight to the queue that reply_to names.
 answers="amq${dot}default"
 may order '^$' "^($answers|$p$dot($speaks))\$" "^$p$dot(order|intake)\$"
-# Lets in what comes by HTTP, and hears facts for those who wait.
+# Lets in what comes by HTTP, and hears facts for waiting requests.
 may gateway "^$p${dot}listener$dot" "^$p$dot(queues|events|listener$dot.*)\$" "^$p$dot(events|listener$dot.*)\$"
-# Publishes deadlines, brings dead letters in, and says again what their first handling may have left unsaid.
+# Publishes deadlines, imports dead letters, and publishes again what their first handling may have left unpublished.
 may timers '^$' "^($answers|$p$dot(queues|events))\$" "^$p$dot([a-z]+${dot}dead|unrouted)\$"
-# Says what people ask for at the command line, replays dead letters and refills a broker that lost its queues.
+# Sends commands of the command line, replays dead letters and refills a broker that lost its queues.
 may operator "^$p${dot}listener$dot" "^($answers|$p$dot(queues|events|listener$dot.*))\$" "^$p$dot(events|listener$dot.*)\$"
 may payment_provider '^$' "^$p${dot}provider\$" '^$'
 may admin '^$' "^$p${dot}admin\$" '^$'

@@ -108,7 +108,7 @@ impl System {
             stop,
             _lock: lock,
         };
-        system.spawn("the door", run_ingress);
+        system.spawn("the ingress", run_ingress);
         system.spawn("echoes", record_redeliveries);
         system.spawn_workers(settings);
         system.spawn_timers(settings);

@@ -103,7 +103,7 @@ async fn look_at_posts(settings: &Settings, found: &mut Findings) {
         refused.len(),
         last.answer
     );
-    let fix = "mend the endpoint; a payment that nobody heard of is asked about after payment_patience_s";
+    let fix = "correct the endpoint; the provider is queried about a payment without an event after payment_patience_s";
     found.add("webhook", Level::Warning, what, fix);
 }
 
@@ -211,7 +211,7 @@ async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<Vec<Rol
     }
     journal::look(store, vitals, found).await?;
     if vitals.deadlines_due > 0 && deadline_is_late(store).await? {
-        let what = format!("{} deadlines have come due and nobody publishes them", vitals.deadlines_due);
+        let what = format!("{} deadlines have come due and no process publishes them", vitals.deadlines_due);
         found.add("work", Level::Warning, what, "run `checkout timers`");
     }
     letters::look_at(store, vitals, found).await?;
@@ -280,8 +280,8 @@ fn look_at_logins(options: &rabbitmq::Options, logins: &rabbitmq::Logins, found:
         return found.good("logins", what);
     }
     let what = format!(
-        "one login, {own:?}, speaks for every role: whoever else has it can say everything, that an order was paid too, \
-         and {prefix}.commands takes provider events and admins' commands from anyone who may publish there"
+        "one login, {own:?}, speaks for every role: a program that has it can say everything, even that an order was \
+         paid, and {prefix}.commands takes provider events and admins' commands from anyone who may publish there"
     );
     let fix = "on a broker that others use as well: scripts/rabbitmq-users.sh, then separate_logins = true for every process";
     found.add("logins", Level::Note, what, fix);
@@ -363,7 +363,7 @@ fn look_at_queues(
         match (name, queue.messages, queue.consumers) {
             (_, 0, 0) if reader.is_some() => {
                 let role = reader.map_or("", Role::name);
-                let what = format!("nobody reads {}", queue.name);
+                let what = format!("{} has no consumer", queue.name);
                 found.add("queues", Level::Note, what, format!("run `checkout worker {role}`"));
             }
             (_, 0, _) => {}
@@ -382,14 +382,14 @@ fn look_at_queues(
             }
             (_, _, 0) => {
                 let role = reader.map_or("", Role::name);
-                let what = format!("{what}, and nobody reads it");
+                let what = format!("{what}, and has no consumer");
                 found.add("queues", Level::Error, what, format!("run `checkout worker {role}`"));
             }
             (_, _, _) => {}
         }
     }
     if found.0.len() == before {
-        found.good("queues", "nothing lies where nobody reads");
+        found.good("queues", "no message is in a queue without a consumer");
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn keep_archive(
     let mut places: [Option<(Time, String)>; ENDED.len()] = Default::default();
     loop {
         for (status, place) in ENDED.into_iter().zip(&mut places) {
-            match put_away(&*store, &ingress, status, after_ms, place).await {
+            match archive_next(&*store, &ingress, status, after_ms, place).await {
                 Ok(0) => {}
                 Ok(orders) => tracing::info!(orders, "ended orders are asked to be put away"),
                 Err(why) => tracing::warn!("ended orders wait to be put away: {why:#}"),
@@ -40,7 +40,7 @@ pub(super) async fn keep_archive(
 }
 
 /// Looks at the next few, from the newest to the oldest and then from the beginning.
-async fn put_away(
+async fn archive_next(
     store: &dyn Store,
     ingress: &Ingress,
     status: Status,

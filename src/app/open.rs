@@ -151,44 +151,44 @@ fn must_speak_for(parts: &Parts, logins: &Logins) -> Result<()> {
 }
 
 /// Why something could not be opened.
-enum Closed {
+enum OpenError {
     /// It may be available in a moment.
     Away(String),
     /// It has answered, and waiting would not change the answer.
     Refused(String),
 }
 
-impl From<store::Error> for Closed {
+impl From<store::Error> for OpenError {
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::Refused(why) => Closed::Refused(why),
+            store::Error::Refused(why) => OpenError::Refused(why),
             // A migration may be running at this moment.
             store::Error::Unavailable(why) | store::Error::Conflict(why) | store::Error::Unknown(why) => {
-                Closed::Away(why)
+                OpenError::Away(why)
             }
         }
     }
 }
 
-impl From<rabbitmq::ConnectError> for Closed {
+impl From<rabbitmq::ConnectError> for OpenError {
     fn from(error: rabbitmq::ConnectError) -> Self {
         match error {
-            rabbitmq::ConnectError::Away(why) => Closed::Away(why),
-            rabbitmq::ConnectError::Refused(why) => Closed::Refused(why),
+            rabbitmq::ConnectError::Away(why) => OpenError::Away(why),
+            rabbitmq::ConnectError::Refused(why) => OpenError::Refused(why),
         }
     }
 }
 
 /// Logs what is waited for, once and then every so often, and returns when there is an answer.
-async fn wait_for<T>(what: &str, mut open: impl AsyncFnMut() -> Result<T, Closed>) -> Result<T> {
+async fn wait_for<T>(what: &str, mut open: impl AsyncFnMut() -> Result<T, OpenError>) -> Result<T> {
     let mut delays = Delays::new();
     let mut said: Option<Instant> = None;
     loop {
         match open().await {
             Ok(opened) => return Ok(opened),
-            Err(Closed::Refused(why)) => bail!("{what} refuses us: {why}"),
-            Err(Closed::Away(why)) => {
-                if said.is_none_or(|at| at.elapsed() > SAY_AGAIN) {
+            Err(OpenError::Refused(why)) => bail!("{what} refuses us: {why}"),
+            Err(OpenError::Away(why)) => {
+                if said.is_none_or(|at| at.elapsed() > LOG_EVERY) {
                     tracing::warn!("waiting for {what}: {why}");
                     said = Some(Instant::now());
                 }
@@ -199,7 +199,7 @@ async fn wait_for<T>(what: &str, mut open: impl AsyncFnMut() -> Result<T, Closed
 }
 
 /// A waiting process should not look dead in its log.
-const SAY_AGAIN: Duration = Duration::from_secs(30);
+const LOG_EVERY: Duration = Duration::from_secs(30);
 
 /// For a command that only publishes.
 pub async fn publisher(settings: &Settings, store: &dyn Store) -> Result<Arc<dyn Broker>> {

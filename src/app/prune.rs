@@ -25,7 +25,7 @@ pub(super) async fn prune_loop(store: Arc<dyn Store>, keep_days: u64, stop: Canc
         }
         round = round.wrapping_add(1);
         if let Err(why) = evict(&*store).await {
-            tracing::warn!("the eviction of strangers' dead letters waits: {why}");
+            tracing::warn!("evicting outsiders' dead letters failed, and is tried again: {why}");
         }
         if !round.is_multiple_of(PRUNES_EVERY) {
             continue;
@@ -39,7 +39,7 @@ pub(super) async fn prune_loop(store: Arc<dyn Store>, keep_days: u64, stop: Canc
 async fn evict(store: &dyn Store) -> Result<(), Error> {
     let letters = dead::evict(store, dead::STRANGERS_LETTERS_MAX).await?;
     if letters > 0 {
-        tracing::warn!(letters, "evicted the oldest of too many dead letters that strangers caused");
+        tracing::warn!(letters, "evicted the oldest of too many dead letters that outsiders caused");
     }
     Ok(())
 }

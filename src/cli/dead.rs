@@ -138,8 +138,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
                 (file, name) => Some(Edited { name, body: file.map(|file| read(&file)).transpose()? }),
             };
             if preview {
-                return would_be_all(settings, &*store, &which.letters(&*store).await?, edited.as_ref())
-                    .await;
+                return preview_all(settings, &*store, &which.letters(&*store).await?, edited.as_ref()).await;
             }
             let who = Operator { edited, ..Operator::new(by, why.unwrap_or_default()) };
             let client = Client::open(settings, &store).await?;
@@ -181,7 +180,7 @@ impl Which {
 }
 
 /// Previews each letter of a group independently; nothing is sent.
-async fn would_be_all(
+async fn preview_all(
     settings: &Settings,
     store: &dyn Store,
     letters: &[String],
@@ -192,7 +191,7 @@ async fn would_be_all(
         if letters.len() > 1 {
             say!("{id}");
         }
-        code = would_be(settings, store, id, edited).await?;
+        code = preview_one(settings, store, id, edited).await?;
     }
     Ok(code)
 }
@@ -268,7 +267,7 @@ fn list_groups(letters: &[DeadLetter]) {
 }
 
 /// What a replay would do, and what its edit changes.
-async fn would_be(
+async fn preview_one(
     settings: &Settings,
     store: &dyn Store,
     id: &str,

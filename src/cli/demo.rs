@@ -29,14 +29,14 @@ pub(super) struct Args {
 const SCENE_WITHIN: Duration = Duration::from_secs(15);
 
 pub(super) async fn run(args: Args, settings: Settings) -> Result<ExitCode> {
-    let stage = Stage::set(on_stage(settings), "demo").await?;
+    let stage = Stage::set(demo_settings(settings), "demo").await?;
     let result = tell(&args, &stage.settings).await;
     stage.strike().await?;
     result
 }
 
 /// A provider that takes its time, and a shop with little patience: so that all of it fits into 20 seconds.
-fn on_stage(settings: Settings) -> Settings {
+fn demo_settings(settings: Settings) -> Settings {
     Settings {
         provider_success_rate: Rate(1.0),
         provider_delay_ms: DelayMs { from: 250, to: 250 },
@@ -60,7 +60,7 @@ async fn tell(args: &Args, settings: &Settings) -> Result<ExitCode> {
     for scene in SCENES {
         told.push(scenery.play(scene).await?);
     }
-    rest(&system).await?;
+    settled(&system).await?;
     let report = ::audit::audit(&*system.store, system.world()?, true).await?;
     let seconds = started.elapsed().as_secs_f64();
     system.stop().await?;
@@ -192,7 +192,7 @@ fn print_table(told: &[Told]) {
 }
 
 /// Waits until nothing is in flight any more.
-async fn rest(system: &System) -> Result<()> {
+async fn settled(system: &System) -> Result<()> {
     let until = Instant::now() + SCENE_WITHIN;
     while Instant::now() < until {
         if system.store.in_flight().await?.is_empty() {

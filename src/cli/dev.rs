@@ -44,7 +44,7 @@ pub(super) async fn run(settings: &Settings) -> Result<ExitCode> {
             () = stop.asked() => break,
         }
     }
-    say!("finishing what is in hand");
+    say!("finishing running batches");
     system.stop().await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -123,7 +123,7 @@ pub(super) async fn resume(command: Resume, settings: &Settings) -> Result<ExitC
 
 /// Prints the steps that wait for a role while it is paused.
 async fn waits(store: &dyn Store, role: Role) -> Result<()> {
-    say!("{}", paint::dim("nothing was changed; while it rests, these steps wait for it"));
+    say!("{}", paint::dim("nothing was changed; while it is paused, these steps wait for it"));
     let waits = engine::pause::waits(store, role).await?.into_iter();
     let rows = waits.map(|one| vec![one.saga, one.step.into(), one.ask.into(), one.sagas.to_string()]);
     say!("{}", paint::table(&["saga", "step", "asks it by", "sagas there now"], rows.collect()));

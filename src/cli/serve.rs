@@ -41,7 +41,7 @@ pub(super) async fn run(parts: Parts, settings: &Settings) -> Result<ExitCode> {
         }
         () = stop.asked() => {}
     }
-    tracing::info!("{name} finishes what is in hand");
+    tracing::info!("{name} finishes running batches");
     system.stop().await?;
     Ok(ExitCode::SUCCESS)
 }

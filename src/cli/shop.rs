@@ -21,11 +21,11 @@ pub(super) async fn stock_up(system: &System) -> Result<()> {
         send(system, "product.upsert", &format!("sample-product-{at}"), product).await?;
     }
     send(system, "discount.upsert", "sample-discount", DISCOUNT).await?;
-    on_the_shelf(system).await
+    until_in_stock(system).await
 }
 
 /// Waits until the goods can be ordered, before the shop announces itself.
-async fn on_the_shelf(system: &System) -> Result<()> {
+async fn until_in_stock(system: &System) -> Result<()> {
     let until = Instant::now() + SHELVED_WITHIN;
     for product in CATALOGUE.lines() {
         let product: Value = serde_json::from_str(product)?;

@@ -118,7 +118,7 @@ async fn check_share(
     }
     if at_rest {
         for ((role, id), mark) in marks.iter().filter(|(_, mark)| mark.has_cause) {
-            findings.check(Claim::B3, mark.said, || format!("{role} handled {id}, which nobody said"));
+            findings.check(Claim::B3, mark.said, || format!("{role} handled {id}, which no role sent"));
         }
     }
     Ok(Some(reading.rows))

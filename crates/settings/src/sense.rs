@@ -22,7 +22,7 @@ impl Settings {
         let works = usage != Usage::Beside;
         if works && self.provider_webhook_url != WebhookUrl::Nowhere && self.webhook_secret.is_empty() {
             bail!(
-                "provider_webhook_url is set and webhook_secret is not: nobody would believe what is posted there. \
+                "provider_webhook_url is set and webhook_secret is not: no receiver could verify what is posted there. \
                  Give both ends the same one: CHECKOUT_WEBHOOK_SECRET=whsec_$(head -c 32 /dev/urandom | base64)"
             );
         }

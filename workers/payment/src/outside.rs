@@ -74,7 +74,7 @@ fn name_of_sum(in_all: Money) -> String {
     format!("in_all/{}", in_all.minor())
 }
 
-/// It is one that was asked for here. The provider may have refused it in its own books, and made it all the same.
+/// It is one that was asked for here. If the provider's own books refused it, they have to learn that it was made.
 pub(crate) fn found(
     payment: Payment,
     at: usize,

@@ -265,8 +265,8 @@ impl Progress {
         }
     }
 
-    /// A payment came late and could not be refunded: the saga is not over after all. The steps before it in the
-    /// undoing are undone again, and their workers answer from their records.
+    /// A payment came late and could not be refunded: the saga is not over after all. Once that step is undone, the
+    /// undoing goes on from there; workers that have undone their step already answer from their records.
     fn reopen(&mut self, plan: &[Rule], step: usize) -> Move {
         if plan[step].undo != Undo::ByCommand || self.steps[step] == Standing::Idle {
             return Move::Nothing("no undo was asked for");

@@ -92,7 +92,7 @@ impl ConnectionPair {
         let (handle, mut broken) = SessionHandle::new();
         let (mut alarms, mut ends) = (self.publishing.events_listener(), self.consuming.events_listener());
         shared.came_up(Session { publisher: self.publisher.clone(), handle });
-        tracing::info!(broker = %shared.address, "the broker is there");
+        tracing::info!(broker = %shared.address, "the broker is connected");
         let mut tasks = JoinSet::new();
         tasks.spawn(listen(shared.clone(), self.consuming.clone()));
         let mut wanted = shared.wanted.subscribe();
@@ -114,7 +114,7 @@ impl ConnectionPair {
                     }
                 }
                 () = &mut enough, if self.reading == Reading::OneByOne => {
-                    break Err(Fault::Away("it is well again, and may be read ahead".into()));
+                    break Err(Fault::Away("it is healthy again; reopening with the full prefetch".into()));
                 }
                 // It cannot end: we own the sender.
                 _ = wanted.changed() => {}

@@ -107,9 +107,9 @@ fn as_they_came(
         Some("expired") => {
             ("expired", "its sender gave it an expiration, and that passed before its turn came".into(), 1)
         }
-        Some("rejected") => ("rejected", "somebody took it by hand and rejected it".into(), 1),
+        Some("rejected") => ("rejected", "a person or another program took it and rejected it".into(), 1),
         Some(other) => ("dead_lettered", format!("the broker put it here and calls the reason {other:?}"), 1),
-        None => ("dead_lettered", "somebody put it here by hand".into(), 1),
+        None => ("dead_lettered", "a person or another program put it here".into(), 1),
     };
     let letter = DeadDelivery { code: code.into(), why, attempts, ..letter };
     // What is ours was published with a login of ours; an outsider's cause is never believed.

@@ -75,7 +75,7 @@ impl FaultyBroker {
 #[async_trait]
 impl Broker for FaultyBroker {
     async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable> {
-        self.may_die(Place::Committed, "after it had committed, and before it told anybody").await;
+        self.may_die(Place::Committed, "after it had committed, and before it published").await;
         self.must_be_there()?;
         if self.chaos.rages(Fault::Slow) {
             tokio::time::sleep(Duration::from_millis(self.chaos.draw(SLOW_MS))).await;
@@ -84,7 +84,7 @@ impl Broker for FaultyBroker {
         if self.chaos.rages(Fault::Twice) {
             self.broker.publish(said).await?;
         }
-        self.may_die(Place::Published, "after it had told everybody, and before it acknowledged").await;
+        self.may_die(Place::Published, "after it had published, and before it acknowledged").await;
         match self.chaos.rages(Fault::AnswerLost) && self.chaos.draw(2) == 0 {
             true => Err(Unavailable("its answer was lost to see what happens".into())),
             false => Ok(()),

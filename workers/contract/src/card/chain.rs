@@ -110,7 +110,7 @@ impl Chain {
         let (from, to) = (self.groups[first], self.end_of(last));
         let digits = &self.digits[from..to];
         let phone = self.after_plus && to <= PHONE_DIGITS_MAX;
-        let issued = if first == last { !is_nobodys(digits) } else { is_issued(digits) };
+        let issued = if first == last { !is_unissued(digits) } else { is_issued(digits) };
         issued && !phone && self.passes_luhn(from, to) && (first == last || !self.holds_a_moment(first, last))
     }
 
@@ -127,7 +127,7 @@ impl Chain {
     fn holds_a_moment(&self, first: usize, last: usize) -> bool {
         let stamp = |group: usize| {
             let digits = self.group(group);
-            digits.len() > CARD_GROUP_DIGITS_MAX && is_nobodys(digits)
+            digits.len() > CARD_GROUP_DIGITS_MAX && is_unissued(digits)
         };
         (first..=last).any(stamp) || (first..last.saturating_sub(1)).any(|group| self.is_date(group))
     }
@@ -142,7 +142,7 @@ impl Chain {
 
 /// No issuer's numbers begin with 0 or 20, and those with 1 are an airline's own; but today's time in milliseconds
 /// begins with 1, and today's date with 20.
-fn is_nobodys(digits: &[Digit]) -> bool {
+fn is_unissued(digits: &[Digit]) -> bool {
     let value = |at: usize| digits.get(at).map(|digit| digit.value);
     matches!((value(0), value(1)), (Some(0 | 1), _) | (Some(2), Some(0)))
 }

@@ -85,7 +85,7 @@ pub struct OrderRefunded {
     pub customer_id: String,
     pub at: Time,
     pub reason: Reason,
-    /// All that went back.
+    /// All that was refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
     /// The return that brought the last goods back. Absent: it was given up before it shipped.
@@ -101,7 +101,7 @@ pub struct OrderReturned {
     pub customer_id: String,
     pub at: Time,
     pub return_no: u32,
-    /// What went back of the money: its share, or what was left of that after refunds at the provider's side.
+    /// How much was refunded: the return's share, or what was left of that after refunds at the provider's side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
 }
@@ -123,10 +123,10 @@ pub struct OrderCancelRefused {
     pub at: Time,
     /// A code to branch on.
     pub reason: String,
-    /// For people: the order, where it stands, what was asked and what is possible.
+    /// For people: the order, its status, what was asked and what is possible.
     #[serde(default)]
     pub message: String,
-    /// Where the order stands; absent when there is none.
+    /// The order's status; absent when there is no order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// What may be asked of it now.
@@ -146,13 +146,13 @@ pub struct OrderRefused {
     pub command: String,
     /// A code to branch on.
     pub reason: String,
-    /// For people: the order, where it stands, what was asked and what is possible.
+    /// For people: the order, its status, what was asked and what is possible.
     #[serde(default)]
     pub message: String,
     /// Where the command itself is wrong: every fault that was found.
     #[serde(default, alias = "details", skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
-    /// Where the order stands; absent when there is none.
+    /// The order's status; absent when there is no order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// What may be asked of it now.
@@ -198,7 +198,7 @@ pub struct PaymentCaptured {
 pub struct PaymentDeclined {
     pub order_id: OrderId,
     pub at: Time,
-    /// `payment_timeout` means: nobody knew in time, so it was given up.
+    /// `payment_timeout` means: the result was not known in time, so the payment was given up.
     pub code: String,
     pub message: String,
     /// The order still waits for its money: its customer may pay in another way.
@@ -211,9 +211,9 @@ pub struct PaymentDeclined {
 pub struct PaymentRefunded {
     pub order_id: OrderId,
     pub at: Time,
-    /// Less than a return's share, and as little as nothing, if the rest had gone back at the provider's side.
+    /// Less than a return's share, perhaps nothing, if the rest was refunded at the provider's side.
     pub amount: Money,
-    /// What the provider calls the refund, where it gives it a name of its own.
+    /// The provider's id of the refund, if the refund has an id of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
     /// The return it was for; absent when the order was given up.
@@ -222,7 +222,7 @@ pub struct PaymentRefunded {
     /// The capture came after the order had been given up.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
-    /// It was made at the provider's side; nobody here had asked for it, and the order stays as it is.
+    /// It was made at the provider's side, not asked for here, and the order stays as it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outside: bool,
 }
@@ -240,7 +240,7 @@ pub struct PaymentRefundFailed {
     pub late: bool,
 }
 
-/// Nothing was captured, and whatever may still come goes straight back.
+/// Nothing was captured, and whatever is still captured is refunded at once.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PaymentVoided {
@@ -256,14 +256,14 @@ pub struct NeedsAttention {
     pub return_no: u32,
     pub customer_id: String,
     pub at: Time,
-    /// The step that stands still.
+    /// The step that is stuck.
     pub step: String,
     pub why: String,
     /// What an operator can do now.
     pub actions: Vec<String>,
 }
 
-/// A webhook was believed and is none of our concern, or names no order of ours: nothing is done about it.
+/// A webhook was trusted and does not concern us, or names no order of ours: nothing is done about it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WebhookSetAside {

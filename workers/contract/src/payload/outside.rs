@@ -11,13 +11,13 @@ use super::words::{By, Line, Token, is_zero};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderCancel {
     pub order_id: OrderId,
-    /// Up to 500 characters stand in the audit trail.
+    /// Up to 500 characters, kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who wants it: the order's audit trail says so for ever.
+    /// Who wants it, kept in the order's audit trail.
     #[serde(default)]
     pub by: By,
-    /// By name, if it was somebody of the shop.
+    /// By name, if it was a person of the shop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
     /// If it is named, only an order of this customer is cancelled.
@@ -25,22 +25,23 @@ pub struct OrderCancel {
     pub customer_id: Option<String>,
 }
 
-/// A return after fulfilment. Without items: everything that has not come back yet.
+/// A return after fulfilment. Without items: everything that has not been returned yet.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderRefund {
     pub order_id: OrderId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Vec<Line>>,
-    /// At most 500 characters; stands in the audit trail.
+    /// At most 500 characters, kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who takes it back, by name.
+    /// The name of the person who takes it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
 }
 
-/// The money for an order that is paid on delivery has come, or an order that waits for it shall be charged now.
+/// The money for an order that is paid on delivery has come, or an order that waits for confirmation is to be charged
+/// now.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderPay {
@@ -48,13 +49,13 @@ pub struct OrderPay {
     /// A receipt's number, at most 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
-    /// The provider's token, if an order is charged by something else than it came with.
+    /// The provider's token, if the order is to be charged by another than it came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
     /// Instead of a token: one of the customer's stored payment methods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_method_id: Option<String>,
-    /// What the token is of, if that is not what the order said.
+    /// The token's payment method, if that is not what the order said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<Method>,
     /// If it is named, only an order of this customer is paid.
@@ -69,10 +70,10 @@ pub struct OrderPay {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OrderArchive {
     pub order_id: OrderId,
-    /// Up to 500 characters stand in the audit trail.
+    /// Up to 500 characters, kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who puts it away, by name.
+    /// The name of the person who archives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
 }
@@ -97,7 +98,7 @@ pub struct ProductUpsert {
     pub who: Option<String>,
 }
 
-/// It is not sold any more. Orders that exist keep their lines, and who upserts it sells it again.
+/// It is not sold any more. Existing orders keep their lines, and another upsert sells it again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProductRetire {
@@ -141,7 +142,7 @@ fn yes() -> bool {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StockAdjust {
     pub sku: Sku,
-    /// What was found more (or, below zero, less) than was thought.
+    /// How much more (or, below zero, less) was found than expected.
     pub delta: i64,
     pub reason: String,
     /// Who does it, by name, for the journal.
@@ -149,7 +150,7 @@ pub struct StockAdjust {
     pub who: Option<String>,
 }
 
-/// New checkouts by this method are refused from now on, or taken again.
+/// New checkouts by this method are refused from now on, or accepted again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MethodSwitch {
     pub method: Method,
@@ -191,23 +192,23 @@ pub struct ProviderEventData {
     /// The order id that the charge was made for.
     pub reference: OrderId,
     pub transaction_id: String,
-    /// What was taken or given back: an event about another amount than was asked for moves nothing.
+    /// What was captured or refunded: an event about another amount than was asked for moves nothing.
     pub amount: Money,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_code: Option<String>,
-    /// For refunds: the key that the refund was asked under, where the provider sends it.
+    /// For refunds: the key that the refund was asked for under, if the provider sends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// For refunds: each name that the refunded charge has at the provider.
+    /// For refunds: each id that the refunded charge has at the provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charged_as: Vec<String>,
-    /// For refunds, where the provider counts up: all that has gone back of the charge so far. It is what counts then, and
-    /// not the amount.
+    /// For refunds, if the provider sends it: the total that was ever refunded of the charge. It then counts instead
+    /// of the amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded_in_all: Option<Money>,
 }
 
-/// An operator asks the saga to go on from where it stands.
+/// An operator asks the saga to send the waiting step's command again.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SagaRetry {
     pub order_id: OrderId,
@@ -219,7 +220,7 @@ pub struct SagaRetry {
     pub why: Option<String>,
 }
 
-/// An operator has another idea of how long a saga should wait for an answer.
+/// An operator changes how long a saga waits for an answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SagaDeadline {
     pub order_id: OrderId,
@@ -240,11 +241,11 @@ pub enum DeadlineChange {
     Move {
         due: Time,
     },
-    /// Wait for the answer however long it takes; the saga stands among those that an operator looks after.
+    /// Wait for the answer however long it takes; the saga is listed as needing action.
     Cancel,
 }
 
-/// An operator says, with evidence, how the waiting step ended in the world outside.
+/// An operator says, with evidence, how the waiting step ended in the outside world.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SagaResolve {
     pub order_id: OrderId,

@@ -142,7 +142,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Where a customer wants to hear. Personal data: shown to nobody's logs.
+/// The customer's addresses for notices. Personal data: never logged.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Contact {
@@ -202,7 +202,7 @@ impl Confirm {
     }
 }
 
-/// So many of one thing.
+/// A product and how many of it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Line {
@@ -218,7 +218,7 @@ pub struct StockLine {
     pub quantity: u32,
 }
 
-/// A line with its price as it was when the order was made; later price changes do not touch it.
+/// A line with its price at the time of the order; later price changes do not affect it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Item {

@@ -103,7 +103,7 @@ fn a_body_has_the_same_hash_on_every_machine_and_in_every_version() {
         (json.as_str(), serde_json::from_str(&json).unwrap()),
         (format!("\"{known}\"").as_str(), hash)
     );
-    // The hash knows where the name ends and the body begins.
+    // The hash includes where the name ends and the body begins.
     assert_ne!(BodyHash::of("ab", "c"), BodyHash::of("a", "bc"));
 }
 

@@ -182,7 +182,7 @@ fn what_a_parser_expected_is_said_as_people_know_json() {
         ("a sku has no spaces", "a sku has no spaces"),
         ("expected value at line 1 column 1", "must be a string"),
         ("expected f32", "must be a number"),
-        // What is no path of fields is part of what was said.
+        // What is not a path of fields is part of the error's text.
         ("what is this: missing field `a`", "what is this: missing field `a`"),
         (": missing field `a`", ": missing field `a`"),
     ] {

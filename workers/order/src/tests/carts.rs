@@ -1,4 +1,4 @@
-//! A cart is written by whoever saw it, ordered once, and loses what was bought and nothing else.
+//! A cart is written by senders that saw its version, ordered once, and loses only what was bought.
 
 use super::*;
 
@@ -53,7 +53,7 @@ impl Shop {
         self.cart().answers.to(&id).unwrap().refused.clone().map(|fault| fault.code)
     }
 
-    /// Hears it, and all that the order worker says to itself because of it. What others would hear is answered.
+    /// Handles it, and all that the order worker says to itself because of it. Returns what others would hear.
     fn hear_out(&mut self, body: Body) -> Vec<Body> {
         let mut said = Vec::new();
         let mut next = vec![body];
@@ -66,7 +66,7 @@ impl Shop {
         said
     }
 
-    /// What the only refusal among these says.
+    /// The text of the only refusal among these.
     fn rejection(&mut self, body: Body) -> String {
         let said = self.hear_out(body);
         let [Body::OrderRejected(rejected)] = said.as_slice() else { panic!("{said:?}") };
@@ -178,7 +178,7 @@ fn a_cart_is_kept_when_its_order_fails_and_may_be_ordered_again() {
     assert_eq!(shop.cart_in_words(), "v1: CUP 1, TEA 2");
     let said = shop.hear_out(check_out(OTHER, Some(1)));
     assert!(said.iter().any(|body| matches!(body, Body::SagaStart(_))), "{said:?}");
-    // The first order's end, told late and again, is none of the second's.
+    // The end of the first order, told late and again, does not concern the second.
     for ended in [CartEnd::Bought, CartEnd::Kept] {
         shop.hear(settle(ORDER, ended));
         assert_eq!(shop.cart_in_words(), "v1: CUP 1, TEA 2 (ordered)");
@@ -235,7 +235,7 @@ fn a_cart_is_free_again_when_no_order_could_be_made_of_it() {
     let code = json!({"items": null, "cart": true, "discount_code": "NONE"});
     assert_eq!(shop.rejection(submit(code)), "discount_invalid");
     assert_eq!(shop.cart_in_words(), "v1: CUP 1, TEA 2");
-    // Another submission took the order id while the cart was on its way.
+    // Another submission took the order id while the cart's lines were on their way.
     let sent = shop.hear(check_out(OTHER, None)).send;
     shop.hear(submit(json!({"order_id": OTHER})));
     for body in sent {

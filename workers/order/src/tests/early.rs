@@ -1,4 +1,4 @@
-//! What is asked of an order before its submission is held, counts once the order is there, and ends where a person sees it.
+//! A command ahead of its order's submission is held, counts once the order exists, and ends where a person sees it.
 
 use contract::{Cancelled, Deadline, OrderHeld};
 
@@ -68,7 +68,7 @@ fn of_somebody_elses_order_nothing_is_cancelled_early_or_late() {
     assert!(said(&created).ends_with(refused), "{}", said(&created));
     assert_eq!(said(&shop.hear(cancel_of("bob"))), refused);
     assert_eq!(said(&shop.hear(cancel_of("ann"))), "saga.cancel(cancelled_by_customer)");
-    // Its own customer's counts, whoever came first.
+    // Its own customer's cancellation counts, whichever came first.
     let mut shop = Shop::with_catalogue();
     shop.hear(cancel_of("bob"));
     shop.hear(cancel_of("ann"));
@@ -127,7 +127,7 @@ fn a_command_for_an_order_that_never_comes_ends_where_a_person_sees_it_after_an_
     assert!(outcome(&last).starts_with("PARKED order_never_came: order.cancel asks"), "{last:?}");
     assert_eq!((cleared(&last), now), (vec![first_key.as_str()], began.plus_s(3600)));
     assert!(looks <= 13, "{looks} looks are {looks} rows for one command");
-    // From then on only an operator says it again.
+    // From then on only an operator can send it again.
     assert_eq!(start(&shop.hear_at(now.plus_s(9), submit(json!({})))), None);
     let replayed = shop.hear_at(now.plus_s(10), Body::OrderHeld(again));
     assert_eq!(said(&replayed), "saga.cancel(cancelled_by_customer)");

@@ -1,4 +1,4 @@
-//! Limits at their exact value, by what an order is charged that is paid later, and which records are not read.
+//! Limits at their exact value, by what an order that is paid later is charged, and which records are not read.
 
 use contract::{Confirm, Deadline, Need, PaymentChoice, ReplyTo, Token};
 

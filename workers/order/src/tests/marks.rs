@@ -1,4 +1,4 @@
-//! What the saga says has happened counts once, and the customer hears of it once.
+//! What the saga reports counts once, and the customer hears of it once.
 
 use super::*;
 

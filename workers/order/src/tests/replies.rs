@@ -1,4 +1,5 @@
-//! Whoever asked for the outcome hears the first end of their order, once at each queue they named; nobody else is written to.
+//! Each sender who asked for the outcome hears the first end of their order, once at each queue they named; no other
+//! queue is written to.
 
 use contract::{Ending, ReplyTo};
 
@@ -11,7 +12,7 @@ fn asked(fields: Value, queue: &str) -> Body {
     Body::Submit(submit)
 }
 
-/// What the askers are told, in the order of being told.
+/// The replies to askers, in their order.
 fn told_askers(decision: &Decision<Record>) -> Vec<String> {
     let reply = |body: &Body| {
         let Body::Reply(reply) = body else { return None };
@@ -83,7 +84,7 @@ fn a_checkout_sent_again_is_answered_where_it_waits_then_as_well() {
         on delivery: accepted at answers, accepted at again, fulfilled at answers, fulfilled at again, fulfilled at late
     "#]]
     .assert_eq(&table);
-    // On their way already.
+    // The goods are on their way already.
     let mut shop = Shop::with_catalogue();
     let cod = || json!({"payment": {"method": "cod"}});
     shop.hear(submit(cod()));

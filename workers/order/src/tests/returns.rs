@@ -1,8 +1,8 @@
-//! However goods come back, their money does to the cent, and nothing comes back twice.
+//! However goods are returned, their money is refunded to the cent, and nothing is returned twice.
 
 use super::*;
 
-/// Asks everything back in pieces that `seed` decides, and gives their refunds in order.
+/// Returns everything in pieces that `seed` decides, and gives their refunds in order.
 fn come_back(shop: &mut Shop, mut seed: u64) -> Vec<Money> {
     let mut refunds = Vec::new();
     let mut left: Vec<(Sku, u32)> = shop.order().items.into_iter().map(|i| (i.sku, i.quantity)).collect();
@@ -38,7 +38,7 @@ fn partial_returns_add_up_to_the_total_to_the_cent() {
             let mut shop = fulfilled.clone();
             let refunds = come_back(&mut shop, seed);
             assert!(refunds.iter().all(|refund| !refund.is_negative()));
-            // Marked in reverse: the last to come back need not be the last that was asked for.
+            // Marked in reverse: the last return to be done need not be the last that was asked for.
             for no in (1..=refunds.len() as u32).rev() {
                 assert_eq!(shop.status(), "fulfilled");
                 shop.hear(mark_returned(no));

@@ -1,4 +1,4 @@
-//! What is bought and what it costs is decided once, when it is submitted; every fault is told at once.
+//! The lines and the total are decided once, when an order is submitted; every fault is told at once.
 
 use super::*;
 
@@ -161,7 +161,7 @@ fn a_paused_method_refuses_new_checkouts_and_leaves_the_others_alone() {
     let [Body::OrderRejected(refused)] = refused.send.as_slice() else { panic!("{refused:?}") };
     assert_eq!(refused.code, "payment_method_paused");
     assert!(refused.message.contains("choose another"), "{}", refused.message);
-    // What is under way goes on.
+    // Orders under way go on.
     shop.hear(mark_paid("PAYID-1"));
     shop.hear(mark_fulfilled());
     assert_eq!(shop.status(), "fulfilled");

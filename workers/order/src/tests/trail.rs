@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn the_audit_trail_has_one_entry_per_change_and_no_gaps() {
     for State { name: state, checkout, mut shop } in states() {
-        // Everything there is, twice over: whatever changes the status must leave exactly one entry.
+        // Every message there is, twice: whatever changes the status must leave exactly one entry.
         for (name, body) in messages(&checkout).into_iter().chain(messages(&checkout)) {
             let (before, entries) = (shop.status(), shop.audit().len());
             shop.hear(body);

@@ -12,7 +12,7 @@ fn paid(transaction_id: &str) -> Body {
     event(ProviderEventKind::PaymentSucceeded, transaction_id, eur(TOTAL), None)
 }
 
-/// The story's messages with what is said to each.
+/// The story's messages with the answers to each.
 fn says(story: &[Body]) -> Vec<String> {
     let mut books = Books::default();
     story.iter().map(|body| books.says(body.clone())).collect()
@@ -53,7 +53,7 @@ fn a_declined_confirmation_may_be_tried_again_under_a_new_key() {
         charge_later(),
         confirm(Some("tok_declined")),
         no("ch_1"),
-        // The same word once more: it is not about what comes next.
+        // The same event once more: it is not about what comes next.
         no("ch_1"),
         confirm(Some("tok_ok")),
         no("ch_1"),
@@ -79,7 +79,7 @@ fn what_was_declined_is_charged_again_only_if_it_is_named_again() {
     let payment = books.payment();
     assert_eq!(payment.tries.last().unwrap().failure_code.as_deref(), Some("payment_method_required"));
     assert_eq!(books.says(confirm(Some("tok_declined"))), "provider.charge(charge/O/3, 50.00 EUR)");
-    // PayPal asks its customer each time, and there is nothing to name.
+    // PayPal asks its customer each time, and there is no token to name.
     let (order_id, customer_id) = (order_id(), "c1".to_string());
     let payment = Some(PaymentChoice::by(Method::Paypal, None));
     let paypal = Body::PaymentConfirm(PaymentConfirm { order_id, customer_id, payment });
@@ -156,7 +156,7 @@ fn what_is_confirmed_before_the_money_is_asked_for_is_charged_then_once() {
         assert_eq!(payment.charge.unwrap().payment.token, Some(Token("tok_ok".into())));
         assert_eq!(books.says(paid("ch_1")), "payment.captured(ch_1, 50.00 EUR)");
     }
-    // What cannot be charged is a try then, and may be tried again.
+    // A payment that cannot be charged counts as a try then, and may be tried again.
     let mut books = Books::after(&[confirm(None)]);
     assert_eq!(books.says(charge_later()), "payment.declined(payment_method_required, may be retried)");
     assert_eq!(books.payment().tries[0].failure_code.as_deref(), Some("payment_method_required"));
@@ -166,7 +166,7 @@ fn what_is_confirmed_before_the_money_is_asked_for_is_charged_then_once() {
         says(&[confirm(Some("tok_ok")), refund_all(), charge_later()])[1..],
         ["payment.voided()", "nothing"]
     );
-    // Of an order that is not known here, nothing is remembered.
+    // Nothing is remembered of an order that is not known here.
     for by in [Speaker::Customer, Speaker::Admin, Speaker::Operator] {
         let early = Books::default().hear_by(by, confirm(Some("tok_ok")));
         assert!(outcome(&early.outcome).starts_with("PARKED payment_unknown"), "{early:?}");
@@ -200,7 +200,7 @@ fn the_secret_is_the_first_one_and_may_come_before_the_money_is_asked_for() {
     assert_eq!(given_up.standing(), "given_up");
 }
 
-/// A front end that confirms by itself looks at the payment: it has asked nothing of the order.
+/// A front end that confirms by itself reads the payment: it has asked nothing of the order.
 #[test]
 fn only_who_paid_by_the_order_is_refused_through_it() {
     for (by, said) in [

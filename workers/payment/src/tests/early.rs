@@ -1,4 +1,4 @@
-//! What is known of a payment before its order is.
+//! What is known of a payment before its order exists.
 
 use super::*;
 
@@ -8,7 +8,7 @@ pub(super) fn held(event: Body) -> Body {
     Body::PaymentHeld(PaymentHeld { event })
 }
 
-/// Who is asked answers: the provider's books may not know what comes early.
+/// The provider is told as well: its books may not know what comes early.
 const CAPTURED: &str = "payment.captured(ch_1, 50.00 EUR), provider.told(charge/O, 50.00 EUR as ch_1, taken)";
 
 fn at(s: u64) -> Time {
@@ -29,7 +29,7 @@ fn an_event_before_its_order_is_held_and_then_believed_once() {
     let mut books = Books::default();
     let (key, due, held) = set(&books.hear_at(succeeded(), at(2)));
     assert_eq!((books.standing().as_str(), due), ("absent", at(4)));
-    // It is not there yet: later and later.
+    // The order does not exist yet: the waits grow longer.
     let again = set(&books.hear_at(held.clone(), due));
     assert_eq!(again, (key.clone(), at(8), held.clone()));
 
@@ -43,7 +43,7 @@ fn an_event_before_its_order_is_held_and_then_believed_once() {
     );
 }
 
-/// Patience was over before the saga's wish for money arrived, and a front end had paid before both.
+/// Patience was over before the saga asked for the money, and a front end had paid before both.
 #[test]
 fn what_was_paid_early_for_an_order_that_was_given_up_unasked_goes_back_once() {
     for (over, of) in [(check(), eur(TOTAL)), (refund_all(), eur("49.99"))] {

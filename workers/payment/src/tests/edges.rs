@@ -157,7 +157,7 @@ fn an_event_that_was_held_is_looked_at_no_more_once_it_is_booked() {
     for body in [charge(), check(), answer(ChargeStanding::NotFound)] {
         books.hear_at(body, at(3));
     }
-    // It comes too late: the money goes back, and the provider need not be asked again either.
+    // It comes too late: the money is refunded, and the provider need not be queried again either.
     let late = books.hear_at(Body::clone(body), at(4));
     assert_eq!(books.standing(), "captured, 50.00/0.00, refund asked");
     let cleared = |wanted: &str| {

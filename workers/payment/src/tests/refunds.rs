@@ -1,4 +1,4 @@
-//! What goes back, goes back once: each refund, and each try of it, is told from every other.
+//! Each refund, and each try of it, is told from every other, and booked once.
 
 use expect_test::expect;
 
@@ -195,11 +195,11 @@ fn an_event_without_a_key_belongs_to_the_try_that_its_transaction_names() {
             succeeded(),
             refund_all(),
             refund(RefundFailed, "re_a"),
-            // Told again: the try that is under way has not been refused.
+            // Told again: the current try has not been refused.
             refund(RefundFailed, "re_a"),
             refund(RefundSucceeded, "re_b"),
             refund(RefundSucceeded, "re_b"),
-            // The first try, refused, went through after all: the customer has got more back than was paid.
+            // The first try, refused, went through after all: the customer was refunded more than was paid.
             refund(RefundSucceeded, "re_a"),
             refund(RefundSucceeded, "re_c"),
         ],

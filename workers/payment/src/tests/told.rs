@@ -1,4 +1,4 @@
-//! What is told from outside is believed, and told on to the adapter that keeps the provider's books.
+//! A trusted event from outside is also told to the adapter that keeps the provider's books.
 
 use contract::ChargeStanding;
 use expect_test::expect;
@@ -13,7 +13,7 @@ fn hear(books: &mut Books, by: Speaker, body: Body) -> Decision<Record> {
     books.hear_from(by, body, Time::from_unix_ms(1_700_000_100_000))
 }
 
-/// What is said to an event by this speaker at the end of a story.
+/// The answers to an event from this speaker at the end of a story.
 fn says(story: &[Body], by: Speaker, body: Body) -> String {
     said(&hear(&mut Books::after(story), by, body).send)
 }
@@ -66,12 +66,12 @@ fn a_second_capture_that_was_told_goes_back_from_books_that_know_it() {
     };
     assert_eq!(back.charged.as_ref(), Some(told), "whichever of the two is handled first");
     assert_ne!(told.key, format!("charge/{ORDER}"));
-    // What the provider's own books tell of they know.
+    // The provider's own books know what they tell of.
     let known = hear(&mut Books::after(&[charge(), succeeded()]), Speaker::Provider, second).send;
     assert!(matches!(&known[..], [Body::ProviderRefund(back)] if back.charged.is_none()));
 }
 
-/// Whichever of two messages is handled first, the books know the charge that money goes back of.
+/// Whichever of two messages is handled first, the provider's books know the charge that is refunded.
 #[test]
 fn a_refund_of_a_charge_that_was_told_names_it() {
     let late = [charge(), check(), answer(ChargeStanding::NotFound)];
@@ -109,14 +109,14 @@ fn a_refund_at_the_providers_side_is_booked_once_and_counts_against_what_is_left
     for again in [part("re_a", "20.00", None), part("re_a", "20.00", Some("theirs"))] {
         assert_eq!(says_nothing(&mut books, again), "ignored: it is known that this went back");
     }
-    // The same amount again is another one if it has another name; more than is left cannot have gone back.
+    // The same amount again is another refund if it has another id; more than is left cannot have been refunded.
     hear(&mut books, Speaker::PaymentProvider, part("re_b", "20.00", Some("theirs")));
     assert_eq!(books.standing(), "captured, 50.00/40.00, refund done, refund done");
     let strange = [part("re_c", "10.01", None), part("ch_1", "5.00", None)];
     for strange in strange {
         assert!(says_nothing(&mut books, strange).starts_with("ALARM: the provider gave back what was not"));
     }
-    // What is given back as a whole is what is left.
+    // A refund of everything is of what is left.
     assert_eq!(books.says(refund_all()), "provider.refund(refund/O/0/1, 10.00 EUR of ch_1)");
     let back = event(RefundSucceeded, "re_d", eur("10.00"), Some(&refund_key(0, 1)));
     assert_eq!(books.says(back), "payment.refunded(#0, 10.00 EUR)");

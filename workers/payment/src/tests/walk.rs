@@ -24,7 +24,7 @@ impl Dice {
     }
 }
 
-/// What was said and heard so far, as far as the promises speak of it.
+/// What was said and heard so far, as far as the claims need it.
 #[derive(Default)]
 struct Heard {
     charge_keys: BTreeSet<String>,
@@ -107,7 +107,7 @@ impl Heard {
     }
 }
 
-/// By its own name, or as the sum of all that went back.
+/// By its own id, or as the refunded total.
 fn refund_told(id: &str, amount: Money, in_all: Option<Money>) -> Body {
     let Body::ProviderEvent(mut event) = event(ProviderEventKind::RefundSucceeded, id, amount, None) else {
         unreachable!("it is an event")

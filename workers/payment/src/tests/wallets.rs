@@ -1,4 +1,4 @@
-//! Stored payment methods: one is the default, no card number gets in, and what has expired pays nothing.
+//! Stored payment methods: one is the default, no card number gets in, and an expired card pays nothing.
 
 use contract::{Expiry, Fault, WalletAdd, WalletChange, WalletRemove};
 
@@ -127,7 +127,7 @@ fn a_stored_method_is_charged_by_its_token() {
     let decision = books.hear(charge_by("b", Method::Card));
     let [Body::ProviderCharge(ask)] = &decision.send[..] else { panic!("{decision:?}") };
     assert_eq!(ask.payment.token, Some(Token("tok_of_b".into())));
-    // What it is asked by stays the same, also when the customer forgets the method meanwhile.
+    // The token of the charge stays the same, also when the customer removes the method meanwhile.
     books.hear(remove("b"));
     assert_eq!(books.hear(charge_by("b", Method::Card)).send, decision.send);
 }

@@ -1,4 +1,4 @@
-//! A customer cancels until the pivot is asked: what had been done is undone, and who comes too late hears so.
+//! A customer can cancel until the pivot is asked: what had been done is undone, and a later cancellation is refused.
 
 use expect_test::expect;
 

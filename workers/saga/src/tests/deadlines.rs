@@ -1,4 +1,4 @@
-//! Operators fire, move and cancel deadlines, and no saga ever stands without one unseen.
+//! Operators fire, move and cancel deadlines, and no saga is ever without one unseen.
 
 use expect_test::expect;
 

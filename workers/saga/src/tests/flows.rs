@@ -12,7 +12,7 @@ fn sketch(name: &str) -> Sketch {
     sketches().into_iter().find(|sketch| sketch.name == name).unwrap()
 }
 
-/// So many sagas that went like this.
+/// Adds `count` sagas that went like this.
 fn add(flow: &mut Flow, story: &[&str], count: u64) {
     let desk = Desk::after(story);
     let saga: Value = serde_json::from_str(&desk.sagas[&saga_id(order_id(), 0)]).unwrap();
@@ -55,7 +55,7 @@ fn every_saga_is_counted_at_the_step_where_it_stands_and_where_it_has_been() {
         (then(SHIPPED, &["order.fulfilled"]), 32),
         (then(&["start"], &["overdue"; 6]), 64),
         (then(CAPTURED, &["cancel", "payment.refund_failed"]), 128),
-        // Of a list with more steps: these are none of this drawing.
+        // Of a list with more steps: not counted in this drawing.
         (DELIVERED.to_vec(), 256),
     ] {
         add(&mut flow, &story, count);

@@ -1,4 +1,4 @@
-//! Every phase × every input: `where it stands × input → move | where it stands then`.
+//! Every phase × every input: `state × input → move | state after it`.
 
 use std::fmt::Write as _;
 
@@ -66,7 +66,7 @@ fn states(rules: &[Rule], definition: &Definition) -> Vec<(String, Progress)> {
     states.into_iter().map(|state| (standing(definition, &state), state)).collect()
 }
 
-/// Nobody answered until an operator was called.
+/// No answer came until an operator was called.
 fn stuck(rules: &[Rule], progress: &Progress) -> Progress {
     let mut progress = progress.clone();
     for _ in 0..9 {

@@ -1,4 +1,4 @@
-//! When nobody answers or a refund is refused: who is called, what that one can do, and how it ends.
+//! When no answer comes or a refund is refused: who is called, what the operator can do, and how it ends.
 
 use expect_test::expect;
 

@@ -1,4 +1,4 @@
-//! What becomes of an order, one story each: what comes in, what is said to it, and where the saga stands.
+//! What becomes of an order, one story each: what comes in, what the saga answers, and its state.
 
 use expect_test::expect;
 
@@ -276,7 +276,7 @@ fn an_answer_for_no_saga_is_parked() {
     );
 }
 
-/// Money that was given back at the provider's side is not the refund that the saga waits for.
+/// Money that was refunded at the provider's side is not the refund that the saga waits for.
 #[test]
 fn a_refund_that_no_step_asked_for_answers_none() {
     let outside = "payment.refunded (outside)";

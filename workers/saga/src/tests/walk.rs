@@ -1,5 +1,5 @@
-//! Any messages, in any order: no saga is silently stuck, what is undone was asked for, and the way back is
-//! the way there. Once everybody answers again, every saga ends.
+//! Any messages, in any order: no saga is silently stuck, what is undone was asked for, and steps are undone in
+//! reverse order. Once every worker answers again, every saga ends.
 
 use contract::Body;
 
@@ -9,7 +9,7 @@ use crate::interpreter::Phase;
 
 const WALKS: u64 = 500;
 const STEPS: usize = 30;
-/// More than there are steps, there and back, with an operator at each.
+/// More than there are steps, forward and back, with an operator at each.
 const STEPS_TO_END: usize = 40;
 
 const MESSAGES: &[&str] = &[
@@ -135,7 +135,7 @@ impl Path {
     }
 }
 
-/// What an honest world says next; `None` once the saga has ended.
+/// The next answer of a world without faults; `None` once the saga has ended.
 fn expected(desk: &Desk, return_no: u32) -> Option<&'static str> {
     let saga = desk.saga(return_no)?;
     if saga.status == Status::NeedsAttention {

@@ -51,7 +51,7 @@ fn a_reserve_that_comes_after_its_release_holds_nothing() {
     assert_eq!(shop.item("A").unwrap().reserved, 0);
 }
 
-/// The saga has turned around on the first answer; were the second one `shipped`, goods and money were gone.
+/// The saga has turned around on the first answer; if the second one were `shipped`, goods and money would be gone.
 #[test]
 fn a_refused_shipment_stays_refused_when_goods_come_in() {
     let two = [("A", 2)];
@@ -123,7 +123,7 @@ const SKUS: [&str; 3] = ["A", "B", "C"];
 
 fn anything(dice: &mut Dice) -> Body {
     let order = dice.roll(12);
-    // An order's lines are its own, but for a few messages that confuse them.
+    // An order's lines are its own, except for a few messages that confuse them.
     let of = if dice.roll(20) == 0 { dice.roll(12) } else { order };
     let all: Vec<_> = SKUS.iter().enumerate().map(|(at, name)| (*name, (of >> at) % 4)).collect();
     let name = SKUS[dice.roll(3) as usize];
@@ -137,7 +137,7 @@ fn anything(dice: &mut Dice) -> Body {
     }
 }
 
-/// What has left and what has come back, summed from what was said, apart from what was recorded.
+/// What has left and what has come back, summed from the answers, apart from what was recorded.
 fn moved(body: &Body, decision: &Decision<StockRecord>, name: &str) -> i64 {
     let sum = |lines: &[StockLine]| -> i64 {
         lines.iter().filter(|line| line.sku == sku(name)).map(|line| i64::from(line.quantity)).sum()

@@ -1,4 +1,4 @@
-//! What lies exactly on a limit, what a hand in the database left behind, and when a hold changed.
+//! What is exactly on a limit, what a manual change in the database left behind, and when a hold changed.
 
 use contract::{Message, MessageId, Need, PrefetchHint, Stored, Table, Time, Worker};
 

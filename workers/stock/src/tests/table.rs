@@ -6,7 +6,7 @@ use expect_test::expect;
 use super::{Shop, adjust, count, id, outcome, release, reserve, restock, says, ship};
 use crate::HoldStatus;
 
-/// Order 1 wants two of A. Every way it can stand with stock, and how it comes to.
+/// Order 1 wants two of A. Every state it can have with stock, and the messages that lead there.
 fn states() -> Vec<(&'static str, Vec<Body>)> {
     let two = || [("A", 2)];
     let (hold, shipped) = (reserve(1, &two()), ship(1, &two()));

@@ -147,8 +147,7 @@ fn proven<'a>(
     Ok(voice)
 }
 
-/// Whether a message of this type, said by `by`, may come to `queue` from this login. Checked before its body is
-/// read.
+/// Whether a message of this type, said by `by`, may come to `queue` from this login; its body is not read for that.
 fn admit(voice: &Voice, queue: Queue, name: &str, by: Speaker) -> Result<(), Unreadable> {
     let speakers = speakers_of(name);
     if speakers.is_empty() {
@@ -351,9 +350,8 @@ impl Incoming<'_> {
         id.filter(|id| !id.is_empty()).or_else(|| self.cloud_event("id"))
     }
 
-    /// The id and the reason for an outsider's dead letter. An id of ours is named in the reason only: as the
-    /// letter's id it would stand for a message of ours wherever letters are compared with what is in flight or was
-    /// handled.
+    /// The id and the reason for an outsider's dead letter. An id of ours is named in the reason only: as the letter's id it
+    /// would stand for a message of ours wherever letters are compared with what is in flight or was handled.
     pub(super) fn without_an_id_of_ours(&self, why: String) -> (Option<String>, String) {
         match self.message_id() {
             Some(id) if MessageId::new(id).is_some_and(|id| id.is_reserved()) => {

@@ -46,7 +46,7 @@ async fn fill(store: &dyn Store) {
     for first in (0..ORDERS).step_by(AT_ONCE as usize) {
         let records = (first..first + AT_ONCE).map(order).collect();
         let changes = Changes { records, ..Changes::default() };
-        store.begin().await.unwrap().keep(changes).await.unwrap();
+        store.begin().await.unwrap().commit(changes).await.unwrap();
     }
 }
 

@@ -100,5 +100,5 @@ async fn handle(store: &dyn Store, batch: Vec<Message>) {
         let row = batch::journal_row(Role::Notification, &message, "noted".into(), Vec::new(), now);
         changes.journal.push(row);
     }
-    transaction.keep(changes).await.unwrap();
+    transaction.commit(changes).await.unwrap();
 }

@@ -72,10 +72,10 @@ async fn a_crowd_that_was_answered_counts_a_moment_longer() {
             one.abort();
             one.await.unwrap_err();
         }
-        let still_here = ingress.backpressure().since();
+        let still_here = ingress.backpressure().lasting();
         let again: Vec<_> = (0..CROWD).map(|number| come(&ingress, number)).collect();
         tokio::task::yield_now().await;
-        let here_again = ingress.backpressure().since();
+        let here_again = ingress.backpressure().lasting();
         again.iter().for_each(|one| one.abort());
         if came.elapsed() < Duration::from_millis(100) {
             assert!(still_here.unwrap() >= A_WHILE / 2, "{still_here:?}");
@@ -99,7 +99,7 @@ async fn a_crowd_that_nobody_answers_stays_the_same_crowd() {
     tokio::time::sleep(Duration::from_millis(250)).await;
     let _another = come(&ingress, CROWD);
     tokio::task::yield_now().await;
-    let here_for = ingress.backpressure().since().expect("they still wait");
+    let here_for = ingress.backpressure().lasting().expect("they still wait");
     assert!(here_for >= Duration::from_millis(250), "{here_for:?}");
 }
 
@@ -114,7 +114,7 @@ async fn what_comes_as_from_a_queue_is_no_crowd() {
         tokio::spawn(async move { ingress.bring(message(number)).await });
     }
     tokio::task::yield_now().await;
-    assert!(ingress.backpressure().since().is_none());
+    assert!(ingress.backpressure().lasting().is_none());
 }
 
 fn come(ingress: &Ingress, number: usize) -> tokio::task::JoinHandle<()> {
@@ -124,7 +124,7 @@ fn come(ingress: &Ingress, number: usize) -> tokio::task::JoinHandle<()> {
 
 async fn crowded(backpressure: &Backpressure, expected: bool) {
     for _ in 0..1000 {
-        if backpressure.since().is_some() == expected {
+        if backpressure.lasting().is_some() == expected {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -132,9 +132,9 @@ async fn what_fails_on_the_spot_goes_by_its_queue_and_fails_there_alone() {
 #[tokio::test]
 async fn a_batch_that_conflicts_with_its_follow_ups_is_tried_without_them() {
     let mut retry_state = RetryState::default();
-    assert!(retry_state.learn(&BatchError::Unavailable("away".into())) && !retry_state.alone);
-    assert!(retry_state.learn(&BatchError::Again { answer_lost: true, why: "lost".into() }));
-    assert!(retry_state.alone && retry_state.answer_lost);
+    assert!(retry_state.learn(&BatchError::Unavailable("away".into())) && !retry_state.without_inline);
+    assert!(retry_state.learn(&BatchError::Recheck { answer_lost: true, why: "lost".into() }));
+    assert!(retry_state.without_inline && retry_state.answer_lost);
     assert!(!retry_state.learn(&BatchError::Faulty("it fails by itself".into())));
 
     let house = House::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;

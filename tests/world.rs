@@ -157,7 +157,7 @@ impl World {
             };
             match handled {
                 Ok(()) => return Ok(End::Acknowledged),
-                Err(trouble @ BatchError::Again { .. }) => assert!(retry_state.learn(&trouble)),
+                Err(trouble @ BatchError::Recheck { .. }) => assert!(retry_state.learn(&trouble)),
                 Err(BatchError::Unavailable(_)) => {
                     self.bags.come_back(&batch[self.bags.acked()..], None);
                     return Ok(End::Waits);

@@ -79,8 +79,8 @@ pub(super) fn linger(database: &DatabaseUrl) -> Linger {
 /// How large batches are.
 pub(super) fn batch_size(settings: &Settings, backpressure: Backpressure) -> BatchSize {
     let in_a_rush = match &settings.database_url {
-        DatabaseUrl::Sqlite(_) => tuning::IN_A_RUSH_ON_SQLITE,
-        DatabaseUrl::Postgres(_) => tuning::IN_A_RUSH_ON_POSTGRES,
+        DatabaseUrl::Sqlite(_) => tuning::RUSH_DIVISOR_ON_SQLITE,
+        DatabaseUrl::Postgres(_) => tuning::RUSH_DIVISOR_ON_POSTGRES,
     };
     BatchSize::under(backpressure, settings.batch_max, in_a_rush)
 }

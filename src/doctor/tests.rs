@@ -31,7 +31,7 @@ async fn a_binding_onto_our_exchanges_is_found_by_what_came_by_it() {
         let letter = store::batch::dead_letter(queue, &message, 1, "not_allowed", why, now);
         let dead = vec![store::DeadChange::Park(letter)];
         let changes = store::Changes { dead, ..Default::default() };
-        store.begin().await.unwrap().keep(changes).await.unwrap();
+        store.begin().await.unwrap().commit(changes).await.unwrap();
     };
     park("m1", "its login does not speak for saga").await;
     assert!(look().await.is_empty(), "there is no binding in that");

@@ -142,7 +142,7 @@ impl Harness {
 
     pub(super) async fn keep(&self, journal: Vec<JournalRow>) {
         let transaction = self.backend.store().begin().await.unwrap();
-        transaction.keep(Changes { journal, ..Changes::default() }).await.unwrap();
+        transaction.commit(Changes { journal, ..Changes::default() }).await.unwrap();
     }
 
     /// Handled and acknowledged.

@@ -215,7 +215,7 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
         said: vec![owed],
     };
     let changes = Changes { journal: vec![row], ..Changes::default() };
-    yard.store.begin().await.unwrap().keep(changes).await.unwrap();
+    yard.store.begin().await.unwrap().commit(changes).await.unwrap();
     yard.import();
     assert_eq!(numbers(&take(&*yard.broker, Queue::Saga).await), [3], "what was said then is said again");
     let [letter] = &yard.letters(1).await[..] else { panic!("one letter") };

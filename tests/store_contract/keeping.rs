@@ -91,7 +91,7 @@ pub(super) async fn a_dropped_transaction_leaves_nothing(db: Db) {
     // The next one begins although nobody waited for the first to be undone.
     let mut next = db.store.begin().await.unwrap();
     assert!(next.load(&[Need::of(Table::Stock, "A")]).await.unwrap().is_empty());
-    next.keep(everything(1)).await.unwrap();
+    next.commit(everything(1)).await.unwrap();
     assert_eq!(db.store.journal_page(0, 10).await.unwrap().len(), 1);
 }
 
@@ -183,7 +183,7 @@ pub(super) async fn of_many_who_come_at_any_time_each_is_told_what_became_of_his
         tasks.spawn(async move {
             tokio::time::sleep(Duration::from_micros(n * 300)).await;
             let changes = journal(row(Role::Order, &archive(n % MESSAGES), vec![]));
-            (n % MESSAGES, store.begin().await.unwrap().keep(changes).await)
+            (n % MESSAGES, store.begin().await.unwrap().commit(changes).await)
         });
     }
     let mut kept = Vec::new();

@@ -56,14 +56,14 @@ async fn two_who_lock_in_opposite_order_do_not_wait_for_ever() {
     let schema = Schema::fresh().await;
     let store = open_postgres(schema.url()).await;
     for name in ["A", "B"] {
-        store.begin().await.unwrap().keep(kept(&crowd(name), 0)).await.unwrap();
+        store.begin().await.unwrap().commit(kept(&crowd(name), 0)).await.unwrap();
     }
     let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
     one.load(&crowd("A")).await.unwrap();
     two.load(&crowd("B")).await.unwrap();
     let cross = async |mut batch: Box<dyn store::Transaction>, name: &str| {
         let seen = batch.load(&crowd(name)).await?;
-        batch.keep(kept(&crowd(name), seen[0].version)).await
+        batch.commit(kept(&crowd(name), seen[0].version)).await
     };
     let (one, two) = tokio::join!(cross(one, "B"), cross(two, "A"));
     let conflicts = [&one, &two].into_iter().filter(|kept| matches!(kept, Err(Error::Conflict(_)))).count();
@@ -83,7 +83,7 @@ async fn who_waits_too_long_for_a_lock_starts_over_and_a_slow_statement_waits_fo
         PostgresStore::open(schema.url(), slow).await.unwrap(),
     );
     let need = crowd("A");
-    patient.begin().await.unwrap().keep(kept(&need, 0)).await.unwrap();
+    patient.begin().await.unwrap().commit(kept(&need, 0)).await.unwrap();
     let mut holder = connect(schema.url()).await;
     execute(&mut holder, "begin; select * from holds for update").await;
     let waited = patient.begin().await.unwrap().load(&need).await;
@@ -181,14 +181,14 @@ async fn a_plan_made_on_empty_tables_does_not_read_them_all_when_they_are_full()
             .load(&[Need::of(Table::Orders, order(n)), Need::of(Table::Submissions, order(n))])
             .await
             .unwrap();
-        batch.keep(everything(n)).await.unwrap();
+        batch.commit(everything(n)).await.unwrap();
         let mut batch = store.begin().await.unwrap();
         batch.load(&[Need::of(Table::Stock, "A"), Need::of(Table::Holds, "1")]).await.unwrap();
         let mut changes = records(vec![save(Table::Stock, "A", i64::try_from(n).unwrap() - 1, STOCKED)]);
         changes.records.push(SavedRecord { version: 1, ..ordered(n, "paid", 11) });
         changes.deadlines.insert(format!("k{n}"), None);
         changes.dead.push(close("saga", &archive(n), DeadStatus::Discarded));
-        batch.keep(changes).await.unwrap();
+        batch.commit(changes).await.unwrap();
         if n == 1 {
             execute(&mut direct, FULL).await;
             before = sqlx::query_scalar(READ).fetch_all(&mut direct).await.unwrap();
@@ -247,7 +247,7 @@ async fn several_who_ask_for_what_is_due_get_each_deadline_once() {
     let (one, two) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
     let all: Vec<(String, u64, u64)> = (0..200).map(|n| (format!("k{n:03}"), NOW_S - 1, n)).collect();
     let all: Vec<_> = all.iter().map(|(key, due, n)| (key.as_str(), *due, *n)).collect();
-    one.begin().await.unwrap().keep(deadlines(&all)).await.unwrap();
+    one.begin().await.unwrap().commit(deadlines(&all)).await.unwrap();
     // What somebody has in hand is passed over, not waited for.
     let mut holder = connect(schema.url()).await;
     execute(&mut holder, "begin; select * from deadlines where key = 'k000' for update").await;
@@ -338,7 +338,7 @@ async fn a_program_from_before_can_read_what_was_said_once_the_migrations_are_un
     let of_odd = Message::with_cause(id(6), Some(odd.id.clone()), at(3), promptly(6).body);
     let mut changes = journal(row(Role::Order, &archive(1), said.clone()));
     changes.journal.push(row(Role::Order, &odd, vec![say(&of_odd)]));
-    store.begin().await.unwrap().keep(changes).await.unwrap();
+    store.begin().await.unwrap().commit(changes).await.unwrap();
     drop(store);
     PostgresStore::migrate_down(schema.url(), 12).await.unwrap();
     let sql = "select count(*) from journal, json_array_elements(said::json) one where one ->> 'at' is null";
@@ -380,7 +380,7 @@ async fn the_character_that_postgres_cannot_keep_stops_nobody() {
     changes.records[0].json = changes.records[0].json.replace("c1", r"c\u0000").into();
     let json = changes.records[0].json.to_string();
     changes.dead.push(DeadChange::Park(DeadLetter { name: "a\0".into(), ..letter("order", &archive(9)) }));
-    store.begin().await.unwrap().keep(changes).await.unwrap();
+    store.begin().await.unwrap().commit(changes).await.unwrap();
     assert_eq!(store.get(Table::Orders, &order(1).to_string()).await.unwrap(), Some(json));
     assert_eq!(readable(store.journal_of(order(1)).await.unwrap())[0].outcome, "alarm: \u{FFFD}");
     let kept = store.dead_letter(&letter("order", &archive(9)).id).await.unwrap().unwrap();

@@ -183,7 +183,7 @@ async fn a_store_that_was_closed_leaves_one_file_that_is_whole() {
     // Readers are open too, and one of them looks while somebody writes.
     let mut batch = store.begin().await.unwrap();
     batch.handled(Role::Order, &[archive(1).id]).await.unwrap();
-    batch.keep(journal(row(Role::Order, &archive(1), vec![]))).await.unwrap();
+    batch.commit(journal(row(Role::Order, &archive(1), vec![]))).await.unwrap();
     store.in_flight().await.unwrap();
     store.close().await;
     let left: Vec<_> =
@@ -213,8 +213,8 @@ async fn what_came_in_at_the_door_is_kept_before_what_waited_longer() {
     let rows = (0..10_000).map(|n| row(Role::Order, &archive(n), vec![]));
     let many = Changes { journal: rows.collect(), ..Changes::default() };
     // Both wait from here on, whoever of the two will come to the place first.
-    let many = db.store.begin().await.unwrap().keep(many);
-    let one = db.store.begin().await.unwrap().keep(journal(row(Role::Gateway, &archive(20_000), vec![])));
+    let many = db.store.begin().await.unwrap().commit(many);
+    let one = db.store.begin().await.unwrap().commit(journal(row(Role::Gateway, &archive(20_000), vec![])));
     let many = tokio::spawn(many);
     one.await.unwrap();
     let last = [archive(9_999).id];

@@ -173,12 +173,12 @@ pub(super) async fn who_loads_while_somebody_keeps_has_seen_it_or_is_told(db: Db
             |version| records(vec![SavedRecord { need: need.clone(), version, json: STOCKED.into() }]);
         let mut first = db.store.begin().await.unwrap();
         assert!(first.load(std::slice::from_ref(&need)).await.unwrap().is_empty());
-        let keeping = first.keep(saved(0));
+        let keeping = first.commit(saved(0));
         let second = async {
             let mut second = db.store.begin().await.unwrap();
             let seen = second.load(std::slice::from_ref(&need)).await.unwrap();
             let version = seen.first().map_or(0, |found| found.version);
-            (version, second.keep(saved(version)).await)
+            (version, second.commit(saved(version)).await)
         };
         let (first, (seen, second)) = tokio::join!(keeping, second);
         let now = db.store.begin().await.unwrap().load(&[need]).await.unwrap()[0].version;
@@ -199,7 +199,7 @@ pub(super) async fn what_is_on_its_way_is_seen_by_the_next_batch_and_if_it_fails
     for (id, on_hand, arrives) in [("good", "5", true), ("bad", "-5", false)] {
         let product = Need::of(Table::Products, id);
         let first = store.begin().await.unwrap();
-        let keeping = first.keep(records(vec![
+        let keeping = first.commit(records(vec![
             save(Table::Products, id, 0, r#"{"title":"new"}"#),
             save(Table::Stock, id, 0, &format!(r#"{{"on_hand":{on_hand},"reserved":0}}"#)),
         ]));
@@ -208,7 +208,7 @@ pub(super) async fn what_is_on_its_way_is_seen_by_the_next_batch_and_if_it_fails
         let mut second = store.begin().await.unwrap();
         let seen = second.load(std::slice::from_ref(&product)).await.unwrap();
         assert_eq!((seen[0].version, seen[0].json.as_ref()), (1, r#"{"title":"new"}"#));
-        let resting = second.keep(journal(row(Role::Order, &no_order(u64::from(arrives)), Vec::new())));
+        let resting = second.commit(journal(row(Role::Order, &no_order(u64::from(arrives)), Vec::new())));
         // The one behind may come first: they are kept in their order all the same.
         let (second, first) = tokio::join!(resting, keeping);
         match arrives {

@@ -150,7 +150,7 @@ async fn each_worker_can_do_its_work_under_its_own_role() {
             }
             // Twice: it is opened again.
             changes.dead.push(DeadChange::Park(letter(queue.name(), &archive(n))));
-            batch.keep(changes).await.unwrap_or_else(|why| panic!("{role}: {why}"));
+            batch.commit(changes).await.unwrap_or_else(|why| panic!("{role}: {why}"));
             assert_eq!(store.begin().await.unwrap().handled(role, &[cause.id]).await.unwrap().1.len(), 1);
         }
     }
@@ -195,7 +195,7 @@ async fn a_backlog_is_kept_in_large_batches_under_a_roles_own_login() {
     let store = as_role(&schema, "email").await;
     let rows = (0..300).map(|n| now_row(Role::Email, &archive(n), vec![]));
     let changes = Changes { journal: rows.collect(), ..Changes::default() };
-    store.begin().await.unwrap().keep(changes).await.unwrap();
+    store.begin().await.unwrap().commit(changes).await.unwrap();
     assert_eq!(owner.journal_page(0, 999).await.unwrap().len(), 300);
     schema.gone().await;
 }
@@ -209,12 +209,12 @@ async fn the_helpers_can_do_their_work_under_their_own_roles() {
     let done = row(Role::Order, &fulfil(101), vec![]);
     ended.journal.push(done);
     ended.dead.push(DeadChange::Park(letter("saga", &archive(7))));
-    owner.begin().await.unwrap().keep(ended).await.unwrap();
+    owner.begin().await.unwrap().commit(ended).await.unwrap();
 
     let gateway = as_role(&schema, "gateway").await;
     let mut ingress = gateway.begin().await.unwrap();
     ingress.handled(Role::Gateway, &[archive(5).id]).await.unwrap();
-    ingress.keep(journal(now_row(Role::Gateway, &archive(5), vec![]))).await.unwrap();
+    ingress.commit(journal(now_row(Role::Gateway, &archive(5), vec![]))).await.unwrap();
     assert!(gateway.get(Table::Orders, &order(1).to_string()).await.unwrap().is_some());
     assert_eq!(
         gateway.list(Table::Orders, &Filter { limit: 9, ..Filter::default() }).await.unwrap().len(),
@@ -225,14 +225,14 @@ async fn the_helpers_can_do_their_work_under_their_own_roles() {
     assert_eq!(gateway.journal_of(order(1)).await.unwrap().len(), 1);
     assert_eq!(gateway.letters_of(order(7)).await.unwrap().len(), 1);
     gateway.deadlines_of(order(1)).await.unwrap();
-    let forged = gateway.begin().await.unwrap().keep(journal(row(Role::Order, &archive(6), vec![]))).await;
+    let forged = gateway.begin().await.unwrap().commit(journal(row(Role::Order, &archive(6), vec![]))).await;
     assert!(matches!(forged, Err(Error::Unavailable(_))), "{forged:?}");
 
     let operator = as_role(&schema, "operator").await;
     assert_eq!(operator.dead_letters(None, 9).await.unwrap().len(), 1);
     let mut replay = journal(row(Role::Operator, &archive(8), vec![say(&fulfil(9))]));
     replay.dead.push(close("saga", &archive(7), DeadStatus::Discarded));
-    operator.begin().await.unwrap().keep(replay).await.unwrap();
+    operator.begin().await.unwrap().commit(replay).await.unwrap();
     assert_eq!(operator.journal_of(order(1)).await.unwrap().len(), 1);
 
     let timers = as_role(&schema, "timers").await;
@@ -255,13 +255,13 @@ async fn the_helpers_can_do_their_work_under_their_own_roles() {
         .begin()
         .await
         .unwrap()
-        .keep(dead(DeadChange::Park(letter("unrouted", &archive(3)))))
+        .commit(dead(DeadChange::Park(letter("unrouted", &archive(3)))))
         .await
         .unwrap();
     let strangers = DeadLetter { code: "unroutable".into(), ..letter("unrouted", &archive(4)) };
     let evicted = DeadChange::Evict { id: strangers.id.clone() };
     for change in [DeadChange::Park(strangers), evicted] {
-        timers.begin().await.unwrap().keep(dead(change)).await.unwrap();
+        timers.begin().await.unwrap().commit(dead(change)).await.unwrap();
     }
 
     for table in Table::ALL {
@@ -301,18 +301,18 @@ async fn each_login_may_do_the_work_of_its_own_role_and_of_no_other() {
 #[tokio::test]
 async fn nobody_sees_or_writes_the_journal_in_anothers_name() {
     let (schema, owner) = schema_with_roles().await;
-    owner.begin().await.unwrap().keep(journal(row(Role::Saga, &archive(1), vec![]))).await.unwrap();
+    owner.begin().await.unwrap().commit(journal(row(Role::Saga, &archive(1), vec![]))).await.unwrap();
     let store = as_role(&schema, "order").await;
     let mut batch = store.begin().await.unwrap();
     assert!(batch.handled(Role::Saga, &[archive(1).id]).await.unwrap().1.is_empty());
     // No message is to blame, and none becomes a dead letter for it.
-    let forged = batch.keep(journal(row(Role::Saga, &archive(2), vec![]))).await;
+    let forged = batch.commit(journal(row(Role::Saga, &archive(2), vec![]))).await;
     assert!(
         matches!(&forged, Err(Error::Unavailable(why)) if why.contains("row-level security")),
         "{forged:?}"
     );
     let anothers =
-        store.begin().await.unwrap().keep(dead(DeadChange::Park(letter("stock", &archive(1))))).await;
+        store.begin().await.unwrap().commit(dead(DeadChange::Park(letter("stock", &archive(1))))).await;
     assert!(matches!(anothers, Err(Error::Unavailable(_))), "{anothers:?}");
     let anothers = store.begin().await.unwrap().load(&[Need::of(Table::Stock, "A")]).await;
     assert!(

@@ -18,14 +18,14 @@ async fn after_both(before: &str, faster: &str, slower: &str) -> ([i64; 3], Stri
     let schema = Schema::fresh().await;
     let (ours, theirs) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
     let wanted = [Need::of(Table::Stock, "A")];
-    ours.begin().await.unwrap().keep(records(vec![save(Table::Stock, "A", 0, before)])).await.unwrap();
+    ours.begin().await.unwrap().commit(records(vec![save(Table::Stock, "A", 0, before)])).await.unwrap();
     let (mut first, mut second) = (theirs.begin().await.unwrap(), ours.begin().await.unwrap());
     for batch in [&mut first, &mut second] {
         assert_eq!(batch.load(&wanted).await.unwrap()[0].version, 1, "nobody waits for deciding");
     }
-    first.keep(records(vec![save(Table::Stock, "A", 1, faster)])).await.unwrap();
+    first.commit(records(vec![save(Table::Stock, "A", 1, faster)])).await.unwrap();
     let hold = save(Table::Holds, "1", 0, "{}");
-    let kept = second.keep(records(vec![save(Table::Stock, "A", 1, slower), hold])).await;
+    let kept = second.commit(records(vec![save(Table::Stock, "A", 1, slower), hold])).await;
     let doc = ours.get(Table::Stock, "A").await.unwrap().unwrap();
     let db = Db { store: ours, raw: Raw::Postgres(schema.url().to_string()) };
     let numbers = db.sql("select unnest(array[on_hand, reserved, version]) from stock").await.unwrap();
@@ -85,15 +85,15 @@ async fn found(store: &Arc<dyn Store>) -> (Box<dyn Transaction>, i64) {
 /// Two processes of which the first has noticed that the other changes A as well. Five of it are promised, at version 3.
 async fn after_they_met(schema: &Schema) -> (Arc<dyn Store>, Arc<dyn Store>) {
     let (ours, theirs) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
-    ours.begin().await.unwrap().keep(promised(0, 0)).await.unwrap();
+    ours.begin().await.unwrap().commit(promised(0, 0)).await.unwrap();
     let (first, _) = found(&ours).await;
-    let first = first.keep(promised(1, 1));
+    let first = first.commit(promised(1, 1));
     let (ahead, reserved) = found(&ours).await;
     assert_eq!(reserved, 1, "what is on its way counts");
-    found(&theirs).await.0.keep(promised(4, 1)).await.unwrap();
+    found(&theirs).await.0.commit(promised(4, 1)).await.unwrap();
     first.await.unwrap();
     // It changes nothing itself: even a refusal may have been wrong.
-    assert!(matches!(ahead.keep(Changes::default()).await, Err(Error::Conflict(_))));
+    assert!(matches!(ahead.commit(Changes::default()).await, Err(Error::Conflict(_))));
     (ours, theirs)
 }
 
@@ -103,11 +103,11 @@ async fn what_rested_on_numbers_that_came_to_be_others_starts_over() {
     let schema = Schema::fresh().await;
     let (ours, theirs) = after_they_met(&schema).await;
     let (second, _) = found(&ours).await;
-    let second = second.keep(promised(6, 3));
+    let second = second.commit(promised(6, 3));
     let (next, reserved) = found(&ours).await;
     assert_eq!(reserved, 5, "what is on its way is added up, as what the others change is");
     second.await.unwrap();
-    next.keep(promised(7, 3)).await.unwrap();
+    next.commit(promised(7, 3)).await.unwrap();
     assert_eq!(found(&theirs).await.1, 8);
     schema.gone().await;
 }
@@ -119,13 +119,13 @@ async fn once_too_little_was_left_nobody_decides_before_it_is_known_what_is() {
     let (ours, _theirs) = after_they_met(&schema).await;
     let (first, _) = found(&ours).await;
     let (second, _) = found(&ours).await;
-    first.keep(promised(9, 3)).await.unwrap();
-    let refused = second.keep(promised(8, 3)).await;
+    first.commit(promised(9, 3)).await.unwrap();
+    let refused = second.commit(promised(8, 3)).await;
     assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
 
     let (third, reserved) = found(&ours).await;
     assert_eq!(reserved, 9);
-    let third = third.keep(promised(10, 4));
+    let third = third.commit(promised(10, 4));
     let short = Duration::from_millis(200);
     assert!(tokio::time::timeout(short, found(&ours)).await.is_err(), "it decides ahead");
     third.await.unwrap();
@@ -147,10 +147,10 @@ async fn large_batches_of_several_processes_take_turns_at_what_they_share() {
     let journal = (1..=64).map(|n| row(Role::Order, &archive(n), vec![])).collect();
     let (large, _) = found(&ours).await;
     let (small, _) = found(&ours).await;
-    let mut large = large.keep(Changes { journal, ..promised(6, 3) });
+    let mut large = large.commit(Changes { journal, ..promised(6, 3) });
     let short = Duration::from_millis(200);
     tokio::time::timeout(short, &mut large).await.expect_err("it waits for its turn");
-    small.keep(promised(7, 3)).await.unwrap();
+    small.commit(promised(7, 3)).await.unwrap();
     turn.rollback().await.unwrap();
     large.await.unwrap();
     assert_eq!(found(&ours).await.1, 8);
@@ -171,12 +171,12 @@ async fn a_large_batch_is_written_beside_the_one_before_it_and_falls_with_it() {
 
         let mut first = store.begin().await.unwrap();
         first.load(&wanted).await.unwrap();
-        let first = first.keep(records(vec![change(1)]));
+        let first = first.commit(records(vec![change(1)]));
         let mut second = store.begin().await.unwrap();
         assert_eq!(second.load(&wanted).await.unwrap()[0].version, 2, "what is on its way counts");
         let own = save(Table::Holds, "of an order of its own", 0, "{}");
         let changes = Changes { journal: large(), ..records(vec![own, change(2)]) };
-        let second = tokio::spawn(second.keep(changes));
+        let second = tokio::spawn(second.commit(changes));
         let mut direct = connect(schema.url()).await;
         let journalled = "select exists (select 1 from pg_locks where relation = 'journal'::regclass and mode = 'RowExclusiveLock')";
         until(&mut direct, journalled).await;
@@ -202,12 +202,12 @@ async fn a_large_batch_is_written_beside_the_one_before_it_and_falls_with_it() {
 async fn what_follows_on_another_batch_is_written_after_it() {
     let schema = Schema::fresh().await;
     let store = open_postgres(schema.url()).await;
-    let first = store.begin().await.unwrap().keep(records(vec![ordered(1, "created", 10)]));
+    let first = store.begin().await.unwrap().commit(records(vec![ordered(1, "created", 10)]));
     let mut second = store.begin().await.unwrap();
     let need = Need::of(Table::Orders, order(1).to_string());
     assert_eq!(second.load(&[need]).await.unwrap().len(), 1);
     let journal = (1..=64).map(|n| row(Role::Order, &archive(n), vec![])).collect();
-    let mut second = second.keep(Changes { journal, ..Changes::default() });
+    let mut second = second.commit(Changes { journal, ..Changes::default() });
     let short = Duration::from_millis(200);
     tokio::time::timeout(short, &mut second).await.expect_err("it waits for the first");
     let mut direct = connect(schema.url()).await;

@@ -42,7 +42,8 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_the_journal_knows() {
         if locking {
             batch.load(&crowd("A")).await.unwrap();
         }
-        let keeping = tokio::spawn(batch.keep(journal(row(Role::Order, &archive(1), vec![say(&fulfil(2))]))));
+        let keeping =
+            tokio::spawn(batch.commit(journal(row(Role::Order, &archive(1), vec![say(&fulfil(2))]))));
         let blocked = "select exists (select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))";
         until(&mut direct, blocked).await;
         proxy.set(Mode::DeafToServer);
@@ -121,7 +122,7 @@ async fn what_goes_out_in_two_pieces_waits_for_no_acknowledgement() {
         let rows = (0..100).map(|n| row(Role::Saga, &fulfil(round * 100 + n), vec![]));
         let changes = Changes { journal: rows.collect(), ..Changes::default() };
         let begun = std::time::Instant::now();
-        store.begin().await.unwrap().keep(changes).await.unwrap();
+        store.begin().await.unwrap().commit(changes).await.unwrap();
         took.push(begun.elapsed());
     }
     took.sort();

@@ -144,7 +144,7 @@ pub(super) async fn assert_nothing_of(db: &Db, n: u64) {
 }
 
 pub(super) async fn keep(db: &Db, changes: Changes) -> Result<(), Error> {
-    db.store.begin().await.unwrap().keep(changes).await
+    db.store.begin().await.unwrap().commit(changes).await
 }
 
 /// "queue n" for each message mn.

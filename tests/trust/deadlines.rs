@@ -30,7 +30,7 @@ async fn open() -> (SqliteStore, EmbeddedBroker) {
 async fn set(store: &SqliteStore, key: &str, message: Message) {
     let mut changes = Changes::default();
     changes.deadlines.insert(key.into(), Some((Time::default(), Arc::new(message))));
-    store.begin().await.unwrap().keep(changes).await.unwrap();
+    store.begin().await.unwrap().commit(changes).await.unwrap();
 }
 
 fn said(name: &str, by: Speaker) -> Message {

@@ -227,7 +227,7 @@ async fn what_a_handled_message_has_led_to_is_believed_as_far_as_each_role_may_s
         batch::journal_row(role, message, "done".into(), said, Time::default())
     };
     let journal = vec![row(Role::Notification, &told, mails), row(Role::Email, &mail, forged)];
-    store.begin().await.unwrap().keep(Changes { journal, ..Changes::default() }).await.unwrap();
+    store.begin().await.unwrap().commit(Changes { journal, ..Changes::default() }).await.unwrap();
     import(&store, &broker, &[sent]).await.unwrap();
     assert_eq!(broker.depth(Queue::Saga).await.unwrap().messages, 0);
     assert_eq!(broker.depth(Queue::Email).await.unwrap().messages, 1, "the other mail was not handled");
@@ -257,7 +257,7 @@ async fn a_row_of_the_journal_speaks_for_its_own_role_when_its_message_comes_bac
         said: vec![forged],
     };
     let changes = Changes { journal: vec![row], ..Changes::default() };
-    store.begin().await.unwrap().keep(changes).await.unwrap();
+    store.begin().await.unwrap().commit(changes).await.unwrap();
     import(&store, &broker, &[sent]).await.unwrap();
     assert_eq!(broker.depth(Queue::Saga).await.unwrap().messages, 0);
     assert!(store.dead_letters(None, 9).await.unwrap().is_empty(), "it was handled");

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use contract::{KeySecret, Message, MessageId, Need, OrderId, Role, Table, Time};
 use store::census::Census;
 use store::{
-    Changes, DeadChange, DeadGroup, DeadLetter, DeadStatus, DeadlineRow, Error, Filter, Handled, History,
-    InFlight, JournalRow, Keeping, Keys, Letters, Loaded, OrderDeadline, Pause, Progress, Pruned, Read,
+    Changes, Committing, DeadChange, DeadGroup, DeadLetter, DeadStatus, DeadlineRow, Error, Filter, Handled,
+    History, InFlight, JournalRow, Keys, Letters, Loaded, OrderDeadline, Pause, Progress, Pruned, Read,
     RedeliveryStats, Store, Transaction, Vitals,
 };
 
@@ -356,7 +356,7 @@ impl Transaction for Open {
         Ok(found.collect())
     }
 
-    fn keep(self: Box<Self>, changes: Changes) -> Keeping {
+    fn commit(self: Box<Self>, changes: Changes) -> Committing {
         Box::pin(self.kept(changes))
     }
 }

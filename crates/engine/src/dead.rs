@@ -264,7 +264,7 @@ async fn close(
     };
     let journal = entries.into_iter().enumerate().map(row).collect();
     let dead = vec![DeadChange::Close { id: letter.id.clone(), status }];
-    match transaction.keep(Changes { journal, dead, ..Changes::default() }).await {
+    match transaction.commit(Changes { journal, dead, ..Changes::default() }).await {
         Ok(()) => Ok(()),
         Err(Error::Conflict(_)) => bail!("somebody else has just dealt with dead letter {}", letter.id),
         Err(error) => Err(error.into()),

@@ -122,7 +122,7 @@ pub async fn import(store: &dyn Store, broker: &dyn Broker, dead: &[DeadDelivery
     if changes.dead.is_empty() {
         drop(transaction);
     } else {
-        transaction.keep(changes).await?;
+        transaction.commit(changes).await?;
     }
     let away = |away: broker::Unavailable| Error::Unavailable(away.to_string());
     if !owed.is_empty() {

@@ -39,60 +39,59 @@ pub struct Ingress {
 /// How many customers wait for their orders to be accepted. While there are many, the workers of this process take smaller
 /// batches, so that accepting comes first: an accepted order may wait in a queue, a customer should not wait for an answer.
 #[derive(Clone)]
-pub struct Backpressure(Arc<Seen>);
+pub struct Backpressure(Arc<Counters>);
 
-struct Seen {
+struct Counters {
     waiting: AtomicUsize,
-    since: Instant,
-    /// In milliseconds since then: when there came to be many, …
-    began: AtomicU64,
-    /// … and until when there count as many after they were answered.
-    lasts_until: AtomicU64,
+    /// The times below are milliseconds since then.
+    epoch: Instant,
+    /// When the present backpressure began.
+    began_ms: AtomicU64,
+    /// Until then it lasts, even if fewer customers wait.
+    until_ms: AtomicU64,
 }
 
 impl Default for Backpressure {
     fn default() -> Self {
-        let since = Instant::now();
-        let (waiting, began, lasts_until) = Default::default();
-        Self(Arc::new(Seen { waiting, since, began, lasts_until }))
+        let epoch = Instant::now();
+        let (waiting, began_ms, until_ms) = Default::default();
+        Self(Arc::new(Counters { waiting, epoch, began_ms, until_ms }))
     }
 }
 
 impl Backpressure {
     /// How long there has been backpressure; `None`: there is none.
-    pub fn since(&self) -> Option<Duration> {
+    pub fn lasting(&self) -> Option<Duration> {
         let now = self.0.now_ms();
         let many = self.0.waiting.load(Ordering::Relaxed) >= MANY_WAITING;
-        let lasts = many || now < self.0.lasts_until.load(Ordering::Relaxed);
-        lasts.then(|| Duration::from_millis(now.saturating_sub(self.0.began.load(Ordering::Relaxed))))
+        let lasts = many || now < self.0.until_ms.load(Ordering::Relaxed);
+        lasts.then(|| Duration::from_millis(now.saturating_sub(self.0.began_ms.load(Ordering::Relaxed))))
     }
 
-    fn join(&self) -> Member {
+    fn join(&self) -> Waiting {
         let before = self.0.waiting.fetch_add(1, Ordering::Relaxed);
         let now = self.0.now_ms();
-        if before + 1 == MANY_WAITING && now >= self.0.lasts_until.load(Ordering::Relaxed) {
-            self.0.began.store(now, Ordering::Relaxed);
+        if before + 1 == MANY_WAITING && now >= self.0.until_ms.load(Ordering::Relaxed) {
+            self.0.began_ms.store(now, Ordering::Relaxed);
         }
-        Member(self.0.clone())
+        Waiting(self.0.clone())
     }
 }
 
 /// One waiting customer.
-struct Member(Arc<Seen>);
+struct Waiting(Arc<Counters>);
 
-impl Drop for Member {
+impl Drop for Waiting {
     fn drop(&mut self) {
         if self.0.waiting.fetch_sub(1, Ordering::Relaxed) >= MANY_WAITING {
-            self.0
-                .lasts_until
-                .store(self.0.now_ms() + BACKPRESSURE_LASTS.as_millis() as u64, Ordering::Relaxed);
+            self.0.until_ms.store(self.0.now_ms() + BACKPRESSURE_LASTS.as_millis() as u64, Ordering::Relaxed);
         }
     }
 }
 
-impl Seen {
+impl Counters {
     fn now_ms(&self) -> u64 {
-        self.since.elapsed().as_millis() as u64
+        self.epoch.elapsed().as_millis() as u64
     }
 }
 
@@ -120,7 +119,7 @@ pub enum Refused {
 }
 
 impl Ingress {
-    /// The ingress, and the task that runs it. While requests flow, batches begin `interval` interval.
+    /// The ingress, and the task that runs it. While requests flow, a batch begins at least `interval` after the one before.
     pub fn open(
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
@@ -304,7 +303,7 @@ async fn journal(
         answers.push(answer);
     }
     if !changes.journal.is_empty() {
-        transaction.keep(changes).await?;
+        transaction.commit(changes).await?;
     }
     Ok((answers, said))
 }

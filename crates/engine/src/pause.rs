@@ -126,7 +126,7 @@ async fn write(store: &dyn Store, change: PauseChange, name: &str, outcome: Stri
         said: Vec::new(),
     };
     let changes = Changes { journal: vec![row], pauses: vec![change], ..Changes::default() };
-    Ok(store.begin().await?.keep(changes).await?)
+    Ok(store.begin().await?.commit(changes).await?)
 }
 
 async fn keep_looking(store: Arc<dyn Store>, tell: watch::Sender<BTreeSet<Role>>, stop: CancellationToken) {

@@ -169,7 +169,7 @@ async fn decide(
     let work = AssertUnwindSafe(unit.settle(looking, Reached::new(), messages, now));
     match work.catch_unwind().await {
         Ok(Ok(settled)) => Ok(settled),
-        Ok(Err(BatchError::Unavailable(why) | BatchError::Faulty(why) | BatchError::Again { why, .. })) => {
+        Ok(Err(BatchError::Unavailable(why) | BatchError::Faulty(why) | BatchError::Recheck { why, .. })) => {
             bail!(why)
         }
         Err(_) => bail!("it would fail, be tried again and end as a dead letter"),

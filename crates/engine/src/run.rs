@@ -127,7 +127,7 @@ impl Consumer {
         decided.roles.iter().for_each(|role| fail::point("decided", *role));
         watch.lap(Stage::Decide);
         let dead_letters = changes.dead.len();
-        let committing = transaction.keep(changes);
+        let committing = transaction.commit(changes);
         drop(deciding);
         committing.await?;
         watch.lap(Stage::Keep);
@@ -150,6 +150,8 @@ impl Consumer {
         let reached = self.handler.reach_out(fresh).await?;
         fail::point("reached_out", self.handler.role());
         watch.lap(Stage::ReachOut);
+        // Not deduplicated again: if another process has handled one of them meanwhile, the journal's unique key makes our
+        // commit a conflict.
         Ok((self.store.begin().await?, reached))
     }
 
@@ -160,7 +162,7 @@ impl Consumer {
         fresh: &[Arc<Message>],
         retry_state: RetryState,
     ) -> Box<dyn Transaction> {
-        if !transaction.is_remote() || retry_state.alone {
+        if !transaction.is_remote() || retry_state.without_inline {
             return transaction;
         }
         let hints = self.local_handlers.prefetch(&self.paused, fresh);
@@ -176,8 +178,8 @@ impl Consumer {
         retry_state: RetryState,
     ) -> Result<BatchResult, BatchError> {
         let mut unit = BatchUnit::new(&self.local_handlers, &self.paused, batch.now);
-        unit.settle(&*self.handler, transaction, reached, &batch.fresh).await?;
-        match retry_state.alone {
+        unit.decide_batch(&*self.handler, transaction, reached, &batch.fresh).await?;
+        match retry_state.without_inline {
             false => unit.follow_up(transaction).await?,
             true => unit.leave_to_queues(),
         }

@@ -87,7 +87,7 @@ async fn refuse(store: &dyn Store, refused: Vec<(String, Option<Message>, String
         tracing::error!(key, "a deadline is not published: {why}");
         changes.dead.push(DeadChange::Park(letter(key, message.as_ref(), why, now)));
     }
-    store.begin().await?.keep(changes).await?;
+    store.begin().await?.commit(changes).await?;
     let keys: Vec<_> = refused.into_iter().map(|(key, ..)| key).collect();
     store.put_off(&keys, REFUSED_AGAIN_AFTER_S).await
 }

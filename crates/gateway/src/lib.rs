@@ -2,8 +2,8 @@
 //! business decision and writes no record.
 //!
 //! `table.rs` has all routes, `state.rs` the state that handlers share. A request passes the middleware in `front.rs`.
-//! Then `handle` below checks the address's rate limit, the token, the customer's rate limit and the body, and only
-//! then calls the route's handler.
+//! Then `handle` below checks the token, the rate limits of the address and of the customer, the path, the query and the
+//! body, and only then calls the route's handler.
 
 mod admin;
 mod admission;
@@ -159,7 +159,7 @@ fn other_method(routes: &[Route], method: &Method) -> Response {
     response
 }
 
-/// Runs all checks that come before the handler, cheapest first, and then the handler.
+/// Runs all checks that come before the handler, and then the handler.
 async fn handle(
     gateway: Arc<Gateway>,
     route: &Route,

@@ -226,7 +226,7 @@ async fn park(call: &Call, id: Option<String>, code: &str, why: &str, now: Time)
         "a webhook is kept as a dead letter: {why}"
     );
     let changes = Changes { dead: vec![DeadChange::Park(letter)], ..Changes::default() };
-    Ok(call.gateway.store.begin().await?.keep(changes).await?)
+    Ok(call.gateway.store.begin().await?.commit(changes).await?)
 }
 
 /// The message id of an event. An id that has the form of our own messages' ids gets a prefix, so that the event is not

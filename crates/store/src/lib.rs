@@ -201,11 +201,11 @@ pub trait Transaction: Send {
 
     /// Writes all changes and commits. A transaction that loads after this was called, awaited or not, sees these
     /// changes, or waits for them, or gets a conflict when it commits.
-    fn keep(self: Box<Self>, changes: Changes) -> Keeping;
+    fn commit(self: Box<Self>, changes: Changes) -> Committing;
 }
 
 /// Resolves when the changes are committed durably.
-pub type Keeping = BoxFuture<'static, Result<(), Error>>;
+pub type Committing = BoxFuture<'static, Result<(), Error>>;
 
 /// What the journal has about a message that was delivered again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -419,14 +419,16 @@ fn as_text<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S:
 }
 
 impl Changes {
-    /// Roughly how many rows will be written.
+    /// Roughly how many rows will be written: the few dead letters and pauses are not counted.
     fn rows(&self) -> usize {
         self.journal.len() + self.records.len() + self.deadlines.len()
     }
 
     /// Whether they do nothing but journal messages that came in from outside.
     fn is_only_ingress(&self) -> bool {
-        self.journal.len() == self.rows() && self.journal.iter().all(|row| row.role == Role::Gateway)
+        let nothing_else =
+            self.journal.len() == self.rows() && self.dead.is_empty() && self.pauses.is_empty();
+        nothing_else && !self.journal.is_empty() && self.journal.iter().all(|row| row.role == Role::Gateway)
     }
 
     pub fn deadline(&mut self, deadline: Deadline, message: impl FnOnce(contract::Body) -> Arc<Message>) {

@@ -66,7 +66,7 @@ impl Pending {
     }
 
     /// Waits until the outcome of every pending batch is known.
-    pub(super) async fn settled(&self) {
+    pub(super) async fn all_written(&self) {
         loop {
             let Some(batch) = self.entries().values().next().map(|entry| entry.batch.clone()) else { return };
             batch.kept().await;

@@ -6,6 +6,7 @@ mod batch;
 mod census;
 pub mod connections;
 mod copy;
+mod database_clock;
 mod echoes;
 mod flight;
 mod keep;
@@ -20,7 +21,6 @@ mod rights;
 mod schema;
 mod signed_out;
 mod url;
-mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ use super::{
     keys,
 };
 use connections::{Connections, Limits};
-use watch::Watch;
+use database_clock::DatabaseClock;
 
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
@@ -77,7 +77,7 @@ pub struct PostgresStore {
     connections: Connections,
     pending: Pending,
     contention_monitor: batch::ContentionMonitor,
-    watch: Watch,
+    watch: DatabaseClock,
     /// The journal row at which the next pruning continues.
     pruned_to: AtomicI64,
     /// False if row security applies to this login: then Postgres refuses `copy`, and large batches use `insert`.
@@ -100,7 +100,7 @@ impl PostgresStore {
             connections: Connections::new(url::working(url, &options)?, limits),
             pending: Pending::default(),
             contention_monitor: batch::ContentionMonitor::default(),
-            watch: Watch::default(),
+            watch: DatabaseClock::default(),
             pruned_to: AtomicI64::new(0),
             may_copy: !bound,
         })
@@ -108,7 +108,7 @@ impl PostgresStore {
 
     /// Uses another clock than the database's.
     pub fn with_clock(mut self, clock: Clock) -> Self {
-        self.watch = Watch::of(clock);
+        self.watch = DatabaseClock::of(clock);
         self
     }
 

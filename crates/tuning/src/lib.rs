@@ -23,11 +23,11 @@ pub const CONSUMERS_ON_POSTGRES_TOGETHER: u32 = 3;
 pub const LINGER_ON_POSTGRES: Duration = Duration::from_millis(5);
 
 /// From this many messages in the last batch on, more are likely on their way, and a consumer lingers.
-pub const SEVERAL: usize = 2;
+pub const LINGER_FROM: usize = 2;
 
 /// From this many on, messages flow, and it lingers twice as long. At 1,000 orders/s 1.29 ms of processor time for an order
 /// instead of 1.40.
-pub const FLOWING: usize = 8;
+pub const LINGER_TWICE_FROM: usize = 8;
 
 /// From this many on, a batch is large: the next consumer takes at once, and does not linger. Lingering after larger batches
 /// brought nothing.
@@ -42,7 +42,7 @@ pub const INGRESS_BATCHES_IN_HAND: usize = 16;
 /// its size.
 pub const INGRESS_INTERVAL: Duration = Duration::from_millis(2);
 
-/// The same on Postgres while requests flow. At 500 orders/s a fifth less processor time for each order, and no later,
+/// The least time between the beginnings of two ingress batches on Postgres while requests flow, in hand or not. At 500 orders/s a fifth less processor time for each order, and no later,
 /// because the roles get larger batches.
 pub const INGRESS_INTERVAL_ON_POSTGRES: Duration = Duration::from_millis(10);
 
@@ -59,22 +59,23 @@ pub const BACKPRESSURE_LASTS: Duration = Duration::from_millis(100);
 
 /// Under backpressure a batch is this many times smaller. A quarter ends the most orders by HTTP: 641 against 552 (whole
 /// batches), 554 (half) and 603 (an eighth).
-pub const UNDER_BACKPRESSURE: usize = 4;
+pub const BACKPRESSURE_DIVISOR: usize = 4;
 
 /// For this long, backpressure is a rush, in which accepting comes before all. What lasts longer is load, and smaller batches
 /// would pile up work.
-pub const RUSH: Duration = Duration::from_secs(10);
+pub const RUSH_LASTS: Duration = Duration::from_secs(10);
 
 /// In a rush a batch on SQLite is this many times smaller: its one writer also serves the ingress. A sixteenth accepts 3,095
 /// a second where a quarter accepts 2,008.
-pub const IN_A_RUSH_ON_SQLITE: usize = 16;
+pub const RUSH_DIVISOR_ON_SQLITE: usize = 16;
 
 /// The same on Postgres, where the ingress does not wait for the workers' batches: no smaller than under backpressure.
-pub const IN_A_RUSH_ON_POSTGRES: usize = UNDER_BACKPRESSURE;
+pub const RUSH_DIVISOR_ON_POSTGRES: usize = BACKPRESSURE_DIVISOR;
 
 // ---- RabbitMQ ---------------------------------------------------------------------------------------------
 
-/// Each process reads a queue twice: this many bundles at a priority of its own, the rest as an equal of the others. The
+/// A bundle is one AMQP message that holds several of ours. Each process consumes a queue twice: with a prefetch of this many
+/// bundles at a priority of its own, and with the rest at the priority of all. The
 /// broker serves lower priorities only when the highest has its prefetch full, so one replica after the other has full
 /// batches. With four replicas 0.25 database round trips for an order instead of 0.47, and 100 % of the orders of one replica
 /// instead of 86 %; with 8 bundles 0.26, with 14 0.24.

@@ -65,7 +65,7 @@ impl Table {
 
     pub fn contention(self) -> Contention {
         match self {
-            Table::Products | Table::Discounts | Table::Methods => Contention::Reading,
+            Table::Products | Table::Discounts | Table::Methods => Contention::MostlyRead,
             Table::Orders
             | Table::Submissions
             | Table::Audit
@@ -75,7 +75,7 @@ impl Table {
             | Table::Wallets
             | Table::Notices
             | Table::Sagas => Contention::Seldom,
-            Table::Stock => Contention::Often,
+            Table::Stock => Contention::Hot,
         }
     }
 
@@ -101,13 +101,13 @@ impl Table {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Contention {
     /// Read far more often than written: locking readers would make them wait for each other needlessly.
-    Reading,
+    MostlyRead,
     /// It belongs to one order or customer: only replicas that work on the same order conflict, so a lock pays only
     /// in large batches.
     Seldom,
     /// Many orders change it: with a lock, one process at a time could work; without more, the best-selling record
     /// would cause one conflict after the other. A store adds up what its processes change of it.
-    Often,
+    Hot,
 }
 
 /// A struct that is stored as one record.

@@ -67,7 +67,7 @@ async fn evict_these(store: &dyn Store, letters: &[DeadLetter]) -> Result<(), Er
         }
     }
     let dead = letters.iter().map(|letter| DeadChange::Evict { id: letter.id.clone() }).collect();
-    transaction.keep(Changes { journal, dead, ..Changes::default() }).await
+    transaction.commit(Changes { journal, dead, ..Changes::default() }).await
 }
 
 async fn hashes(

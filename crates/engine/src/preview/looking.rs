@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use contract::{MessageId, Need, Role, Time};
-use store::{Changes, Error, Handled, Keeping, Loaded, Store, Transaction};
+use store::{Changes, Committing, Error, Handled, Loaded, Store, Transaction};
 
 pub(super) struct Looking<'a> {
     store: &'a dyn Store,
@@ -44,7 +44,7 @@ impl Transaction for Looking<'_> {
         Ok(loaded)
     }
 
-    fn keep(self: Box<Self>, _: Changes) -> Keeping {
+    fn commit(self: Box<Self>, _: Changes) -> Committing {
         Box::pin(async { Err(Error::Refused("a preview keeps nothing".into())) })
     }
 }

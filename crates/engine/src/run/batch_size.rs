@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tuning::{RUSH, UNDER_BACKPRESSURE};
+use tuning::{BACKPRESSURE_DIVISOR, RUSH_LASTS};
 
 use crate::ingress::Backpressure;
 
@@ -18,7 +18,7 @@ pub struct BatchSize {
 impl BatchSize {
     /// At most `max`, whatever waits at the ingress.
     pub fn up_to(max: usize) -> Self {
-        Self::under(Backpressure::default(), max, UNDER_BACKPRESSURE)
+        Self::under(Backpressure::default(), max, BACKPRESSURE_DIVISOR)
     }
 
     /// At most `max`; a quarter of it under backpressure, and its `rush_divisor`th part in a rush.
@@ -27,14 +27,14 @@ impl BatchSize {
     }
 
     pub(super) fn next(&self) -> usize {
-        self.size(self.backpressure.since())
+        self.size(self.backpressure.lasting())
     }
 
     fn size(&self, waiting_for: Option<Duration>) -> usize {
         let divisor = match waiting_for {
             None => 1,
-            Some(rush) if rush < RUSH => self.rush_divisor,
-            Some(_) => UNDER_BACKPRESSURE,
+            Some(rush) if rush < RUSH_LASTS => self.rush_divisor,
+            Some(_) => BACKPRESSURE_DIVISOR,
         };
         (self.max / divisor).max(1)
     }
@@ -49,8 +49,8 @@ mod tests {
         let batch_size = BatchSize::under(Backpressure::default(), 256, 16);
         assert_eq!(batch_size.size(None), 256);
         assert_eq!(batch_size.size(Some(Duration::ZERO)), 16);
-        assert_eq!(batch_size.size(Some(RUSH - Duration::from_millis(1))), 16);
-        assert_eq!(batch_size.size(Some(RUSH)), 64);
+        assert_eq!(batch_size.size(Some(RUSH_LASTS - Duration::from_millis(1))), 16);
+        assert_eq!(batch_size.size(Some(RUSH_LASTS)), 64);
     }
 
     #[test]

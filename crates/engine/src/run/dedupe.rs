@@ -32,9 +32,9 @@ pub(super) async fn dedupe(
 ) -> Result<Deduped, Error> {
     let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.message.id.clone()).collect();
     let (now, handled) = transaction.handled(role, &ids).await?;
-    let (mut batch, answered_elsewhere) = sort(deliveries, handled, answer_lost, now);
+    let (mut batch, to_answer_anew) = sort(deliveries, handled, answer_lost, now);
     batch.owed = still_owed(transaction, batch.owed).await?;
-    batch.fresh.extend(not_handled(transaction, role, answered_elsewhere).await?);
+    batch.fresh.extend(not_handled(transaction, role, to_answer_anew).await?);
     Ok(batch)
 }
 
@@ -53,7 +53,7 @@ fn sort(
         reused: Vec::new(),
         repeats: Vec::new(),
     };
-    let mut elsewhere = Vec::new();
+    let mut to_answer_anew = Vec::new();
     let mut seen: HashMap<&MessageId, &Arc<Message>> = HashMap::with_capacity(deliveries.len());
     for delivery in deliveries {
         let message = &delivery.message;
@@ -63,12 +63,12 @@ fn sort(
                 if delivery.redelivered || delivery.attempt > 0 || answer_lost {
                     sorted.owed.append(&mut before.said);
                 }
-                elsewhere.extend(asked_anew(delivery));
+                to_answer_anew.extend(asked_anew(delivery));
                 sorted.repeats.push(message.clone());
                 false
             }
             (None, Some(before)) if before.hash() == message.hash() => {
-                elsewhere.extend(asked_anew(delivery));
+                to_answer_anew.extend(asked_anew(delivery));
                 sorted.repeats.push(message.clone());
                 false
             }
@@ -88,11 +88,12 @@ fn sort(
             sorted.reused.push(DeadChange::Park(reused_letter(letter, message)));
         }
     }
-    (sorted, elsewhere)
+    (sorted, to_answer_anew)
 }
 
-/// A checkout sent again under its id may name another queue for the answer. That part may be new, and is handled under an
-/// id of its own; the order worker knows which queues it has answered.
+/// The hash leaves out `reply_to`, so a checkout that is sent again under its id may name another queue for the answer. That
+/// answer is still due: the message is handled once more, under an id made from the queue. The order worker knows which
+/// queues it has answered.
 fn asked_anew(delivery: &Delivery) -> Option<Arc<Message>> {
     let Body::Submit(Submit { order_id, reply_to: Some(reply_to), .. }) = &delivery.message.body else {
         return None;

@@ -84,9 +84,10 @@ struct WorkerUnit<'a, W: Worker> {
 
 #[async_trait]
 impl<W: Worker> UnitOfWork for WorkerUnit<'_, W> {
-    /// Hot rows are loaded once in a transaction: a second load could show changes that the first one did not.
+    /// Not if it needs a hot row and this unit has loaded records already: hot rows are not locked, so that a second load
+    /// could show changes that the first one did not.
     fn takes(&self, message: &Message) -> bool {
-        let often = |need: &contract::Need| need.table.contention() == Contention::Often;
+        let often = |need: &contract::Need| need.table.contention() == Contention::Hot;
         self.records.is_empty() || !self.worker.needs(message).iter().any(often)
     }
 

@@ -78,21 +78,21 @@ pub(super) struct BatchUnit<'a> {
     paused: &'a Paused,
     now: Time,
     units: BTreeMap<Role, Box<dyn UnitOfWork + 'a>>,
-    settled: Vec<Entry>,
+    settled: Vec<Decided>,
     outbox: Vec<Emitted>,
 }
 
 /// One decision, and where its message came from.
-pub(super) struct Entry {
+pub(super) struct Decided {
     pub(super) role: Role,
-    /// The queue that it would have gone to; `None` for the messages of the batch, which came out of theirs.
-    pub(super) ahead_of: Option<Queue>,
+    /// The queue that inline dispatch saved it; `None` for a message of the batch itself, which came by its queue.
+    pub(super) bypassed: Option<Queue>,
     pub(super) settled: Settled,
 }
 
 /// What a unit came to.
 pub(super) struct BatchResult {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<Decided>,
     pub(super) records: Vec<SavedRecord>,
     /// To be published.
     pub(super) outbox: Vec<Emitted>,
@@ -108,7 +108,7 @@ impl<'a> BatchUnit<'a> {
     }
 
     /// The batch itself.
-    pub(super) async fn settle(
+    pub(super) async fn decide_batch(
         &mut self,
         handler: &'a dyn Handler,
         transaction: &mut dyn Transaction,
@@ -117,7 +117,7 @@ impl<'a> BatchUnit<'a> {
     ) -> Result<(), BatchError> {
         let unit = self.units.entry(handler.role()).or_insert_with(|| handler.unit());
         let settled = unit.settle(transaction, reached, fresh, self.now).await?;
-        let entry = |settled| Entry { role: handler.role(), ahead_of: None, settled };
+        let entry = |settled| Decided { role: handler.role(), bypassed: None, settled };
         self.settled.extend(settled.into_iter().map(entry));
         Ok(())
     }
@@ -135,7 +135,7 @@ impl<'a> BatchUnit<'a> {
                 METRICS.batch(role, messages.len());
                 let unit = self.units.get_mut(&role).expect("follow_ups asked it");
                 let settled = unit.settle(transaction, Reached::new(), &messages, self.now).await?;
-                let entry = |settled| Entry { role, ahead_of: Some(queue), settled };
+                let entry = |settled| Decided { role, bypassed: Some(queue), settled };
                 self.settled.extend(settled.into_iter().map(entry));
             }
         }
@@ -161,10 +161,11 @@ impl<'a> BatchUnit<'a> {
             for said in self.settled[at].settled.said.clone() {
                 let Emitted { message, queues } = said;
                 let (here, elsewhere): (Vec<_>, Vec<_>) =
-                    queues.into_iter().partition(|queue| !full && self.takes(*queue, &message));
+                    queues.into_iter().partition(|queue| !full && self.is_handled_here(*queue, &message));
                 for queue in here {
                     next.entry(queue).or_default().push(message.clone());
                 }
+                // A fact is published even when every queue was handled inline: listeners outside may want it.
                 if !elsewhere.is_empty() || message.body.kind() != Kind::Command {
                     self.outbox.push(Emitted { message, queues: elsewhere });
                 }
@@ -173,7 +174,7 @@ impl<'a> BatchUnit<'a> {
         next
     }
 
-    fn takes(&mut self, queue: Queue, message: &Message) -> bool {
+    fn is_handled_here(&mut self, queue: Queue, message: &Message) -> bool {
         let role = queue.reader();
         let local_handlers = self.local_handlers;
         let Some(handler) = local_handlers.at(role).filter(|_| !self.paused.rests(role)) else {

@@ -1,5 +1,5 @@
-//! Keeps a role's batches large. While there is little, one consumer of the role takes at a time; while messages flow, it
-//! lingers a moment for more; while there is much, all take side by side.
+//! Keeps a role's batches large. After a small batch, one consumer of the role takes at a time; if that batch held several
+//! messages, it lingers a moment first, and longer if it held many; after a large or full one, all take side by side.
 //!
 //! A batch of one costs as many round trips and commits as a batch of a hundred, so a consumer must not take the message
 //! that the next batch of another would bring along.
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
-use tuning::{FLOWING, LARGE_BATCH, SEVERAL};
+use tuning::{LARGE_BATCH, LINGER_FROM, LINGER_TWICE_FROM};
 
 /// Shared by the consumers of one role in one process.
 #[derive(Clone, Default)]
@@ -48,8 +48,8 @@ impl Last {
     /// How long the next consumer lingers before it takes.
     fn waits(&self, moment: Duration) -> Duration {
         match self.messages {
-            SEVERAL..FLOWING if self.emptied => moment,
-            FLOWING..LARGE_BATCH if self.emptied => moment * 2,
+            LINGER_FROM..LINGER_TWICE_FROM if self.emptied => moment,
+            LINGER_TWICE_FROM..LARGE_BATCH if self.emptied => moment * 2,
             _ => Duration::ZERO,
         }
     }

@@ -26,6 +26,7 @@ pub(crate) async fn still_owed(
             for queue in queues {
                 let reader = queue.reader();
                 match handled.remove(&(reader, message.id.clone())) {
+                    // Without messages that this role may not send: a forged journal row must not make us publish.
                     Some(before) => led_to.extend(believed(reader, before.said)),
                     None => unhandled.push(queue),
                 }

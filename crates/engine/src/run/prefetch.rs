@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use contract::{MessageId, Need, Role, Time};
-use store::{Changes, Error, Handled, Keeping, Loaded, Transaction};
+use store::{Changes, Committing, Error, Handled, Loaded, Transaction};
 
 pub(super) struct PrefetchingTransaction {
     transaction: Box<dyn Transaction>,
     /// Not loaded yet; loaded together with what is needed first.
     foreseen: Vec<Need>,
-    /// Loaded before it was needed; `None`: there is no such record.
+    /// Loaded before it was needed. `None` until the answer is in, and after it: there is no such record.
     prefetched: HashMap<Need, Option<Loaded>>,
 }
 
@@ -60,8 +60,8 @@ impl Transaction for PrefetchingTransaction {
         Ok(loaded)
     }
 
-    fn keep(self: Box<Self>, changes: Changes) -> Keeping {
-        self.transaction.keep(changes)
+    fn commit(self: Box<Self>, changes: Changes) -> Committing {
+        self.transaction.commit(changes)
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
             Ok(there.map(|need| Loaded { need: need.clone(), version: 1, json: "{}".into() }).collect())
         }
 
-        fn keep(self: Box<Self>, _: Changes) -> Keeping {
+        fn commit(self: Box<Self>, _: Changes) -> Committing {
             Box::pin(std::future::ready(Ok(())))
         }
     }

@@ -6,7 +6,7 @@ use metrics::{Ending, METRICS};
 use store::Changes;
 use store::batch::{self, Settled};
 
-use super::inline::Entry;
+use super::inline::Decided;
 use super::{BatchResult, DeadChange};
 
 /// Records, journal rows, deadlines and dead letters.
@@ -18,11 +18,12 @@ pub(super) fn changes(
 ) -> Changes {
     let mut changes =
         Changes { records: std::mem::take(&mut decided.records), dead: reused, ..Changes::default() };
-    for Entry { role, ahead_of, settled } in &decided.entries {
+    for Decided { role, bypassed, settled } in &decided.entries {
         if let Outcome::Parked { code, why } = &settled.outcome {
             let delivery = deliveries.iter().find(|delivery| delivery.message.id == settled.message.id);
+            // Only a checkout to which `dedupe` gave an id of its own is in no delivery: it came by the intake.
             let came = delivery.map_or((Queue::Intake, 0), |d| (d.queue, d.attempt));
-            let (queue, attempts) = ahead_of.map_or(came, |queue| (queue, 0));
+            let (queue, attempts) = bypassed.map_or(came, |queue| (queue, 0));
             let letter = batch::dead_letter(queue, &settled.message, attempts + 1, code, why, now);
             changes.dead.push(DeadChange::Park(letter));
         }

@@ -19,7 +19,7 @@ pub enum BatchError {
     /// The database, the broker or the outside world is away: keep the deliveries, wait, try again.
     Unavailable(String),
     /// Another process was faster, or the answer to a commit was lost: ask the journal again.
-    Again { answer_lost: bool, why: String },
+    Recheck { answer_lost: bool, why: String },
     /// One of these messages fails by itself.
     Faulty(String),
 }
@@ -28,8 +28,8 @@ impl From<Error> for BatchError {
     fn from(error: Error) -> Self {
         match error {
             Error::Unavailable(why) => BatchError::Unavailable(why),
-            Error::Conflict(why) => BatchError::Again { answer_lost: false, why },
-            Error::Unknown(why) => BatchError::Again { answer_lost: true, why },
+            Error::Conflict(why) => BatchError::Recheck { answer_lost: false, why },
+            Error::Unknown(why) => BatchError::Recheck { answer_lost: true, why },
             Error::Refused(why) => BatchError::Faulty(why),
         }
     }
@@ -40,8 +40,9 @@ impl From<Error> for BatchError {
 pub struct RetryState {
     /// Its commit may have happened.
     pub answer_lost: bool,
-    /// It failed together with what follows from it: now nothing is handled inline, and its follow-ups go by their queues.
-    pub alone: bool,
+    /// Nothing is handled inline now, and follow-ups go by their queues: an earlier attempt met a conflict, or failed with
+    /// its follow-ups.
+    pub without_inline: bool,
 }
 
 impl RetryState {
@@ -49,12 +50,12 @@ impl RetryState {
     pub fn learn(&mut self, error: &BatchError) -> bool {
         match error {
             BatchError::Unavailable(_) => true,
-            BatchError::Again { answer_lost, .. } => {
+            BatchError::Recheck { answer_lost, .. } => {
                 self.answer_lost |= answer_lost;
-                self.alone = true;
+                self.without_inline = true;
                 true
             }
-            BatchError::Faulty(_) => !std::mem::replace(&mut self.alone, true),
+            BatchError::Faulty(_) => !std::mem::replace(&mut self.without_inline, true),
         }
     }
 }
@@ -78,7 +79,7 @@ impl Consumer {
                 BatchError::Unavailable(why) => {
                     tracing::warn!(role = %self.handler.role(), messages = deliveries.len(), "{why}; waiting for it");
                 }
-                BatchError::Again { why, .. } => {
+                BatchError::Recheck { why, .. } => {
                     tracing::debug!(role = %self.handler.role(), "{why}; looking again");
                 }
                 BatchError::Faulty(why) if learned => {
@@ -96,8 +97,8 @@ impl Consumer {
 
     /// Finds the message that fails: each is a batch of its own, and the one at fault is retried later.
     async fn one_by_one(&self, deliveries: Vec<Delivery>, why: &str, stop: &CancellationToken) {
-        if let [alone] = deliveries.as_slice() {
-            return self.retry_later(alone, why).await;
+        if let [only] = deliveries.as_slice() {
+            return self.retry_later(only, why).await;
         }
         tracing::debug!(role = %self.handler.role(), "a batch failed, handling it one by one: {why}");
         for delivery in deliveries {
@@ -143,7 +144,7 @@ impl Consumer {
         let letter =
             batch::dead_letter(delivery.queue, &delivery.message, delivery.attempt + 1, "failed", why, now);
         let changes = Changes { dead: vec![DeadChange::Park(letter)], ..Changes::default() };
-        self.store.begin().await?.keep(changes).await?;
+        self.store.begin().await?.commit(changes).await?;
         self.broker
             .ack(std::slice::from_ref(delivery))
             .await

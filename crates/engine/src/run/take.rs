@@ -37,7 +37,7 @@ impl Consumer {
                     }),
                 }
             });
-            // Polled in order, so that accepted work goes before new work.
+            // Polled in order, so that accepted work goes before new work. The others are dropped; they have taken nothing yet.
             let first = first_ready(takes.collect());
             let taken = tokio::select! {
                 biased;

@@ -1,4 +1,5 @@
-//! An order is placed once, however often its request is sent: every replica finds its journal row.
+//! `POST /orders` and the checkout of a stored cart. A request sent again places no second order: whichever replica gets it
+//! finds the journal row of the first.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};

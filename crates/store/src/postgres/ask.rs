@@ -65,7 +65,7 @@ impl Asked {
 
 fn is_locked(table: Table, records: usize) -> bool {
     match table.contention() {
-        Contention::Reading | Contention::Often => false,
+        Contention::MostlyRead | Contention::Hot => false,
         Contention::Seldom => records >= LOCK_FROM_RECORDS,
     }
 }

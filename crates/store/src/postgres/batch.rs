@@ -21,20 +21,20 @@ use tuning::{CONTENTION_LASTS, COPY_FROM_ROWS, SHORTAGE_LASTS};
 
 use super::ask::{Asked, found};
 use super::connections::Held;
-use super::watch::Watch;
+use super::database_clock::DatabaseClock;
 use super::{Error, failed, json, keep};
 use crate::pending::{DependsOn, Pending, loadable};
-use crate::{Changes, Handled, Keeping, Loaded, Transaction};
+use crate::{Changes, Committing, Handled, Loaded, Transaction};
 
 pub(super) struct Batch {
     held: Held,
     pending: Pending,
     depends_on: DependsOn,
     /// All uncommitted records that it has read are hot rows.
-    only_hot_rows: bool,
+    shares_only_hot_rows: bool,
     found: keep::Found,
     contention_monitor: ContentionMonitor,
-    watch: Watch,
+    watch: DatabaseClock,
     may_copy: bool,
 }
 
@@ -83,21 +83,32 @@ impl Batch {
         held: Held,
         pending: Pending,
         contention_monitor: ContentionMonitor,
-        watch: Watch,
+        watch: DatabaseClock,
         may_copy: bool,
     ) -> Self {
         let (depends_on, found) = (DependsOn::new(), keep::Found::default());
-        Self { held, pending, depends_on, only_hot_rows: true, found, contention_monitor, watch, may_copy }
+        Self {
+            held,
+            pending,
+            depends_on,
+            shares_only_hot_rows: true,
+            found,
+            contention_monitor,
+            watch,
+            may_copy,
+        }
     }
 
     /// Commits after all batches whose records it has read. Returns whether every row was written with the numbers that
     /// were decided: of a hot row that another process has changed, the sum of both changes is written.
     async fn write_after_dependencies(&mut self, mut changes: Changes) -> Result<bool, Error> {
         let depends_on = std::mem::take(&mut self.depends_on);
-        let has_hot_rows = changes.records.iter().any(|one| one.need.table.contention() == Contention::Often);
+        let has_hot_rows = changes.records.iter().any(|one| one.need.table.contention() == Contention::Hot);
         let waits = depends_on.iter().any(|batch| batch.is_open());
         let large = self.may_copy && changes.journal.len() >= COPY_FROM_ROWS;
-        let early = large && (!waits || self.only_hot_rows && !self.held.in_transaction());
+        // Before the wait only if that cannot deadlock: this batch has locked nothing yet, and shares only hot rows with those
+        // that it waits for.
+        let early = large && (!waits || self.shares_only_hot_rows && !self.held.in_transaction());
         if early {
             self.write_all_but_hot_rows(&mut changes).await?;
         }
@@ -126,7 +137,7 @@ impl Batch {
         if !self.held.in_transaction() {
             self.held.begin().await?;
         }
-        let hot_rows = changes.records.extract_if(.., |one| one.need.table.contention() == Contention::Often);
+        let hot_rows = changes.records.extract_if(.., |one| one.need.table.contention() == Contention::Hot);
         let hot_rows = Changes { records: hot_rows.collect(), ..Changes::default() };
         let mut rest = std::mem::replace(changes, hot_rows);
         keep::copied(&mut self.held, &std::mem::take(&mut rest.journal)).await?;
@@ -184,15 +195,16 @@ impl Transaction for Batch {
 
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
         if !self.held.in_transaction() && self.contention_monitor.is_short() {
-            self.pending.settled().await;
+            self.pending.all_written().await;
         }
+        // A pending batch may still have to write a row that we would lock, and we would then wait for that batch: a deadlock.
         let may_lock = self.pending.is_empty();
         let contended = self.contention_monitor.is_contended();
         let (committed_only, maybe_pending): (Vec<_>, Vec<_>) =
-            needs.iter().partition(|need| contended && need.table.contention() == Contention::Often);
+            needs.iter().partition(|need| contended && need.table.contention() == Contention::Hot);
         let (mut loaded, mut rest) = self.pending.find(maybe_pending, &mut self.depends_on);
         rest.extend(committed_only);
-        self.only_hot_rows &= loaded.iter().all(|one| one.need.table.contention() == Contention::Often);
+        self.shares_only_hot_rows &= loaded.iter().all(|one| one.need.table.contention() == Contention::Hot);
         let asked = Asked::of(&rest, may_lock);
         if asked.locks && !self.held.in_transaction() {
             self.held.begin().await?;
@@ -206,7 +218,7 @@ impl Transaction for Batch {
         Ok(loaded)
     }
 
-    fn keep(mut self: Box<Self>, changes: Changes) -> Keeping {
+    fn commit(mut self: Box<Self>, changes: Changes) -> Committing {
         let pending_write = self.pending.add(loadable(&changes.records));
         Box::pin(async move {
             // If other numbers were written than decided, the batches that have read the decided ones start over.

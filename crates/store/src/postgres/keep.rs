@@ -58,10 +58,10 @@ pub(super) fn statements(changes: Changes, found: &Found) -> Result<Vec<Statemen
     }
     let mut statements = Vec::new();
     let several = groups.len() > 1;
-    if several && groups.values().flat_map(BTreeMap::keys).all(|table| sitting::TABLES.contains(table)) {
+    if several && groups.values().flat_map(BTreeMap::keys).all(|table| checkout::TABLES.contains(table)) {
         let tables = std::mem::take(&mut groups).into_values().flatten().collect();
         let (journal, deadlines) = (std::mem::take(&mut journal), std::mem::take(&mut deadlines));
-        statements.push(sitting::statement(journal, tables, Deadlines::of(deadlines), found)?);
+        statements.push(checkout::statement(journal, tables, Deadlines::of(deadlines), found)?);
     }
     // The first statement writes the journal as well.
     let mut journal = Some(journal).filter(|rows| !rows.is_empty());
@@ -188,7 +188,7 @@ macro_rules! audit {
     };
 }
 
-mod sitting;
+mod checkout;
 mod stock;
 
 pub(super) use journal::copied;

@@ -14,7 +14,7 @@ use super::json::{self, Rows};
 use super::writer::Writer;
 use super::{Clock, Error, around, failed, in_table};
 use crate::pending::DependsOn;
-use crate::{Changes, Handled, Keeping, Loaded, Transaction};
+use crate::{Changes, Committing, Handled, Loaded, Transaction};
 
 pub(super) struct BatchTransaction {
     readers: SqlitePool,
@@ -83,7 +83,7 @@ impl Transaction for BatchTransaction {
         Ok(loaded)
     }
 
-    fn keep(self: Box<Self>, changes: Changes) -> Keeping {
+    fn commit(self: Box<Self>, changes: Changes) -> Committing {
         let Self { reader, writer, depends_on, .. } = *self;
         drop(reader);
         writer.keep(changes, depends_on)

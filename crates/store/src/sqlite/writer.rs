@@ -12,7 +12,7 @@ use super::block::Step;
 use super::checkpoint::Checkpoints;
 use super::{Error, batch, failed, is_busy};
 use crate::pending::{DependsOn, Pending, PendingWrite, loadable};
-use crate::{Changes, Keeping};
+use crate::{Changes, Committing};
 
 /// SQLite lets one connection write at a time. This mutex serves waiters in order; SQLite's own busy wait does not.
 #[derive(Clone)]
@@ -88,7 +88,7 @@ impl Writer {
     /// The first caller to get the connection writes the batches of all callers that wait, in the order of their calls:
     /// they share one commit, and with it one wait for the disk. A batch that fails fails only those that depend on it.
     /// Messages from outside are committed first and by themselves: they are few and depend on no other batch.
-    pub(super) fn keep(self, changes: Changes, depends_on: DependsOn) -> Keeping {
+    pub(super) fn keep(self, changes: Changes, depends_on: DependsOn) -> Committing {
         let (answer, mut answered) = oneshot::channel();
         let is_ingress = changes.is_only_ingress();
         let rows = changes.rows();

@@ -23,7 +23,7 @@ fn refused(message: &Message, at_s: u64) -> DeadLetter {
 }
 
 async fn keep(store: &SqliteStore, changes: Changes) {
-    store.begin().await.unwrap().keep(changes).await.unwrap();
+    store.begin().await.unwrap().commit(changes).await.unwrap();
 }
 
 async fn let_in(store: &SqliteStore, message: &Message) {

@@ -10,14 +10,14 @@ use tuning::EXTRAPOLATED_FOR;
 use super::Clock;
 
 #[derive(Clone, Default)]
-pub(super) struct Watch {
+pub(super) struct DatabaseClock {
     /// Replaces the database's clock in tests.
     own: Option<Clock>,
     /// The last time that the database told, and when it did.
     told: Arc<Mutex<Option<(Instant, Time)>>>,
 }
 
-impl Watch {
+impl DatabaseClock {
     pub(super) fn of(clock: Clock) -> Self {
         Self { own: Some(clock), told: Arc::default() }
     }

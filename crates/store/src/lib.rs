@@ -176,11 +176,11 @@ pub trait Store: Send + Sync + 'static {
     /// The same counts for orders and sagas that have not ended; it reads only these.
     async fn census_under_way(&self) -> Result<Census, Error>;
 
-    /// Revokes the token of this name until it expires by itself at `until_s` (Unix time). Forgets expired tokens.
+    /// Revokes the token with this hash until it expires by itself at `until_s` (Unix time). Forgets expired tokens.
     /// Fails when [`SIGNED_OUT_MAX`] others are stored.
-    async fn sign_out(&self, token: &str, until_s: u64) -> Result<(), Error>;
+    async fn sign_out(&self, token_hash: &str, until_s: u64) -> Result<(), Error>;
 
-    async fn is_signed_out(&self, token: &str) -> Result<bool, Error>;
+    async fn is_signed_out(&self, token_hash: &str) -> Result<bool, Error>;
 
     /// A few numbers that tell how healthy the system is.
     async fn vitals(&self) -> Result<Vitals, Error>;
@@ -263,7 +263,7 @@ pub enum PauseChange {
 #[derive(Clone, Debug)]
 pub struct Keys {
     pub secret: KeySecret,
-    /// There was a journal before there was a secret: some keys have public ids.
+    /// The database is older than its secret: ids of keys from before were made without it, and anyone can compute them.
     pub some_are_public: bool,
 }
 

@@ -47,13 +47,16 @@ pub(super) async fn cancel(call: Call) -> Result<Response, Problem> {
     Ok(ask(&call, order_id, &command).await?.into_response())
 }
 
-/// A command, the worker that answers it, the error code of a refusal, the HTTP status of success, and whether an order
-/// looks as if the command is done.
+/// A command to an order, and how its answer is recognised.
 pub(crate) struct OrderCommand {
     pub(crate) body: Body,
+    /// The worker that answers it.
     pub(crate) answers: Role,
+    /// The error code of a refusal.
     pub(crate) refusal: &'static str,
+    /// The HTTP status once it is accepted.
     pub(crate) taken: StatusCode,
+    /// Whether an order looks as if it is done.
     pub(crate) done: fn(&Value) -> bool,
 }
 
@@ -177,8 +180,8 @@ fn reply_to(rows: &[JournalRow], id: &MessageId, command: &OrderCommand) -> Repl
             }
             _ => continue,
         };
-        // `order_unknown`: since the check above, the order id has become another customer's order. A row that answers
-        // several held commands may refuse another command than this one, so only the command's own row counts.
+        // `order_unknown`, although the caller's order was found above: the id has since become another customer's order.
+        // Only the command's own row counts here: a row that answers held commands may speak of another one.
         if reason == "order_unknown" && row.id != *id {
             continue;
         }

@@ -47,7 +47,7 @@ pub struct Held {
     /// A transaction is open.
     open: bool,
     /// A request was sent and has not been answered.
-    waiting: bool,
+    unanswered: bool,
     answer: Duration,
     pool: Arc<Pool>,
     permit: Option<OwnedSemaphorePermit>,
@@ -77,7 +77,7 @@ impl Connections {
         Ok(Held {
             connection: Some(connection),
             open: false,
-            waiting: false,
+            unanswered: false,
             answer: pool.limits.answer,
             pool,
             permit: Some(permit),
@@ -111,7 +111,7 @@ impl Pool {
 impl Held {
     pub async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>, Error> {
         let at_most = self.answer;
-        let asked = statement.fetch_all(self.connection()?);
+        let asked = statement.fetch_all(self.begin_request()?);
         let answered = timeout(at_most, asked).await;
         self.judge(answered)
     }
@@ -119,15 +119,15 @@ impl Held {
     /// Runs several statements that have no values.
     pub async fn run_all(&mut self, statements: &'static str) -> Result<(), Error> {
         let at_most = self.answer;
-        let asked = sqlx::raw_sql(statements).execute(self.connection()?);
+        let asked = sqlx::raw_sql(statements).execute(self.begin_request()?);
         let answered = timeout(at_most, asked).await;
         self.judge(answered).map(drop)
     }
 
-    /// Waits for the end of the answer: outside a transaction, an error of the commit comes after the rows.
+    /// Runs a statement whose rows do not matter. Returns how many rows it affected.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, Error> {
         let at_most = self.answer;
-        let asked = statement.execute(self.connection()?);
+        let asked = statement.execute(self.begin_request()?);
         let answered = timeout(at_most, asked).await;
         Ok(self.judge(answered)?.rows_affected())
     }
@@ -135,7 +135,7 @@ impl Held {
     /// Sends `rows` in the format of `copy … from stdin`. A failure fails the open transaction.
     pub(super) async fn copy(&mut self, statement: &'static str, rows: Vec<u8>) -> Result<(), Error> {
         let at_most = self.answer;
-        let connection = self.connection()?;
+        let connection = self.begin_request()?;
         // A second round trip: the server answers the statement first, and then the data.
         METRICS.round_trip();
         let copied = async {
@@ -151,14 +151,14 @@ impl Held {
     /// server says that it was not.
     pub async fn rows_and_commit(&mut self, statement: Statement) -> Result<Vec<PgRow>, Error> {
         let at_most = self.answer;
-        let asked = statement.fetch_all(self.connection()?);
+        let asked = statement.fetch_all(self.begin_request()?);
         let answered = timeout(at_most, asked).await;
         self.judge_commit(answered)
     }
 
     pub async fn begin(&mut self) -> Result<(), Error> {
         let at_most = self.answer;
-        let asked = sqlx::raw_sql("begin").execute(self.connection()?);
+        let asked = sqlx::raw_sql("begin").execute(self.begin_request()?);
         let answered = timeout(at_most, asked).await;
         self.judge(answered)?;
         self.open = true;
@@ -177,7 +177,7 @@ impl Held {
 
     pub async fn commit(&mut self) -> Result<(), Error> {
         let at_most = self.answer;
-        let asked = sqlx::raw_sql("commit").execute(self.connection()?);
+        let asked = sqlx::raw_sql("commit").execute(self.begin_request()?);
         let answered = timeout(at_most, asked).await;
         self.open = false;
         self.judge_commit(answered).map(drop)
@@ -187,8 +187,9 @@ impl Held {
         self.open
     }
 
-    fn connection(&mut self) -> Result<&mut PgConnection, Error> {
-        self.waiting = true;
+    /// For one request: until `judge` has seen its answer, the connection is not used again. Counts a round trip.
+    fn begin_request(&mut self) -> Result<&mut PgConnection, Error> {
+        self.unanswered = true;
         METRICS.round_trip();
         self.connection.as_mut().ok_or_else(|| Error::Unavailable("the connection was closed".into()))
     }
@@ -196,14 +197,14 @@ impl Held {
     fn judge<T>(&mut self, answered: Answered<T>) -> Result<T, Error> {
         let error = match answered {
             Ok(Ok(answer)) => {
-                self.waiting = false;
+                self.unanswered = false;
                 return Ok(answer);
             }
             Ok(Err(error)) => failed(error),
             Err(_) => Error::Unavailable(format!("no answer within {} s", self.answer.as_secs())),
         };
         match error {
-            Error::Conflict(_) | Error::Refused(_) => self.waiting = false,
+            Error::Conflict(_) | Error::Refused(_) => self.unanswered = false,
             Error::Unavailable(_) | Error::Unknown(_) => self.disconnect(),
         }
         Err(error)
@@ -233,7 +234,7 @@ type Answered<T> = Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>;
 impl Drop for Held {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
-        if self.waiting {
+        if self.unanswered {
             // Dropped in the middle of a request: the server rolls back when the connection closes.
             return;
         }

@@ -82,10 +82,10 @@ impl PostgresStore {
         // Concurrent calls wait here for each other.
         let mark =
             number(&held.rows(sqlx::query("select value from meta where key = 'mark' for update")).await?)?;
-        let settled = settled(&mut held, last).await?;
+        let visible = visible_up_to(&mut held, last).await?;
         let mut reached = mark;
         for _ in 0..PIECES_MAX {
-            let to = settled.min(reached.saturating_add(PIECE_ROWS));
+            let to = visible.min(reached.saturating_add(PIECE_ROWS));
             if to <= reached {
                 break;
             }
@@ -178,9 +178,9 @@ async fn first_in_flight(held: &mut Held, from: i64, to: i64) -> Result<Option<i
 /// A hundred years. A much larger value would overflow a timestamp.
 const AGAIN_AFTER_S_MAX: i64 = 100 * 365 * 24 * 3600;
 
-/// A number up to which every row is visible that ever will be. `last` was the last number before this transaction had
-/// an id.
-async fn settled(held: &mut Held, last: i64) -> Result<i64, Error> {
+/// The highest known number up to which every row that will ever be visible is visible; 0 while none is known. `last` was
+/// the last number before this transaction had an id.
+async fn visible_up_to(held: &mut Held, last: i64) -> Result<i64, Error> {
     const OPEN: &str = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
     let own = number(&held.rows(sqlx::query("select pg_current_xact_id()::text::bigint")).await?)?;
     // A statement of its own, because it needs a snapshot from after the id was assigned.

@@ -1,5 +1,6 @@
-//! All changes of a batch are written by one statement, whether one worker made them or, by inline dispatch, several.
-//! Only if several workers changed tables that a checkout never touches, there is one statement for each worker.
+//! The records, journal rows and deadlines of a batch are written by one statement, whether one worker made them or, by
+//! inline dispatch, several. If several did, and one of their tables is none that a checkout touches, each worker has a
+//! statement of its own. Dead letters and pauses always have theirs.
 //!
 //! Each statement is written out below, with the numbers of its array parameters: $1 to $10 are the journal's, those of
 //! its tables begin at $11. Empty arrays for a table change nothing in it. Measured for a batch of one, three tables in

@@ -53,6 +53,7 @@ pub(super) async fn progress_of(
 }
 
 pub(super) async fn orders_charged_as(pool: &Connections, names: &[String]) -> Result<Vec<OrderId>, Error> {
+    // `unasked` is the provider's id of a capture that came although the payment was given up before it was asked for.
     // The search for the plain text first skips most documents without parsing them.
     let asked = sqlx::query(
         "select id from payments

@@ -43,7 +43,8 @@ pub(super) async fn all(pool: &Connections) -> Result<Vec<Pause>, Error> {
     kept.iter().map(pause).collect()
 }
 
-/// The same number of rows as in the text of the statement.
+/// How many rows after the mark are searched. The statement repeats the number as a literal, because `concat!` takes no
+/// constants.
 const ROWS_MAX: i64 = 1000;
 
 /// A probe must answer fast.

@@ -8,7 +8,7 @@ use super::{Error, PostgresStore, failed};
 use crate::Work;
 
 /// What one kind of work does with one table: work, table, SQL verb.
-type Need = (Work, &'static str, &'static str);
+type Right = (Work, &'static str, &'static str);
 
 /// The roles that set and remove deadlines.
 const SET_DEADLINES: [Role; 3] = [Role::Order, Role::Payment, Role::Saga];
@@ -47,7 +47,7 @@ impl PostgresStore {
             return Ok(());
         }
         let mut held = self.connections.take().await?;
-        let needs: Vec<Need> = works.iter().flat_map(|work| needs_of(*work)).collect();
+        let needs: Vec<Right> = works.iter().flat_map(|work| rights_of(*work)).collect();
         let asked = sqlx::query(MISSING)
             .bind(needs.iter().map(|(work, ..)| work.name().to_string()).collect::<Vec<_>>())
             .bind(needs.iter().map(|(_, table, _)| (*table).to_string()).collect::<Vec<_>>())
@@ -83,14 +83,14 @@ fn unfit(login: &str, work: &str, may_not: &str) -> Error {
     ))
 }
 
-fn needs_of(work: Work) -> Vec<Need> {
-    let of = |table: &'static str, verbs: &[&'static str]| -> Vec<Need> {
+fn rights_of(work: Work) -> Vec<Right> {
+    let of = |table: &'static str, verbs: &[&'static str]| -> Vec<Right> {
         verbs.iter().map(|verb| (work, table, *verb)).collect()
     };
     let (look, change) = (&["select"][..], &["select", "insert", "update"][..]);
     let common = [of("pauses", look), of("meta", look), of("journal", &["select", "insert"])];
     let (beside, letters) = (of("echoes", change), of("dead_letters", change));
-    let mut needs: Vec<Need> = common.into_iter().flatten().chain(beside).chain(letters).collect();
+    let mut needs: Vec<Right> = common.into_iter().flatten().chain(beside).chain(letters).collect();
     needs.extend(of("journal_seq", &["usage"]));
     match work {
         Work::Timers => {

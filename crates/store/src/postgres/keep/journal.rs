@@ -1,8 +1,10 @@
 //! Writes journal rows: a small batch's from arrays in its one statement, a large batch's by `copy` before it.
 //!
-//! Either way the rows are numbered in the order of handling and written in the order of their ids. The latter avoids a
-//! deadlock between two replicas that got the same messages: both lock in key order. `flight.rs` says why a transaction
-//! takes its id before it takes a number.
+//! Either way the rows are numbered in the order of handling and written in the order of role and message id, so that two
+//! replicas that got the same messages lock in the same order and cannot deadlock.
+//!
+//! `case when pg_current_xact_id() is not null` gives the transaction its own id before it takes a number; `flight.rs`
+//! says why.
 
 use contract::MessageId;
 use sqlx::Row;
@@ -55,7 +57,7 @@ pub(super) fn bind_journal(statement: Statement, rows: Vec<JournalRow>) -> State
         .bind(each(&rows, |row| row.at.unix_ms()))
         .bind(each(&rows, |row| fitting(&row.outcome)))
         .bind(each(&rows, json::said))
-        .bind(each(&rows, |row| says(row, &handles)))
+        .bind(each(&rows, |row| still_to_handle(row, &handles)))
 }
 
 fn each<'a, T>(rows: &'a [JournalRow], column: impl Fn(&'a JournalRow) -> T) -> Vec<T> {
@@ -84,12 +86,13 @@ pub(in crate::postgres) async fn copied(held: &mut Held, rows: &[JournalRow]) ->
             Some(cause) => copy.text(cause.as_str()),
             None => copy.null(),
         };
-        copy.time(row.at).text(&fitting(&row.outcome)).text(&json::said(row)).text(&says(row, &handles));
+        copy.time(row.at).text(&fitting(&row.outcome)).text(&json::said(row)).text(&still_to_handle(row, &handles));
     }
     held.copy(COPY, copy.finish()).await
 }
 
-/// A line "queue id" for each message that still has to be handled. No id contains a line break.
-fn says(row: &JournalRow, handles: &Handles<'_>) -> String {
+/// For the column `says`: a line "queue id" for each message in `said` that this batch does not handle itself. No id
+/// contains a line break.
+fn still_to_handle(row: &JournalRow, handles: &Handles<'_>) -> String {
     handles.leaves(row).collect::<Vec<_>>().join("\n")
 }

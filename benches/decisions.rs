@@ -92,7 +92,7 @@ fn decided<W: Worker>(worker: &W, records: &mut Records<W::Record>, message: &Ar
 
 /// The message that was said to this queue.
 fn to(settled: &[Settled], queue: Queue) -> Arc<Message> {
-    let said = settled.iter().flat_map(|one| &one.said).find(|said| said.queues.contains(&queue));
+    let said = settled.iter().flat_map(|one| &one.emitted).find(|said| said.queues.contains(&queue));
     said.unwrap_or_else(|| panic!("nothing was said to {queue}: {settled:?}")).message.clone()
 }
 

@@ -264,7 +264,7 @@ fn what_is_odd_and_harmless_goes_through() {
 }
 
 #[test]
-fn an_outsider_s_nonsense_is_kept_as_a_dead_letter_and_holds_up_nobody() {
+fn an_outsiders_nonsense_is_kept_as_a_dead_letter_and_holds_up_no_other() {
     let shop = Shop::open();
     let id = new_id();
     let event = |amount: &str| {

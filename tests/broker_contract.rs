@@ -43,11 +43,11 @@ every_broker!(
     what_was_acknowledged_does_not_come_again,
     what_is_handed_back_comes_at_once_in_its_old_order,
     a_retry_comes_after_its_delay_with_one_more_attempt,
-    a_retry_holds_nobody_up,
+    a_retry_holds_up_no_other_message,
     what_waits_for_another_try_survives_who_keeps_it,
     a_fact_for_no_queue_is_no_failure_and_listeners_hear_it,
-    who_wants_one_kind_of_fact_hears_it_and_whoever_comes_later_hears_more,
-    two_takers_share_a_queue_and_nobody_gets_the_same_message,
+    a_listener_to_one_kind_of_fact_gets_it_and_a_later_listener_gets_more,
+    two_takers_share_a_queue_and_no_message_is_taken_twice,
     depth_counts_what_lies_ready_and_what_is_taken,
     a_cancelled_take_loses_nothing,
     what_rested_is_all_there_when_it_is_taken_from_again,
@@ -178,7 +178,7 @@ async fn a_retry_comes_after_its_delay_with_one_more_attempt(broker: Harness) {
     }
 }
 
-async fn a_retry_holds_nobody_up(broker: Harness) {
+async fn a_retry_holds_up_no_other_message(broker: Harness) {
     broker.publish(&said(0..1)).await;
     let failed = broker.take(Queue::Order, 1).await;
     broker.broker.retry(&failed[0], Duration::from_secs(600)).await.unwrap();
@@ -208,7 +208,7 @@ async fn a_fact_for_no_queue_is_no_failure_and_listeners_hear_it(broker: Harness
     assert_eq!(numbers(&broker.take(Queue::Saga, 10).await), [4]);
 }
 
-async fn who_wants_one_kind_of_fact_hears_it_and_whoever_comes_later_hears_more(broker: Harness) {
+async fn a_listener_to_one_kind_of_fact_gets_it_and_a_later_listener_gets_more(broker: Harness) {
     let mut ends = broker.broker.facts(&["order.fulfilled"]).await;
     broker.publish(&[Emitted { message: fact(1), queues: Vec::new() }]).await;
     assert_eq!(timeout(SOON, ends.recv()).await.unwrap().unwrap().id, id(1));
@@ -222,7 +222,7 @@ async fn who_wants_one_kind_of_fact_hears_it_and_whoever_comes_later_hears_more(
     }
 }
 
-async fn two_takers_share_a_queue_and_nobody_gets_the_same_message(harness: Harness) {
+async fn two_takers_share_a_queue_and_no_message_is_taken_twice(harness: Harness) {
     const MESSAGES: u64 = 200;
     let takers: Vec<_> = (0..2)
         .map(|_| {
@@ -326,7 +326,7 @@ fn numbers(deliveries: &[Delivery]) -> Vec<u64> {
     deliveries.iter().map(|one| u64::try_from(number(one)).unwrap()).collect()
 }
 
-fn row(role: Role, message: &Message, said: Vec<Emitted>) -> JournalRow {
+fn row(role: Role, message: &Message, emitted: Vec<Emitted>) -> JournalRow {
     JournalRow {
         role,
         id: message.id.clone(),
@@ -336,6 +336,6 @@ fn row(role: Role, message: &Message, said: Vec<Emitted>) -> JournalRow {
         cause: None,
         at: Time::default(),
         outcome: "done".into(),
-        said,
+        emitted,
     }
 }

@@ -89,7 +89,7 @@ async fn a_crowd_that_was_answered_counts_a_moment_longer() {
 
 /// Otherwise it would be a rush for ever.
 #[tokio::test]
-async fn a_crowd_that_nobody_answers_stays_the_same_crowd() {
+async fn backpressure_of_unanswered_customers_has_one_beginning() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
     let (ingress, _keeper) =

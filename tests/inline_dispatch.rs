@@ -57,7 +57,7 @@ async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
 
 /// On a server, each look is a question and its way there and back.
 #[tokio::test]
-async fn what_a_checkout_leads_to_is_looked_at_before_anybody_asks_for_it() {
+async fn what_a_checkout_leads_to_is_loaded_before_a_worker_needs_it() {
     let nerves = Arc::new(Nerves::default());
     let far = Memory::new(Arc::default(), nerves.clone());
     let house = House::on(Arc::new(far), Arc::new(WorkerHandler(SagaWorker { patience: STEPS })));
@@ -86,7 +86,7 @@ async fn what_a_checkout_leads_to_is_looked_at_before_anybody_asks_for_it() {
 }
 
 #[tokio::test]
-async fn what_somebody_said_on_the_spot_before_he_died_is_said_when_the_batch_comes_again() {
+async fn what_was_emitted_inline_before_a_crash_is_published_when_the_batch_comes_again() {
     let house = House::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
     house.stock_up().await;
     let submitted = house.submitted("one");

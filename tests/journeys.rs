@@ -269,7 +269,7 @@ fn every_setting_says_where_it_comes_from() {
 }
 
 #[test]
-fn a_name_nobody_knows_is_met_with_the_nearest_known_one() {
+fn an_unknown_name_is_answered_with_the_nearest_known_one() {
     let folder = Folder::new();
     let mut command = folder.command(&["config"]);
     command.env("CHECKOUT_LISTN", "127.0.0.1:1");
@@ -339,7 +339,7 @@ fn every_command_has_an_example_in_its_help() {
 }
 
 #[test]
-fn whoever_stops_reading_is_no_error() {
+fn a_reader_that_stops_is_no_error() {
     let shop = Shop::open();
     let binary = env!("CARGO_BIN_EXE_checkout");
     // `true` reads nothing and is gone at once; the order of the two is up to the system, so: many.

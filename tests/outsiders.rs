@@ -252,7 +252,7 @@ async fn an_asker_gets_the_event_itself_under_its_own_word() {
 }
 
 #[tokio::test]
-async fn an_asker_that_is_gone_or_takes_nothing_stops_nobody() {
+async fn an_asker_that_is_gone_or_takes_nothing_stops_no_other() {
     let corner = Corner::new().await;
     let (broker, outsider) = (corner.broker().await, corner.outsider().await);
     let mut full = FieldTable::default();
@@ -273,7 +273,7 @@ async fn an_asker_that_is_gone_or_takes_nothing_stops_nobody() {
 }
 
 #[tokio::test]
-async fn whoever_submits_with_reply_to_hears_how_it_ended() {
+async fn a_sender_with_reply_to_is_told_how_it_ended() {
     let corner = Corner::new().await;
     let folder = Folder::new();
     let options = corner.options();

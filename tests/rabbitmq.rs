@@ -66,7 +66,7 @@ async fn every_queue_is_a_durable_quorum_queue_with_a_limit_and_never_drops() {
 }
 
 #[tokio::test]
-async fn a_queue_that_somebody_deleted_is_declared_again_and_gets_what_is_said_to_it() {
+async fn a_deleted_queue_is_declared_again_and_gets_what_is_sent_to_it() {
     let corner = Corner::new().await;
     let broker = corner.broker().await;
     let outsider = corner.outsider().await;
@@ -260,9 +260,9 @@ async fn take(broker: &dyn Broker, queue: Queue) -> Vec<Delivery> {
 }
 
 /// As every caller does: until it is confirmed. How often it was not.
-async fn publish(broker: &dyn Broker, said: &[Emitted]) -> u64 {
+async fn publish(broker: &dyn Broker, emitted: &[Emitted]) -> u64 {
     let (mut failed, since) = (0, Instant::now());
-    while let Err(why) = broker.publish(said).await {
+    while let Err(why) = broker.publish(emitted).await {
         assert!(since.elapsed() < PATIENCE, "it cannot be published: {why}");
         failed += 1;
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -322,7 +322,8 @@ fn a_message_that_was_handled_after_all_is_no_dead_letter() {
     block_on(async {
         let store = store(&served).await;
         let rows = readable(store.journal_of(id.parse().unwrap()).await.unwrap());
-        let said = rows.iter().flat_map(|row| &row.said).find(|said| said.queues == [Queue::Stock]).unwrap();
+        let said =
+            rows.iter().flat_map(|row| &row.emitted).find(|said| said.queues == [Queue::Stock]).unwrap();
         let outsider = served.corner.outsider().await;
         let message = &said.message;
         let properties = BasicProperties::default()

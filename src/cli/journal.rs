@@ -34,17 +34,17 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
     }
     let store = app::look(settings).await?;
     let missing = refill::missing(&*store, Duration::from_secs(older_than_s)).await?;
-    let Missing { said, .. } = &missing;
-    if dry_run || said.is_empty() {
-        say!("{} messages were said more than {older_than_s} s ago and are not handled", said.len());
+    let Missing { emitted, .. } = &missing;
+    if dry_run || emitted.is_empty() {
+        say!("{} messages were emitted more than {older_than_s} s ago and are not handled", emitted.len());
         return Ok(left_out(&missing));
     }
     let broker = app::publisher(settings, &*store).await?;
-    let bar = progress::bar(said.len() as u64, "messages");
-    let published = refill::publish(&*broker, said, |count| bar.inc(count as u64)).await;
+    let bar = progress::bar(emitted.len() as u64, "messages");
+    let published = refill::publish(&*broker, emitted, |count| bar.inc(count as u64)).await;
     bar.finish_and_clear();
     published?;
-    say!("{} messages are in their queues again; what was there already is recognised", said.len());
+    say!("{} messages are in their queues again; what was there already is recognised", emitted.len());
     Ok(left_out(&missing))
 }
 

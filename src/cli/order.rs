@@ -291,7 +291,7 @@ fn print_notices(told: &[Told]) {
 
 fn print_messages(all: &[Read<JournalRow>]) {
     let rows = all.iter().flatten().map(|row| {
-        let said: Vec<_> = row.said.iter().map(|said| said.message.name()).collect();
+        let said: Vec<_> = row.emitted.iter().map(|said| said.message.name()).collect();
         vec![
             row.at.to_string(),
             row.role.to_string(),
@@ -324,8 +324,10 @@ async fn ask(store: &Arc<dyn Store>, settings: &Settings, asked: Ask) -> Result<
     let id = shop::new_id();
     Client::open(settings, store).await?.send(name, Some(id.to_string()), &body).await?;
     let row = wait_for(30, name, async || row_of(&**store, order_id, Role::Order, &id).await).await?;
-    let refused =
-        row.said.iter().find(|said| matches!(said.message.name(), "order.cancel_refused" | "order.refused"));
+    let refused = row
+        .emitted
+        .iter()
+        .find(|said| matches!(said.message.name(), "order.cancel_refused" | "order.refused"));
     if let Some(refused) = refused {
         let fact: Value = serde_json::from_str(refused.message.json())?;
         bail!(

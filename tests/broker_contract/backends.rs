@@ -130,13 +130,13 @@ impl Harness {
     }
 
     /// As every caller has to: it stands in the journal before it is published.
-    pub(super) async fn publish(&self, said: &[Emitted]) {
-        self.journal(said).await;
-        self.broker.publish(said).await.unwrap();
+    pub(super) async fn publish(&self, emitted: &[Emitted]) {
+        self.journal(emitted).await;
+        self.broker.publish(emitted).await.unwrap();
     }
 
-    pub(super) async fn journal(&self, said: &[Emitted]) {
-        let rows = said.iter().map(|one| row(Role::Gateway, &one.message, vec![one.clone()]));
+    pub(super) async fn journal(&self, emitted: &[Emitted]) {
+        let rows = emitted.iter().map(|one| row(Role::Gateway, &one.message, vec![one.clone()]));
         self.keep(rows.collect()).await;
     }
 

@@ -6,7 +6,7 @@ const ORDERS: usize = 20;
 const TIMERS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_nobody_answered_is_asked_for_when_its_time_has_come_whoever_of_the_timers_lives() {
+async fn an_unanswered_request_is_repeated_when_due_by_any_timers_that_live() {
     let mut fleet = Fleet::new().await;
     for role in WORKERS {
         fleet.start(&["worker", role, "--payment-patience-s=2"]);

@@ -136,10 +136,10 @@ impl Watch {
 
 #[async_trait]
 impl Broker for Watch {
-    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable> {
+    async fn publish(&self, emitted: &[Emitted]) -> Result<(), Unavailable> {
         let journal = self.store.journal_page(0, 1000).await.unwrap();
-        for one in said {
-            let says = |row: &store::JournalRow| row.said.contains(one);
+        for one in emitted {
+            let says = |row: &store::JournalRow| row.emitted.contains(one);
             let committed = if journal.iter().any(|(_, row)| says(row.as_ref().unwrap())) {
                 "committed"
             } else {
@@ -147,7 +147,7 @@ impl Broker for Watch {
             };
             self.see(format!("{committed}, and publishes {}", one.message.name()));
         }
-        if said.is_empty() {
+        if emitted.is_empty() {
             self.see("publishes nothing".into());
         }
         let mut away = self.away.lock().unwrap();

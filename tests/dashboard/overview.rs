@@ -30,7 +30,7 @@ fn orders_are_counted_by_state_and_drawn_along_the_sagas_own_table() {
 }
 
 #[test]
-fn what_somebody_wrote_stays_text() {
+fn text_that_was_entered_stays_text() {
     let gate = Gate::open();
     let hostile = "<img src=x onerror=alert(1)>\"'&";
     gate.admin().post("/admin/roles/email/pause", &json!({"why": hostile})).is(204);

@@ -7,7 +7,7 @@ use crate::gateway::Gate;
 use crate::support::web::{Web, in_an_hour, token};
 
 #[test]
-fn nobody_but_an_admin_sees_any_page_and_the_others_hear_why() {
+fn only_an_admin_sees_any_page_and_the_others_are_told_why() {
     let office = Office::open();
     let asked = office.browser().get("/dashboard/events/overview?x=1");
     assert_eq!(asked.status, 401);
@@ -125,7 +125,7 @@ fn token_of_another() -> String {
 }
 
 #[test]
-fn whoever_sits_at_this_machine_is_let_in_to_play_and_nobody_from_elsewhere_is() {
+fn a_browser_on_this_machine_is_let_in_to_play_and_none_from_elsewhere() {
     let gate = Gate::open();
     let web = gate.stranger();
     assert_eq!(web.get("/").status, 200);

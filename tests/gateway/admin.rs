@@ -119,7 +119,7 @@ fn the_catalogue_the_stock_and_the_discounts_are_as_they_were_put_when_the_answe
 }
 
 #[test]
-fn an_admin_sees_everybodys_orders_and_moves_them_along_the_table() {
+fn an_admin_sees_all_customers_orders_and_moves_them_along_the_table() {
     let gate = Gate::open();
     let (admin, anna, ben) = (gate.admin(), gate.customer("anna"), gate.customer("ben"));
     let waits = id_of(&place(&anna, "k", &body("BOOK-DUNE", 1, "tok_never_answers")).is(202));

@@ -56,7 +56,7 @@ fn an_order_is_cancelled_from_the_moment_it_was_accepted_and_nothing_is_charged(
 
 /// The id is not the customer's to choose alone: another shop's customer may have submitted it as well.
 #[test]
-fn whoever_submitted_an_id_second_cancels_and_pays_nothing_of_the_first() {
+fn the_second_sender_of_an_id_cancels_and_pays_nothing_of_the_first() {
     let gate = open();
     let (anna, ben) = (gate.customer("anna"), gate.customer("ben"));
     rests(&gate);

@@ -71,7 +71,7 @@ fn an_order_is_paid_when_its_intent_is_confirmed_and_not_before() {
 }
 
 #[test]
-fn a_page_with_the_secret_confirms_and_nobody_else_does() {
+fn a_page_with_the_secret_confirms_and_no_other_page_does() {
     let gate = Gate::open();
     let (anna, berta, page) = (gate.customer("anna"), gate.customer("berta"), gate.stranger());
     let order = waiting(&anna, "BOOK-DUNE", 1, None);
@@ -146,7 +146,7 @@ fn however_confirmations_and_the_providers_word_race_one_charge_is_paid() {
 }
 
 #[test]
-fn the_providers_word_may_come_before_anybody_confirms() {
+fn the_providers_event_may_come_before_the_customer_confirms() {
     let gate = Gate::open();
     let anna = gate.customer("anna");
     // The provider has its books in another file: an event that it did not send would not fit them in the end. A
@@ -196,7 +196,7 @@ fn what_was_cancelled_or_paid_is_not_payable() {
 }
 
 #[test]
-fn an_order_that_nobody_pays_expires_and_its_goods_are_free_again() {
+fn an_unpaid_order_expires_and_its_goods_are_free_again() {
     let gate = Gate::open_with(&["--payment-patience-s=1"]);
     let anna = gate.customer("anna");
     let order = waiting(&anna, "BOOK-ATLAS", 3, Some("tok_ok"));

@@ -55,7 +55,7 @@ fn fields_that_are_not_known_are_kept_nowhere_and_make_no_difference() {
     padded["payment"]["note"] = json!(filler);
     let first = id_of(&place_and_wait(&anna, "k", &padded).is(201));
     assert_eq!(id_of(&place_and_wait(&anna, "k", &plain).is(201)), first, "it is the same request");
-    let said = journal(&gate).into_iter().flat_map(|row| row.said);
+    let said = journal(&gate).into_iter().flat_map(|row| row.emitted);
     let longest = said.map(|said| said.message.json().len()).max().unwrap();
     assert!(longest < 4096, "a message of {longest} bytes is kept");
     gate.shop.close();

@@ -184,7 +184,7 @@ fn the_same_request_sent_a_hundred_times_at_once_is_one_order() {
 }
 
 #[test]
-fn an_order_of_somebody_elses_is_one_that_there_is_not() {
+fn an_order_of_another_customer_is_one_that_there_is_not() {
     let gate = Gate::open();
     let (anna, ben) = (gate.customer("anna"), gate.customer("ben"));
     let id = id_of(&place_and_wait(&anna, "k", &on_delivery("BOOK-DUNE")).is(201));
@@ -245,7 +245,7 @@ fn a_history_is_read_page_by_page_newest_first_and_a_cursor_carries_no_rights() 
 }
 
 #[test]
-fn a_customer_cancels_until_it_is_shipped_and_nobody_pays_twice() {
+fn a_customer_cancels_until_it_is_shipped_and_no_order_is_paid_twice() {
     let gate = Gate::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let waits = id_of(&place(&anna, "k1", &body("BOOK-DUNE", 1, "tok_never_answers")).is(202));

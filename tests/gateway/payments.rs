@@ -199,7 +199,7 @@ pub(super) fn said(gate: &Gate, order_id: &str, name: &str) -> Value {
     until(&format!("{name} of {order_id}"), || {
         let rows = crate::support::block_on(async { gate.shop.folder.store().await.journal_of(of).await });
         let rows = readable(rows.unwrap());
-        let said = rows.iter().flat_map(|row| &row.said).find(|said| said.message.name() == name)?;
+        let said = rows.iter().flat_map(|row| &row.emitted).find(|said| said.message.name() == name)?;
         serde_json::from_str(said.message.json()).ok()
     })
 }

@@ -33,9 +33,9 @@ fn happened(rows: &[JournalRow], id: &str) -> Vec<Step> {
         if !caused.contains(&row.id.to_string()) {
             continue;
         }
-        let says = row.said.iter().map(|said| said.message.name().to_string()).collect();
+        let says = row.emitted.iter().map(|said| said.message.name().to_string()).collect();
         steps.push((row.role.to_string(), row.name.clone(), row.outcome.clone(), says));
-        caused.extend(row.said.iter().map(|said| said.message.id.to_string()));
+        caused.extend(row.emitted.iter().map(|said| said.message.id.to_string()));
     }
     steps.sort();
     steps

@@ -58,7 +58,7 @@ fn on_a_terminal_no_color_means_no_color() {
 }
 
 #[test]
-fn a_log_line_is_json_names_its_order_and_nobody_s_address() {
+fn a_log_line_is_json_names_its_order_and_no_address() {
     const SECRETS: [&str; 5] =
         ["marker.person@example.org", "4915112345678", "tok_marker", "not an address", "marker-no-phone"];
     let shop = Shop::open_with(&["--log=trace"]);

@@ -112,7 +112,7 @@ async fn what_comes_back_by_a_binding_of_others_is_named_with_its_exchange_and_k
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_kept_with_its_reason_and_holds_up_nobody() {
+async fn what_cannot_be_read_is_kept_with_its_reason_and_holds_up_no_other() {
     let yard = Graveyard::new().await;
     yard.import();
     let outsider = yard.corner.outsider().await;
@@ -212,7 +212,7 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
         cause: None,
         at: Time::default(),
         outcome: "done".into(),
-        said: vec![owed],
+        emitted: vec![owed],
     };
     let changes = Changes { journal: vec![row], ..Changes::default() };
     yard.store.begin().await.unwrap().commit(changes).await.unwrap();

@@ -51,7 +51,7 @@ async fn heard(channel: &Channel, queue: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn facts_that_nobody_could_hear_are_not_carried_and_whoever_comes_hears_all_from_then_on() {
+async fn facts_without_a_listener_are_not_sent_and_a_new_listener_gets_all_from_then_on() {
     let far = Far::new().await;
     let broker = far.broker().await;
     let outsider = far.corner.outsider().await;
@@ -71,7 +71,7 @@ async fn facts_that_nobody_could_hear_are_not_carried_and_whoever_comes_hears_al
 }
 
 #[tokio::test]
-async fn whoever_listens_to_one_name_hears_all_of_it_among_others_whoever_says_them_at_once() {
+async fn a_listener_to_one_name_gets_all_of_it_among_others_and_from_all_senders_at_once() {
     let corner = Corner::new().await;
     let broker = corner.broker().await;
     let outsider = corner.outsider().await;

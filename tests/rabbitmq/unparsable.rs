@@ -105,7 +105,7 @@ async fn names_and_properties_that_are_not_utf8_are_a_dead_letter_at_once() {
 
 /// The values of headers may be any bytes.
 #[tokio::test]
-async fn a_header_whose_value_is_no_text_harms_nobody() {
+async fn a_header_whose_value_is_no_text_harms_no_other_message() {
     let corner = Corner::new().await;
     let broker = reader(&corner).await;
     let mut raw = RawPublisher::connect().await;

@@ -24,7 +24,7 @@ impl Shop {
                 self.deliver(false);
                 continue;
             }
-            self.nobody_is_forgotten();
+            self.no_open_row_is_forgotten();
             if self.replay_one(&mut replayed) || self.next_event(false) {
                 continue;
             }
@@ -42,7 +42,7 @@ impl Shop {
     }
 
     /// Promise 6: a saga that is still going has a deadline when nothing of it is in flight.
-    fn nobody_is_forgotten(&mut self) {
+    fn no_open_row_is_forgotten(&mut self) {
         let tables = self.world.memory.tables();
         for (need, (_, json)) in tables.records.range(Need::of(Table::Sagas, "")..) {
             let going = ["\"status\":\"running\"", "\"status\":\"unwinding\"", "\"status\":\"awaited\""];

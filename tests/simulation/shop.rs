@@ -118,7 +118,7 @@ impl Shop {
                 93 => self.clocks_go_wrong(),
                 94..=95 => self.ring(),
                 96..=97 => self.courier_comes(),
-                98 => self.somebody_goes_away(),
+                98 => self.a_part_goes_away(),
                 _ => self.broker_is_lost(),
             }
             if !self.broken.is_empty() {
@@ -300,7 +300,7 @@ impl Shop {
         self.note(|_| format!("timer: {rang:?} deadlines"));
     }
 
-    fn somebody_goes_away(&mut self) {
+    fn a_part_goes_away(&mut self) {
         let away = self.chance.happens(self.weather.away);
         let provider = self.chance.happens(500);
         if away {

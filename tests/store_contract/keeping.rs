@@ -16,8 +16,8 @@ pub(super) async fn what_was_kept_is_handled_next_time(db: Db) {
     assert_eq!(handled.len(), 1);
     assert_eq!((&handled[0].id, handled[0].name.as_str()), (&cause.id, "order.archive"));
     assert_eq!(handled[0].hash, cause.hash());
-    assert_eq!(handled[0].said, said);
-    assert_eq!(handled[0].said[1].message.hash(), said[1].message.hash());
+    assert_eq!(handled[0].emitted, said);
+    assert_eq!(handled[0].emitted[1].message.hash(), said[1].message.hash());
     assert!(look.handled(Role::Saga, &[cause.id]).await.unwrap().1.is_empty());
 }
 
@@ -27,9 +27,9 @@ pub(super) async fn what_was_said_comes_back_with_its_cause_and_time(db: Db) {
         [promptly(2), fulfil(3), refunded(4), archive(1), promptly(5)].iter().map(say).collect();
     keep(&db, journal(row(Role::Gateway, &archive(1), said.clone()))).await.unwrap();
     let mut look = db.store.begin().await.unwrap();
-    assert_eq!(look.handled(Role::Gateway, &[id(1)]).await.unwrap().1[0].said, said);
+    assert_eq!(look.handled(Role::Gateway, &[id(1)]).await.unwrap().1[0].emitted, said);
     drop(look);
-    assert_eq!(readable(db.store.journal_of(order(1)).await.unwrap())[0].said, said);
+    assert_eq!(readable(db.store.journal_of(order(1)).await.unwrap())[0].emitted, said);
     let expected: Vec<_> =
         said.iter().flat_map(|one| one.queues.iter().map(|queue| flying(*queue, &one.message))).collect();
     assert_eq!(db.store.in_flight().await.unwrap(), expected);

@@ -346,8 +346,8 @@ async fn a_program_from_before_can_read_what_was_said_once_the_migrations_are_un
     assert_eq!(untold, 0);
     PostgresStore::migrate_up(schema.url()).await.unwrap();
     let store = open_postgres(schema.url()).await;
-    assert_eq!(readable(store.journal_of(order(1)).await.unwrap())[0].said, said);
-    assert_eq!(readable(store.journal_of(order(5)).await.unwrap())[0].said, [say(&of_odd)]);
+    assert_eq!(readable(store.journal_of(order(1)).await.unwrap())[0].emitted, said);
+    assert_eq!(readable(store.journal_of(order(5)).await.unwrap())[0].emitted, [say(&of_odd)]);
     schema.gone().await;
 }
 
@@ -358,7 +358,7 @@ async fn relations(url: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_wrong_name_or_password_is_refused_and_nobody_at_home_is_unavailable() {
+async fn a_wrong_name_or_password_is_refused_and_a_closed_port_is_unavailable() {
     let server = crate::support::postgres::server();
     let nowhere = crate::support::postgres::with_parameter(&server, "dbname=there_is_no_such_database");
     let wrong = PostgresStore::open(&nowhere, Options::named("x")).await.map(drop);
@@ -372,7 +372,7 @@ async fn a_wrong_name_or_password_is_refused_and_nobody_at_home_is_unavailable()
 }
 
 #[tokio::test]
-async fn the_character_that_postgres_cannot_keep_stops_nobody() {
+async fn the_character_that_postgres_cannot_keep_stops_no_other_message() {
     let schema = Schema::fresh().await;
     let store = open_postgres(schema.url()).await;
     let mut changes = everything(1);

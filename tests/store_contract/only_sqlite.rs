@@ -23,7 +23,7 @@ async fn what_was_kept_is_there_when_the_file_is_opened_again() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn nobody_else_can_read_the_files() {
+async fn no_other_user_can_read_the_files() {
     use std::os::unix::fs::PermissionsExt;
     let db = SqliteDb::fresh().await;
     keep(&Db::from(&db), everything(1)).await.unwrap();
@@ -88,7 +88,7 @@ async fn what_is_there_goes_along_with_the_migrations() {
     assert_eq!(SqliteStore::migrate_up(&path).await.unwrap().len(), 7);
     let after = Db { store: open_sqlite(&path).await, raw: Raw::Sqlite(path) };
     assert_eq!(in_flight(&after).await, flying);
-    assert_eq!(readable(after.store.journal_of(order(1)).await.unwrap())[0].said, said);
+    assert_eq!(readable(after.store.journal_of(order(1)).await.unwrap())[0].emitted, said);
     for (sql, found) in [
         ("select count(*) from journal where says is null", 1),
         ("select count(*) from orders where status = 'cancelled'", 1),

@@ -148,7 +148,7 @@ pub(super) async fn records_of_several_tables_come_back_together(db: Db) {
     }
 }
 
-pub(super) async fn a_record_that_somebody_saved_meanwhile_is_a_conflict(db: Db) {
+pub(super) async fn a_record_that_was_saved_meanwhile_is_a_conflict(db: Db) {
     for table in Table::ALL.into_iter().filter(|table| !table.append_only()) {
         let json = r#"{"on_hand":1,"reserved":0,"captured_minor":0,"refunded_minor":0}"#;
         keep(&db, records(vec![save(table, "A", 0, json)])).await.unwrap();
@@ -166,7 +166,7 @@ pub(super) async fn a_record_that_somebody_saved_meanwhile_is_a_conflict(db: Db)
     }
 }
 
-pub(super) async fn who_loads_while_somebody_keeps_has_seen_it_or_is_told(db: Db) {
+pub(super) async fn a_load_beside_a_commit_has_seen_it_or_is_a_conflict(db: Db) {
     for (number, table) in [(1, Table::Stock), (2, Table::Sagas), (3, Table::Products)] {
         let need = Need::of(table, format!("record {number}"));
         let saved =

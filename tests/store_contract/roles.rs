@@ -160,9 +160,9 @@ async fn each_worker_can_do_its_work_under_its_own_role() {
 }
 
 /// A row tells of the moment in which it is written: another is refused.
-fn now_row(role: Role, message: &Message, said: Vec<Emitted>) -> JournalRow {
+fn now_row(role: Role, message: &Message, emitted: Vec<Emitted>) -> JournalRow {
     let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
-    JournalRow { at: Time::from_unix_ms(i64::try_from(since_1970).unwrap()), ..row(role, message, said) }
+    JournalRow { at: Time::from_unix_ms(i64::try_from(since_1970).unwrap()), ..row(role, message, emitted) }
 }
 
 /// What this role sets as deadlines, and how its keys begin.
@@ -299,7 +299,7 @@ async fn each_login_may_do_the_work_of_its_own_role_and_of_no_other() {
 }
 
 #[tokio::test]
-async fn nobody_sees_or_writes_the_journal_in_anothers_name() {
+async fn no_role_sees_or_writes_the_journal_in_anothers_name() {
     let (schema, owner) = schema_with_roles().await;
     owner.begin().await.unwrap().commit(journal(row(Role::Saga, &archive(1), vec![]))).await.unwrap();
     let store = as_role(&schema, "order").await;

@@ -114,7 +114,7 @@ async fn what_rested_on_numbers_that_came_to_be_others_starts_over() {
 
 /// Whoever waits then decides on what is left; else two would go on promising the last one to each other's orders.
 #[tokio::test]
-async fn once_too_little_was_left_nobody_decides_before_it_is_known_what_is() {
+async fn once_stock_was_short_no_batch_decides_before_it_is_known_what_is_left() {
     let schema = Schema::fresh().await;
     let (ours, _theirs) = after_they_met(&schema).await;
     let (first, _) = found(&ours).await;

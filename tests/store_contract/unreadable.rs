@@ -58,7 +58,7 @@ pub(super) async fn a_journal_row_that_cannot_be_read_is_named_and_hides_no_othe
     // Its own role is asked again: it was handled, and nothing of it can be said again.
     let asked = [MessageId::new("b1").unwrap(), MessageId::new("b2").unwrap()];
     let (_, handled) = db.store.begin().await.unwrap().handled(Role::Email, &asked).await.unwrap();
-    assert!(handled.len() == 2 && handled.iter().all(|one| one.said.is_empty()), "{handled:?}");
+    assert!(handled.len() == 2 && handled.iter().all(|one| one.emitted.is_empty()), "{handled:?}");
 }
 
 pub(super) async fn a_deadline_that_cannot_be_read_is_named_and_holds_up_no_other(db: Db) {

@@ -56,7 +56,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_the_journal_knows() {
         let mut look = store.begin().await.unwrap();
         let (_, handled) = look.handled(Role::Order, &[archive(1).id]).await.unwrap();
         assert_eq!(handled.len(), 1);
-        assert_eq!(handled[0].said, [say(&fulfil(2))]);
+        assert_eq!(handled[0].emitted, [say(&fulfil(2))]);
         schema.gone().await;
     }
 }

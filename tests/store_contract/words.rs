@@ -53,7 +53,7 @@ pub(super) fn say(message: &Message) -> Emitted {
     Emitted { message: Arc::new(message.clone()), queues: message.body.queues().to_vec() }
 }
 
-pub(super) fn row(role: Role, message: &Message, said: Vec<Emitted>) -> JournalRow {
+pub(super) fn row(role: Role, message: &Message, emitted: Vec<Emitted>) -> JournalRow {
     JournalRow {
         role,
         id: message.id.clone(),
@@ -63,7 +63,7 @@ pub(super) fn row(role: Role, message: &Message, said: Vec<Emitted>) -> JournalR
         cause: message.cause.clone(),
         at: at(3),
         outcome: "done: \"as asked\"".into(),
-        said,
+        emitted,
     }
 }
 

@@ -188,11 +188,11 @@ async fn an_edited_replay_is_said_by_the_operator_and_the_old_message_counts_as_
     replay(&store, &broker, &letter.id, &who).await.unwrap();
     let rows: Vec<_> =
         store.journal_page(0, 9).await.unwrap().into_iter().map(|(_, row)| row.unwrap()).collect();
-    let told: Vec<_> = rows.iter().map(|row| (row.role, row.said.len())).collect();
+    let told: Vec<_> = rows.iter().map(|row| (row.role, row.emitted.len())).collect();
     assert_eq!(told, [(Role::Order, 0), (Role::Operator, 1)]);
     assert!(rows[0].outcome.starts_with("superseded by ") && rows[0].id.as_str() == "shop says order.cancel");
     let missing = engine::refill::missing(&store, std::time::Duration::ZERO).await.unwrap();
-    let missing: Vec<_> = missing.said.iter().map(|said| said.message.by).collect();
+    let missing: Vec<_> = missing.emitted.iter().map(|said| said.message.by).collect();
     assert_eq!(missing, [Speaker::Shop]);
 }
 
@@ -254,7 +254,7 @@ async fn a_row_of_the_journal_speaks_for_its_own_role_when_its_message_comes_bac
         cause: None,
         at: Time::default(),
         outcome: "handed_over".into(),
-        said: vec![forged],
+        emitted: vec![forged],
     };
     let changes = Changes { journal: vec![row], ..Changes::default() };
     store.begin().await.unwrap().commit(changes).await.unwrap();

@@ -59,7 +59,7 @@ fn what_a_workers_login_forges_in_the_journal_is_told_of_and_never_published() {
         let refilled = served.run(&[&["journal", "refill", "--older-than-s", "0"], more].concat());
         assert_eq!(refilled.code, 1, "{}", refilled.out);
         for told in [
-            "0 messages were said",
+            "0 messages were emitted",
             "1 messages stand in journal rows whose role may not say them; not published",
             "3 messages stand in journal rows that cannot be read; not published",
         ] {

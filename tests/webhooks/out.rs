@@ -78,7 +78,7 @@ fn an_event_is_posted_until_an_endpoint_that_refuses_dies_and_delays_has_taken_i
 }
 
 #[test]
-fn an_event_that_nobody_takes_is_given_up_and_stays_visible_and_no_order_waits_for_it() {
+fn an_event_that_no_endpoint_takes_is_given_up_and_stays_visible_and_no_order_waits_for_it() {
     let endpoint = Endpoint::open(|_, _| Says::Status(400, ""));
     let shop = shop(&endpoint, 2, &["--payment-patience-s=1"]);
     let id = shop.submit("BOOK-DUNE", "card", "tok_ok");

@@ -23,8 +23,8 @@ impl Bags {
         Self { ready: Mutex::default(), acked: AtomicUsize::new(0), nerves }
     }
 
-    pub(crate) fn put(&self, said: &[Emitted]) {
-        for Emitted { message, queues } in said {
+    pub(crate) fn put(&self, emitted: &[Emitted]) {
+        for Emitted { message, queues } in emitted {
             queues.iter().for_each(|queue| self.lock()[*queue as usize].push(fresh(*queue, message)));
         }
     }
@@ -88,11 +88,11 @@ fn fresh(queue: Queue, message: &Arc<Message>) -> Delivery {
 
 #[async_trait]
 impl Broker for Bags {
-    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable> {
-        for Emitted { message, queues } in said {
+    async fn publish(&self, emitted: &[Emitted]) -> Result<(), Unavailable> {
+        for Emitted { message, queues } in emitted {
             for queue in queues {
                 if self.nerves.pass(Place::Publish).await == Some(Blow::Twice) {
-                    self.put(said);
+                    self.put(emitted);
                 }
                 self.lock()[*queue as usize].push(fresh(*queue, message));
             }

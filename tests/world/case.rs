@@ -95,7 +95,7 @@ pub(crate) fn cases(world: &World) -> BTreeMap<String, Case> {
 }
 
 fn tell_said(cases: &mut BTreeMap<String, Case>, row: &JournalRow) {
-    for said in &row.said {
+    for said in &row.emitted {
         let Some(case) = said.message.order_id.and_then(|id| cases.get_mut(&id.to_string())) else {
             continue;
         };

@@ -97,7 +97,9 @@ impl Tables {
             .collect();
         let mut seen = HashSet::new();
         let mut in_flight = Vec::new();
-        for (role, said) in self.journal.iter().flat_map(|row| row.said.iter().map(|said| (row.role, said))) {
+        for (role, said) in
+            self.journal.iter().flat_map(|row| row.emitted.iter().map(|said| (row.role, said)))
+        {
             for queue in &said.queues {
                 let id = &said.message.id;
                 let over =
@@ -208,7 +210,7 @@ impl Store for Memory {
     }
 
     async fn put_off(&self, _: &[String], _: u64) -> Result<(), Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
@@ -228,67 +230,67 @@ impl Store for Memory {
     }
 
     async fn get_many(&self, _: Table, _: &[String]) -> Result<HashMap<String, String>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn progress_of(&self, _: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn page(&self, _: Table, _: &str, _: usize) -> Result<Vec<(String, String)>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn list(&self, _: Table, _: &Filter) -> Result<Vec<String>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn history(&self, _: &str, _: &History) -> Result<Vec<String>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn orders_charged_as(&self, _: &[String]) -> Result<Vec<OrderId>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn journal_of(&self, _: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn journal_page(&self, _: i64, _: usize) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn deadlines(&self, _: usize) -> Result<Vec<DeadlineRow>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn deadlines_of(&self, _: OrderId) -> Result<Vec<OrderDeadline>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn letters(&self, _: &Letters) -> Result<Vec<DeadLetter>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn oldest_of_strangers(&self, _: usize) -> Result<Vec<DeadLetter>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn letters_of(&self, _: OrderId) -> Result<Vec<DeadLetter>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn add_redelivery_stats(&self, _: &[RedeliveryStats]) -> Result<(), Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn redelivery_stats_of(&self, _: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn dead_groups(&self, _: usize) -> Result<Vec<DeadGroup>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
@@ -296,31 +298,31 @@ impl Store for Memory {
     }
 
     async fn pauses(&self) -> Result<Vec<Pause>, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn census(&self, _: Time, _: Time) -> Result<Census, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn census_under_way(&self) -> Result<Census, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn sign_out(&self, _: &str, _: u64) -> Result<(), Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn is_signed_out(&self, _: &str) -> Result<bool, Error> {
-        nobody_looks()
+        not_read_here()
     }
 
     async fn vitals(&self) -> Result<Vitals, Error> {
-        nobody_looks()
+        not_read_here()
     }
 }
 
-fn nobody_looks<T>() -> Result<T, Error> {
+fn not_read_here<T>() -> Result<T, Error> {
     Err(Error::Refused("the tables of this world lie open: look at them directly".into()))
 }
 
@@ -335,7 +337,7 @@ impl Transaction for Open {
             id: row.id.clone(),
             name: row.name.clone(),
             hash: row.hash,
-            said: row.said.clone(),
+            emitted: row.emitted.clone(),
         });
         Ok((self.now, rows.collect()))
     }

@@ -26,7 +26,7 @@ type Key = (Role, Uuid);
 
 #[derive(Clone, Copy, Default)]
 struct Mark {
-    said: bool,
+    emitted: bool,
     handled: bool,
     has_cause: bool,
     /// Handling this message set a deadline, as the deadline's own message says.
@@ -94,7 +94,7 @@ async fn check_share(
         return Ok(None);
     }
     // What is in flight now was emitted before; what has been handled meanwhile is in the rows that came since.
-    let said_so_far: Vec<Key> = marks.iter().filter(|(_, mark)| mark.said).map(|(key, _)| *key).collect();
+    let said_so_far: Vec<Key> = marks.iter().filter(|(_, mark)| mark.emitted).map(|(key, _)| *key).collect();
     let flying = store.in_flight().await?;
     let flying: HashSet<Key> =
         flying.iter().flatten().map(|one| (one.queue.reader(), known_by(&one.message.id))).collect();
@@ -118,7 +118,7 @@ async fn check_share(
     }
     if at_rest {
         for ((role, id), mark) in marks.iter().filter(|(_, mark)| mark.has_cause) {
-            findings.check(Claim::B3, mark.said, || format!("{role} handled {id}, which no role sent"));
+            findings.check(Claim::B3, mark.emitted, || format!("{role} handled {id}, which no role sent"));
         }
     }
     Ok(Some(reading.rows))
@@ -169,11 +169,11 @@ impl Reading {
         if self.share.no == 0 {
             judge_speakers(row, findings);
         }
-        for said in &row.said {
-            for role in said.queues.iter().map(|queue| queue.reader()) {
-                let key = (role, known_by(&said.message.id));
+        for emitted in &row.emitted {
+            for role in emitted.queues.iter().map(|queue| queue.reader()) {
+                let key = (role, known_by(&emitted.message.id));
                 if self.share.has(key) {
-                    marks.entry(key).or_default().said = true;
+                    marks.entry(key).or_default().emitted = true;
                 }
             }
         }
@@ -218,8 +218,8 @@ impl Reading {
 
 /// Checks that the row's role may send each message in its outbox, and that the message it handled was sent.
 fn judge_speakers(row: &JournalRow, findings: &mut Findings) {
-    for said in &row.said {
-        let message = &said.message;
+    for emitted in &row.emitted {
+        let message = &emitted.message;
         findings.check(Claim::T1, may_have_said(row, message), || {
             format!(
                 "{} has {} {} in its journal, said by {}",

@@ -148,7 +148,7 @@ const BREAKAGES: &[Breakage] = &[
         row.role = contract::Role::Saga;
         row.id = contract::MessageId::new("overdue").unwrap();
         row.cause = contract::MessageId::new("from nowhere");
-        row.said.clear();
+        row.emitted.clear();
         shop.journal.push(row);
     }),
     ("N1", "a notice never reached its channel", |shop| {
@@ -203,13 +203,13 @@ async fn what_is_still_in_flight_is_told_at_rest() {
 
 /// The payment's later query to the provider is a deadline: no row emits it, and what set it is in the journal.
 #[tokio::test]
-async fn a_look_at_the_provider_that_came_due_was_said_by_nobody() {
+async fn a_query_to_the_provider_that_came_due_needs_no_journal_row() {
     let mut shop = clean();
     let set_by = shop.journal.iter().find(|row| row.role == contract::Role::Payment).unwrap().clone();
     let mut due = shop.journal.iter().find(|row| row.name == "provider.charge").unwrap().clone();
     (due.name, due.cause) = ("provider.query".into(), Some(set_by.id));
     due.id = contract::MessageId::new("came due").unwrap();
-    due.said.clear();
+    due.emitted.clear();
     shop.journal.push(due);
     assert_eq!(red(&look(&shop).await), [""; 0]);
     shop.journal.last_mut().unwrap().cause = contract::MessageId::new("from nowhere");
@@ -295,7 +295,7 @@ async fn a_forged_message_that_an_operator_discarded_breaks_no_promise() {
     let mut shop = clean();
     let mut row = shop.journal.iter().find(|row| row.name == "order.mark_paid").unwrap().clone();
     row.id = contract::MessageId::new("forged").unwrap();
-    (row.cause, row.said) = (None, Vec::new());
+    (row.cause, row.emitted) = (None, Vec::new());
     shop.journal.push(row.clone());
     assert!(!look(&shop).await.clean(), "and one that was handled does");
     row.outcome = "discarded by anna: forged".into();

@@ -57,9 +57,9 @@ impl EmbeddedBroker {
 
 #[async_trait]
 impl Broker for EmbeddedBroker {
-    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable> {
+    async fn publish(&self, emitted: &[Emitted]) -> Result<(), Unavailable> {
         let since = Instant::now();
-        for Emitted { message, queues } in said {
+        for Emitted { message, queues } in emitted {
             for queue in queues {
                 let entry = Entry { message: message.clone(), redelivered: false, attempt: 0, since };
                 self.queues[*queue as usize].push(entry);

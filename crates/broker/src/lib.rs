@@ -30,7 +30,7 @@ pub struct Unavailable(pub String);
 
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
-    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable>;
+    async fn publish(&self, emitted: &[Emitted]) -> Result<(), Unavailable>;
 
     /// Waits for at least one message and returns at most `max` that are ready. It does not wait for a fuller batch.
     async fn take(&self, queue: Queue, max: usize) -> Result<Vec<Delivery>, Unavailable>;

@@ -199,12 +199,12 @@ async fn by_hand(options: &Options) -> Result<(lapin::Connection, Names), Unavai
 
 #[async_trait]
 impl Broker for RabbitBroker {
-    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable> {
-        let facts = envelope::facts(said);
-        let queues = self.shared.publish(envelope::to_queues(&self.shared.names, said));
+    async fn publish(&self, emitted: &[Emitted]) -> Result<(), Unavailable> {
+        let facts = envelope::facts(emitted);
+        let queues = self.shared.publish(envelope::to_queues(&self.shared.names, emitted));
         let (published, told) = tokio::join!(queues, self.shared.tell(&facts));
         published.and(told)?;
-        self.shared.answer(envelope::answers(said)).await
+        self.shared.answer(envelope::answers(emitted)).await
     }
 
     /// Without a connection it waits: the task that supervises the connection logs why there is none.
@@ -368,7 +368,7 @@ impl Shared {
         self.to_hear.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn somebody_listens(&self) {
+    async fn until_a_listener_comes(&self) {
         while self.facts.receiver_count() == 0 {
             self.listens.notified().await;
         }

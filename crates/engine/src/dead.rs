@@ -50,13 +50,13 @@ pub async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, who: &Oper
             (message, format!("edited and replayed by {by}{why}"), Some(superseded))
         }
     };
-    let said = vec![Emitted { queues: queues(&letter, &message), message: Arc::new(message) }];
+    let emitted = vec![Emitted { queues: queues(&letter, &message), message: Arc::new(message) }];
     // The operator says it: a row of the reader's own could not speak in another's name.
-    let replayed = Entry { role: Role::Operator, outcome, said: said.clone() };
-    let over = superseded.map(|outcome| Entry { role: reader(&letter), outcome, said: Vec::new() });
+    let replayed = Entry { role: Role::Operator, outcome, emitted: emitted.clone() };
+    let over = superseded.map(|outcome| Entry { role: reader(&letter), outcome, emitted: Vec::new() });
     let entries = over.into_iter().chain([replayed]).collect();
     close(store, &letter, own, DeadStatus::Replayed, entries).await?;
-    broker.publish(&said).await?;
+    broker.publish(&emitted).await?;
     Ok(())
 }
 
@@ -65,7 +65,7 @@ pub async fn discard(store: &dyn Store, id: &str, who: &Operator) -> Result<()> 
     let letter = open_letter(store, id).await?;
     let own = own_id(&letter)?;
     let outcome = format!("discarded by {}: {}", who.by, who.why);
-    let entry = Entry { role: reader(&letter), outcome, said: Vec::new() };
+    let entry = Entry { role: reader(&letter), outcome, emitted: Vec::new() };
     close(store, &letter, own, DeadStatus::Discarded, vec![entry]).await
 }
 
@@ -129,7 +129,7 @@ pub fn as_it_would_be(letter: &DeadLetter, edited: Option<&Edited>) -> Result<(M
 struct Entry {
     role: Role,
     outcome: String,
-    said: Vec<Emitted>,
+    emitted: Vec<Emitted>,
 }
 
 async fn open_letter(store: &dyn Store, id: &str) -> Result<DeadLetter> {
@@ -241,7 +241,7 @@ async fn close(
     let mut transaction = store.begin().await?;
     let (now, handled) = transaction.handled(reader(letter), std::slice::from_ref(&own)).await?;
     let row = |(number, entry): (usize, Entry)| {
-        let Entry { role, outcome, said } = entry;
+        let Entry { role, outcome, emitted } = entry;
         // Another message under its id was handled (or this one was after all): the row stands under an id of its own.
         let role = if handled.is_empty() { role } else { Role::Operator };
         // An operator may replay one message many times, and each time is a row of its own.
@@ -259,7 +259,7 @@ async fn close(
             cause: letter.cause.as_deref().and_then(MessageId::new),
             at: now,
             outcome,
-            said,
+            emitted,
         }
     };
     let journal = entries.into_iter().enumerate().map(row).collect();

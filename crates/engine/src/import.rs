@@ -103,7 +103,7 @@ pub async fn import(store: &dyn Store, broker: &dyn Broker, dead: &[DeadDelivery
                     code = one.code,
                     "a dead letter had been handled after all, and is dropped"
                 );
-                owed.extend(believed(reader, std::mem::take(&mut before.said)));
+                owed.extend(believed(reader, std::mem::take(&mut before.emitted)));
             }
             None => {
                 tracing::warn!(

@@ -243,14 +243,14 @@ async fn let_in(store: &dyn Store, broker: &dyn Broker, batch: &[Request]) -> Ve
     loop {
         // A broker that starts from the journal has all that was accepted before, even if a process died before publishing it.
         match journal(store, batch, lost || !broker.starts_from_journal()).await {
-            Ok((answers, said)) => {
-                if !said.is_empty() {
+            Ok((answers, emitted)) => {
+                if !emitted.is_empty() {
                     fail::point("committed", Role::Gateway);
                 }
-                while broker.publish(&said).await.is_err() {
+                while broker.publish(&emitted).await.is_err() {
                     tokio::time::sleep(delays.next_delay()).await;
                 }
-                if !said.is_empty() {
+                if !emitted.is_empty() {
                     fail::point("published", Role::Gateway);
                 }
                 return answers;
@@ -276,13 +276,13 @@ async fn journal(
     let mut known: std::collections::HashMap<_, _> = handled.into_iter().map(|h| (h.id, h.hash)).collect();
     let mut told = std::collections::HashSet::new();
     let mut changes = Changes::default();
-    let (mut answers, mut said) = (Vec::with_capacity(batch.len()), Vec::new());
+    let (mut answers, mut emitted) = (Vec::with_capacity(batch.len()), Vec::new());
     for Request { message, from, .. } in batch {
         let answer = match known.get(&message.id) {
             Some(hash) if *hash != message.hash() => Err(Refused::IdReused),
             Some(_) => {
                 if say_again && told.insert(&message.id) {
-                    said.push(goes_to(message));
+                    emitted.push(goes_to(message));
                 }
                 Ok(Accepted::Repeat)
             }
@@ -296,7 +296,7 @@ async fn journal(
                 };
                 let row = batch::journal_row(Role::Gateway, message, outcome, vec![one.clone()], now);
                 changes.journal.push(row);
-                said.push(one);
+                emitted.push(one);
                 Ok(Accepted::New)
             }
         };
@@ -305,7 +305,7 @@ async fn journal(
     if !changes.journal.is_empty() {
         transaction.commit(changes).await?;
     }
-    Ok((answers, said))
+    Ok((answers, emitted))
 }
 
 fn goes_to(message: &Arc<Message>) -> Emitted {

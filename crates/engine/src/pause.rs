@@ -123,7 +123,7 @@ async fn write(store: &dyn Store, change: PauseChange, name: &str, outcome: Stri
         cause: None,
         at: store.now().await?,
         outcome,
-        said: Vec::new(),
+        emitted: Vec::new(),
     };
     let changes = Changes { journal: vec![row], pauses: vec![change], ..Changes::default() };
     Ok(store.begin().await?.commit(changes).await?)

@@ -141,10 +141,11 @@ impl DryRun {
                 let unit = units.entry(role).or_insert_with(|| handler.unit());
                 for settled in decide(&mut **unit, &mut looking, &messages).await? {
                     preview.enter(role, &settled);
-                    for said in settled.said {
-                        said.queues
+                    for emitted in settled.emitted {
+                        emitted
+                            .queues
                             .iter()
-                            .for_each(|q| next.entry(*q).or_default().push(said.message.clone()));
+                            .for_each(|q| next.entry(*q).or_default().push(emitted.message.clone()));
                     }
                 }
                 if preview.steps.len() > STEPS_MAX {
@@ -190,10 +191,10 @@ impl Preview {
         if self.steps.is_empty() && declined {
             self.refused = Some(outcome.clone());
         }
-        let says = settled.said.iter().map(|said| said.message.name().to_string()).collect();
+        let says = settled.emitted.iter().map(|emitted| emitted.message.name().to_string()).collect();
         let message = settled.message.name().to_string();
         self.steps.push(Step { role: role.to_string(), message, outcome, says });
-        let bodies = settled.said.iter().map(|said| &said.message);
+        let bodies = settled.emitted.iter().map(|emitted| &emitted.message);
         for message in bodies.filter(|message| message.body.kind() == Kind::Fact) {
             self.facts.push(message.name().to_string());
             if let Some(no) = meaning::refusal(&message.body) {

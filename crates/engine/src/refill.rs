@@ -19,7 +19,7 @@ const TRIES_MAX: u32 = 12;
 /// What is to be published, and how much is not believed.
 #[derive(Debug, Default)]
 pub struct Missing {
-    pub said: Vec<Emitted>,
+    pub emitted: Vec<Emitted>,
     /// Messages that stand in rows whose role may not say them.
     pub not_theirs: usize,
     pub unreadable: usize,
@@ -42,7 +42,7 @@ pub async fn missing(store: &dyn Store, age: Duration) -> Result<Missing> {
                 missing.not_theirs += 1;
             }
             Ok(InFlight { queue, message, .. }) if message.at.unix_ms() <= before => {
-                missing.said.push(Emitted { message: Arc::new(message), queues: vec![queue] });
+                missing.emitted.push(Emitted { message: Arc::new(message), queues: vec![queue] });
             }
             Ok(_) => {}
         }

@@ -1,4 +1,5 @@
-//! The one loop: take a batch, drop what was handled before, load, decide, write, commit, publish, acknowledge.
+//! The one loop: 1 take a batch, 2 drop what was handled before, 3 load, 4 decide, 5 write, 6 commit, 7 publish,
+//! 8 acknowledge.
 //!
 //! Nothing is published before it is committed, and nothing is acknowledged before it is published. `handle` is the life
 //! of one batch, step by step; `retry.rs` says what happens when it fails.
@@ -78,7 +79,7 @@ impl Consumer {
         }
     }
 
-    /// The life of a batch once it is taken: steps 2 to 8, once.
+    /// One attempt at a batch that was taken: steps 2 to 8.
     pub async fn handle(&self, deliveries: &[Delivery], retry_state: RetryState) -> Result<(), BatchError> {
         let role = self.handler.role();
         fail::point("taken", role);
@@ -118,10 +119,11 @@ impl Consumer {
         // The workers of a process decide one batch after the other, so that each sees what the last one changed.
         let deciding = self.local_handlers.lock().await;
         watch.lap(Stage::Wait);
-        // 3 and 4. Load and decide, and so for all that is handled inline.
+        // 3 and 4. Load and decide, and the same for all that is handled inline.
         let mut transaction = self.prefetching(transaction, &batch.fresh, retry_state);
         let mut decided = self.decide(&mut *transaction, reached, &batch, retry_state).await?;
-        // 5 and 6. Write and commit. The next batch decides meanwhile, on what this one is writing.
+        // 5 and 6. Write and commit. Once `commit` is called, loads see these changes: so the next batch may decide while
+        // they are still being written.
         let Deduped { owed, reused, repeats, now, .. } = batch;
         let changes = report::changes(&mut decided, reused, deliveries, now);
         decided.roles.iter().for_each(|role| fail::point("decided", *role));

@@ -49,11 +49,11 @@ pub async fn run(store: Arc<dyn Store>, broker: Arc<dyn Broker>, stop: Cancellat
 pub async fn publish_due(store: &dyn Store, broker: &dyn Broker) -> Result<usize, Error> {
     let due = store.due_deadlines(BATCH_MAX, AGAIN_AFTER_S).await?;
     let count = due.len();
-    let (mut said, mut refused) = (Vec::with_capacity(count), Vec::new());
+    let (mut emitted, mut refused) = (Vec::with_capacity(count), Vec::new());
     for (key, message) in due {
         match message {
             Ok(message) if is_a_deadline(&message) => {
-                said.push(Emitted { queues: message.body.queues().to_vec(), message: Arc::new(message) });
+                emitted.push(Emitted { queues: message.body.queues().to_vec(), message: Arc::new(message) });
             }
             Ok(message) => {
                 let why = format!("{} is no deadline that {} may set", message.name(), message.by);
@@ -62,8 +62,8 @@ pub async fn publish_due(store: &dyn Store, broker: &dyn Broker) -> Result<usize
             Err(why) => refused.push((key, None, why.to_string())),
         }
     }
-    broker.publish(&said).await.map_err(|away| Error::Unavailable(away.to_string()))?;
-    METRICS.deadlines(said.len());
+    broker.publish(&emitted).await.map_err(|away| Error::Unavailable(away.to_string()))?;
+    METRICS.deadlines(emitted.len());
     if !refused.is_empty() {
         refuse(store, refused).await?;
     }

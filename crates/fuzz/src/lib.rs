@@ -5,6 +5,9 @@
 //! repeats one. A failing input is printed as a command that writes it to a file: it belongs into the corpus,
 //! together with the fix.
 
+// A harness of tests: it may print and panic as they do.
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn facts_are_heard_while_somebody_waits_and_only_then() {
+    async fn facts_are_received_while_a_request_waits_and_only_then() {
         let (hub, said) = (Hub::default(), broadcast::Sender::new(8));
         let turns = Arc::new(AtomicUsize::new(0));
         let subscribe = {

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_too_often_hears_when_to_come_again_and_holds_up_nobody_else() {
+    fn a_caller_over_its_limit_is_told_when_to_come_again_and_holds_up_no_other() {
         let (buckets, start) = (Buckets::new(2), Instant::now());
         for _ in 0..4 {
             buckets.take("anna", start).unwrap();

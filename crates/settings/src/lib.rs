@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_nobody_knows_is_an_error_in_a_file_and_a_warning_in_the_environment() {
+    fn an_unknown_name_is_an_error_in_a_file_and_a_warning_in_the_environment() {
         let error = load("batchmax = 3", &[], &[]).err().unwrap().to_string();
         assert!(error.contains("did you mean batch_max?"), "{error}");
         let warnings = load("", &[("CHECKOUT_LISTN", "x"), ("OTHER", "x")], &[]).unwrap().warnings;

@@ -13,7 +13,7 @@ use crate::{DeadLetter, DeadStatus, Emitted, JournalRow, Loaded};
 pub struct Settled {
     pub message: Arc<Message>,
     pub outcome: Outcome,
-    pub said: Vec<Emitted>,
+    pub emitted: Vec<Emitted>,
     pub deadlines: Vec<(String, Option<Due>)>,
 }
 
@@ -62,8 +62,8 @@ fn settle_one<W: Worker>(
         assert!(record.table().owner() == W::ROLE, "{} writes {}", W::ROLE, record.table().name());
         records.save(record);
     }
-    let said = say(W::ROLE, message, decision.send, now);
-    let first = said.len();
+    let emitted = say(W::ROLE, message, decision.send, now);
+    let first = emitted.len();
     let deadlines = decision.deadlines.into_iter().enumerate().map(|(at, deadline)| match deadline {
         Deadline::Clear { key } => (key, None),
         Deadline::Set { key, due, body } => {
@@ -71,18 +71,18 @@ fn settle_one<W: Worker>(
         }
     });
     let deadlines = deadlines.collect();
-    Settled { message: message.clone(), outcome: decision.outcome, said, deadlines }
+    Settled { message: message.clone(), outcome: decision.outcome, emitted, deadlines }
 }
 
 /// Gives each body its envelope and its queues. Ids derive from the cause, so a repeated decision sends the same ids.
 pub fn say(role: Role, cause: &Message, bodies: Vec<contract::Body>, now: Time) -> Vec<Emitted> {
-    let said = |(at, body): (usize, contract::Body)| {
+    let emitted = |(at, body): (usize, contract::Body)| {
         let queues = body.queues().to_vec();
         let message = Message::said(role, cause, at, now, body);
         assert!(message.is_allowed(), "{role} says {}", message.name());
         Emitted { message: Arc::new(message), queues }
     };
-    bodies.into_iter().enumerate().map(said).collect()
+    bodies.into_iter().enumerate().map(emitted).collect()
 }
 
 impl Settled {
@@ -94,7 +94,7 @@ impl Settled {
             Outcome::Alarm(why) => format!("alarm: {why}"),
             Outcome::Parked { .. } => return None,
         };
-        Some(journal_row(role, &self.message, outcome, self.said.clone(), now))
+        Some(journal_row(role, &self.message, outcome, self.emitted.clone(), now))
     }
 }
 
@@ -102,7 +102,7 @@ pub fn journal_row(
     role: Role,
     message: &Message,
     outcome: String,
-    said: Vec<Emitted>,
+    emitted: Vec<Emitted>,
     now: Time,
 ) -> JournalRow {
     JournalRow {
@@ -114,7 +114,7 @@ pub fn journal_row(
         cause: message.cause.clone(),
         at: now,
         outcome,
-        said,
+        emitted,
     }
 }
 

@@ -60,9 +60,9 @@ pub fn may_say(role: Role, message: &Message) -> bool {
 
 /// The messages of a row, without those that its role may not send. Those are forged, and must not be sent again by a
 /// process whose login may send anything.
-pub fn believed(role: Role, said: Vec<Emitted>) -> Vec<Emitted> {
-    let is_own = |said: &Emitted| {
-        let message = &said.message;
+pub fn believed(role: Role, emitted: Vec<Emitted>) -> Vec<Emitted> {
+    let is_own = |emitted: &Emitted| {
+        let message = &emitted.message;
         let own = may_say(role, message);
         if !own {
             tracing::error!(%role, by = %message.by, name = message.name(), message_id = %message.id,
@@ -70,7 +70,7 @@ pub fn believed(role: Role, said: Vec<Emitted>) -> Vec<Emitted> {
         }
         own
     };
-    said.into_iter().filter(is_own).collect()
+    emitted.into_iter().filter(is_own).collect()
 }
 
 /// The same message may be in rows of several roles, but is in flight once: as it is in the first row whose role may

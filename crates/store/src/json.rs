@@ -52,11 +52,11 @@ impl Rows {
 
 /// The outbox of a journal row: the messages that were sent when one was handled. Nearly all of them have the cause and
 /// the time of the row; these are left out, which saves a seventh of the row.
-pub(super) fn said(row: &JournalRow) -> String {
-    let bytes: usize = row.said.iter().map(|said| said.message.json().len() + 200).sum();
+pub(super) fn emitted(row: &JournalRow) -> String {
+    let bytes: usize = row.emitted.iter().map(|emitted| emitted.message.json().len() + 200).sum();
     let mut out = String::with_capacity(2 + bytes);
     out.push('[');
-    for (index, Emitted { message, queues }) in row.said.iter().enumerate() {
+    for (index, Emitted { message, queues }) in row.emitted.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
@@ -143,8 +143,8 @@ pub(super) fn said_before(json: &str, id: &MessageId, at: Time) -> Vec<Emitted> 
 
 /// The message with the id `wanted` in the outbox of a journal row.
 pub(super) fn find_said(json: &str, id: &MessageId, at: Time, wanted: &str) -> Result<Message, Error> {
-    let mut said = read_said(json, id, at)?.into_iter().map(|said| said.message);
-    let found = said.find(|message| message.id.as_str() == wanted);
+    let mut emitted = read_said(json, id, at)?.into_iter().map(|emitted| emitted.message);
+    let found = emitted.find(|message| message.id.as_str() == wanted);
     let found = found.ok_or_else(|| unreadable("what was said", format!("{wanted} is not in it")))?;
     Ok(Arc::unwrap_or_clone(found))
 }

@@ -3,11 +3,11 @@
 //! [`Store`] is the interface of both databases. `tests/store_contract.rs` checks these promises on each of them:
 //!
 //! * A [`Transaction`] sees everything that was committed before it began.
-//! * `keep` writes all changes and commits durably. After `Ok`, a power cut loses nothing.
+//! * `commit` writes all changes and commits durably. After `Ok`, a power cut loses nothing.
 //! * A (role, message id) is journalled once. The second transaction that tries gets [`Error::Conflict`] and none of
-//!   its changes are kept. So does a transaction whose record was saved by another one since it was loaded.
+//!   its changes are written. So does a transaction whose record was saved by another one since it was loaded.
 //! * Journal rows and audit entries never change: the database itself refuses an update.
-//! * `keep` returns [`Error::Unknown`] when the commit may or may not have happened; the caller asks the journal.
+//! * `commit` returns [`Error::Unknown`] when the commit may or may not have happened; the caller asks the journal.
 
 pub mod batch;
 mod belief;
@@ -213,7 +213,7 @@ pub struct Handled {
     pub id: MessageId,
     pub name: String,
     pub hash: BodyHash,
-    pub said: Vec<Emitted>,
+    pub emitted: Vec<Emitted>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -286,7 +286,7 @@ pub struct JournalRow {
     pub cause: Option<MessageId>,
     pub at: Time,
     pub outcome: String,
-    pub said: Vec<Emitted>,
+    pub emitted: Vec<Emitted>,
 }
 
 /// A message with the queues that it is sent to.

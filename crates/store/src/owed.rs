@@ -17,10 +17,10 @@ impl<'a> Handles<'a> {
 
     /// "queue id" for each message of this row that still has to be handled. No queue name contains a space.
     pub(super) fn leaves(&self, row: &JournalRow) -> impl Iterator<Item = String> {
-        row.said.iter().flat_map(move |said| {
-            let id = &said.message.id;
+        row.emitted.iter().flat_map(move |emitted| {
+            let id = &emitted.message.id;
             let left = move |queue: &&Queue| !self.0.contains(&(queue.reader(), id));
-            said.queues.iter().filter(left).map(move |queue| format!("{} {id}", queue.name()))
+            emitted.queues.iter().filter(left).map(move |queue| format!("{} {id}", queue.name()))
         })
     }
 }

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_shown_to_nobody_and_an_address_to_whoever_may_see_it() {
+    fn a_token_is_never_shown_and_an_address_only_to_those_who_may_see_it() {
         let sent = json!({
             "payment": {"method": "card", "token": "tok_ok"},
             "contact": {"email": "reader@example.org", "phone": "+49301234567"},

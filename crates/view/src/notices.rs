@@ -27,7 +27,8 @@ pub async fn told(store: &dyn Store, order_id: OrderId, sight: Sight) -> Result<
     };
     let rows = readable(store.journal_of(order_id).await?);
     let by_notification = rows.iter().filter(|row| row.role == Role::Notification);
-    let said = by_notification.flat_map(|row| row.said.iter().map(move |said| (row.at, &said.message.body)));
+    let said =
+        by_notification.flat_map(|row| row.emitted.iter().map(move |said| (row.at, &said.message.body)));
     let told = said.filter_map(|(at, body)| match body {
         Body::EmailSend(mail) => {
             let (to, subject) = (address(&mail.to), Some(mail.subject.clone()));

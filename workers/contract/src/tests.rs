@@ -340,7 +340,7 @@ fn a_body_alone_cannot_make_us_write_to_a_queue() {
 }
 
 #[test]
-fn where_nobody_can_wait_is_told_to_the_sender() {
+fn a_reply_queue_that_cannot_exist_is_told_to_the_sender() {
     let long = "q".repeat(256);
     for (reply_to, correlation_id) in
         [("a\nb", None), (long.as_str(), None), ("q", Some("a\u{7}b")), ("q", Some(&long))]

@@ -345,7 +345,7 @@ fn what_may_be_done_next_is_what_is_not_refused() {
 }
 
 #[test]
-fn a_message_for_somebody_else_is_parked() {
+fn a_message_for_another_worker_is_parked() {
     let body = Body::OrderPaid(contract::OrderPaid {
         order_id: order_id(),
         customer_id: "ann".into(),

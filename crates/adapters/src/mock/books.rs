@@ -66,7 +66,7 @@ impl Books {
         if let Some(charge) = &ask.charged {
             self.learn_charge(charge, now);
         }
-        let charge = self.called(ask);
+        let charge = self.charge_to_refund(ask);
         let refunded = rules::refund(settings, self.refunds.get(&ask.key), charge, ask, now)?;
         if let Some(charge) = refunded.charge {
             self.put_charge(charge);
@@ -86,7 +86,9 @@ impl Books {
                     self.learn_charge(charge, now);
                 }
                 let known = self.refunds.get(&refund.key);
-                if let Some((refund, charge)) = told::refund(known, self.called(refund), refund, now) {
+                if let Some((refund, charge)) =
+                    told::refund(known, self.charge_to_refund(refund), refund, now)
+                {
                     self.put_charge(charge);
                     self.put_refund(refund);
                 }
@@ -100,7 +102,7 @@ impl Books {
         }
     }
 
-    fn called(&self, ask: &ProviderRefund) -> Option<&Charge> {
+    fn charge_to_refund(&self, ask: &ProviderRefund) -> Option<&Charge> {
         let key = self.keys.get(&(ask.order_id, ask.transaction_id.clone()))?;
         self.charges.get(key)
     }

@@ -44,7 +44,7 @@ pub struct Charge {
     pub key: String,
     pub reference: OrderId,
     pub transaction_id: String,
-    /// The id that events from outside gave it, which told of it before these books did.
+    /// The id that an event from outside gave it, if one told of this charge before these books did.
     pub told: Option<String>,
     pub amount: Money,
     pub ends: Ends,
@@ -270,7 +270,7 @@ fn book_refund(charge: &Charge, ask: &ProviderRefund, now: Time) -> (Option<&'st
 }
 
 impl Charge {
-    /// Its transaction id outside.
+    /// The transaction id by which callers know it.
     pub fn name(&self) -> &str {
         self.told.as_ref().unwrap_or(&self.transaction_id)
     }

@@ -29,7 +29,7 @@ pub(super) struct SqliteStorage {
 
 /// How long to wait for another process that writes to the same file.
 const BUSY: Duration = Duration::from_secs(10);
-/// For the auditor and the courier, which only read.
+/// Connections for what only reads: provider queries, the auditor's pages, and looking for due events.
 const READERS: u32 = 4;
 
 const SCHEMA: &str = include_str!("sqlite/schema.sql");
@@ -253,7 +253,7 @@ async fn update_charges(connection: &mut SqliteConnection, changed: &[&Charge]) 
     Ok(())
 }
 
-/// Cancels the event that the charge would have sent.
+/// Saves the ids that events from outside gave, and cancels the events that these charges would have sent.
 async fn keep_told(connection: &mut SqliteConnection, told: &[&Charge]) -> Result<(), sqlx::Error> {
     if told.is_empty() {
         return Ok(());

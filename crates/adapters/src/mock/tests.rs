@@ -137,7 +137,7 @@ on_every_shelf!(
     every_token_does_what_it_says,
     the_same_key_never_charges_twice,
     a_refund_never_exceeds_its_charge,
-    a_refund_of_somebody_elses_charge_fails,
+    a_refund_of_another_orders_charge_fails,
 );
 
 async fn every_token_does_what_it_says(on: On) {
@@ -240,7 +240,7 @@ async fn a_refund_never_exceeds_its_charge(on: On) {
     assert_eq!(world.mock.charges_page("", 10).await.unwrap()[0].refunded_minor, 1000);
 }
 
-async fn a_refund_of_somebody_elses_charge_fails(on: On) {
+async fn a_refund_of_another_orders_charge_fails(on: On) {
     let world = World::new(on, Settings::default()).await;
     let (mine, theirs) = (card(1, "tok_ok"), card(2, "tok_ok"));
     world.charge(&mine).await.unwrap();

@@ -108,7 +108,7 @@ impl Shop {
                     None => self.deadlines.remove(&key),
                 };
             }
-            settled.said.iter().for_each(|said| self.publish(&said.message));
+            settled.emitted.iter().for_each(|emitted| self.publish(&emitted.message));
         }
         for (need, _, record) in records.changed() {
             self.tables.insert((need.table, need.id.clone()), record.to_json());
@@ -135,9 +135,9 @@ impl Shop {
             }
             other => unreachable!("nobody outside is asked {}", other.name()),
         };
-        let said = batch::say(role, message, answer.into_iter().collect(), Time::default());
-        said.iter().for_each(|said| self.publish(&said.message));
-        self.journal.push(batch::journal_row(role, message, "done".into(), said, Time::default()));
+        let emitted = batch::say(role, message, answer.into_iter().collect(), Time::default());
+        emitted.iter().for_each(|emitted| self.publish(&emitted.message));
+        self.journal.push(batch::journal_row(role, message, "done".into(), emitted, Time::default()));
     }
 
     fn charged(&mut self, ask: &bodies::ProviderCharge) -> Body {
@@ -284,12 +284,13 @@ impl Store for Shop {
     /// Calculated from the journal, as in a real store.
     async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
         let handled: HashSet<_> = self.journal.iter().map(|row| (row.role, &row.id)).collect();
-        let said = self.journal.iter().flat_map(|row| row.said.iter().map(move |said| (row.role, said)));
-        let each = said.flat_map(|(role, said)| {
-            said.queues.iter().map(move |queue| InFlight {
+        let emitted =
+            self.journal.iter().flat_map(|row| row.emitted.iter().map(move |emitted| (row.role, emitted)));
+        let each = emitted.flat_map(|(role, emitted)| {
+            emitted.queues.iter().map(move |queue| InFlight {
                 role,
                 queue: *queue,
-                message: (*said.message).clone(),
+                message: (*emitted.message).clone(),
             })
         });
         let open = each.filter(|one| !handled.contains(&(one.queue.reader(), &one.message.id)));

@@ -78,8 +78,8 @@ impl ConnectionPair {
     async fn open(shared: &Shared, reading: Reading, frames: Frames) -> Result<Self, Fault> {
         let publishing = Arc::new(shared.address.connect("publishes", Frames::Small).await?);
         let consuming = Arc::new(shared.address.connect("consumes", frames).await?);
-        // In this mode the topology was declared a moment ago, and the pair is reopened up to fifty times: each
-        // declaration keeps the queue waiting.
+        // Not for OneByOne: there the topology was declared a moment ago, the pair is reopened up to fifty times, and each
+        // declaration would keep the queue waiting.
         if reading == Reading::Ahead {
             ensure_topology(shared, &publishing).await?;
         }

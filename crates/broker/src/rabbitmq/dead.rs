@@ -205,7 +205,7 @@ impl Died {
     fn of(incoming: &Incoming<'_>) -> Self {
         let Some(AMQPValue::FieldArray(deaths)) = incoming.header("x-death") else { return Self::default() };
         let Some(AMQPValue::FieldTable(death)) = deaths.as_slice().first() else { return Self::default() };
-        let said = |name: &str| match death.inner().get(name)? {
+        let emitted = |name: &str| match death.inner().get(name)? {
             AMQPValue::LongString(text) => Some(text.to_string()),
             AMQPValue::FieldArray(several) => match several.as_slice().first()? {
                 AMQPValue::LongString(text) => Some(text.to_string()),
@@ -213,7 +213,7 @@ impl Died {
             },
             _ => None,
         };
-        Died { reason: said("reason"), exchange: said("exchange"), key: said("routing-keys") }
+        Died { reason: emitted("reason"), exchange: emitted("exchange"), key: emitted("routing-keys") }
     }
 }
 

@@ -64,9 +64,9 @@ pub(super) struct Unread {
 }
 
 /// The AMQP messages for our own queues; for each queue in the order of `said`.
-pub(super) fn to_queues(names: &Names, said: &[Emitted]) -> Vec<Outgoing> {
+pub(super) fn to_queues(names: &Names, emitted: &[Emitted]) -> Vec<Outgoing> {
     let mut by_queue: BTreeMap<Queue, Vec<&Message>> = BTreeMap::new();
-    for Emitted { message, queues } in said {
+    for Emitted { message, queues } in emitted {
         for queue in queues {
             by_queue.entry(*queue).or_default().push(message);
         }
@@ -84,8 +84,8 @@ pub(super) fn to_queues(names: &Names, said: &[Emitted]) -> Vec<Outgoing> {
 }
 
 /// The facts among `said`, for listeners outside. (Replies go over a channel of their own: `answers`.)
-pub(super) fn facts(said: &[Emitted]) -> Vec<&Message> {
-    said.iter().map(|one| &*one.message).filter(|message| message.body.kind() == Kind::Fact).collect()
+pub(super) fn facts(emitted: &[Emitted]) -> Vec<&Message> {
+    emitted.iter().map(|one| &*one.message).filter(|message| message.body.kind() == Kind::Fact).collect()
 }
 
 pub(super) fn fact(names: &Names, message: &Message) -> Outgoing {
@@ -95,8 +95,8 @@ pub(super) fn fact(names: &Names, message: &Message) -> Outgoing {
 }
 
 /// The replies among `said`, each for one asker. The body is the event alone, with the asker's correlation id.
-pub(super) fn answers(said: &[Emitted]) -> Vec<Outgoing> {
-    said.iter().filter_map(|one| answer(&one.message)).collect()
+pub(super) fn answers(emitted: &[Emitted]) -> Vec<Outgoing> {
+    emitted.iter().filter_map(|one| answer(&one.message)).collect()
 }
 
 fn answer(message: &Message) -> Option<Outgoing> {

@@ -1,4 +1,4 @@
-//! Most facts have no listener, and those are not sent. Of many facts of one name the first is published as
+//! Most facts have no listener, and a batch with many of them sends only one of each name. That first one is published as
 //! `mandatory`, so that it is returned if no queue is bound to that name. If it is returned, the others are not sent:
 //! no listener existed that could have heard them. A queue that is bound later receives all that is published later.
 //!
@@ -90,6 +90,7 @@ impl Publisher {
                 Confirmation::NotRequested => return Err(Failed::unconfirmed()),
             }
         }
+        // Put back only now: after an error, answers on this channel are still outstanding.
         *place = Some(channel);
         Ok(unheard)
     }

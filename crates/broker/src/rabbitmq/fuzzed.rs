@@ -62,11 +62,11 @@ fn a_body_is_a_message_that_stays_the_same_or_is_refused_without_repeating_it() 
 fn a_bundle_is_messages_or_refused() {
     Target { name: "bundle", words: JSON }.run(|input| match unpack(input, |_, _| Ok(())) {
         Ok(messages) => {
-            let said = messages.iter().map(|one| match one {
+            let emitted = messages.iter().map(|one| match one {
                 Ok(message) => accepted(message),
                 Err(unread) => refused(unread, input),
             });
-            said.take(3).collect::<Vec<_>>().join(" ")
+            emitted.take(3).collect::<Vec<_>>().join(" ")
         }
         Err(_) => "no bundle".into(),
     });

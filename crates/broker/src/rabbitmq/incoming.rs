@@ -84,14 +84,14 @@ fn inside(
     now: Time,
 ) -> Vec<Result<Read, Box<Unread>>> {
     let attempt = incoming.number("attempt").and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-    let said_by = |by, why| {
+    let refuse = |by, why| {
         let cause = incoming.said_cause().map(String::from);
         let message_id = incoming.message_id().map(String::from);
         vec![Err(Box::new(Unread { by, attempt, cause, ..*unread(incoming, message_id, why) }))]
     };
     let voice = match proven(names, logins, queue, incoming) {
         Ok(voice) => voice,
-        Err(why) => return said_by(Speaker::Outsider, why),
+        Err(why) => return refuse(Speaker::Outsider, why),
     };
     let admit = |name: &str, by: Speaker| admit(voice, queue, name, by);
     if incoming.kind() != Some(BUNDLE) {
@@ -99,7 +99,7 @@ fn inside(
         let by = incoming.said_by().unwrap_or(first_who_may(name));
         return match admit(name, by).and_then(|()| ours(incoming, now)) {
             Ok(message) => vec![Ok(Read { message, attempt })],
-            Err(why) => said_by(proven_by(voice, queue, by), why),
+            Err(why) => refuse(proven_by(voice, queue, by), why),
         };
     }
     match unpack(incoming.body, admit) {
@@ -112,7 +112,7 @@ fn inside(
             .collect(),
         Err(error) => {
             let why = Unreadable::new("bundle_malformed", format!("this is no bundle of ours: {error}"));
-            said_by(voice.alone().unwrap_or(Speaker::Outsider), why)
+            refuse(voice.alone().unwrap_or(Speaker::Outsider), why)
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn listen(shared: Arc<Shared>, connection: Arc<Connection>) -> 
         Err(fault) => return fault,
     };
     loop {
-        shared.somebody_listens().await;
+        shared.until_a_listener_comes().await;
         let ended = async {
             let (name, consumer) = consume(&shared, &channel).await?;
             hear(&shared, name, consumer, &channel).await

@@ -37,8 +37,8 @@ struct Inside<T> {
     pieces: HashMap<u64, Piece>,
 }
 
-/// Never used twice in a process, so that a mark from a lost connection matches nothing.
-static NEXT: AtomicU64 = AtomicU64::new(1);
+/// The number of the next piece. No number is used twice in a process, so that a mark from a lost connection matches nothing.
+static NEXT_PIECE: AtomicU64 = AtomicU64::new(1);
 
 /// One AMQP message, which may hold many of ours.
 struct Piece {
@@ -56,7 +56,7 @@ impl<T> Default for PrefetchBuffer<T> {
 impl<T: Marked> PrefetchBuffer<T> {
     pub(super) fn put(&self, acker: Acker, messages: Vec<T>) {
         let mut inside = self.inside();
-        let piece = NEXT.fetch_add(1, Ordering::Relaxed);
+        let piece = NEXT_PIECE.fetch_add(1, Ordering::Relaxed);
         inside.pieces.insert(piece, Piece { acker, open: vec![true; messages.len()] });
         for (at, mut message) in messages.into_iter().enumerate() {
             *message.mark() = Mark { piece, at };

@@ -39,7 +39,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// `connection` was opened with this login.
+    /// `login` is the one that `connection` was opened with; a channel for replies does not need it.
     pub(super) async fn open(connection: Arc<Connection>, login: &str) -> Result<Self, Fault> {
         let channel = confirming(&connection).await?;
         let room = Arc::new(Semaphore::new(OUTSTANDING_KIB as usize));

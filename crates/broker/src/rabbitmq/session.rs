@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nobody_waits_for_an_answer_of_a_connection_that_has_ended() {
+    async fn no_request_waits_for_an_answer_of_a_connection_that_has_ended() {
         let (handle, broken) = SessionHandle::new();
         assert_eq!(handle.within(async { 1 }).await, Some(1));
         let unanswered = handle.within(std::future::pending::<()>());

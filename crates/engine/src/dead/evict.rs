@@ -104,7 +104,7 @@ impl<'a> Known<'a> {
             cause: None,
             at: now,
             outcome: format!("evicted: too many dead letters of strangers ({})", self.letter.code),
-            said: Vec::new(),
+            emitted: Vec::new(),
         }
     }
 }

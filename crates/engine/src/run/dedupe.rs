@@ -38,7 +38,7 @@ pub(super) async fn dedupe(
     Ok(batch)
 }
 
-/// The batch, and the checkouts that were handled before but whose sender may want to be answered at another queue.
+/// The batch, and the repeated checkouts whose sender may want an answer at another queue.
 fn sort(
     deliveries: &[Delivery],
     handled: Vec<Handled>,
@@ -61,7 +61,7 @@ fn sort(
             (Some(before), _) if before.hash == message.hash() => {
                 // Only if the first handling may have died before it published is its outbox still owed.
                 if delivery.redelivered || delivery.attempt > 0 || answer_lost {
-                    sorted.owed.append(&mut before.said);
+                    sorted.owed.append(&mut before.emitted);
                 }
                 to_answer_anew.extend(asked_anew(delivery));
                 sorted.repeats.push(message.clone());
@@ -92,8 +92,8 @@ fn sort(
 }
 
 /// The hash leaves out `reply_to`, so a checkout that is sent again under its id may name another queue for the answer. That
-/// answer is still due: the message is handled once more, under an id made from the queue. The order worker knows which
-/// queues it has answered.
+/// answer is still due: the message is handled once more, under an id made from its own, the queue and the
+/// correlation id. The order worker knows which queues it has answered.
 fn asked_anew(delivery: &Delivery) -> Option<Arc<Message>> {
     let Body::Submit(Submit { order_id, reply_to: Some(reply_to), .. }) = &delivery.message.body else {
         return None;
@@ -103,8 +103,8 @@ fn asked_anew(delivery: &Delivery) -> Option<Arc<Message>> {
         return None;
     }
     let Message { id, by, at, body, .. } = &*delivery.message;
-    let word = reply_to.correlation_id().unwrap_or_default();
-    let name = format!("asked_anew\0{order_id}\0{id}\0{}\0{word}", reply_to.queue());
+    let correlation_id = reply_to.correlation_id().unwrap_or_default();
+    let name = format!("asked_anew\0{order_id}\0{id}\0{}\0{correlation_id}", reply_to.queue());
     let again = MessageId::of_name(*order_id, &name);
     Some(Arc::new(Message::new(again, *at, body.clone()).said_by(*by)))
 }

@@ -84,11 +84,11 @@ struct WorkerUnit<'a, W: Worker> {
 
 #[async_trait]
 impl<W: Worker> UnitOfWork for WorkerUnit<'_, W> {
-    /// Not if it needs a hot row and this unit has loaded records already: hot rows are not locked, so that a second load
+    /// Not if it needs a hot row and this unit has loaded records already: hot rows are not locked, so a second load
     /// could show changes that the first one did not.
     fn takes(&self, message: &Message) -> bool {
-        let often = |need: &contract::Need| need.table.contention() == Contention::Hot;
-        self.records.is_empty() || !self.worker.needs(message).iter().any(often)
+        let is_hot = |need: &contract::Need| need.table.contention() == Contention::Hot;
+        self.records.is_empty() || !self.worker.needs(message).iter().any(is_hot)
     }
 
     async fn settle(
@@ -165,7 +165,7 @@ impl UnitOfWork for AdapterUnit {
         let settled = fresh.iter().zip(reached).map(|(message, done)| Settled {
             message: message.clone(),
             outcome: done.outcome,
-            said: batch::say(self.0, message, done.send, now),
+            emitted: batch::say(self.0, message, done.send, now),
             deadlines: Vec::new(),
         });
         Ok(settled.collect())

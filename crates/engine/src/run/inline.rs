@@ -2,8 +2,9 @@
 //! in between.
 //!
 //! The journal gets the same rows as ever: who emitted it to which queue, and who handled it. Both are committed at once,
-//! so that the message is never in flight and is not published. The rest goes by its queue: to roles that reach out, that
-//! are paused or that run elsewhere; and all of it, once a batch failed together with its follow-ups.
+//! so the message is never in flight, and a command is not published; a fact is, for listeners outside. What goes by its
+//! queue: messages for roles that reach out, are paused or run elsewhere; and all of them, once a batch met a conflict or
+//! failed together with its follow-ups.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,12 +86,12 @@ pub(super) struct BatchUnit<'a> {
 /// One decision, and where its message came from.
 pub(super) struct Decided {
     pub(super) role: Role,
-    /// The queue that inline dispatch saved it; `None` for a message of the batch itself, which came by its queue.
+    /// The queue that it bypassed by inline dispatch; `None` for a message of the batch itself, which came by its queue.
     pub(super) bypassed: Option<Queue>,
     pub(super) settled: Settled,
 }
 
-/// What a unit came to.
+/// What was decided in a `BatchUnit`.
 pub(super) struct BatchResult {
     pub(super) entries: Vec<Decided>,
     pub(super) records: Vec<SavedRecord>,
@@ -144,7 +145,7 @@ impl<'a> BatchUnit<'a> {
 
     /// Nothing is handled inline: all that was emitted goes by its queue.
     pub(super) fn leave_to_queues(&mut self) {
-        self.outbox.extend(self.settled.iter().flat_map(|entry| entry.settled.said.iter().cloned()));
+        self.outbox.extend(self.settled.iter().flat_map(|entry| entry.settled.emitted.iter().cloned()));
     }
 
     pub(super) fn end(self) -> BatchResult {
@@ -153,13 +154,13 @@ impl<'a> BatchUnit<'a> {
         BatchResult { entries: self.settled, records, outbox: self.outbox, roles }
     }
 
-    /// What was emitted since then and a local worker takes, by queue. The rest is added to the outbox.
+    /// What the decisions from index `since` on emitted for local workers, by queue. The rest is added to the outbox.
     fn follow_ups(&mut self, since: usize) -> FollowUps {
         let mut next = FollowUps::new();
         let full = self.settled.len() >= SETTLED_MAX;
         for at in since..self.settled.len() {
-            for said in self.settled[at].settled.said.clone() {
-                let Emitted { message, queues } = said;
+            for emitted in self.settled[at].settled.emitted.clone() {
+                let Emitted { message, queues } = emitted;
                 let (here, elsewhere): (Vec<_>, Vec<_>) =
                     queues.into_iter().partition(|queue| !full && self.is_handled_here(*queue, &message));
                 for queue in here {

@@ -57,9 +57,9 @@ impl Last {
 
 impl Permit {
     /// Keeps the permit while a small batch is handled. `None` after a full or a large one: the next consumer may take.
-    pub(super) fn after(mut self, messages: usize, portion: usize) -> Option<Self> {
-        *self.0 = Last { messages, emptied: messages < portion };
-        (messages < portion.min(LARGE_BATCH)).then_some(self)
+    pub(super) fn after(mut self, messages: usize, batch_size: usize) -> Option<Self> {
+        *self.0 = Last { messages, emptied: messages < batch_size };
+        (messages < batch_size.min(LARGE_BATCH)).then_some(self)
     }
 }
 
@@ -67,12 +67,12 @@ impl Permit {
 mod tests {
     use super::{Duration, LARGE_BATCH, Linger};
 
-    const PORTION: usize = 256;
+    const BATCH_SIZE: usize = 256;
 
     #[tokio::test]
     async fn a_small_batch_is_seen_through_before_the_next_one_takes() {
         let linger = Linger::default();
-        let first = linger.permit().await.after(3, PORTION);
+        let first = linger.permit().await.after(3, BATCH_SIZE);
         let second = linger.clone();
         let mut waiting = tokio::spawn(async move { drop(second.permit().await) });
         tokio::task::yield_now().await;
@@ -82,9 +82,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn large_batches_and_full_portions_go_side_by_side() {
+    async fn large_and_full_batches_go_side_by_side() {
         let linger = Linger::default();
-        assert!(linger.permit().await.after(LARGE_BATCH, PORTION).is_none());
+        assert!(linger.permit().await.after(LARGE_BATCH, BATCH_SIZE).is_none());
         assert!(linger.permit().await.after(16, 16).is_none(), "there is more, and no consumer may take it");
         assert!(linger.permit().await.after(15, 16).is_some());
     }
@@ -93,18 +93,18 @@ mod tests {
     async fn it_waits_for_more_only_where_messages_flow() {
         let moment = Duration::from_millis(5);
         let linger = Linger::waiting(moment);
-        for (taken, portion, moments) in
+        for (taken, batch_size, moments) in
             [(1, 256, 0), (2, 256, 1), (7, 256, 1), (8, 256, 2), (63, 256, 2), (64, 256, 0), (16, 16, 0)]
         {
-            drop(linger.permit().await.after(taken, portion));
+            drop(linger.permit().await.after(taken, batch_size));
             assert_eq!(
                 linger.last.lock().await.waits(moment),
                 moment * moments,
-                "after {taken} of at most {portion}"
+                "after {taken} of at most {batch_size}"
             );
             let (asked, waits) = (std::time::Instant::now(), moment * moments);
             drop(linger.permit().await);
-            assert!(asked.elapsed() >= waits, "after {taken} of at most {portion}");
+            assert!(asked.elapsed() >= waits, "after {taken} of at most {batch_size}");
         }
     }
 }

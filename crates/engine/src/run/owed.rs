@@ -9,25 +9,26 @@ use store::{Emitted, Error, Handled, Transaction, believed};
 /// How many generations of follow-ups are walked through. The whole story of an order has fewer.
 const GENERATIONS_MAX: usize = 100;
 
-/// What has to be published again: a message that was not handled yet, itself; one that was, what it emitted, and so on.
+/// What has to be published again: each message that was not handled yet; for one that was, in its place, what it emitted
+/// that is still owed.
 pub(crate) async fn still_owed(
     transaction: &mut dyn Transaction,
-    mut said: Vec<Emitted>,
+    mut emitted: Vec<Emitted>,
 ) -> Result<Vec<Emitted>, Error> {
     let mut owed = Vec::new();
     for _ in 0..GENERATIONS_MAX {
-        if said.is_empty() {
+        if emitted.is_empty() {
             break;
         }
-        let mut handled = handled(transaction, &said).await?;
+        let mut handled = handled(transaction, &emitted).await?;
         let mut led_to = Vec::new();
-        for Emitted { message, queues } in said {
+        for Emitted { message, queues } in emitted {
             let mut unhandled = Vec::new();
             for queue in queues {
                 let reader = queue.reader();
                 match handled.remove(&(reader, message.id.clone())) {
                     // Without messages that this role may not send: a forged journal row must not make us publish.
-                    Some(before) => led_to.extend(believed(reader, before.said)),
+                    Some(before) => led_to.extend(believed(reader, before.emitted)),
                     None => unhandled.push(queue),
                 }
             }
@@ -36,18 +37,19 @@ pub(crate) async fn still_owed(
                 owed.push(Emitted { message, queues: unhandled });
             }
         }
-        said = led_to;
+        emitted = led_to;
     }
-    owed.append(&mut said);
+    // Too deep to follow: these are published again; repeats are harmless.
+    owed.append(&mut emitted);
     Ok(owed)
 }
 
 async fn handled(
     transaction: &mut dyn Transaction,
-    said: &[Emitted],
+    emitted: &[Emitted],
 ) -> Result<HashMap<(Role, MessageId), Handled>, Error> {
     let mut ids: BTreeMap<Role, Vec<MessageId>> = BTreeMap::new();
-    for Emitted { message, queues } in said {
+    for Emitted { message, queues } in emitted {
         for queue in queues {
             ids.entry(queue.reader()).or_default().push(message.id.clone());
         }

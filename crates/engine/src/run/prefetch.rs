@@ -10,7 +10,7 @@ pub(super) struct PrefetchingTransaction {
     transaction: Box<dyn Transaction>,
     /// Not loaded yet; loaded together with what is needed first.
     foreseen: Vec<Need>,
-    /// Loaded before it was needed. `None` until the answer is in, and after it: there is no such record.
+    /// Loaded before it was needed. `None` while the load runs; afterwards it means that there is no such record.
     prefetched: HashMap<Need, Option<Loaded>>,
 }
 

@@ -21,7 +21,8 @@ pub(super) fn changes(
     for Decided { role, bypassed, settled } in &decided.entries {
         if let Outcome::Parked { code, why } = &settled.outcome {
             let delivery = deliveries.iter().find(|delivery| delivery.message.id == settled.message.id);
-            // Only a checkout to which `dedupe` gave an id of its own is in no delivery: it came by the intake.
+            // Not found: it was handled inline (then `bypassed` names its queue), or is a checkout under a new id from
+            // `dedupe`, which came by the intake.
             let came = delivery.map_or((Queue::Intake, 0), |d| (d.queue, d.attempt));
             let (queue, attempts) = bypassed.map_or(came, |queue| (queue, 0));
             let letter = batch::dead_letter(queue, &settled.message, attempts + 1, code, why, now);

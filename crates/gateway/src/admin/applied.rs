@@ -1,4 +1,5 @@
-//! Sends a command that belongs to no order and waits until it is applied, refused by the worker, or the timeout ends.
+//! Sends a command that belongs to no order and waits until the worker has applied or refused it, or the timeout has
+//! passed.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ const POLL_FIRST: Duration = Duration::from_millis(5);
 /// … up to this.
 const POLL_SLOWEST: Duration = Duration::from_millis(200);
 
-/// Answers with the record after the command.
+/// Answers with the record: 200 after the command was applied, 202 with the record as it stands if that takes too long.
 pub(super) async fn apply(call: &Call, body: Body, table: Table, key: &str) -> Result<Response, Problem> {
     let (store, caller) = (&*call.gateway.store, call.caller()?);
     let id = call.message_id(&caller.id).await?;
@@ -68,7 +69,7 @@ async fn handled(
     id: &MessageId,
 ) -> Result<Option<Vec<(Queue, MessageId)>>, store::Error> {
     let (_, handled) = store.begin().await?.handled(role, std::slice::from_ref(id)).await?;
-    let said = handled.into_iter().next().map(|handled| handled.said);
+    let said = handled.into_iter().next().map(|handled| handled.emitted);
     let each = |said: store::Emitted| {
         let id = said.message.id.clone();
         said.queues.into_iter().map(move |queue| (queue, id.clone())).collect::<Vec<_>>()

@@ -15,7 +15,7 @@ pub(super) fn one_of(
     known.map_err(|why| Problem::bad_request("QUERY_INVALID", format!("{name}: {why}")))
 }
 
-/// The cursor of the next page.
+/// The cursor of the next page. A saga's id begins with its order's id, 36 characters; the cursor has only that.
 pub(super) fn next_of(next: Option<(Time, String)>) -> Option<String> {
     next.and_then(|(at, id)| Some(cursor(at, id.get(..36)?.parse().ok()?)))
 }

@@ -234,7 +234,8 @@ fn message(order: &order::Order, wanted: &NewStatus, who: &str) -> Result<Body, 
     }
 }
 
-/// `None` if no step waits for an operator, or no evidence was given.
+/// The command that resolves the waiting step with the given evidence; `None` if no step waits for an operator, or no
+/// evidence was given.
 async fn settled_outside(
     call: &Call,
     order_id: OrderId,

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_signs_in_stays_here() {
+    fn signing_in_never_leads_to_another_site() {
         assert_eq!(same_origin_path("/dashboard/orders?status=paid"), "/dashboard/orders?status=paid");
         for away in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nset-cookie: x"] {
             assert_eq!(same_origin_path(away), "/", "{away:?}");

@@ -171,7 +171,7 @@ fn reply_to(rows: &[JournalRow], id: &MessageId, command: &OrderCommand) -> Repl
     }
     let cancels = matches!(command.body, Body::OrderCancel(_));
     let since = rows[at..].iter().filter(|row| row.role == Role::Order);
-    for (row, said) in since.flat_map(|row| row.said.iter().map(move |said| (row, said))) {
+    for (row, said) in since.flat_map(|row| row.emitted.iter().map(move |said| (row, said))) {
         let is_its = row.id == *id || unpaid::answers_held(row);
         let (reason, message, status, allowed) = match &said.message.body {
             Body::OrderCancelRefused(no) if cancels => (&no.reason, &no.message, no.status, &no.allowed),

@@ -59,7 +59,7 @@ pub(crate) fn for_caller(mut order: Value, caller: &Caller) -> Value {
 /// An order that the order worker has not created yet: the gateway's journal row has its customer.
 async fn submitted(gateway: &Gateway, order_id: OrderId) -> Result<Option<Value>, Problem> {
     let rows = readable(gateway.store.journal_of(order_id).await?);
-    let accepted = rows.iter().filter(|row| row.role == Role::Gateway).flat_map(|row| &row.said);
+    let accepted = rows.iter().filter(|row| row.role == Role::Gateway).flat_map(|row| &row.emitted);
     let mut customer = accepted.filter_map(|said| match &said.message.body {
         Body::Submit(submit) => submit.customer_id.clone(),
         _ => None,

@@ -70,7 +70,7 @@ pub(super) async fn failed(
 /// The order worker's message to payment, sent at once or when a held command was answered.
 fn passed_on(rows: &[JournalRow], at: usize) -> Option<&contract::MessageId> {
     let later = rows[at + 1..].iter().filter(|row| row.role == Role::Order && answers_held(row));
-    let said = std::iter::once(&rows[at]).chain(later).flat_map(|row| &row.said);
+    let said = std::iter::once(&rows[at]).chain(later).flat_map(|row| &row.emitted);
     let mut asks =
         said.filter(|said| matches!(said.message.body, Body::PaymentConfirm(_) | Body::PaymentSettle(_)));
     asks.next().map(|said| &said.message.id)

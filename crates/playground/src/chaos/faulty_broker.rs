@@ -74,15 +74,15 @@ impl FaultyBroker {
 
 #[async_trait]
 impl Broker for FaultyBroker {
-    async fn publish(&self, said: &[Emitted]) -> Result<(), Unavailable> {
+    async fn publish(&self, emitted: &[Emitted]) -> Result<(), Unavailable> {
         self.may_die(Place::Committed, "after it had committed, and before it published").await;
         self.must_be_there()?;
         if self.chaos.rages(Fault::Slow) {
             tokio::time::sleep(Duration::from_millis(self.chaos.draw(SLOW_MS))).await;
         }
-        self.broker.publish(said).await?;
+        self.broker.publish(emitted).await?;
         if self.chaos.rages(Fault::Twice) {
-            self.broker.publish(said).await?;
+            self.broker.publish(emitted).await?;
         }
         self.may_die(Place::Published, "after it had published, and before it acknowledged").await;
         match self.chaos.rages(Fault::AnswerLost) && self.chaos.draw(2) == 0 {

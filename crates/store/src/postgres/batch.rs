@@ -1,13 +1,13 @@
-//! However large a batch is, the dedupe check, the load and the commit take one round trip each.
-//!
-//! The commit is a single statement, which is its own transaction. Only if rows were locked, something rare has to be
-//! written, or the batch is large, `begin` and `commit` cost one round trip more each. A large batch copies its journal
-//! in, and writes hot rows (like the stock of a product, which many orders change) last, to hold their locks briefly.
+//! For a usual batch, the dedupe check, the load and the commit take one round trip each: the commit is a single
+//! statement, which is its own transaction. If rows were locked or several statements are needed, because something rare
+//! is written or the batch is large, it runs between `begin` and `commit`, with a round trip for each statement. A large
+//! batch copies its journal in, and writes hot rows (like the stock of a product, which many orders change) last, to hold
+//! their locks briefly.
 //!
 //! While one batch of this process is being written, the next one already decides on that batch's uncommitted records.
 //! It locks nothing, and commits after the first. If the two share only hot rows, a large batch writes its other rows
 //! while the first is still writing. This cannot deadlock: if both changed any other row, the second would have read it
-//! from the first, and would wait. Where other processes change the same hot rows, batches do not decide on uncommitted
+//! from the first, and would then write nothing before the first has committed. Where other processes change the same hot rows, batches do not decide on uncommitted
 //! numbers for a while, because they would have to start over again and again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +34,7 @@ pub(super) struct Batch {
     shares_only_hot_rows: bool,
     found: keep::Found,
     contention_monitor: ContentionMonitor,
-    watch: DatabaseClock,
+    clock: DatabaseClock,
     may_copy: bool,
 }
 
@@ -83,7 +83,7 @@ impl Batch {
         held: Held,
         pending: Pending,
         contention_monitor: ContentionMonitor,
-        watch: DatabaseClock,
+        clock: DatabaseClock,
         may_copy: bool,
     ) -> Self {
         let (depends_on, found) = (DependsOn::new(), keep::Found::default());
@@ -94,7 +94,7 @@ impl Batch {
             shares_only_hot_rows: true,
             found,
             contention_monitor,
-            watch,
+            clock,
             may_copy,
         }
     }
@@ -106,8 +106,8 @@ impl Batch {
         let has_hot_rows = changes.records.iter().any(|one| one.need.table.contention() == Contention::Hot);
         let waits = depends_on.iter().any(|batch| batch.is_open());
         let large = self.may_copy && changes.journal.len() >= COPY_FROM_ROWS;
-        // Before the wait only if that cannot deadlock: this batch has locked nothing yet, and shares only hot rows with those
-        // that it waits for.
+        // It writes before it waits only if that cannot deadlock: it has locked nothing yet, and shares only hot rows with the
+        // batches that it waits for.
         let early = large && (!waits || self.shares_only_hot_rows && !self.held.in_transaction());
         if early {
             self.write_all_but_hot_rows(&mut changes).await?;
@@ -184,7 +184,7 @@ impl Transaction for Batch {
             )
             .await?;
         let first = rows.first().ok_or_else(|| Error::Unavailable("the clock did not answer".into()))?;
-        let now = self.watch.set(Time::from_unix_ms(first.try_get(0).map_err(failed)?));
+        let now = self.clock.set(Time::from_unix_ms(first.try_get(0).map_err(failed)?));
         let handled = rows.iter().map(handled).filter_map(Result::transpose);
         Ok((now, handled.collect::<Result<_, _>>()?))
     }
@@ -221,9 +221,9 @@ impl Transaction for Batch {
     fn commit(mut self: Box<Self>, changes: Changes) -> Committing {
         let pending_write = self.pending.add(loadable(&changes.records));
         Box::pin(async move {
-            // If other numbers were written than decided, the batches that have read the decided ones start over.
-            // Adding up their changes would not do: goods that they ship may have been reserved by another process
-            // meanwhile, and by our numbers they never were.
+            // If other numbers were written than decided, dropping `pending_write` makes the batches that read the decided
+            // ones start over. Adding their changes to the row would not do: they decided on numbers that were never
+            // committed, and another process may have reserved the same goods.
             if self.write_after_dependencies(changes).await? {
                 pending_write.arrived();
             }
@@ -238,6 +238,6 @@ fn handled(row: &PgRow) -> Result<Option<Handled>, Error> {
     let text = |at| row.try_get::<&str, _>(at).map_err(failed);
     let id = json::id(id)?;
     let at = Time::from_unix_ms(row.try_get(4).map_err(failed)?);
-    let said = json::said_before(text(5)?, &id, at);
-    Ok(Some(Handled { id, name: text(2)?.to_string(), hash: json::hash(text(3)?)?, said }))
+    let emitted = json::said_before(text(5)?, &id, at);
+    Ok(Some(Handled { id, name: text(2)?.to_string(), hash: json::hash(text(3)?)?, emitted }))
 }

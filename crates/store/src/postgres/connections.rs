@@ -31,7 +31,7 @@ struct Pool {
     limits: Limits,
 }
 
-/// How long the client waits. The server's own limits are a little tighter, because its errors name the reason.
+/// How many connections there are, and how long the client waits. The server's own time limits are a little tighter, because its errors name the reason.
 #[derive(Clone, Copy)]
 pub struct Limits {
     pub connections: u32,
@@ -132,7 +132,7 @@ impl Held {
         Ok(self.judge(answered)?.rows_affected())
     }
 
-    /// Sends `rows` in the format of `copy … from stdin`. A failure fails the open transaction.
+    /// Sends `rows` in the format of `copy … from stdin`. A failure aborts the open transaction.
     pub(super) async fn copy(&mut self, statement: &'static str, rows: Vec<u8>) -> Result<(), Error> {
         let at_most = self.answer;
         let connection = self.begin_request()?;
@@ -147,8 +147,8 @@ impl Held {
         self.judge(answered).map(drop)
     }
 
-    /// Runs a statement that is a transaction of its own. It is [`Error::Unknown`] whether it was committed, unless the
-    /// server says that it was not.
+    /// Runs a statement that is a transaction of its own. A failure is [`Error::Unknown`], as it may have been committed,
+    /// unless the server says that it was not.
     pub async fn rows_and_commit(&mut self, statement: Statement) -> Result<Vec<PgRow>, Error> {
         let at_most = self.answer;
         let asked = statement.fetch_all(self.begin_request()?);
@@ -165,7 +165,7 @@ impl Held {
         Ok(())
     }
 
-    /// Begins a transaction for a query that reads much and may take long. Its plans are made for its values.
+    /// Begins a transaction for a query that reads much and may take long. It is planned for its actual values, not generically.
     pub(super) async fn begin_long(&mut self, at_most: Duration) -> Result<(), Error> {
         self.begin().await?;
         self.answer = at_most + self.pool.limits.answer;

@@ -1,6 +1,6 @@
-//! The records, journal rows and deadlines of a batch are written by one statement, whether one worker made them or, by
-//! inline dispatch, several. If several did, and one of their tables is none that a checkout touches, each worker has a
-//! statement of its own. Dead letters and pauses always have theirs.
+//! The records, journal rows and deadlines of a batch are usually written by one statement. If the batch changes several
+//! groups of tables, and a checkout does not change one of these tables, each group has a statement of its own; deadlines
+//! then ride on that of the sagas, or have their own. Dead letters and pauses always have theirs.
 //!
 //! Each statement is written out below, with the numbers of its array parameters: $1 to $10 are the journal's, those of
 //! its tables begin at $11. Empty arrays for a table change nothing in it. Measured for a batch of one, three tables in
@@ -19,7 +19,7 @@ use journal::{bind_journal, journal};
 
 mod journal;
 
-/// Tables of one worker that are written together.
+/// Tables that are written by one statement. All of them belong to one worker, which may have several groups.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
     Orders,
@@ -105,8 +105,9 @@ pub(super) fn statements(changes: Changes, found: &Found) -> Result<Vec<Statemen
 }
 
 /// Inserts new rows and updates loaded ones to their next version. It does not write a new row whose key exists, nor a
-/// loaded row whose version has changed or that is gone: `all_met` finds these by counting. (Not "exists": with it,
-/// Postgres scans the whole table if it made the plan while the table was small.)
+/// loaded row whose version has changed or that is gone: `all_met` finds these by counting. (They
+/// ask by a subquery `(select true …)` instead of `exists`: a plan for `exists` that was made while the table was small would
+/// scan all of it.)
 macro_rules! records {
     ($table:literal, $columns:literal, $arrays:literal, $set:literal) => {
         concat!(

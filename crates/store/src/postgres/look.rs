@@ -206,7 +206,7 @@ fn read_journal_row(row: &PgRow, role: &str) -> Result<JournalRow, Error> {
     let (id, at) = (json::id(text(row, "message_id")?)?, time(row, "at_ms")?);
     Ok(JournalRow {
         role: json::role(role)?,
-        said: json::read_said(text(row, "said")?, &id, at)?,
+        emitted: json::read_said(text(row, "said")?, &id, at)?,
         id,
         name: text(row, "name")?.to_string(),
         hash: json::hash(text(row, "hash")?)?,

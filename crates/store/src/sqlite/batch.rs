@@ -77,7 +77,7 @@ fn keep_journal(journal: Vec<JournalRow>) -> Result<Vec<Step>, Error> {
             .bind(row.cause.as_ref().map(MessageId::text))
             .bind(interned.of(&row.at.to_string()))
             .bind(interned.of(&row.outcome))
-            .bind(json::said(&row))
+            .bind(json::emitted(&row))
             .bind(interned.of(&says))
     })
 }

@@ -170,11 +170,11 @@ fn in_flight_row(found: &FoundRow) -> Read<InFlight> {
     read_in_flight(found).map_err(|why| Unreadable::in_journal(*seq, role, why))
 }
 
-fn read_in_flight((queue, id, _, role, said, by, at): &FoundRow) -> Result<InFlight, Error> {
+fn read_in_flight((queue, id, _, role, emitted, by, at): &FoundRow) -> Result<InFlight, Error> {
     Ok(InFlight {
         role: json::role(role)?,
         queue: json::queue(queue)?,
-        message: json::find_said(said, &json::id(by)?, json::time(at)?, id)?,
+        message: json::find_said(emitted, &json::id(by)?, json::time(at)?, id)?,
     })
 }
 

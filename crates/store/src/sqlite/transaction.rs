@@ -54,10 +54,10 @@ impl Transaction for BatchTransaction {
         .fetch_all(self.reader().await?)
         .await
         .map_err(failed)?;
-        let handled = found.into_iter().map(|(id, name, hash, at, said)| {
+        let handled = found.into_iter().map(|(id, name, hash, at, emitted)| {
             let id = json::id(&id)?;
-            let said = json::said_before(&said, &id, json::time(&at)?);
-            Ok(Handled { id, name, hash: json::hash(&hash)?, said })
+            let emitted = json::said_before(&emitted, &id, json::time(&at)?);
+            Ok(Handled { id, name, hash: json::hash(&hash)?, emitted })
         });
         Ok((now, handled.collect::<Result<_, Error>>()?))
     }

@@ -59,7 +59,7 @@ struct Sayer<'a> {
 pub(super) fn tell(order_id: OrderId, known: &Known) -> Story {
     let mut sayers: HashMap<&MessageId, Sayer<'_>> = HashMap::new();
     for row in &known.rows {
-        for said in &row.said {
+        for said in &row.emitted {
             let sayer = Sayer { role: row.role, message: &said.message };
             sayers.entry(&said.message.id).or_insert(sayer);
         }
@@ -88,7 +88,7 @@ fn handled(known: &Known, sayers: &HashMap<&MessageId, Sayer<'_>>) -> Vec<Step> 
         let step = Step { repeats: *times, ..step(row, sayers.get(&row.id), known.sight) };
         *times += 1;
         steps.push(step);
-        let for_listeners = row.said.iter().filter(|said| said.queues.is_empty());
+        let for_listeners = row.emitted.iter().filter(|said| said.queues.is_empty());
         steps.extend(for_listeners.map(|said| Step {
             from: row.role.name(),
             to: if said.message.body.kind() == MessageKind::Reply { CUSTOMER } else { LISTENERS },
@@ -129,7 +129,7 @@ fn step(row: &JournalRow, sayer: Option<&Sayer<'_>>, sight: Sight) -> Step {
         // The gateway only passes on what it lets in.
         says: match row.role {
             Role::Gateway => Vec::new(),
-            _ => row.said.iter().map(|said| said.message.name().to_string()).collect(),
+            _ => row.emitted.iter().map(|said| said.message.name().to_string()).collect(),
         },
         waited_ms: waited,
         repeats: 0,
@@ -223,7 +223,7 @@ fn under_way(known: &Known) -> Vec<Step> {
     }
     let mut steps = Vec::new();
     for row in &known.rows {
-        for said in &row.said {
+        for said in &row.emitted {
             for reader in said.queues.iter().map(|queue| queue.reader()) {
                 if settled.insert((reader, said.message.id.as_str())) {
                     steps.push(Step {
@@ -260,7 +260,7 @@ fn outsider(body: Option<&Body>) -> &'static str {
 }
 
 fn reader(row: &JournalRow) -> &'static str {
-    let queue = row.said.iter().flat_map(|said| &said.queues).next();
+    let queue = row.emitted.iter().flat_map(|said| &said.queues).next();
     queue.map_or(OPERATOR, |queue| queue.reader().name())
 }
 

@@ -26,7 +26,7 @@ fn headers<'a>(id: &'a str, timestamp: &'a str, signature: &'a str) -> Headers<'
 }
 
 #[test]
-fn a_signature_that_somebody_else_made_is_known_again() {
+fn a_signature_made_by_another_program_is_recognised() {
     assert_eq!(secrets(SECRET).sign(ID, AT, BODY), SIGNED);
     assert_eq!(verified(SECRET, headers(ID, "1700000000", SIGNED), BODY, AT), Ok(()));
 }

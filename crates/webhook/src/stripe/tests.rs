@@ -15,7 +15,7 @@ fn verified(ours: &str, signature: &str, body: &[u8], now_s: i64) -> Result<(), 
 }
 
 #[test]
-fn a_signature_that_somebody_else_made_is_known_again() {
+fn a_signature_made_by_another_program_is_recognised() {
     for good in [
         format!("t=1700000000,v1={V1}"),
         format!("v1={V1}, t=1700000000"),

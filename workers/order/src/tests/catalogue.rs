@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_retired_product_is_ordered_by_nobody_until_it_is_offered_again() {
+fn a_retired_product_cannot_be_ordered_until_it_is_offered_again() {
     let retire = || Body::ProductRetire(contract::ProductRetire { sku: sku("TEA"), reason: None, who: None });
     let tea = || submit(json!({"items": [{"sku": "TEA", "quantity": 1}]}));
     let mut shop = Shop::with_catalogue();

@@ -54,12 +54,12 @@ fn a_cancellation_that_overtakes_its_submit_cancels_the_order_as_it_is_created()
 }
 
 #[test]
-fn an_order_that_nobody_cancelled_is_not_cancelled() {
+fn an_order_without_a_cancellation_is_not_cancelled() {
     assert_eq!(start(&Shop::with_catalogue().hear(submit(json!({})))), None);
 }
 
 #[test]
-fn of_somebody_elses_order_nothing_is_cancelled_early_or_late() {
+fn of_another_customers_order_nothing_is_cancelled_early_or_late() {
     let refused = "order.cancel_refused(order_unknown, allowed: none)";
     let mut shop = Shop::with_catalogue();
     shop.hear(cancel_of("bob"));

@@ -104,7 +104,7 @@ fn however_many_queues_are_named_the_last_four_are_remembered() {
 }
 
 #[test]
-fn nobody_is_told_who_did_not_ask() {
+fn only_those_who_asked_are_told() {
     for State { checkout, mut shop, .. } in states() {
         for (_, body) in messages(&checkout) {
             assert_eq!(told_askers(&shop.hear(body)), Vec::<String>::new());

@@ -246,7 +246,7 @@ fn a_refusal_says_the_same_however_often_it_is_asked_for() {
 }
 
 #[test]
-fn cash_is_booked_when_somebody_says_that_it_came() {
+fn cash_is_booked_when_an_admin_says_that_it_came() {
     tells(
         &[charge_on_delivery(), check(), settle(), settle(), succeeded(), settle()],
         expect![[r#"

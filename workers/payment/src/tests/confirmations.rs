@@ -119,7 +119,7 @@ fn patience_that_ends_while_a_try_is_out_asks_the_provider() {
 }
 
 #[test]
-fn what_cannot_be_charged_is_a_try_that_asks_nobody() {
+fn what_cannot_be_charged_is_a_try_that_asks_no_provider() {
     let mut books = Books::after(&[charge_later()]);
     let unknown =
         PaymentChoice { payment_method_id: Some("pm_x".into()), ..PaymentChoice::by(Method::Card, None) };

@@ -100,7 +100,7 @@ fn an_event_of_an_order_that_never_comes_ends_where_a_person_sees_it() {
 }
 
 #[test]
-fn nobody_waits_for_what_is_old_or_comes_from_the_future() {
+fn no_order_waits_for_what_is_old_or_comes_from_the_future() {
     let from_the_future = {
         let Body::ProviderEvent(event) = succeeded() else { panic!() };
         Body::ProviderEvent(ProviderEvent { created: at(10_000), ..event })

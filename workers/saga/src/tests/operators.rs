@@ -5,7 +5,7 @@ use expect_test::expect;
 use super::*;
 
 #[test]
-fn an_unanswered_step_is_asked_again_and_then_somebody_is_called() {
+fn an_unanswered_step_is_asked_again_and_then_an_operator_is_called() {
     let overdue = ["overdue"; 7];
     check(
         &["start"],
@@ -73,7 +73,7 @@ fn an_unanswered_pivot_is_only_asked_again() {
 }
 
 #[test]
-fn an_undo_that_does_not_answer_is_asked_again_and_then_somebody_is_called() {
+fn an_undo_that_does_not_answer_is_asked_again_and_then_an_operator_is_called() {
     check(
         HELD,
         &[&["payment.declined"], &["overdue"; 6][..], &["retry", "stock.released"]].concat(),
@@ -177,7 +177,7 @@ fn only_a_refund_is_made_by_hand() {
 }
 
 #[test]
-fn goods_that_nobody_pays_for_are_brought_back() {
+fn unpaid_goods_are_brought_back() {
     check(
         DELIVERED,
         &["overdue", "give up", "payment.voided", "stock.restocked", "stock.released", "order.cancelled"],
@@ -325,7 +325,7 @@ fn a_return_whose_refund_fails_waits_for_an_operator() {
 }
 
 #[test]
-fn an_operator_is_told_no_when_nobody_waits_for_one() {
+fn an_operator_is_told_no_when_no_saga_waits_for_one() {
     check(
         HELD,
         &["retry", "give up", "resolve done"],

@@ -21,7 +21,7 @@ fn a_card_order_is_held_paid_shipped_and_fulfilled() {
 }
 
 #[test]
-fn an_order_that_nobody_pays_is_given_up_and_its_goods_are_free_again() {
+fn an_unpaid_order_is_given_up_and_its_goods_are_free_again() {
     check(
         &[],
         &[

@@ -65,7 +65,7 @@ struct Path {
 }
 
 #[test]
-fn whatever_is_heard_every_saga_moves_or_calls_somebody_and_ends_once_all_answer() {
+fn whatever_comes_every_saga_moves_or_calls_an_operator_and_ends_once_all_answer() {
     for seed in 0..WALKS {
         for (first, prefix) in [("start", ""), ("start later", ""), ("start cod", ""), ("#1 return", "#1 ")] {
             let mut dice = Dice(seed);

@@ -2,7 +2,7 @@ use super::*;
 
 on_every_shelf!(
     what_was_posted_in_vain_comes_again_later_also_after_a_restart,
-    what_nobody_takes_is_given_up_and_stays_in_the_books,
+    an_event_that_is_never_taken_is_given_up_and_stays_in_the_books,
     with_a_courier_for_all_nothing_is_told_in_the_answer,
 );
 
@@ -39,7 +39,7 @@ async fn what_was_posted_in_vain_comes_again_later_also_after_a_restart(on: On) 
     assert!(due(&world).await.is_empty());
 }
 
-async fn what_nobody_takes_is_given_up_and_stays_in_the_books(on: On) {
+async fn an_event_that_is_never_taken_is_given_up_and_stays_in_the_books(on: On) {
     let mut world = World::new(on, by_courier()).await;
     for no in [1, 2] {
         world.charge(&card(no, "tok_ok")).await.unwrap();

@@ -167,7 +167,7 @@ async fn a_courier_notices_what_another_process_booked() {
 }
 
 #[tokio::test]
-async fn what_a_database_cannot_hold_fails_by_itself_and_stops_nobody() {
+async fn what_a_database_cannot_hold_fails_by_itself_and_stops_no_other_message() {
     let world = World::new(On::Postgres, Settings::default()).await;
     let with_nul = world.mock.email().hand_over(&[Notice { text: "\0", ..notice("a") }]).await;
     assert!(matches!(with_nul[..], [Err(Failure::Refused(..))]), "it would be tried for ever");

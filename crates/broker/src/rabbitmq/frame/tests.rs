@@ -44,7 +44,7 @@ fn parsed(frame: &[u8]) -> BasicProperties {
     parsed
 }
 
-fn said(frame: &[u8]) -> (Flaw, FieldTable) {
+fn emitted(frame: &[u8]) -> (Flaw, FieldTable) {
     let mut headers = parsed(frame).headers().clone().unwrap().inner().clone();
     let Some(AMQPValue::LongString(code)) = headers.remove(REMOVED) else { panic!("{headers:?}") };
     let mut others = FieldTable::default();
@@ -60,7 +60,7 @@ fn tables_nest_up_to_a_limit_and_past_it_only_the_deep_one_goes() {
     for depth in [NESTING_MAX, 20_000] {
         let flat = entry(b"flat", b'S', &sized(b"a text"));
         let found = mended(&with_headers(&[&flat[..], &nested(depth), &flat].concat())).unwrap();
-        let (flaw, kept) = said(&found);
+        let (flaw, kept) = emitted(&found);
         assert_eq!((flaw, kept.inner().len(), kept.contains_key("flat")), (Flaw::TooDeep, 1, true));
         assert_eq!(parsed(&found).message_id().as_ref().unwrap().as_str(), "m1");
     }
@@ -71,7 +71,7 @@ fn a_property_that_is_not_utf8_goes_and_the_others_stay() {
     // The content type, the id and the type.
     let properties = [short(b"caf\xe9"), short(b"m1"), short(b"order.cancel")].concat();
     let found = mended(&content_header(0x8000 | FLAGS_OF_ID | 0x0020, &properties)).unwrap();
-    assert_eq!(said(&found), (Flaw::NotUtf8, FieldTable::default()));
+    assert_eq!(emitted(&found), (Flaw::NotUtf8, FieldTable::default()));
     let properties = parsed(&found);
     assert!(properties.content_type().is_none());
     assert_eq!(properties.message_id().as_ref().unwrap().as_str(), "m1");
@@ -88,7 +88,7 @@ fn what_the_broker_wrote_is_kept_before_all_that_fills_a_frame() {
         &sized(&[&b"F"[..], &sized(&entry(b"reason", b'S', &sized(b"expired")))].concat()),
     );
     let found = mended(&with_headers(&[large, small, death].concat())).unwrap();
-    let (flaw, kept) = said(&found);
+    let (flaw, kept) = emitted(&found);
     assert_eq!(flaw, Flaw::TooLarge);
     assert!(kept.contains_key("x-death") && kept.contains_key("n0") && !kept.contains_key("baggage"));
     assert!(found.len() < 8 * 1024, "{}", found.len());
@@ -158,7 +158,7 @@ mod fuzzed {
                 return "passes".into();
             };
             assert_eq!(mended(&found), None, "it passes now");
-            let (flaw, kept) = said(&found);
+            let (flaw, kept) = emitted(&found);
             format!("{flaw:?} {}", kept.inner().len().min(8))
         });
     }

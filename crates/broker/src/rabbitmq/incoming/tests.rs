@@ -143,9 +143,9 @@ fn an_outsider_sends_nothing_under_an_id_of_ours_and_its_letter_does_not_bear_it
 
 #[test]
 fn what_we_say_alone_or_in_a_bundle_is_read_as_it_was_said() {
-    let said: Vec<_> = (0..3u128).map(said).collect();
+    let emitted: Vec<_> = (0..3u128).map(emitted).collect();
     for count in [1, 3] {
-        let outgoing = to_queues(&names(), &said[..count]);
+        let outgoing = to_queues(&names(), &emitted[..count]);
         let [one] = outgoing.as_slice() else { panic!("one message for one queue: {outgoing:?}") };
         let (exchange, key) = (one.exchange.as_str(), one.key.as_str());
         let properties = one.properties.clone().with_user_id(short("p.saga"));
@@ -154,7 +154,7 @@ fn what_we_say_alone_or_in_a_bundle_is_read_as_it_was_said() {
             .into_iter()
             .map(|one| one.unwrap().message)
             .collect();
-        let expected: Vec<_> = said[..count].iter().map(|said| (*said.message).clone()).collect();
+        let expected: Vec<_> = emitted[..count].iter().map(|emitted| (*emitted.message).clone()).collect();
         assert_eq!(read, expected);
         // By any other exchange, or from another login, the same is not allowed.
         let forged = Incoming { exchange: "", key: "p.order", ..incoming };
@@ -172,7 +172,7 @@ fn what_we_say_alone_or_in_a_bundle_is_read_as_it_was_said() {
 
 #[test]
 fn what_was_dead_lettered_is_only_a_retry_of_the_role_that_reads_it() {
-    let outgoing = to_queues(&names(), &[said(1)]);
+    let outgoing = to_queues(&names(), &[emitted(1)]);
     let [one] = outgoing.as_slice() else { panic!("{outgoing:?}") };
     let mut headers = one.properties.headers().clone().unwrap();
     headers.insert(short("x-death"), AMQPValue::Boolean(true));
@@ -239,7 +239,7 @@ fn a_message_of_ours_that_lost_part_of_its_envelope_is_no_message() {
     }
 }
 
-fn said(n: u128) -> Emitted {
+fn emitted(n: u128) -> Emitted {
     let order_id = contract::OrderId::new(uuid::Uuid::from_u128(n));
     let body = Body::MarkPaid(
         serde_json::from_value::<bodies::MarkPaid>(serde_json::json!({

@@ -27,8 +27,8 @@ async fn keep(store: &SqliteStore, changes: Changes) {
 }
 
 async fn let_in(store: &SqliteStore, message: &Message) {
-    let said = Emitted { message: Arc::new(message.clone()), queues: vec![Queue::Stock] };
-    let row = batch::journal_row(Role::Gateway, message, "accepted".into(), vec![said], message.at);
+    let emitted = Emitted { message: Arc::new(message.clone()), queues: vec![Queue::Stock] };
+    let row = batch::journal_row(Role::Gateway, message, "accepted".into(), vec![emitted], message.at);
     keep(store, Changes { journal: vec![row], ..Changes::default() }).await;
 }
 

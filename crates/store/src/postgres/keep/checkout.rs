@@ -1,6 +1,6 @@
 //! One statement for a unit of work in which several workers of a process took part by inline dispatch: between two of
 //! its waits, a checkout changes tables of five workers. Measured at 100 orders/s against a statement for each worker:
-//! 5.1 and 5.3 ms instead of 6.3 and 6.8, and a tenth less CPU time.
+//! a fifth less time until an order has ended, and a tenth less CPU time.
 
 use std::collections::BTreeMap;
 

@@ -56,7 +56,7 @@ pub(super) fn bind_journal(statement: Statement, rows: Vec<JournalRow>) -> State
         .bind(each(&rows, |row| row.cause.as_ref().map(MessageId::as_str)))
         .bind(each(&rows, |row| row.at.unix_ms()))
         .bind(each(&rows, |row| fitting(&row.outcome)))
-        .bind(each(&rows, json::said))
+        .bind(each(&rows, json::emitted))
         .bind(each(&rows, |row| still_to_handle(row, &handles)))
 }
 
@@ -73,8 +73,8 @@ pub(in crate::postgres) async fn copied(held: &mut Held, rows: &[JournalRow]) ->
     let mut numbered: Vec<(i64, &JournalRow)> = numbers.into_iter().zip(rows).collect();
     numbered.sort_unstable_by_key(|(_, row)| (row.role.name(), &row.id));
     let handles = Handles::of(rows);
-    let said = rows.iter().flat_map(|row| &row.said).map(|said| said.message.json().len() + 200);
-    let mut copy = copy::Rows::<11>::with_room(rows.len() * 300 + said.sum::<usize>());
+    let emitted = rows.iter().flat_map(|row| &row.emitted).map(|emitted| emitted.message.json().len() + 200);
+    let mut copy = copy::Rows::<11>::with_room(rows.len() * 300 + emitted.sum::<usize>());
     for (seq, row) in numbered {
         copy.row().bigint(seq).text(row.role.name()).text(row.id.as_str()).text(&fitting(&row.name));
         copy.uuid(Uuid::from_bytes(row.hash.to_bytes()));
@@ -86,7 +86,10 @@ pub(in crate::postgres) async fn copied(held: &mut Held, rows: &[JournalRow]) ->
             Some(cause) => copy.text(cause.as_str()),
             None => copy.null(),
         };
-        copy.time(row.at).text(&fitting(&row.outcome)).text(&json::said(row)).text(&still_to_handle(row, &handles));
+        copy.time(row.at)
+            .text(&fitting(&row.outcome))
+            .text(&json::emitted(row))
+            .text(&still_to_handle(row, &handles));
     }
     held.copy(COPY, copy.finish()).await
 }

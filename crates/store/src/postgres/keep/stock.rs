@@ -28,20 +28,22 @@ impl Found {
     /// The first load of a product counts; a batch does not load a record again that it is going to change.
     pub(in crate::postgres) fn note(&mut self, loaded: &[Loaded]) {
         for one in loaded.iter().filter(|one| one.need.table == Table::Stock) {
-            // An unreadable document has no numbers to add up, so its version must not have changed.
+            // From an unreadable document no difference can be computed: such a row is written only if its version is
+            // unchanged.
             let counts = serde_json::from_str(&one.json).unwrap_or_default();
             self.0.entry(one.need.id.clone()).or_insert(counts);
         }
     }
 }
 
-/// Large batches that change stock under contention take this advisory lock first. They then wait once, and not for
-/// one row after another while they hold those before. Small batches do without it. Each schema has its own lock.
+/// Large batches that change stock under contention take this advisory lock first. They then wait once,
+/// instead of for one row after another while they hold the rows before it. Small batches do without it. Each schema has its own lock.
 pub(in crate::postgres) const TURN: &str = "select pg_advisory_xact_lock('stock'::regclass::oid::integer, 0)";
 
 /// Locks the rows in key order, which avoids a deadlock, and reads their numbers after that, so that each of two
 /// batches adds to what the other has committed. A row that has not changed since the load is written as it was
-/// decided.
+/// decided. A changed one is written with the sums only if the batch had read its numbers, and reserved goods exceed the
+/// stock neither as decided nor as summed; if only other fields changed, the sums are the decided numbers.
 macro_rules! added {
     ($ids:literal, $versions:literal, $docs:literal, $on_hand:literal, $reserved:literal, $received:literal,
      $found_on_hand:literal, $found_reserved:literal, $found_received:literal) => {
@@ -95,6 +97,7 @@ macro_rules! otherwise {
 }
 pub(super) use otherwise;
 
+/// Whether stock was written with other numbers than decided.
 pub(in crate::postgres) fn is_otherwise(answer: &[PgRow]) -> bool {
     answer.iter().any(|row| row.try_get::<i64, _>("otherwise").is_ok_and(|rows| rows > 0))
 }

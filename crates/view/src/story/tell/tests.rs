@@ -24,12 +24,12 @@ fn message(id: &str, cause: Option<&str>, s: u64, name: &str, fields: serde_json
     Message::restore(known_by(id), cause.map(known_by), at(s), name, &body.to_string()).unwrap()
 }
 
-fn row(role: Role, message: &Message, s: u64, outcome: &str, said: &[&Message]) -> JournalRow {
+fn row(role: Role, message: &Message, s: u64, outcome: &str, emitted: &[&Message]) -> JournalRow {
     let say = |message: &&Message| Emitted {
         message: Arc::new((*message).clone()),
         queues: message.body.queues().to_vec(),
     };
-    batch::journal_row(role, message, outcome.into(), said.iter().map(say).collect(), at(s))
+    batch::journal_row(role, message, outcome.into(), emitted.iter().map(say).collect(), at(s))
 }
 
 fn story(rows: Vec<JournalRow>, letters: Vec<DeadLetter>) -> Story {
@@ -64,7 +64,7 @@ fn submit() -> Message {
 }
 
 #[test]
-fn every_message_goes_from_whoever_said_it_to_whoever_handled_it() {
+fn every_message_goes_from_its_sender_to_its_handler() {
     let submit = submit();
     let mark = message("m2", Some("m1"), 2, "order.mark_fulfilled", json!({}));
     let told = json!({"customer_id": "ann", "at": "2026-01-01T00:00:00Z"});

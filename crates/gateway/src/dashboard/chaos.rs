@@ -90,8 +90,8 @@ fn orders(call: &Call) -> Tag {
             .attr("value", ROUND.1)
             .text("A hundred of all kinds at once"),
     );
-    let about = "Each places one order, by the same ingress as everybody's. Whoever has to act in it acts by himself; the shop's \
-                 patience is six seconds here.";
+    let about = "Each places one order, through the same ingress as every other. What a customer or an operator has to do in it \
+                 happens by itself; the shop's patience is six seconds here.";
     section("orders", "Place an order")
         .with(tag("p").text(about))
         .with(tag("ul").class("buttons").all(one))

@@ -109,7 +109,7 @@ mod tests {
         anna.pop();
         anna.push(room.take_slot(address("192.0.2.1")).ok().unwrap());
         drop(anna);
-        assert_eq!(room.counts().by_address.len(), 1, "nobody is remembered who holds none");
+        assert_eq!(room.counts().by_address.len(), 1, "an address without a connection is forgotten");
     }
 
     #[test]

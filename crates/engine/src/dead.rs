@@ -2,6 +2,8 @@
 
 mod codes;
 mod evict;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -238,16 +240,17 @@ async fn close(
     status: DeadStatus,
     entries: Vec<Entry>,
 ) -> Result<()> {
+    let letter_id = MessageId::new(&letter.id).context("the letter's id is too long")?;
     let mut transaction = store.begin().await?;
     let (now, handled) = transaction.handled(reader(letter), std::slice::from_ref(&own)).await?;
     let row = |(number, entry): (usize, Entry)| {
         let Entry { role, outcome, emitted } = entry;
         // Another message under its id was handled (or this one was after all): the row stands under an id of its own.
         let role = if handled.is_empty() { role } else { Role::Operator };
-        // An operator may replay one message many times, and each time is a row of its own.
+        // Several letters may have the same message id, and one letter may be replayed many times: each time is a row.
         let place = usize::try_from(now.unix_ms()).unwrap_or(0).saturating_add(number);
         let id = match role {
-            Role::Operator => MessageId::derived(letter.order_id, role, &own, place),
+            Role::Operator => MessageId::derived(letter.order_id, role, &letter_id, place),
             _ => own.clone(),
         };
         JournalRow {

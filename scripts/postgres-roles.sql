@@ -19,9 +19,9 @@ declare
     workers constant text[] := array['order', 'payment', 'stock', 'notification', 'saga', 'provider', 'email', 'sms'];
     others constant text[] := array['gateway', 'operator', 'timers', 'auditor'];
     records constant text := 'orders, submissions, audit, products, discounts, methods, carts, stock, holds, payments, wallets, notices, sagas';
-    guarded constant text[] := array['journal', 'dead_letters', 'echoes', 'meta', 'deadlines'];
+    guarded constant text[] := array['journal', 'dead_letters', 'redelivery_stats', 'meta', 'deadlines'];
     -- The columns that change when a dead letter's message fails again; which message it is of stays.
-    reburied constant text := 'name, said_by, cause, code, why, attempts, at, body, status, stranger';
+    reburied constant text := 'name, speaker, cause, code, why, attempts, at, body, status, stranger';
     -- A row has the time at which its batch was taken: a slow provider answers all of a batch within ten minutes. A
     -- row that is refused because of its time is decided anew, with a new time.
     is_now constant text := 'at between now() - interval ''10 minutes'' and now() + interval ''1 minute''';
@@ -72,8 +72,8 @@ begin
         execute format('create policy %s on journal to %s using (role = %L) with check (role = %L and %s)',
             role, role, worker, worker, is_now);
         -- Statistics written beside the work; no decision depends on them.
-        execute format('grant select, insert, update on echoes to %s', role);
-        execute format('create policy %s on echoes to %s using (role = %L)', role, role, worker);
+        execute format('grant select, insert, update on redelivery_stats to %s', role);
+        execute format('create policy %s on redelivery_stats to %s using (role = %L)', role, role, worker);
         execute format('grant select, insert, update (%s) on dead_letters to %s', reburied, role);
         execute format('create policy %s on dead_letters to %s using (queue = %L or (queue = ''intake'' and %L = ''order''))
             with check ((queue = %L or (queue = ''intake'' and %L = ''order'')) and status = ''open'')',
@@ -113,7 +113,7 @@ begin
     -- An order's story needs the rows of all roles.
     execute format('create policy looks on journal for select to %I using (true)', prefix || 'gateway');
     execute format('create policy looks on dead_letters for select to %I using (true)', prefix || 'gateway');
-    execute format('create policy looks on echoes for select to %I using (true)', prefix || 'gateway');
+    execute format('create policy looks on redelivery_stats for select to %I using (true)', prefix || 'gateway');
     -- A gateway, which may also run as the operator, remembers which tokens were signed out and deletes those that
     -- have expired. It may write no other number.
     foreach worker in array array['gateway', 'operator'] loop
@@ -127,14 +127,14 @@ begin
     -- An operator reads everything, closes dead letters, and publishes messages again, as the role that was to send
     -- them.
     role := quote_ident(prefix || 'operator');
-    execute format('grant select on %s, deadlines, echoes to %s', records, role);
+    execute format('grant select on %s, deadlines, redelivery_stats to %s', records, role);
     execute format('grant select, insert on journal to %s', role);
     execute format('grant usage on journal_seq to %s', role);
     execute format('create policy %s on journal to %s using (true)', role, role);
     execute format('grant select, insert, delete on pauses to %s', role);
     execute format('grant select, update (status) on dead_letters to %s', role);
     execute format('create policy %s on dead_letters to %s using (true)', role, role);
-    execute format('create policy %s on echoes for select to %s using (true)', role, role);
+    execute format('create policy %s on redelivery_stats for select to %s using (true)', role, role);
 
     -- Publishes what is due, moves the mark, refills, prunes, imports dead letters from the broker, and lets the mock
     -- provider's events in, as the gateway would.
@@ -155,21 +155,21 @@ begin
     -- A message that the gateway let in and that is evicted as an outsider's letter counts as handled by that
     -- letter's reader, and by no other: only while the letter exists, open.
     execute format('create policy %I on journal for insert to %s with check (
-            outcome like ''evicted: %%'' and said = ''[]'' and says = '''' and %s
+            outcome like ''evicted: %%'' and emitted = ''[]'' and outbox = '''' and %s
             and exists (select 1 from dead_letters l where l.message_id = journal.message_id and l.status = ''open'' and l.stranger
                         and journal.role = case l.queue when ''intake'' then ''order'' else l.queue end)
             and exists (select 1 from journal g where g.message_id = journal.message_id and g.role = ''gateway''
                         and g.hash = journal.hash))',
         prefix || 'timers_evicts', role, is_now);
-    execute format('grant select, insert, update, delete on echoes to %s', role);
-    execute format('create policy %s on echoes to %s using (true) with check (role = ''gateway'')', role, role);
+    execute format('grant select, insert, update, delete on redelivery_stats to %s', role);
+    execute format('create policy %s on redelivery_stats to %s using (true) with check (role = ''gateway'')', role, role);
     execute format('grant update (value) on meta to %s', role);
     -- The settled part of the journal cannot extend beyond its last number.
-    execute format('create policy %s on meta for update to %s using (key in (''mark'', ''settled_seq'', ''settled_xid'', ''letters_evicted''))
+    execute format('create policy %s on meta for update to %s using (key in (''mark'', ''next_mark'', ''next_mark_xid'', ''letters_evicted''))
             with check (value >= 0 and case key
                 when ''mark'' then value <= (select last_value from journal_seq)
-                when ''settled_seq'' then value <= (select last_value from journal_seq)
-                when ''settled_xid'' then value <= pg_current_xact_id()::text::bigint
+                when ''next_mark'' then value <= (select last_value from journal_seq)
+                when ''next_mark_xid'' then value <= pg_current_xact_id()::text::bigint
                 else key = ''letters_evicted'' and value < 1000000000000000 end)',
         role, role);
     -- It opens dead letters and closes none. It deletes letters that outsiders caused, and letters closed long ago.
@@ -185,10 +185,10 @@ begin
 
     -- Reads everything, writes nothing.
     role := quote_ident(prefix || 'auditor');
-    execute format('grant select on %s, journal, dead_letters, deadlines, echoes to %s', records, role);
+    execute format('grant select on %s, journal, dead_letters, deadlines, redelivery_stats to %s', records, role);
     execute format('create policy %s on journal for select to %s using (true)', role, role);
     execute format('create policy %s on dead_letters for select to %s using (true)', role, role);
-    execute format('create policy %s on echoes for select to %s using (true)', role, role);
+    execute format('create policy %s on redelivery_stats for select to %s using (true)', role, role);
 
     -- The mock world. With a real provider it does not exist.
     if to_regclass(format('%I.told', world)) is null then

@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contract::{Body, Message, MessageId, Need, OrderId, Queue, Role, Table, Time, bodies};
+use contract::{Body, KeySecret, Message, MessageId, Need, OrderId, Queue, Role, Table, Time, bodies};
 use db::*;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -34,7 +34,7 @@ use store::Work;
 use store::postgres::{Options, PostgresStore};
 use store::sqlite::{Durability, SqliteStore};
 use store::{
-    Changes, DeadChange, DeadLetter, DeadStatus, Emitted, Error, Filter, History, InFlight, JournalRow, Keys,
+    Changes, DeadChange, DeadLetter, DeadStatus, Emitted, Error, Filter, History, InFlight, JournalRow,
     Letters, Pruned, Read, RedeliveryStats, SavedRecord, Store, Totals, Transaction, readable,
 };
 use uuid::Uuid;

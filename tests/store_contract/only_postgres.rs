@@ -106,7 +106,7 @@ async fn the_mark_stays_below_what_open_transactions_may_yet_say() {
     for (open, id) in [(&mut first, "m1"), (&mut second, "m2")] {
         execute(open, "begin").await;
         sqlx::query(
-            "insert into journal (role, message_id, name, hash, at, outcome, said, says)
+            "insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox)
              values ('saga', $1, 'order.archive', gen_random_uuid(), now(), 'done', $2, 'order m12')",
         )
         .bind(id)
@@ -139,7 +139,7 @@ async fn the_mark_walks_a_long_journal_piece_by_piece_and_stops_at_the_first_in_
     let db = Db { store, raw: Raw::Postgres(schema.url().to_string()) };
     let mut direct = connect(schema.url()).await;
     let quiet = "
-        insert into journal (role, message_id, name, hash, at, outcome, said, says)
+        insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox)
         select 'saga', 'quiet ' || gen_random_uuid(), 'order.archive', gen_random_uuid(), now(), 'done', '[]', ''
         from generate_series(1, 30000)";
     execute(&mut direct, quiet).await;
@@ -157,13 +157,13 @@ async fn the_mark_walks_a_long_journal_piece_by_piece_and_stops_at_the_first_in_
 #[tokio::test]
 async fn a_plan_made_on_empty_tables_does_not_read_them_all_when_they_are_full() {
     const FULL: &str = "
-        insert into journal (role, message_id, name, hash, at, outcome, said, says)
+        insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox)
         select 'order', 'x' || n, 'order.archive', gen_random_uuid(), now(), 'done', '[]', ''
         from generate_series(1, 20000) n;
         insert into orders select 'x' || n, 1, '{}', 'c', '2026', 'paid' from generate_series(1, 20000) n;
         insert into stock select 'x' || n, 1, '{}', 1, 1 from generate_series(1, 20000) n;
         insert into deadlines select 'x' || n, now(), '{}' from generate_series(1, 20000) n;
-        insert into dead_letters
+        insert into dead_letters (id, queue, message_id, name, order_id, cause, code, why, attempts, at, body, status)
         select 'x' || n, 'order', 'm', 'n', null, null, 'c', 'w', 1, now(), '', 'open' from generate_series(1, 20000) n";
     const READ: &str = "
         select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_user_tables
@@ -302,8 +302,7 @@ async fn migrations_go_down_and_up_again_and_mind_who_comes_from_another_time() 
     assert!(PostgresStore::migrate_up(url).await.unwrap().is_empty());
     let made = relations(url).await;
     let newest_first: Vec<String> = all.iter().rev().cloned().collect();
-    assert_eq!(PostgresStore::migrate_down(url, 2).await.unwrap(), newest_first[..all.len() - 2]);
-    assert_eq!(PostgresStore::migrate_down(url, 0).await.unwrap(), newest_first[all.len() - 2..]);
+    assert_eq!(PostgresStore::migrate_down(url, 0).await.unwrap(), newest_first);
     assert_eq!(relations(url).await, ["_sqlx_migrations", "_sqlx_migrations_pkey"]);
     PostgresStore::migrate_up(url).await.unwrap();
     assert_eq!(relations(url).await, made);
@@ -326,28 +325,6 @@ async fn migrations_go_down_and_up_again_and_mind_who_comes_from_another_time() 
         panic!()
     };
     assert!(why.contains("newer than this program (it has had migration 0099"), "{why}");
-    schema.gone().await;
-}
-
-#[tokio::test]
-async fn a_program_from_before_can_read_what_was_said_once_the_migrations_are_undone() {
-    let schema = Schema::fresh().await;
-    let store = open_postgres(schema.url()).await;
-    let said = vec![say(&fulfil(2)), say(&promptly(3)), say(&promptly(4))];
-    let odd = Message::with_cause(MessageId::new("\"o\\d\"").unwrap(), None, at(1), archive(5).body);
-    let of_odd = Message::with_cause(id(6), Some(odd.id.clone()), at(3), promptly(6).body);
-    let mut changes = journal(row(Role::Order, &archive(1), said.clone()));
-    changes.journal.push(row(Role::Order, &odd, vec![say(&of_odd)]));
-    store.begin().await.unwrap().commit(changes).await.unwrap();
-    drop(store);
-    PostgresStore::migrate_down(schema.url(), 12).await.unwrap();
-    let sql = "select count(*) from journal, json_array_elements(said::json) one where one ->> 'at' is null";
-    let untold: i64 = sqlx::query_scalar(sql).fetch_one(&mut connect(schema.url()).await).await.unwrap();
-    assert_eq!(untold, 0);
-    PostgresStore::migrate_up(schema.url()).await.unwrap();
-    let store = open_postgres(schema.url()).await;
-    assert_eq!(readable(store.journal_of(order(1)).await.unwrap())[0].emitted, said);
-    assert_eq!(readable(store.journal_of(order(5)).await.unwrap())[0].emitted, [say(&of_odd)]);
     schema.gone().await;
 }
 

@@ -17,10 +17,10 @@ enum Tried {
 use Tried::{Meets, Refused};
 
 const ROWS: &str = "
-    insert into journal (role, message_id, name, hash, at, outcome, said, says)
+    insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox)
     select role, role || age, 'x', gen_random_uuid(), now() - age::interval, 'done', '[]', ''
     from unnest(array['saga', 'gateway']) as role, unnest(array['1 hour', '2 days']) as age;
-    insert into journal (role, message_id, name, hash, at, outcome, said, says)
+    insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox)
     values ('gateway', 'let in', 'x', '00000000-0000-0000-0000-000000000001', now(), 'accepted', '[]', '');
     insert into dead_letters (id, queue, message_id, name, code, why, attempts, at, body, status, stranger)
     values ('l1', 'stock', 'own', 'x', 'c', 'w', 1, now() - interval '9 days', 'b', 'open', false),
@@ -29,14 +29,14 @@ const ROWS: &str = "
            ('i1', 'intake', 'held', 'x', 'c', 'w', 1, now() - interval '9 days', 'b', 'open', false);
     insert into deadlines (key, due, message)
     values ('0195d2a4-0000-7000-8000-000000000001', now(), '{\"name\":\"saga.overdue\"}');
-    insert into echoes (role, message_id, order_id, repeats, failures, why)
+    insert into redelivery_stats (role, message_id, order_id, repeats, failures, why)
     values ('saga', 'm1', gen_random_uuid(), 1, 0, '');
     insert into meta (key, value) values ('signed_out/old', 1)";
 
 macro_rules! journalled {
     ($role:literal, $id:literal) => {
         concat!(
-            "insert into journal (role, message_id, name, hash, at, outcome, said, says) values ('",
+            "insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox) values ('",
             $role,
             "', '",
             $id,
@@ -49,7 +49,7 @@ macro_rules! journalled {
 macro_rules! dated {
     ($role:literal, $at:literal) => {
         concat!(
-            "insert into journal (role, message_id, name, hash, at, outcome, said, says) values ('",
+            "insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox) values ('",
             $role,
             "', 'dated ' || gen_random_uuid(), 'x', gen_random_uuid(), ",
             $at,
@@ -61,7 +61,7 @@ macro_rules! dated {
 macro_rules! evicted {
     ($role:literal, $id:literal, $hash:literal, $said:literal) => {
         concat!(
-            "insert into journal (role, message_id, name, hash, at, outcome, said, says) values ('",
+            "insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox) values ('",
             $role,
             "', '",
             $id,
@@ -91,7 +91,7 @@ macro_rules! set {
 macro_rules! echoed {
     ($role:literal, $id:literal) => {
         concat!(
-            "insert into echoes (role, message_id, order_id, repeats, failures, why) values ('",
+            "insert into redelivery_stats (role, message_id, order_id, repeats, failures, why) values ('",
             $role,
             "', '",
             $id,
@@ -149,11 +149,11 @@ const TIMERS: &[(&str, Tried)] = &[
     ("update dead_letters set order_id = null where id = 'l1'", Refused),
     ("update dead_letters set id = 'x' where id = 'l1'", Refused),
     ("delete from dead_letters where id = 's1'", Meets(1)),
-    ("update meta set value = value where key in ('mark', 'settled_seq', 'settled_xid')", Meets(3)),
+    ("update meta set value = value where key in ('mark', 'next_mark', 'next_mark_xid')", Meets(3)),
     ("update meta set value = 9223372036854775807 where key = 'mark'", Refused),
     ("update meta set value = -1 where key = 'mark'", Refused),
-    ("update meta set value = 1000000 where key = 'settled_seq'", Refused),
-    ("update meta set value = 9223372036854775807 where key = 'settled_xid'", Refused),
+    ("update meta set value = 1000000 where key = 'next_mark'", Refused),
+    ("update meta set value = 9223372036854775807 where key = 'next_mark_xid'", Refused),
     ("update meta set value = 9223372036854775807 where key = 'letters_evicted'", Refused),
     ("update meta set value = value + 1 where key = 'letters_evicted'", Meets(1)),
     ("update meta set value = 0 where key = 'program_at_least'", Meets(0)),
@@ -181,7 +181,7 @@ const GATEWAY: &[(&str, Tried)] = &[
     ("delete from meta where key = 'signed_out/old'", Meets(1)),
     (echoed!("saga", "g1"), Refused),
     (echoed!("gateway", "g2"), Meets(1)),
-    ("update echoes set repeats = 0 where role = 'saga'", Meets(0)),
+    ("update redelivery_stats set repeats = 0 where role = 'saga'", Meets(0)),
     (dead_lettered!("stock", "g1", "open"), Refused),
     ("update dead_letters set status = 'discarded'", Meets(0)),
     ("update deadlines set due = now()", Refused),

@@ -5,19 +5,19 @@ use super::*;
 /// What a login of a role can write, or a hand: for both databases, but for the two forms of what is left to be handled.
 const ROWS: [(&str, &str); 2] = [
     (
-        "insert into journal (role, message_id, name, hash, order_id, at, outcome, said, says) values
+        "insert into journal (role, message_id, name, hash, order_id, at, outcome, emitted, outbox) values
          ('email', 'b1', 'x', '00000000000000000000000000000000', '01932b4a-0000-7000-8000-000000000001',
           '2026-01-01T00:00:00.000Z', 'done', 'not json', 'saga m91')",
-        "insert into journal (role, message_id, name, hash, order_id, at, outcome, said, says) values
+        "insert into journal (role, message_id, name, hash, order_id, at, outcome, emitted, outbox) values
          ('email', 'b1', 'x', '00000000000000000000000000000000', '01932b4a-0000-7000-8000-000000000001',
           '2026-01-01T00:00:00.000Z', 'done', 'not json', '[\"saga m91\"]')",
     ),
     (
-        "insert into journal (role, message_id, name, hash, order_id, at, outcome, said, says) values
+        "insert into journal (role, message_id, name, hash, order_id, at, outcome, emitted, outbox) values
          ('email', 'b2', 'x', '00000000000000000000000000000000', '01932b4a-0000-7000-8000-000000000001',
           '2026-01-01T00:00:00.000Z', 'done',
           '[{\"id\":\"m92\",\"name\":\"payment.captured\",\"to\":[\"saga\"],\"body\":{}}]', 'saga m92')",
-        "insert into journal (role, message_id, name, hash, order_id, at, outcome, said, says) values
+        "insert into journal (role, message_id, name, hash, order_id, at, outcome, emitted, outbox) values
          ('email', 'b2', 'x', '00000000000000000000000000000000', '01932b4a-0000-7000-8000-000000000001',
           '2026-01-01T00:00:00.000Z', 'done',
           '[{\"id\":\"m92\",\"name\":\"payment.captured\",\"to\":[\"saga\"],\"body\":{}}]', '[\"saga m92\"]')",

@@ -12,23 +12,23 @@ use crate::support::{block_on, new_id};
 /// `checkout_…_email` may write each of these.
 const FORGED: [&str; 2] = [
     // In the name of another role.
-    r#"insert into journal (role, message_id, name, hash, at, outcome, said, says) values
+    r#"insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox) values
        ('email', 'f1', 'email.send', gen_random_uuid(), now(), 'handed_over',
         '[{"id":"forged 1","name":"payment.captured","to":["saga"],"body":{
             "order_id":"0195d2a4-0000-7000-8000-000000000001","at":"2026-11-20T10:00:00Z",
             "transaction_id":"ch_1","amount":{"amount":"1.00","currency":"EUR"}}}]', 'saga forged 1')"#,
     // With a body that is none.
-    r#"insert into journal (role, message_id, name, hash, at, outcome, said, says) values
+    r#"insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox) values
        ('email', 'f2', 'email.send', gen_random_uuid(), now(), 'handed_over',
         '[{"id":"forged 2","name":"payment.captured","to":["saga"],"body":{}}]', 'saga forged 2')"#,
 ];
 
 /// And a row of an order.
-const OF_AN_ORDER: &str = "insert into journal (role, message_id, name, hash, order_id, at, outcome, said, says) values
+const OF_AN_ORDER: &str = "insert into journal (role, message_id, name, hash, order_id, at, outcome, emitted, outbox) values
     ('email', 'f3', 'email.send', gen_random_uuid(), $1::uuid, now(), 'handed_over', 'not json', 'saga forged 3')";
 
 /// As the last of them looks to the owner, a few minutes later.
-const WAITS: &str = "insert into journal (role, message_id, name, hash, at, outcome, said, says) values
+const WAITS: &str = "insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox) values
     ('email', 'f0', 'email.send', gen_random_uuid(), now() - interval '5 minutes', 'handed_over', 'not json',
      'saga forged 0')";
 

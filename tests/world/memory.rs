@@ -9,7 +9,7 @@ use contract::{KeySecret, Message, MessageId, Need, OrderId, Role, Table, Time};
 use store::census::Census;
 use store::{
     Changes, Committing, DeadChange, DeadGroup, DeadLetter, DeadStatus, DeadlineRow, Error, Filter, Handled,
-    History, InFlight, JournalRow, Keys, Letters, Loaded, OrderDeadline, Pause, Progress, Pruned, Read,
+    History, InFlight, JournalRow, Letters, Loaded, OrderDeadline, Pause, Progress, Pruned, Read,
     RedeliveryStats, Store, Transaction, Vitals,
 };
 
@@ -186,8 +186,8 @@ impl Store for Memory {
         Ok(self.clock.now())
     }
 
-    async fn keys(&self) -> Result<Keys, Error> {
-        Ok(Keys { secret: KeySecret::new([7; 32]), some_are_public: false })
+    async fn key_secret(&self) -> Result<KeySecret, Error> {
+        Ok(KeySecret::new([7; 32]))
     }
 
     async fn due_deadlines(

@@ -1,9 +1,7 @@
 //! An Idempotency-Key determines the ids of the message and the order: the same customer and key give the same ids, on
 //! every gateway and for ever, and no other pair gives them.
 
-use contract::{MessageId, OrderId, Role, Table};
-use serde::Deserialize;
-use store::{Keys, Store};
+use contract::{MessageId, OrderId};
 
 use super::call::Call;
 use super::problem::Problem;
@@ -19,10 +17,7 @@ pub(crate) struct Key {
 impl Call {
     pub(crate) async fn key(&self, customer_id: &str) -> Result<Option<Key>, Problem> {
         let Some(text) = text(self)? else { return Ok(None) };
-        let Keys { secret, some_are_public } = self.gateway.keys().await?;
-        if *some_are_public && let Some(key) = used_before(&*self.gateway.store, customer_id, text).await? {
-            return Ok(Some(key));
-        }
+        let secret = self.gateway.key_secret().await?;
         Ok(Some(Key {
             message_id: MessageId::of_key(secret, customer_id, text),
             order_id: OrderId::of_key(secret, customer_id, text),
@@ -34,31 +29,6 @@ impl Call {
         let key = self.key(customer_id).await?;
         Ok(key.map_or_else(|| uuid::Uuid::now_v7().into(), |key| key.message_id))
     }
-}
-
-/// A key that was used before ids depended on a secret keeps its old ids, if this customer used it. The order id alone
-/// does not prove that, since another customer may have chosen the same id; but a message id that is journalled for the
-/// role `gateway` was accepted by a gateway.
-async fn used_before(store: &dyn Store, customer_id: &str, key: &str) -> Result<Option<Key>, Problem> {
-    #[derive(Deserialize)]
-    struct Owned {
-        customer_id: String,
-    }
-    let message_id = MessageId::of_key_before(customer_id, key);
-    let order_id = OrderId::of_key_before(customer_id, key);
-    let (_, handled) = store.begin().await?.handled(Role::Gateway, std::slice::from_ref(&message_id)).await?;
-    let known = match handled.is_empty() {
-        false => true,
-        // The journal of an order that ended long ago is pruned, so the order itself is looked up.
-        true => match store.get(Table::Orders, &order_id.to_string()).await? {
-            Some(doc) => {
-                let order: Owned = serde_json::from_str(&doc).map_err(Problem::internal)?;
-                order.customer_id == customer_id
-            }
-            None => false,
-        },
-    };
-    Ok(known.then_some(Key { message_id, order_id }))
 }
 
 fn text(call: &Call) -> Result<Option<&str>, Problem> {

@@ -5,12 +5,13 @@ use std::sync::{Arc, LazyLock};
 use adapters::mock::MockWorld;
 use anyhow::Result;
 use broker::Broker;
+use contract::KeySecret;
 use engine::ingress::Ingress;
 use engine::preview::DryRun;
 use engine::probe::Probe;
 use playground::chaos::Chaos;
 use settings::{Listen, Origins, Settings};
-use store::{Keys as IdempotencyKeys, Store};
+use store::Store;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -57,7 +58,7 @@ pub struct Gateway {
     /// The OpenAPI document, built at the first request for it.
     pub(super) openapi: LazyLock<String>,
     /// Loaded at the first request that has an idempotency key.
-    keys: OnceCell<IdempotencyKeys>,
+    key_secret: OnceCell<KeySecret>,
 }
 
 impl Gateway {
@@ -96,12 +97,12 @@ impl Gateway {
             shop_token,
             page_secret: uuid::Uuid::new_v4().to_string(),
             openapi: LazyLock::new(openapi),
-            keys: OnceCell::new(),
+            key_secret: OnceCell::new(),
         })
     }
 
     /// The secret from which message and order ids are derived, together with an idempotency key.
-    pub(super) async fn keys(&self) -> Result<&IdempotencyKeys, store::Error> {
-        self.keys.get_or_try_init(|| self.store.keys()).await
+    pub(super) async fn key_secret(&self) -> Result<&KeySecret, store::Error> {
+        self.key_secret.get_or_try_init(|| self.store.key_secret()).await
     }
 }

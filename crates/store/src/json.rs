@@ -121,8 +121,8 @@ struct Kept<'a> {
 }
 
 /// Reads the outbox of a journal row: that of the message `id`, which was handled at `at`.
-pub(super) fn read_said(json: &str, id: &MessageId, at: Time) -> Result<Vec<Emitted>, Error> {
-    let kept: Vec<Kept<'_>> = serde_json::from_str(json).map_err(|e| unreadable("what was said", e))?;
+pub(super) fn read_emitted(json: &str, id: &MessageId, at: Time) -> Result<Vec<Emitted>, Error> {
+    let kept: Vec<Kept<'_>> = serde_json::from_str(json).map_err(|e| unreadable("what was emitted", e))?;
     kept.into_iter()
         .map(|kept| {
             let queues = kept.to.iter().map(|name| queue(name)).collect::<Result<_, _>>()?;
@@ -133,8 +133,8 @@ pub(super) fn read_said(json: &str, id: &MessageId, at: Time) -> Result<Vec<Emit
 
 /// The outbox of the message `id`, which was delivered again to the role that has handled it. If it cannot be read,
 /// nothing is sent again; the message still counts as handled.
-pub(super) fn said_before(json: &str, id: &MessageId, at: Time) -> Vec<Emitted> {
-    read_said(json, id, at).unwrap_or_else(|why| {
+pub(super) fn emitted_before(json: &str, id: &MessageId, at: Time) -> Vec<Emitted> {
+    read_emitted(json, id, at).unwrap_or_else(|why| {
         tracing::error!(message_id = %id,
             "what this message led to when it was handled is not sent again: {why}; `checkout audit` names the row");
         Vec::new()
@@ -142,10 +142,10 @@ pub(super) fn said_before(json: &str, id: &MessageId, at: Time) -> Vec<Emitted> 
 }
 
 /// The message with the id `wanted` in the outbox of a journal row.
-pub(super) fn find_said(json: &str, id: &MessageId, at: Time, wanted: &str) -> Result<Message, Error> {
-    let mut emitted = read_said(json, id, at)?.into_iter().map(|emitted| emitted.message);
+pub(super) fn find_emitted(json: &str, id: &MessageId, at: Time, wanted: &str) -> Result<Message, Error> {
+    let mut emitted = read_emitted(json, id, at)?.into_iter().map(|emitted| emitted.message);
     let found = emitted.find(|message| message.id.as_str() == wanted);
-    let found = found.ok_or_else(|| unreadable("what was said", format!("{wanted} is not in it")))?;
+    let found = found.ok_or_else(|| unreadable("what was emitted", format!("{wanted} is not in it")))?;
     Ok(Arc::unwrap_or_clone(found))
 }
 

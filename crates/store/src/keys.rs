@@ -2,14 +2,13 @@
 
 use contract::KeySecret;
 
+use super::Error;
 use super::json::unreadable;
-use super::{Error, Keys};
 
-pub(super) const SQL: &str =
-    "select key, value from meta where key like 'key_secret_%' or key = 'keys_before'";
+pub(super) const SQL: &str = "select key, value from meta where key like 'key_secret_%'";
 
 /// The rows of that query, in any order.
-pub(super) fn read(rows: &[(String, i64)]) -> Result<Keys, Error> {
+pub(super) fn read(rows: &[(String, i64)]) -> Result<KeySecret, Error> {
     let value = |key: &str| rows.iter().find(|(known, _)| known == key).map(|(_, value)| *value);
     let mut secret = [0; 32];
     for (at, part) in secret.chunks_exact_mut(8).enumerate() {
@@ -18,5 +17,5 @@ pub(super) fn read(rows: &[(String, i64)]) -> Result<Keys, Error> {
             number.ok_or_else(|| unreadable("meta", "the secret of the idempotency keys is missing"))?;
         part.copy_from_slice(&number.to_be_bytes());
     }
-    Ok(Keys { secret: KeySecret::new(secret), some_are_public: value("keys_before").is_some() })
+    Ok(KeySecret::new(secret))
 }

@@ -75,8 +75,8 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The secret that turns idempotency keys into ids. It never changes, so a process reads it once.
-    async fn keys(&self) -> Result<Keys, Error>;
+    /// The secret that turns idempotency keys into ids: the same for every process on this database, and for ever.
+    async fn key_secret(&self) -> Result<KeySecret, Error>;
 
     /// Up to `limit` deadlines that are due, earliest first, each with its key and the message to send. Their due time
     /// moves to `again_after_s` from now, so that a lost message is sent again; handling the message removes the row.
@@ -257,14 +257,6 @@ pub enum PauseChange {
     Pause(Pause),
     /// Answers [`Error::Conflict`] if it is not paused.
     Resume(Role),
-}
-
-/// How idempotency keys become ids; the same for every process on this database.
-#[derive(Clone, Debug)]
-pub struct Keys {
-    pub secret: KeySecret,
-    /// The database is older than its secret: ids of keys from before were made without it, and anyone can compute them.
-    pub some_are_public: bool,
 }
 
 #[derive(Clone, Debug)]

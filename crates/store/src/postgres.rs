@@ -7,7 +7,6 @@ mod census;
 pub mod connections;
 mod copy;
 mod database_clock;
-mod echoes;
 mod flight;
 mod keep;
 mod letters;
@@ -17,6 +16,7 @@ mod nodelay;
 mod own;
 mod pauses;
 mod prune;
+mod redelivery;
 mod rights;
 mod schema;
 mod signed_out;
@@ -28,16 +28,15 @@ use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contract::{Message, OrderId, Table, Time};
+use contract::{KeySecret, Message, OrderId, Table, Time};
 use sqlx::Row;
 use sqlx::postgres::{PgDatabaseError, PgRow, PgSeverity};
 
 use super::census::Census;
 use super::pending::Pending;
 use super::{
-    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
-    OrderDeadline, Pause, Progress, Pruned, Read, RedeliveryStats, Store, Transaction, Vitals, Work, json,
-    keys,
+    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Letters, OrderDeadline,
+    Pause, Progress, Pruned, Read, RedeliveryStats, Store, Transaction, Vitals, Work, json, keys,
 };
 use connections::{Connections, Limits};
 use database_clock::DatabaseClock;
@@ -145,7 +144,7 @@ impl Store for PostgresStore {
         self.check(works).await
     }
 
-    async fn keys(&self) -> Result<Keys, Error> {
+    async fn key_secret(&self) -> Result<KeySecret, Error> {
         let rows = self.connections.take().await?.rows(sqlx::query(keys::SQL)).await?;
         let pair = |row: &PgRow| -> Result<(String, i64), Error> {
             Ok((row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?))
@@ -234,11 +233,11 @@ impl Store for PostgresStore {
     }
 
     async fn add_redelivery_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
-        self.write_echoes(stats).await
+        self.add_stats(stats).await
     }
 
     async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
-        self.find_echoes(order_id).await
+        self.find_stats(order_id).await
     }
 
     async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error> {

@@ -4,7 +4,6 @@ mod batch;
 mod block;
 mod census;
 mod checkpoint;
-mod echoes;
 pub mod file;
 mod flight;
 mod letters;
@@ -12,6 +11,7 @@ mod list;
 mod look;
 mod prune;
 mod records;
+mod redelivery;
 mod schema;
 mod signed_out;
 mod transaction;
@@ -24,7 +24,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use contract::{Message, OrderId, Table, Time};
+use contract::{KeySecret, Message, OrderId, Table, Time};
 use serde::Deserialize;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -34,9 +34,8 @@ use tuning::{BUFFERED_ROWS, READERS};
 
 use super::census::Census;
 use super::{
-    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Keys, Letters,
-    OrderDeadline, Pause, PauseChange, Progress, Pruned, Read, RedeliveryStats, Store, Transaction, Vitals,
-    json, keys,
+    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Letters, OrderDeadline,
+    Pause, PauseChange, Progress, Pruned, Read, RedeliveryStats, Store, Transaction, Vitals, json, keys,
 };
 use transaction::BatchTransaction;
 use writer::Writer;
@@ -149,7 +148,7 @@ impl Store for SqliteStore {
         Ok((self.clock)())
     }
 
-    async fn keys(&self) -> Result<Keys, Error> {
+    async fn key_secret(&self) -> Result<KeySecret, Error> {
         let rows: Vec<(String, i64)> =
             sqlx::query_as(keys::SQL).fetch_all(&self.readers).await.map_err(failed)?;
         keys::read(&rows)
@@ -241,11 +240,11 @@ impl Store for SqliteStore {
     }
 
     async fn add_redelivery_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
-        self.write_echoes(stats).await
+        self.add_stats(stats).await
     }
 
     async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
-        self.find_echoes(order_id).await
+        self.find_stats(order_id).await
     }
 
     async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error> {

@@ -145,7 +145,7 @@ const CUSTOMER: &str = "load";
 
 impl Http {
     async fn open(system: &System, settings: &Settings) -> Result<Self> {
-        let keys = system.store.keys().await?.secret;
+        let keys = system.store.key_secret().await?;
         let address = system.address().context("nothing listens")?;
         let (token, _) = auth::tokens(settings, CUSTOMER).context("no secret of ours signs tokens")?;
         let mut connector = HttpConnector::new();

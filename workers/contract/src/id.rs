@@ -30,11 +30,6 @@ impl OrderId {
         Self(beside(time_of_key(key), secret.id(customer_id, key)))
     }
 
-    /// The same, as it was derived before there was a secret.
-    pub fn of_key_before(customer_id: &str, key: &str) -> Self {
-        Self(beside(time_of_key(key), public_id(customer_id, key)))
-    }
-
     /// The order that a submission without `order_id` creates: the same one each time it is sent again.
     pub fn of_submission(message_id: &MessageId) -> Self {
         match Uuid::parse_str(message_id.as_str()) {
@@ -112,11 +107,6 @@ impl MessageId {
         secret.id(customer_id, key).into()
     }
 
-    /// The same, as it was derived before there was a secret.
-    pub fn of_key_before(customer_id: &str, key: &str) -> Self {
-        public_id(customer_id, key).into()
-    }
-
     /// The id of the `position`-th message that `role` said because of `cause`. It begins like the order's id, so
     /// that the rows of an order are near each other in every index.
     pub fn derived(order: Option<OrderId>, role: Role, cause: &MessageId, position: usize) -> Self {
@@ -183,10 +173,6 @@ impl fmt::Debug for KeySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeySecret")
     }
-}
-
-fn public_id(customer_id: &str, key: &str) -> Uuid {
-    Uuid::new_v5(&NAMESPACE, format!("{customer_id}\0{key}").as_bytes())
 }
 
 fn time_of_key(key: &str) -> Option<Uuid> {

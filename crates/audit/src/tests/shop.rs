@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use contract::{
-    Body, Message, Need, OrderId, ProviderEvent, ProviderEventData, ProviderEventKind, Queue, Raw, Record,
-    Role, Speaker, Table, Time, Worker, bodies,
+    Body, KeySecret, Message, Need, OrderId, ProviderEvent, ProviderEventData, ProviderEventKind, Queue, Raw,
+    Record, Role, Speaker, Table, Time, Worker, bodies,
 };
 use serde_json::{Value, json};
 use store::batch;
 use store::census::Census;
 use store::{
-    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Keys, Letters, Loaded,
+    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Letters, Loaded,
     OrderDeadline, Pause, Progress, Pruned, Read, RedeliveryStats, Store, Transaction, Unreadable, Vitals,
 };
 use uuid::Uuid;
@@ -265,7 +265,7 @@ impl Store for Shop {
         Ok(Time::default())
     }
 
-    async fn keys(&self) -> Result<Keys, Error> {
+    async fn key_secret(&self) -> Result<KeySecret, Error> {
         unreachable!("an auditor lets nothing in")
     }
 

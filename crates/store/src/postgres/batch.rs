@@ -175,7 +175,7 @@ impl Transaction for Batch {
                 sqlx::query(
                     "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint,
                             message_id, name, replace(hash::text, '-', ''),
-                            (extract(epoch from at) * 1000)::bigint, said
+                            (extract(epoch from at) * 1000)::bigint, emitted
                      from (select) as always
                      left join journal on role = $1 and message_id = any($2::text[])",
                 )
@@ -238,6 +238,6 @@ fn handled(row: &PgRow) -> Result<Option<Handled>, Error> {
     let text = |at| row.try_get::<&str, _>(at).map_err(failed);
     let id = json::id(id)?;
     let at = Time::from_unix_ms(row.try_get(4).map_err(failed)?);
-    let emitted = json::said_before(text(5)?, &id, at);
+    let emitted = json::emitted_before(text(5)?, &id, at);
     Ok(Some(Handled { id, name: text(2)?.to_string(), hash: json::hash(text(3)?)?, emitted }))
 }

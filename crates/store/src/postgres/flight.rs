@@ -32,7 +32,7 @@ macro_rules! in_flight {
     ($rows:literal) => {
         concat!(
             " from journal j
-              cross join lateral unnest(string_to_array(j.says, E'\\n')) with ordinality as said (line, place)
+              cross join lateral unnest(string_to_array(j.outbox, E'\\n')) with ordinality as sent (line, place)
               cross join lateral (select split_part(line, ' ', 1) as queue,
                                          substr(line, strpos(line, ' ') + 1) collate \"C\" as id) as pair
               join unnest($1::text[], $2::text[]) as reader (queue, role) on reader.queue = pair.queue
@@ -44,7 +44,7 @@ macro_rules! in_flight {
                 where d.status = 'open' and d.message_id = pair.id and d.queue = pair.queue limit 1) as dead on true
               where ",
             $rows,
-            " and j.says <> '' and handled.known is null and dead.known is null"
+            " and j.outbox <> '' and handled.known is null and dead.known is null"
         )
     };
 }
@@ -57,7 +57,7 @@ impl PostgresStore {
     pub(super) async fn find_in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
         // Of a message that was sent twice (by a replay), the first row of each role.
         const SQL: &str = concat!(
-            "select found.queue, found.id, kept.seq, kept.role, kept.said, kept.message_id,
+            "select found.queue, found.id, kept.seq, kept.role, kept.emitted, kept.message_id,
                     case when isfinite(kept.at) then (extract(epoch from kept.at) * 1000)::bigint end as at_ms from (
                 select distinct on (pair.queue, pair.id, j.role) pair.queue, pair.id, j.seq, place",
             in_flight!("j.seq > $3"),
@@ -155,14 +155,14 @@ const PIECES_MAX: usize = 10;
 async fn first_in_flight(held: &mut Held, from: i64, to: i64) -> Result<Option<i64>, Error> {
     const SQL: &str = "
         with piece as materialized (
-            select seq, role, message_id, says from journal where seq > $3 and seq <= $4),
+            select seq, role, message_id, outbox from journal where seq > $3 and seq <= $4),
         pairs as (
             select piece.seq, pair.queue, reader.role, pair.id from piece
-            cross join lateral unnest(string_to_array(piece.says, E'\\n')) as said (line)
+            cross join lateral unnest(string_to_array(piece.outbox, E'\\n')) as sent (line)
             cross join lateral (select split_part(line, ' ', 1) as queue,
                                        substr(line, strpos(line, ' ') + 1) collate \"C\" as id) as pair
             join unnest($1::text[], $2::text[]) as reader (queue, role) on reader.queue = pair.queue
-            where piece.says <> ''),
+            where piece.outbox <> ''),
         left_over as materialized (
             select * from pairs where not exists (
                 select from piece h where h.role = pairs.role and h.message_id = pairs.id))
@@ -190,7 +190,7 @@ async fn visible_up_to(held: &mut Held, last: i64) -> Result<i64, Error> {
         return Ok(last);
     }
     let waiting =
-        sqlx::query("select value from meta where key in ('settled_seq', 'settled_xid') order by key");
+        sqlx::query("select value from meta where key in ('next_mark', 'next_mark_xid') order by key");
     let waiting = held.rows(waiting).await?;
     let value = |at: usize| waiting.get(at).map_or(Ok(0), |row| row.try_get::<i64, _>(0).map_err(failed));
     let (seq, xid) = (value(0)?, value(1)?);
@@ -199,8 +199,8 @@ async fn visible_up_to(held: &mut Held, last: i64) -> Result<i64, Error> {
         return Ok(0);
     }
     let next = sqlx::query(
-        "update meta set value = case key when 'settled_seq' then $1 else $2 end
-         where key in ('settled_seq', 'settled_xid')",
+        "update meta set value = case key when 'next_mark' then $1 else $2 end
+         where key in ('next_mark', 'next_mark_xid')",
     );
     held.execute(next.bind(last).bind(own)).await?;
     Ok(seq)
@@ -217,7 +217,7 @@ fn read_in_flight(row: &PgRow, role: &str) -> Result<InFlight, Error> {
     Ok(InFlight {
         role: json::role(role)?,
         queue: json::queue(text(row, "queue")?)?,
-        message: json::find_said(text(row, "said")?, &by, at, text(row, "id")?)?,
+        message: json::find_emitted(text(row, "emitted")?, &by, at, text(row, "id")?)?,
     })
 }
 

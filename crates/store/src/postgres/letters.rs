@@ -55,14 +55,14 @@ const EVICT_LETTERS: &str = "
 
 const PARK_LETTERS: &str = "
     insert into dead_letters
-        (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status, stranger)
-    select id, queue, message_id, name, said_by, order_id::uuid, cause, code, why, attempts,
+        (id, queue, message_id, name, speaker, order_id, cause, code, why, attempts, at, body, status, stranger)
+    select id, queue, message_id, name, speaker, order_id::uuid, cause, code, why, attempts,
            timestamptz 'epoch' + at_ms * interval '1 millisecond', body, 'open', stranger
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                 $9::bigint[], $10::bigint[], $11::bytea[], $12::text[], $13::boolean[])
-        as sent (id, queue, message_id, name, order_id, cause, code, why, attempts, at_ms, body, said_by, stranger)
+        as sent (id, queue, message_id, name, order_id, cause, code, why, attempts, at_ms, body, speaker, stranger)
     on conflict (id) do update set
-        name = excluded.name, said_by = excluded.said_by, cause = excluded.cause, code = excluded.code, why = excluded.why,
+        name = excluded.name, speaker = excluded.speaker, cause = excluded.cause, code = excluded.code, why = excluded.why,
         attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open',
         stranger = excluded.stranger and dead_letters.stranger and dead_letters.status <> 'replayed'
     where dead_letters.status <> 'open' or dead_letters.stranger or not excluded.stranger";
@@ -101,7 +101,7 @@ fn status_name(status: DeadStatus) -> &'static str {
 macro_rules! letters {
     ($rest:literal) => {
         concat!(
-            "select id, queue, message_id, name, said_by, order_id::text, cause, code, why, attempts,
+            "select id, queue, message_id, name, speaker, order_id::text, cause, code, why, attempts,
                     (extract(epoch from at) * 1000)::bigint as at_ms, body, status from dead_letters ",
             $rest
         )
@@ -193,7 +193,7 @@ fn letter(row: &PgRow) -> Result<DeadLetter, Error> {
         message_id: maybe(row, "message_id")?.map(str::to_string),
         name: owned("name")?,
         // An unknown name proves nothing.
-        by: Speaker::named(text(row, "said_by")?).unwrap_or(Speaker::Outsider),
+        by: Speaker::named(text(row, "speaker")?).unwrap_or(Speaker::Outsider),
         order_id: order_id(row)?,
         cause: maybe(row, "cause")?.map(str::to_string),
         code: owned("code")?,

@@ -128,7 +128,7 @@ macro_rules! journal_rows {
         concat!(
             "select seq, role, message_id, name, replace(hash::text, '-', '') as hash, order_id::text, cause,
                     case when isfinite(at) then (extract(epoch from at) * 1000)::bigint end as at_ms,
-                    outcome, said from journal ",
+                    outcome, emitted from journal ",
             $rest
         )
     };
@@ -206,7 +206,7 @@ fn read_journal_row(row: &PgRow, role: &str) -> Result<JournalRow, Error> {
     let (id, at) = (json::id(text(row, "message_id")?)?, time(row, "at_ms")?);
     Ok(JournalRow {
         role: json::role(role)?,
-        emitted: json::read_said(text(row, "said")?, &id, at)?,
+        emitted: json::read_emitted(text(row, "emitted")?, &id, at)?,
         id,
         name: text(row, "name")?.to_string(),
         hash: json::hash(text(row, "hash")?)?,

@@ -109,7 +109,7 @@ impl PostgresStore {
             in_flight!("j.order_id = o.id::uuid"),
             ")),
              gone as (delete from journal where order_id in (select order_id from ended) returning order_id),
-             faded as (delete from echoes where order_id in (select order_id from ended))
+             faded as (delete from redelivery_stats where order_id in (select order_id from ended))
              select count(distinct order_id) from gone"
         );
         let (queues, readers) = readers();
@@ -141,7 +141,7 @@ impl PostgresStore {
                 delete from journal where seq = any(array(select seq from old))
                 returning role, message_id),
             faded as (
-                delete from echoes e using gone where e.message_id = gone.message_id and e.role = gone.role),
+                delete from redelivery_stats e using gone where e.message_id = gone.message_id and e.role = gone.role),
             forgotten as (
                 delete from submissions where id = any(array(
                     select met.order_id::text from (select distinct order_id from old) as met

@@ -89,13 +89,13 @@ fn rights_of(work: Work) -> Vec<Right> {
     };
     let (look, change) = (&["select"][..], &["select", "insert", "update"][..]);
     let common = [of("pauses", look), of("meta", look), of("journal", &["select", "insert"])];
-    let (beside, letters) = (of("echoes", change), of("dead_letters", change));
+    let (beside, letters) = (of("redelivery_stats", change), of("dead_letters", change));
     let mut needs: Vec<Right> = common.into_iter().flatten().chain(beside).chain(letters).collect();
     needs.extend(of("journal_seq", &["usage"]));
     match work {
         Work::Timers => {
             needs.extend(["orders", "sagas", "submissions"].into_iter().flat_map(|table| of(table, look)));
-            let forgotten = ["submissions", "journal", "dead_letters", "echoes"];
+            let forgotten = ["submissions", "journal", "dead_letters", "redelivery_stats"];
             needs.extend(forgotten.into_iter().flat_map(|table| of(table, &["delete"])));
             needs.extend(of("deadlines", &["select", "update"]));
             needs.extend(of("meta", &["update"]));

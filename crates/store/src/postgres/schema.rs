@@ -29,25 +29,7 @@ macro_rules! steps {
 }
 
 steps! {
-    1 "journal" "0001_journal",
-    2 "orders" "0002_orders",
-    3 "stock" "0003_stock",
-    4 "payments" "0004_payments",
-    5 "notices" "0005_notices",
-    6 "sagas" "0006_sagas",
-    7 "pauses" "0007_pauses",
-    8 "carts" "0008_carts",
-    9 "wallets" "0009_wallets",
-    10 "story" "0010_story",
-    11 "ended" "0011_ended",
-    12 "echoes" "0012_echoes",
-    13 "said" "0013_said",
-    14 "room" "0014_room",
-    15 "customer" "0015_customer",
-    16 "said_by" "0016_said_by",
-    17 "keys" "0017_keys",
-    18 "strangers" "0018_strangers",
-    19 "sound" "0019_sound",
+    1 "schema" "0001_schema",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -41,7 +41,7 @@ pub(super) fn steps(changes: Changes) -> Result<Vec<Step>, Error> {
 const INSERT_JOURNAL: Blocks = blocks!(
     "journal",
     "insert into ",
-    " (role, message_id, name, hash, order_id, cause, at, outcome, said, says) select * from (values ",
+    " (role, message_id, name, hash, order_id, cause, at, outcome, emitted, outbox) select * from (values ",
     "(?,?,?,?,?,?,?,?,?,?)",
     ") where column1 is not null"
 );
@@ -59,15 +59,15 @@ const CLEAR_DEADLINES: &str = "delete from deadlines where key in (select value 
 
 fn keep_journal(journal: Vec<JournalRow>) -> Result<Vec<Step>, Error> {
     let handles = Handles::of(&journal);
-    let says = journal.iter().map(|row| {
-        let mut says = Rows::new();
-        handles.leaves(row).for_each(|left| says.push_text(&left));
-        says.finish()
+    let outbox = journal.iter().map(|row| {
+        let mut outbox = Rows::new();
+        handles.leaves(row).for_each(|left| outbox.push_text(&left));
+        outbox.finish()
     });
-    let says: Vec<_> = says.collect();
-    let rows = journal.into_iter().zip(says).collect();
+    let outbox: Vec<_> = outbox.collect();
+    let rows = journal.into_iter().zip(outbox).collect();
     let mut interned = Interned::default();
-    in_blocks(&INSERT_JOURNAL, rows, None, |query, (row, says)| {
+    in_blocks(&INSERT_JOURNAL, rows, None, |query, (row, outbox)| {
         query
             .bind(interned.of(row.role.name()))
             .bind(row.id.text())
@@ -78,7 +78,7 @@ fn keep_journal(journal: Vec<JournalRow>) -> Result<Vec<Step>, Error> {
             .bind(interned.of(&row.at.to_string()))
             .bind(interned.of(&row.outcome))
             .bind(json::emitted(&row))
-            .bind(interned.of(&says))
+            .bind(interned.of(&outbox))
     })
 }
 
@@ -141,13 +141,13 @@ const CLOSE_LETTERS: &str = "
 
 const PARK_LETTERS: &str = "
     insert into dead_letters
-        (id, queue, message_id, name, said_by, order_id, cause, code, why, attempts, at, body, status, stranger)
+        (id, queue, message_id, name, speaker, order_id, cause, code, why, attempts, at, body, status, stranger)
     select value ->> 'id', value ->> 'queue', value ->> 'message_id', value ->> 'name', value ->> 'by',
            value ->> 'order_id', value ->> 'cause', value ->> 'code', value ->> 'why', value ->> 'attempts', value ->> 'at',
            value ->> 'body', 'open', stranger
     from (select value -> 0 as value, value ->> 1 = 'stranger' as stranger from json_each(?1)) where true
     on conflict (id) do update set
-        name = excluded.name, said_by = excluded.said_by, cause = excluded.cause, code = excluded.code, why = excluded.why,
+        name = excluded.name, speaker = excluded.speaker, cause = excluded.cause, code = excluded.code, why = excluded.why,
         attempts = excluded.attempts, at = excluded.at, body = excluded.body, status = 'open',
         stranger = excluded.stranger and dead_letters.stranger and dead_letters.status <> 'replayed'
     where dead_letters.status <> 'open' or dead_letters.stranger or not excluded.stranger";

@@ -14,12 +14,10 @@ use crate::belief::once_each;
 macro_rules! in_flight {
     ($rows:literal) => {
         concat!(
-            " from journal j cross join json_each(coalesce(j.says, (
-                select json_group_array(t.value || ' ' || (s.value ->> 'id'))
-                from json_each(j.said) s cross join json_each(s.value, '$.to') t))) q
+            " from journal j cross join json_each(j.outbox) q
               where ",
             $rows,
-            " and j.says is not '[]' and j.said <> '[]'
+            " and j.outbox <> '[]'
               and not exists (
                 select 1 from journal h
                 where h.role = ?1 ->> substr(q.value, 1, instr(q.value, ' ') - 1)
@@ -42,7 +40,7 @@ impl SqliteStore {
             in_flight!("j.seq > coalesce((select value from meta where key = 'mark'), 0)"),
             " group by q.value, j.role)
              select substr(line, 1, instr(line, ' ') - 1), substr(line, instr(line, ' ') + 1),
-                    seq, role, said, message_id, at
+                    seq, role, emitted, message_id, at
              from found join journal on seq = first order by first, place"
         );
         let found: Vec<FoundRow> =
@@ -174,7 +172,7 @@ fn read_in_flight((queue, id, _, role, emitted, by, at): &FoundRow) -> Result<In
     Ok(InFlight {
         role: json::role(role)?,
         queue: json::queue(queue)?,
-        message: json::find_said(emitted, &json::id(by)?, json::time(at)?, id)?,
+        message: json::find_emitted(emitted, &json::id(by)?, json::time(at)?, id)?,
     })
 }
 

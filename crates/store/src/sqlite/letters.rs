@@ -100,7 +100,7 @@ fn letter(row: &SqliteRow) -> Result<DeadLetter, Error> {
         message_id: maybe(row, "message_id")?.map(str::to_string),
         name: owned("name")?,
         // An unknown name proves nothing.
-        by: Speaker::named(text(row, "said_by")?).unwrap_or(Speaker::Outsider),
+        by: Speaker::named(text(row, "speaker")?).unwrap_or(Speaker::Outsider),
         order_id: order_id(row)?,
         cause: maybe(row, "cause")?.map(str::to_string),
         code: owned("code")?,

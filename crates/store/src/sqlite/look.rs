@@ -207,7 +207,7 @@ fn read_journal_row(row: &SqliteRow, role: &str) -> Result<JournalRow, Error> {
     let (id, at) = (json::id(text(row, "message_id")?)?, time(row)?);
     Ok(JournalRow {
         role: json::role(role)?,
-        emitted: json::read_said(text(row, "said")?, &id, at)?,
+        emitted: json::read_emitted(text(row, "emitted")?, &id, at)?,
         id,
         name: text(row, "name")?.to_string(),
         hash: json::hash(text(row, "hash")?)?,

@@ -117,7 +117,7 @@ impl SqliteStore {
             .execute(&mut *connection)
             .await
             .map_err(failed)?;
-        sqlx::query("delete from echoes where order_id in (select value from json_each(?1))")
+        sqlx::query("delete from redelivery_stats where order_id in (select value from json_each(?1))")
             .bind(json::written(&ended))
             .execute(&mut *connection)
             .await
@@ -158,7 +158,7 @@ impl SqliteStore {
         let messages: Vec<_> = gone.iter().map(|(role, id, _)| (role, id)).collect();
         for (sql, rows) in [
             (
-                "delete from echoes where (role, message_id) in (select value ->> 0, value ->> 1 from json_each(?1))",
+                "delete from redelivery_stats where (role, message_id) in (select value ->> 0, value ->> 1 from json_each(?1))",
                 json::written(&messages),
             ),
             (

@@ -23,25 +23,7 @@ macro_rules! steps {
 }
 
 steps! {
-    1 "journal" "0001_journal",
-    2 "orders" "0002_orders",
-    3 "stock" "0003_stock",
-    4 "payments" "0004_payments",
-    5 "notices" "0005_notices",
-    6 "sagas" "0006_sagas",
-    7 "pauses" "0007_pauses",
-    8 "carts" "0008_carts",
-    9 "wallets" "0009_wallets",
-    10 "story" "0010_story",
-    11 "ended" "0011_ended",
-    12 "echoes" "0012_echoes",
-    13 "columns" "0013_columns",
-    14 "says" "0014_says",
-    15 "lean" "0015_lean",
-    16 "said_by" "0016_said_by",
-    17 "keys" "0017_keys",
-    18 "strangers" "0018_strangers",
-    19 "sound" "0019_sound",
+    1 "schema" "0001_schema",
 }
 
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {

@@ -46,7 +46,7 @@ impl Transaction for BatchTransaction {
         let mut keys = Rows::new();
         ids.iter().for_each(|id| keys.push_text(id.as_str()));
         let found: Vec<(String, String, String, String, String)> = sqlx::query_as(
-            "select message_id, name, hash, at, said from journal
+            "select message_id, name, hash, at, emitted from journal
              where role = ?1 and message_id in (select value from json_each(?2))",
         )
         .bind(role.name())
@@ -56,7 +56,7 @@ impl Transaction for BatchTransaction {
         .map_err(failed)?;
         let handled = found.into_iter().map(|(id, name, hash, at, emitted)| {
             let id = json::id(&id)?;
-            let emitted = json::said_before(&emitted, &id, json::time(&at)?);
+            let emitted = json::emitted_before(&emitted, &id, json::time(&at)?);
             Ok(Handled { id, name, hash: json::hash(&hash)?, emitted })
         });
         Ok((now, handled.collect::<Result<_, Error>>()?))

@@ -19,14 +19,14 @@ use crate::owed::Handles;
 macro_rules! journal {
     () => {
         "journalled as (
-            insert into journal (seq, role, message_id, name, hash, order_id, cause, at, outcome, said, says)
+            insert into journal (seq, role, message_id, name, hash, order_id, cause, at, outcome, emitted, outbox)
             select numbers.taken[place], role, message_id, name, hash::uuid, order_id::uuid, cause,
-                   timestamptz 'epoch' + at_ms * interval '1 millisecond', outcome, said, says
+                   timestamptz 'epoch' + at_ms * interval '1 millisecond', outcome, emitted, outbox
             from (select array_agg(case when pg_current_xact_id() is not null then nextval('journal_seq') end) as taken
                   from generate_series(1, cardinality($1::text[]))) as numbers,
                  unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
                         $8::text[], $9::text[], $10::text[]) with ordinality
-                as sent (role, message_id, name, hash, order_id, cause, at_ms, outcome, said, says, place)
+                as sent (role, message_id, name, hash, order_id, cause, at_ms, outcome, emitted, outbox, place)
             order by role collate \"C\", message_id collate \"C\")"
     };
 }
@@ -38,7 +38,7 @@ const NUMBERS: &str = "select case when pg_current_xact_id() is not null then ne
     from generate_series(1, $1)";
 
 const COPY: &str =
-    "copy journal (seq, role, message_id, name, hash, order_id, cause, at, outcome, said, says)
+    "copy journal (seq, role, message_id, name, hash, order_id, cause, at, outcome, emitted, outbox)
     from stdin (format binary)";
 
 pub(super) fn alone(rows: Vec<JournalRow>) -> Statement {
@@ -94,7 +94,7 @@ pub(in crate::postgres) async fn copied(held: &mut Held, rows: &[JournalRow]) ->
     held.copy(COPY, copy.finish()).await
 }
 
-/// For the column `says`: a line "queue id" for each message in `said` that this batch does not handle itself. No id
+/// For the column `outbox`: a line "queue id" for each message in `emitted` that this batch does not handle itself. No id
 /// contains a line break.
 fn still_to_handle(row: &JournalRow, handles: &Handles<'_>) -> String {
     handles.leaves(row).collect::<Vec<_>>().join("\n")

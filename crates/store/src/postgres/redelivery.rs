@@ -1,4 +1,4 @@
-//! Counts of redelivered and failed messages, added up in the table `echoes`.
+//! Counts of redelivered and failed messages, added up in the table `redelivery_stats`.
 
 use contract::{OrderId, Role};
 use sqlx::Row;
@@ -11,15 +11,15 @@ use crate::columns::plain;
 use crate::{REDELIVERY_STATS_MAX, RedeliveryStats};
 
 impl PostgresStore {
-    pub(super) async fn write_echoes(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
+    pub(super) async fn add_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
         const SQL: &str = "
-            insert into echoes (role, message_id, order_id, repeats, failures, why)
+            insert into redelivery_stats (role, message_id, order_id, repeats, failures, why)
             select role, message_id, order_id::uuid, repeats, failures, why
             from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
                 as sent (role, message_id, order_id, repeats, failures, why)
             on conflict (message_id, role) do update set
-                repeats = echoes.repeats + excluded.repeats, failures = echoes.failures + excluded.failures,
-                why = case excluded.why when '' then echoes.why else excluded.why end";
+                repeats = redelivery_stats.repeats + excluded.repeats, failures = redelivery_stats.failures + excluded.failures,
+                why = case excluded.why when '' then redelivery_stats.why else excluded.why end";
         let each = |value: fn(&RedeliveryStats) -> String| stats.iter().map(value).collect::<Vec<_>>();
         let count = |value: fn(&RedeliveryStats) -> u32| {
             stats.iter().map(|one| i64::from(value(one))).collect::<Vec<_>>()
@@ -34,9 +34,9 @@ impl PostgresStore {
         self.connections.take().await?.rows_and_commit(asked).await.map(drop)
     }
 
-    pub(super) async fn find_echoes(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
+    pub(super) async fn find_stats(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
         let asked = sqlx::query(
-            "select role, message_id, order_id::text, repeats, failures, why from echoes
+            "select role, message_id, order_id::text, repeats, failures, why from redelivery_stats
              where order_id = $1::uuid order by message_id, role limit $2",
         );
         let asked = asked.bind(of.to_string()).bind(rows(REDELIVERY_STATS_MAX));

@@ -1,4 +1,4 @@
-//! Counts of redelivered and failed messages, added up in the table `echoes`.
+//! Counts of redelivered and failed messages, added up in the table `redelivery_stats`.
 
 use contract::{OrderId, Role};
 use sqlx::sqlite::SqliteRow;
@@ -9,11 +9,11 @@ use crate::json::unreadable;
 use crate::{REDELIVERY_STATS_MAX, RedeliveryStats};
 
 impl SqliteStore {
-    pub(super) async fn write_echoes(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
+    pub(super) async fn add_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
         let mut open = self.writer.begin().await?;
         for one in stats {
             sqlx::query(
-                "insert into echoes (role, message_id, order_id, repeats, failures, why) values (?1, ?2, ?3, ?4, ?5, ?6)
+                "insert into redelivery_stats (role, message_id, order_id, repeats, failures, why) values (?1, ?2, ?3, ?4, ?5, ?6)
                  on conflict (role, message_id) do update set
                      repeats = repeats + excluded.repeats, failures = failures + excluded.failures,
                      why = case excluded.why when '' then why else excluded.why end",
@@ -31,12 +31,14 @@ impl SqliteStore {
         open.commit().await
     }
 
-    pub(super) async fn find_echoes(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
-        let kept = sqlx::query("select * from echoes where order_id = ?1 order by message_id, role limit ?2")
-            .bind(of.to_string())
-            .bind(rows(REDELIVERY_STATS_MAX))
-            .fetch_all(&self.readers)
-            .await;
+    pub(super) async fn find_stats(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
+        let kept = sqlx::query(
+            "select * from redelivery_stats where order_id = ?1 order by message_id, role limit ?2",
+        )
+        .bind(of.to_string())
+        .bind(rows(REDELIVERY_STATS_MAX))
+        .fetch_all(&self.readers)
+        .await;
         kept.map_err(failed)?.iter().map(redelivery_stats).collect()
     }
 }

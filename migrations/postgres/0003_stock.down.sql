@@ -1,2 +1,0 @@
-drop table holds;
-drop table stock;

@@ -1,5 +1,0 @@
-drop table discounts;
-drop table products;
-drop table audit;
-drop table submissions;
-drop table orders;

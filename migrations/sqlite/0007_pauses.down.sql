@@ -1,2 +1,0 @@
-drop table methods;
-drop table pauses;

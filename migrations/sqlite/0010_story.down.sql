@@ -1,1 +1,0 @@
-drop index dead_letters_story;

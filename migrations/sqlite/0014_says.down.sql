@@ -1,1 +1,0 @@
-alter table journal drop column says;

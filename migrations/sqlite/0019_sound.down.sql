@@ -1,1 +1,0 @@
-drop trigger dead_letters_stay_own;

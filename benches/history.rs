@@ -3,7 +3,7 @@
 use contract::{Need, Table, Time};
 use divan::Bencher;
 use serde_json::json;
-use store::{Changes, History, SavedRecord, Store};
+use store::{Changes, History, SavedRecord};
 
 use crate::runtime;
 use crate::stores::{Database, File};
@@ -28,7 +28,7 @@ fn postgres(bencher: Bencher) {
     database.gone();
 }
 
-fn measure(bencher: Bencher, store: &dyn Store) {
+fn measure(bencher: Bencher, store: &dyn store::Database) {
     runtime().block_on(fill(store));
     let before = Some((at(ORDERS / 2), String::new()));
     let wanted = History { failed_too: true, before, limit: 50, ..History::default() };
@@ -42,7 +42,7 @@ fn at(number: u64) -> Time {
     Time::from_unix_ms(1_700_000_000_000 + number as i64)
 }
 
-async fn fill(store: &dyn Store) {
+async fn fill(store: &dyn store::Database) {
     for first in (0..ORDERS).step_by(AT_ONCE as usize) {
         let records = (first..first + AT_ONCE).map(order).collect();
         let changes = Changes { records, ..Changes::default() };

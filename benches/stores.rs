@@ -42,7 +42,7 @@ impl File {
     }
 
     pub(crate) fn gone(self) {
-        runtime().block_on(self.store.close());
+        runtime().block_on(store::Database::close(&self.store));
     }
 }
 
@@ -69,7 +69,7 @@ impl Database {
 
     pub(crate) fn gone(self) {
         runtime().block_on(async {
-            self.store.close().await;
+            store::Database::close(&self.store).await;
             PostgresStore::drop_schema(&self.url, &self.schema).await.unwrap();
         });
     }

@@ -28,7 +28,7 @@ use gateway::listener::{self, Caps};
 use gateway::{self, Deps, RunFile};
 use playground::chaos::Chaos;
 use settings::{Listen, Settings};
-use store::Store;
+use store::Database;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +38,7 @@ pub(crate) use open::lock;
 pub use open::{look, open_world, publisher, rabbit_options, world_path};
 
 pub struct System {
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn Database>,
     pub broker: Arc<dyn Broker>,
     pub ingress: Ingress,
     redeliveries: RedeliveryRecorder,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use settings::{AmqpUrl, DatabaseUrl, Settings, Usage, WebhookUrl, exposed_secret_files};
 use store::postgres::PostgresStore;
 use store::sqlite::SqliteStore;
-use store::{Filter, Store};
+use store::{Database, Filter};
 
 use crate::app;
 
@@ -178,14 +178,14 @@ async fn look_at_migrations(settings: &Settings, found: &mut Findings) -> bool {
 }
 
 /// Returns the roles that are paused: their queues have no consumers, as intended.
-async fn look_into(store: &dyn Store, found: &mut Findings) -> Vec<Role> {
+async fn look_into(store: &dyn Database, found: &mut Findings) -> Vec<Role> {
     look_at_work(store, found).await.unwrap_or_else(|why| {
         found.add("database", Level::Error, why, "mend what it says; the log of the database may know more");
         Vec::new()
     })
 }
 
-async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<Vec<Role>, store::Error> {
+async fn look_at_work(store: &dyn Database, found: &mut Findings) -> Result<Vec<Role>, store::Error> {
     let before = Instant::now();
     let theirs = store.now().await?.unix_ms();
     // The clock was read about half a round trip ago.
@@ -229,7 +229,7 @@ async fn look_at_work(store: &dyn Store, found: &mut Findings) -> Result<Vec<Rol
 }
 
 /// The poller looks five times a second.
-async fn deadline_is_late(store: &dyn Store) -> Result<bool, store::Error> {
+async fn deadline_is_late(store: &dyn Database) -> Result<bool, store::Error> {
     const LATE_MS: i64 = 10_000;
     let now = store.now().await?;
     let first = store.deadlines(1).await?;

@@ -71,7 +71,11 @@ const BREAKAGES: &[Breakage] = &[
     ),
     ("T1", Ours, "update deadlines set message = replace(message, 'saga.overdue', 'order.mark_fulfilled')"),
     ("R1", Ours, "update deadlines set message = 'no JSON'"),
-    ("R1", Ours, "update journal set emitted = 'no JSON' where name = 'order.mark_paid' and order_id like '%1'"),
+    (
+        "R1",
+        Ours,
+        "update journal set emitted = 'no JSON' where name = 'order.mark_paid' and order_id like '%1'",
+    ),
     ("R1", Ours, "update payments set doc = 'no JSON' where id like '%1'"),
     ("R1", Ours, "update stock set doc = '[]'"),
     ("N1", World, "delete from sent where no = 1"),

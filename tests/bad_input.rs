@@ -4,7 +4,7 @@ mod lists;
 
 use contract::{Message, Raw, Time};
 use serde_json::{Value, json};
-use store::Store;
+use store::{DeadLetters, Journal};
 
 use crate::support::shop::{Shop, checkout};
 use crate::support::usual;

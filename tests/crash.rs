@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use contract::{Role, Table};
 use serde_json::{Value, json};
-use store::Store;
+use store::Database;
 
 use crate::support::system::{Ingress, QUICK, System};
 use crate::support::{self, Folder, PATIENCE, block_on, new_id, order, pause, until_stored};
@@ -130,7 +130,7 @@ impl Play {
     }
 
     /// Plays on until every order has ended (true) or the system has died (false).
-    async fn act(&mut self, folder: &Folder, store: &dyn Store, system: &mut System) -> bool {
+    async fn act(&mut self, folder: &Folder, store: &dyn Database, system: &mut System) -> bool {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             let mut died = false;
@@ -154,7 +154,7 @@ impl Play {
     }
 
     /// What is to be sent now.
-    async fn cues(&self, folder: &Folder, store: &dyn Store) -> Vec<(&'static str, String, Value)> {
+    async fn cues(&self, folder: &Folder, store: &dyn Database) -> Vec<(&'static str, String, Value)> {
         let mut cues: Vec<_> =
             self.orders().map(|(id, body)| ("checkout.submit", id.to_string(), body)).to_vec();
         let held = store.get(Table::Holds, &self.refused).await.unwrap().is_some();
@@ -182,7 +182,7 @@ impl Play {
                 "amount": {"amount": "40.00", "currency": "EUR"}}}))
     }
 
-    async fn is_over(&self, store: &dyn Store) -> bool {
+    async fn is_over(&self, store: &dyn Database) -> bool {
         for (id, _) in self.orders() {
             let view = order(store, id).await;
             if !view::is_final(&view) || view["status"] == "created" {
@@ -192,7 +192,7 @@ impl Play {
         support::at_rest(store).await
     }
 
-    async fn ended_as_told(&self, folder: &Folder, store: &dyn Store) {
+    async fn ended_as_told(&self, folder: &Folder, store: &dyn Database) {
         let mut ends = Vec::new();
         for (id, _) in self.orders() {
             let view = order(store, id).await;
@@ -238,7 +238,7 @@ impl Play {
     }
 }
 
-async fn document(store: &dyn Store, table: Table, id: &str) -> Value {
+async fn document(store: &dyn Database, table: Table, id: &str) -> Value {
     store.get(table, id).await.unwrap().map(|json| serde_json::from_str(&json).unwrap()).unwrap_or_default()
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use broker::embedded::EmbeddedBroker;
 use broker::{Broker, Delivery};
-use contract::{Body, ChargeStanding, Message, MessageId, ProviderAnswer, Queue, Raw, Role, Table, Time};
+use contract::{
+    Body, ChargeStanding, Message, MessageId, Need, ProviderAnswer, Queue, Raw, Role, Table, Time,
+};
 use engine::pause::Paused;
 use engine::redelivery::RedeliveryRecorder;
 use engine::run::{
@@ -19,7 +21,7 @@ use saga::SagaWorker;
 use stock::StockWorker;
 use store::batch::Settled;
 use store::sqlite::SqliteStore;
-use store::{Emitted, SavedRecord, Store, Transaction};
+use store::{Emitted, Journal, Outbox, SavedRecord, Transaction};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::PATIENCE;
@@ -60,7 +62,8 @@ async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
 async fn what_a_checkout_leads_to_is_loaded_before_a_worker_needs_it() {
     let nerves = Arc::new(Nerves::default());
     let far = Memory::new(Arc::default(), nerves.clone());
-    let house = House::on(Arc::new(far), Arc::new(WorkerHandler(SagaWorker { patience: STEPS })));
+    let far = Arc::new(far);
+    let house = House::on(far.clone(), Arc::new(WorkerHandler(SagaWorker { patience: STEPS })));
     house.stock_up().await;
 
     let one_look_more = |looks| Some(Aim::at(Place::Load, looks, Blow::Unavailable));
@@ -81,7 +84,8 @@ async fn what_a_checkout_leads_to_is_loaded_before_a_worker_needs_it() {
     let answered = [deliver(Queue::Payment, Arc::new(answer))];
     house.handle_as(Role::Payment, &answered, RetryState::default()).await.unwrap();
     assert_eq!(nerves.struck(), None, "one look, and one at the goods that the hold has named");
-    let order = house.store.get(Table::Orders, ORDER).await.unwrap().unwrap();
+    let need = Need::of(Table::Orders, ORDER);
+    let order = far.tables().records.get(&need).map(|(_, json)| json.to_string()).unwrap();
     assert!(order.contains(r#""status":"fulfilled""#), "{order}");
 }
 
@@ -145,19 +149,28 @@ async fn a_batch_that_conflicts_with_its_follow_ups_is_tried_without_them() {
 }
 
 /// All deciding workers in one process, on a database and a broker of their own.
-struct House {
-    store: Arc<dyn Store>,
+struct House<S> {
+    store: Arc<S>,
     broker: Arc<EmbeddedBroker>,
     handlers: Vec<Arc<dyn Handler>>,
     local_handlers: Arc<LocalHandlers>,
 }
 
-impl House {
+impl House<SqliteStore> {
     async fn of(saga: Arc<dyn Handler>) -> Self {
         Self::on(Arc::new(SqliteStore::in_memory().await.unwrap()), saga)
     }
 
-    fn on(store: Arc<dyn Store>, saga: Arc<dyn Handler>) -> Self {
+    /// Who handled what for orders, in order.
+    async fn journalled(&self) -> Vec<String> {
+        let rows = self.store.journal_page(0, 100).await.unwrap();
+        let rows = rows.into_iter().map(|(_, row)| row.unwrap()).filter(|row| row.order_id.is_some());
+        rows.map(|row| format!("{} {}", row.role, row.name)).collect()
+    }
+}
+
+impl<S: Outbox + 'static> House<S> {
+    fn on(store: Arc<S>, saga: Arc<dyn Handler>) -> Self {
         let handlers: Vec<Arc<dyn Handler>> = vec![
             Arc::new(WorkerHandler(OrderWorker)),
             Arc::new(WorkerHandler(PaymentWorker)),
@@ -225,13 +238,6 @@ impl House {
                 "payment":{{"method":"card","token":"tok_ok"}},"contact":{{"email":"c@example.com"}}}}"#
         );
         Emitted { message: message(id, "checkout.submit", &body), queues: vec![Queue::Intake] }
-    }
-
-    /// Who handled what for orders, in order.
-    async fn journalled(&self) -> Vec<String> {
-        let rows = self.store.journal_page(0, 100).await.unwrap();
-        let rows = rows.into_iter().map(|(_, row)| row.unwrap()).filter(|row| row.order_id.is_some());
-        rows.map(|row| format!("{} {}", row.role, row.name)).collect()
     }
 
     async fn in_flight(&self) -> Vec<String> {

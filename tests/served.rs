@@ -4,7 +4,7 @@ use broker::Broker;
 use contract::{Queue, Role};
 use lapin::BasicProperties;
 use serde_json::{Value, json};
-use store::{Emitted, Store, readable};
+use store::{Emitted, Journal, Records, readable};
 
 use crate::support::served::{Process, Served};
 use crate::support::shop::checkout;

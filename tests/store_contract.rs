@@ -34,8 +34,9 @@ use store::Work;
 use store::postgres::{Options, PostgresStore};
 use store::sqlite::{Durability, SqliteStore};
 use store::{
-    Changes, DeadChange, DeadLetter, DeadStatus, Emitted, Error, Filter, History, InFlight, JournalRow,
-    Letters, Pruned, Read, RedeliveryStats, SavedRecord, Store, Totals, Transaction, readable,
+    Changes, Database, DeadChange, DeadLetter, DeadStatus, Emitted, Error, Filter, History, InFlight,
+    Journal, JournalRow, Letters, Outbox, Pruned, Read, RedeliveryStats, SavedRecord, Store, Totals,
+    Transaction, readable,
 };
 use uuid::Uuid;
 use words::*;

@@ -16,7 +16,7 @@ use contract::{MESSAGES, Message, Queue, Speaker, first_who_may, speakers_of};
 use engine::import;
 use lapin::BasicProperties;
 use store::sqlite::SqliteStore;
-use store::{DeadLetter, DeadStatus, Store};
+use store::{Database, DeadLetter, DeadStatus};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -30,7 +30,7 @@ struct Readers {
     // Swept first, and then the house goes.
     corner: Corner,
     house: House,
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
     timers: Arc<RabbitBroker>,
     taken: Arc<Mutex<HashMap<String, Message>>>,
     _stop: DropGuard,
@@ -54,7 +54,7 @@ impl Readers {
             let reader = corner.broker_with(as_login(&house, &corner, queue.reader().name())).await;
             tasks.spawn(note(reader, queue, taken.clone()));
         }
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
+        let store: Arc<dyn Database> = Arc::new(SqliteStore::in_memory().await.unwrap());
         let timers = corner.broker_with(as_login(&house, &corner, "timers")).await;
         let stop = CancellationToken::new();
         tasks.spawn(import::run(store.clone(), timers.clone(), stop.clone()));

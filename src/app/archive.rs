@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use contract::{Body, Message, MessageId, OrderArchive, Speaker, Status, Table, Time};
 use engine::ingress::Ingress;
-use store::{Filter, Store};
+use store::{Database, Filter};
 use tokio_util::sync::CancellationToken;
 
 const EVERY: Duration = Duration::from_secs(30);
@@ -16,7 +16,7 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 const ENDED: [Status; 3] = [Status::Fulfilled, Status::Cancelled, Status::Refunded];
 
 pub(super) async fn keep_archive(
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
     ingress: Ingress,
     after_days: u64,
     stop: CancellationToken,
@@ -41,7 +41,7 @@ pub(super) async fn keep_archive(
 
 /// Looks at the next few, from the newest to the oldest and then from the beginning.
 async fn archive_next(
-    store: &dyn Store,
+    store: &dyn Database,
     ingress: &Ingress,
     status: Status,
     after_ms: i64,

@@ -17,7 +17,7 @@ use retry::Delays;
 use settings::{AmqpUrl, DatabaseUrl, Settings, WebhookUrl};
 use store::postgres::{Options as PostgresOptions, PostgresStore};
 use store::sqlite::SqliteStore;
-use store::{self, InFlight, Store};
+use store::{self, Database, InFlight};
 
 /// One system at a time on one database, and no migration meanwhile.
 pub(crate) fn lock(database: &Path) -> Result<File> {
@@ -35,7 +35,7 @@ pub(crate) fn lock(database: &Path) -> Result<File> {
     }
 }
 
-pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn Store>> {
+pub(super) async fn store(settings: &Settings, parts: &Parts) -> Result<Arc<dyn Database>> {
     match &settings.database_url {
         DatabaseUrl::Sqlite(path) => {
             let store = SqliteStore::open(path, settings.durability).await;
@@ -112,7 +112,11 @@ pub fn rabbit_options(settings: &Settings, name: &str) -> Option<rabbitmq::Optio
 }
 
 /// Embedded queues are refilled from the journal; a broker has kept its own.
-pub(super) async fn broker(settings: &Settings, parts: &Parts, store: &dyn Store) -> Result<Arc<dyn Broker>> {
+pub(super) async fn broker(
+    settings: &Settings,
+    parts: &Parts,
+    store: &dyn Database,
+) -> Result<Arc<dyn Broker>> {
     let Some(options) = rabbit_options(settings, &named(parts)) else {
         let mut in_flight = Vec::new();
         for found in store.in_flight().await? {
@@ -202,12 +206,12 @@ async fn wait_for<T>(what: &str, mut open: impl AsyncFnMut() -> Result<T, OpenEr
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
 /// For a command that only publishes.
-pub async fn publisher(settings: &Settings, store: &dyn Store) -> Result<Arc<dyn Broker>> {
+pub async fn publisher(settings: &Settings, store: &dyn Database) -> Result<Arc<dyn Broker>> {
     broker(settings, &Parts::new(), store).await
 }
 
 /// For a second process beside a running one, or when none runs: read-only.
-pub async fn look(settings: &Settings) -> Result<Arc<dyn Store>> {
+pub async fn look(settings: &Settings) -> Result<Arc<dyn Database>> {
     match &settings.database_url {
         DatabaseUrl::Sqlite(path) => {
             let store = SqliteStore::open_existing(path).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contract::Time;
 use engine::dead;
-use store::{Error, Pruned, Store};
+use store::{Database, Error, Pruned};
 use tokio_util::sync::CancellationToken;
 
 /// A flood of outsiders' dead letters grows for this long before any of them is evicted.
@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(5);
 const PRUNES_EVERY: u32 = 6;
 const PRUNED_AT_ONCE: usize = 200;
 
-pub(super) async fn prune_loop(store: Arc<dyn Store>, keep_days: u64, stop: CancellationToken) {
+pub(super) async fn prune_loop(store: Arc<dyn Database>, keep_days: u64, stop: CancellationToken) {
     let keep_ms = i64::try_from(keep_days.saturating_mul(24 * 3600 * 1000)).unwrap_or(i64::MAX);
     let mut round = 0u32;
     loop {
@@ -36,7 +36,7 @@ pub(super) async fn prune_loop(store: Arc<dyn Store>, keep_days: u64, stop: Canc
     }
 }
 
-async fn evict(store: &dyn Store) -> Result<(), Error> {
+async fn evict(store: &dyn Database) -> Result<(), Error> {
     let letters = dead::evict(store, dead::STRANGERS_LETTERS_MAX).await?;
     if letters > 0 {
         tracing::warn!(letters, "evicted the oldest of too many dead letters that outsiders caused");
@@ -44,7 +44,7 @@ async fn evict(store: &dyn Store) -> Result<(), Error> {
     Ok(())
 }
 
-async fn prune(store: &dyn Store, keep_ms: i64) -> Result<(), Error> {
+async fn prune(store: &dyn Database, keep_ms: i64) -> Result<(), Error> {
     store.advance_mark().await?;
     let before = Time::from_unix_ms(store.now().await?.unix_ms().saturating_sub(keep_ms));
     let Pruned { orders, others } = store.prune(before, PRUNED_AT_ONCE).await?;

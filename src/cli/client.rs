@@ -16,7 +16,7 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use serde::Serialize;
 use settings::{DatabaseUrl, Settings};
-use store::Store;
+use store::Database;
 
 use super::WrongUsage;
 use direct::Direct;
@@ -27,7 +27,7 @@ pub(super) enum Client {
 }
 
 impl Client {
-    pub(super) async fn open(settings: &Settings, store: &Arc<dyn Store>) -> Result<Self> {
+    pub(super) async fn open(settings: &Settings, store: &Arc<dyn Database>) -> Result<Self> {
         match &settings.database_url {
             DatabaseUrl::Sqlite(path) => Ok(Self::Beside(RunFile::read(path)?)),
             DatabaseUrl::Postgres(_) => {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use engine::dead::{known_code, known_queue, own_first};
 use engine::operator::{Edited, Operator};
 use settings::Settings;
-use store::{DeadLetter, DeadStatus, Letters, Origin, Store};
+use store::{Database, DeadLetter, DeadStatus, Letters, Origin};
 use view::mask::{Sight, letter_for_people, text_for_people};
 use view::visible;
 
@@ -164,7 +164,7 @@ impl Group {
 
 impl Which {
     /// Oldest first.
-    async fn letters(&self, store: &dyn Store) -> Result<Vec<String>> {
+    async fn letters(&self, store: &dyn Database) -> Result<Vec<String>> {
         if let Some(id) = &self.id {
             return Ok(vec![id.clone()]);
         }
@@ -182,7 +182,7 @@ impl Which {
 /// Previews each letter of a group independently; nothing is sent.
 async fn preview_all(
     settings: &Settings,
-    store: &dyn Store,
+    store: &dyn Database,
     letters: &[String],
     edited: Option<&Edited>,
 ) -> Result<ExitCode> {
@@ -269,7 +269,7 @@ fn list_groups(letters: &[DeadLetter]) {
 /// What a replay would do, and what its edit changes.
 async fn preview_one(
     settings: &Settings,
-    store: &dyn Store,
+    store: &dyn Database,
     id: &str,
     edited: Option<&Edited>,
 ) -> Result<ExitCode> {
@@ -288,7 +288,7 @@ async fn preview_one(
 /// Enough to recognise the reason; `dead show` has all of it.
 const WHY_MAX: usize = 100;
 
-async fn show(store: &dyn Store, id: &str, json: bool) -> Result<()> {
+async fn show(store: &dyn Database, id: &str, json: bool) -> Result<()> {
     let letter = store.dead_letter(id).await?;
     let letter =
         letter.with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;

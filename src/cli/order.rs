@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use contract::{MessageId, OrderId, Role, Table, Time};
 use serde_json::{Value, json};
 use settings::Settings;
-use store::{JournalRow, Read, Store, Totals, readable};
+use store::{Database, JournalRow, Read, Totals, readable};
 use view::mask::Sight;
 use view::notices::{self, Told};
 use view::{self, search, visible};
@@ -202,7 +202,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
     }
 }
 
-async fn list(store: &dyn Store, wanted: &search::Wanted, as_json: bool) -> Result<ExitCode> {
+async fn list(store: &dyn Database, wanted: &search::Wanted, as_json: bool) -> Result<ExitCode> {
     let search::Found { items: orders, next } = search::orders(store, wanted).await?;
     if as_json {
         for order in &orders {
@@ -230,7 +230,7 @@ async fn list(store: &dyn Store, wanted: &search::Wanted, as_json: bool) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(store: &dyn Store, order_id: OrderId, as_json: bool) -> Result<()> {
+async fn show(store: &dyn Database, order_id: OrderId, as_json: bool) -> Result<()> {
     let view = known(store, order_id).await?;
     if as_json {
         say!("{}", serde_json::to_string_pretty(&view)?);
@@ -315,7 +315,7 @@ struct Ask {
 }
 
 /// Sends a command and waits until the order worker has handled it.
-async fn ask(store: &Arc<dyn Store>, settings: &Settings, asked: Ask) -> Result<ExitCode> {
+async fn ask(store: &Arc<dyn Database>, settings: &Settings, asked: Ask) -> Result<ExitCode> {
     let Ask { order_id, name, body, preview } = asked;
     known(&**store, order_id).await?;
     if preview {
@@ -354,7 +354,7 @@ async fn ask(store: &Arc<dyn Store>, settings: &Settings, asked: Ask) -> Result<
 }
 
 /// Whether no return of the order is under way. One that waits for an operator is an error that says so.
-async fn settled(store: &dyn Store, order_id: OrderId) -> Result<bool> {
+async fn settled(store: &dyn Database, order_id: OrderId) -> Result<bool> {
     let id = order_id.to_string();
     let Some(order) = store.get(Table::Orders, &id).await? else { return Ok(true) };
     let order: Value = serde_json::from_str(&order)?;
@@ -370,7 +370,7 @@ async fn settled(store: &dyn Store, order_id: OrderId) -> Result<bool> {
 }
 
 pub(super) async fn row_of(
-    store: &dyn Store,
+    store: &dyn Database,
     order_id: OrderId,
     role: Role,
     id: &MessageId,
@@ -379,7 +379,7 @@ pub(super) async fn row_of(
     Ok(rows.into_iter().find(|row| row.role == role && row.id == *id))
 }
 
-async fn watch(store: &dyn Store, order_id: OrderId, wait_s: u64) -> Result<ExitCode> {
+async fn watch(store: &dyn Database, order_id: OrderId, wait_s: u64) -> Result<ExitCode> {
     let mut seen = 0;
     let view = wait_for(wait_s, "the order's end", async || {
         let Some(view) = view::order(store, &order_id.to_string()).await? else { return Ok(None) };
@@ -395,7 +395,7 @@ async fn watch(store: &dyn Store, order_id: OrderId, wait_s: u64) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-async fn known(store: &dyn Store, order_id: OrderId) -> Result<Value> {
+async fn known(store: &dyn Database, order_id: OrderId) -> Result<Value> {
     let view = view::order(store, &order_id.to_string()).await?;
     view.with_context(|| {
         format!("nobody has heard of order {order_id}; `checkout order list` shows those there are")

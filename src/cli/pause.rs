@@ -9,7 +9,7 @@ use contract::{Body, Message, Method, MethodSwitch, Role, Table, Time};
 use engine::operator::Operator;
 use serde_json::{Value, json};
 use settings::Settings;
-use store::Store;
+use store::Database;
 
 use super::client::{Client, wait_for};
 use super::serve::worker;
@@ -122,7 +122,7 @@ pub(super) async fn resume(command: Resume, settings: &Settings) -> Result<ExitC
 }
 
 /// Prints the steps that wait for a role while it is paused.
-async fn waits(store: &dyn Store, role: Role) -> Result<()> {
+async fn waits(store: &dyn Database, role: Role) -> Result<()> {
     say!("{}", paint::dim("nothing was changed; while it is paused, these steps wait for it"));
     let waits = engine::pause::waits(store, role).await?.into_iter();
     let rows = waits.map(|one| vec![one.saga, one.step.into(), one.ask.into(), one.sagas.to_string()]);
@@ -130,14 +130,14 @@ async fn waits(store: &dyn Store, role: Role) -> Result<()> {
     Ok(())
 }
 
-async fn would_turn(settings: &Settings, store: &dyn Store, body: Body) -> Result<ExitCode> {
+async fn would_turn(settings: &Settings, store: &dyn Database, body: Body) -> Result<ExitCode> {
     let message = Message::new(shop::new_id(), store.now().await?, body);
     let queues = message.body.queues().to_vec();
     super::preview::at(settings, store, message, queues).await
 }
 
 /// Sends it to the order worker, and waits until it is handled.
-async fn turn(settings: &Settings, store: &Arc<dyn Store>, body: Body) -> Result<()> {
+async fn turn(settings: &Settings, store: &Arc<dyn Database>, body: Body) -> Result<()> {
     let (method, paused) = match &body {
         Body::MethodPause(switch) => (switch.method, true),
         Body::MethodResume(switch) => (switch.method, false),
@@ -156,7 +156,7 @@ async fn turn(settings: &Settings, store: &Arc<dyn Store>, body: Body) -> Result
 }
 
 /// Roles first, then payment methods.
-async fn list(store: &dyn Store, json: bool) -> Result<()> {
+async fn list(store: &dyn Database, json: bool) -> Result<()> {
     let roles = store.pauses().await?;
     let methods = store.page(Table::Methods, "", Method::ALL.len()).await?;
     let methods = methods.iter().map(|(_, doc)| serde_json::from_str(doc));

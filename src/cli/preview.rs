@@ -7,14 +7,19 @@ use contract::{Message, Queue, Raw, Speaker};
 use engine::preview::{Change, Preview};
 use serde_json::Value;
 use settings::Settings;
-use store::Store;
+use store::Database;
 use view::visible;
 
 use super::{WrongUsage, paint, shop};
 use crate::app;
 
 /// Of a message that was not sent so far.
-pub(super) async fn of(settings: &Settings, store: &dyn Store, name: &str, body: &Value) -> Result<ExitCode> {
+pub(super) async fn of(
+    settings: &Settings,
+    store: &dyn Database,
+    name: &str,
+    body: &Value,
+) -> Result<ExitCode> {
     let raw = Raw {
         message_id: Some(shop::new_id().to_string()),
         name: name.to_string(),
@@ -30,7 +35,7 @@ pub(super) async fn of(settings: &Settings, store: &dyn Store, name: &str, body:
 /// At these queues, as when a dead letter is replayed.
 pub(super) async fn at(
     settings: &Settings,
-    store: &dyn Store,
+    store: &dyn Database,
     message: Message,
     queues: Vec<Queue>,
 ) -> Result<ExitCode> {

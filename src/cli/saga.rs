@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use contract::{OrderId, Role, Table, Time};
 use serde_json::{Value, json};
 use settings::Settings;
-use store::Store;
+use store::Database;
 use view::search::{self, public};
 use view::{self, visible};
 
@@ -140,7 +140,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> Result<ExitCod
     }
 }
 
-async fn list(store: &dyn Store, wanted: &search::Wanted, as_json: bool) -> Result<ExitCode> {
+async fn list(store: &dyn Database, wanted: &search::Wanted, as_json: bool) -> Result<ExitCode> {
     let sagas = search::sagas(store, wanted).await?.items;
     if as_json {
         say!("{}", serde_json::to_string_pretty(&sagas)?);
@@ -165,7 +165,7 @@ async fn list(store: &dyn Store, wanted: &search::Wanted, as_json: bool) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(store: &dyn Store, which: &Which, as_json: bool) -> Result<ExitCode> {
+async fn show(store: &dyn Database, which: &Which, as_json: bool) -> Result<ExitCode> {
     let saga = known(store, which).await?;
     if as_json {
         say!("{}", serde_json::to_string_pretty(&saga)?);
@@ -204,7 +204,7 @@ struct Ask {
     preview: bool,
 }
 
-async fn ask(store: &Arc<dyn Store>, settings: &Settings, which: &Which, asked: Ask) -> Result<ExitCode> {
+async fn ask(store: &Arc<dyn Database>, settings: &Settings, which: &Which, asked: Ask) -> Result<ExitCode> {
     let Ask { name, body, preview } = asked;
     known(&**store, which).await?;
     if preview {
@@ -220,7 +220,7 @@ async fn ask(store: &Arc<dyn Store>, settings: &Settings, which: &Which, asked: 
     Ok(ExitCode::SUCCESS)
 }
 
-async fn known(store: &dyn Store, which: &Which) -> Result<Value> {
+async fn known(store: &dyn Database, which: &Which) -> Result<Value> {
     let doc = store.get(Table::Sagas, &::saga::saga_id(which.order_id, which.return_no)).await?;
     let doc = doc.with_context(|| {
         format!("no saga runs for order {}; `checkout saga list` shows them", which.order_id)

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use settings::Settings;
-use store::Store;
+use store::Database;
 
 use super::client::{Client, wait_for};
 use super::{WrongUsage, paint, shop};
@@ -80,7 +80,7 @@ pub(super) async fn run(args: Args, settings: &Settings) -> Result<ExitCode> {
 }
 
 /// The order once it has ended, or waits for an operator.
-async fn outcome(store: &dyn Store, order: &str, seconds: u64) -> Result<Value> {
+async fn outcome(store: &dyn Database, order: &str, seconds: u64) -> Result<Value> {
     wait_for(seconds, &format!("the end of order {order}"), async || {
         let Some(view) = view::order(store, order).await? else { return Ok(None) };
         Ok(view::is_final(&view).then_some(view))

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use super::{Findings, Level};
-use store::{Error, Store, Vitals};
+use store::{Database, Error, Vitals};
 
 /// In a system that keeps up, nothing waits this long, except for what an operator has paused.
 const UNHANDLED_MAX: Duration = Duration::from_secs(60);
 
-pub(super) async fn look(store: &dyn Store, vitals: Vitals, found: &mut Findings) -> Result<(), Error> {
+pub(super) async fn look(store: &dyn Database, vitals: Vitals, found: &mut Findings) -> Result<(), Error> {
     let age_ms = vitals.oldest_in_flight.map_or(0, |at| vitals.now.unix_ms().saturating_sub(at.unix_ms()));
     let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
     if age <= UNHANDLED_MAX {
@@ -26,7 +26,7 @@ pub(super) async fn look(store: &dyn Store, vitals: Vitals, found: &mut Findings
 }
 
 /// Reads all that is in flight, and so only if something waits.
-async fn look_at_what_waits(store: &dyn Store, found: &mut Findings) -> Result<(), Error> {
+async fn look_at_what_waits(store: &dyn Database, found: &mut Findings) -> Result<(), Error> {
     let (mut unreadable, mut not_theirs) = (Vec::new(), Vec::new());
     for flying in store.in_flight().await? {
         match flying {

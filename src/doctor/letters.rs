@@ -2,7 +2,7 @@
 
 use super::{Findings, Level};
 use broker::rabbitmq::BY_A_BINDING;
-use store::{DeadStatus, Letters, Origin, Store, Vitals};
+use store::{Database, DeadStatus, Letters, Origin, Vitals};
 
 /// How many groups of the same error are counted; smaller groups are left out.
 const GROUPS_MAX: usize = 100;
@@ -10,7 +10,7 @@ const GROUPS_MAX: usize = 100;
 const NOT_ALLOWED_MAX: usize = 100;
 
 pub(super) async fn look_at(
-    store: &dyn Store,
+    store: &dyn Database,
     vitals: Vitals,
     found: &mut Findings,
 ) -> Result<(), store::Error> {
@@ -45,7 +45,7 @@ pub(super) async fn look_at(
 }
 
 /// AMQP does not show bindings; messages that came by one do.
-async fn look_at_bindings(store: &dyn Store, found: &mut Findings) -> Result<(), store::Error> {
+async fn look_at_bindings(store: &dyn Database, found: &mut Findings) -> Result<(), store::Error> {
     let (status, code) = (Some(DeadStatus::Open), Some("not_allowed".to_string()));
     let wanted = Letters { status, code, limit: NOT_ALLOWED_MAX, ..Letters::default() };
     let letters = store.letters(&wanted).await?;

@@ -1,3 +1,5 @@
+use store::{Outbox, Store};
+
 use super::*;
 
 #[test]

@@ -9,7 +9,7 @@ use broker::rabbitmq::RabbitBroker;
 use broker::{Broker, Delivery};
 use contract::{Queue, Role};
 use store::sqlite::SqliteStore;
-use store::{Changes, Emitted, JournalRow, Store};
+use store::{Changes, Database, Emitted, JournalRow};
 use tokio::time::timeout;
 
 use super::row;
@@ -18,7 +18,7 @@ use crate::support::rabbit::Corner;
 /// A broker that can be made to die, and what it leaves behind.
 #[async_trait]
 pub(super) trait Backend: Send + Sync {
-    fn store(&self) -> Arc<dyn Store>;
+    fn store(&self) -> Arc<dyn Database>;
 
     /// A broker as a process has it that starts now, whatever became of the one before.
     async fn open(&self) -> Arc<dyn Broker>;
@@ -36,7 +36,7 @@ pub(super) trait Backend: Send + Sync {
     fn quiet(&self) -> Duration;
 }
 
-pub(super) struct Embedded(Arc<dyn Store>);
+pub(super) struct Embedded(Arc<dyn Database>);
 
 impl Embedded {
     pub(super) async fn fresh() -> Self {
@@ -46,7 +46,7 @@ impl Embedded {
 
 #[async_trait]
 impl Backend for Embedded {
-    fn store(&self) -> Arc<dyn Store> {
+    fn store(&self) -> Arc<dyn Database> {
         self.0.clone()
     }
 
@@ -70,7 +70,7 @@ impl Backend for Embedded {
 }
 
 pub(super) struct Rabbit {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
     corner: Corner,
     running: Mutex<Option<Arc<RabbitBroker>>>,
 }
@@ -84,7 +84,7 @@ impl Rabbit {
 
 #[async_trait]
 impl Backend for Rabbit {
-    fn store(&self) -> Arc<dyn Store> {
+    fn store(&self) -> Arc<dyn Database> {
         self.store.clone()
     }
 

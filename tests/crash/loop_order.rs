@@ -13,7 +13,7 @@ use engine::redelivery::RedeliveryRecorder;
 use engine::run::{BatchSize, Consumer, Linger, LocalHandlers, RetryState, WorkerHandler};
 use order::OrderWorker;
 use store::sqlite::SqliteStore;
-use store::{Emitted, Store};
+use store::{Database, Emitted};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +89,7 @@ fn said() -> Emitted {
 /// The embedded broker, and a list of what was asked of it.
 #[derive(Clone)]
 struct Watch {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
     inner: Arc<EmbeddedBroker>,
     seen: Arc<Mutex<Vec<String>>>,
     /// So many times it cannot be published to.

@@ -1,6 +1,7 @@
 //! The chaos shop: what it breaks is broken, what it promises holds all the same, and nobody else has it.
 
 use contract::Time;
+use store::Reports;
 use store::Store;
 
 use super::{Browser, Office};

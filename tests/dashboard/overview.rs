@@ -2,6 +2,7 @@
 
 use contract::Time;
 use serde_json::json;
+use store::Reports;
 use store::Store;
 
 use super::Browser;

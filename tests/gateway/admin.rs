@@ -1,6 +1,7 @@
 //! Admins see every order and move them along the table; customers and strangers get nowhere near.
 
 use serde_json::{Value, json};
+use store::Journal;
 use store::Store as _;
 
 use super::Gate;

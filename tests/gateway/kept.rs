@@ -1,7 +1,8 @@
 //! What customers send that means nothing here is refused or dropped before any of it is kept.
 
 use serde_json::{Value, json};
-use store::{JournalRow, Store};
+use store::Journal;
+use store::JournalRow;
 
 use super::Gate;
 use super::orders::{body, id_of, place, place_and_wait};

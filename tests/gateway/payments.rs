@@ -1,8 +1,8 @@
 //! What customers see of their money, and the payments that do not go as planned.
 
 use serde_json::{Value, json};
-use store::Store;
 use store::readable;
+use store::{Journal, Records};
 
 use super::Gate;
 use crate::support::until;

@@ -2,7 +2,7 @@
 
 use contract::{Role, Table};
 use serde_json::{Value, json};
-use store::{JournalRow, Store, readable};
+use store::{Journal, JournalRow, Records, readable};
 
 use super::Gate;
 use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};

@@ -11,7 +11,7 @@ use lapin::BasicProperties;
 use lapin::options::{BasicGetOptions, BasicNackOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use store::sqlite::SqliteStore;
-use store::{Changes, DeadLetter, DeadStatus, Emitted, JournalRow, Store};
+use store::{Changes, Database, DeadLetter, DeadStatus, Emitted, JournalRow};
 use tokio_util::sync::CancellationToken;
 
 use super::{numbers, say, take};
@@ -21,7 +21,7 @@ use crate::support::until_stored;
 const CANCEL: &[u8] = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
 
 struct Graveyard {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
     broker: Arc<RabbitBroker>,
     stop: CancellationToken,
     corner: Corner,
@@ -40,7 +40,7 @@ impl Graveyard {
 
     async fn reading(consume: Vec<Queue>) -> Self {
         let corner = Corner::new().await;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
+        let store: Arc<dyn Database> = Arc::new(SqliteStore::in_memory().await.unwrap());
         let options = Options { consume, ..corner.options() };
         let (broker, stop) = (corner.broker_with(options).await, CancellationToken::new());
         Self { store, broker, stop, corner }

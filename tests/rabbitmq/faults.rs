@@ -14,8 +14,8 @@ use engine::run::{BatchSize, Consumer, Linger, LocalHandlers, WorkerHandler};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use order::OrderWorker;
+use store::Database;
 use store::Emitted;
-use store::Store;
 use store::sqlite::SqliteStore;
 use tokio_util::sync::CancellationToken;
 
@@ -115,7 +115,7 @@ async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the
     publish(&*broker, &[product()]).await;
     until_stored("its second arrival", async || outsider.ready_in(&name).await == 2).await;
 
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
+    let store: Arc<dyn Database> = Arc::new(SqliteStore::in_memory().await.unwrap());
     let stop = CancellationToken::new();
     let consumer = Consumer {
         store: store.clone(),

@@ -8,7 +8,7 @@ use super::*;
 use crate::support::postgres::Schema;
 
 pub(super) struct Db {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Database>,
     pub(super) raw: Raw,
 }
 
@@ -49,7 +49,7 @@ impl Db {
 }
 
 pub(super) struct SqliteDb {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Database>,
     pub(super) path: PathBuf,
     pub(super) folder: TempDir,
 }
@@ -74,14 +74,14 @@ impl From<&SqliteDb> for Db {
     }
 }
 
-pub(super) async fn open_sqlite(path: &Path) -> Arc<dyn Store> {
+pub(super) async fn open_sqlite(path: &Path) -> Arc<dyn Database> {
     // Its commits outlive this process; a test needs no more.
     let store = SqliteStore::open(path, Durability::ProcessCrash).await.unwrap();
     Arc::new(store.with_clock(Arc::new(|| at(NOW_S))))
 }
 
 pub(super) struct PostgresDb {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Database>,
     pub(super) schema: Schema,
 }
 
@@ -104,7 +104,7 @@ impl From<&PostgresDb> for Db {
     }
 }
 
-pub(super) async fn open_postgres(url: &str) -> Arc<dyn Store> {
+pub(super) async fn open_postgres(url: &str) -> Arc<dyn Database> {
     let store = PostgresStore::open(url, Options::named("store contract")).await.unwrap();
     Arc::new(store.with_clock(Arc::new(|| at(NOW_S))))
 }

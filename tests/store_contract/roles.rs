@@ -46,7 +46,7 @@ const ROLES: [&str; 12] = [
 ];
 
 /// With the tables made by the owner.
-async fn schema_with_roles() -> (Schema, Arc<dyn Store>) {
+async fn schema_with_roles() -> (Schema, Arc<dyn Database>) {
     let schema = Schema::fresh().await;
     let owner = open_postgres(schema.url()).await;
     schema.make_roles().await;
@@ -55,7 +55,7 @@ async fn schema_with_roles() -> (Schema, Arc<dyn Store>) {
     (schema, owner)
 }
 
-async fn as_role(schema: &Schema, role: &str) -> Arc<dyn Store> {
+async fn as_role(schema: &Schema, role: &str) -> Arc<dyn Database> {
     open_postgres(&schema.url_of(role)).await
 }
 

@@ -75,7 +75,7 @@ fn promised(reserved: i64, version: i64) -> Changes {
 }
 
 /// Begins a batch that has found A, and says how many of it are promised by what it has found.
-async fn found(store: &Arc<dyn Store>) -> (Box<dyn Transaction>, i64) {
+async fn found(store: &Arc<dyn Database>) -> (Box<dyn Transaction>, i64) {
     let mut batch = store.begin().await.unwrap();
     let loaded = batch.load(&[Need::of(Table::Stock, "A")]).await.unwrap();
     let doc: serde_json::Value = serde_json::from_str(&loaded[0].json).unwrap();
@@ -83,7 +83,7 @@ async fn found(store: &Arc<dyn Store>) -> (Box<dyn Transaction>, i64) {
 }
 
 /// Two processes of which the first has noticed that the other changes A as well. Five of it are promised, at version 3.
-async fn after_they_met(schema: &Schema) -> (Arc<dyn Store>, Arc<dyn Store>) {
+async fn after_they_met(schema: &Schema) -> (Arc<dyn Database>, Arc<dyn Database>) {
     let (ours, theirs) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
     ours.begin().await.unwrap().commit(promised(0, 0)).await.unwrap();
     let (first, _) = found(&ours).await;

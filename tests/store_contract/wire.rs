@@ -11,7 +11,7 @@ use crate::support::postgres::{Schema, connect};
 use crate::support::proxy::{Mode, Proxy};
 
 /// A store behind a wire, and its options.
-async fn behind(schema: &Schema, options: Options) -> (Proxy, Arc<dyn Store>) {
+async fn behind(schema: &Schema, options: Options) -> (Proxy, Arc<dyn Database>) {
     let direct = PgConnectOptions::from_str(schema.url()).unwrap();
     let server =
         tokio::net::lookup_host((direct.get_host(), direct.get_port())).await.unwrap().next().unwrap();

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Instant;
+use store::Outbox;
 
 use broker::rabbitmq::topology::topology;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
-use store::Store;
 use store::postgres::{Options, PostgresStore};
 
 use super::postgres::{self, Schema};

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use store::Store;
+use store::Database;
 use store::sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -219,12 +219,12 @@ pub(crate) async fn until_stored(what: &str, mut look: impl AsyncFnMut() -> bool
 }
 
 /// Nothing is on its way any more.
-pub(crate) async fn at_rest(store: &dyn Store) -> bool {
+pub(crate) async fn at_rest(store: &dyn Database) -> bool {
     store.in_flight().await.unwrap().is_empty()
 }
 
 /// The order as outsiders see it; `null` while nobody has heard of it.
-pub(crate) async fn order(store: &dyn Store, id: &str) -> Value {
+pub(crate) async fn order(store: &dyn Database, id: &str) -> Value {
     view::order(store, id).await.unwrap().unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@
 
 use contract::Table;
 use serde_json::{Value, json};
-use store::Store;
+use store::Records;
 
 use super::system::{QUICK, System};
 use super::{Folder, Run, block_on, new_id, root, until};

@@ -7,7 +7,7 @@ use broker::embedded::EmbeddedBroker;
 use contract::{MESSAGES, Message, MessageId, Queue, Speaker, Time};
 use engine::timers::publish_due;
 use store::sqlite::SqliteStore;
-use store::{Changes, DeadLetter, DeadStatus, Origin, Store};
+use store::{Changes, DeadLetter, DeadLetters, DeadStatus, Deadlines, Origin, Store};
 
 use super::matrix::example;
 

@@ -11,13 +11,13 @@ use engine::import::import;
 use engine::operator::{Edited, Operator};
 use store::batch;
 use store::sqlite::SqliteStore;
-use store::{Changes, DeadLetter, DeadStatus, Emitted, JournalRow, Store};
+use store::{Changes, Database, DeadLetter, DeadLetters, DeadStatus, Emitted, Journal, JournalRow, Store};
 
 use super::queue_of;
 use crate::support::root;
 
 struct Letters {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
     broker: EmbeddedBroker,
     all: Vec<DeadLetter>,
 }
@@ -25,7 +25,7 @@ struct Letters {
 impl Letters {
     /// One from each speaker, of this type.
     async fn of_type(name: &str, body: &str, queue: Queue) -> Self {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().await.unwrap());
+        let store: Arc<dyn Database> = Arc::new(SqliteStore::in_memory().await.unwrap());
         let broker = EmbeddedBroker::refilled(Vec::new());
         let dead: Vec<_> = Speaker::ALL.into_iter().map(|by| dead(by, name, body, queue)).collect();
         import(&*store, &broker, &dead).await.unwrap();

@@ -1,11 +1,11 @@
 //! Who signed an event is believed, once; nobody else is, whatever is wrong with the signature.
 
 use std::time::SystemTime;
+use store::Journal;
 
 use contract::Role;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use store::Store as _;
 use webhook::standard::Secrets;
 
 use super::{SECRET, STRIPE_SECRET};
@@ -74,7 +74,7 @@ pub(super) fn waiting(shop: &Shop) -> String {
 
 /// What payment made of what is known of an order by webhooks.
 pub(super) fn outcomes(shop: &Shop, order: &str) -> Vec<String> {
-    use store::{Store, readable};
+    use store::readable;
     block_on(async {
         let rows = readable(shop.folder.store().await.journal_of(order.parse().unwrap()).await.unwrap());
         let heard = rows.into_iter().filter(|row| row.role == Role::Payment && row.name == "payment.webhook");

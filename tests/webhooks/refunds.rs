@@ -1,6 +1,7 @@
 //! What Stripe tells of refunds that were made in its dashboard, and of a second charge, in bodies like Stripe's.
 
 use serde_json::{Value, json};
+use store::Records;
 
 use super::into::{now_s, outcomes, post_as_stripe, shop_with};
 use crate::support::shop::{Shop, checkout};
@@ -86,7 +87,6 @@ fn fulfilled(shop: &Shop, order: &str) {
 }
 
 fn document(shop: &Shop, table: contract::Table, id: &str) -> Value {
-    use store::Store;
     let doc = block_on(async { shop.folder.store().await.get(table, id).await.unwrap() });
     doc.map(|doc| serde_json::from_str(&doc).unwrap()).unwrap_or_default()
 }

@@ -5,12 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use contract::{KeySecret, Message, MessageId, Need, OrderId, Role, Table, Time};
-use store::census::Census;
+use contract::{Message, MessageId, Need, OrderId, Role, Time};
 use store::{
-    Changes, Committing, DeadChange, DeadGroup, DeadLetter, DeadStatus, DeadlineRow, Error, Filter, Handled,
-    History, InFlight, JournalRow, Letters, Loaded, OrderDeadline, Pause, Progress, Pruned, Read,
-    RedeliveryStats, Store, Transaction, Vitals,
+    Changes, Committing, DeadChange, DeadLetter, DeadStatus, DeadlineRow, Deadlines, Error, Handled,
+    InFlight, JournalRow, Loaded, OrderDeadline, Outbox, Read, Store, Transaction, Vitals,
 };
 
 use super::nerves::{Blow, Nerves, Place};
@@ -185,11 +183,25 @@ impl Store for Memory {
     async fn now(&self) -> Result<Time, Error> {
         Ok(self.clock.now())
     }
+}
 
-    async fn key_secret(&self) -> Result<KeySecret, Error> {
-        Ok(KeySecret::new([7; 32]))
+#[async_trait]
+impl Outbox for Memory {
+    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
+        Ok(self.in_flight_now().into_iter().map(Ok).collect())
     }
 
+    async fn advance_mark(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn vitals(&self) -> Result<Vitals, Error> {
+        not_read_here()
+    }
+}
+
+#[async_trait]
+impl Deadlines for Memory {
     async fn due_deadlines(
         &self,
         limit: usize,
@@ -213,111 +225,11 @@ impl Store for Memory {
         not_read_here()
     }
 
-    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
-        Ok(self.in_flight_now().into_iter().map(Ok).collect())
-    }
-
-    async fn advance_mark(&self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    async fn prune(&self, _before: Time, _limit: usize) -> Result<Pruned, Error> {
-        Ok(Pruned::default())
-    }
-
-    async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
-        Ok(self.tables().records.get(&Need::of(table, id)).map(|(_, json)| json.to_string()))
-    }
-
-    async fn get_many(&self, _: Table, _: &[String]) -> Result<HashMap<String, String>, Error> {
-        not_read_here()
-    }
-
-    async fn progress_of(&self, _: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error> {
-        not_read_here()
-    }
-
-    async fn page(&self, _: Table, _: &str, _: usize) -> Result<Vec<(String, String)>, Error> {
-        not_read_here()
-    }
-
-    async fn list(&self, _: Table, _: &Filter) -> Result<Vec<String>, Error> {
-        not_read_here()
-    }
-
-    async fn history(&self, _: &str, _: &History) -> Result<Vec<String>, Error> {
-        not_read_here()
-    }
-
-    async fn orders_charged_as(&self, _: &[String]) -> Result<Vec<OrderId>, Error> {
-        not_read_here()
-    }
-
-    async fn journal_of(&self, _: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
-        not_read_here()
-    }
-
-    async fn journal_page(&self, _: i64, _: usize) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
-        not_read_here()
-    }
-
     async fn deadlines(&self, _: usize) -> Result<Vec<DeadlineRow>, Error> {
         not_read_here()
     }
 
     async fn deadlines_of(&self, _: OrderId) -> Result<Vec<OrderDeadline>, Error> {
-        not_read_here()
-    }
-
-    async fn letters(&self, _: &Letters) -> Result<Vec<DeadLetter>, Error> {
-        not_read_here()
-    }
-
-    async fn oldest_of_strangers(&self, _: usize) -> Result<Vec<DeadLetter>, Error> {
-        not_read_here()
-    }
-
-    async fn letters_of(&self, _: OrderId) -> Result<Vec<DeadLetter>, Error> {
-        not_read_here()
-    }
-
-    async fn add_redelivery_stats(&self, _: &[RedeliveryStats]) -> Result<(), Error> {
-        not_read_here()
-    }
-
-    async fn redelivery_stats_of(&self, _: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
-        not_read_here()
-    }
-
-    async fn dead_groups(&self, _: usize) -> Result<Vec<DeadGroup>, Error> {
-        not_read_here()
-    }
-
-    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
-        Ok(self.tables().dead.get(id).cloned())
-    }
-
-    async fn pauses(&self) -> Result<Vec<Pause>, Error> {
-        not_read_here()
-    }
-
-    async fn census(&self, _: Time, _: Time) -> Result<Census, Error> {
-        not_read_here()
-    }
-
-    async fn census_under_way(&self) -> Result<Census, Error> {
-        not_read_here()
-    }
-
-    async fn sign_out(&self, _: &str, _: u64) -> Result<(), Error> {
-        not_read_here()
-    }
-
-    async fn is_signed_out(&self, _: &str) -> Result<bool, Error> {
-        not_read_here()
-    }
-
-    async fn vitals(&self) -> Result<Vitals, Error> {
         not_read_here()
     }
 }

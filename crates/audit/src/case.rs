@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use anyhow::{Result, ensure};
 use contract::Table;
 use serde_json::Value;
-use store::Store;
+use store::Evidence;
 
 use super::pace::paced;
 use super::{Claim, Findings, PAGE};
@@ -39,7 +39,7 @@ impl Case {
     }
 
     /// Reads one order anew. A record is read after those it follows from; unreadable ones were reported before.
-    pub(super) async fn load(store: &dyn Store, id: &str) -> Result<Self> {
+    pub(super) async fn load(store: &dyn Evidence, id: &str) -> Result<Self> {
         let notices = beginning_with(store, Table::Notices, id).await?;
         let mut sagas = beginning_with(store, Table::Sagas, id).await?;
         sagas.extend(one(store, Table::Sagas, id).await?.map(|saga| (id.to_string(), saga)));
@@ -51,12 +51,12 @@ impl Case {
     }
 }
 
-async fn one(store: &dyn Store, table: Table, id: &str) -> Result<Option<Value>> {
+async fn one(store: &dyn Evidence, table: Table, id: &str) -> Result<Option<Value>> {
     Ok(store.get(table, id).await?.and_then(|json| read(table, id, &json).ok()))
 }
 
 /// The records whose keys begin with the id. An order has fewer of them than a page.
-async fn beginning_with(store: &dyn Store, table: Table, id: &str) -> Result<Vec<(String, Value)>> {
+async fn beginning_with(store: &dyn Evidence, table: Table, id: &str) -> Result<Vec<(String, Value)>> {
     let rows = store.page(table, id, PAGE).await?;
     let its = rows.into_iter().take_while(|(key, _)| key.starts_with(id));
     let read = |(key, json): (String, String)| {
@@ -89,7 +89,7 @@ const TABLES: [Table; 6] =
     [Table::Orders, Table::Payments, Table::Holds, Table::Sagas, Table::Audit, Table::Notices];
 
 impl<'a> Cases<'a> {
-    pub(super) fn of(store: &'a dyn Store) -> Self {
+    pub(super) fn of(store: &'a dyn Evidence) -> Self {
         Self { cursors: TABLES.map(|table| Cursor::of(store, table)), last: String::new() }
     }
 
@@ -133,7 +133,7 @@ impl<'a> Cases<'a> {
 }
 
 struct Cursor<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Evidence,
     table: Table,
     after: String,
     ready: VecDeque<(String, Value)>,
@@ -143,7 +143,7 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn of(store: &'a dyn Store, table: Table) -> Self {
+    fn of(store: &'a dyn Evidence, table: Table) -> Self {
         Self {
             store,
             table,

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use anyhow::Result;
 use contract::{Message, MessageId, Queue, Role, Speaker, first_who_may, speakers_of};
-use store::{DeadStatus, JournalRow, Store};
+use store::{DeadStatus, Evidence, JournalRow};
 use uuid::Uuid;
 
 use super::pace::paced;
@@ -34,7 +34,7 @@ struct Mark {
 }
 
 /// Returns how many rows there are.
-pub(super) async fn check(store: &dyn Store, at_rest: bool, findings: &mut Findings) -> Result<u64> {
+pub(super) async fn check(store: &dyn Evidence, at_rest: bool, findings: &mut Findings) -> Result<u64> {
     let dead = settled_by_hand(store).await?;
     let mut shares = 1;
     let (mut share, mut rows) = (0, 0);
@@ -68,7 +68,7 @@ impl Share {
 }
 
 /// Dead letters that are open or were discarded: a person knows of them.
-async fn settled_by_hand(store: &dyn Store) -> Result<HashSet<Key>> {
+async fn settled_by_hand(store: &dyn Evidence) -> Result<HashSet<Key>> {
     let mut settled = HashSet::new();
     for status in [DeadStatus::Open, DeadStatus::Discarded] {
         for letter in store.dead_letters(Some(status), DEAD_MAX).await? {
@@ -82,7 +82,7 @@ async fn settled_by_hand(store: &dyn Store) -> Result<HashSet<Key>> {
 
 /// `None` when the share is too large.
 async fn check_share(
-    store: &dyn Store,
+    store: &dyn Evidence,
     at_rest: bool,
     dead: &HashSet<Key>,
     share: Share,
@@ -136,7 +136,7 @@ impl Reading {
     /// Reads on to the end of the journal. `false` when there are more ids than fit.
     async fn on(
         &mut self,
-        store: &dyn Store,
+        store: &dyn Evidence,
         marks: &mut HashMap<Key, Mark>,
         findings: &mut Findings,
     ) -> Result<bool> {

@@ -31,7 +31,7 @@ use serde::Serialize;
 
 use case::{Case, Cases};
 use stock::Sums;
-use store::Store;
+use store::Evidence;
 use world::World;
 
 /// Rows read at once.
@@ -155,12 +155,12 @@ impl Report {
 }
 
 /// The same for a running system, at low load: between two pages it pauses several times as long as it has read.
-pub async fn audit_gently(store: &dyn Store, books: &dyn Books) -> Result<Report> {
+pub async fn audit_gently(store: &dyn Evidence, books: &dyn Books) -> Result<Report> {
     pace::gently(audit(store, books, false)).await
 }
 
 /// `at_rest`: no worker is running, and no message is in flight.
-pub async fn audit(store: &dyn Store, books: &dyn Books, at_rest: bool) -> Result<Report> {
+pub async fn audit(store: &dyn Evidence, books: &dyn Books, at_rest: bool) -> Result<Report> {
     let mut findings = Findings::default();
     let mut world = World::look(store, books, at_rest, &mut findings).await?;
     let (open_dead_letters, cut_off) = (world.open_dead_letters, world.cut_off);
@@ -220,7 +220,7 @@ fn settle(
 
 /// A suspect is a violation only if it looks wrong each time.
 async fn look_again(
-    store: &dyn Store,
+    store: &dyn Evidence,
     books: &dyn Books,
     mut suspects: Vec<(String, Findings)>,
     findings: &mut Findings,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Result;
 use contract::Table;
 use serde_json::Value;
-use store::Store;
+use store::Evidence;
 
 use super::case::{Case, read};
 use super::document::{by_sku, list, number, text};
@@ -29,7 +29,7 @@ pub(super) struct Sum {
 
 pub(super) type Sums = HashMap<String, Sum>;
 
-pub(super) async fn items(store: &dyn Store, findings: &mut Findings) -> Result<BTreeMap<String, Item>> {
+pub(super) async fn items(store: &dyn Evidence, findings: &mut Findings) -> Result<BTreeMap<String, Item>> {
     let mut items = BTreeMap::new();
     let mut after = String::new();
     loop {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use contract::speakers_of;
-use store::{DeadStatus, DeadlineRow, Store};
+use store::{DeadStatus, DeadlineRow, Evidence};
 use uuid::Uuid;
 
 use super::pace::paced;
@@ -87,7 +87,7 @@ pub(super) const DEAD_MAX: usize = 100_000;
 
 impl World {
     pub(super) async fn look(
-        store: &dyn Store,
+        store: &dyn Evidence,
         books: &dyn Books,
         at_rest: bool,
         findings: &mut Findings,

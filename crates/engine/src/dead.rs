@@ -13,7 +13,7 @@ use contract::{BodyHash, Message, MessageId, Queue, Role, Unreadable};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{
-    Changes, DeadChange, DeadLetter, DeadStatus, Emitted, Error, JournalRow, Letters, Origin, Store,
+    Changes, DeadChange, DeadLetter, DeadLetters, DeadStatus, Emitted, Error, JournalRow, Letters, Origin,
 };
 use view::mask::text_as_meant;
 
@@ -24,7 +24,7 @@ pub use codes::{known_code, known_queue};
 pub use evict::{STRANGERS_LETTERS_MAX, evict};
 
 /// Letters as `letters` finds them, but our own trouble before all that strangers caused: they crowd none of it out.
-pub async fn own_first(store: &dyn Store, wanted: Letters) -> Result<Vec<DeadLetter>, Error> {
+pub async fn own_first(store: &dyn DeadLetters, wanted: Letters) -> Result<Vec<DeadLetter>, Error> {
     if wanted.origin.is_some() {
         return store.letters(&wanted).await;
     }
@@ -39,7 +39,7 @@ pub async fn own_first(store: &dyn Store, wanted: Letters) -> Result<Vec<DeadLet
 
 /// Sends the letter to its queue again. As it was, it keeps its id: if it was handled after all, it is recognised.
 /// Edited, it is another message with an id of its own, and the old one counts as handled.
-pub async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, who: &Operator) -> Result<()> {
+pub async fn replay(store: &dyn DeadLetters, broker: &dyn Broker, id: &str, who: &Operator) -> Result<()> {
     let letter = open_letter(store, id).await?;
     let own = own_id(&letter)?;
     let by = &who.by;
@@ -63,7 +63,7 @@ pub async fn replay(store: &dyn Store, broker: &dyn Broker, id: &str, who: &Oper
 }
 
 /// Gives the letter up, for a reason that stays in the journal: its message counts as handled from now on.
-pub async fn discard(store: &dyn Store, id: &str, who: &Operator) -> Result<()> {
+pub async fn discard(store: &dyn DeadLetters, id: &str, who: &Operator) -> Result<()> {
     let letter = open_letter(store, id).await?;
     let own = own_id(&letter)?;
     let outcome = format!("discarded by {}: {}", who.by, who.why);
@@ -96,7 +96,7 @@ pub(crate) struct Failed {
 
 /// As many of a group as are wanted, the oldest of them first; one that cannot be dealt with holds up no other.
 pub async fn deal_with(
-    store: &dyn Store,
+    store: &dyn DeadLetters,
     broker: &dyn Broker,
     wanted: &Letters,
     action: BulkAction,
@@ -134,7 +134,7 @@ struct Entry {
     emitted: Vec<Emitted>,
 }
 
-async fn open_letter(store: &dyn Store, id: &str) -> Result<DeadLetter> {
+async fn open_letter(store: &dyn DeadLetters, id: &str) -> Result<DeadLetter> {
     let letter = store.dead_letter(id).await?;
     let letter =
         letter.with_context(|| format!("there is no dead letter {id}; `checkout dead list` shows them"))?;
@@ -234,7 +234,7 @@ fn hash_of(letter: &DeadLetter) -> BodyHash {
 }
 
 async fn close(
-    store: &dyn Store,
+    store: &dyn DeadLetters,
     letter: &DeadLetter,
     own: MessageId,
     status: DeadStatus,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use contract::{BodyHash, MESSAGES, MessageId, Role, Table};
 use serde::Serialize;
-use store::{Changes, Error, Filter, JournalRow, Pause, PauseChange, Store};
+use store::{Changes, Database, Error, Filter, JournalRow, Pause, PauseChange};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,7 @@ impl Paused {
 
     /// For consumers, and the task that keeps it up to date.
     pub fn watching(
-        store: Arc<dyn Store>,
+        store: Arc<dyn Database>,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (tell, paused) = watch::channel(BTreeSet::new());
@@ -67,7 +67,7 @@ pub struct Waits {
 }
 
 /// The steps that ask a role for something, as the sagas' own definitions have them.
-pub async fn waits(store: &dyn Store, role: Role) -> Result<Vec<Waits>> {
+pub async fn waits(store: &dyn Database, role: Role) -> Result<Vec<Waits>> {
     const COUNTED_MAX: usize = 1000;
     let reads = |name: &str| {
         let mut known = MESSAGES.iter().filter(|(known, ..)| *known == name);
@@ -90,7 +90,7 @@ pub async fn waits(store: &dyn Store, role: Role) -> Result<Vec<Waits>> {
 }
 
 /// Stops a role everywhere.
-pub async fn pause(store: &dyn Store, role: Role, who: &Operator) -> Result<()> {
+pub async fn pause(store: &dyn Database, role: Role, who: &Operator) -> Result<()> {
     let Operator { by, why, .. } = who;
     if store.pauses().await?.iter().any(|pause| pause.role == role) {
         bail!("{role} is paused already; `checkout pause list` shows by whom");
@@ -102,7 +102,7 @@ pub async fn pause(store: &dyn Store, role: Role, who: &Operator) -> Result<()> 
 }
 
 /// Resumes it.
-pub async fn resume(store: &dyn Store, role: Role, who: &Operator) -> Result<()> {
+pub async fn resume(store: &dyn Database, role: Role, who: &Operator) -> Result<()> {
     let Operator { by, why, .. } = who;
     let outcome = format!("{role} resumed by {by}: {why}");
     match write(store, PauseChange::Resume(role), "role.resume", outcome).await {
@@ -113,7 +113,7 @@ pub async fn resume(store: &dyn Store, role: Role, who: &Operator) -> Result<()>
     }
 }
 
-async fn write(store: &dyn Store, change: PauseChange, name: &str, outcome: String) -> Result<()> {
+async fn write(store: &dyn Database, change: PauseChange, name: &str, outcome: String) -> Result<()> {
     let row = JournalRow {
         role: Role::Operator,
         id: MessageId::from(uuid::Uuid::now_v7()),
@@ -129,7 +129,11 @@ async fn write(store: &dyn Store, change: PauseChange, name: &str, outcome: Stri
     Ok(store.begin().await?.commit(changes).await?)
 }
 
-async fn keep_looking(store: Arc<dyn Store>, tell: watch::Sender<BTreeSet<Role>>, stop: CancellationToken) {
+async fn keep_looking(
+    store: Arc<dyn Database>,
+    tell: watch::Sender<BTreeSet<Role>>,
+    stop: CancellationToken,
+) {
     loop {
         match store.pauses().await {
             Ok(pauses) => {

@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::Store;
+use store::Database;
 use store::batch::Settled;
 
 use crate::run::{BatchError, Handler, Reached, UnitOfWork};
@@ -108,14 +108,14 @@ impl DryRun {
         Self(handlers.into_iter().filter(|handler| !handler.reaches_out()).collect())
     }
 
-    pub async fn preview(&self, store: &dyn Store, message: Message) -> Result<Preview> {
+    pub async fn preview(&self, store: &dyn Database, message: Message) -> Result<Preview> {
         self.preview_at(store, message.body.queues().to_vec(), message).await
     }
 
     /// At these queues alone: where a dead letter would go.
     pub async fn preview_at(
         &self,
-        store: &dyn Store,
+        store: &dyn Database,
         queues: Vec<Queue>,
         message: Message,
     ) -> Result<Preview> {

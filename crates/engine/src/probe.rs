@@ -14,7 +14,7 @@ use broker::{self, Broker};
 use contract::Role;
 use metrics::{METRICS, head, line};
 use serde::{Deserialize, Serialize};
-use store::{Store, Vitals};
+use store::{Database, Vitals};
 use tokio::sync::Mutex;
 
 use crate::part::{Part, Parts, queues};
@@ -25,7 +25,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 const KEPT: Duration = Duration::from_millis(500);
 
 pub struct Probe {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
     broker: Arc<dyn Broker>,
     parts: Parts,
     last: Mutex<Option<(Instant, Readiness)>>,
@@ -47,7 +47,7 @@ pub struct Dependency {
 }
 
 impl Probe {
-    pub fn new(store: Arc<dyn Store>, broker: Arc<dyn Broker>, parts: Parts) -> Arc<Self> {
+    pub fn new(store: Arc<dyn Database>, broker: Arc<dyn Broker>, parts: Parts) -> Arc<Self> {
         Arc::new(Self { store, broker, parts, last: Mutex::default(), last_looked_up: Mutex::default() })
     }
 

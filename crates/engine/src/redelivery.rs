@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Message, MessageId, Role};
-use store::{RedeliveryStats, Store};
+use store::{RedeliveryCounts, RedeliveryStats};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +32,7 @@ impl RedeliveryRecorder {
 
     /// The recorder, and the task that writes its counts to the store.
     pub fn recording(
-        store: Arc<dyn Store>,
+        store: Arc<dyn RedeliveryCounts>,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (tell, heard) = mpsc::channel(WAITING_MAX);
@@ -60,7 +60,11 @@ impl RedeliveryRecorder {
     }
 }
 
-async fn keep(store: Arc<dyn Store>, mut heard: mpsc::Receiver<RedeliveryStats>, stop: CancellationToken) {
+async fn keep(
+    store: Arc<dyn RedeliveryCounts>,
+    mut heard: mpsc::Receiver<RedeliveryStats>,
+    stop: CancellationToken,
+) {
     let mut batch = Vec::new();
     loop {
         tokio::select! {

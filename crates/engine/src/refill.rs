@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use broker::Broker;
 use retry::Delays;
-use store::{Emitted, InFlight, Store};
+use store::{Emitted, InFlight, Outbox};
 
 /// Published and confirmed together.
 const BATCH_MAX: usize = 500;
@@ -26,7 +26,7 @@ pub struct Missing {
 }
 
 /// What was emitted longer than `age` ago and is not handled yet. What is younger is most likely on its way.
-pub async fn missing(store: &dyn Store, age: Duration) -> Result<Missing> {
+pub async fn missing(store: &dyn Outbox, age: Duration) -> Result<Missing> {
     let before = store.now().await?.unix_ms() - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
     let mut missing = Missing::default();
     for found in store.in_flight().await? {

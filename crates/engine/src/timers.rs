@@ -9,7 +9,7 @@ use contract::{BODY_BYTES_MAX, Body, Message, Speaker, Time};
 use metrics::METRICS;
 use retry::Delays;
 use store::batch;
-use store::{Changes, DeadChange, DeadLetter, DeadStatus, Emitted, Error, Store};
+use store::{Changes, DeadChange, DeadLetter, DeadStatus, Deadlines, Emitted, Error};
 use tokio_util::sync::CancellationToken;
 
 use crate::import::UNROUTED;
@@ -24,7 +24,7 @@ const REFUSED_AGAIN_AFTER_S: u64 = 24 * 3600;
 /// How late a deadline may be noticed.
 const EVERY: Duration = Duration::from_millis(200);
 
-pub async fn run(store: Arc<dyn Store>, broker: Arc<dyn Broker>, stop: CancellationToken) {
+pub async fn run(store: Arc<dyn Deadlines>, broker: Arc<dyn Broker>, stop: CancellationToken) {
     let mut delays = Delays::new();
     loop {
         let pause = match publish_due(&*store, &*broker).await {
@@ -46,7 +46,7 @@ pub async fn run(store: Arc<dyn Store>, broker: Arc<dyn Broker>, stop: Cancellat
 }
 
 /// One round; returns how many came due.
-pub async fn publish_due(store: &dyn Store, broker: &dyn Broker) -> Result<usize, Error> {
+pub async fn publish_due(store: &dyn Deadlines, broker: &dyn Broker) -> Result<usize, Error> {
     let due = store.due_deadlines(BATCH_MAX, AGAIN_AFTER_S).await?;
     let count = due.len();
     let (mut emitted, mut refused) = (Vec::with_capacity(count), Vec::new());
@@ -80,7 +80,7 @@ fn is_a_deadline(message: &Message) -> bool {
 }
 
 /// A person finds them among the dead letters; the rows stay as the proof, and come again a day later.
-async fn refuse(store: &dyn Store, refused: Vec<(String, Option<Message>, String)>) -> Result<(), Error> {
+async fn refuse(store: &dyn Deadlines, refused: Vec<(String, Option<Message>, String)>) -> Result<(), Error> {
     let now = store.now().await?;
     let mut changes = Changes::default();
     for (key, message, why) in &refused {

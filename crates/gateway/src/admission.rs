@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use settings::Settings;
-use store::{Store, Vitals};
+use store::{Database, Vitals};
 
 use super::problem::Problem;
 
@@ -39,7 +39,7 @@ impl Admission {
     }
 
     /// `Err` while new checkouts are refused. A failed query changes nothing here: the checkout itself will report it.
-    pub(crate) async fn admit(&self, store: &dyn Store) -> Result<(), Problem> {
+    pub(crate) async fn admit(&self, store: &dyn Database) -> Result<(), Problem> {
         if self.claim_query()
             && let Ok(vitals) = store.vitals().await
         {

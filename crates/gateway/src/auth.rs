@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::http::{HeaderMap, header};
 use contract::{BodyHash, Speaker, clean_text};
 use serde::{Deserialize, Serialize};
-use store::Store;
+use store::Database;
 
 use super::problem::Problem;
 use keys::Keys;
@@ -87,7 +87,7 @@ pub(crate) struct Authenticator {
     /// The run file's token, if there is a run file.
     pub(crate) run_token: Option<Arc<str>>,
     /// Holds the signed-out tokens, for all gateways.
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Database>,
 }
 
 impl Authenticator {

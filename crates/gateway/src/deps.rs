@@ -8,11 +8,11 @@ use engine::ingress::Ingress;
 use engine::preview::DryRun;
 use engine::probe::Probe;
 use playground::chaos::Chaos;
-use store::Store;
+use store::Database;
 use tokio_util::sync::CancellationToken;
 
 pub struct Deps {
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn Database>,
     pub broker: Arc<dyn Broker>,
     pub ingress: Ingress,
     pub probe: Arc<Probe>,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contract::{Message, OrderId};
-use store::{Error, Progress, Store};
+use store::{Database, Error, Progress};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 use tokio::time::{Instant, interval};
@@ -81,7 +81,7 @@ pub(crate) struct Waiter {
 
 impl Hub {
     /// Wakes waiters, on facts and on changes in the database, until `stop` is cancelled.
-    pub(crate) async fn run<F>(self, facts: impl Fn() -> F, store: Arc<dyn Store>, stop: CancellationToken)
+    pub(crate) async fn run<F>(self, facts: impl Fn() -> F, store: Arc<dyn Database>, stop: CancellationToken)
     where
         F: Future<Output = broadcast::Receiver<Arc<Message>>>,
     {

@@ -5,13 +5,13 @@ use contract::{MessageId, Queue};
 use engine::dead;
 use engine::operator::Operator;
 use store::batch::dead_letter_id;
-use store::{DeadStatus, Store};
+use store::{Database, DeadStatus};
 
 use super::problem::Problem;
 
 /// The worker's reason; `None` if the message was not parked.
 pub(super) async fn reply_if_parked(
-    store: &dyn Store,
+    store: &dyn Database,
     queue: Queue,
     id: &MessageId,
     by: &str,

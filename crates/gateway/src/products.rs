@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use contract::{Fault, Line, Sku, Submit, Table};
 use order::Product;
-use store::{Error, Store};
+use store::{Database, Error};
 
 /// More than most shops sell; products past it are looked up each time.
 const KNOWN_MAX: usize = 100_000;
@@ -18,7 +18,7 @@ impl ProductCache {
     /// One fault for each unknown product.
     pub(super) async fn unknown(
         &self,
-        store: &dyn Store,
+        store: &dyn Database,
         submit: &Submit,
         lines: &[Line],
     ) -> Result<Vec<Fault>, Error> {
@@ -46,7 +46,7 @@ impl ProductCache {
 
 /// The existing products among `skus`, in one query. A record that cannot be parsed counts as missing.
 pub(crate) async fn look_up(
-    store: &dyn Store,
+    store: &dyn Database,
     skus: impl Iterator<Item = &Sku>,
 ) -> Result<HashMap<String, Product>, Error> {
     let skus: Vec<String> = skus.map(|sku| sku.as_str().to_string()).collect();

@@ -11,7 +11,7 @@ use engine::preview::DryRun;
 use engine::probe::Probe;
 use playground::chaos::Chaos;
 use settings::{Listen, Origins, Settings};
-use store::Store;
+use store::Database;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,7 @@ use super::webhooks::secrets::Secrets;
 pub const CUSTOMER: &str = "customer-42";
 
 pub struct Gateway {
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Database>,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) ingress: Ingress,
     pub(crate) probe: Arc<Probe>,

@@ -2,6 +2,21 @@
 
 use std::ops::AddAssign;
 
+use async_trait::async_trait;
+use contract::Time;
+
+use super::Error;
+
+#[async_trait]
+pub trait Reports: Send + Sync {
+    /// Counts by state the orders and sagas that were created at `from` or later and before `to`. It reads them all:
+    /// call it rarely.
+    async fn census(&self, from: Time, to: Time) -> Result<Census, Error>;
+
+    /// The same counts for orders and sagas that have not ended; it reads only these.
+    async fn census_under_way(&self) -> Result<Census, Error>;
+}
+
 /// The number of orders in each state, and of sagas at each place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {

@@ -7,37 +7,35 @@ mod census;
 pub mod connections;
 mod copy;
 mod database_clock;
+mod deadlines;
 mod flight;
+mod journal;
 mod keep;
 mod letters;
 mod list;
-mod look;
 mod nodelay;
 mod own;
 mod pauses;
 mod prune;
+mod records;
 mod redelivery;
 mod rights;
+mod row;
 mod schema;
 mod signed_out;
 mod url;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contract::{KeySecret, Message, OrderId, Table, Time};
+use contract::{KeySecret, Time};
 use sqlx::Row;
 use sqlx::postgres::{PgDatabaseError, PgRow, PgSeverity};
 
-use super::census::Census;
 use super::pending::Pending;
-use super::{
-    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Letters, OrderDeadline,
-    Pause, Progress, Pruned, Read, RedeliveryStats, Store, Transaction, Vitals, Work, json, keys,
-};
+use super::{Database, Error, Store, Transaction, Work, json, keys};
 use connections::{Connections, Limits};
 use database_clock::DatabaseClock;
 
@@ -139,7 +137,10 @@ impl Store for PostgresStore {
     async fn now(&self) -> Result<Time, Error> {
         self.time().await
     }
+}
 
+#[async_trait]
+impl Database for PostgresStore {
     async fn check_rights(&self, works: &[Work]) -> Result<(), Error> {
         self.check(works).await
     }
@@ -150,131 +151,6 @@ impl Store for PostgresStore {
             Ok((row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?))
         };
         keys::read(&rows.iter().map(pair).collect::<Result<Vec<_>, _>>()?)
-    }
-
-    async fn due_deadlines(
-        &self,
-        limit: usize,
-        again_after_s: u64,
-    ) -> Result<Vec<(String, Read<Message>)>, Error> {
-        self.take_due(limit, again_after_s).await
-    }
-
-    async fn put_off(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
-        self.move_deadlines(keys, by_s).await
-    }
-
-    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
-        self.find_in_flight().await
-    }
-
-    async fn advance_mark(&self) -> Result<(), Error> {
-        self.move_mark().await
-    }
-
-    async fn prune(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
-        self.prune_step(before, limit).await
-    }
-
-    async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
-        look::get(&self.connections, table, id).await
-    }
-
-    async fn get_many(&self, table: Table, ids: &[String]) -> Result<HashMap<String, String>, Error> {
-        look::get_many(&self.connections, table, ids).await
-    }
-
-    async fn progress_of(&self, order_ids: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error> {
-        look::progress_of(&self.connections, order_ids).await
-    }
-
-    async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {
-        look::page(&self.connections, table, after, limit).await
-    }
-
-    async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
-        list::list(&self.connections, table, filter).await
-    }
-
-    async fn history(&self, customer_id: &str, wanted: &History) -> Result<Vec<String>, Error> {
-        look::history(&self.connections, customer_id, wanted).await
-    }
-
-    async fn orders_charged_as(&self, names: &[String]) -> Result<Vec<OrderId>, Error> {
-        look::orders_charged_as(&self.connections, names).await
-    }
-
-    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
-        look::journal_of(&self.connections, order_id).await
-    }
-
-    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
-        look::journal_page(&self.connections, after, limit).await
-    }
-
-    async fn deadlines(&self, limit: usize) -> Result<Vec<DeadlineRow>, Error> {
-        look::deadlines(&self.connections, limit).await
-    }
-
-    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<OrderDeadline>, Error> {
-        look::deadlines_of(&self.connections, order_id).await
-    }
-
-    async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
-        letters::some(&self.connections, wanted).await
-    }
-
-    async fn oldest_of_strangers(&self, limit: usize) -> Result<Vec<DeadLetter>, Error> {
-        letters::oldest_of_strangers(&self.connections, limit).await
-    }
-
-    async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {
-        letters::of(&self.connections, order_id).await
-    }
-
-    async fn add_redelivery_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
-        self.add_stats(stats).await
-    }
-
-    async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
-        self.find_stats(order_id).await
-    }
-
-    async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error> {
-        letters::groups(&self.connections, limit).await
-    }
-
-    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
-        letters::one(&self.connections, id).await
-    }
-
-    async fn pauses(&self) -> Result<Vec<Pause>, Error> {
-        pauses::all(&self.connections).await
-    }
-
-    async fn census(&self, from: Time, to: Time) -> Result<Census, Error> {
-        census::of(&self.connections, from, to).await
-    }
-
-    async fn census_under_way(&self) -> Result<Census, Error> {
-        census::under_way(&self.connections).await
-    }
-
-    async fn sign_out(&self, token: &str, until_s: u64) -> Result<(), Error> {
-        self.remember_signed_out(token, until_s).await
-    }
-
-    async fn is_signed_out(&self, token: &str) -> Result<bool, Error> {
-        self.find_signed_out(token).await
-    }
-
-    async fn vitals(&self) -> Result<Vitals, Error> {
-        let (vitals, behind) = self.take_vitals().await?;
-        // A login that may only read cannot move the mark: it gets the numbers as they are.
-        if !behind || self.move_mark().await.is_err() {
-            return Ok(vitals);
-        }
-        Ok(self.take_vitals().await?.0)
     }
 }
 

@@ -4,27 +4,29 @@ mod batch;
 mod block;
 mod census;
 mod checkpoint;
+mod deadlines;
 pub mod file;
 mod flight;
+mod journal;
 mod letters;
 mod list;
-mod look;
+mod pauses;
 mod prune;
 mod records;
 mod redelivery;
+mod row;
 mod schema;
 mod signed_out;
 mod transaction;
 mod writer;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use contract::{KeySecret, Message, OrderId, Table, Time};
+use contract::{KeySecret, Time};
 use serde::Deserialize;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -32,11 +34,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, SqliteConnection};
 use tuning::{BUFFERED_ROWS, READERS};
 
-use super::census::Census;
-use super::{
-    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Letters, OrderDeadline,
-    Pause, PauseChange, Progress, Pruned, Read, RedeliveryStats, Store, Transaction, Vitals, json, keys,
-};
+use super::{Database, Error, Store, Transaction, json, keys};
 use transaction::BatchTransaction;
 use writer::Writer;
 
@@ -147,141 +145,19 @@ impl Store for SqliteStore {
     async fn now(&self) -> Result<Time, Error> {
         Ok((self.clock)())
     }
+}
 
+#[async_trait]
+impl Database for SqliteStore {
     async fn key_secret(&self) -> Result<KeySecret, Error> {
         let rows: Vec<(String, i64)> =
             sqlx::query_as(keys::SQL).fetch_all(&self.readers).await.map_err(failed)?;
         keys::read(&rows)
     }
 
-    async fn due_deadlines(
-        &self,
-        limit: usize,
-        again_after_s: u64,
-    ) -> Result<Vec<(String, Read<Message>)>, Error> {
-        self.take_due(limit, again_after_s).await
-    }
-
-    async fn put_off(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
-        self.move_deadlines(keys, by_s).await
-    }
-
-    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
-        self.find_in_flight().await
-    }
-
-    async fn advance_mark(&self) -> Result<(), Error> {
-        self.move_mark().await
-    }
-
-    async fn prune(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
-        self.prune_step(before, limit).await
-    }
-
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-    }
-
-    async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
-        look::get(&self.readers, table, id).await
-    }
-
-    async fn get_many(&self, table: Table, ids: &[String]) -> Result<HashMap<String, String>, Error> {
-        look::get_many(&self.readers, table, ids).await
-    }
-
-    async fn progress_of(&self, order_ids: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error> {
-        look::progress_of(&self.readers, order_ids).await
-    }
-
-    async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {
-        look::page(&self.readers, table, after, limit).await
-    }
-
-    async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
-        list::list(&self.readers, table, filter).await
-    }
-
-    async fn history(&self, customer_id: &str, wanted: &History) -> Result<Vec<String>, Error> {
-        look::history(&self.readers, customer_id, wanted).await
-    }
-
-    async fn orders_charged_as(&self, names: &[String]) -> Result<Vec<OrderId>, Error> {
-        look::orders_charged_as(&self.readers, names).await
-    }
-
-    async fn journal_of(&self, order_id: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
-        look::journal_of(&self.readers, order_id).await
-    }
-
-    async fn journal_page(&self, after: i64, limit: usize) -> Result<Vec<(i64, Read<JournalRow>)>, Error> {
-        look::journal_page(&self.readers, after, limit).await
-    }
-
-    async fn deadlines(&self, limit: usize) -> Result<Vec<DeadlineRow>, Error> {
-        look::deadlines(&self.readers, limit).await
-    }
-
-    async fn deadlines_of(&self, order_id: OrderId) -> Result<Vec<OrderDeadline>, Error> {
-        look::deadlines_of(&self.readers, order_id).await
-    }
-
-    async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
-        letters::some(&self.readers, wanted).await
-    }
-
-    async fn oldest_of_strangers(&self, limit: usize) -> Result<Vec<DeadLetter>, Error> {
-        letters::oldest_of_strangers(&self.readers, limit).await
-    }
-
-    async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {
-        letters::of(&self.readers, order_id).await
-    }
-
-    async fn add_redelivery_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
-        self.add_stats(stats).await
-    }
-
-    async fn redelivery_stats_of(&self, order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
-        self.find_stats(order_id).await
-    }
-
-    async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error> {
-        letters::groups(&self.readers, limit).await
-    }
-
-    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
-        letters::one(&self.readers, id).await
-    }
-
-    async fn pauses(&self) -> Result<Vec<Pause>, Error> {
-        look::pauses(&self.readers).await
-    }
-
-    async fn census(&self, from: Time, to: Time) -> Result<Census, Error> {
-        census::of(&self.readers, from, to).await
-    }
-
-    async fn census_under_way(&self) -> Result<Census, Error> {
-        census::under_way(&self.readers).await
-    }
-
-    async fn sign_out(&self, token: &str, until_s: u64) -> Result<(), Error> {
-        self.remember_signed_out(token, until_s).await
-    }
-
-    async fn is_signed_out(&self, token: &str) -> Result<bool, Error> {
-        self.find_signed_out(token).await
-    }
-
-    async fn vitals(&self) -> Result<Vitals, Error> {
-        let (vitals, behind) = self.take_vitals().await?;
-        // A process that may only read cannot move the mark: it gets the numbers as they are.
-        if !behind || self.move_mark().await.is_err() {
-            return Ok(vitals);
-        }
-        Ok(self.take_vitals().await?.0)
     }
 }
 

@@ -1,6 +1,18 @@
 //! A few numbers about the state of the database, and about what was pruned from it.
 
+use async_trait::async_trait;
 use contract::Time;
+
+use super::Error;
+
+#[async_trait]
+pub trait Pruning: Send + Sync {
+    /// Deletes the journal rows of orders that ended before `before`, at most `limit` orders. Keeps those of an order
+    /// with a running saga, a message in flight or an open dead letter. Rows of the same age that belong to no order
+    /// are deleted as well, once the mark has passed them: rows of the catalogue, carts and wallets, rejected
+    /// submissions, and closed dead letters of strangers or without an order; of these, some thousand rows in one call.
+    async fn prune(&self, before: Time, limit: usize) -> Result<Pruned, Error>;
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vitals {

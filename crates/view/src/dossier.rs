@@ -4,7 +4,7 @@ use anyhow::Result;
 use contract::{Money, OrderId, Table};
 use serde::Serialize;
 use serde_json::Value;
-use store::Store;
+use store::Database;
 
 use super::mask::{Sight, for_people};
 use super::notices::{self, Told};
@@ -43,7 +43,7 @@ const RETURNS_MAX: usize = 100;
 const NOTICES_MAX: usize = 200;
 
 /// `None` when the order is unknown.
-pub async fn dossier(store: &dyn Store, order_id: OrderId, sight: Sight) -> Result<Option<Dossier>> {
+pub async fn dossier(store: &dyn Database, order_id: OrderId, sight: Sight) -> Result<Option<Dossier>> {
     let id = order_id.to_string();
     let story = story::story(store, order_id, sight).await?;
     let order = match (super::order(store, &id).await?, &story) {
@@ -68,7 +68,7 @@ pub async fn dossier(store: &dyn Store, order_id: OrderId, sight: Sight) -> Resu
 }
 
 /// Records whose ids are the order's, or begin with it.
-async fn of_order(store: &dyn Store, table: Table, id: &str, limit: usize) -> Result<Vec<Value>> {
+async fn of_order(store: &dyn Database, table: Table, id: &str, limit: usize) -> Result<Vec<Value>> {
     let mut docs: Vec<String> = store.get(table, id).await?.into_iter().collect();
     let page = store.page(table, id, limit).await?;
     docs.extend(page.into_iter().take_while(|(key, _)| key.starts_with(id)).map(|(_, doc)| doc));

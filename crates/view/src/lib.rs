@@ -11,14 +11,14 @@ mod visible;
 use anyhow::Result;
 use contract::{OrderId, Speaker, Status, Table};
 use serde_json::{Map, Value, json};
-use store::Store;
+use store::Database;
 
 pub use money::{IntentStatus, PaymentStanding, PaymentView, payment_view};
 pub use visible::visible_but_colours;
 pub use visible::{visible, visible_lines};
 
 /// The order as JSON; a refused submission as `rejected`. `None` when the order is unknown.
-pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
+pub async fn order(store: &dyn Database, id: &str) -> Result<Option<Value>> {
     // In this order: what is read later is at least as recent, so the order is at least as far as its saga, and the
     // payment as far as the order.
     let saga = store.get(Table::Sagas, id).await?;
@@ -45,7 +45,7 @@ pub async fn order(store: &dyn Store, id: &str) -> Result<Option<Value>> {
 
 /// Orders in a list: from their own records, their payments' and their sagas', with one read of each table for a
 /// page.
-pub async fn in_list(store: &dyn Store, records: &[order::Order]) -> Result<Vec<Value>> {
+pub async fn in_list(store: &dyn Database, records: &[order::Order]) -> Result<Vec<Value>> {
     let ids: Vec<String> = records.iter().map(|record| record.order_id.to_string()).collect();
     let payments = store.get_many(Table::Payments, &ids).await?;
     let under_way = records
@@ -121,7 +121,7 @@ fn rejected(known: &order::Submission) -> Option<Value> {
     Some(doc)
 }
 
-async fn payment(store: &dyn Store, id: &str) -> Result<Option<payment::Payment>> {
+async fn payment(store: &dyn Database, id: &str) -> Result<Option<payment::Payment>> {
     let doc = store.get(Table::Payments, id).await?;
     Ok(doc.map(|doc| serde_json::from_str(&doc)).transpose()?)
 }
@@ -144,7 +144,7 @@ fn show_payment(record: Option<&payment::Payment>, view: &mut Value) {
 }
 
 /// One entry for each change of the order's state, oldest first.
-pub async fn audit_trail(store: &dyn Store, id: &str) -> Result<Vec<Value>> {
+pub async fn audit_trail(store: &dyn Database, id: &str) -> Result<Vec<Value>> {
     const ENTRIES_MAX: usize = 100;
     let prefix = format!("{id}/");
     let page = store.page(Table::Audit, &prefix, ENTRIES_MAX).await?;

@@ -4,7 +4,7 @@ use adapters::channel::masked;
 use anyhow::Result;
 use contract::{Body, OrderId, Role, Time};
 use serde::Serialize;
-use store::{Store, readable};
+use store::{Database, readable};
 
 use super::mask::Sight;
 
@@ -20,7 +20,7 @@ pub struct Told {
 }
 
 /// Oldest first.
-pub async fn told(store: &dyn Store, order_id: OrderId, sight: Sight) -> Result<Vec<Told>> {
+pub async fn told(store: &dyn Database, order_id: OrderId, sight: Sight) -> Result<Vec<Told>> {
     let address = |address: &str| match sight {
         Sight::Masked => masked(address),
         Sight::Personal => address.to_string(),

@@ -7,7 +7,7 @@ use order::Submission;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Filter, Store, Totals};
+use store::{Database, Filter, Totals};
 
 use super::{in_list, rejected};
 
@@ -78,7 +78,7 @@ pub fn steps() -> Vec<&'static str> {
     steps
 }
 
-pub async fn orders(store: &dyn Store, wanted: &Wanted) -> Result<Found> {
+pub async fn orders(store: &dyn Database, wanted: &Wanted) -> Result<Found> {
     let text = wanted.text();
     if let Some(beginning) = text.filter(|text| is_beginning(text)) {
         let mut docs = begins(store, Table::Orders, beginning, wanted.limit).await?;
@@ -108,7 +108,7 @@ pub async fn orders(store: &dyn Store, wanted: &Wanted) -> Result<Found> {
     Ok(Found { items: in_list(store, &records).await?, next })
 }
 
-pub async fn sagas(store: &dyn Store, wanted: &Wanted) -> Result<Found> {
+pub async fn sagas(store: &dyn Database, wanted: &Wanted) -> Result<Found> {
     let saga = |doc: &String| -> Result<Value> { Ok(public(serde_json::from_str(doc)?)) };
     let Some(text) = wanted.text() else {
         let filter = wanted.filter(store, None).await?;
@@ -145,7 +145,7 @@ impl Wanted {
         text.filter(|text| text.chars().count() <= CUSTOMER_CHARS_MAX && !text.contains('\0'))
     }
 
-    async fn filter(&self, store: &dyn Store, customer_id: Option<&str>) -> Result<Filter> {
+    async fn filter(&self, store: &dyn Database, customer_id: Option<&str>) -> Result<Filter> {
         let idle_since = match self.idle_s {
             Some(seconds) => Some(before(store.now().await?, seconds)),
             None => None,
@@ -193,7 +193,7 @@ fn page(
     Ok(Found { items, next })
 }
 
-async fn begins(store: &dyn Store, table: Table, beginning: &str, limit: usize) -> Result<Vec<String>> {
+async fn begins(store: &dyn Database, table: Table, beginning: &str, limit: usize) -> Result<Vec<String>> {
     let beginning = beginning.to_ascii_lowercase();
     let mut docs: Vec<String> = store.get(table, &beginning).await?.into_iter().collect();
     let page = store.page(table, &beginning, limit).await?;

@@ -11,7 +11,7 @@ use contract::{OrderId, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use store::{Store, readable};
+use store::{Database, readable};
 
 use super::mask::Sight;
 
@@ -126,7 +126,7 @@ pub struct Wait {
 }
 
 /// `None` when the journal has nothing of it (any more).
-pub async fn story(store: &dyn Store, order_id: OrderId, sight: Sight) -> Result<Option<Story>> {
+pub async fn story(store: &dyn Database, order_id: OrderId, sight: Sight) -> Result<Option<Story>> {
     // In this order: what is handled after the first read must not be shown as in flight.
     let standing = store.deadlines_of(order_id).await?;
     let letters = store.letters_of(order_id).await?;

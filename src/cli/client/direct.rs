@@ -10,20 +10,20 @@ use engine::ingress::{Accepted, Ingress, Refused};
 use engine::redelivery::RedeliveryRecorder;
 use gateway::Receipt;
 use settings::{Settings, Usage};
-use store::Store;
+use store::Database;
 use tokio_util::sync::CancellationToken;
 
 use super::super::WrongUsage;
 use crate::app;
 
 pub(in crate::cli) struct Direct {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Database>,
     pub(super) broker: Arc<dyn Broker>,
     ingress: Ingress,
 }
 
 impl Direct {
-    pub(super) async fn open(settings: &Settings, store: Arc<dyn Store>) -> Result<Self> {
+    pub(super) async fn open(settings: &Settings, store: Arc<dyn Database>) -> Result<Self> {
         settings.must_fit(Usage::Part).map_err(super::super::wrong_usage)?;
         let broker = app::publisher(settings, &*store).await?;
         let (redeliveries, never) = (RedeliveryRecorder::off(), CancellationToken::new());

@@ -16,7 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::{Value, json};
 use settings::{AmqpUrl, Settings};
-use store::Store;
+use store::Database;
 use uuid::Uuid;
 
 use crate::app::{System, rabbit_options};
@@ -60,7 +60,7 @@ pub(super) enum Let {
 }
 
 pub(super) enum Way {
-    Ingress(Ingress, Arc<dyn Store>),
+    Ingress(Ingress, Arc<dyn Database>),
     Http(Http),
     Amqp(Box<Outsider>),
 }

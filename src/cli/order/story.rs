@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use contract::OrderId;
-use store::Store;
+use store::Database;
 use view::mask::Sight;
 use view::story::{self, Step, Story, Verdict};
 use view::visible;
@@ -12,7 +12,7 @@ use view::visible;
 use crate::cli::paint;
 
 pub(super) async fn show(
-    store: &dyn Store,
+    store: &dyn Database,
     order_id: OrderId,
     personal: bool,
     json: bool,

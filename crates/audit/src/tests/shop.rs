@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use contract::{
-    Body, KeySecret, Message, Need, OrderId, ProviderEvent, ProviderEventData, ProviderEventKind, Queue, Raw,
-    Record, Role, Speaker, Table, Time, Worker, bodies,
+    Body, Message, Need, OrderId, ProviderEvent, ProviderEventData, ProviderEventKind, Queue, Raw, Record,
+    Role, Speaker, Table, Time, Worker, bodies,
 };
 use serde_json::{Value, json};
 use store::batch;
-use store::census::Census;
 use store::{
-    DeadGroup, DeadLetter, DeadlineRow, Error, Filter, History, InFlight, JournalRow, Letters, Loaded,
-    OrderDeadline, Pause, Progress, Pruned, Read, RedeliveryStats, Store, Transaction, Unreadable, Vitals,
+    DeadGroup, DeadLetter, DeadLetters, DeadlineRow, Deadlines, Error, InFlight, Journal, JournalRow,
+    Letters, Loaded, OrderDeadline, Outbox, Progress, Read, Records, Store, Transaction, Unreadable, Vitals,
 };
 use uuid::Uuid;
 
@@ -264,23 +263,10 @@ impl Store for Shop {
     async fn now(&self) -> Result<Time, Error> {
         Ok(Time::default())
     }
+}
 
-    async fn key_secret(&self) -> Result<KeySecret, Error> {
-        unreachable!("an auditor lets nothing in")
-    }
-
-    async fn due_deadlines(
-        &self,
-        _limit: usize,
-        _again_after_s: u64,
-    ) -> Result<Vec<(String, Read<Message>)>, Error> {
-        unreachable!("an auditor moves no deadline")
-    }
-
-    async fn put_off(&self, _keys: &[String], _by_s: u64) -> Result<(), Error> {
-        unreachable!("an auditor moves no deadline")
-    }
-
+#[async_trait]
+impl Outbox for Shop {
     /// Calculated from the journal, as in a real store.
     async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
         let handled: HashSet<_> = self.journal.iter().map(|row| (row.role, &row.id)).collect();
@@ -301,10 +287,13 @@ impl Store for Shop {
         Ok(())
     }
 
-    async fn prune(&self, _before: Time, _limit: usize) -> Result<Pruned, Error> {
-        Ok(Pruned::default())
+    async fn vitals(&self) -> Result<Vitals, Error> {
+        Err(Error::Refused("an auditor asks for no numbers".into()))
     }
+}
 
+#[async_trait]
+impl Records for Shop {
     async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
         Ok(self.tables.get(&(table, id.to_string())).map(ToString::to_string))
     }
@@ -313,27 +302,18 @@ impl Store for Shop {
         unreachable!("an auditor reads everything")
     }
 
-    async fn progress_of(&self, _order_ids: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error> {
-        unreachable!("an auditor reads everything")
-    }
-
     async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {
         let rows = self.tables.iter().filter(|((its, key), _)| *its == table && **key > *after);
         Ok(rows.take(limit).map(|((_, key), json)| (key.clone(), json.to_string())).collect())
     }
 
-    async fn list(&self, _table: Table, _filter: &Filter) -> Result<Vec<String>, Error> {
-        unreachable!("an auditor reads everything")
-    }
-
-    async fn history(&self, _customer_id: &str, _wanted: &History) -> Result<Vec<String>, Error> {
-        unreachable!("an auditor reads everything")
-    }
-
     async fn orders_charged_as(&self, _names: &[String]) -> Result<Vec<OrderId>, Error> {
         unreachable!("an auditor reads everything")
     }
+}
 
+#[async_trait]
+impl Journal for Shop {
     async fn journal_of(&self, _order_id: OrderId) -> Result<Vec<Read<JournalRow>>, Error> {
         unreachable!("an auditor reads everything")
     }
@@ -343,6 +323,25 @@ impl Store for Shop {
             self.unreadable.iter().map(|row| Err(Unreadable { row: row.clone(), why: "a test".into() }));
         let rows = (1..).zip(self.journal.iter().cloned().map(Ok).chain(unreadable));
         Ok(rows.filter(|(no, _)| *no > after).take(limit).collect())
+    }
+
+    async fn progress_of(&self, _order_ids: &[OrderId]) -> Result<HashMap<OrderId, Progress>, Error> {
+        unreachable!("an auditor reads everything")
+    }
+}
+
+#[async_trait]
+impl Deadlines for Shop {
+    async fn due_deadlines(
+        &self,
+        _limit: usize,
+        _again_after_s: u64,
+    ) -> Result<Vec<(String, Read<Message>)>, Error> {
+        unreachable!("an auditor moves no deadline")
+    }
+
+    async fn put_off(&self, _keys: &[String], _by_s: u64) -> Result<(), Error> {
+        unreachable!("an auditor moves no deadline")
     }
 
     async fn deadlines(&self, limit: usize) -> Result<Vec<DeadlineRow>, Error> {
@@ -357,7 +356,10 @@ impl Store for Shop {
     async fn deadlines_of(&self, _order_id: OrderId) -> Result<Vec<OrderDeadline>, Error> {
         unreachable!("an auditor reads everything")
     }
+}
 
+#[async_trait]
+impl DeadLetters for Shop {
     async fn letters(&self, _wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
         Ok(Vec::new())
     }
@@ -370,43 +372,11 @@ impl Store for Shop {
         unreachable!("an auditor reads everything")
     }
 
-    async fn add_redelivery_stats(&self, _echoes: &[RedeliveryStats]) -> Result<(), Error> {
-        unreachable!("an auditor writes nothing")
-    }
-
-    async fn redelivery_stats_of(&self, _order_id: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
-        unreachable!("an auditor reads everything")
-    }
-
     async fn dead_groups(&self, _limit: usize) -> Result<Vec<DeadGroup>, Error> {
         unreachable!("an auditor reads everything")
     }
 
     async fn dead_letter(&self, _id: &str) -> Result<Option<DeadLetter>, Error> {
         Ok(None)
-    }
-
-    async fn pauses(&self) -> Result<Vec<Pause>, Error> {
-        Ok(Vec::new())
-    }
-
-    async fn census(&self, _from: Time, _to: Time) -> Result<Census, Error> {
-        unreachable!("an auditor counts by himself")
-    }
-
-    async fn census_under_way(&self) -> Result<Census, Error> {
-        unreachable!("an auditor counts by himself")
-    }
-
-    async fn sign_out(&self, _token: &str, _until_s: u64) -> Result<(), Error> {
-        unreachable!("an auditor writes nothing")
-    }
-
-    async fn is_signed_out(&self, _token: &str) -> Result<bool, Error> {
-        unreachable!("an auditor signs nobody in")
-    }
-
-    async fn vitals(&self) -> Result<Vitals, Error> {
-        Err(Error::Refused("an auditor asks for no numbers".into()))
     }
 }

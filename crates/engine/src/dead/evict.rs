@@ -6,7 +6,7 @@ mod tests;
 use std::collections::HashMap;
 
 use contract::{BodyHash, MessageId, Queue, Role, Time};
-use store::{Changes, DeadChange, DeadLetter, Error, JournalRow, Store, Transaction};
+use store::{Changes, Database, DeadChange, DeadLetter, Error, JournalRow, Transaction};
 
 use super::hash_of;
 
@@ -19,7 +19,7 @@ const AT_ONCE: usize = 200;
 const STEPS_MAX: usize = 250;
 
 /// Returns how many went.
-pub async fn evict(store: &dyn Store, keep: u64) -> Result<u64, Error> {
+pub async fn evict(store: &dyn Database, keep: u64) -> Result<u64, Error> {
     let strangers = store.vitals().await?.strangers_dead_letters;
     let mut too_many = usize::try_from(strangers.saturating_sub(keep)).unwrap_or(usize::MAX);
     let mut evicted = 0;
@@ -46,7 +46,7 @@ pub async fn evict(store: &dyn Store, keep: u64) -> Result<u64, Error> {
 /// A message that the gateway let in counts as in flight when its letter is gone. So it is journalled as handled by its
 /// reader, as it is when a person discards the letter. An outsider may send any message id: that one was let in shows in
 /// its hash too.
-async fn evict_these(store: &dyn Store, letters: &[DeadLetter]) -> Result<(), Error> {
+async fn evict_these(store: &dyn Database, letters: &[DeadLetter]) -> Result<(), Error> {
     let mut transaction = store.begin().await?;
     let known: Vec<_> = letters.iter().filter_map(Known::of).collect();
     let ids: Vec<_> = known.iter().map(|known| known.id.clone()).collect();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use contract::{Message, MessageId, Queue, Time};
 use store::sqlite::SqliteStore;
-use store::{Changes, DeadChange, DeadLetter, DeadStatus, Store, batch};
+use store::{Changes, DeadChange, DeadLetter, DeadLetters, DeadStatus, Store, batch};
 
 use super::discard;
 use crate::operator::Operator;

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use contract::{MessageId, Need, Role, Time};
-use store::{Changes, Committing, Error, Handled, Loaded, Store, Transaction};
+use store::{Changes, Committing, Database, Error, Handled, Loaded, Transaction};
 
 pub(super) struct Looking<'a> {
-    store: &'a dyn Store,
+    store: &'a dyn Database,
     now: Time,
     seen: BTreeMap<Need, String>,
 }
 
 impl<'a> Looking<'a> {
-    pub(super) async fn at(store: &'a dyn Store) -> Result<Self, Error> {
+    pub(super) async fn at(store: &'a dyn Database) -> Result<Self, Error> {
         Ok(Self { store, now: store.now().await?, seen: BTreeMap::new() })
     }
 

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use contract::{Body, Message, MessageId, Queue, Role, Table};
 use engine::ingress::Refused;
 use serde_json::{Value, json};
-use store::Store;
+use store::Database;
 
 use crate::call::Call;
 use crate::parked;
@@ -45,7 +45,7 @@ pub(super) async fn apply(call: &Call, body: Body, table: Table, key: &str) -> R
 }
 
 /// Waits until a worker has handled the message, and until all messages that this caused are handled too.
-async fn applied(store: &dyn Store, queue: Queue, id: &MessageId, by: &str) -> Result<(), Problem> {
+async fn applied(store: &dyn Database, queue: Queue, id: &MessageId, by: &str) -> Result<(), Problem> {
     let mut waiting = vec![(queue, id.clone())];
     let mut delay = POLL_FIRST;
     while let Some((queue, id)) = waiting.last().cloned() {
@@ -64,7 +64,7 @@ async fn applied(store: &dyn Store, queue: Queue, id: &MessageId, by: &str) -> R
 }
 
 async fn handled(
-    store: &dyn Store,
+    store: &dyn Database,
     role: Role,
     id: &MessageId,
 ) -> Result<Option<Vec<(Queue, MessageId)>>, store::Error> {

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use audit::{self, Books, Report};
 use contract::Time;
-use store::Store;
+use store::Database;
 
 use crate::deps::Deps;
 
 pub(crate) struct Auditor {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
     books: Arc<dyn Books>,
     state: Mutex<State>,
 }

@@ -13,7 +13,7 @@ use contract::{Queue, Table, Time};
 use engine::probe::{Probe, Readiness};
 use serde::Deserialize;
 use store::census::Census;
-use store::{Error, Filter, Pause, Store, Vitals};
+use store::{Database, Error, Filter, Pause, Vitals};
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::deps::Deps;
@@ -52,7 +52,7 @@ pub(crate) struct Point {
 }
 
 pub(crate) struct Sampler {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Database>,
     broker: Arc<dyn Broker>,
     probe: Arc<Probe>,
     latest: watch::Sender<Option<Arc<Snapshot>>>,
@@ -189,7 +189,7 @@ impl Snapshot {
 }
 
 impl Throughput {
-    async fn of(store: &dyn Store, now: Time) -> Result<Self, Error> {
+    async fn of(store: &dyn Database, now: Time) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Newest<'a> {
             status: &'a str,
@@ -248,7 +248,11 @@ const END_OF_TIME: i64 = 253_402_300_799_000;
 
 impl Counting {
     /// All orders that have ended; `None` until the first complete count has ended.
-    async fn counted(self: &Arc<Self>, store: &Arc<dyn Store>, now: Time) -> Result<Option<Census>, Error> {
+    async fn counted(
+        self: &Arc<Self>,
+        store: &Arc<dyn Database>,
+        now: Time,
+    ) -> Result<Option<Census>, Error> {
         let (due, wait) = self.tally(|tally| match tally {
             None => (true, true),
             Some(tally) => (tally.at.elapsed() >= tally.took * SHARE, tally.took < QUICK),
@@ -272,7 +276,7 @@ impl Counting {
         Ok(Some(all))
     }
 
-    async fn count_all(self: Arc<Self>, store: Arc<dyn Store>, now: Time) {
+    async fn count_all(self: Arc<Self>, store: Arc<dyn Database>, now: Time) {
         let (started, to) = (Instant::now(), Time::from_unix_ms(now.unix_ms() - SETTLED_MS));
         match store.census(Time::from_unix_ms(0), to).await {
             Ok(census) => {
@@ -286,7 +290,7 @@ impl Counting {
     }
 
     /// Adds orders that have become old enough to the tally, so that not every sample counts them.
-    async fn extend_tally(&self, store: &Arc<dyn Store>, now: Time) -> Result<(), Error> {
+    async fn extend_tally(&self, store: &Arc<dyn Database>, now: Time) -> Result<(), Error> {
         let settled = Time::from_unix_ms(now.unix_ms() - SETTLED_MS);
         let Some(from) = self.tally(|tally| tally.as_ref().map(|tally| tally.to)) else { return Ok(()) };
         if settled.unix_ms() - from.unix_ms() < SETTLED_MS {

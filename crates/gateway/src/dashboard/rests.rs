@@ -9,7 +9,7 @@ use engine::part::WORKERS;
 use engine::pause::{self, Waits};
 use order::MethodState;
 use serde::Deserialize;
-use store::{Pause, Store};
+use store::{Database, Pause};
 
 use super::act::{id_of_form, preview};
 use super::html::{Html, path, tag, text};
@@ -165,7 +165,7 @@ async fn current_pause(call: &Call, role: Role) -> Result<Option<Pause>, Problem
     Ok(call.gateway.store.pauses().await?.into_iter().find(|pause| pause.role == role))
 }
 
-async fn method_state(store: &dyn Store, method: Method) -> Result<Option<MethodState>, Problem> {
+async fn method_state(store: &dyn Database, method: Method) -> Result<Option<MethodState>, Problem> {
     let doc = store.get(Table::Methods, method.code()).await?;
     doc.as_deref().map(serde_json::from_str).transpose().map_err(Problem::internal)
 }

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use contract::Time;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::connections::Connections;
-use super::{Error, failed};
-use crate::census::{Census, SagaCount};
+use super::{Error, PostgresStore, failed};
+use crate::census::{Census, Reports, SagaCount};
 
 /// Past this, a count over all orders of a large shop is given up.
 const AT_MOST: Duration = Duration::from_secs(120);
@@ -37,29 +37,32 @@ macro_rules! under_way {
     };
 }
 
-pub(super) async fn of(pool: &Connections, from: Time, to: Time) -> Result<Census, Error> {
-    let orders = sqlx::query(
-        "select status, count(*) from orders where created_at >= $1 and created_at < $2 group by status",
-    );
-    let sagas = sqlx::query(places!("sagas g where g.created_at >= $1 and g.created_at < $2"));
-    let (from, to) = (from.to_string(), to.to_string());
-    let mut held = pool.take().await?;
-    held.begin_long(AT_MOST).await?;
-    let orders = held.rows(orders.bind(from.clone()).bind(to.clone())).await?;
-    let sagas = held.rows(sagas.bind(from).bind(to)).await?;
-    held.commit().await?;
-    census(&orders, &sagas)
-}
+#[async_trait]
+impl Reports for PostgresStore {
+    async fn census(&self, from: Time, to: Time) -> Result<Census, Error> {
+        let orders = sqlx::query(
+            "select status, count(*) from orders where created_at >= $1 and created_at < $2 group by status",
+        );
+        let sagas = sqlx::query(places!("sagas g where g.created_at >= $1 and g.created_at < $2"));
+        let (from, to) = (from.to_string(), to.to_string());
+        let mut held = self.connections.take().await?;
+        held.begin_long(AT_MOST).await?;
+        let orders = held.rows(orders.bind(from.clone()).bind(to.clone())).await?;
+        let sagas = held.rows(sagas.bind(from).bind(to)).await?;
+        held.commit().await?;
+        census(&orders, &sagas)
+    }
 
-pub(super) async fn under_way(pool: &Connections) -> Result<Census, Error> {
-    let orders = sqlx::query(under_way!(
-        "select o.status, count(*) from open join orders o on o.id = open.id
+    async fn census_under_way(&self) -> Result<Census, Error> {
+        let orders = sqlx::query(under_way!(
+            "select o.status, count(*) from open join orders o on o.id = open.id
          where o.status in ('created', 'paid') group by o.status"
-    ));
-    let sagas = sqlx::query(under_way!(places!("open join sagas g on g.id = open.id")));
-    let mut held = pool.take().await?;
-    let orders = held.rows(orders).await?;
-    census(&orders, &held.rows(sagas).await?)
+        ));
+        let sagas = sqlx::query(under_way!(places!("open join sagas g on g.id = open.id")));
+        let mut held = self.connections.take().await?;
+        let orders = held.rows(orders).await?;
+        census(&orders, &held.rows(sagas).await?)
+    }
 }
 
 fn census(orders: &[PgRow], sagas: &[PgRow]) -> Result<Census, Error> {

@@ -15,15 +15,16 @@
 
 use std::time::Duration;
 
-use contract::{Message, Queue};
+use async_trait::async_trait;
+use contract::{Queue, Time};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::connections::Held;
-use super::look::{rows, text, time};
-use super::{Error, InFlight, PostgresStore, Read, failed, json};
-use crate::Unreadable;
+use super::row::{text, time};
+use super::{Error, PostgresStore, failed, json};
 use crate::belief::once_each;
+use crate::{InFlight, Outbox, Read, Unreadable, Vitals};
 
 /// The messages in the outboxes of the journal rows that `$rows` picks, without those that were handled and those that
 /// are open dead letters. $1 are queues, $2 the role that reads each. The `limit 1` makes Postgres look each message up
@@ -53,8 +54,9 @@ pub(super) use in_flight;
 /// Long, because a start after a long outage reads all messages that were journalled during it.
 const QUERY_AT_MOST: Duration = Duration::from_secs(300);
 
-impl PostgresStore {
-    pub(super) async fn find_in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
+#[async_trait]
+impl Outbox for PostgresStore {
+    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
         // Of a message that was sent twice (by a replay), the first row of each role.
         const SQL: &str = concat!(
             "select found.queue, found.id, kept.seq, kept.role, kept.emitted, kept.message_id,
@@ -73,7 +75,7 @@ impl PostgresStore {
         Ok(once_each(found.iter().map(in_flight_row).collect::<Result<_, _>>()?))
     }
 
-    pub(super) async fn move_mark(&self) -> Result<(), Error> {
+    async fn advance_mark(&self) -> Result<(), Error> {
         const LAST: &str =
             "select case when is_called then last_value else last_value - 1 end from journal_seq";
         let mut held = self.connections.take().await?;
@@ -101,48 +103,56 @@ impl PostgresStore {
         held.commit().await
     }
 
-    pub(super) async fn take_due(
-        &self,
-        limit: usize,
-        again_after_s: u64,
-    ) -> Result<Vec<(String, Read<Message>)>, Error> {
-        // Of several timers that poll at once, each skips the rows that another one has locked.
-        const SQL: &str = "
-            with clock as (
-                select case when $1::bigint is null then clock_timestamp()
-                            else timestamptz 'epoch' + $1::bigint * interval '1 millisecond' end as now),
-            due as (
-                select key, due, message from deadlines
-                where due <= (select now from clock) order by due, key limit $2 for update skip locked),
-            moved as (
-                update deadlines set due = (select now from clock) + $3::bigint * interval '1 second'
-                where key = any(array(select key from due)))
-            select key, message from due order by due, key";
-        let again_after_s = bounded(again_after_s);
-        let asked = sqlx::query(SQL).bind(self.own_time_ms()).bind(rows(limit)).bind(again_after_s);
-        let taken = self.connections.take().await?.rows(asked).await?;
-        let due = |row: &PgRow| {
-            let key = text(row, "key")?.to_string();
-            let message = json::read_message(text(row, "message")?);
-            let message = message.map_err(|why| Unreadable::deadline(&key, why));
-            Ok((key, message))
-        };
-        taken.iter().map(due).collect()
-    }
-
-    pub(super) async fn move_deadlines(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
-        const SQL: &str = "
-            update deadlines set due = $3::bigint * interval '1 second'
-                + case when $1::bigint is null then clock_timestamp()
-                       else timestamptz 'epoch' + $1::bigint * interval '1 millisecond' end
-            where key = any($2::text[])";
-        let moved = sqlx::query(SQL).bind(self.own_time_ms()).bind(keys.to_vec()).bind(bounded(by_s));
-        self.connections.take().await?.rows(moved).await.map(drop)
+    async fn vitals(&self) -> Result<Vitals, Error> {
+        let (vitals, behind) = self.take_vitals().await?;
+        // A login that may only read cannot move the mark: it gets the numbers as they are.
+        if !behind || self.advance_mark().await.is_err() {
+            return Ok(vitals);
+        }
+        Ok(self.take_vitals().await?.0)
     }
 }
 
-fn bounded(again_after_s: u64) -> i64 {
-    i64::try_from(again_after_s).unwrap_or(i64::MAX).min(AGAIN_AFTER_S_MAX)
+impl PostgresStore {
+    /// The second value tells whether the mark has to move first: it never passes a message in flight, so the oldest
+    /// one is among the first rows after it, unless the mark is far behind.
+    async fn take_vitals(&self) -> Result<(Vitals, bool), Error> {
+        const SQL: &str = concat!(
+            "select (select count(*) from dead_letters where status = 'open' and not stranger) as own,
+                    (select count(*) from dead_letters where status = 'open' and stranger) as strangers,
+                    (select value from meta where key = 'letters_evicted') as evicted,
+                    (select count(*) from deadlines
+                     where due <= timestamptz 'epoch' + $4::bigint * interval '1 millisecond') as due,
+                    (select case when isfinite(j.at) then floor(extract(epoch from j.at) * 1000)::bigint end",
+            in_flight!("j.seq > $3 and j.seq <= $3 + 1000"),
+            " order by j.seq limit 1) as oldest,
+                    exists (select 1 from journal where seq > $3 + 1000) as more"
+        );
+        let now = self.time().await?;
+        let mut held = self.connections.take().await?;
+        held.begin_long(VITALS_AT_MOST).await?;
+        let mark = held.rows(sqlx::query("select value from meta where key = 'mark'")).await?;
+        let mark: i64 = mark.first().map_or(Ok(0), |row| row.try_get(0).map_err(failed))?;
+        let mark = mark.min(i64::MAX - ROWS_MAX);
+        let (queues, readers) = readers();
+        let asked = sqlx::query(SQL).bind(queues).bind(readers).bind(mark).bind(now.unix_ms());
+        let found = held.rows(asked).await?;
+        held.commit().await?;
+        let row = found.first().ok_or_else(|| json::unreadable("the vitals", "there are none"))?;
+        let count = |name| row.try_get::<i64, _>(name).map(i64::unsigned_abs).map_err(failed);
+        let oldest: Option<i64> = row.try_get("oldest").map_err(failed)?;
+        let behind = oldest.is_none() && row.try_get("more").map_err(failed)?;
+        let strangers_dead_letters = count("strangers")?;
+        let vitals = Vitals {
+            now,
+            open_dead_letters: count("own")? + strangers_dead_letters,
+            strangers_dead_letters,
+            evicted_dead_letters: count("evicted")?,
+            deadlines_due: count("due")?,
+            oldest_in_flight: oldest.map(Time::from_unix_ms),
+        };
+        Ok((vitals, behind))
+    }
 }
 
 /// How many journal rows one statement searches, and how many statements one call makes: about a second in all. If more
@@ -175,9 +185,6 @@ async fn first_in_flight(held: &mut Held, from: i64, to: i64) -> Result<Option<i
     let first = found.first().ok_or_else(|| json::unreadable("the journal", "it did not answer"))?;
     first.try_get(0).map_err(failed)
 }
-
-/// A hundred years. A much larger value would overflow a timestamp.
-const AGAIN_AFTER_S_MAX: i64 = 100 * 365 * 24 * 3600;
 
 /// The highest known number up to which every row that will ever be visible is visible; 0 while none is known. `last` was
 /// the last number before this transaction had an id.
@@ -230,3 +237,10 @@ pub(super) fn number(rows: &[PgRow]) -> Result<i64, Error> {
 pub(super) fn readers() -> (Vec<&'static str>, Vec<&'static str>) {
     Queue::ALL.map(|queue| (queue.name(), queue.reader().name())).into_iter().unzip()
 }
+
+/// How many rows after the mark are searched. The statement repeats the number as a literal, because `concat!` takes no
+/// constants.
+const ROWS_MAX: i64 = 1000;
+
+/// A probe must answer fast.
+const VITALS_AT_MOST: Duration = Duration::from_secs(2);

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use contract::{OrderId, Speaker};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::connections::{Connections, Statement};
+use super::connections::Statement;
 use super::json::{self, unreadable};
-use super::look::{maybe, order_id, rows, text, time};
-use super::{Error, failed};
+use super::row::{maybe, order_id, rows, text, time};
+use super::{Error, PostgresStore, failed};
 use crate::columns::plain;
-use crate::{DeadChange, DeadGroup, DeadLetter, DeadStatus, LETTERS_OF_MAX, Letters, Origin};
+use crate::{DeadChange, DeadGroup, DeadLetter, DeadLetters, DeadStatus, LETTERS_OF_MAX, Letters, Origin};
 
 /// Closing comes first: a letter that is closed and parked again in the same batch must end up open.
 pub(super) fn statements(dead: Vec<DeadChange>) -> Vec<Statement> {
@@ -122,65 +123,67 @@ macro_rules! page {
     };
 }
 
-pub(super) async fn some(pool: &Connections, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
-    let sql = match wanted.status {
-        None => page!(""),
-        Some(_) => page!(" and status = $3"),
-    };
-    let before = wanted.before.as_ref().map(|(at, id)| (at.unix_ms(), plain(id)));
-    let (before_ms, before_id) = before.unwrap_or((i64::from(u32::MAX) * 1000, String::new()));
-    let asked = sqlx::query(sql)
-        .bind(before_ms)
-        .bind(before_id)
-        .bind(wanted.status.map(status_name))
-        .bind(wanted.code.as_deref().map(plain))
-        .bind(wanted.queue.as_deref().map(plain))
-        .bind(wanted.name.as_deref().map(plain))
-        .bind(rows(wanted.limit))
-        .bind(wanted.origin.map(|origin| origin == Origin::Stranger));
-    pool.take().await?.rows(asked).await?.iter().map(letter).collect()
-}
+#[async_trait]
+impl DeadLetters for PostgresStore {
+    async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
+        let sql = match wanted.status {
+            None => page!(""),
+            Some(_) => page!(" and status = $3"),
+        };
+        let before = wanted.before.as_ref().map(|(at, id)| (at.unix_ms(), plain(id)));
+        let (before_ms, before_id) = before.unwrap_or((i64::from(u32::MAX) * 1000, String::new()));
+        let asked = sqlx::query(sql)
+            .bind(before_ms)
+            .bind(before_id)
+            .bind(wanted.status.map(status_name))
+            .bind(wanted.code.as_deref().map(plain))
+            .bind(wanted.queue.as_deref().map(plain))
+            .bind(wanted.name.as_deref().map(plain))
+            .bind(rows(wanted.limit))
+            .bind(wanted.origin.map(|origin| origin == Origin::Stranger));
+        self.connections.take().await?.rows(asked).await?.iter().map(letter).collect()
+    }
 
-pub(super) async fn oldest_of_strangers(pool: &Connections, limit: usize) -> Result<Vec<DeadLetter>, Error> {
-    let asked = sqlx::query(letters!("where status = 'open' and stranger order by at, id limit $1"));
-    pool.take().await?.rows(asked.bind(rows(limit))).await?.iter().map(letter).collect()
-}
+    async fn oldest_of_strangers(&self, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        let asked = sqlx::query(letters!("where status = 'open' and stranger order by at, id limit $1"));
+        self.connections.take().await?.rows(asked.bind(rows(limit))).await?.iter().map(letter).collect()
+    }
 
-pub(super) async fn one(pool: &Connections, id: &str) -> Result<Option<DeadLetter>, Error> {
-    let asked = sqlx::query(letters!("where id = $1")).bind(plain(id));
-    pool.take().await?.rows(asked).await?.first().map(letter).transpose()
-}
+    async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {
+        let asked = sqlx::query(letters!("where order_id = $1::uuid order by at, id limit $2"));
+        let asked = asked.bind(order_id.to_string()).bind(rows(LETTERS_OF_MAX));
+        self.connections.take().await?.rows(asked).await?.iter().map(letter).collect()
+    }
 
-/// Oldest first.
-pub(super) async fn of(pool: &Connections, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {
-    let asked = sqlx::query(letters!("where order_id = $1::uuid order by at, id limit $2"));
-    let asked = asked.bind(order_id.to_string()).bind(rows(LETTERS_OF_MAX));
-    pool.take().await?.rows(asked).await?.iter().map(letter).collect()
-}
-
-pub(super) async fn groups(pool: &Connections, limit: usize) -> Result<Vec<DeadGroup>, Error> {
-    let asked = sqlx::query(
-        "select stranger, code, queue, name, count(*) as letters,
+    async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error> {
+        let asked = sqlx::query(
+            "select stranger, code, queue, name, count(*) as letters,
                 floor(extract(epoch from min(at)) * 1000)::bigint as oldest_ms,
                 floor(extract(epoch from max(at)) * 1000)::bigint as newest_ms
          from dead_letters where status = 'open'
          group by stranger, code, queue, name
          order by stranger, count(*) desc, code, queue, name limit $1",
-    );
-    let found = pool.take().await?.rows(asked.bind(rows(limit))).await?;
-    let group = |row: &PgRow| {
-        let stranger: bool = row.try_get("stranger").map_err(failed)?;
-        Ok(DeadGroup {
-            origin: if stranger { Origin::Stranger } else { Origin::Own },
-            code: text(row, "code")?.to_string(),
-            queue: text(row, "queue")?.to_string(),
-            name: text(row, "name")?.to_string(),
-            letters: row.try_get::<i64, _>("letters").map(i64::unsigned_abs).map_err(failed)?,
-            oldest: time(row, "oldest_ms")?,
-            newest: time(row, "newest_ms")?,
-        })
-    };
-    found.iter().map(group).collect()
+        );
+        let found = self.connections.take().await?.rows(asked.bind(rows(limit))).await?;
+        let group = |row: &PgRow| {
+            let stranger: bool = row.try_get("stranger").map_err(failed)?;
+            Ok(DeadGroup {
+                origin: if stranger { Origin::Stranger } else { Origin::Own },
+                code: text(row, "code")?.to_string(),
+                queue: text(row, "queue")?.to_string(),
+                name: text(row, "name")?.to_string(),
+                letters: row.try_get::<i64, _>("letters").map(i64::unsigned_abs).map_err(failed)?,
+                oldest: time(row, "oldest_ms")?,
+                newest: time(row, "newest_ms")?,
+            })
+        };
+        found.iter().map(group).collect()
+    }
+
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
+        let asked = sqlx::query(letters!("where id = $1")).bind(plain(id));
+        self.connections.take().await?.rows(asked).await?.first().map(letter).transpose()
+    }
 }
 
 fn letter(row: &PgRow) -> Result<DeadLetter, Error> {

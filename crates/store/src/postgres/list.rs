@@ -1,12 +1,12 @@
 //! Lists orders and sagas, newest first. Those that have not ended are found by what they wait for (a deadline, an
 //! operator, a dead letter), so that no index has to be written with every step of every order to find them.
 
+use async_trait::async_trait;
 use contract::Table;
 
-use super::Error;
-use super::connections::Connections;
-use super::look::{NEVER, rows, text};
-use crate::{Filter, NEW_MAX, UNDER_WAY_MAX, until};
+use super::row::{rows, text};
+use super::{Error, PostgresStore};
+use crate::{Filter, History, Lists, NEW_MAX, UNDER_WAY_MAX, until};
 
 /// Filters orders by their total, whichever index finds them. A saga has no total.
 macro_rules! of_total {
@@ -93,41 +93,83 @@ const SAGAS_UNDER_WAY: &str = under_way!(
     "o.status not in ('completed', 'undone')"
 );
 
-pub(super) async fn list(pool: &Connections, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
-    let sql = match (table, filter.of_those_under_way()) {
-        (Table::Orders, true) => ORDERS_UNDER_WAY,
-        (Table::Sagas, true) => SAGAS_UNDER_WAY,
-        // The partial index of these orders is on this column.
-        (Table::Orders, false) if filter.of_those_that_ended_so() && filter.customer_id.is_none() => {
-            listing!("orders", of_total!(), " and ended = $5")
-        }
-        (Table::Orders, false) => listings!("orders", of_total!(), filter, " and status = $5"),
-        (Table::Sagas, false) => listings!("sagas", no_total!(), filter, " and waiting"),
-        (other, _) => {
-            return Err(Error::Refused(format!("{} cannot be listed by time; page it", other.name())));
-        }
-    };
-    let before = filter.before.as_ref().map(|(at, id)| (at.to_string(), id.clone()));
-    let (before_at, before_id) = before.unwrap_or((NEVER.into(), String::new()));
-    let asked = sqlx::query(sql)
-        .bind(filter.from.map_or(String::new(), |at| at.to_string()))
-        .bind(until(filter.to, filter.before.as_ref()).map_or(NEVER.into(), |at| at.to_string()))
+/// A text that sorts after every time.
+pub(super) const NEVER: &str = "~";
+
+#[async_trait]
+impl Lists for PostgresStore {
+    async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
+        let sql = match (table, filter.of_those_under_way()) {
+            (Table::Orders, true) => ORDERS_UNDER_WAY,
+            (Table::Sagas, true) => SAGAS_UNDER_WAY,
+            // The partial index of these orders is on this column.
+            (Table::Orders, false) if filter.of_those_that_ended_so() && filter.customer_id.is_none() => {
+                listing!("orders", of_total!(), " and ended = $5")
+            }
+            (Table::Orders, false) => listings!("orders", of_total!(), filter, " and status = $5"),
+            (Table::Sagas, false) => listings!("sagas", no_total!(), filter, " and waiting"),
+            (other, _) => {
+                return Err(Error::Refused(format!("{} cannot be listed by time; page it", other.name())));
+            }
+        };
+        let before = filter.before.as_ref().map(|(at, id)| (at.to_string(), id.clone()));
+        let (before_at, before_id) = before.unwrap_or((NEVER.into(), String::new()));
+        let asked = sqlx::query(sql)
+            .bind(filter.from.map_or(String::new(), |at| at.to_string()))
+            .bind(until(filter.to, filter.before.as_ref()).map_or(NEVER.into(), |at| at.to_string()))
+            .bind(before_at)
+            .bind(before_id)
+            .bind(filter.status.clone())
+            .bind(filter.customer_id.clone())
+            .bind(rows(filter.limit))
+            .bind(filter.totals.from_minor)
+            .bind(filter.totals.to_minor)
+            .bind(filter.totals.currency.clone());
+        let asked = match filter.of_those_under_way() {
+            true => asked
+                .bind(filter.step.clone())
+                .bind(filter.idle_since.map(|at| at.to_string()))
+                .bind(rows(UNDER_WAY_MAX))
+                .bind(rows(NEW_MAX)),
+            false => asked,
+        };
+        let found = self.connections.take().await?.rows(asked).await?;
+        found.iter().map(|row| Ok(text(row, "doc")?.to_string())).collect()
+    }
+
+    async fn history(&self, customer_id: &str, wanted: &History) -> Result<Vec<String>, Error> {
+        let before = wanted.before.as_ref().map(|(at, id)| (at.to_string(), id.clone()));
+        let (before_at, before_id) = before.unwrap_or((NEVER.into(), String::new()));
+        // Only ASCII letters become lower case, as in SQLite.
+        let asked = sqlx::query(
+            r#"select doc from orders
+           where customer_id = $1 and created_at >= $2 and created_at < $3 and (created_at, id) < ($4, $5)
+             and ($6::text is null or status = $6)
+             and ($7 or status not in ('cancelled', 'archived')
+                  or coalesce(doc::jsonb ->> 'reason', '')
+                     not in ('insufficient_stock', 'payment_declined', 'payment_timeout'))
+             and ($8::text is null or starts_with(id, $8) or exists (
+                  select 1 from jsonb_array_elements(doc::jsonb -> 'items') as line
+                  where position($8 in lower((line ->> 'title') collate "C")) > 0
+                     or position($8 in lower((line ->> 'author') collate "C")) > 0
+                     or position($8 in lower((line ->> 'sku') collate "C")) > 0))
+             and ($10::bigint is null or total_minor >= $10) and ($11::bigint is null or total_minor <= $11)
+             and ($12::text is null or currency = $12)
+           order by created_at desc, id desc limit $9"#,
+        )
+        .bind(customer_id.to_string())
+        .bind(wanted.from.map_or(String::new(), |at| at.to_string()))
+        .bind(until(wanted.to, wanted.before.as_ref()).map_or(NEVER.into(), |at| at.to_string()))
         .bind(before_at)
         .bind(before_id)
-        .bind(filter.status.clone())
-        .bind(filter.customer_id.clone())
-        .bind(rows(filter.limit))
-        .bind(filter.totals.from_minor)
-        .bind(filter.totals.to_minor)
-        .bind(filter.totals.currency.clone());
-    let asked = match filter.of_those_under_way() {
-        true => asked
-            .bind(filter.step.clone())
-            .bind(filter.idle_since.map(|at| at.to_string()))
-            .bind(rows(UNDER_WAY_MAX))
-            .bind(rows(NEW_MAX)),
-        false => asked,
-    };
-    let found = pool.take().await?.rows(asked).await?;
-    found.iter().map(|row| Ok(text(row, "doc")?.to_string())).collect()
+        .bind(wanted.status.clone())
+        .bind(wanted.failed_too)
+        .bind(wanted.holding.as_ref().map(|text| text.to_ascii_lowercase()))
+        .bind(rows(wanted.limit))
+        .bind(wanted.totals.from_minor)
+        .bind(wanted.totals.to_minor)
+        .bind(wanted.totals.currency.clone());
+        let found = self.connections.take().await?.rows(asked).await?;
+        found.iter().map(|row| Ok(text(row, "doc")?.to_string())).collect()
+    }
 }

@@ -4,11 +4,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use contract::Time;
 use sqlx::Row;
 
 use super::flight::{in_flight, number, readers};
-use super::{Error, PostgresStore, Pruned, failed};
+use super::{Error, PostgresStore, failed};
+use crate::{Pruned, Pruning};
 
 /// How many journal rows one step of pruning reads.
 const WINDOW_ROWS: i64 = 10_000;
@@ -33,9 +35,10 @@ struct Window {
     orders: Vec<String>,
 }
 
-impl PostgresStore {
+#[async_trait]
+impl Pruning for PostgresStore {
     /// Walks the journal, not the orders: pruned rows are gone, while a pruned order would be found again each time.
-    pub(super) async fn prune_step(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
+    async fn prune(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
         let mut pruned = Pruned { orders: 0, others: self.prune_letters(before).await? };
         let mut from = self.pruned_to.load(Ordering::Relaxed);
         for _ in 0..WINDOWS_MAX {
@@ -65,7 +68,9 @@ impl PostgresStore {
         self.pruned_to.store(from, Ordering::Relaxed);
         Ok(pruned)
     }
+}
 
+impl PostgresStore {
     async fn window(&self, from: i64, before: Time) -> Result<Window, Error> {
         const SQL: &str = "
             with piece as (select seq, order_id, at from journal where seq > $1 order by seq limit $2)

@@ -1,17 +1,19 @@
 //! Counts of redelivered and failed messages, added up in the table `redelivery_stats`.
 
+use async_trait::async_trait;
 use contract::{OrderId, Role};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::json::{self, unreadable};
-use super::look::{order_id, rows, text};
+use super::row::{order_id, rows, text};
 use super::{Error, PostgresStore, failed};
 use crate::columns::plain;
-use crate::{REDELIVERY_STATS_MAX, RedeliveryStats};
+use crate::{REDELIVERY_STATS_MAX, RedeliveryCounts, RedeliveryStats};
 
-impl PostgresStore {
-    pub(super) async fn add_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
+#[async_trait]
+impl RedeliveryCounts for PostgresStore {
+    async fn add_redelivery_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
         const SQL: &str = "
             insert into redelivery_stats (role, message_id, order_id, repeats, failures, why)
             select role, message_id, order_id::uuid, repeats, failures, why
@@ -34,7 +36,7 @@ impl PostgresStore {
         self.connections.take().await?.rows_and_commit(asked).await.map(drop)
     }
 
-    pub(super) async fn find_stats(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
+    async fn redelivery_stats_of(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
         let asked = sqlx::query(
             "select role, message_id, order_id::text, repeats, failures, why from redelivery_stats
              where order_id = $1::uuid order by message_id, role limit $2",

@@ -1,13 +1,15 @@
 //! Signed-out tokens are rows of `meta`: the key names the token, the value is the time at which it expires by itself.
 
+use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::{Error, PostgresStore, failed};
-use crate::{SIGNED_OUT_MAX, too_many_signed_out};
+use crate::{SIGNED_OUT_MAX, SignedOut, too_many_signed_out};
 
-impl PostgresStore {
-    pub(super) async fn remember_signed_out(&self, token: &str, until_s: u64) -> Result<(), Error> {
+#[async_trait]
+impl SignedOut for PostgresStore {
+    async fn sign_out(&self, token: &str, until_s: u64) -> Result<(), Error> {
         // All parts of the statement see the table as it was before, so the count leaves out the expired rows itself.
         const SQL: &str = "
             with expired as (delete from meta where starts_with(key, 'signed_out/') and value < $3),
@@ -28,7 +30,7 @@ impl PostgresStore {
         if yes(&answer)? { Ok(()) } else { Err(too_many_signed_out()) }
     }
 
-    pub(super) async fn find_signed_out(&self, token: &str) -> Result<bool, Error> {
+    async fn is_signed_out(&self, token: &str) -> Result<bool, Error> {
         let asked = sqlx::query("select exists (select 1 from meta where key = 'signed_out/' || $1)");
         yes(&self.connections.take().await?.rows(asked.bind(token.to_string())).await?)
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use contract::MessageId;
 
+use super::Error;
 use super::block::{Blocks, Step, blocks, eight, four, in_blocks};
 use super::json::{self, Rows};
 use super::records::keep_records;
-use super::{Error, Pause, PauseChange};
 use crate::owed::Handles;
-use crate::{Changes, DeadChange, JournalRow};
+use crate::{Changes, DeadChange, JournalRow, Pause, PauseChange};
 
 /// The statements that write a batch: one for each table and block. They are built before the batch holds the writing
 /// connection, so that only their execution happens under it.

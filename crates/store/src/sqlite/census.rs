@@ -1,12 +1,12 @@
 //! Counts orders and sagas without blocking the writer. Ended ones are read row by row; running ones are found by what
 //! they wait for: a deadline or an operator.
 
+use async_trait::async_trait;
 use contract::Time;
 use serde_json::Value;
-use sqlx::sqlite::SqlitePool;
 
-use super::{Error, failed, json};
-use crate::census::{Census, SagaCount};
+use super::{Error, SqliteStore, failed, json};
+use crate::census::{Census, Reports, SagaCount};
 
 /// The columns that sagas are grouped by. One `json_extract` for all fields takes half as long as one for each.
 macro_rules! places {
@@ -32,25 +32,28 @@ macro_rules! under_way {
     };
 }
 
-pub(super) async fn of(pool: &SqlitePool, from: Time, to: Time) -> Result<Census, Error> {
-    let orders = sqlx::query_as(
-        "select status, count(*) from orders where created_at >= ?1 and created_at < ?2 group by status",
-    );
-    let sagas = sqlx::query_as(places!("sagas g where g.created_at >= ?1 and g.created_at < ?2"));
-    let (from, to) = (from.to_string(), to.to_string());
-    let orders = orders.bind(&from).bind(&to).fetch_all(pool).await.map_err(failed)?;
-    let sagas = sagas.bind(&from).bind(&to).fetch_all(pool).await.map_err(failed)?;
-    census(orders, sagas)
-}
+#[async_trait]
+impl Reports for SqliteStore {
+    async fn census(&self, from: Time, to: Time) -> Result<Census, Error> {
+        let orders = sqlx::query_as(
+            "select status, count(*) from orders where created_at >= ?1 and created_at < ?2 group by status",
+        );
+        let sagas = sqlx::query_as(places!("sagas g where g.created_at >= ?1 and g.created_at < ?2"));
+        let (from, to) = (from.to_string(), to.to_string());
+        let orders = orders.bind(&from).bind(&to).fetch_all(&self.readers).await.map_err(failed)?;
+        let sagas = sagas.bind(&from).bind(&to).fetch_all(&self.readers).await.map_err(failed)?;
+        census(orders, sagas)
+    }
 
-pub(super) async fn under_way(pool: &SqlitePool) -> Result<Census, Error> {
-    let orders = sqlx::query_as(under_way!(
-        "select o.status, count(*) from open cross join orders o on o.id = open.id
+    async fn census_under_way(&self) -> Result<Census, Error> {
+        let orders = sqlx::query_as(under_way!(
+            "select o.status, count(*) from open cross join orders o on o.id = open.id
           where o.status in ('created', 'paid') group by o.status"
-    ));
-    let sagas = sqlx::query_as(under_way!(places!("open cross join sagas g on g.id = open.id")));
-    let orders = orders.fetch_all(pool).await.map_err(failed)?;
-    census(orders, sagas.fetch_all(pool).await.map_err(failed)?)
+        ));
+        let sagas = sqlx::query_as(under_way!(places!("open cross join sagas g on g.id = open.id")));
+        let orders = orders.fetch_all(&self.readers).await.map_err(failed)?;
+        census(orders, sagas.fetch_all(&self.readers).await.map_err(failed)?)
+    }
 }
 
 fn census(orders: Vec<(String, i64)>, sagas: Vec<(String, i64)>) -> Result<Census, Error> {

@@ -1,12 +1,11 @@
 //! A message is in flight from the commit that sends it to the commit that handles it; no other state decides on this.
 
-use contract::{Message, Queue};
+use async_trait::async_trait;
+use contract::Queue;
 
-use super::json::{self, Rows};
-use super::look::rows;
-use super::{Error, InFlight, Read, SqliteStore, Vitals, failed};
-use crate::Unreadable;
+use super::{Error, SqliteStore, failed, json};
 use crate::belief::once_each;
+use crate::{InFlight, Outbox, Read, Unreadable, Vitals};
 
 /// What follows the `select`: the messages in the outboxes of the journal rows that `$rows` picks ("queue id" in
 /// `q.value`), without those that were handled and those that are open dead letters. ?1 maps each queue to the role
@@ -32,8 +31,9 @@ macro_rules! in_flight {
 
 pub(super) use in_flight;
 
-impl SqliteStore {
-    pub(super) async fn find_in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
+#[async_trait]
+impl Outbox for SqliteStore {
+    async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
         // Of a message that was sent twice (by a replay), the first row of each role.
         const SQL: &str = concat!(
             "with found as (select q.value as line, min(j.seq) as first, q.key as place",
@@ -48,7 +48,7 @@ impl SqliteStore {
         Ok(once_each(found.iter().map(in_flight_row).collect()))
     }
 
-    pub(super) async fn move_mark(&self) -> Result<(), Error> {
+    async fn advance_mark(&self) -> Result<(), Error> {
         const SQL: &str = concat!(
             "select coalesce((select j.seq - 1",
             in_flight!("j.seq > coalesce((select value from meta where key = 'mark'), 0)"),
@@ -69,9 +69,20 @@ impl SqliteStore {
         open.commit().await
     }
 
+    async fn vitals(&self) -> Result<Vitals, Error> {
+        let (vitals, behind) = self.take_vitals().await?;
+        // A process that may only read cannot move the mark: it gets the numbers as they are.
+        if !behind || self.advance_mark().await.is_err() {
+            return Ok(vitals);
+        }
+        Ok(self.take_vitals().await?.0)
+    }
+}
+
+impl SqliteStore {
     /// The second value tells whether the mark has to move first: it never passes a message in flight, so the oldest
     /// one is among the first rows after it, unless the mark is far behind.
-    pub(super) async fn take_vitals(&self) -> Result<(Vitals, bool), Error> {
+    async fn take_vitals(&self) -> Result<(Vitals, bool), Error> {
         const SQL: &str = concat!(
             "select (select count(*) from dead_letters where status = 'open' and not stranger),
                     (select count(*) from dead_letters where status = 'open' and stranger),
@@ -105,58 +116,6 @@ impl SqliteStore {
             oldest_in_flight,
         };
         Ok((vitals, behind))
-    }
-
-    pub(super) async fn take_due(
-        &self,
-        limit: usize,
-        again_after_s: u64,
-    ) -> Result<Vec<(String, Read<Message>)>, Error> {
-        let now = (self.clock)();
-        // Most polls find nothing, so they read first and do not queue for the writing connection.
-        let due: bool = sqlx::query_scalar("select exists (select 1 from deadlines where due <= ?1)")
-            .bind(now.unix_ms())
-            .fetch_one(&self.readers)
-            .await
-            .map_err(failed)?;
-        if !due {
-            return Ok(Vec::new());
-        }
-        let mut open = self.writer.begin().await?;
-        let taken: Vec<(String, String)> =
-            sqlx::query_as("select key, message from deadlines where due <= ?1 order by due, key limit ?2")
-                .bind(now.unix_ms())
-                .bind(rows(limit))
-                .fetch_all(open.connection()?)
-                .await
-                .map_err(failed)?;
-        let mut keys = Rows::new();
-        taken.iter().for_each(|(key, _)| keys.push_text(key));
-        sqlx::query("update deadlines set due = ?1 where key in (select value from json_each(?2))")
-            .bind(now.plus_s(again_after_s).unix_ms())
-            .bind(keys.finish())
-            .execute(open.connection()?)
-            .await
-            .map_err(failed)?;
-        open.commit().await?;
-        let due = taken.into_iter().map(|(key, message)| {
-            let message = json::read_message(&message).map_err(|why| Unreadable::deadline(&key, why));
-            (key, message)
-        });
-        Ok(due.collect())
-    }
-
-    pub(super) async fn move_deadlines(&self, keys: &[String], by_s: u64) -> Result<(), Error> {
-        let mut all = Rows::new();
-        keys.iter().for_each(|key| all.push_text(key));
-        let mut open = self.writer.begin().await?;
-        sqlx::query("update deadlines set due = ?1 where key in (select value from json_each(?2))")
-            .bind((self.clock)().plus_s(by_s).unix_ms())
-            .bind(all.finish())
-            .execute(open.connection()?)
-            .await
-            .map_err(failed)?;
-        open.commit().await
     }
 }
 

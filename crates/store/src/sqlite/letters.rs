@@ -1,13 +1,15 @@
 //! Reads dead letters for people: one, a page, those of an order, and their number for each cause.
 
+use async_trait::async_trait;
 use contract::{OrderId, Speaker, Time};
 use sqlx::Row;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::json::{plain, unreadable};
-use super::look::{NEVER, maybe, order_id, rows, text, time};
-use super::{Error, failed};
-use crate::{DeadGroup, DeadLetter, DeadStatus, LETTERS_OF_MAX, Letters, Origin};
+use super::list::NEVER;
+use super::row::{maybe, order_id, rows, text, time};
+use super::{Error, SqliteStore, failed};
+use crate::{DeadGroup, DeadLetter, DeadLetters, DeadStatus, LETTERS_OF_MAX, Letters, Origin};
 
 /// The condition on the status is only there when it filters: an optional one would prevent the use of its index.
 macro_rules! page {
@@ -22,73 +24,77 @@ macro_rules! page {
     };
 }
 
-/// Newest first.
-pub(super) async fn some(pool: &SqlitePool, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
-    let sql = match wanted.status {
-        None => page!(""),
-        Some(_) => page!(" and status = ?3"),
-    };
-    let before = wanted.before.as_ref().map(|(at, id)| (at.to_string(), id.as_str()));
-    let (before_at, before_id) = before.unwrap_or((NEVER.into(), ""));
-    let found = sqlx::query(sql)
-        .bind(before_at)
-        .bind(before_id)
-        .bind(wanted.status.map(status_name))
-        .bind(wanted.code.as_deref())
-        .bind(wanted.queue.as_deref())
-        .bind(wanted.name.as_deref())
-        .bind(rows(wanted.limit))
-        .bind(wanted.origin.map(|origin| origin == Origin::Stranger))
-        .fetch_all(pool)
-        .await;
-    found.map_err(failed)?.iter().map(letter).collect()
-}
-
-pub(super) async fn oldest_of_strangers(pool: &SqlitePool, limit: usize) -> Result<Vec<DeadLetter>, Error> {
-    let oldest = "select * from dead_letters where status = 'open' and stranger order by at, id limit ?1";
-    let found = sqlx::query(oldest).bind(rows(limit)).fetch_all(pool).await;
-    found.map_err(failed)?.iter().map(letter).collect()
-}
-
-pub(super) async fn one(pool: &SqlitePool, id: &str) -> Result<Option<DeadLetter>, Error> {
-    let kept = sqlx::query("select * from dead_letters where id = ?1").bind(id).fetch_optional(pool).await;
-    kept.map_err(failed)?.as_ref().map(letter).transpose()
-}
-
-/// Oldest first.
-pub(super) async fn of(pool: &SqlitePool, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {
-    let kept = sqlx::query("select * from dead_letters where order_id = ?1 order by at, id limit ?2")
-        .bind(order_id.to_string())
-        .bind(rows(LETTERS_OF_MAX))
-        .fetch_all(pool)
-        .await;
-    kept.map_err(failed)?.iter().map(letter).collect()
-}
-
-pub(super) async fn groups(pool: &SqlitePool, limit: usize) -> Result<Vec<DeadGroup>, Error> {
-    let found: Vec<(bool, String, String, String, i64, String, String)> = sqlx::query_as(
-        "select stranger, code, queue, name, count(*), min(at), max(at) from dead_letters where status = 'open'
-         group by stranger, code, queue, name order by stranger, count(*) desc, code, queue, name limit ?1",
-    )
-    .bind(rows(limit))
-    .fetch_all(pool)
-    .await
-    .map_err(failed)?;
-    let at = |text: &str| text.parse::<Time>().map_err(|why| unreadable("a time", why));
-    let group =
-        |(stranger, code, queue, name, letters, oldest, newest): (_, _, _, _, i64, String, String)| {
-            let (oldest, newest) = (at(&oldest)?, at(&newest)?);
-            let origin = if stranger { Origin::Stranger } else { Origin::Own };
-            Ok(DeadGroup { origin, code, queue, name, letters: letters.unsigned_abs(), oldest, newest })
-        };
-    found.into_iter().map(group).collect()
-}
-
 fn status_name(status: DeadStatus) -> &'static str {
     match status {
         DeadStatus::Open => "open",
         DeadStatus::Replayed => "replayed",
         DeadStatus::Discarded => "discarded",
+    }
+}
+
+#[async_trait]
+impl DeadLetters for SqliteStore {
+    async fn letters(&self, wanted: &Letters) -> Result<Vec<DeadLetter>, Error> {
+        let sql = match wanted.status {
+            None => page!(""),
+            Some(_) => page!(" and status = ?3"),
+        };
+        let before = wanted.before.as_ref().map(|(at, id)| (at.to_string(), id.as_str()));
+        let (before_at, before_id) = before.unwrap_or((NEVER.into(), ""));
+        let found = sqlx::query(sql)
+            .bind(before_at)
+            .bind(before_id)
+            .bind(wanted.status.map(status_name))
+            .bind(wanted.code.as_deref())
+            .bind(wanted.queue.as_deref())
+            .bind(wanted.name.as_deref())
+            .bind(rows(wanted.limit))
+            .bind(wanted.origin.map(|origin| origin == Origin::Stranger))
+            .fetch_all(&self.readers)
+            .await;
+        found.map_err(failed)?.iter().map(letter).collect()
+    }
+
+    async fn oldest_of_strangers(&self, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        let oldest = "select * from dead_letters where status = 'open' and stranger order by at, id limit ?1";
+        let found = sqlx::query(oldest).bind(rows(limit)).fetch_all(&self.readers).await;
+        found.map_err(failed)?.iter().map(letter).collect()
+    }
+
+    async fn letters_of(&self, order_id: OrderId) -> Result<Vec<DeadLetter>, Error> {
+        let kept = sqlx::query("select * from dead_letters where order_id = ?1 order by at, id limit ?2")
+            .bind(order_id.to_string())
+            .bind(rows(LETTERS_OF_MAX))
+            .fetch_all(&self.readers)
+            .await;
+        kept.map_err(failed)?.iter().map(letter).collect()
+    }
+
+    async fn dead_groups(&self, limit: usize) -> Result<Vec<DeadGroup>, Error> {
+        let found: Vec<(bool, String, String, String, i64, String, String)> = sqlx::query_as(
+        "select stranger, code, queue, name, count(*), min(at), max(at) from dead_letters where status = 'open'
+         group by stranger, code, queue, name order by stranger, count(*) desc, code, queue, name limit ?1",
+    )
+    .bind(rows(limit))
+    .fetch_all(&self.readers)
+    .await
+    .map_err(failed)?;
+        let at = |text: &str| text.parse::<Time>().map_err(|why| unreadable("a time", why));
+        let group =
+            |(stranger, code, queue, name, letters, oldest, newest): (_, _, _, _, i64, String, String)| {
+                let (oldest, newest) = (at(&oldest)?, at(&newest)?);
+                let origin = if stranger { Origin::Stranger } else { Origin::Own };
+                Ok(DeadGroup { origin, code, queue, name, letters: letters.unsigned_abs(), oldest, newest })
+            };
+        found.into_iter().map(group).collect()
+    }
+
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, Error> {
+        let kept = sqlx::query("select * from dead_letters where id = ?1")
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await;
+        kept.map_err(failed)?.as_ref().map(letter).transpose()
     }
 }
 

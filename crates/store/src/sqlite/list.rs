@@ -1,12 +1,12 @@
 //! Lists orders and sagas, newest first. Those that have not ended are found by what they wait for (a deadline, an
 //! operator, a dead letter), so that no index has to be written with every step of every order to find them.
 
+use async_trait::async_trait;
 use contract::Table;
-use sqlx::sqlite::SqlitePool;
 
-use super::look::{NEVER, rows};
-use super::{Error, failed};
-use crate::{Filter, NEW_MAX, UNDER_WAY_MAX, until};
+use super::row::rows;
+use super::{Error, SqliteStore, failed};
+use crate::{Filter, History, Lists, NEW_MAX, UNDER_WAY_MAX, until};
 
 /// Filters orders by their total, whichever index finds them. A saga has no total.
 macro_rules! of_total {
@@ -93,44 +93,88 @@ const SAGAS_UNDER_WAY: &str = under_way!(
     "o.status not in ('completed', 'undone')"
 );
 
-pub(super) async fn list(pool: &SqlitePool, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
-    let sql = match (table, filter.of_those_under_way()) {
-        (Table::Orders, true) => ORDERS_UNDER_WAY,
-        (Table::Sagas, true) => SAGAS_UNDER_WAY,
-        // Repeats the terms of the partial index, because SQLite would not use it otherwise.
-        (Table::Orders, false) if filter.of_those_that_ended_so() && filter.customer_id.is_none() => {
-            listing!(
-                "orders",
-                of_total!(),
-                " and status in ('cancelled', 'refunded', 'archived') and status = ?5"
-            )
-        }
-        (Table::Orders, false) => listings!("orders", of_total!(), "customer_id", filter),
-        (Table::Sagas, false) => listings!("sagas", no_total!(), "doc ->> '$.subject.customer_id'", filter),
-        (other, _) => {
-            return Err(Error::Refused(format!("{} cannot be listed by time; page it", other.name())));
-        }
-    };
-    let before = filter.before.as_ref().map(|(at, id)| (at.to_string(), id.as_str()));
-    let (before_at, before_id) = before.unwrap_or((NEVER.into(), ""));
-    let asked = sqlx::query_scalar(sql)
-        .bind(filter.from.map_or(String::new(), |at| at.to_string()))
-        .bind(until(filter.to, filter.before.as_ref()).map_or(NEVER.into(), |at| at.to_string()))
+/// A text that sorts after every time.
+pub(super) const NEVER: &str = "~";
+
+#[async_trait]
+impl Lists for SqliteStore {
+    async fn list(&self, table: Table, filter: &Filter) -> Result<Vec<String>, Error> {
+        let sql = match (table, filter.of_those_under_way()) {
+            (Table::Orders, true) => ORDERS_UNDER_WAY,
+            (Table::Sagas, true) => SAGAS_UNDER_WAY,
+            // Repeats the terms of the partial index, because SQLite would not use it otherwise.
+            (Table::Orders, false) if filter.of_those_that_ended_so() && filter.customer_id.is_none() => {
+                listing!(
+                    "orders",
+                    of_total!(),
+                    " and status in ('cancelled', 'refunded', 'archived') and status = ?5"
+                )
+            }
+            (Table::Orders, false) => listings!("orders", of_total!(), "customer_id", filter),
+            (Table::Sagas, false) => {
+                listings!("sagas", no_total!(), "doc ->> '$.subject.customer_id'", filter)
+            }
+            (other, _) => {
+                return Err(Error::Refused(format!("{} cannot be listed by time; page it", other.name())));
+            }
+        };
+        let before = filter.before.as_ref().map(|(at, id)| (at.to_string(), id.as_str()));
+        let (before_at, before_id) = before.unwrap_or((NEVER.into(), ""));
+        let asked = sqlx::query_scalar(sql)
+            .bind(filter.from.map_or(String::new(), |at| at.to_string()))
+            .bind(until(filter.to, filter.before.as_ref()).map_or(NEVER.into(), |at| at.to_string()))
+            .bind(before_at)
+            .bind(before_id)
+            .bind(filter.status.as_deref())
+            .bind(filter.customer_id.as_deref())
+            .bind(rows(filter.limit))
+            .bind(filter.totals.from_minor)
+            .bind(filter.totals.to_minor)
+            .bind(filter.totals.currency.as_deref());
+        let asked = match filter.of_those_under_way() {
+            true => asked
+                .bind(filter.step.as_deref())
+                .bind(filter.idle_since.map(|at| at.to_string()))
+                .bind(rows(UNDER_WAY_MAX))
+                .bind(rows(NEW_MAX)),
+            false => asked,
+        };
+        asked.fetch_all(&self.readers).await.map_err(failed)
+    }
+
+    async fn history(&self, customer_id: &str, wanted: &History) -> Result<Vec<String>, Error> {
+        let before = wanted.before.as_ref().map(|(at, id)| (at.to_string(), id.as_str()));
+        let (before_at, before_id) = before.unwrap_or((NEVER.into(), ""));
+        sqlx::query_scalar(
+            "select doc from orders
+         where customer_id = ?1 and created_at >= ?2 and created_at < ?3 and (created_at, id) < (?4, ?5)
+           and (?6 is null or status = ?6)
+           and (?7 or status not in ('cancelled', 'archived')
+                or coalesce(doc ->> 'reason', '')
+                   not in ('insufficient_stock', 'payment_declined', 'payment_timeout'))
+           and (?8 is null or instr(id, ?8) = 1 or exists (
+                select 1 from json_each(doc, '$.items') as line
+                where instr(lower(line.value ->> 'title'), ?8) > 0
+                   or instr(lower(line.value ->> 'author'), ?8) > 0
+                   or instr(lower(line.value ->> 'sku'), ?8) > 0))
+           and (?10 is null or total_minor >= ?10) and (?11 is null or total_minor <= ?11)
+           and (?12 is null or doc ->> '$.total.currency' = ?12)
+         order by created_at desc, id desc limit ?9",
+        )
+        .bind(customer_id)
+        .bind(wanted.from.map_or(String::new(), |at| at.to_string()))
+        .bind(until(wanted.to, wanted.before.as_ref()).map_or(NEVER.into(), |at| at.to_string()))
         .bind(before_at)
         .bind(before_id)
-        .bind(filter.status.as_deref())
-        .bind(filter.customer_id.as_deref())
-        .bind(rows(filter.limit))
-        .bind(filter.totals.from_minor)
-        .bind(filter.totals.to_minor)
-        .bind(filter.totals.currency.as_deref());
-    let asked = match filter.of_those_under_way() {
-        true => asked
-            .bind(filter.step.as_deref())
-            .bind(filter.idle_since.map(|at| at.to_string()))
-            .bind(rows(UNDER_WAY_MAX))
-            .bind(rows(NEW_MAX)),
-        false => asked,
-    };
-    asked.fetch_all(pool).await.map_err(failed)
+        .bind(wanted.status.as_deref())
+        .bind(wanted.failed_too)
+        .bind(wanted.holding.as_ref().map(|text| text.to_ascii_lowercase()))
+        .bind(rows(wanted.limit))
+        .bind(wanted.totals.from_minor)
+        .bind(wanted.totals.to_minor)
+        .bind(wanted.totals.currency.as_deref())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed)
+    }
 }

@@ -4,12 +4,14 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
+use async_trait::async_trait;
 use contract::Time;
 use sqlx::SqliteConnection;
 
 use super::flight::{in_flight, readers};
 use super::json;
-use super::{Error, Pruned, SqliteStore, failed};
+use super::{Error, SqliteStore, failed};
+use crate::{Pruned, Pruning};
 
 /// How many journal rows one step of pruning reads.
 const WINDOW_ROWS: i64 = 10_000;
@@ -32,9 +34,10 @@ struct Window {
     orders: Vec<String>,
 }
 
-impl SqliteStore {
+#[async_trait]
+impl Pruning for SqliteStore {
     /// Walks the journal, not the orders: pruned rows are gone, while a pruned order would be found again each time.
-    pub(super) async fn prune_step(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
+    async fn prune(&self, before: Time, limit: usize) -> Result<Pruned, Error> {
         let mut pruned = Pruned { orders: 0, others: self.prune_letters(before).await? };
         let mut from = self.pruned_to.load(Ordering::Relaxed);
         for _ in 0..WINDOWS_MAX {
@@ -64,7 +67,9 @@ impl SqliteStore {
         self.pruned_to.store(from, Ordering::Relaxed);
         Ok(pruned)
     }
+}
 
+impl SqliteStore {
     async fn window(&self, from: i64, before: Time) -> Result<Window, Error> {
         let (last, oldest, orders): (i64, Option<String>, String) = sqlx::query_as(
             "with piece as (select seq, order_id, at from journal where seq > ?1 order by seq limit ?2)

@@ -1,15 +1,19 @@
 //! Writes records as new rows or as the next version of existing ones. Each table has its own statements, because
 //! beside the document it has columns that the database checks and indexes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::mem::take;
 
-use contract::Table;
+use async_trait::async_trait;
+use contract::{OrderId, Table};
+use serde_json::json;
 
 use super::block::{Blocks, Query, Step, blocks, eight, four, in_blocks, twice_named_blocks};
-use super::{Error, in_table};
-use crate::SavedRecord;
+use super::json::unreadable;
+use super::row;
+use super::{Error, SqliteStore, around, failed, in_table};
 use crate::columns::Columns;
+use crate::{Records, SavedRecord};
 
 pub(super) fn keep_records(records: Vec<SavedRecord>) -> Result<Vec<Step>, Error> {
     let mut tables: BTreeMap<Table, (Vec<SavedRecord>, Vec<SavedRecord>)> = BTreeMap::new();
@@ -166,5 +170,46 @@ fn update(table: Table) -> Blocks {
         | Table::Holds
         | Table::Wallets
         | Table::Notices => in_table!(table, updating, "", "", "(?,?,?)", ""),
+    }
+}
+
+#[async_trait]
+impl Records for SqliteStore {
+    async fn get(&self, table: Table, id: &str) -> Result<Option<String>, Error> {
+        let sql = in_table!(table, around, "select doc from ", " where id = ?1");
+        sqlx::query_scalar(sql).bind(id).fetch_optional(&self.readers).await.map_err(failed)
+    }
+
+    async fn get_many(&self, table: Table, ids: &[String]) -> Result<HashMap<String, String>, Error> {
+        let sql = in_table!(
+            table,
+            around,
+            "select id, doc from ",
+            " where id in (select value from json_each(?1))"
+        );
+        let found: Vec<(String, String)> = sqlx::query_as(sql)
+            .bind(json!(ids).to_string())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed)?;
+        Ok(found.into_iter().collect())
+    }
+
+    async fn page(&self, table: Table, after: &str, limit: usize) -> Result<Vec<(String, String)>, Error> {
+        let sql = in_table!(table, around, "select id, doc from ", " where id > ?1 order by id limit ?2");
+        sqlx::query_as(sql).bind(after).bind(row::rows(limit)).fetch_all(&self.readers).await.map_err(failed)
+    }
+
+    async fn orders_charged_as(&self, names: &[String]) -> Result<Vec<OrderId>, Error> {
+        let found: Vec<String> = sqlx::query_scalar(
+            "select id from payments
+         where doc ->> '$.charge.transaction_id' in (select value from json_each(?1))
+            or doc ->> '$.unasked' in (select value from json_each(?1)) limit 2",
+        )
+        .bind(json!(names).to_string())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed)?;
+        found.iter().map(|id| id.parse().map_err(|why| unreadable("a payment's order id", why))).collect()
     }
 }

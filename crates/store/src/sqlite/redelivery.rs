@@ -1,15 +1,17 @@
 //! Counts of redelivered and failed messages, added up in the table `redelivery_stats`.
 
+use async_trait::async_trait;
 use contract::{OrderId, Role};
 use sqlx::sqlite::SqliteRow;
 
-use super::look::{order_id, rows, text};
+use super::row::{order_id, rows, text};
 use super::{Error, SqliteStore, failed, json};
 use crate::json::unreadable;
-use crate::{REDELIVERY_STATS_MAX, RedeliveryStats};
+use crate::{REDELIVERY_STATS_MAX, RedeliveryCounts, RedeliveryStats};
 
-impl SqliteStore {
-    pub(super) async fn add_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
+#[async_trait]
+impl RedeliveryCounts for SqliteStore {
+    async fn add_redelivery_stats(&self, stats: &[RedeliveryStats]) -> Result<(), Error> {
         let mut open = self.writer.begin().await?;
         for one in stats {
             sqlx::query(
@@ -31,7 +33,7 @@ impl SqliteStore {
         open.commit().await
     }
 
-    pub(super) async fn find_stats(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
+    async fn redelivery_stats_of(&self, of: OrderId) -> Result<Vec<RedeliveryStats>, Error> {
         let kept = sqlx::query(
             "select * from redelivery_stats where order_id = ?1 order by message_id, role limit ?2",
         )

@@ -1,10 +1,13 @@
 //! Signed-out tokens are rows of `meta`: the key names the token, the value is the time at which it expires by itself.
 
-use super::{Error, SqliteStore, failed};
-use crate::{SIGNED_OUT_MAX, too_many_signed_out};
+use async_trait::async_trait;
 
-impl SqliteStore {
-    pub(super) async fn remember_signed_out(&self, token: &str, until_s: u64) -> Result<(), Error> {
+use super::{Error, SqliteStore, failed};
+use crate::{SIGNED_OUT_MAX, SignedOut, too_many_signed_out};
+
+#[async_trait]
+impl SignedOut for SqliteStore {
+    async fn sign_out(&self, token: &str, until_s: u64) -> Result<(), Error> {
         const EXPIRED: &str = "delete from meta where key like 'signed_out/%' and value < ?1";
         const OTHERS: &str =
             "select count(*) from meta where key like 'signed_out/%' and key <> 'signed_out/' || ?1";
@@ -24,7 +27,7 @@ impl SqliteStore {
         open.commit().await
     }
 
-    pub(super) async fn find_signed_out(&self, token: &str) -> Result<bool, Error> {
+    async fn is_signed_out(&self, token: &str) -> Result<bool, Error> {
         let asked = sqlx::query_scalar("select exists (select 1 from meta where key = 'signed_out/' || ?1)");
         asked.bind(token.to_string()).fetch_one(&self.readers).await.map_err(failed)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use contract::{Message, MessageId, Queue, Role, Time};
 use store::batch;
 use store::sqlite::SqliteStore;
-use store::{Changes, DeadChange, DeadLetter, Emitted, Store};
+use store::{Changes, DeadChange, DeadLetter, DeadLetters, Emitted, Outbox, Store};
 
 use super::evict;
 

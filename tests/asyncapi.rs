@@ -1,6 +1,5 @@
-//! `docs/asyncapi.yaml` says what outsiders send and hear, and cannot say anything else than the Rust types do.
-//!
-//! It is written from them: `UPDATE_EXPECT=1 cargo test --test all asyncapi` after a change, and read the diff.
+//! `docs/asyncapi.yaml` documents what outsiders send and hear, and it cannot disagree with the Rust types.
+//! It is generated from them: run `UPDATE_EXPECT=1 cargo test --test all asyncapi` after a change, and read the diff.
 
 mod checkout;
 mod document;
@@ -94,7 +93,7 @@ fn every_field_is_in_an_example_and_no_example_has_another() {
     }
 }
 
-/// Notes which fields of which schema `value` shows.
+/// Records which fields of which schema occur in `value`.
 fn walk(document: &Value, schema: &Value, value: &Value, shown: &mut BTreeMap<String, BTreeSet<String>>) {
     let parts = ["allOf", "anyOf"].iter().filter_map(|of| schema[of].as_array()).flatten();
     for part in parts {

@@ -1,4 +1,4 @@
-//! What the head of `crates/broker/src/lib.rs` promises holds for every broker there is.
+//! Every broker keeps the promise at the top of `crates/broker/src/lib.rs`.
 
 mod backends;
 
@@ -80,7 +80,7 @@ async fn take_waits_until_something_arrives(harness: Harness) {
     let taker = tokio::spawn(async move { waiting.take(Queue::Order, 10).await });
     harness.nothing_comes(Queue::Saga).await;
     assert!(!taker.is_finished());
-    // For another queue: that wakes nobody.
+    // A message for another queue does not wake this consumer.
     harness.publish(&[say(1, &[Queue::Saga])]).await;
     harness.publish(&said(2..3)).await;
     assert_eq!(numbers(&timeout(SOON, taker).await.unwrap().unwrap().unwrap()), [2]);
@@ -90,7 +90,7 @@ async fn take_gives_what_is_there_and_never_more_than_asked(broker: Harness) {
     broker.publish(&said(0..5)).await;
     let first = broker.take(Queue::Order, 3).await;
     assert!((1..=3).contains(&first.len()), "{first:?}");
-    // Fewer than asked for: it does not wait for more.
+    // With fewer messages than asked for, `take` does not wait for more.
     let rest = broker.take_all(Queue::Order, 5 - first.len()).await;
     assert_eq!(numbers(&[first, rest].concat()), [0, 1, 2, 3, 4]);
     broker.publish(&said(5..6)).await;
@@ -98,7 +98,7 @@ async fn take_gives_what_is_there_and_never_more_than_asked(broker: Harness) {
 }
 
 async fn what_was_not_acknowledged_comes_again_after_a_death(mut broker: Harness) {
-    // One by one: of what comes in one bundle, all comes again.
+    // One by one: of messages that came in one bundle, all come again.
     for n in 0..4 {
         broker.publish(&said(n..n + 1)).await;
     }
@@ -149,7 +149,7 @@ async fn what_rested_is_all_there_when_it_is_taken_from_again(broker: Harness) {
     for _ in 0..3 {
         broker.broker.rest(Queue::Order).await;
         let mut rest = broker.take_all(Queue::Order, 4).await;
-        // What came in one piece with them comes again with them, and the journal knows it.
+        // The messages that came in the same bundle come again with them; the journal recognises those as duplicates.
         if rest.iter().any(|again| again.message.id == one[0].message.id) {
             rest.extend(broker.take_all(Queue::Order, 1).await);
         }
@@ -229,7 +229,8 @@ async fn two_takers_share_a_queue_and_no_message_is_taken_twice(harness: Harness
             let broker = harness.broker.clone();
             tokio::spawn(async move {
                 let mut mine = Vec::new();
-                // Whoever gets the message that says so tells nobody: each waits until nothing comes.
+                // The consumer that gets the last message tells the others nothing: each waits until nothing more
+                // comes.
                 while let Ok(taken) = timeout(Duration::from_millis(500), broker.take(Queue::Order, 7)).await
                 {
                     let taken = taken.unwrap();
@@ -253,7 +254,7 @@ async fn two_takers_share_a_queue_and_no_message_is_taken_twice(harness: Harness
 
 async fn depth_counts_what_lies_ready_and_what_is_taken(broker: Harness) {
     broker.depth_becomes(Queue::Order, 0).await;
-    // One by one: a bundle that nobody has taken may count as one.
+    // One by one: a bundle that no consumer has taken may count as one.
     for n in 0..3 {
         broker.publish(&said(n..n + 1)).await;
     }
@@ -274,14 +275,14 @@ async fn depth_counts_what_lies_ready_and_what_is_taken(broker: Harness) {
 
 async fn a_cancelled_take_loses_nothing(harness: Harness) {
     for round in 0..50 {
-        // One gives up before anything is there, one at the moment when it arrives.
+        // One consumer gives up before anything is there, one just as the message arrives.
         let gives_up = harness.broker.clone();
         let early = tokio::spawn(async move { gives_up.take(Queue::Order, 10).await });
         tokio::task::yield_now().await;
         harness.publish(&said(round..round + 1)).await;
         early.abort();
         match early.await {
-            // It was faster, and the message is its.
+            // This consumer was faster, and the message is its.
             Ok(taken) => assert_eq!(numbers(&taken.unwrap()), [round]),
             Err(_) => assert_eq!(numbers(&harness.take(Queue::Order, 10).await), [round]),
         };
@@ -294,7 +295,7 @@ async fn publishing_again_is_delivering_again(broker: Harness) {
     assert_eq!(numbers(&broker.take_all(Queue::Order, 2).await), [0, 0]);
 }
 
-// ---- what is said ----------------------------------------------------------------------------------------
+// ---- test messages -----------------------------------------------------------------------------------------
 
 fn said(numbers: std::ops::Range<u64>) -> Vec<Emitted> {
     numbers.map(|n| say(n, &[Queue::Order])).collect()

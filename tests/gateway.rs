@@ -1,4 +1,4 @@
-//! The gateway, seen by customers, admins and strangers. Each test has a system of its own; what they send is HTTP.
+//! The gateway, seen by customers, admins and strangers. Each test has a system of its own, and speaks HTTP to it.
 
 mod actions;
 mod admin;
@@ -27,7 +27,7 @@ mod tokens;
 use crate::support::shop::Shop;
 use crate::support::web::Web;
 
-/// An open shop whose tokens the tests can sign, and who is at its gateway.
+/// A running shop that accepts tokens signed by the tests, and clients for its gateway.
 pub(crate) struct Gate {
     pub(crate) shop: Shop,
 }

@@ -1,4 +1,4 @@
-//! Whoever waits at the door for an answer goes before what has time.
+//! Messages whose senders wait at the ingress for an answer come before messages that can wait.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ const A_WHILE: Duration = Duration::from_millis(20);
 #[tokio::test]
 async fn while_a_crowd_waits_at_the_door_batches_are_small() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
-    // Nobody keeps this door: whoever comes waits.
+    // No task handles what comes in here, so every caller waits.
     let (ingress, _keeper) = Ingress::open(
         store.clone(),
         Arc::new(EmbeddedBroker::refilled(Vec::new())),
@@ -63,7 +63,7 @@ async fn a_crowd_that_was_answered_counts_a_moment_longer() {
     let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
     let (ingress, _keeper) =
         Ingress::open(store, broker, RedeliveryRecorder::off(), Duration::ZERO, CancellationToken::new());
-    // On a busy machine the moment may be over before it is looked for: then it is looked for again.
+    // On a busy machine the moment may be over before the test looks: then it tries again.
     loop {
         let came = Instant::now();
         let waiting: Vec<_> = (0..CROWD).map(|number| come(&ingress, number)).collect();
@@ -87,7 +87,7 @@ async fn a_crowd_that_was_answered_counts_a_moment_longer() {
     crowded(&ingress.backpressure(), false).await;
 }
 
-/// Otherwise it would be a rush for ever.
+/// Otherwise backpressure would never end.
 #[tokio::test]
 async fn backpressure_of_unanswered_customers_has_one_beginning() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
@@ -142,7 +142,7 @@ fn message(number: usize) -> Message {
     Message::accept(crate::support::usual(&raw.name), &raw, Time::default()).unwrap()
 }
 
-/// Tells how much it was asked for, has nothing, and is asked again.
+/// Reports how many messages were asked for, has none, and is asked again.
 struct Counter(mpsc::UnboundedSender<usize>);
 
 #[async_trait::async_trait]

@@ -1,4 +1,4 @@
-//! Workers in one process hand over on the spot: what that saves, and what goes by its queue all the same.
+//! Workers in one process hand messages over inline: what that saves, and which messages still go by their queue.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
             "payment payment.charge",
         ]
     );
-    // Everything else was handled when it was said.
+    // Everything else was handled inline when it was emitted.
     assert_eq!(house.in_flight().await, ["email email.send", "provider provider.charge"]);
     for queue in Queue::ALL {
         let published = house.broker.depth(queue).await.unwrap().messages;
@@ -55,7 +55,7 @@ async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
     }
 }
 
-/// On a server, each look is a question and its way there and back.
+/// On a database server, each load is a round trip.
 #[tokio::test]
 async fn what_a_checkout_leads_to_is_loaded_before_a_worker_needs_it() {
     let nerves = Arc::new(Nerves::default());
@@ -91,7 +91,7 @@ async fn what_was_emitted_inline_before_a_crash_is_published_when_the_batch_come
     house.stock_up().await;
     let submitted = house.submitted("one");
     house.handle(&submitted, RetryState::default()).await.unwrap();
-    // Whatever it published is lost, and the broker brings the batch once more.
+    // Everything that it published is lost, and the broker delivers the batch again.
     for queue in [Queue::Provider, Queue::Email] {
         house.broker.take(queue, 1).await.unwrap();
     }
@@ -144,7 +144,7 @@ async fn a_batch_that_conflicts_with_its_follow_ups_is_tried_without_them() {
     assert_eq!(house.in_flight().await, ["notification notification.tell", "saga saga.start"]);
 }
 
-/// All deciding workers in one process, on a database and a broker of their own.
+/// All deciding workers in one process, with a database and a broker of their own.
 struct House {
     store: Arc<dyn Store>,
     broker: Arc<EmbeddedBroker>,
@@ -205,7 +205,7 @@ impl House {
         self.consumer(role).handle(deliveries, retry_state).await
     }
 
-    /// There is one thing to buy, and its arrival is forgotten again.
+    /// Adds one product, and takes its message off the broker again.
     async fn stock_up(&self) {
         let body = r#"{"sku":"A","title":"A","price":{"amount":"1.00","currency":"EUR"},"on_hand":5}"#;
         let product = message("product", "product.upsert", body);
@@ -227,7 +227,7 @@ impl House {
         Emitted { message: message(id, "checkout.submit", &body), queues: vec![Queue::Intake] }
     }
 
-    /// Who handled what for orders, in order.
+    /// Which role handled which message about orders, in order.
     async fn journalled(&self) -> Vec<String> {
         let rows = self.store.journal_page(0, 100).await.unwrap();
         let rows = rows.into_iter().map(|(_, row)| row.unwrap()).filter(|row| row.order_id.is_some());
@@ -243,7 +243,7 @@ impl House {
     }
 }
 
-/// Whoever is asked to follow up here cannot.
+/// A saga that cannot handle what it is given inline.
 struct Fails;
 
 #[async_trait]

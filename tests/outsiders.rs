@@ -1,5 +1,5 @@
-//! Any client can take part: what it sends is handled, or kept with a reason that tells it what to change; and what
-//! it asked to hear it hears.
+//! Any AMQP client can take part: what it sends is handled, or kept with a reason that says what to change, and it
+//! hears what it asked to hear.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::support::rabbit::{Corner, Outsider};
 use crate::support::system::{QUICK, System};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
-/// How often a queue is looked into that nobody tells us about.
+/// How often a test polls a queue that it does not consume.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[tokio::test]
@@ -50,13 +50,13 @@ async fn every_example_of_the_document_is_taken_by_a_real_broker() {
     }
 }
 
-/// What is sent, by whom, with what: and what becomes of it.
+/// A message, its sender, its properties, and what becomes of it.
 struct Odd {
     who: &'static str,
     key: &'static str,
     properties: BasicProperties,
     body: String,
-    /// The order's queue gets it, or it dies with this code and these words among its reasons.
+    /// It arrives in this queue of ours, or becomes a dead letter with this code and these words in its reason.
     becomes: Result<&'static str, (&'static str, &'static str)>,
 }
 
@@ -194,7 +194,7 @@ fn odd_messages() -> Vec<Odd> {
 #[tokio::test]
 async fn whatever_is_odd_is_handled_or_tells_its_sender_what_to_change() {
     let corner = Corner::new().await;
-    // Whoever reads a queue finds what is wrong in it.
+    // The consumer of a queue finds out what is wrong with a message in it.
     let options = Options { consume: vec![Queue::Order, Queue::Intake], ..corner.options() };
     let (broker, outsider) = (corner.broker_with(options).await, corner.outsider().await);
     for Odd { who, key, mut properties, body, becomes } in odd_messages() {
@@ -303,7 +303,7 @@ async fn a_sender_with_reply_to_is_told_how_it_ended() {
         assert_eq!(answer.properties.correlation_id().as_ref().unwrap().as_str(), word);
     }
     assert_eq!(outsider.ready_in(&queue).await, 0, "each once");
-    // The same once more, by a client that has a new queue since: under the same id, and under another.
+    // The same once more, from a client that has a new queue by now: under the same id, and under another.
     for (word, body, ends) in [
         ("goes well", checkout("PEN-BLUE", "tok_ok"), "order.fulfilled"),
         ("no such thing", checkout("NOTHING", "tok_ok"), "order.rejected"),
@@ -332,7 +332,7 @@ async fn take_dead(broker: &RabbitBroker) -> DeadDelivery {
     taken.into_iter().next().unwrap()
 }
 
-/// One that goes when we go.
+/// A queue that is deleted with our connection.
 async fn own_queue(outsider: &Outsider, arguments: FieldTable) -> String {
     let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
     outsider.channel.queue_declare("".into(), options, arguments).await.unwrap().name().to_string()

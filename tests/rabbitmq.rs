@@ -1,4 +1,4 @@
-//! What is true of RabbitMQ alone. What is true of every broker is in `broker_contract.rs`.
+//! What is true of RabbitMQ only. What is true of every broker is in `broker_contract.rs`.
 
 mod dead;
 mod facts;
@@ -43,7 +43,7 @@ async fn the_plan_names_what_is_missing_or_different_and_apply_puts_right_what_c
     classic.await.unwrap();
     let found = plan(&corner.options()).await.unwrap();
     assert!(matches!(&found[..], [Difference::Differs { name, .. }] if *name == email), "{found:?}");
-    // A queue that may lose messages is not worked with, and the reason can be seen.
+    // The broker refuses to work with a queue that may lose messages, and says why.
     let broker = RabbitBroker::connect(corner.options()).unwrap();
     let why = down(&*broker).await;
     assert!(why.contains(&email) && why.contains("other arguments"), "{why}");
@@ -126,7 +126,7 @@ async fn what_comes_lies_in_one_processs_hand_until_it_has_its_share_and_then_in
     const FEW: u64 = 12;
     let corner = Corner::new().await;
     let (one, other) = (corner.broker().await, corner.broker().await);
-    // Both read the queue before anything comes.
+    // Both consume the queue before any message comes.
     for reader in [&one, &other] {
         let nothing = tokio::time::timeout(Duration::from_millis(300), reader.take(Queue::Saga, 1)).await;
         assert!(nothing.is_err(), "something came");
@@ -144,7 +144,7 @@ async fn what_comes_lies_in_one_processs_hand_until_it_has_its_share_and_then_in
         held.extend(take(&**first, Queue::Saga).await);
     }
     assert_eq!(numbers(&held), expected, "the other got some of these few");
-    // Whoever has its share and has done nothing of it yet gets no more than the others.
+    // A consumer whose share is full of unfinished messages gets no more; the others get the rest.
     for n in FEW..FEW + 4 {
         one.publish(&[say(n, Queue::Saga)]).await.unwrap();
     }
@@ -164,7 +164,7 @@ async fn of_a_bundle_that_was_not_done_with_all_comes_again() {
     let again = take(&*next, Queue::Saga).await;
     assert_eq!(numbers(&again), [1, 2], "the journal knows the first");
     assert!(again.iter().all(|one| one.redelivered));
-    // By the new connection, not by marks of the old one.
+    // Acknowledges on the new connection; delivery tags of the old one must not count.
     next.ack(&taken).await.unwrap();
     assert_eq!(next.depth(Queue::Saga).await.unwrap().messages, 2);
 }
@@ -259,7 +259,7 @@ async fn take(broker: &dyn Broker, queue: Queue) -> Vec<Delivery> {
     tokio::time::timeout(PATIENCE, broker.take(queue, 1000)).await.expect("nothing came").unwrap()
 }
 
-/// As every caller does: until it is confirmed. How often it was not.
+/// Publishes until it is confirmed, as every caller must. How often it failed.
 async fn publish(broker: &dyn Broker, emitted: &[Emitted]) -> u64 {
     let (mut failed, since) = (0, Instant::now());
     while let Err(why) = broker.publish(emitted).await {
@@ -270,7 +270,7 @@ async fn publish(broker: &dyn Broker, emitted: &[Emitted]) -> u64 {
     failed
 }
 
-/// Why it cannot be worked with, once that is found out.
+/// Why it is down, once it has found out.
 async fn down(broker: &dyn Broker) -> String {
     let found = async {
         loop {

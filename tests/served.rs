@@ -1,4 +1,4 @@
-//! A shop whose every role is a process of its own, on a real Postgres and a real RabbitMQ.
+//! A shop in which every role is a process of its own, on a real Postgres and a real RabbitMQ.
 
 use broker::Broker;
 use contract::{Queue, Role};
@@ -11,7 +11,7 @@ use crate::support::shop::checkout;
 use crate::support::wire::{KEEP, PUBLISH, Proxy};
 use crate::support::{block_on, http, new_id, postgres, rabbit, root, until};
 
-/// All eight workers in one process: for tests that are not about how they are split.
+/// All eight workers in one process, for tests that are not about how roles are split.
 const WORKERS: &[&str] =
     &["worker", "order", "payment", "stock", "notification", "saga", "provider", "email", "sms"];
 
@@ -109,12 +109,12 @@ fn what_is_told_from_outside_is_in_the_books_of_a_provider_in_another_process() 
     let view = |id: &str| served.run(&["order", "show", id, "--json"]).json();
     for id in &orders {
         until("the payment to be asked for", || (view(id)["payment"]["status"] == "asked").then_some(()));
-        // By one name for all of them: it is somebody else's.
+        // One event id for all of them: the event did not come from our provider.
         let event = json!({"id": "evt", "type": "payment.succeeded", "created": 1_795_200_800, "data": {
             "reference": id, "transaction_id": "ch_theirs", "amount": {"amount": "12.99", "currency": "EUR"}}});
         served.run_reading(&event, &["submit", "-", "--type", "payment.webhook"]).ok();
     }
-    // Only now does anybody read the provider's queue: what was asked and what was told lie in it together.
+    // Only now do processes read the provider's queue, which holds the charges and the events together.
     let mut providers = [served.spawn(&["worker", "provider"]), served.spawn(&["worker", "provider"])];
     for process in &mut providers {
         served.ready(process);
@@ -172,7 +172,7 @@ fn readiness_is_red_while_a_dependency_is_away_and_green_again_by_itself() {
     let database_url = through(&served.database_url, &database);
     let amqp_url = through(&rabbit::url(), &broker);
     let env = [("CHECKOUT_DATABASE_URL", database_url.as_str()), ("CHECKOUT_AMQP_URL", amqp_url.as_str())];
-    // At start it waits, and says what for.
+    // At the start it waits, and says what for.
     database.away();
     broker.away();
     let mut process = served.spawn_with(WORKERS, &env);
@@ -289,7 +289,7 @@ fn a_queue_that_was_lost_is_refilled_from_the_journal() {
     let queue = served.corner.names().queue(Queue::Payment);
     block_on(async {
         let outsider = served.corner.outsider().await;
-        // What a dead process held has to come back before it can be purged.
+        // Deliveries of a dead process have to come back to the queue before it can be purged.
         let mut look = tokio::time::interval(std::time::Duration::from_millis(20));
         while outsider.ready_in(&queue).await == 0 {
             look.tick().await;
@@ -318,7 +318,7 @@ fn a_message_that_was_handled_after_all_is_no_dead_letter() {
     served.run(&["sample"]).ok();
     let id = submit(&served, "tok_ok");
     assert_eq!(served.outcome(&id), "fulfilled");
-    // As a broker does that has counted too many deliveries.
+    // As the broker does when it has counted too many deliveries.
     block_on(async {
         let store = store(&served).await;
         let rows = readable(store.journal_of(id.parse().unwrap()).await.unwrap());
@@ -335,7 +335,7 @@ fn a_message_that_was_handled_after_all_is_no_dead_letter() {
         while outsider.ready_in(&dead).await > 0 {
             look.tick().await;
         }
-        // What comes after it is a letter; then the one before was looked at, too.
+        // A message behind it becomes a dead letter; by then the one before it was looked at, too.
         let torn = BasicProperties::default().with_message_id("torn".into()).with_type("stock.adjust".into());
         outsider.publishes("", &dead, torn, b"{").await;
         let broker = served.corner.broker().await;
@@ -383,12 +383,12 @@ fn a_load_as_from_a_shop_keeps_every_promise_with_two_of_each_worker() {
     let count = |end: &str| report[end].as_u64().unwrap();
     assert_eq!(count("fulfilled") + count("cancelled"), 200, "{report}");
     assert_eq!(count("otherwise"), 0, "{report}");
-    // Every batch asks at least once.
+    // Every batch costs at least one round trip.
     let each = |what: &str| report["per_order"][what].as_f64().unwrap();
     assert!(each("database_round_trips") >= each("batches") && each("wal_bytes") > 0.0, "{report}");
 }
 
-/// What `docker-compose.yml` runs all the time, and what it runs once.
+/// The services that `docker-compose.yml` keeps running, and those that it runs once.
 fn services() -> (Vec<Vec<String>>, Vec<Vec<String>>) {
     let compose = std::fs::read_to_string(root().join("docker-compose.yml")).unwrap();
     let lists = compose.lines().filter_map(|line| line.split_once("command: [")?.1.split_once(']'));

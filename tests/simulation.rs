@@ -1,7 +1,6 @@
-//! Thousands of small shops in which everything goes wrong that can, then nothing does any more; and in the end
-//! every promise holds in every one of them.
-//!
-//! `SEED=n` plays one shop again and tells what happens in it; `SIM_SAGAS=n` says how many orders in all.
+//! Thousands of small shops in which everything goes wrong that can. Then the faults stop, and in the end every
+//! promise holds in every one of them.
+//! `SEED=n` plays one shop again and prints what happens in it; `SIM_SAGAS=n` sets the number of orders in all.
 
 mod calm;
 mod chance;
@@ -91,7 +90,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 fn seed_of(no: u64) -> u64 {
-    // Short enough to be typed.
+    // Short enough to type.
     Chance::of(FIRST_SEED.wrapping_add(no)).next() >> 24
 }
 

@@ -1,4 +1,4 @@
-//! What the head of `crates/store/src/lib.rs` promises holds for every store there is.
+//! Every store keeps the promise at the top of `crates/store/src/lib.rs`.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,5 +1,6 @@
-//! Who may say what, on a real broker and with the logins of `scripts/rabbitmq-users.sh`: every type by every login and
-//! every way in. What may be said is handled; anything else is a dead letter `not_allowed` that stays its sender's.
+//! Who may send what, on a real broker and with the logins of `scripts/rabbitmq-users.sh`: every type by every login
+//! and every way in. An allowed message is handled; any other becomes a dead letter `not_allowed` that stays its
+//! sender's.
 
 mod dead;
 mod deadlines;
@@ -25,9 +26,9 @@ use crate::support::house::House;
 use crate::support::rabbit::Corner;
 use crate::support::until_stored;
 
-/// The roles' readers under their own logins, each noting what it is given.
+/// The consumers of all roles under their own logins, each recording what it is given.
 struct Readers {
-    // Swept first, and then the house goes.
+    // Dropped first, so that it is deleted before its virtual host.
     corner: Corner,
     house: House,
     store: Arc<dyn Store>,
@@ -112,7 +113,7 @@ fn with_id(id: &str) -> BasicProperties {
     BasicProperties::default().with_message_id(id.into()).with_delivery_mode(2)
 }
 
-/// Written a second time, on purpose: what each login may put into our own exchange.
+/// Written a second time, on purpose: what each login may publish to our own exchange.
 fn may_bring(login: &str, by: Speaker, queue: Queue) -> bool {
     match login {
         "timers" | "operator" => true,
@@ -135,11 +136,11 @@ async fn every_login_says_by_our_own_exchange_only_what_its_role_may_say() {
             let properties =
                 with_id(&id).with_type((*name).into()).with_user_id(readers.house.login(login).into());
             let key = readers.corner.names().queue(queue);
-            // It has no body to speak of: what is let in is taken or cannot be read, and that is asked last.
+            // Its body has no fields, which is checked last: an allowed message is taken or cannot be read.
             outsider.publishes(&exchange, &key, properties, b"{}").await;
             expected.insert(id, may_bring(login, first_who_may(name), queue));
         }
-        // And without its login it is believed to be from none of ours.
+        // Without its login, it is not believed to be from one of our roles.
         let id = format!("{login} does not say who it is");
         let key = readers.corner.names().queue(Queue::Order);
         let properties = with_id(&id).with_type("order.mark_paid".into());
@@ -158,7 +159,7 @@ async fn every_login_says_by_our_own_exchange_only_what_its_role_may_say() {
 async fn each_exchange_for_outsiders_lets_in_what_its_speaker_may_say() {
     let readers = Readers::new().await;
     let names = readers.corner.names();
-    // Someone who may write everywhere: the exchange alone decides.
+    // A login that may write everywhere: the exchange alone decides.
     let outsider = readers.corner.outsider().await;
     let mut expected = HashMap::new();
     for (exchange, speaker) in [

@@ -1,7 +1,6 @@
 //! A whole system without I/O: the real loop, workers and adapters over tables, queues and a provider in memory.
-//!
-//! `Consumer::handle` is the loop that production runs. Here it is polled by hand, so that a test may kill, pause
-//! or disturb it at every await (`nerves`), and nothing moves unless a test says so.
+//! `Consumer::handle` is the loop that production runs. Here it is polled by hand, so that a test may kill, pause or
+//! disturb it at every await (`faults`), and nothing moves unless a test says so.
 
 pub(crate) mod bags;
 pub(crate) mod case;
@@ -49,11 +48,11 @@ pub(crate) struct World {
     pub(crate) nerves: Arc<Nerves>,
     /// Every role in a process of its own.
     apart: Vec<(Role, Consumer)>,
-    /// All of them in one process.
+    /// All roles in one process.
     together: Vec<(Role, Consumer)>,
 }
 
-/// Whose stations handle a batch.
+/// Which consumers handle a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum House {
     Apart,
@@ -64,9 +63,9 @@ pub(crate) enum House {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum End {
     Acknowledged,
-    /// Whoever had it is dead; what was not acknowledged lies in its queue again, flagged as redelivered.
+    /// The process died; what it had not acknowledged is in its queue again, flagged as redelivered.
     Died,
-    /// Something that it needs is away; it lies in its queue as it did before.
+    /// A dependency is down; the batch is in its queue as before.
     Waits,
 }
 
@@ -75,7 +74,7 @@ pub(crate) const PATIENCE: Patience =
     Patience { stock_s: 30, payment_s: 300, ship_s: 30, cod_s: COD_PATIENCE_S };
 const COD_PATIENCE_S: u64 = 30 * 24 * 3600;
 
-/// A batch whose look at the journal brings a conflict this often would never end.
+/// A batch whose look at the journal ends in a conflict this often would never end.
 const AGAIN_MAX: usize = 5;
 
 impl World {
@@ -122,9 +121,8 @@ impl World {
         Self { clock, memory, bags, outside, nerves, apart, together }
     }
 
-    /// Lets the role that reads `queue` handle a batch. `meanwhile` runs when the blow is a pause.
-    ///
-    /// `Err` is what the real loop would send up the retry ladder. In here that is always a defect.
+    /// Has the role that reads `queue` handle a batch. `meanwhile` runs when the fault is a pause.
+    /// `Err` is what the real loop would retry later. In here that is always a defect.
     pub(crate) fn work(
         &self,
         queue: Queue,
@@ -170,7 +168,7 @@ impl World {
         Err(format!("{}: conflict after conflict", queue.reader()))
     }
 
-    /// Another replica of the same role, while the first one stands still. Its nerves never fail.
+    /// Another replica of the same role, while the first one is paused. No fault is injected into it.
     pub(crate) fn rival(&self, queue: Queue, batch: &[Delivery]) -> Option<String> {
         if batch.is_empty() {
             return None;
@@ -200,7 +198,7 @@ impl World {
         &consumer.expect("every queue's reader has a station").1
     }
 
-    /// A message from outside, by the door: kept, then published. The same again goes no further.
+    /// A message from outside, through the ingress: journalled, then published. A repeat goes no further.
     pub(crate) fn enter(&self, message: Message) -> bool {
         let message = Arc::new(message);
         let said = vec![Emitted { message: message.clone(), queues: message.body.queues().to_vec() }];
@@ -213,15 +211,15 @@ impl World {
         new
     }
 
-    /// Makes sense of a command as the door does.
+    /// Parses a command as the ingress does.
     pub(crate) fn message(&self, id: &str, name: &str, body: &Value) -> Message {
         let raw = Raw {
             message_id: Some(id.to_string()),
-            // As by HTTP, where a key becomes an id of our own form.
+            // As over HTTP, where a key becomes an id of our own form.
             of_key: MessageId::new(id).filter(MessageId::is_reserved),
             name: name.into(),
             schema: None,
-            // Counts for checkouts alone: every one of them is asked about.
+            // Counts for checkouts only: each of them asks for a reply.
             reply_to: Some("asker".into()),
             correlation_id: Some(id.to_string()),
             body: body.to_string().into_bytes(),
@@ -244,7 +242,7 @@ impl World {
         self.command(message_id, "payment.webhook", &body)
     }
 
-    /// Publishes the deadlines that are due. Under `aim` the timer may die half-way.
+    /// Publishes the deadlines that are due. Under `aim` the timer process may die half-way.
     pub(crate) fn ring(&self, aim: Option<Aim>) -> Option<usize> {
         self.nerves.expect(aim);
         let mut ringing = pin!(timers::publish_due(&*self.memory, &*self.bags));
@@ -254,7 +252,7 @@ impl World {
         }
     }
 
-    /// The broker has lost everything. What the journal knows to be in flight is put into its queues again.
+    /// The broker has lost everything. What is in flight by the journal is put into its queues again.
     pub(crate) fn refill(&self) {
         self.bags.forget();
         for one in self.memory.in_flight_now() {
@@ -262,7 +260,7 @@ impl World {
         }
     }
 
-    /// An operator sends a dead letter to its queue again, under its own id.
+    /// An operator replays a dead letter to its queue, under its own id.
     pub(crate) fn replay(&self, letter: &DeadLetter) {
         let now = self.clock.now();
         let id = letter.message_id.as_deref().and_then(MessageId::new).expect("a letter of ours has an id");

@@ -1,4 +1,4 @@
-//! Every message comes three times, late and in any order, to three of each who work side by side.
+//! Every message arrives three times, late and in any order, at three replicas of each role.
 
 use crate::crash::Dice;
 use crate::support::fleet::checkout;
@@ -33,7 +33,7 @@ async fn told_three_times_and_in_any_order_everything_is_done_once() {
     fleet.assert_ended(&declined, "cancelled").await;
     let brought = postman.brought();
     let proof = fleet.prove(orders).await;
-    // Of three copies two are too many, and each bundle holds at least one message.
+    // Two of three copies are duplicates, and each bundle holds at least one message.
     assert!(brought > 0 && proof.absorbed >= brought / COPIES as u64 * 2, "{brought} brought: {proof}");
     println!("{brought} copies brought: {proof}");
 }

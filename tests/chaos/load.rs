@@ -1,10 +1,10 @@
-//! Anybody may be killed at any time, with several of each at work.
+//! Any process may be killed at any time, with several replicas of each role at work.
 
 use crate::crash::Dice;
 use crate::support::fleet::Fleet;
 use crate::support::pause;
 
-/// Small enough for a machine on which other tests run as well: everything three times is nine processes.
+/// Small enough for a machine that runs other tests too: three replicas of each crew are nine processes.
 pub(super) const CREWS: [&[&str]; 3] = [
     &["worker", "order", "payment", "stock"],
     &["worker", "notification", "saga"],
@@ -21,7 +21,7 @@ pub(super) async fn three_of_each() -> Fleet {
     fleet
 }
 
-/// Every worker three times, and two who keep the time.
+/// Every worker three times, and two timer processes.
 pub(super) fn staff(fleet: &mut Fleet) {
     for crew in CREWS {
         (0..REPLICAS).for_each(|_| _ = fleet.start(crew));
@@ -40,7 +40,7 @@ async fn under_load_and_killed_at_random_no_order_is_lost_and_none_is_done_twice
     for _ in 0..KILLS {
         good.extend(fleet.orders(ORDERS_FOR_EACH - 1, "tok_ok").await);
         declined.extend(fleet.orders(1, "tok_declined").await);
-        // At work on them, or not yet, or done already.
+        // The orders may be under way, not begun, or already done.
         (0..dice.below(30)).for_each(|_| pause());
         let victim = dice.below(fleet.size() as u64) as usize;
         fleet.kill_9(victim);

@@ -1,4 +1,4 @@
-//! Lines to the broker and to the database break, some of them with an answer on the way.
+//! Connections to the broker and to the database break, some of them while an answer is on its way.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn the_database_hangs_up_again_and_again_and_loses_its_answers() {
     assert!(cut > 0 && swallowed > 0, "{cut} lines cut, {swallowed} answers swallowed");
     let looked = fleet.logged("looking again");
     let proof = fleet.prove(orders).await;
-    // Nobody sent anything twice: what was known already had been committed, and nobody had heard of it.
+    // No process sent anything twice: the duplicates had been committed, and the confirmation was lost.
     assert!(proof.absorbed > 0 && looked > 0, "no commit lost its answer: {proof}");
     println!(
         "{cut} lines to the database cut, {swallowed} answers swallowed, looked again {looked} times: {proof}"
@@ -56,7 +56,7 @@ async fn disturb(fleet: &mut Fleet, proxy: &Proxy) -> i64 {
                 (proxy.answers_swallowed() == swallowed + 3).then_some(())
             }),
             _ => {
-                // Long enough that it is noticed, and that the first try to be back fails.
+                // Long enough that the processes notice, and that their first attempt to reconnect fails.
                 proxy.away();
                 tokio::time::sleep(Duration::from_millis(150)).await;
                 proxy.back();

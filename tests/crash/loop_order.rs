@@ -1,5 +1,5 @@
-//! Which comes first: commit, publish, acknowledge. Queues that are read back from the journal would hide a wrong
-//! order from whoever kills the process, so here somebody watches.
+//! The order is commit, publish, acknowledge. Killing the process would not reveal a wrong order, because queues are
+//! refilled from the journal, so these tests watch the calls.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,7 +35,7 @@ async fn nothing_is_published_before_it_is_committed_nor_acknowledged_before_it_
     .unwrap_or_else(|_| panic!("it was not acknowledged: {:?}", watch.seen()));
     stop.cancel();
     consumer.await.unwrap();
-    // The broker is away twice: what is not published is kept in hand.
+    // The broker is away twice: messages that are not published stay in hand.
     let publish = "committed, and publishes stock.count";
     assert_eq!(watch.seen(), [publish, publish, publish, "acknowledged product-1"]);
 }
@@ -86,13 +86,13 @@ fn said() -> Emitted {
     Emitted { message: Arc::new(message), queues: vec![Queue::Order] }
 }
 
-/// The embedded broker, and a list of what was asked of it.
+/// The embedded broker, with a list of the calls to it.
 #[derive(Clone)]
 struct Watch {
     store: Arc<dyn Store>,
     inner: Arc<EmbeddedBroker>,
     seen: Arc<Mutex<Vec<String>>>,
-    /// So many times it cannot be published to.
+    /// How many times publishing still fails.
     away: Arc<Mutex<u32>>,
 }
 

@@ -1,4 +1,4 @@
-//! Dead letters are understood, mended, sent again and given up, alone and together.
+//! Dead letters can be understood, edited, replayed and discarded, one by one and in groups.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::{Browser, Office};
 use crate::support::until;
 use crate::support::web::Web;
 
-/// What the catalogue cannot take: it has no title.
+/// A product that the catalogue cannot accept: it has no title.
 fn odd(office: &Office, id: &str) {
     let product =
         json!({"sku": "EMMA", "title": "", "price": {"amount": "7.50", "currency": "EUR"}, "on_hand": 3});
@@ -55,7 +55,7 @@ fn a_letter_is_mended_after_its_change_and_what_it_would_cause_were_shown() {
     }
     let fields = [("type", "product.upsert"), ("body", mended.as_str()), ("why", "it had no title")];
     send(&admin, &shown, &format!("{path}/replay"), &fields).is(303);
-    // The letter's replay is what makes it orderable.
+    // The product can be ordered only because the dead letter was replayed.
     until("the product", || (placed(&office, "EMMA", "tok_ok").1 == 201).then_some(()));
     assert!(open(&office).is_empty());
     let closed = admin.get(&path).is(200).text;

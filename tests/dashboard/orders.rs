@@ -1,4 +1,4 @@
-//! An operator finds an order, reads its story, sees what an act would cause, and does it.
+//! An operator finds an order, reads its story, previews an action, and performs it.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::support::web::{Answer, Web};
 
 const HOSTILE: &str = "<script>alert('x')</script>";
 
-/// Its id, and how that was answered.
+/// Places an order. Its id, and the answer.
 pub(super) fn placed(office: &Office, sku: &str, token: &str) -> (String, u16) {
     let anna = Web::customer(office.address(), "anna");
     let id = crate::support::new_id();
@@ -22,14 +22,14 @@ pub(super) fn placed(office: &Office, sku: &str, token: &str) -> (String, u16) {
     (id, placed.status)
 }
 
-/// With something to sell.
+/// A shop with something to sell.
 pub(super) fn stocked(office: &Office) {
     let product = json!({"title": "Dune", "price": {"amount": "12.99", "currency": "EUR"}, "on_hand": 100});
     let admin = Web::admin(office.address());
     admin.send("PUT", "/admin/products/BOOK-DUNE", &[], product.to_string().as_bytes()).is(200);
 }
 
-/// Two books that are ordered.
+/// Orders two books.
 pub(super) fn ordered(office: &Office, token: &str, wanted: &str) -> String {
     stocked(office);
     let (id, _) = placed(office, "BOOK-DUNE", token);
@@ -52,7 +52,7 @@ pub(super) fn hidden(page: &str, name: &str) -> String {
     rest.split('"').next().unwrap().to_string()
 }
 
-/// As the form on that page sends it, with these words.
+/// Sends the form on that page with these fields.
 #[track_caller]
 fn act(admin: &Browser, path: &str, words: &str) -> Answer {
     let page = admin.get(path).is(200).text;

@@ -1,4 +1,4 @@
-//! The overview tells what the books say, and whatever is text on it stays text.
+//! The overview shows the figures of the database, and text on it cannot become markup.
 
 use contract::Time;
 use serde_json::json;

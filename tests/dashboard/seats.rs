@@ -1,4 +1,5 @@
-//! Who may sit before it: an admin with a token or the cookie for one, and whoever is at this machine in a shop to play with.
+//! Who may open the dashboard: an admin with a token or the cookie for one, and in a demo shop anyone at this
+//! machine.
 
 use serde_json::json;
 
@@ -95,7 +96,7 @@ fn over_https_the_cookie_belongs_to_this_host_alone_and_a_plain_one_counts_at_th
     assert_eq!(status("shop.example", "__Host-checkout_admin"), 200);
     assert_eq!(status("shop.example", "checkout_admin"), 401, "a neighbouring host name may have set it");
     assert_eq!(status("localhost:8080", "checkout_admin"), 200);
-    // A session over plain http from elsewhere is not begun: its token would cross the network in the clear.
+    // No session begins over plain http from another machine: its token would cross the network in the clear.
     let form = [("token", token.as_str()), ("next", "/")];
     let sign_in = |headers: &[(&str, &str)]| office.browser().post_as("/dashboard/sign-in", &form, headers);
     let (host, origin) = (("host", "shop.example"), ("origin", "http://shop.example"));
@@ -133,7 +134,7 @@ fn a_browser_on_this_machine_is_let_in_to_play_and_none_from_elsewhere() {
     for host in ["localhost", "127.0.0.1", "[::1]"] {
         assert_eq!(web.send("GET", "/", &[("host", &format!("{host}:{port}"))], b"").status, 200, "{host}");
     }
-    // A name that was made to point here, a proxy, and another site's script.
+    // A host name that was made to resolve to this machine, a proxy, and another site's script.
     let rebound = format!("evil.example:{port}");
     for header in
         [("host", rebound.as_str()), ("x-forwarded-for", "203.0.113.7"), ("forwarded", "for=203.0.113.7")]
@@ -143,7 +144,7 @@ fn a_browser_on_this_machine_is_let_in_to_play_and_none_from_elsewhere() {
     for header in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")] {
         assert_eq!(web.send("GET", "/", &[header], b"").status, 403, "{header:?}");
     }
-    // Only pages know who sits here.
+    // Only pages accept the session's cookie.
     web.get("/admin/orders").problem(401, "UNAUTHORIZED");
     gate.shop.close();
 }

@@ -1,4 +1,4 @@
-//! What an order offers is taken from the one it is offered to, and a refusal names nothing else.
+//! An action that an order offers to a caller is accepted from that caller, and a refusal names no other action.
 
 use std::cell::Cell;
 
@@ -102,7 +102,7 @@ impl Desk {
     }
 }
 
-/// Each state by name, how an order gets there, and what it offers its customer and an admin.
+/// Each state by name, how an order gets there, and what it offers to its customer and to an admin.
 type State = (&'static str, fn(&Desk) -> String, &'static str, &'static str);
 
 const STATES: [State; 9] = [
@@ -134,13 +134,13 @@ fn every_action_that_an_order_offers_is_taken_and_no_other() {
                 let refused = desk.ask(web, &id, action);
                 assert!([403, 404, 409].contains(&refused.status), "{name}, {who}, {action}: {refused:?}");
             }
-            // Those that are refused have changed nothing.
+            // The refused actions have changed nothing.
             assert_eq!(desk.offered(web, &id), offered, "{name}, {who}");
             for action in &offered {
                 let taken = desk.ask(web, &make(&desk), action);
                 assert!([200, 201].contains(&taken.status), "{name}, {who}, {action}: {taken:?}");
             }
-            // What never ends by itself.
+            // Ends the orders that would never end by themselves.
             desk.ask(&desk.admin, &id, "cancel");
         }
     }

@@ -1,4 +1,4 @@
-//! Admins see every order and move them along the table; customers and strangers get nowhere near.
+//! Admins see every order and change its status by the table; customers and strangers are refused.
 
 use serde_json::{Value, json};
 use store::Store as _;
@@ -68,7 +68,7 @@ fn an_id_of_our_own_form_is_taken_by_no_way_in() {
         let refused = admin.post(path, &message).problem(422, "message_id_invalid");
         assert!(refused["detail"].as_str().unwrap().contains("UUID of version 8"), "{refused}");
     }
-    // An order may have such an id, and the message that places it has another.
+    // An order's id may have this form; the message that places it has another id.
     let mut named = body("BOOK-DUNE", 1, "tok_ok");
     named["order_id"] = json!(ours);
     let placed = gate.customer("anna").post("/orders", &named);

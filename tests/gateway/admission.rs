@@ -1,4 +1,5 @@
-//! Too much to do: new checkouts wait outside, and everything else goes on. Something away: nothing is half-done.
+//! Under overload new checkouts are refused and everything else goes on. While a dependency is down, no request is
+//! half done.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,7 @@ use super::Gate;
 use super::orders::{body, id_of, place, place_and_wait, status};
 use crate::support::until;
 
-/// Who asks until he is refused must be refused for the reason that the test is about.
+/// No rate limit: a client that asks until it is refused must be refused for the reason under test.
 const ANY_RATE: &str = "--rate-per-customer=0";
 
 #[test]
@@ -44,7 +45,8 @@ fn new_checkouts_are_refused_while_dead_letters_pile_up_and_all_else_goes_on() {
 fn new_checkouts_are_refused_while_a_message_waits_too_long() {
     let gate = Gate::open_with(&["--refuse-when-oldest-s=1", ANY_RATE]);
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
-    // Enough for all who order before the pause is heard of: what is sold out waits for nobody.
+    // Enough stock for every order that comes before the gateway hears of the pause: an order that is sold out would
+    // not wait.
     let product =
         json!({"title": "Plenty", "price": {"amount": "1", "currency": "EUR"}, "on_hand": 1_000_000});
     admin.send("PUT", "/admin/products/PLENTY", &[], product.to_string().as_bytes()).is(200);

@@ -1,4 +1,4 @@
-//! What the gateway needs is away for a while: nobody is left waiting, and nothing is half done.
+//! While a dependency of the gateway is down, no caller is left waiting, and no request is half done.
 
 use tokio::runtime::Runtime;
 

@@ -1,4 +1,5 @@
-//! A customer's stored cart: written by whoever saw it, bought once, and kept when nothing came of it.
+//! A customer's stored cart: only a client that has seen its version changes it, it is bought once, and a failed
+//! order keeps it.
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ const DUNE: &str = "BOOK-DUNE";
 #[track_caller]
 fn put(web: &Web, sku: &str, quantity: u32) -> Value {
     let body = json!({"quantity": quantity}).to_string();
-    // The first one may come before the sample catalogue.
+    // The first request may come before the sample catalogue is loaded.
     until("the catalogue", || {
         let answer = web.send("PUT", &format!("/cart/items/{sku}"), &[], body.as_bytes());
         (answer.status != 422).then(|| answer.is(200).json())

@@ -1,5 +1,5 @@
-//! `docs/openapi.json` is what `/openapi.json` answers: `UPDATE_EXPECT=1 cargo test --test all openapi` after a change,
-//! and read the diff.
+//! `docs/openapi.json` is what `/openapi.json` answers: run `UPDATE_EXPECT=1 cargo test --test all openapi` after a
+//! change, and read the diff.
 
 use expect_test::expect_file;
 

@@ -1,4 +1,4 @@
-//! What every route has in common: methods, headers, limits, and a listener that nobody can keep busy.
+//! What every route has in common: methods, headers, limits, and a listener that no client can block.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -142,7 +142,7 @@ fn metrics_are_on_a_listener_of_their_own_where_a_setting_says_so_and_health_is_
     main.get("/metrics").problem(404, "NOT_FOUND");
     assert!(ops_web.get("/metrics").is(200).text.contains("checkout_connections_over_cap_total"));
     ops_web.get("/dashboard").is(404);
-    // A container's health check asks there, even where nothing else listens.
+    // A container's health check asks on the metrics address, even if no other route is served.
     let at_ops = format!("--ops-listen={ops}");
     assert!(folder.checkout(&["health", "--listen=none", &at_ops]).ok().contains("ready"));
     assert_eq!(system.terminate(), 0);

@@ -1,4 +1,4 @@
-//! What the back office sees of its goods, and orders that it places for a customer.
+//! What the back office sees of its products, and orders that it places for a customer.
 
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ fn goods_are_shown_one_by_one_and_page_by_page() {
     gate.shop.close();
 }
 
-/// All ids, two on a page.
+/// All ids, from pages of two.
 fn pages(web: &Web, path: &str, name: &str) -> Vec<String> {
     let (mut ids, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -97,7 +97,7 @@ fn an_order_is_placed_for_a_customer_and_the_trail_says_by_whom() {
     );
     carla.get(&format!("/orders/{id}")).problem(404, "ORDER_NOT_FOUND");
 
-    // Whose order it is, a customer's token says, whatever stands in the body.
+    // A customer's token decides whose order it is, whatever the body says.
     wanted["placed_by"] = json!("mallory");
     let own = place_and_wait(&carla, "k", &wanted).is(201).json();
     assert_eq!((&own["customer_id"], &own["audit"][0]["by"]), (&json!("carla"), &json!("customer")));

@@ -1,4 +1,5 @@
-//! Payment intents: whoever has the token or the secret confirms, and however they race, one charge is paid.
+//! Payment intents: the owner of the token or of the secret confirms, and however confirmations race, one charge is
+//! paid.
 
 use serde_json::{Value, json};
 
@@ -32,7 +33,7 @@ fn confirm(web: &Web, intent: &Value, body: Value) -> Answer {
     web.post(&format!("/payment-intents/{}/confirm", intent["id"].as_str().unwrap()), &body)
 }
 
-/// By its owner, as the order says.
+/// Paid by its owner, with the method of the order.
 pub(super) fn pay(web: &Web, order_id: &str) -> Answer {
     let intent = intent(web, order_id);
     confirm(web, &intent, json!({}))
@@ -123,7 +124,7 @@ fn a_declined_confirmation_may_be_tried_again_by_another_card() {
 fn however_confirmations_and_the_providers_word_race_one_charge_is_paid() {
     let gate = Gate::open();
     let anna = gate.customer("anna");
-    // Its event comes three times.
+    // The provider sends its event three times.
     let order = waiting(&anna, "BOOK-DUNE", 1, Some("tok_duplicate_event"));
     let intent = intent(&anna, &order);
     let statuses: Vec<u16> = std::thread::scope(|scope| {
@@ -149,8 +150,8 @@ fn however_confirmations_and_the_providers_word_race_one_charge_is_paid() {
 fn the_providers_event_may_come_before_the_customer_confirms() {
     let gate = Gate::open();
     let anna = gate.customer("anna");
-    // The provider has its books in another file: an event that it did not send would not fit them in the end. A
-    // confirmation by the order worker's own way comes first here, and the front end's comes late.
+    // The provider's books are in a database of their own, and an event that it did not send would not match them in
+    // the end. So a confirmation straight to the order worker comes first here, and the front end's comes late.
     let order = waiting(&anna, "BOOK-DUNE", 1, Some("tok_ok"));
     let intent = intent(&anna, &order);
     anna.post(&format!("/orders/{order}/pay"), &json!({})).is(201);

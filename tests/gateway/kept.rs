@@ -1,4 +1,4 @@
-//! What customers send that means nothing here is refused or dropped before any of it is kept.
+//! Meaningless input from customers is refused or dropped before any of it is stored.
 
 use serde_json::{Value, json};
 use store::{JournalRow, Store};
@@ -37,7 +37,7 @@ fn an_order_id_that_was_used_is_refused_with_another_content_also_when_it_was_re
     }
     anna.post("/orders", &other).problem(422, "ORDER_ID_REUSED");
     gate.customer("ben").post("/orders", &rejected).problem(422, "ORDER_ID_REUSED");
-    // The same again is the same again.
+    // The same request again gets the same answer.
     place_and_wait(&anna, "k2", &rejected).is(422);
     assert_eq!(letters(&gate), 0);
     gate.shop.close();

@@ -1,4 +1,5 @@
-//! A key is its customer's own: no other customer can use up what it stands for, whatever ids they choose.
+//! A key belongs to its customer: no other customer can occupy the order that it stands for, whatever ids they
+//! choose.
 
 use contract::{MessageId, OrderId};
 use lapin::BasicProperties;
@@ -31,7 +32,7 @@ fn an_order_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
         assert_ne!(id_of(&placed), guessed.to_string());
         let again = place_and_wait(&alice, key, &on_delivery("BOOK-DUNE")).is(201);
         assert_eq!(id_of(&again), id_of(&placed));
-        // What is known by now is hers.
+        // Bob knows her order's id by now, but the order is hers.
         let known = naming(id_of(&placed).parse().unwrap());
         place_and_wait(&bob, &format!("late-{number}"), &known).problem(422, "ORDER_ID_REUSED");
         alice.get(&format!("/orders/{}", id_of(&placed))).is(200);
@@ -69,7 +70,7 @@ fn a_message_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
         until("the other order", || (served.run(&["order", "show", &guessed]).code == 0).then_some(()));
         place_and_wait(&alice, key, &on_delivery("BOOK-DUNE")).is(201);
     }
-    // Nor in that of a cancellation: granted or too late, it is the order worker's answer to her own message.
+    // Nor can he occupy her cancellation: granted or too late, she gets the order worker's answer to her own message.
     let cancel = format!("/orders/{first}/cancel");
     let headers = [("idempotency-key", "cancel-1001"), ("prefer", "wait=30")];
     let cancelled = alice.send("POST", &cancel, &headers, b"");
@@ -77,7 +78,7 @@ fn a_message_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
     assert_eq!(all.terminate(), 0);
 }
 
-/// As a database that a program from before there was a secret has written to.
+/// Makes it a database that was written by a program from before the key secret.
 fn with_earlier_keys(gate: &Gate) {
     let path = gate.shop.folder.path("checkout.db");
     block_on(async {
@@ -92,7 +93,7 @@ fn a_key_that_was_used_before_there_was_a_secret_gives_the_same_order() {
     let gate = Gate::open();
     with_earlier_keys(&gate);
     let (alice, bob, admin) = (gate.customer("alice"), gate.customer("bob"), gate.admin());
-    // Let in by a gateway that made public ids.
+    // Accepted by a gateway that still derived public ids.
     let used = OrderId::of_key_before("alice", "used");
     let mut sent = body("BOOK-DUNE", 1, "tok_ok");
     sent["customer_id"] = json!("alice");
@@ -105,7 +106,7 @@ fn a_key_that_was_used_before_there_was_a_secret_gives_the_same_order() {
     let again = place_and_wait(&alice, "used", &body("BOOK-DUNE", 1, "tok_ok")).is(201);
     assert_eq!(id_of(&again), used.to_string());
     place(&alice, "used", &body("BOOK-DUNE", 2, "tok_ok")).problem(422, "IDEMPOTENCY_KEY_REUSED");
-    // Another customer's order under the public id of a key makes the key no used one.
+    // Another customer's order under the public id of a key does not count as a use of that key.
     let guessed = OrderId::of_key_before("alice", "new");
     place_and_wait(&bob, "mine", &naming(guessed)).is(201);
     let placed = place_and_wait(&alice, "new", &on_delivery("BOOK-DUNE")).is(201);

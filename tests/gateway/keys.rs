@@ -1,4 +1,5 @@
-//! Keys of every kind open the gateway, each by its own algorithm; a set of keys may change while it runs.
+//! Keys of every kind are accepted, each with its own algorithm only, and a set of keys may change while the gateway
+//! runs.
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::KeySize;
@@ -13,7 +14,7 @@ use crate::support::shop::Shop;
 use crate::support::web::{Web, in_an_hour, signed};
 use crate::support::{Folder, until};
 
-/// A key that signs, and how others know it.
+/// A signing key, and its public forms.
 struct Pair {
     algorithm: Algorithm,
     signs: EncodingKey,
@@ -53,7 +54,7 @@ fn rsa() -> Pair {
     let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
     let pkcs8: aws_lc_rs::encoding::Pkcs8V1Der = pair.as_der().unwrap();
     let public: aws_lc_rs::encoding::PublicKeyX509Der = pair.public_key().as_der().unwrap();
-    // The key itself lies behind 26 bytes that say what it is.
+    // The key itself follows 26 bytes of PKCS #8 header.
     let signs = EncodingKey::from_rsa_der(&pkcs8.as_ref()[26..]);
     Pair { algorithm: Algorithm::RS256, signs, public: public.as_ref().to_vec(), jwk: Value::Null }
 }
@@ -91,7 +92,7 @@ fn a_public_key_of_each_kind_opens_by_its_own_algorithm_alone() {
         let path = folder.write("key.pem", pair.pem());
         let gate = Gate { shop: Shop::open_with(&[&format!("--jwt-public-key-file={path}")]) };
         assert_eq!(status(&gate, &pair.token(None, &claims())), 200, "{:?}", pair.algorithm);
-        // Who takes the public key for a secret can sign by it; the key says that it is none.
+        // An attacker can sign with the public key as an HMAC secret; the key's algorithm rules that out.
         for secret in [pair.pem().into_bytes(), pair.public.clone()] {
             let forged = signed(&Header::default(), &claims(), &EncodingKey::from_secret(&secret).unwrap());
             assert_eq!(status(&gate, &forged), 401, "{:?}", pair.algorithm);
@@ -150,7 +151,7 @@ fn a_set_of_keys_that_is_emptied_or_damaged_leaves_the_keys_as_they_were() {
     ] {
         let before = warnings();
         folder.write("keys.json", &text);
-        // Only a request makes the gateway look, and the warning says that it has.
+        // The gateway looks at the file only upon a request, and its warning shows that it has looked.
         until("a look at the file", || {
             assert_eq!(status(&gate, &ours.token(Some("a"), &claims())), 200, "{text:?}");
             (warnings() > before).then_some(())

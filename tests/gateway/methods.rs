@@ -1,4 +1,5 @@
-//! Stored payment methods: a customer's own, one of them the default, and no card number anywhere.
+//! Stored payment methods: visible to their customer only, one of them the default, and no card number stored
+//! anywhere.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! A customer places orders, sees what became of them, and changes their mind; nobody sees anybody else's.
+//! Customers place orders, see what became of them, and change their minds; no customer sees another's orders.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! What customers see of their money, and the payments that do not go as planned.
+//! What customers see of their payments, and payments that do not go as planned.
 
 use serde_json::{Value, json};
 use store::Store;
@@ -82,7 +82,7 @@ fn a_cancellation_while_the_charge_is_under_way_gives_back_whatever_it_takes() {
     payment(&anna, &order, |payment| payment["status"] == "asked");
     anna.post(&format!("/orders/{order}/cancel"), &json!({})).is(200);
     assert_eq!(becomes(&anna, &order, "cancelled")["reason"], "cancelled_by_customer");
-    // By then the charge is through, and the money on its way back.
+    // By then the charge is captured, and its refund under way.
     let settled = payment(&anna, &order, |payment| payment["refunds"][0]["state"] == "done");
     assert_eq!((&settled["captured"], &settled["refunds"][0]["late"]), (&settled["refunded"], &json!(true)));
     let name = settled["refunds"][0]["transaction_id"].as_str().unwrap();
@@ -136,7 +136,7 @@ fn a_refund_that_was_made_at_the_providers_side_is_booked() {
     let anna = gate.customer("anna");
     let order = by_card(&anna, "k", "tok_ok");
     becomes(&anna, &order, "fulfilled");
-    // Told by two events.
+    // Two events report the same refund.
     for id in ["evt_a", "evt_b"] {
         let event = json!({"id": id, "type": "refund.succeeded", "created": 1_795_200_800, "data": {
             "reference": order, "transaction_id": "re_by_hand", "amount": {"amount": "5.00", "currency": "EUR"}}});
@@ -149,7 +149,7 @@ fn a_refund_that_was_made_at_the_providers_side_is_booked() {
         (&json!(true), &json!("re_by_hand"), &json!("5.00"))
     );
     becomes(&anna, &order, "fulfilled");
-    // A return of what is left: each refund stands in the history, with its amount, its name and its time.
+    // Refunds the rest: each refund is in the history with its amount, its name and its time.
     gate.admin().post(&format!("/admin/orders/{order}/refund"), &json!({})).is(200);
     let shown = payment(&anna, &order, |payment| payment["refunded"]["amount"] == "12.99");
     assert_eq!(history(&shown), "asked, captured, refunded, refunded");
@@ -192,7 +192,7 @@ fn cash_is_known_by_its_receipt_everywhere() {
     gate.shop.close();
 }
 
-/// The one fact of this type about the order, as all who listen hear it.
+/// The only fact of this type about the order, as all listeners hear it.
 #[track_caller]
 pub(super) fn said(gate: &Gate, order_id: &str, name: &str) -> Value {
     let of = order_id.parse().unwrap();

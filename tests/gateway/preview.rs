@@ -1,4 +1,4 @@
-//! A preview says what then really happens, to the last message before somebody outside is asked; and it changes nothing.
+//! A preview shows what really happens afterwards, up to the messages for the outside world, and it changes nothing.
 
 use contract::{Role, Table};
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
 use crate::support::web::Web;
 use crate::support::{at_rest, block_on, new_id, until};
 
-/// Who asks somebody outside.
+/// The roles that ask the outside world.
 const ADAPTERS: [Role; 3] = [Role::Provider, Role::Email, Role::Sms];
 
-/// Role, message, what it came to, and what was said because of it.
+/// Role, message, outcome, and the messages emitted because of it.
 type Step = (String, String, String, Vec<String>);
 
 fn previewed(preview: &Value) -> Vec<Step> {
@@ -51,14 +51,14 @@ fn record(gate: &Gate, table: Table, id: &str) -> Option<String> {
     block_on(async { gate.shop.folder.store().await.get(table, id).await.unwrap() })
 }
 
-/// Shown, then done; returns what was shown.
+/// Previews an action, then performs it; returns the preview.
 fn show_and_do(gate: &Gate, admin: &Web, order: &str, name: &str, body: &Value) -> Value {
     let act = json!({"type": name, "message_id": new_id(), "body": body});
     let all = |gate: &Gate| {
         let tables = [Table::Orders, Table::Payments, Table::Holds, Table::Sagas];
         (tables.map(|table| record(gate, table, order)), journal(gate, order).len())
     };
-    // Whatever changes from here on, the preview has changed.
+    // Once the shop is at rest, any change is the preview's.
     until("rest", || block_on(async { at_rest(&gate.shop.folder.store().await).await }).then_some(()));
     let before = all(gate);
     let preview = admin.post("/admin/preview", &act).is(200).json();
@@ -89,7 +89,7 @@ fn what_a_preview_shows_is_what_then_happens() {
         body["order_id"] = json!(id);
         show_and_do(&gate, &admin, id, name, &body)
     };
-    // Nothing was captured so far: the provider is asked, and then it is known.
+    // Nothing was captured so far, so the provider has to be asked first.
     let preview = show(&waits, "order.cancel", json!({"by": "admin", "reason": "a test", "who": "anna"}));
     assert!(preview["refused"].is_null() && preview["waits_for"][0]["role"] == "provider", "{preview:#}");
     status(&anna, &waits, "cancelled");
@@ -156,7 +156,7 @@ fn what_a_person_would_do_for_a_saga_that_waits_is_shown_as_it_then_happens() {
         let preview = show_and_do(&gate, &admin, &id, name, &fields);
         let refused = fields["outcome"] == "give_up";
         assert_eq!(preview["refused"].is_string(), refused, "{preview:#}");
-        // Nobody waits for ever.
+        // Resolves the return by hand, so that it ends.
         until("its end", || {
             let done = json!({"return": 1, "outcome": "done", "evidence": "transfer 78"});
             admin.post(&format!("/admin/sagas/{id}/resolve"), &done);
@@ -234,7 +234,7 @@ fn a_group_of_dead_letters_is_replayed_or_given_up_in_steps() {
     let group = json!({"code": "product_invalid", "why": "tried again", "limit": 2});
     let dealt = admin.post("/admin/dead-letters/replay", &group).is(200).json();
     assert_eq!((&dealt["done"], &dealt["left"]), (&json!(2), &json!(true)));
-    // It is as invalid as before.
+    // The product is still invalid, so each comes back.
     until("five again", || {
         let groups = admin.get("/admin/dead-letters/groups").is(200).json();
         (groups["items"][0]["letters"] == 5).then_some(())

@@ -1,4 +1,4 @@
-//! Who is refused hears where it is wrong and what would be right, in plain words, and what is not known is not ignored.
+//! A refusal says in plain words where the fault is and what would be right, and unknown fields are not ignored.
 
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ fn a_list_is_no_body_of_any_route() {
         }
     }
     assert!(tried >= 20, "{tried}");
-    // Each field of it may be missing, and an empty list would be the whole of it.
+    // Every field of this body is optional, so an empty list could be read as all of it.
     anna.send("POST", &format!("/orders/{id}/cancel"), &[], b"[]").problem(422, "BODY_INVALID");
     anna.send("POST", &format!("/orders/{id}/cancel"), &[], br#"["too dear"]"#).problem(422, "BODY_INVALID");
     let nested =
@@ -98,7 +98,7 @@ fn a_list_is_no_body_of_any_route() {
     gate.shop.close();
 }
 
-/// It waits for its customer, whatever else happens.
+/// An order that waits for its customer, whatever else happens.
 fn waits_to_be_paid() -> Value {
     let mut order = body("BOOK-DUNE", 1, "tok_ok");
     order["payment"]["confirm"] = json!("manual");
@@ -212,7 +212,7 @@ fn an_unknown_and_a_retired_product_are_named_by_their_places() {
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let product = json!({"title": "Emma", "price": {"amount": "7.50", "currency": "EUR"}, "on_hand": 9});
     admin.send("PUT", "/admin/products/EMMA", &[], product.to_string().as_bytes()).is(200);
-    // It is known here as something that is sold.
+    // The order worker knows it as a product that is sold.
     place_and_wait(&anna, "k1", &body("EMMA", 1, "tok_ok")).is(201);
     admin.send("DELETE", "/admin/products/EMMA", &[], b"").is(200);
     let mut wanted = body("BOOK-DUNE", 1, "tok_ok");

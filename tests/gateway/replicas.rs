@@ -1,4 +1,5 @@
-//! Several gateways are one: what one of them let in, all of them know, and each hears what becomes of it.
+//! Several gateways act as one: an order that one of them accepted is known to all, and each hears what becomes of
+//! it.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What must not be known stands nowhere: not in a log, not in the journal, not in a database.
+//! Secrets are nowhere to be found: not in a log, not in the journal, not in a database.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::Gate;
 use super::orders::{body, place, place_and_wait};
 use crate::support::served::SECRET;
 
-/// Passes the Luhn check, and is nobody's.
+/// A valid card number by the Luhn check, which belongs to no customer.
 const CARD: &str = "4242424242424242";
 
 /// The files below the folder that hold this text, in any case.
@@ -54,7 +54,7 @@ fn a_card_number_is_refused_wherever_it_stands_and_is_kept_nowhere() {
         .problem(422, "CARD_NUMBER_REFUSED");
     let message = json!({"type": "checkout.submit", "message_id": "m", "body": with("/note", json!(CARD))});
     admin.post("/admin/messages", &message).problem(422, "CARD_NUMBER_REFUSED");
-    // Nor is it logged where nobody asked for a body at all.
+    // Requests without a body are checked as well, and not logged either.
     anna.get(&format!("/orders/{CARD}")).problem(422, "CARD_NUMBER_REFUSED");
     anna.get(&format!("/orders?q={CARD}")).problem(422, "CARD_NUMBER_REFUSED");
     gate.stranger().send("GET", "/health", &[("x-request-id", CARD)], b"").is(200);

@@ -1,4 +1,4 @@
-//! What is easily forgotten when goods are sold over HTTP.
+//! Cases that are easily forgotten when goods are sold over HTTP.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use crate::support::web::{Answer, Web};
 use crate::support::{new_id, until};
 
 impl Gate {
-    /// A message from the back office, by an admin.
+    /// Sends a message of the back office as an admin.
     #[track_caller]
     fn says(&self, name: &str, body: &Value) {
         let envelope = json!({"type": name, "message_id": new_id(), "body": body});
         self.admin().post("/admin/messages", &envelope).is(202);
     }
 
-    /// On sale: `None` leaves the stock as it was.
+    /// Puts a product on sale: `None` leaves the stock as it was.
     #[track_caller]
     fn sells(&self, sku: &str, amount: &str, currency: &str, on_hand: impl Into<Option<u32>>) {
         let mut product = json!({"sku": sku, "title": format!("All about {sku}"), "price": {"amount": amount, "currency": currency}});
@@ -29,7 +29,7 @@ impl Gate {
         self.says("product.upsert", &product);
     }
 
-    /// Placed again and again until the catalogue knows what was said last.
+    /// Orders again and again until the catalogue has taken in the last message.
     #[track_caller]
     fn buys(&self, web: &Web, body: &Value, wanted: u16) -> Value {
         let headers = [("prefer", "wait=30")];
@@ -90,7 +90,7 @@ fn a_price_is_that_of_the_day_also_when_it_changed_since_and_when_the_product_is
     let listed =
         listed["items"].as_array().unwrap().iter().find(|one| one["order_id"] == id).cloned().unwrap();
     assert_eq!(listed["items"], order["items"]);
-    // Who offers it again sells it again.
+    // A product that is offered again sells again.
     gate.sells("SNAP", "7.00", "EUR", None);
     assert_eq!(gate.buys(&anna, &of(&[("SNAP", 1)]), 201)["total"]["amount"], "7.00");
     gate.shop.close();
@@ -136,7 +136,7 @@ fn a_discount_takes_no_total_below_nothing() {
     gate.shop.close();
 }
 
-/// Each in a thread of its own, all at once.
+/// Each in a thread of its own, all at the same time.
 fn at_once(count: u32, ask: impl Fn(u32) -> Answer + Sync) -> Vec<Answer> {
     std::thread::scope(|scope| {
         let asked: Vec<_> = (0..count)
@@ -155,7 +155,7 @@ fn at_once(count: u32, ask: impl Fn(u32) -> Answer + Sync) -> Vec<Answer> {
 fn of_a_hundred_buyers_of_the_last_one_one_gets_it_and_the_others_hear_why_not() {
     let gate = Gate::open();
     gate.sells("LAST", "5.00", "EUR", 1);
-    // Who asks for two learns when it is there, and takes nothing away.
+    // An order for two shows whether the stock has arrived, and takes nothing.
     assert_eq!(gate.buys(&gate.customer("scout"), &of(&[("LAST", 2)]), 409)["items"][0]["available"], 1);
     let answers = at_once(100, |no| {
         let headers = [("idempotency-key", "k"), ("prefer", "wait=30")];
@@ -188,7 +188,7 @@ fn an_order_that_is_cancelled_once_it_is_paid_is_refunded() {
     let mut body = of(&[("BOOK-DUNE", 1)]);
     body["order_id"] = json!(new_id());
     let id = body["order_id"].clone();
-    // The provider rests until the saga does, and the saga until the customer has changed their mind.
+    // The provider is paused until the saga is, and the saga until the customer has cancelled.
     admin.post("/admin/roles/provider/pause", &json!({"by": "anna", "why": "a test"})).is(204);
     until("the provider rests", || gate.shop.log().contains("paused role=provider").then_some(()));
     anna.post("/orders", &body).is(202);
@@ -233,7 +233,7 @@ fn a_return_of_some_lines_puts_those_back_on_the_shelf_and_every_change_can_be_r
         })
     };
     assert_eq!(refunded("10.00")["status"], "fulfilled", "the rest is still theirs");
-    // What came back is for sale: once. What did not come back is not.
+    // Goods that came back are for sale again, once. Goods that did not come back are not.
     assert_eq!(gate.buys(&anna, &of(&[("STAYS", 1)]), 409)["items"][0]["available"], 0);
     gate.buys(&gate.customer("ben"), &of(&[("BACK", 1)]), 201);
     assert_eq!(gate.buys(&anna, &of(&[("BACK", 1)]), 409)["items"][0]["available"], 0);
@@ -280,7 +280,7 @@ fn a_hundred_orders_at_once_are_each_answered_within_half_a_second_however_slow_
     let gate = Gate::open_with(&["--provider-delay-ms=1000-3000"]);
     let anna = gate.customer("anna");
     anna.get("/orders").is(200);
-    // Who shares the machine with others may have to try again: it has to be possible, not certain.
+    // Other tests share the machine, so it may take several tries: it has to be possible, not certain.
     let slowest = (0..5).map(|round| {
         let times = std::sync::Mutex::new(Vec::new());
         at_once(100, |no| {

@@ -1,4 +1,4 @@
-//! What the journal does not tell of an order stands in its story as well: what came again, and what failed at first.
+//! A story also tells what the journal does not: repeats, and failures before a success.
 
 use serde_json::{Value, json};
 
@@ -48,6 +48,6 @@ fn what_failed_and_is_tried_again_is_told_with_its_reason() {
     assert_eq!((failed["to"].as_str(), failed["verdict"].as_str()), (Some("order"), Some("under_way")));
     assert!(failed["failed_because"].as_str().unwrap().contains("poisoned"), "{failed}");
     assert!(folder.checkout(&["order", "story", &id]).ok().contains("times before: it panicked: poisoned"));
-    // Its next try is a minute away.
+    // Its next retry is a minute away.
     system.kill_9();
 }

@@ -1,5 +1,5 @@
-//! A token is good if our key signed it, by the key's own algorithm, and it has not run out. Every other one is refused
-//! in the same words.
+//! A token is accepted if our key signed it, by the key's own algorithm, and it has not expired. Every other token is
+//! refused with the same words.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use super::Gate;
 use crate::support::served::SECRET;
 use crate::support::web::{in_an_hour, now_s, signed, token};
 
-/// As an admin, in a form that the signature has yet to prove.
+/// An admin's token, which still needs a valid signature.
 fn claims() -> Value {
     json!({"sub": "anna", "role": "admin", "exp": in_an_hour()})
 }
@@ -66,7 +66,7 @@ fn every_way_in_which_a_token_can_be_wrong_has_the_same_answer() {
     gate.shop.close();
 }
 
-/// A header as it stands here, signed over by our own key.
+/// This header as it is, signed with our own key.
 fn headed(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let message = format!("{}.{}", part(header), part(claims));

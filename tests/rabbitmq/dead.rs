@@ -1,4 +1,4 @@
-//! Nothing that dies on its way is lost: it becomes a dead letter with its reason.
+//! No message that dies on its way is lost: it becomes a dead letter with its reason.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,12 +28,12 @@ struct Graveyard {
 }
 
 impl Graveyard {
-    /// Reads what commands go to.
+    /// Consumes the queue that commands go to.
     async fn new() -> Self {
         Self::reading(vec![Queue::Order]).await
     }
 
-    /// Reads nothing but dead letters.
+    /// Consumes nothing but dead letters.
     async fn idle() -> Self {
         Self::reading(Vec::new()).await
     }
@@ -50,7 +50,7 @@ impl Graveyard {
         tokio::spawn(import::run(self.store.clone(), self.broker.clone(), self.stop.clone()));
     }
 
-    /// Once there are so many.
+    /// The open dead letters, once there are so many.
     async fn letters(&self, count: usize) -> Vec<DeadLetter> {
         let open = async || self.store.dead_letters(Some(DeadStatus::Open), 1000).await.unwrap();
         until_stored("the import of all dead letters", async || open().await.len() >= count).await;
@@ -65,9 +65,9 @@ async fn a_command_that_no_queue_wants_ends_as_a_dead_letter_with_a_reason() {
     let outsider = yard.corner.outsider().await;
     let id = |id: &str| BasicProperties::default().with_message_id(id.into());
     outsider.sends("order.cancle", id("m1"), CANCEL).await;
-    // Its type says where it was meant to go: there it can be replayed to.
+    // Its type names the queue it was meant for, and it can be replayed to that one.
     outsider.sends("order.cancle", id("m2").with_type("order.cancel".into()), CANCEL).await;
-    // What only our own workers say is not let in by another name.
+    // A message that only our own workers may send is not accepted under another name either.
     outsider.sends("order.mark_paid", id("m3"), CANCEL).await;
     let letters: BTreeMap<_, _> = yard
         .letters(3)
@@ -190,7 +190,7 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
     let (unhandled, handled) = (say(1, Queue::Order), say(2, Queue::Order));
     let owed = accepted(3);
     yard.broker.publish(&[unhandled.clone(), handled.clone()]).await.unwrap();
-    // Whoever takes the bundle dies every time.
+    // Every consumer that takes the bundle dies.
     let outsider = yard.corner.outsider().await;
     let name = yard.corner.names().queue(Queue::Order);
     let mut deliveries = 0;
@@ -202,7 +202,7 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
         got.nack(BasicNackOptions { requeue: true, multiple: false }).await.unwrap();
     }
     assert_eq!(deliveries, broker::rabbitmq::topology::DELIVERY_LIMIT + 1);
-    // One of the two was handled before somebody died, and what it said was never published.
+    // One of the two was handled before its consumer died, and what it emitted was never published.
     let row = JournalRow {
         role: Role::Order,
         id: handled.message.id.clone(),
@@ -227,7 +227,7 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
     assert_eq!(letter.body, unhandled.message.json());
 }
 
-/// What the order worker may say.
+/// A message that the order worker may send.
 fn accepted(n: u64) -> Emitted {
     let id = uuid::Uuid::from_u128(u128::from(n));
     let json = format!(r#"{{"order_id":"{id}","customer_id":"c1","at":"2026-11-20T18:53:00Z"}}"#);

@@ -1,4 +1,4 @@
-//! Facts that nobody could hear need not be carried, and everybody who could hears all of them.
+//! A fact without a listener is not sent to the broker, and a fact with listeners reaches all of them.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ async fn bind(channel: &Channel, corner: &Corner, key: &str) -> String {
     queue
 }
 
-/// The ids of all that lies there.
+/// The ids of all messages in the queue.
 async fn heard(channel: &Channel, queue: &str) -> Vec<String> {
     let mut heard = Vec::new();
     while let Some(one) = channel.basic_get(queue.into(), Default::default()).await.unwrap() {
@@ -55,7 +55,7 @@ async fn facts_without_a_listener_are_not_sent_and_a_new_listener_gets_all_from_
     let far = Far::new().await;
     let broker = far.broker().await;
     let outsider = far.corner.outsider().await;
-    // Whatever is said when a connection is new.
+    // Everything is sent while the connection is new.
     broker.publish(&fulfilled(0..MANY)).await.unwrap();
     let before = far.proxy.bytes_up();
     broker.publish(&fulfilled(0..MANY)).await.unwrap();

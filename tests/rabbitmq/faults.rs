@@ -1,4 +1,4 @@
-//! Connections break, confirms are lost, and nothing is lost by that.
+//! Connections break, confirms are lost, and no message is lost by that.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use crate::support::rabbit::{Corner, url};
 use crate::support::usual;
 use crate::support::{PATIENCE, until_stored};
 
-/// A broker that can only be reached through a proxy.
+/// A broker that can be reached only through a proxy.
 pub(super) struct Far {
     pub(super) corner: Corner,
     pub(super) proxy: Proxy,
@@ -76,14 +76,14 @@ async fn connections_that_break_under_load_lose_nothing() {
         let taken = take(&*broker, Queue::Order).await;
         numbers(&taken).into_iter().for_each(|n| *seen.entry(n).or_default() += 1);
         if seen.len() as u64 > (cuts + 1) * MESSAGES / (CUTS + 2) && cuts < CUTS {
-            // With what was just taken not acknowledged.
+            // Cut before the messages just taken are acknowledged.
             far.proxy.cut();
             cuts += 1;
         }
         broker.ack(&taken).await.unwrap();
     }
     let failed = publisher.await.unwrap();
-    // What is left are repeats; then the queue is empty.
+    // Only repeats are left; after them the queue is empty.
     let since = Instant::now();
     while broker.depth(Queue::Order).await.is_ok_and(|depth| depth.messages > 0) {
         assert!(since.elapsed() < PATIENCE, "it does not run dry");
@@ -130,7 +130,8 @@ async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the
     };
     let working = tokio::spawn(consumer.run(stop.clone()));
     until_stored("its handling", async || !store.journal_page(0, 10).await.unwrap().is_empty()).await;
-    // What is on the wire to us is in no queue any more, and not here yet: seen empty once is not empty.
+    // A message on its way to us is in no queue any more, and not here yet: one look at an empty queue proves
+    // nothing.
     let mut empty = 0;
     until_stored("an empty queue", async || {
         let now = broker.depth(Queue::Order).await.is_ok_and(|depth| depth.messages == 0);
@@ -141,10 +142,11 @@ async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the
     stop.cancel();
     working.await.unwrap();
     assert_eq!(store.journal_page(0, 10).await.unwrap().len(), 1, "it was handled once");
-    // What it said, it said once: the second was no redelivery to us, only a repeat.
+    // Its output was published once: the second delivery was a duplicate, although the broker did not flag it as
+    // redelivered.
     assert_eq!(take(&*broker, Queue::Stock).await.len(), 1);
     assert_eq!(broker.depth(Queue::Stock).await.unwrap().messages, 1);
-    // Whatever was not acknowledged would be there again.
+    // A message that was not acknowledged would be in the queue again.
     broker.close().await;
     assert_eq!(outsider.ready_in(&name).await, 0);
 }
@@ -172,7 +174,8 @@ async fn what_waits_for_another_try_survives_the_connection() {
     let failed = take(&*broker, Queue::Order).await;
     broker.retry(&failed[0], retry::RETRY_DELAYS[0]).await.unwrap();
     far.proxy.cut();
-    // The acknowledgement of the first may have been cut off: then that comes again as well, before it or with it.
+    // The acknowledgement of the first delivery may have been cut off: then that one comes again as well, before the
+    // retry or with it.
     let retried = loop {
         let taken = take(&*broker, Queue::Order).await;
         if let Some(retried) = taken.into_iter().find(|one| one.attempt > 0) {
@@ -185,7 +188,7 @@ async fn what_waits_for_another_try_survives_the_connection() {
 #[tokio::test]
 async fn while_there_is_no_broker_its_state_says_why_and_keeps_the_password() {
     let corner = Corner::new().await;
-    // Nobody can listen on port 1 of an address that is nobody's own.
+    // No server listens on port 1.
     let url = "amqp://somebody:geheim@127.0.0.1:1/%2f".to_string();
     let options = broker::rabbitmq::Options { url, ..corner.options() };
     let broker = RabbitBroker::connect(options).unwrap();
@@ -195,8 +198,8 @@ async fn while_there_is_no_broker_its_state_says_why_and_keeps_the_password() {
     broker.close().await;
 }
 
-/// The end of a frame is not where it should be, which no publisher can bring about. It costs a connection each time it is
-/// delivered. The broker moves it on after so many times.
+/// The end marker of its frame is wrong, which no publisher can bring about. Each delivery costs a connection, and
+/// after so many deliveries the broker dead-letters the message.
 #[tokio::test]
 async fn a_delivery_that_is_garbled_takes_no_good_one_with_it_and_ends_where_a_person_finds_it() {
     const GOOD: u64 = 40;
@@ -210,8 +213,8 @@ async fn a_delivery_that_is_garbled_takes_no_good_one_with_it_and_ends_where_a_p
             outsider.sends("order.cancel", properties, b"a text of 20 letters").await;
         }
     }
-    // Fifty connections, each of which it ends, may go by before the next good one comes: seconds on a machine that
-    // has nothing else to do.
+    // It ends about fifty connections before the next good message comes, which takes seconds even on an idle
+    // machine.
     let long = PATIENCE * 4;
     let mut seen = std::collections::BTreeSet::new();
     while seen.len() < GOOD as usize {
@@ -225,19 +228,20 @@ async fn a_delivery_that_is_garbled_takes_no_good_one_with_it_and_ends_where_a_p
     let far_off = Instant::now() + long;
     while outsider.ready_in(&dead).await == 0 {
         assert!(Instant::now() < far_off, "it never came to the dead");
-        // The acknowledgement of a good one may have been cut off: it comes again, and keeps the bad one waiting.
+        // The acknowledgement of a good message may have been cut off: it comes again, and delays the bad one.
         let again = tokio::time::timeout(Duration::from_millis(100), broker.take(Queue::Order, 1000)).await;
         if let Ok(again) = again {
             broker.ack(&again.unwrap()).await.unwrap();
         }
     }
     assert_eq!(outsider.ready_in(&dead).await, 1, "a good one died with it");
-    // It is read by nobody in this test; in a system, the importer fails at it in the same way, alone.
+    // No consumer reads it in this test; in a system, the importer fails at it in the same way, and only the
+    // importer.
     publish(&*broker, &[say(99, Queue::Saga)]).await;
     assert_eq!(numbers(&take(&*broker, Queue::Saga).await), [99]);
 }
 
-/// A frame has to hold all of somebody's headers. The first of them makes room for the others.
+/// A frame has to hold all headers of one client. The first of them makes room for the others.
 #[tokio::test]
 async fn headers_that_fill_the_largest_frame_take_no_good_one_with_them() {
     let far = Far::new().await;

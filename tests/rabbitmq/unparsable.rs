@@ -1,4 +1,4 @@
-//! What a publisher sends and no AMQP client of ours can parse is a dead letter at its first delivery.
+//! A message that no AMQP client library can parse becomes a dead letter at its first delivery.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::support::raw_amqp::{
 };
 
 const CANCEL: &[u8] = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
-/// A client that parses by recursion has a stack for less than this.
+/// A client with a recursive parser overflows its stack at this depth.
 const DEEP: usize = 10_000;
 
 async fn reader(corner: &Corner) -> Arc<RabbitBroker> {
@@ -140,11 +140,11 @@ async fn what_no_queue_wants_is_a_dead_letter_however_it_is_written() {
     assert!(names.contains("order.cancle") && names.contains("caf?"), "{names:?}");
 }
 
-/// The broker writes into the headers of what it moves to `Q.dead`: what just fitted a frame does not fit any more.
+/// The broker adds headers to what it moves to `Q.dead`, so headers that just fitted a frame no longer fit one.
 #[tokio::test]
 async fn what_died_on_its_way_is_a_dead_letter_however_large_or_deep_its_headers_are() {
     let corner = Corner::new().await;
-    // Nobody reads the queue, and each of them expires in it.
+    // No consumer reads the queue, so each of them expires in it.
     let broker = corner.broker().await;
     let mut raw = RawPublisher::connect().await;
     let commands = corner.names().commands();
@@ -167,7 +167,7 @@ async fn what_died_on_its_way_is_a_dead_letter_however_large_or_deep_its_headers
     assert_eq!(outsider.ready_in(&corner.names().unreadable()).await, 0);
 }
 
-/// The broker and the client know the same types, and whoever sends another is told so.
+/// The broker and the client know the same header types, and the sender of any other type is refused.
 #[tokio::test]
 async fn a_header_of_any_type_is_refused_to_its_sender_or_read() {
     let corner = Corner::new().await;

@@ -1,4 +1,4 @@
-//! `scripts/rabbitmq-users.sh` gives each role what it needs, and the broker refuses it the rest.
+//! `scripts/rabbitmq-users.sh` gives each role the rights that it needs, and the broker refuses everything else.
 
 use broker::Broker;
 use broker::rabbitmq::{Options, apply};
@@ -17,7 +17,7 @@ async fn each_role_reads_its_own_queues_and_is_refused_the_others() {
     apply(&corner.options()).await.unwrap();
     let as_user = |name: &str| house.url_of(name);
     for queue in Queue::ALL {
-        // The whole broker, as a process of that role has it: it declares nothing, and works.
+        // A process of that role runs the whole client with these rights: it declares nothing, and works.
         let options =
             Options { url: as_user(queue.reader().name()), logins: Some(String::new()), ..corner.options() };
         let broker = corner.broker_with(options).await;
@@ -50,13 +50,13 @@ async fn each_role_reads_its_own_queues_and_is_refused_the_others() {
         );
         assert!(!may_publish(&connection, &corner.names().commands(), "checkout.submit").await);
     }
-    // Somebody else's shop.
+    // The login of an outside shop.
     let shop = Connection::connect(&as_user("shop"), ConnectionProperties::default()).await.unwrap();
     let (commands, queues) = (corner.names().commands(), corner.names().queues());
     assert!(may_publish(&shop, &commands, "checkout.submit").await);
     assert!(!may_publish(&shop, &commands, "payment.webhook").await, "he does not say what was paid");
     assert!(!may_publish(&shop, &commands, "order.pay").await, "nor that cash was collected");
-    // The provider's events and admins' commands have exchanges and logins of their own.
+    // The provider's events and the admins' commands have exchanges and logins of their own.
     for (login, exchange, key) in [
         ("payment_provider", corner.names().provider_events(), "payment.webhook"),
         ("admin", corner.names().admin(), "order.refund"),
@@ -93,7 +93,7 @@ async fn may_publish(connection: &Connection, exchange: &str, key: &str) -> bool
     refused(sent.unwrap().await.map(drop))
 }
 
-/// `false` for the one refusal that is meant; any other is a mistake in this test.
+/// `false` only for an access refusal; any other error is a mistake in this test.
 fn refused(answer: lapin::Result<()>) -> bool {
     match answer {
         Ok(()) => true,

@@ -1,4 +1,5 @@
-//! Every route, in every part of a request that has an effect; and the command line, which asks the operator's routes.
+//! Every route, in every part of a request that has an effect; and the command line, which uses the operator's
+//! routes.
 
 use serde_json::{Value, json};
 use webhook::standard::Secrets;
@@ -28,13 +29,13 @@ fn gate() -> Gate {
     Gate::open_with(&["--log=debug", "--rate-per-address=0", &webhooks])
 }
 
-/// With the token of our own command line, which has no limit.
+/// With the command line's own token, which has no rate limit.
 fn operator(gate: &Gate) -> Web {
     let run: Value = serde_json::from_str(&gate.shop.folder.read("checkout.run")).unwrap();
     gate.with_token(run["token"].as_str().unwrap())
 }
 
-/// All files of the shop: its database with its journal, the mock world's, the logs, and what it printed.
+/// All files of the shop: its database with the journal, the mock world's database, the logs, and its output.
 #[track_caller]
 fn nothing_is_kept(gate: &Gate) {
     for entry in std::fs::read_dir(gate.shop.folder.path("")).unwrap() {

@@ -1,4 +1,4 @@
-//! What lies in a queue cannot be refused: its letter is kept, and every digit of a card number in it is masked.
+//! A message in a queue cannot be refused: it is kept as a dead letter, with every digit of a card number masked.
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
@@ -11,7 +11,7 @@ use crate::support::served::Served;
 use crate::support::web::Web;
 use crate::support::{block_on, new_id, until};
 
-/// How many letters one spelling makes.
+/// How many dead letters one spelling makes.
 const PLACES: usize = 12;
 
 async fn sends_everywhere(outsider: &Outsider, spelling: &str, number: usize) {

@@ -1,4 +1,4 @@
-//! What is kept and may be secret, or was written to deceive, is shown to people without either.
+//! Stored text that may be secret, or was written to deceive, is shown to people in a harmless form.
 
 use lapin::BasicProperties;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn a_letter_is_shown_without_token_and_address_and_an_edit_sends_what_was_left_a
     });
     gate.shop.send("checkout.submit", &new_id(), &order);
     gate.shop.wait_for(order["order_id"].as_str().unwrap(), |view| view["status"] == "fulfilled");
-    // The same order id for another customer: this is what an operator mends.
+    // The same order id for another customer: a dead letter that an operator edits.
     let mut other = order.clone();
     other["customer_id"] = json!("ben");
     let message_id = new_id();

@@ -1,4 +1,4 @@
-//! One shop from its first order to its last: first everything goes wrong, then nothing does any more.
+//! One shop from its first order to its last: first everything goes wrong, then the faults stop.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(crate) struct Shop {
     pub(crate) known: Known,
     /// By message id: what each stock-take changes, once it is handled.
     pub(crate) stock_takes: BTreeMap<String, (usize, i64)>,
-    /// By order and number of the return: what was given back by hand.
+    /// By order and number of the return: what an operator refunded by hand.
     pub(crate) by_hand: BTreeMap<(String, u32), i64>,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) broken: Vec<String>,
@@ -35,9 +35,9 @@ pub(crate) struct Shop {
 
 const ORDERS_LEAST: usize = 8;
 const ORDERS_MOST: usize = 32;
-/// How many things happen for each order while all is hostile.
+/// How many things happen for each order while there are faults.
 const HOSTILE_STEPS_PER_ORDER: usize = 14;
-/// In a punctual shop no deadline may come due before all is calm.
+/// In a punctual shop no deadline may come due before the faults stop.
 const PUNCTUAL_MS: i64 = 15_000;
 
 impl Shop {
@@ -78,7 +78,7 @@ impl Shop {
         shop
     }
 
-    /// Before the first order, in peace.
+    /// Before the first order, without faults.
     fn stock_up(&mut self) {
         let mut wishes = Vec::new();
         for (at, (sku, price, on_hand)) in self.goods.items.iter().enumerate() {
@@ -140,7 +140,7 @@ impl Shop {
         }
     }
 
-    /// A batch of whatever lies in some queue, in any order.
+    /// Has a batch handled, from any queue that is not empty, in any order.
     pub(crate) fn deliver(&mut self, hostile: bool) {
         let full: Vec<_> = Queue::ALL.into_iter().filter(|queue| self.world.bags.len(*queue) > 0).collect();
         if full.is_empty() {
@@ -212,7 +212,7 @@ impl Shop {
                 .unwrap_or_default();
             format!("{queue} ({house:?}): {}{aim}", batch.join(", "))
         });
-        // The rival is another replica: it has nerves of its own, which never fail.
+        // The rival is another replica: no fault is injected into it.
         let meanwhile = || {
             rival.append(&mut drawn);
             if let Some(why) = self.world.rival(queue, &rival) {
@@ -271,7 +271,7 @@ impl Shop {
                 self.evidence.saw("clock set back");
                 let ms = self.chance.between(1, 5_000);
                 self.world.clock.pass_ms(-ms);
-                // Ours, not the provider's: that one does not take back what it has told.
+                // The system's clock, not the provider's: the provider does not take back an event.
                 self.world.clock.provider_jumps_ms(ms);
             }
             1 => {
@@ -323,7 +323,7 @@ impl Shop {
         self.world.refill();
     }
 
-    /// An id that nobody else uses.
+    /// An id that nothing else uses.
     pub(crate) fn new_id(&mut self, what: &str) -> String {
         self.sent += 1;
         format!("{what}-{}", self.sent)

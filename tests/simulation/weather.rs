@@ -1,5 +1,5 @@
-//! How bad it is in one shop: which faults there are and how often is drawn anew for each. What never happened
-//! proves nothing, so that every fault is counted.
+//! How bad conditions are in one shop: which faults occur and how often is drawn anew for each. A fault that never
+//! happened proves nothing, so every fault is counted.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(crate) struct Weather {
     pub(crate) away: u64,
     pub(crate) broker_lost: u64,
     pub(crate) forged: u64,
-    /// No clock jumps and nothing is held back for long: patience never runs out but for what never comes.
+    /// No clock jumps and nothing is held back for long: patience runs out only for answers that never come.
     pub(crate) punctual: bool,
     pub(crate) batch_max: usize,
     /// How often a batch is handled by workers that share a process.
@@ -46,7 +46,7 @@ impl Weather {
         }
     }
 
-    /// What happens to the next batch, and where.
+    /// The fault of the next batch, and its place.
     pub(crate) fn aim(&self, chance: &mut Chance, queue: Queue) -> Option<Aim> {
         if !chance.happens(self.blow) {
             return None;
@@ -75,7 +75,7 @@ impl Weather {
     }
 }
 
-/// Every blow of `aim`, and everything else that a shop may meet.
+/// Every fault that `aim` can choose, and everything else that a shop may meet.
 const BLOWS: &[&str] = &[
     "Die at Begin",
     "Die at Look",
@@ -157,7 +157,7 @@ impl Evidence {
         }
     }
 
-    /// What should have happened at least once and did not.
+    /// The faults that should have happened at least once and did not.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
         BLOWS.iter().chain(TRIALS).copied().filter(|what| !self.0.contains_key(*what)).collect()
     }

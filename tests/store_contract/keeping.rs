@@ -1,4 +1,4 @@
-//! What is kept is kept whole and once, and nothing changes it afterwards.
+//! What is committed is stored whole and once, and nothing changes it afterwards.
 
 use super::*;
 
@@ -21,7 +21,7 @@ pub(super) async fn what_was_kept_is_handled_next_time(db: Db) {
     assert!(look.handled(Role::Saga, &[cause.id]).await.unwrap().1.is_empty());
 }
 
-/// Its row tells most of it where it comes from; whatever came otherwise says so itself.
+/// A message's cause and time are mostly those of its row; only those that differ are stored with the message.
 pub(super) async fn what_was_said_comes_back_with_its_cause_and_time(db: Db) {
     let said: Vec<Emitted> =
         [promptly(2), fulfil(3), refunded(4), archive(1), promptly(5)].iter().map(say).collect();
@@ -88,7 +88,7 @@ pub(super) async fn a_dropped_transaction_leaves_nothing(db: Db) {
     let mut dropped = db.store.begin().await.unwrap();
     dropped.load(&[Need::of(Table::Stock, "A")]).await.unwrap();
     drop(dropped);
-    // The next one begins although nobody waited for the first to be undone.
+    // The next one begins before the first has been rolled back.
     let mut next = db.store.begin().await.unwrap();
     assert!(next.load(&[Need::of(Table::Stock, "A")]).await.unwrap().is_empty());
     next.commit(everything(1)).await.unwrap();
@@ -139,7 +139,7 @@ pub(super) async fn a_batch_is_numbered_in_the_order_in_which_it_was_handled(db:
     );
 }
 
-/// Whoever is told of a conflict starts over, as the loop does; the one who is to blame meets it every time.
+/// A writer that gets a conflict starts over, as the loop does; the one that causes the conflict gets it every time.
 pub(super) async fn one_that_fails_among_many_keepers_fails_alone_in_the_end(db: Db) {
     const KEEPERS: u64 = 20;
     const KNOWN: u64 = 7;
@@ -176,7 +176,7 @@ pub(super) async fn one_that_fails_among_many_keepers_fails_alone_in_the_end(db:
 
 pub(super) async fn of_many_who_come_at_any_time_each_is_told_what_became_of_his_own(db: Db) {
     const MESSAGES: u64 = 60;
-    // Each message is brought by three.
+    // Three writers bring each message.
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..MESSAGES * 3 {
         let store = db.store.clone();

@@ -21,7 +21,7 @@ pub(super) async fn execute(connection: &mut PgConnection, sql: &'static str) {
     sqlx::raw_sql(sql).execute(connection).await.unwrap();
 }
 
-/// So many records of one table that reading them for deciding locks them.
+/// So many records of one table that the store locks them when they are read for deciding.
 pub(super) fn crowd(name: &str) -> Vec<Need> {
     (0..8).map(|n| Need::of(Table::Holds, format!("{name}{n}"))).collect()
 }
@@ -30,7 +30,7 @@ pub(super) fn kept(crowd: &[Need], version: i64) -> Changes {
     records(crowd.iter().map(|need| save(Table::Holds, &need.id, version, "{}")).collect())
 }
 
-/// Asks until the answer is yes.
+/// Polls until the answer is yes.
 pub(super) async fn until(connection: &mut PgConnection, question: &'static str) {
     let start = std::time::Instant::now();
     while !sqlx::query_scalar::<_, bool>(question).fetch_one(&mut *connection).await.unwrap() {
@@ -115,13 +115,13 @@ async fn the_mark_stays_below_what_open_transactions_may_yet_say() {
         .await
         .unwrap();
     }
-    // Row 3 is there before rows 1 and 2 are.
+    // Row 3 is committed before rows 1 and 2 are.
     keep(&db, journal(row(Role::Saga, &archive(3), vec![]))).await.unwrap();
     for _ in 0..3 {
         store.advance_mark().await.unwrap();
     }
     assert_eq!(db.sql("select value from meta where key = 'mark'").await.unwrap(), [0]);
-    // One of them is given up, the other one comes.
+    // One of them is rolled back, the other one is committed.
     execute(&mut second, "rollback").await;
     store.advance_mark().await.unwrap();
     execute(&mut first, "commit").await;
@@ -144,7 +144,7 @@ async fn the_mark_walks_a_long_journal_piece_by_piece_and_stops_at_the_first_in_
         from generate_series(1, 30000)";
     execute(&mut direct, quiet).await;
     keep(&db, journal(row(Role::Saga, &archive(1), vec![say(&fulfil(12))]))).await.unwrap();
-    // Handled, but so much later that it is in another piece.
+    // Handled, but so much later that its row is in another piece.
     keep(&db, journal(row(Role::Saga, &archive(2), vec![say(&fulfil(13))]))).await.unwrap();
     execute(&mut direct, quiet).await;
     keep(&db, journal(row(Role::Order, &fulfil(13), vec![]))).await.unwrap();
@@ -194,7 +194,7 @@ async fn a_plan_made_on_empty_tables_does_not_read_them_all_when_they_are_full()
             before = sqlx::query_scalar(READ).fetch_all(&mut direct).await.unwrap();
         }
     }
-    // Its counts are there when its connection has gone.
+    // Its statistics are visible once its connection has gone.
     drop(store);
     let gone = "select count(*) from pg_stat_activity where application_name = $1";
     let start = std::time::Instant::now();
@@ -208,7 +208,7 @@ async fn a_plan_made_on_empty_tables_does_not_read_them_all_when_they_are_full()
     schema.gone().await;
 }
 
-/// What the journal keeps of one message said to the order queue.
+/// The journal's form of one message emitted to the order queue.
 fn checkout_said(message: &Message) -> String {
     format!(
         r#"[{{"id":"{}","name":"{}","at":"{}","to":["order"],"body":{}}}]"#,
@@ -224,7 +224,7 @@ async fn a_number_is_never_taken_before_its_transaction_has_an_id() {
     let schema = Schema::fresh().await;
     open_postgres(schema.url()).await;
     let mut open = connect(schema.url()).await;
-    // The mark relies on this order; a plain nextval() would leave the id for later.
+    // The mark relies on this order; a plain nextval() would assign the transaction id later.
     execute(&mut open, "begin").await;
     let default = "select case when pg_current_xact_id() is not null then nextval('journal_seq') end";
     let numbered: i64 = sqlx::query_scalar(default).fetch_one(&mut open).await.unwrap();
@@ -248,7 +248,7 @@ async fn several_who_ask_for_what_is_due_get_each_deadline_once() {
     let all: Vec<(String, u64, u64)> = (0..200).map(|n| (format!("k{n:03}"), NOW_S - 1, n)).collect();
     let all: Vec<_> = all.iter().map(|(key, due, n)| (key.as_str(), *due, *n)).collect();
     one.begin().await.unwrap().commit(deadlines(&all)).await.unwrap();
-    // What somebody has in hand is passed over, not waited for.
+    // A locked deadline is skipped, not waited for.
     let mut holder = connect(schema.url()).await;
     execute(&mut holder, "begin; select * from deadlines where key = 'k000' for update").await;
     let mut taken = Vec::new();
@@ -308,7 +308,7 @@ async fn migrations_go_down_and_up_again_and_mind_who_comes_from_another_time() 
     PostgresStore::migrate_up(url).await.unwrap();
     assert_eq!(relations(url).await, made);
 
-    // A newer program was here, and only added something.
+    // A newer program has migrated the database, and has only added to it.
     let mut newer = connect(url).await;
     execute(
         &mut newer,
@@ -319,7 +319,7 @@ async fn migrations_go_down_and_up_again_and_mind_who_comes_from_another_time() 
     PostgresStore::open(url, Options::named("of today")).await.unwrap();
     let down = PostgresStore::migrate_down(url, 0).await;
     assert!(matches!(&down, Err(Error::Refused(why)) if why.contains("use the newer program")), "{down:?}");
-    // Then it took something away.
+    // Then it removed something.
     execute(&mut newer, "update meta set value = 99 where key = 'program_at_least'").await;
     let Err(Error::Refused(why)) = PostgresStore::open(url, Options::named("of today")).await.map(drop)
     else {
@@ -385,7 +385,7 @@ async fn the_character_that_postgres_cannot_keep_stops_no_other_message() {
     assert_eq!(readable(store.journal_of(order(1)).await.unwrap())[0].outcome, "alarm: \u{FFFD}");
     let kept = store.dead_letter(&letter("order", &archive(9)).id).await.unwrap().unwrap();
     assert_eq!(kept.name, "a\u{FFFD}");
-    // As a key it is the message's own fault, and nobody else's.
+    // In a key it is the fault of this message, and of no other.
     let key = store.begin().await.unwrap().load(&[Need::of(Table::Discounts, "A\0")]).await;
     assert!(matches!(key, Err(Error::Refused(_))), "{key:?}");
     schema.gone().await;

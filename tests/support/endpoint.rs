@@ -1,4 +1,4 @@
-//! Somebody else's endpoint for webhooks: it remembers what was posted to it, and answers as it is told to.
+//! A webhook endpoint outside the system: it records what is posted to it, and replies as the test says.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ pub(crate) struct Endpoint {
     received: Arc<Mutex<Vec<Post>>>,
 }
 
-/// One request, with its headers in small letters.
+/// One request, with its headers in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Post {
     pub(crate) path: String,
@@ -22,22 +22,22 @@ pub(crate) struct Post {
 }
 
 pub(crate) enum Says {
-    /// A status, and a header more where that is not empty.
+    /// A status, and an additional header unless that is empty.
     Status(u16, &'static str),
-    /// It hangs up without a word.
+    /// Hangs up without a reply.
     Nothing,
-    /// It hears all of it and keeps quiet until the other one has hung up.
+    /// Reads everything and sends no reply until the client has hung up.
     NothingFor(Box<dyn FnOnce() + Send>),
 }
 
 impl Endpoint {
-    /// `answer` is asked for each post, with how many came before it.
+    /// `answer` gives the reply to each post; it gets the number of posts before it.
     pub(crate) fn open(answer: impl Fn(usize, &Post) -> Says + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
         let (heard, answer) = (received.clone(), Arc::new(answer));
-        // It ends with the test's process.
+        // The thread ends with the test's process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (heard, answer) = (heard.clone(), answer.clone());
@@ -55,13 +55,13 @@ impl Endpoint {
         self.received.lock().unwrap().clone()
     }
 
-    /// Waits for that many.
+    /// Waits for that many posts.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<Post> {
         until(&format!("{count} posts"), || Some(self.received()).filter(|posts| posts.len() >= count))
     }
 }
 
-/// An endpoint that is known before the system is, and hands on to it what is posted.
+/// An endpoint whose address is known before the system's is, and which forwards to the system what is posted.
 pub(crate) struct Relay {
     endpoint: Endpoint,
     to: Arc<OnceLock<SocketAddr>>,

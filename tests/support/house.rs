@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use super::rabbit::{self, Corner, url};
 use super::root;
 
-/// A virtual host and users of its own, gone in the end.
+/// A virtual host and its users, deleted at the end.
 pub(crate) struct House {
     name: String,
     passwords: BTreeMap<String, String>,
@@ -28,12 +28,12 @@ impl House {
         house
     }
 
-    /// With a broker's whole topology under the house's own name.
+    /// A topology with the virtual host's name as its prefix.
     pub(crate) fn corner(&self) -> Corner {
         Corner::within(self.name.clone(), self.url(&user_of(&url()), &password_of(&url())))
     }
 
-    /// Of the login that the script made for this role or outsider.
+    /// For the login that the script made for this role or outsider.
     pub(crate) fn url_of(&self, login: &str) -> String {
         let user = self.login(login);
         self.url(&user, &self.passwords[&user])
@@ -54,7 +54,7 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        // One call for all: each costs a second.
+        // One call for all, because each costs a second.
         let forget = format!(
             "rabbit_vhost:delete(<<\"{name}\">>, <<\"test\">>), [rabbit_auth_backend_internal:delete_user(U, <<\"test\">>) || \
              X <- rabbit_auth_backend_internal:list_users(), U <- [proplists:get_value(user, X)], \

@@ -1,4 +1,4 @@
-//! A postman who stands between our roles and their queues: he brings everything several times, late, and in any order.
+//! Stands between our roles and their queues, and delivers every message several times, late, and in any order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
@@ -23,14 +23,14 @@ pub(crate) struct Postman {
 
 #[derive(Default)]
 struct Bag {
-    /// Taken, and not brought as often as they will be.
+    /// Copies of taken messages that are still to be delivered.
     open: AtomicI64,
     brought: AtomicU64,
 }
 
 impl Postman {
-    /// From now on he gets what is said to any queue of ours, and brings it `copies` times, each up to
-    /// `late_ms` late. He must begin when everybody is at work: whoever starts later binds his queue again.
+    /// From now on it takes every message for a queue of ours, and delivers it `copies` times, each up to `late_ms`
+    /// late. It must begin when all processes are at work: a process that starts later binds its queue again.
     pub(crate) async fn between(
         outsider: &Outsider,
         corner: &Corner,
@@ -87,7 +87,7 @@ impl Postman {
         Self { bag, round }
     }
 
-    /// How many copies he has brought.
+    /// How many copies it has delivered.
     pub(crate) fn brought(&self) -> u64 {
         self.bag.brought.load(SeqCst)
     }
@@ -103,7 +103,7 @@ impl Drop for Postman {
     }
 }
 
-/// Unchanged, and by the same exchange: what does not come by that is not believed to be ours.
+/// Unchanged, and through the same exchange: messages that come another way are not believed to be ours.
 async fn bring(channel: Channel, letter: Arc<Delivery>, late: Duration, bag: Arc<Bag>) {
     tokio::time::sleep(late).await;
     let (exchange, properties) = (letter.exchange.clone(), letter.properties.clone());

@@ -1,4 +1,5 @@
-//! Every answer that a test gets over HTTP is held against the document: status, media type, shape, and a problem's code.
+//! Every response that a test gets over HTTP is checked against the OpenAPI document: status, media type, shape, and
+//! a problem's code.
 
 use std::sync::LazyLock;
 
@@ -6,14 +7,15 @@ use serde_json::Value;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(gateway::openapi_document);
 
-/// An answer as far as the document speaks of it.
+/// The parts of a response that the document describes.
 pub(crate) struct Answered<'a> {
     pub(crate) status: u16,
     pub(crate) media: Option<&'a str>,
     pub(crate) body: &'a str,
 }
 
-/// Panics if the document promises something else. Of pages, and of paths and methods that there are not, it says nothing.
+/// Panics if the response differs from the document, which says nothing about pages, nor about unknown paths and
+/// methods.
 #[track_caller]
 pub(crate) fn hold(method: &str, path: &str, answered: &Answered<'_>) {
     if let Err(why) = promised(&DOCUMENT, method, path, answered) {
@@ -48,7 +50,7 @@ fn promised(document: &Value, method: &str, path: &str, answered: &Answered<'_>)
     fits(document, schema, &body, "")
 }
 
-/// The path that has the most words in common is the one that is meant: `/orders/checkout` is no `/orders/{id}`.
+/// The path with the most literal parts in common is meant: `/orders/checkout` is no `/orders/{id}`.
 fn operation<'a>(document: &'a Value, method: &str, path: &str) -> Option<&'a Value> {
     let asked: Vec<&str> = path.split(['?', '#']).next().unwrap_or_default().split('/').collect();
     let paths = document["paths"].as_object()?.iter();
@@ -62,7 +64,7 @@ fn operation<'a>(document: &'a Value, method: &str, path: &str) -> Option<&'a Va
     alike.min_by_key(|(variables, _)| *variables)?.1.get(method)
 }
 
-/// As much of JSON Schema as the document uses; a word that is not known here is an error and not a pass.
+/// As much of JSON Schema as the document uses; an unknown keyword is an error and not a pass.
 fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     let rules = match schema {
         Value::Bool(true) => return Ok(()),
@@ -116,7 +118,7 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
             "maxLength" => {
                 value.as_str().is_none_or(|text| Some(text.chars().count() as u64) <= says.as_u64())
             }
-            // Patterns are of ids and amounts, which other tests compare letter by letter.
+            // Patterns describe ids and amounts, which other tests compare literally.
             "description" | "title" | "examples" | "default" | "format" | "pattern" => true,
             unknown => return wrong(format!("{unknown} is not known to tests/support/promised.rs")),
         };

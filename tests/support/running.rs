@@ -1,4 +1,4 @@
-//! A program that does not outlive its test, whatever becomes of that.
+//! A program that does not outlive its test, however the test ends.
 
 use std::process::{Child, Command, ExitStatus};
 
@@ -20,7 +20,7 @@ impl Running {
         self.0.try_wait().unwrap()
     }
 
-    /// As a user or a supervisor does it.
+    /// With SIGTERM, as a user or a supervisor does.
     pub(crate) fn ask_to_stop(&self) {
         let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap();
         assert!(asked.success());

@@ -1,4 +1,4 @@
-//! Customers and admins of the gateway: what they send, and what they are answered.
+//! HTTP clients of the gateway: what customers and admins send, and the responses.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Result, Write};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::promised::{self, Answered};
 use super::served::SECRET;
 
-/// Someone with a token, or without.
+/// A client with or without a token.
 #[derive(Clone)]
 pub(crate) struct Web {
     address: SocketAddr,
@@ -63,7 +63,7 @@ impl Web {
         self.try_send(method, path, headers, body).unwrap_or_else(|why| panic!("{method} {path}: {why}"))
     }
 
-    /// `Err` when nobody answers.
+    /// `Err` when the server does not answer.
     pub(crate) fn try_send(
         &self,
         method: &str,
@@ -79,7 +79,7 @@ impl Web {
         Ok(answer)
     }
 
-    /// Sent, and not read yet: for answers that go on and on.
+    /// Sends the request and reads nothing yet: for streams.
     pub(crate) fn begin(
         &self,
         method: &str,
@@ -109,7 +109,7 @@ impl Web {
             head += &format!("{name}: {value}\r\n");
         }
         stream.write_all(format!("{head}\r\n").as_bytes())?;
-        // Who refuses a large body may answer before having read it.
+        // A server that refuses a large body may answer before having read it.
         stream.write_all(body).ok();
         Ok(stream)
     }
@@ -129,7 +129,7 @@ impl Answer {
         Ok(Self { status, headers, text })
     }
 
-    /// By the document, unless the connection ended before the answer did.
+    /// Checks it against the OpenAPI document, unless the connection ended before the response did.
     #[track_caller]
     fn must_be_promised(&self, method: &str, path: &str) {
         let length = self.headers.get("content-length").and_then(|length| length.parse::<usize>().ok());
@@ -143,7 +143,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|why| panic!("{why}: {self:?}"))
     }
 
-    /// It is this problem, and says what to do about it. The document.
+    /// It is this problem, and says what to do about it. Its body.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");

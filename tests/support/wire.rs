@@ -1,7 +1,7 @@
-//! A wire with a hand on it: everything passes until a test cuts it, or lets a request through and swallows its answer.
-//!
-//! It knows no protocol. A request is told by some bytes that it contains, and what the server says next on that
-//! line is taken for its answer. Every fault is counted, so that a test can tell that it was there.
+//! A blocking proxy between programs and a server: it passes everything until a test cuts a connection, or lets a
+//! request through and drops the answer.
+//! It knows no protocol. A request is recognised by bytes that it contains, and what the server sends next on that
+//! connection counts as its answer. Every fault is counted, so that a test can tell that it happened.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How Postgres is asked to commit: in a message of its own, or with documents, which only a keeper sends.
+/// A Postgres commit: a message of its own, or a statement with documents, which only a committing transaction sends.
 pub(crate) const KEEP: &[&[u8]] = &[b"commit\0", b"{\""];
-/// How RabbitMQ is given a message: the method basic.publish.
+/// A message for RabbitMQ: the method basic.publish.
 pub(crate) const PUBLISH: &[&[u8]] = &[&[0, 60, 0, 40]];
 
 pub(crate) struct Proxy {
@@ -23,10 +23,10 @@ pub(crate) struct Proxy {
 #[derive(Default)]
 struct Wire {
     lines: Mutex<HashMap<u64, Line>>,
-    /// Nobody gets through, and nobody is told why.
+    /// No client gets through, and none is told why.
     away: AtomicBool,
     over: AtomicBool,
-    /// Answers that are still to be swallowed.
+    /// Answers that are still to be dropped.
     to_swallow: AtomicUsize,
     swallowed: AtomicU64,
     cut: AtomicU64,
@@ -38,7 +38,7 @@ struct Line {
 }
 
 impl Proxy {
-    /// A request whose answer may be swallowed is known by containing one of `requests`.
+    /// A request whose answer may be dropped contains one of `requests`.
     pub(crate) fn to(server: &str, requests: &'static [&'static [u8]]) -> Self {
         let server = server.to_socket_addrs().unwrap().next().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -65,7 +65,7 @@ impl Proxy {
         self.address
     }
 
-    /// Cuts every line there is. Who calls again gets through.
+    /// Cuts every open connection. New ones get through.
     pub(crate) fn cut(&self) {
         for (_, line) in self.wire.lines.lock().unwrap().drain() {
             line.hang_up();
@@ -73,7 +73,7 @@ impl Proxy {
         }
     }
 
-    /// Cuts every line, and nobody gets through until it is [`back`](Self::back).
+    /// Cuts every connection, and lets no client through until it is [`back`](Self::back).
     pub(crate) fn away(&self) {
         self.wire.away.store(true, SeqCst);
         self.cut();
@@ -83,12 +83,12 @@ impl Proxy {
         self.wire.away.store(false, SeqCst);
     }
 
-    /// The next so many requests arrive, and whoever made them is hung up on instead of answered.
+    /// The next so many requests arrive, and their clients are disconnected instead of answered.
     pub(crate) fn swallow_answers(&self, count: usize) {
         self.wire.to_swallow.store(count, SeqCst);
     }
 
-    /// How many lines were cut so far.
+    /// How many connections were cut so far.
     pub(crate) fn lines_cut(&self) -> u64 {
         self.wire.cut.load(SeqCst)
     }
@@ -102,7 +102,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.wire.over.store(true, SeqCst);
         self.cut();
-        // Wakes whoever listens, so that he sees that it is over.
+        // Wakes the listening thread, so that it sees that it is over.
         TcpStream::connect(self.address).ok();
     }
 }
@@ -139,7 +139,7 @@ impl Wire {
         });
     }
 
-    /// Whether one more answer is to be swallowed; then it is counted.
+    /// Whether one more answer is to be dropped; then it is counted.
     fn swallows(&self) -> bool {
         let one_less = |left: usize| left.checked_sub(1);
         let swallows = self.to_swallow.fetch_update(SeqCst, SeqCst, one_less).is_ok();

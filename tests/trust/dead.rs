@@ -29,7 +29,7 @@ fn operator(edited: Option<Edited>) -> Operator {
 async fn what_a_shop_may_not_say_is_not_said_by_a_replay_either_as_it_was_or_edited() {
     let readers = Readers::new().await;
     let shop = readers.corner.outsider_at(&readers.house.url_of("shop")).await;
-    // The routing key is one that the shop may use; the type says something else.
+    // The shop may use the routing key, but not the type.
     let forged = with_id("forged").with_type("payment.captured".into());
     shop.sends("checkout.submit", forged, CAPTURED.as_bytes()).await;
     let became = readers.became(&["forged".into()]).await;
@@ -41,7 +41,7 @@ async fn what_a_shop_may_not_say_is_not_said_by_a_replay_either_as_it_was_or_edi
     let refused =
         replay(&*readers.store, &*readers.timers, &died.id, &operator(Some(paid))).await.unwrap_err();
     assert!(format!("{refused:#}").contains("this was said by shop"), "{refused:#}");
-    // Mended into something that a shop may say, it is the shop's.
+    // Edited into a message that a shop may send, it counts as the shop's.
     let cancel = Edited {
         name: Some("order.cancel".into()),
         body: Some(r#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#.into()),
@@ -51,14 +51,14 @@ async fn what_a_shop_may_not_say_is_not_said_by_a_replay_either_as_it_was_or_edi
     assert!(readers.taken.lock().await.values().all(|message| message.by == Speaker::Shop));
 }
 
-/// As the saga's login says it to the order worker.
+/// As the saga's login sends it to the order worker.
 const PAID: &str = r#"{"order_id":"0195d2a4-0000-7000-8000-000000000001","transaction_id":"ch_1"}"#;
 
 #[tokio::test]
 async fn a_shop_cannot_take_the_id_of_a_message_of_ours_before_that_is_said() {
     let readers = Readers::new().await;
     let order: OrderId = "0195d2a4-0000-7000-8000-000000000001".parse().unwrap();
-    // Everything it is made of is known to the shop, which sent the cause.
+    // The shop knows everything this id is derived from, because it sent the cause.
     let cause = MessageId::new("the shop's own").unwrap();
     let ours = MessageId::derived(Some(order), Role::Saga, &cause, 0).to_string();
     let shop = readers.corner.outsider_at(&readers.house.url_of("shop")).await;
@@ -68,7 +68,7 @@ async fn a_shop_cannot_take_the_id_of_a_message_of_ours_before_that_is_said() {
     let died = readers.letters().await.pop().unwrap();
     assert_eq!((died.code.as_str(), died.by), ("message_id_invalid", Speaker::Shop));
     assert_eq!((died.origin(), &died.message_id), (Origin::Stranger, &None));
-    // An operator who gives it up, or sends it under another id, does not take that id either.
+    // An operator who discards it, or sends it under another id, does not take that id either.
     let who = operator(None);
     let refused = replay(&*readers.store, &*readers.timers, &died.id, &who).await.unwrap_err();
     let says = format!("{refused:#}");
@@ -92,7 +92,7 @@ async fn a_bundle_of_a_shop_that_expired_unread_gains_nothing_by_it() {
     let house = House::new();
     let corner = house.corner();
     broker::rabbitmq::apply(&corner.options()).await.unwrap();
-    // Nobody reads the intake yet.
+    // No consumer reads the intake yet.
     let bundle = format!(
         r#"[{{"id":"in a bundle","type":"payment.captured","at":1,"body":{CAPTURED}}},
             {{"id":"as payment","type":"payment.captured","by":"payment","at":1,"body":{CAPTURED}}}]"#
@@ -117,7 +117,7 @@ async fn a_bundle_of_a_shop_that_expired_unread_gains_nothing_by_it() {
             assert!(letter.cause.is_none() && letter.by == by, "{letter:?}");
             assert!(["bundle", "payment.captured"].contains(&letter.name.as_str()), "{letter:?}");
         }
-        // Not acknowledged: the other broker gets them as well.
+        // They are not acknowledged, so the other broker gets them as well.
         timers.close().await;
         until_stored("both to be there again", async || outsider.ready_in(&dead).await == 2).await;
     }

@@ -1,4 +1,4 @@
-//! A shop with its own login, which declares what it may to get in by another way.
+//! A shop with its own login, which declares whatever it may in order to get in by another way.
 
 use lapin::options::{
     BasicNackOptions, ConfirmSelectOptions, ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions,
@@ -14,14 +14,14 @@ use super::{Became, Readers, with_id};
 
 const ORDER: &str = r#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
 
-/// The detours, each by the name of what the shop publishes to.
+/// The detours, each by the name of the exchange or queue that the shop publishes to.
 async fn detours(readers: &Readers, channel: &Channel) -> Vec<String> {
     let commands = readers.corner.names().commands();
     let own = |name: &str| format!("{}.shop.{name}", readers.corner.prefix());
     let bound = own("bound");
     declare(channel, &bound, ExchangeKind::Topic, FieldTable::default()).await;
     bind(channel, &commands, &bound, "#").await;
-    // A headers exchange looks at no routing key at all.
+    // A headers exchange ignores the routing key.
     let by_headers = own("headers");
     declare(channel, &by_headers, ExchangeKind::Headers, FieldTable::default()).await;
     bind(channel, &commands, &by_headers, "").await;

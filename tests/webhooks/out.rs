@@ -1,4 +1,4 @@
-//! The mock provider posts its events: signed, until somebody takes them, and visibly when nobody does.
+//! The mock provider posts its events: signed, until the receiver takes them, and visibly when no receiver does.
 
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
@@ -12,7 +12,7 @@ use crate::support::shop::{Shop, checkout};
 use crate::support::system::System;
 use crate::support::{Folder, new_id, until};
 
-/// A shop whose provider posts to that endpoint, and tries again at once as often as that.
+/// A shop whose provider posts to that endpoint, and retries at once so many times.
 fn shop(endpoint: &Endpoint, retries: usize, also: &[&str]) -> Shop {
     let url = format!("--provider-webhook-url={}", endpoint.url());
     let retries = format!("--provider-webhook-retries-s={}", vec!["0"; retries].join(","));
@@ -20,7 +20,7 @@ fn shop(endpoint: &Endpoint, retries: usize, also: &[&str]) -> Shop {
     Shop::open_with(&[&[url.as_str(), &retries, &secret], also].concat())
 }
 
-/// It is what the provider says it is, as any receiver of Standard Webhooks would find out.
+/// The signature is what the provider claims, as any receiver of Standard Webhooks would check it.
 #[track_caller]
 fn believed(post: &Post) -> Value {
     let of = |name: &str| post.headers.get(name).map(String::as_str).unwrap_or_default();
@@ -67,7 +67,7 @@ fn an_event_is_posted_until_an_endpoint_that_refuses_dies_and_delays_has_taken_i
         - posts[5].headers["webhook-timestamp"].parse::<i64>().unwrap();
     assert!(asked_to_wait >= 1, "it had asked for a second");
 
-    // Taken is taken: the endpoint brings it in, and nothing is posted once more.
+    // The endpoint has accepted it and passes it on itself, so nothing is posted again.
     shop.send("payment.webhook", events[0]["id"].as_str().unwrap(), &events[0]);
     shop.wait_for(&id, |view| view["status"] == "fulfilled");
     until("the provider's books say so", || {
@@ -82,7 +82,7 @@ fn an_event_that_no_endpoint_takes_is_given_up_and_stays_visible_and_no_order_wa
     let endpoint = Endpoint::open(|_, _| Says::Status(400, ""));
     let shop = shop(&endpoint, 2, &["--payment-patience-s=1"]);
     let id = shop.submit("BOOK-DUNE", "card", "tok_ok");
-    // Patience over, the provider is asked.
+    // When patience runs out, the provider is asked.
     shop.wait_for(&id, |view| view["status"] == "fulfilled");
     let posts = endpoint.wait_for(3);
     assert!(posts.iter().all(|post| believed(post)["data"]["reference"] == id.as_str()));

@@ -1,4 +1,5 @@
-//! Queues without order: whoever takes chooses. What is dead before it acknowledged lies in them again.
+//! A broker in memory whose queues have no order: the test chooses what is taken. Unacknowledged deliveries of a dead
+//! process come again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -45,7 +46,7 @@ impl Bags {
         self.lock().iter().all(Vec::is_empty)
     }
 
-    /// Takes the one at `at`, whichever that is.
+    /// Takes the delivery at index `at`.
     pub(crate) fn draw(&self, queue: Queue, at: usize) -> Delivery {
         self.lock()[queue as usize].swap_remove(at)
     }
@@ -69,7 +70,7 @@ impl Bags {
         self.acked.load(Ordering::Relaxed)
     }
 
-    /// `flag`: whether it was delivered before; `None` leaves it as it was.
+    /// `flag`: whether it counts as redelivered; `None` leaves it as it was.
     pub(super) fn come_back(&self, deliveries: &[Delivery], flag: Option<bool>) {
         for delivery in deliveries {
             let redelivered = flag.unwrap_or(delivery.redelivered);

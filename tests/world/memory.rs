@@ -1,5 +1,5 @@
-//! A store in memory that keeps the promise of `crates/store/src/lib.rs`: a batch whole or not at all, and who comes second
-//! gets a conflict.
+//! A store in memory that keeps the promise of `crates/store/src/lib.rs`: a batch is committed whole or not at all,
+//! and the second of two writers gets a conflict.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -48,7 +48,7 @@ impl Memory {
         self.tables.lock().expect("nobody panics while holding it")
     }
 
-    /// False when this role has handled it before.
+    /// False if this role has handled the message before.
     pub(crate) fn journal(&self, row: JournalRow) -> bool {
         self.tables().write(row)
     }
@@ -86,7 +86,7 @@ impl Tables {
         self.known.contains_key(&(role, id.clone()))
     }
 
-    /// Emitted, not handled by the queue's reader, and not lying open among the dead letters.
+    /// Emitted, not handled by the queue's reader, and not an open dead letter.
     pub(crate) fn in_flight(&self) -> Vec<InFlight> {
         let open = |letter: &&DeadLetter| letter.status == DeadStatus::Open;
         let dead: HashSet<_> = self
@@ -342,7 +342,7 @@ impl Transaction for Open {
         Ok((self.now, rows.collect()))
     }
 
-    /// As a server is.
+    /// As a database server is.
     fn is_remote(&self) -> bool {
         true
     }

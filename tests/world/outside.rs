@@ -1,4 +1,4 @@
-//! Everybody outside: the provider with its own books and its own clock, and the customers' mailboxes.
+//! Everything outside the system: the provider with its own books and its own clock, and the customers' mailboxes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -15,7 +15,7 @@ use contract::{ChargeStanding, ProviderCharge, ProviderQuery, ProviderRefund, Pr
 
 use super::nerves::{Blow, Nerves, Place};
 
-/// The database's clock, and how far the provider's is from it.
+/// The database's clock, and how far ahead of it the provider's is.
 pub(crate) struct Clock {
     now_ms: AtomicI64,
     provider_ahead_ms: AtomicI64,
@@ -40,7 +40,7 @@ impl Clock {
         Time::from_unix_ms(self.now_ms.load(Ordering::Relaxed) + ahead)
     }
 
-    /// Time passes for everybody alike.
+    /// Time passes for the system and the provider alike.
     pub(crate) fn pass_ms(&self, ms: i64) {
         self.now_ms.fetch_add(ms, Ordering::Relaxed);
     }
@@ -61,9 +61,9 @@ pub(crate) struct Outside {
     books: Mutex<Books>,
     /// Events that are still to be delivered.
     due: Mutex<Vec<DueEvent>>,
-    /// By key: what was handed over, and how often.
+    /// By key: what was delivered, and how often.
     mail: Mutex<BTreeMap<String, (String, u32)>>,
-    /// Handed over twice under one key, and not the same.
+    /// Delivered twice under one key, with different content.
     muddled: Mutex<Vec<String>>,
     provider_away: AtomicBool,
     mail_away: AtomicBool,
@@ -108,7 +108,7 @@ impl Outside {
         self.mail_away.store(away, Ordering::Relaxed);
     }
 
-    /// As the ledger does: what is due by now is the answer, the rest comes later by the courier.
+    /// As the ledger does: what is due by now is the answer, and the rest comes later by the courier.
     fn answer(&self, told: Result<Vec<DueEvent>, Refusal>) -> Result<Answer, Failure> {
         let now = self.clock.provider_now();
         let told = told.map_err(|why| Failure::Refused("the provider", why.to_string()))?;
@@ -120,7 +120,7 @@ impl Outside {
         })
     }
 
-    /// By somebody else than payment, who tells nobody but the provider.
+    /// Charged by another client than payment, and only the provider knows.
     pub(crate) fn charge_now(&self, ask: &ProviderCharge) -> Vec<DueEvent> {
         let told = self.books().charge(&self.settings, ask, self.clock.provider_now());
         told.expect("he takes what payment would ask of him")

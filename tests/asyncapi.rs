@@ -69,7 +69,7 @@ fn every_example_is_read_by_the_types_it_is_for() {
             let id = MessageId::new("m").unwrap();
             let heard = Message::restore(id, None, Time::default(), entry.name, &body.to_string()).unwrap();
             let said: Value = serde_json::from_str(heard.json()).unwrap();
-            assert_eq!(said, *body, "{}, {example}: we would not say it like that", entry.name);
+            assert_eq!(said, *body, "{}, {example}: the Rust types write it differently", entry.name);
         }
     }
 }
@@ -89,7 +89,11 @@ fn every_field_is_in_an_example_and_no_example_has_another() {
             continue;
         };
         let described: BTreeSet<_> = properties.keys().cloned().collect();
-        assert_eq!(shown.get(name), Some(&described), "{name}: left what examples show, right what there is");
+        assert_eq!(
+            shown.get(name),
+            Some(&described),
+            "{name}: left the fields of the examples, right all fields"
+        );
     }
 }
 

@@ -92,7 +92,7 @@ async fn each_check_can_fail() {
         let broken = clean.copy();
         broken.execute(*file, sql).await;
         let red: Vec<_> = broken.look().await.checks.into_iter().filter(|check| check.violated > 0).collect();
-        assert!(red.iter().any(|check| check.id == *id), "{sql}: expected {id}, red are {red:#?}");
+        assert!(red.iter().any(|check| check.id == *id), "{sql}: expected {id}, failed are {red:#?}");
     }
 }
 
@@ -200,5 +200,5 @@ async fn tell(system: &System, name: &str, body: serde_json::Value) {
             look.tick().await;
         }
     };
-    tokio::time::timeout(AT_REST_WITHIN, at_rest).await.expect("everything said was handled");
+    tokio::time::timeout(AT_REST_WITHIN, at_rest).await.expect("every emitted message was handled");
 }

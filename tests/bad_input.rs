@@ -82,7 +82,7 @@ fn what_cannot_be_read_is_refused_at_once_with_the_reason() {
         let run = shop.folder.checkout_reading(body.to_string(), &["submit", "--type", kind, "-"]);
         assert!(run.code == 2 && run.err.contains(says), "{kind} {body}: {} {}", run.code, run.err);
     }
-    assert_eq!(shop.run(&["order", "list", "--json"]).ok(), "", "something was let in");
+    assert_eq!(shop.run(&["order", "list", "--json"]).ok(), "", "something was accepted");
     shop.close();
 }
 

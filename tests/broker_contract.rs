@@ -267,7 +267,7 @@ async fn depth_counts_what_lies_ready_and_what_is_taken(broker: Harness) {
     broker.depth_becomes(Queue::Order, 2).await;
     let since = Instant::now();
     while broker.broker.depth(Queue::Order).await.unwrap().oldest.is_some_and(|age| age.is_zero()) {
-        assert!(since.elapsed() < SOON, "what lies there gets no older");
+        assert!(since.elapsed() < SOON, "a message on the queue gets no older");
         tokio::task::yield_now().await;
     }
     broker.depth_becomes(Queue::Saga, 0).await;

@@ -67,7 +67,7 @@ fn whatever_the_process_dies_at_every_order_ends_as_if_it_had_not() {
     });
     println!("fail points survived: {}/{}", survived.into_inner(), points.len());
     let failed = failed.into_inner().unwrap();
-    assert!(failed.is_empty(), "it did not get over dying at {failed:?}");
+    assert!(failed.is_empty(), "it did not recover from dying at {failed:?}");
 }
 
 fn dies_and_goes_on(stocked: &Folder, point: &str) {
@@ -322,7 +322,7 @@ fn asked_to_stop_it_finishes_what_is_in_hand_and_goes_on_next_time() {
             assert_eq!(system.terminate(), 0, "{}", folder.read(&log));
             assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?} to stop", asked.elapsed());
             assert!(!folder.read(&log).contains("did not stop in time"), "{}", folder.read(&log));
-            assert!(!folder.path("checkout.run").exists(), "it says that it still runs");
+            assert!(!folder.path("checkout.run").exists(), "its run file says that it still runs");
             drop(silent);
         }
     });

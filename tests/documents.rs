@@ -43,7 +43,10 @@ fn texts_after(sources: &str, opens: &str) -> BTreeSet<String> {
 fn same(listed: &BTreeSet<String>, known: &BTreeSet<String>, table: &str) {
     let missing: Vec<_> = known.difference(listed).collect();
     let untrue: Vec<_> = listed.difference(known).collect();
-    assert!(missing.is_empty() && untrue.is_empty(), "{table} lacks {missing:?}, and tells of {untrue:?}");
+    assert!(
+        missing.is_empty() && untrue.is_empty(),
+        "{table} lacks {missing:?}, and lists {untrue:?}, which do not exist"
+    );
 }
 
 #[test]
@@ -140,7 +143,7 @@ fn every_type_that_the_glossary_names_is_declared_somewhere() {
     let glossary = document("docs/glossary.md");
     let rows = glossary.lines().skip_while(|line| !line.starts_with("| word |")).skip(2);
     let named: Vec<_> = rows.filter_map(|row| row.split('|').nth(3)).flat_map(quoted).collect();
-    assert!(named.len() > 30, "the glossary's table has another form now: {named:?}");
+    assert!(named.len() > 30, "the glossary's table has changed its form: {named:?}");
     let missing: Vec<_> = named.iter().filter(|name| !declares(&sources, name)).collect();
     assert!(missing.is_empty(), "docs/glossary.md names {missing:?}, which no source declares");
 }
@@ -164,7 +167,7 @@ fn every_item_that_a_document_places_in_a_file_stands_there() {
             }
         }
     }
-    assert!(checked >= 5, "only {checked} pointers were found: are they written in another way now?");
+    assert!(checked >= 5, "only {checked} pointers were found: has the way of writing them changed?");
     assert!(missing.is_empty(), "these are not declared where the documents say: {missing:?}");
 }
 
@@ -174,7 +177,7 @@ fn every_log_text_that_operations_explains_is_one_that_the_program_can_write() {
     let rows = operations.lines().skip_while(|line| !line.starts_with("| The log says |")).skip(2);
     let cells = rows.take_while(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(1));
     let texts: Vec<_> = cells.flat_map(quoted).collect();
-    assert!(texts.len() > 20, "the table has another form now: {texts:?}");
+    assert!(texts.len() > 20, "the table has changed its form: {texts:?}");
     // Numbers and names are written as an ellipsis, except for one count that is spelled out.
     let pieces = texts.iter().flat_map(|text| text.split(['…', '5'])).map(str::trim);
     let missing: Vec<_> = pieces.filter(|piece| piece.len() > 3 && !sources.contains(piece)).collect();

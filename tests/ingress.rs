@@ -79,7 +79,7 @@ async fn a_crowd_that_was_answered_counts_a_moment_longer() {
         again.iter().for_each(|one| one.abort());
         if came.elapsed() < Duration::from_millis(100) {
             assert!(still_here.unwrap() >= A_WHILE / 2, "{still_here:?}");
-            assert!(here_again.unwrap() >= still_here.unwrap(), "it is the same crowd: {here_again:?}");
+            assert!(here_again.unwrap() >= still_here.unwrap(), "they are the same callers: {here_again:?}");
             break;
         }
         crowded(&ingress.backpressure(), false).await;
@@ -129,7 +129,7 @@ async fn crowded(backpressure: &Backpressure, expected: bool) {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("the crowd is not as it should be: {expected}");
+    panic!("backpressure did not become {expected}");
 }
 
 fn message(number: usize) -> Message {

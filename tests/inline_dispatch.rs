@@ -66,21 +66,21 @@ async fn what_a_checkout_leads_to_is_loaded_before_a_worker_needs_it() {
     let one_look_more = |looks| Some(Aim::at(Place::Load, looks, Blow::Unavailable));
     nerves.expect(one_look_more(1));
     house.handle(&house.submitted("one"), RetryState::default()).await.unwrap();
-    assert_eq!(nerves.struck(), None, "one look at what all of them need");
+    assert_eq!(nerves.struck(), None, "one load of what all of them need");
 
     let said = house.store.in_flight().await.unwrap();
     let asked = said.into_iter().flatten().find_map(|one| match one.message.body {
         Body::ProviderCharge(ask) => Some(ask),
         _ => None,
     });
-    let ask = asked.expect("everybody had his turn, up to the payment");
+    let ask = asked.expect("every worker had its turn, up to the payment");
     let charge = ChargeStanding::Succeeded { transaction_id: "t1".into(), amount: ask.amount };
     let body = Body::ProviderAnswer(ProviderAnswer { key: ask.key, order_id: ask.order_id, charge });
     let answer = Message::new(MessageId::new("answer").unwrap(), Time::default(), body);
     nerves.expect(one_look_more(2));
     let answered = [deliver(Queue::Payment, Arc::new(answer))];
     house.handle_as(Role::Payment, &answered, RetryState::default()).await.unwrap();
-    assert_eq!(nerves.struck(), None, "one look, and one at the goods that the hold has named");
+    assert_eq!(nerves.struck(), None, "one load, and one of the goods that the hold names");
     let order = house.store.get(Table::Orders, ORDER).await.unwrap().unwrap();
     assert!(order.contains(r#""status":"fulfilled""#), "{order}");
 }
@@ -106,7 +106,7 @@ async fn what_was_emitted_inline_before_a_crash_is_published_when_the_batch_come
         heard.push(fact.name());
     }
     assert_eq!(heard, ["order.created", "stock.reserved"]);
-    assert_eq!(house.journalled().await.len(), 6, "nobody handled anything twice");
+    assert_eq!(house.journalled().await.len(), 6, "no message was handled twice");
 }
 
 #[tokio::test]
@@ -211,7 +211,7 @@ impl House {
         let product = message("product", "product.upsert", body);
         let delivery = deliver(Queue::Order, product);
         self.handle(&[delivery], RetryState::default()).await.unwrap();
-        assert!(self.in_flight().await.is_empty(), "it is counted on the spot");
+        assert!(self.in_flight().await.is_empty(), "the stock is counted inline");
     }
 
     fn submitted(&self, id: &str) -> Vec<Delivery> {

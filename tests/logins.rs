@@ -59,14 +59,14 @@ fn a_worker_that_loses_its_rights_is_not_ready_until_it_has_them_again() {
         ),
     ] {
         block_on(run(served.schema().url(), taken));
-        until("red without its rights", || {
+        until("not ready without its rights", || {
             let database = database();
             let why = database["why"].as_str().unwrap_or_default();
             (database["ready"] == false && why.contains(says) && why.contains("the work of email"))
                 .then_some(())
         });
         block_on(served.schema().make_roles());
-        until("green with them again", || (database()["ready"] == true).then_some(()));
+        until("ready with them again", || (database()["ready"] == true).then_some(()));
     }
     assert_eq!(worker.terminate(), 0);
 }

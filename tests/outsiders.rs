@@ -267,7 +267,7 @@ async fn an_asker_that_is_gone_or_takes_nothing_stops_no_other() {
         reply("r3", gone, None),
         reply("r4", &own, None),
     ];
-    broker.publish(&said).await.expect("whoever is gone is no failure");
+    broker.publish(&said).await.expect("a client that is gone is no failure");
     assert_eq!(answer_in(&outsider, &own).await.properties.message_id().as_ref().unwrap().as_str(), "r4");
     assert_eq!(broker.state(), broker::State::Up);
 }
@@ -318,7 +318,7 @@ async fn a_sender_with_reply_to_is_told_how_it_ended() {
         assert_eq!(answer.properties.kind().as_ref().unwrap().as_str(), ends, "{word}");
         assert_eq!(answer.properties.correlation_id().as_ref().unwrap().as_str(), "again");
     }
-    assert_eq!(outsider.ready_in(&queue).await, 0, "who was answered is not answered again");
+    assert_eq!(outsider.ready_in(&queue).await, 0, "a client that was answered is not answered again");
     assert_eq!(system.terminate(), 0);
 }
 

@@ -143,7 +143,7 @@ async fn what_comes_lies_in_one_processs_hand_until_it_has_its_share_and_then_in
     while held.len() < expected.len() {
         held.extend(take(&**first, Queue::Saga).await);
     }
-    assert_eq!(numbers(&held), expected, "the other got some of these few");
+    assert_eq!(numbers(&held), expected, "the other consumer got some of these few");
     // A consumer whose share is full of unfinished messages gets no more; the others get the rest.
     for n in FEW..FEW + 4 {
         one.publish(&[say(n, Queue::Saga)]).await.unwrap();

@@ -157,7 +157,7 @@ fn commands_are_found_however_they_are_written() {
     assert_eq!(reader.types("cargo run --release -- config --json\ncheckout config"), Ok(()));
     assert!(
         reader.types("checkout nonsense\ncheckout config").is_err(),
-        "what fails was taken for what works"
+        "a failing command passed for a working one"
     );
 }
 
@@ -176,5 +176,8 @@ fn every_test_that_the_features_name_exists() {
     let sources = crate::fences::all_sources().into_iter().map(|file| fs::read_to_string(file).unwrap());
     let sources = sources.collect::<String>();
     let missing: Vec<_> = tests.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
-    assert!(tests.len() > 50 && missing.is_empty(), "docs/features.md names what is not there: {missing:?}");
+    assert!(
+        tests.len() > 50 && missing.is_empty(),
+        "docs/features.md names files that do not exist: {missing:?}"
+    );
 }

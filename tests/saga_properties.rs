@@ -196,7 +196,7 @@ fn twisted(twists: impl Fn(&str) -> Vec<Twist>) -> usize {
             }
         }
     }
-    assert!(fell > STORIES.len() * 20, "hardly any twist fell: {fell}");
+    assert!(fell > STORIES.len() * 20, "hardly any twist took effect: {fell}");
     fell
 }
 
@@ -280,7 +280,7 @@ impl Stage<'_> {
                     .world
                     .work(queue, vec![delivery.clone()], House::Apart, aim, || {})
                     .expect("no message is faulty");
-                assert_ne!(end, End::Waits, "nothing is away");
+                assert_ne!(end, End::Waits, "every dependency is up");
                 self.struck |= self.world.nerves.struck().is_some();
                 if twist == Some(Twist::Repeat) {
                     self.world.bags.put_back(delivery);
@@ -318,7 +318,7 @@ impl Stage<'_> {
         for due in arrived {
             self.world.bring(&due.event.id, &due.event);
         }
-        self.world.ring(None).expect("the timer lives");
+        self.world.ring(None).expect("the timer does not die");
         true
     }
 }

@@ -66,13 +66,13 @@ fn a_paused_role_rests_everywhere_and_goes_on_with_what_has_gathered() {
     served.run(&["sample"]).ok();
     served.run(&["pause", "role", "stock", "--why", "a test", "--by", "anna"]).ok();
     served.run(&["pause", "role", "stock", "--why", "again"]).fails(1, &["paused already"]);
-    until("the pause everywhere", || {
+    until("the pause in every process", || {
         let paused = |process: &Process| served.log(process).contains("paused role=stock");
         processes[..2].iter().all(paused).then_some(())
     });
     let id = submit(&served, "tok_ok");
     let stock = served.ready(&mut processes[1]);
-    until("its message in the queue of the role that rests", || {
+    until("its message in the queue of the paused role", || {
         let metrics = http::get(stock, "/metrics").unwrap().1;
         metrics.contains("checkout_queue_messages{queue=\"stock\"} 1\n").then_some(())
     });
@@ -185,14 +185,14 @@ fn readiness_is_red_while_a_dependency_is_away_and_green_again_by_itself() {
     let address = served.ready(&mut process);
     for (wire, name) in [(&database, "database"), (&broker, "broker")] {
         wire.away();
-        until(&format!("red without the {name}"), || {
+        until(&format!("not ready without the {name}"), || {
             let (status, body) = http::get(address, "/health/ready").unwrap();
             let body: Value = serde_json::from_str(&body).unwrap_or_default();
             (status == 503 && body[name]["ready"] == false && body["ready"] == false).then_some(())
         });
-        assert_eq!(http::get(address, "/health").unwrap().0, 200, "it lives, and must not be killed");
+        assert_eq!(http::get(address, "/health").unwrap().0, 200, "it is alive, and must not be restarted");
         wire.back();
-        until(&format!("green with the {name} again"), || {
+        until(&format!("ready with the {name} again"), || {
             (http::get(address, "/health/ready").unwrap().0 == 200).then_some(())
         });
     }
@@ -358,7 +358,7 @@ fn the_story_holds_on_servers_and_nothing_of_it_is_left_behind() {
     let run = served.folder.run(demo, b"");
     let stage =
         run.err.split("stage of its own is set: ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let stage = stage.expect("it says where it plays").to_string();
+    let stage = stage.expect("the log names its stage").to_string();
     let told = run.json();
     assert!(told["scenes"].as_array().unwrap().iter().all(|scene| scene["as_told"] == true), "{told}");
     block_on(async {

@@ -66,7 +66,10 @@ fn whatever_goes_wrong_every_saga_ends_with_money_and_stock_right() {
     }
     if all.sagas >= SAGAS / 10 {
         let missing = all.evidence.missing();
-        assert!(missing.is_empty(), "what never happened proves nothing: {missing:?}");
+        assert!(
+            missing.is_empty(),
+            "these faults never happened, so nothing is proved about them: {missing:?}"
+        );
     }
 }
 

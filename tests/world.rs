@@ -195,7 +195,7 @@ impl World {
             House::Together => &self.together,
         };
         let consumer = consumers.iter().find(|(role, _)| *role == queue.reader());
-        &consumer.expect("every queue's reader has a station").1
+        &consumer.expect("every queue's reader has a consumer").1
     }
 
     /// A message from outside, through the ingress: journalled, then published. A repeat goes no further.
@@ -247,7 +247,7 @@ impl World {
         self.nerves.expect(aim);
         let mut ringing = pin!(timers::publish_due(&*self.memory, &*self.bags));
         match ringing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(count) => Some(count.expect("nothing is away while the timer looks")),
+            Poll::Ready(count) => Some(count.expect("every dependency is up while the timer looks")),
             Poll::Pending => None,
         }
     }

@@ -34,7 +34,7 @@ async fn a_poisoned_order_amid_thousands_waits_alone_and_goes_on_when_the_fault_
     fleet.assert_ended(&good, "fulfilled").await;
     let letters = fleet.checkout(&["dead", "list", "--json"]).json();
     let held_up = letters.as_array().unwrap().iter().filter(|letter| letter["code"] == "failed").count();
-    assert_eq!(held_up, 0, "good orders were put aside with it: {letters}");
+    assert_eq!(held_up, 0, "good orders were dead-lettered with it: {letters}");
 
     // It waits for its next retry, and comes again.
     let failed = || (fleet.logged(TRIED_AGAIN) >= 2).then_some(());

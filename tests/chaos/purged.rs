@@ -23,7 +23,7 @@ async fn what_was_thrown_away_with_a_queue_is_said_again_from_the_journal() {
     fleet.start_again(saga, &[]);
     fleet.start_again(payment, &[]);
     fleet.open().await;
-    assert_eq!(fleet.ended().await, 0, "it was lost, and nobody knows it but the journal");
+    assert_eq!(fleet.ended().await, 0, "the messages are lost, and only the journal has them");
 
     let refilled = fleet.checkout(&["journal", "refill", "--older-than-s", "0"]).ok();
     println!("{purged} thrown away; {}", refilled.trim());

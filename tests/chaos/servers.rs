@@ -39,8 +39,8 @@ async fn dies_and_comes_back(kill: &str, noticed: &str) {
     fleet.wait_for_rest(orders).await;
     fleet.assert_ended(&ids, "fulfilled").await;
     let said = fleet.logged(noticed);
-    assert!(said > 0, "nobody noticed");
-    println!("killed {TIMES} times, and {said} times somebody waited: {}", fleet.prove(orders).await);
+    assert!(said > 0, "no process noticed");
+    println!("killed {TIMES} times, and {said} times a process waited: {}", fleet.prove(orders).await);
 }
 
 /// The broker raises its memory alarm: it accepts no message until the alarm is over.

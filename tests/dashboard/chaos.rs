@@ -36,7 +36,7 @@ fn a_shop_at_work_has_no_chaos_and_gives_no_token_away() {
         admin.get(path).problem(404, "NOT_FOUND");
     }
     let page = admin.get("/").text;
-    assert!(!page.contains(PATH) && !page.contains("/dashboard/shop"), "nor a way there");
+    assert!(!page.contains(PATH) && !page.contains("/dashboard/shop"), "nor a link to it");
 }
 
 /// Workers die, each of them several times, and the broker causes every fault that it can.

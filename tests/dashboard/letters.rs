@@ -44,7 +44,10 @@ fn a_letter_is_mended_after_its_change_and_what_it_would_cause_were_shown() {
     assert!(groups.contains("product_invalid") && groups.contains("code=product_invalid"), "{groups}");
     let path = format!("/dashboard/dead-letters/{id}");
     let page = admin.get(&path).is(200).text;
-    assert!(page.contains("dead letter product_invalid"), "a replay as it is would die of the same\n{page}");
+    assert!(
+        page.contains("dead letter product_invalid"),
+        "an unchanged replay would fail in the same way\n{page}"
+    );
     let mended =
         json!({"sku": "EMMA", "title": "Emma", "price": {"amount": "7.50", "currency": "EUR"}, "on_hand": 3});
     let mended = mended.to_string();

@@ -99,7 +99,7 @@ fn orders_and_sagas_are_found_and_an_order_shows_all_that_is_known_of_it() {
     admin.get("/dashboard/orders?idle_s=long").is(400);
     let hostile =
         admin.get(&format!("/dashboard/orders?q={}", HOSTILE.replace('<', "%3C").replace('>', "%3E")));
-    assert!(!hostile.is(200).text.contains("<script>alert"), "what is asked for stays text");
+    assert!(!hostile.is(200).text.contains("<script>alert"), "the query stays text");
 
     let page = found(&format!("/dashboard/orders/{done}"));
     for expected in [
@@ -180,7 +180,11 @@ fn an_act_without_a_reason_or_from_another_page_is_not_heard() {
     admin.post(&path, &fields("once")).is(303);
     status(&office, &id, "cancelled");
     let page = admin.get(&format!("/dashboard/orders/{id}")).is(200).text;
-    assert_eq!(page.matches("<code>order.cancel</code>").count(), 2, "let in once, and handled once\n{page}");
+    assert_eq!(
+        page.matches("<code>order.cancel</code>").count(),
+        2,
+        "accepted once, and handled once\n{page}"
+    );
 }
 
 #[test]

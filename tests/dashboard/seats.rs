@@ -48,7 +48,7 @@ fn the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_good_for_pages_alon
     let secure = &behind_tls.headers["set-cookie"];
     assert!(secure.starts_with("__Host-checkout_admin=") && secure.ends_with("; Secure"), "{secure}");
     assert!(secure.contains("; Path=/;") && !secure.contains("Domain"), "{secure}");
-    assert_eq!(behind_tls.headers["location"], "/", "nobody is led away");
+    assert_eq!(behind_tls.headers["location"], "/", "no redirect to another site");
     browser.get("/admin/orders").problem(401, "UNAUTHORIZED");
     browser.get("/orders").problem(401, "UNAUTHORIZED");
     let out = browser.post("/dashboard/sign-out", &[("form_token", &browser.form_token("/"))]).is(303);

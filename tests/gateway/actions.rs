@@ -160,7 +160,7 @@ fn what_is_being_shipped_is_not_offered_to_be_cancelled() {
         (anna.get(&format!("/orders/{id}")).json()["payment"]["status"] == "asked").then_some(())
     });
     stock("pause");
-    until("the stock role rests", || gate.shop.log().contains("paused role=stock").then_some(()));
+    until("the stock role to pause", || gate.shop.log().contains("paused role=stock").then_some(()));
     let paid = status(&anna, &id, "paid");
     let shipping = |order: &Value| order["saga"]["step"] == "ship";
     until("the parcel to be asked for", || {

@@ -114,7 +114,7 @@ fn the_catalogue_the_stock_and_the_discounts_are_as_they_were_put_when_the_answe
     admin.post("/admin/stock/EMMA/adjust", &silent).problem(422, "REASON_INVALID");
     put(&admin, "/admin/discounts/HALF", &json!({})).problem(422, "DISCOUNT_INVALID");
     let letters = admin.get("/admin/dead-letters").is(200).json();
-    assert_eq!(letters["items"], json!([]), "who was told of a mistake leaves no letter to look at");
+    assert_eq!(letters["items"], json!([]), "a mistake that its sender was told of leaves no dead letter");
     gate.shop.close();
 }
 

@@ -35,7 +35,7 @@ fn new_checkouts_are_refused_while_dead_letters_pile_up_and_all_else_goes_on() {
         let path = format!("/admin/dead-letters/{}/discard", letter["id"].as_str().unwrap());
         admin.post(&path, &json!({"why": "a test"})).is(204);
     }
-    until("the door to open", || {
+    until("the gateway to accept orders again", || {
         (place(&anna, "after", &body("BOOK-DUNE", 1, "tok_ok")).status == 202).then_some(())
     });
     gate.shop.close();
@@ -61,7 +61,7 @@ fn new_checkouts_are_refused_while_a_message_waits_too_long() {
     refused.problem(503, "OVERLOADED");
     admin.post("/admin/roles/provider/resume", &json!({"why": "a test"})).is(204);
     status(&anna, &first, "fulfilled");
-    until("the door to open", || {
+    until("the gateway to accept orders again", || {
         (place(&anna, "after", &body("PLENTY", 1, "tok_ok")).status == 202).then_some(())
     });
     gate.shop.close();

@@ -41,7 +41,7 @@ fn is_refused_and_then_done_once(served: &Served, line: &Proxy, by_line: (&str, 
 
     line.set(Mode::Stall);
     line.cut();
-    let refused = until("that it is noticed", || {
+    let refused = until("the outage to be noticed", || {
         let answer = place(&web, "meanwhile", &order);
         (answer.status == 503).then_some(answer)
     });
@@ -50,7 +50,7 @@ fn is_refused_and_then_done_once(served: &Served, line: &Proxy, by_line: (&str, 
 
     line.set(Mode::Pass);
     line.cut();
-    let done = until("that it is there again", || {
+    let done = until("the recovery", || {
         let answer = place(&web, "meanwhile", &order);
         (answer.status == 202).then_some(answer)
     });

@@ -28,7 +28,7 @@ fn order_role(gate: &Gate, what: &str) {
 
 fn rests(gate: &Gate) {
     order_role(gate, "pause");
-    until("the order role rests", || gate.shop.log().contains("paused role=order").then_some(()));
+    until("the order role to pause", || gate.shop.log().contains("paused role=order").then_some(()));
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn an_order_is_cancelled_from_the_moment_it_was_accepted_and_nothing_is_charged(
         let order = status(&anna, id, "cancelled");
         assert_eq!(order["reason"], "cancelled_by_customer");
         assert_eq!(order["audit"][1]["note"], "too late at night");
-        assert_eq!(order["payment"]["status"], "none", "nobody was asked for money");
+        assert_eq!(order["payment"]["status"], "none", "no payment was asked for");
     }
     gate.shop.close();
 }

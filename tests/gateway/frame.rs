@@ -71,7 +71,7 @@ fn every_answer_forbids_guessing_framing_and_keeping_and_names_its_request() {
         assert!(answer.headers["content-security-policy"].contains("default-src 'none'"), "{path}");
     }
     let odd = gate.stranger().send("GET", "/health", &[("x-request-id", "a b")], b"");
-    assert_eq!(odd.headers["x-request-id"].len(), 36, "an id that cannot stand in a log is replaced");
+    assert_eq!(odd.headers["x-request-id"].len(), 36, "an id that is unfit for a log is replaced");
     gate.shop.close();
 }
 
@@ -100,7 +100,7 @@ fn who_asks_too_often_is_told_when_to_come_again_and_the_command_line_is_not_hel
     let admin = gate.admin();
     let start = Instant::now();
     while admin.post("/admin/roles/cook/pause", &json!({"by": "anna"})).status != 429 {
-        assert!(start.elapsed() < Duration::from_secs(20), "nobody was held up");
+        assert!(start.elapsed() < Duration::from_secs(20), "other clients were held up");
     }
     let answer = admin.post("/admin/roles/cook/pause", &json!({"by": "anna"}));
     answer.problem(429, "TOO_MANY_REQUESTS");

@@ -93,7 +93,7 @@ fn an_order_is_placed_for_a_customer_and_the_trail_says_by_whom() {
     assert_eq!(
         (&for_berta["by"], &for_berta["who"]),
         (&json!("admin"), &Value::Null),
-        "who is the shop's affair"
+        "the admin's name is internal to the shop"
     );
     carla.get(&format!("/orders/{id}")).problem(404, "ORDER_NOT_FOUND");
 

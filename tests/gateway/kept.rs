@@ -82,7 +82,7 @@ fn what_cannot_be_an_id_or_a_short_text_is_refused_before_anything_is_journalled
         [(format!("/orders/{long}"), &anna), (format!("/admin/dead-letters/{long}"), &admin)]
     {
         let refused = reading.get(&path);
-        assert!(!refused.text.contains(&long), "it is told back: {refused:?}");
+        assert!(!refused.text.contains(&long), "it is echoed: {refused:?}");
         refused.problem(400, "PATH_INVALID");
     }
     let large = |field: &str| -> Value { json!({field: "x".repeat(5000)}) };

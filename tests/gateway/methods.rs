@@ -52,7 +52,7 @@ fn methods_are_added_changed_and_forgotten_and_one_is_always_the_default() {
         (&first["last_four"], &first["default"], &first["expired"]),
         (&json!("4242"), &json!(true), &json!(false))
     );
-    assert!(!first.to_string().contains("tok_ok"), "a token never leaves again: {first}");
+    assert!(!first.to_string().contains("tok_ok"), "a stored token is never returned: {first}");
     let second = add(&anna, &json!({"method": "paypal", "token": "tok_of_paypal"}));
     assert_eq!(defaults(&anna), [id(&first)]);
     assert_eq!(patch(&anna, &id(&second), &json!({"default": true})).is(200).json()["default"], true);
@@ -110,7 +110,7 @@ fn a_card_number_gets_in_nowhere() {
     let mut cvv = visa();
     cvv["cvv"] = json!("123");
     let kept = add(&anna, &cvv);
-    assert!(kept.get("cvv").is_none(), "what nobody asked for is forgotten: {kept}");
+    assert!(kept.get("cvv").is_none(), "unknown fields are not stored: {kept}");
     for (field, wrong) in [
         ("method", json!("cod")),
         ("last_four", json!("42")),

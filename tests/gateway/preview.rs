@@ -110,7 +110,7 @@ fn what_a_preview_shows_is_what_then_happens() {
     assert_eq!(admin.get(&format!("/orders/{done}")).json()["audit"][3]["who"], "anna");
     assert!(
         anna.get(&format!("/orders/{done}")).json()["audit"][3]["who"].is_null(),
-        "a customer is told who"
+        "a customer is told which admin"
     );
 
     let cash = id_of(&place_and_wait(&anna, "k3", &on_delivery("BOOK-DUNE")).is(201));
@@ -119,7 +119,7 @@ fn what_a_preview_shows_is_what_then_happens() {
     assert_eq!(preview["deadlines"][0]["due"], "2026-12-24T18:00:00.000Z", "{preview:#}");
     let preview =
         show(&cash, "saga.deadline", json!({"change": "cancel", "by": "anna", "why": "they called"}));
-    assert!(preview["refused"].is_null(), "who calls a person has done it: {preview:#}");
+    assert!(preview["refused"].is_null(), "it calls an operator, which is no refusal: {preview:#}");
     show(&cash, "saga.retry", json!({"by": "anna", "why": "they called again"}));
     let preview = show(&cash, "order.pay", json!({"transaction_id": "r7"}));
     let changes = preview["changes"].as_array().unwrap();

@@ -190,14 +190,14 @@ fn an_order_that_is_cancelled_once_it_is_paid_is_refunded() {
     let id = body["order_id"].clone();
     // The provider is paused until the saga is, and the saga until the customer has cancelled.
     admin.post("/admin/roles/provider/pause", &json!({"by": "anna", "why": "a test"})).is(204);
-    until("the provider rests", || gate.shop.log().contains("paused role=provider").then_some(()));
+    until("the provider to pause", || gate.shop.log().contains("paused role=provider").then_some(()));
     anna.post("/orders", &body).is(202);
     until("it is asked for", || {
         let order = anna.get(&format!("/orders/{}", id.as_str().unwrap())).json();
         (order["payment"]["status"] == "asked").then_some(())
     });
     admin.post("/admin/roles/saga/pause", &json!({"by": "anna", "why": "a test"})).is(204);
-    until("the saga rests", || gate.shop.log().contains("paused role=saga").then_some(()));
+    until("the saga to pause", || gate.shop.log().contains("paused role=saga").then_some(()));
     admin.post("/admin/roles/provider/resume", &json!({"by": "anna"})).is(204);
     until("it is paid for", || {
         let order = anna.get(&format!("/orders/{}", id.as_str().unwrap())).json();

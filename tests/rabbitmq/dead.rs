@@ -217,7 +217,7 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
     let changes = Changes { journal: vec![row], ..Changes::default() };
     yard.store.begin().await.unwrap().commit(changes).await.unwrap();
     yard.import();
-    assert_eq!(numbers(&take(&*yard.broker, Queue::Saga).await), [3], "what was said then is said again");
+    assert_eq!(numbers(&take(&*yard.broker, Queue::Saga).await), [3], "what it emitted is published again");
     let [letter] = &yard.letters(1).await[..] else { panic!("one letter") };
     assert_eq!(letter.message_id.as_deref(), Some(unhandled.message.id.as_str()));
     assert_eq!(

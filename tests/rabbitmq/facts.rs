@@ -60,7 +60,7 @@ async fn facts_without_a_listener_are_not_sent_and_a_new_listener_gets_all_from_
     let before = far.proxy.bytes_up();
     broker.publish(&fulfilled(0..MANY)).await.unwrap();
     let unheard = far.proxy.bytes_up() - before;
-    assert!(unheard < 5_000, "{unheard} bytes went to a broker at which nobody listens");
+    assert!(unheard < 5_000, "{unheard} bytes went to a broker without listeners");
 
     let queue = bind(&outsider.channel, &far.corner, "order.*").await;
     for numbers in [0..MANY, MANY..2 * MANY, 2 * MANY..2 * MANY + 1] {

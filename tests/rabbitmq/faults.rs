@@ -86,7 +86,7 @@ async fn connections_that_break_under_load_lose_nothing() {
     // Only repeats are left; after them the queue is empty.
     let since = Instant::now();
     while broker.depth(Queue::Order).await.is_ok_and(|depth| depth.messages > 0) {
-        assert!(since.elapsed() < PATIENCE, "it does not run dry");
+        assert!(since.elapsed() < PATIENCE, "the queue does not become empty");
         let rest = tokio::time::timeout(Duration::from_millis(100), broker.take(Queue::Order, 1000)).await;
         if let Ok(Ok(rest)) = rest {
             numbers(&rest).into_iter().for_each(|n| *seen.get_mut(&n).expect("a repeat") += 1);
@@ -227,14 +227,14 @@ async fn a_delivery_that_is_garbled_takes_no_good_one_with_it_and_ends_where_a_p
     let dead = far.corner.names().dead_queue(Queue::Order);
     let far_off = Instant::now() + long;
     while outsider.ready_in(&dead).await == 0 {
-        assert!(Instant::now() < far_off, "it never came to the dead");
+        assert!(Instant::now() < far_off, "it was never dead-lettered");
         // The acknowledgement of a good message may have been cut off: it comes again, and delays the bad one.
         let again = tokio::time::timeout(Duration::from_millis(100), broker.take(Queue::Order, 1000)).await;
         if let Ok(again) = again {
             broker.ack(&again.unwrap()).await.unwrap();
         }
     }
-    assert_eq!(outsider.ready_in(&dead).await, 1, "a good one died with it");
+    assert_eq!(outsider.ready_in(&dead).await, 1, "a good message died with it");
     // No consumer reads it in this test; in a system, the importer fails at it in the same way, and only the
     // importer.
     publish(&*broker, &[say(99, Queue::Saga)]).await;

@@ -46,7 +46,7 @@ async fn each_role_reads_its_own_queues_and_is_refused_the_others() {
         let straight = may_publish(&connection, "", &corner.names().queue(Queue::Payment)).await;
         assert_eq!(
             straight, answers,
-            "{user} speaks straight to a queue, as only those who answer askers may"
+            "only roles that answer clients may publish straight to a queue, and {user}"
         );
         assert!(!may_publish(&connection, &corner.names().commands(), "checkout.submit").await);
     }
@@ -54,7 +54,7 @@ async fn each_role_reads_its_own_queues_and_is_refused_the_others() {
     let shop = Connection::connect(&as_user("shop"), ConnectionProperties::default()).await.unwrap();
     let (commands, queues) = (corner.names().commands(), corner.names().queues());
     assert!(may_publish(&shop, &commands, "checkout.submit").await);
-    assert!(!may_publish(&shop, &commands, "payment.webhook").await, "he does not say what was paid");
+    assert!(!may_publish(&shop, &commands, "payment.webhook").await, "a shop does not report payments");
     assert!(!may_publish(&shop, &commands, "order.pay").await, "nor that cash was collected");
     // The provider's events and the admins' commands have exchanges and logins of their own.
     for (login, exchange, key) in [

@@ -58,7 +58,7 @@ fn a_letter_from_a_queue_is_masked_in_its_body_its_name_its_ids_and_its_reason()
         }
     });
     let listed = || served.run(&["dead", "list", "--json", "--limit", "10000"]).ok();
-    let letters = until("a letter for everything that was sent", || {
+    let letters = until("a dead letter for everything that was sent", || {
         let letters = listed();
         let all: Value = serde_json::from_str(&letters).unwrap();
         (all.as_array().unwrap().len() >= PLACES * SPELLINGS.len()).then_some(letters)

@@ -37,7 +37,7 @@ pub(super) async fn what_was_said_comes_back_with_its_cause_and_time(db: Db) {
     assert_eq!(
         db.sql(twice).await.unwrap(),
         [0],
-        "what the row tells is kept once more only for what came at another time"
+        "a message stores cause and time only where they differ from its row's"
     );
 }
 

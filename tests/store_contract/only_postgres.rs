@@ -204,7 +204,7 @@ async fn a_plan_made_on_empty_tables_does_not_read_them_all_when_they_are_full()
     let after: Vec<i64> = sqlx::query_scalar(READ).fetch_all(&mut direct).await.unwrap();
     let read: Vec<i64> = after.iter().zip(&before).map(|(after, before)| after - before).collect();
     assert!(read.iter().any(|rows| *rows > 0), "nothing was counted");
-    assert!(read.iter().all(|rows| *rows < 100), "read for a handful, table by table: {read:?}");
+    assert!(read.iter().all(|rows| *rows < 100), "rows read for a few records, table by table: {read:?}");
     schema.gone().await;
 }
 

@@ -172,7 +172,7 @@ async fn readers_do_not_wait_for_an_open_transaction() {
     assert!(db.store.page(Table::Orders, "", 1).await.unwrap().is_empty());
     assert!(
         db.store.due_deadlines(1, 1).await.unwrap().is_empty(),
-        "a poller with nothing to do waits for nobody"
+        "a poller with nothing to do does not wait"
     );
     drop(open);
 }

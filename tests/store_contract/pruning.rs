@@ -43,7 +43,7 @@ pub(super) async fn pruning_takes_only_ended_orders(db: Db) {
         assert!(db.store.get(Table::Orders, &order(n).to_string()).await.unwrap().is_some());
     }
     assert_eq!(db.store.journal_page(0, 100).await.unwrap().len(), 6);
-    assert!(db.sql("delete from journal").await.is_err(), "the door is closed again");
+    assert!(db.sql("delete from journal").await.is_err(), "the journal may not be pruned again");
 }
 
 pub(super) async fn pruning_stops_at_its_limit_and_goes_on(db: Db) {

@@ -215,7 +215,7 @@ pub(super) async fn what_is_on_its_way_is_seen_by_the_next_batch_and_if_it_fails
             true => assert_eq!((first.is_ok(), second.is_ok()), (true, true)),
             false => {
                 assert!(matches!(first, Err(Error::Refused(_))));
-                assert!(matches!(second, Err(Error::Conflict(_))), "it rests on what was refused");
+                assert!(matches!(second, Err(Error::Conflict(_))), "it depends on what was refused");
             }
         }
         assert_eq!(store.get(Table::Products, id).await.unwrap().is_some(), arrives);

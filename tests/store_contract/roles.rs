@@ -295,7 +295,7 @@ async fn each_login_may_do_the_work_of_its_own_role_and_of_no_other() {
         store.check_rights(&[]).await.unwrap();
     }
     let written = owner.journal_page(0, 9).await.unwrap();
-    assert!(written.is_empty(), "the question leaves nothing behind: {written:?}");
+    assert!(written.is_empty(), "checking rights leaves nothing behind: {written:?}");
     schema.gone().await;
 }
 

@@ -21,7 +21,7 @@ async fn after_both(before: &str, faster: &str, slower: &str) -> ([i64; 3], Stri
     ours.begin().await.unwrap().commit(records(vec![save(Table::Stock, "A", 0, before)])).await.unwrap();
     let (mut first, mut second) = (theirs.begin().await.unwrap(), ours.begin().await.unwrap());
     for batch in [&mut first, &mut second] {
-        assert_eq!(batch.load(&wanted).await.unwrap()[0].version, 1, "nobody waits for deciding");
+        assert_eq!(batch.load(&wanted).await.unwrap()[0].version, 1, "reading for a decision takes no lock");
     }
     first.commit(records(vec![save(Table::Stock, "A", 1, faster)])).await.unwrap();
     let hold = save(Table::Holds, "1", 0, "{}");
@@ -90,7 +90,7 @@ async fn after_they_met(schema: &Schema) -> (Arc<dyn Store>, Arc<dyn Store>) {
     let (first, _) = found(&ours).await;
     let first = first.commit(promised(1, 1));
     let (ahead, reserved) = found(&ours).await;
-    assert_eq!(reserved, 1, "what is on its way counts");
+    assert_eq!(reserved, 1, "a pending write counts");
     found(&theirs).await.0.commit(promised(4, 1)).await.unwrap();
     first.await.unwrap();
     // The batch changes nothing itself, but a refusal based on stale stock would be wrong too.
@@ -106,7 +106,7 @@ async fn what_rested_on_numbers_that_came_to_be_others_starts_over() {
     let (second, _) = found(&ours).await;
     let second = second.commit(promised(6, 3));
     let (next, reserved) = found(&ours).await;
-    assert_eq!(reserved, 5, "what is on its way is added up, as what the others change is");
+    assert_eq!(reserved, 5, "pending writes are added up, as other processes' changes are");
     second.await.unwrap();
     next.commit(promised(7, 3)).await.unwrap();
     assert_eq!(found(&theirs).await.1, 8);
@@ -176,7 +176,7 @@ async fn a_large_batch_is_written_beside_the_one_before_it_and_falls_with_it() {
         first.load(&wanted).await.unwrap();
         let first = first.commit(records(vec![change(1)]));
         let mut second = store.begin().await.unwrap();
-        assert_eq!(second.load(&wanted).await.unwrap()[0].version, 2, "what is on its way counts");
+        assert_eq!(second.load(&wanted).await.unwrap()[0].version, 2, "a pending write counts");
         let own = save(Table::Holds, "of an order of its own", 0, "{}");
         let changes = Changes { journal: large(), ..records(vec![own, change(2)]) };
         let second = tokio::spawn(second.commit(changes));

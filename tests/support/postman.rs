@@ -93,7 +93,7 @@ impl Postman {
     }
 
     pub(crate) async fn wait_until_empty(&self) {
-        until_stored("that the postman's bag is empty", async || self.bag.open.load(SeqCst) == 0).await;
+        until_stored("that every copy is delivered", async || self.bag.open.load(SeqCst) == 0).await;
     }
 }
 

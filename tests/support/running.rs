@@ -30,7 +30,7 @@ impl Running {
     pub(crate) fn terminate(&mut self, what: &str) -> i32 {
         self.ask_to_stop();
         let status = self.ended(&format!("{what} after SIGTERM"));
-        status.code().unwrap_or_else(|| panic!("SIGTERM is for ending in order, not for dying: {status}"))
+        status.code().unwrap_or_else(|| panic!("SIGTERM must end it gracefully, not kill it: {status}"))
     }
 
     pub(crate) fn kill_9(&mut self) {

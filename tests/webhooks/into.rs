@@ -146,7 +146,7 @@ fn every_way_in_which_a_signature_can_be_wrong_gets_the_same_answer_and_changes_
     ];
     for (why, (status, answer)) in &answers {
         assert_eq!((*status, &answer["code"]), (401, &json!("SIGNATURE_INVALID")), "{why}");
-        assert_eq!(*answer, answers[0].1.1, "{why}: who tries keys learns nothing");
+        assert_eq!(*answer, answers[0].1.1, "{why}: an attacker who tries keys learns nothing");
     }
     assert_eq!(outcomes(&shop, &order), [""; 0]);
     assert_eq!(shop.show(&order)["payment"]["status"], "asked");
@@ -171,7 +171,7 @@ fn an_event_of_no_order_ends_as_a_dead_letter() {
     let shop = shop();
     let mut old = event("evt_old", "payment.succeeded", &new_id(), "12.99");
     old["created"] = json!("2020-01-01T00:00:00Z");
-    assert_eq!(post(&shop, &old).0, 200, "it is safe, and that is all its sender has to know");
+    assert_eq!(post(&shop, &old).0, 200, "it is stored, and its sender need not know more");
     shop.dead_letter("payment_unknown");
     shop.close();
 }
@@ -299,7 +299,7 @@ fn stripe_pays_and_gives_back_what_our_own_provider_never_heard_of() {
     );
     let mut again = intent("evt_s2", "payment_intent.succeeded", 1299);
     again["pending_webhooks"] = json!(0);
-    assert_eq!(post_as_stripe(&shop, &again).1["what"], "repeat", "what does not concern us may differ");
+    assert_eq!(post_as_stripe(&shop, &again).1["what"], "repeat", "fields that we do not read may differ");
     let view = shop.wait_for(&order, |view| view["status"] == "fulfilled");
     assert_eq!(view["payment"]["transaction_id"], "ch_1");
     let failed = waiting(&shop);

@@ -56,7 +56,7 @@ fn an_event_is_posted_until_an_endpoint_that_refuses_dies_and_delays_has_taken_i
     let shop = shop(&endpoint, 6, &[]);
     let id = shop.submit("BOOK-DUNE", "card", "tok_ok");
     let posts = endpoint.wait_for(7);
-    noticed.recv_timeout(Duration::from_secs(5)).expect("who is kept waiting hangs up by himself");
+    noticed.recv_timeout(Duration::from_secs(5)).expect("a client that is kept waiting hangs up");
     let events: Vec<_> = posts.iter().map(believed).collect();
     assert!(events.iter().all(|event| *event == events[0]), "the same id and body each time");
     assert_eq!(
@@ -109,7 +109,9 @@ fn an_endpoint_that_says_it_is_gone_is_left_alone_until_the_next_start() {
         assert_eq!(system.ingress().send("checkout.submit", id, &body).unwrap().0, 202);
     };
     submit(&system, &ids[0]);
-    until("it is left alone", || folder.read(&system.log).contains("says that it is gone").then_some(()));
+    until("no more posts are tried", || {
+        folder.read(&system.log).contains("says that it is gone").then_some(())
+    });
     submit(&system, &ids[1]);
     until("both are charged", || {
         let charges = crate::support::block_on(folder.world("select key from charges"));

@@ -79,7 +79,7 @@ impl Bags {
     }
 
     fn lock(&self) -> MutexGuard<'_, [Vec<Delivery>; Queue::ALL.len()]> {
-        self.ready.lock().expect("nobody panics while holding it")
+        self.ready.lock().expect("no holder of this lock panics")
     }
 }
 

@@ -45,7 +45,7 @@ impl Memory {
     }
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().expect("nobody panics while holding it")
+        self.tables.lock().expect("no holder of this lock panics")
     }
 
     /// False if this role has handled the message before.
@@ -146,7 +146,7 @@ impl Tables {
         for row in changes.journal {
             assert!(self.write(row), "one batch journals one message twice");
         }
-        assert!(changes.pauses.is_empty(), "nobody rests in this world");
+        assert!(changes.pauses.is_empty(), "no role is paused in this world");
         for record in changes.records {
             let version = record.version + 1;
             assert!(version == 1 || !record.need.table.append_only(), "{:?} was changed", record.need);
@@ -330,7 +330,7 @@ fn not_read_here<T>() -> Result<T, Error> {
 impl Transaction for Open {
     async fn handled(&mut self, role: Role, ids: &[MessageId]) -> Result<(Time, Vec<Handled>), Error> {
         self.nerves.pass(Place::Look).await;
-        let tables = self.tables.lock().expect("nobody panics while holding it");
+        let tables = self.tables.lock().expect("no holder of this lock panics");
         let row = |id: &MessageId| tables.known.get(&(role, id.clone())).map(|at| &tables.journal[*at]);
         let ids: HashSet<_> = ids.iter().collect();
         let rows = ids.into_iter().filter_map(row).map(|row| Handled {
@@ -349,7 +349,7 @@ impl Transaction for Open {
 
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
         self.nerves.pass(Place::Load).await;
-        let tables = self.tables.lock().expect("nobody panics while holding it");
+        let tables = self.tables.lock().expect("no holder of this lock panics");
         self.loaded.extend(needs.iter().map(|need| (need.clone(), tables.version(need))));
         let found = needs.iter().filter_map(|need| {
             let (version, json) = tables.records.get(need)?;
@@ -374,7 +374,7 @@ impl Open {
             Some(Blow::Die | Blow::Pause | Blow::Twice) | None => {}
         }
         {
-            let mut tables = tables.lock().expect("nobody panics while holding it");
+            let mut tables = tables.lock().expect("no holder of this lock panics");
             tables.fits(&changes, &loaded)?;
             tables.apply(changes);
         }

@@ -107,6 +107,6 @@ impl Nerves {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inside> {
-        self.0.lock().expect("nobody panics while holding it")
+        self.0.lock().expect("no holder of this lock panics")
     }
 }

@@ -85,19 +85,19 @@ impl Outside {
     }
 
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().expect("nobody panics while holding it")
+        self.books.lock().expect("no holder of this lock panics")
     }
 
     pub(crate) fn due(&self) -> MutexGuard<'_, Vec<DueEvent>> {
-        self.due.lock().expect("nobody panics while holding it")
+        self.due.lock().expect("no holder of this lock panics")
     }
 
     pub(crate) fn mail(&self) -> MutexGuard<'_, BTreeMap<String, (String, u32)>> {
-        self.mail.lock().expect("nobody panics while holding it")
+        self.mail.lock().expect("no holder of this lock panics")
     }
 
     pub(crate) fn muddled(&self) -> Vec<String> {
-        self.muddled.lock().expect("nobody panics while holding it").clone()
+        self.muddled.lock().expect("no holder of this lock panics").clone()
     }
 
     pub(crate) fn provider_is_away(&self, away: bool) {
@@ -123,7 +123,7 @@ impl Outside {
     /// Charged by another client than payment, and only the provider knows.
     pub(crate) fn charge_now(&self, ask: &ProviderCharge) -> Vec<DueEvent> {
         let told = self.books().charge(&self.settings, ask, self.clock.provider_now());
-        told.expect("he takes what payment would ask of him")
+        told.expect("the provider accepts what payment would ask")
     }
 
     async fn reach<T>(
@@ -202,7 +202,7 @@ impl Channel for Outside {
             let (known, times) = mail.entry(notice.key.to_string()).or_insert_with(|| (text.clone(), 0));
             *times += 1;
             if *known != text {
-                let mut muddled = self.muddled.lock().expect("nobody panics while holding it");
+                let mut muddled = self.muddled.lock().expect("no holder of this lock panics");
                 muddled.push(format!("{}: {known:?} and {text:?}", notice.key));
             }
         }

@@ -27,7 +27,7 @@ use expect_test::Expect;
 use crate::{Patience, Record, Saga, SagaWorker, Status, saga_id};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
-/// A leap year: no deadline can be moved further.
+/// A leap year: no deadline can be moved beyond it.
 const YEAR_S: u64 = 31_622_400;
 const WORKER: SagaWorker =
     SagaWorker { patience: Patience { stock_s: 30, payment_s: 300, ship_s: 60, cod_s: 2_592_000 } };
@@ -143,7 +143,7 @@ impl Desk {
     }
 }
 
-/// Tells `then`, after what came before.
+/// The answers to `then`, after the earlier messages.
 fn check(before: &[&str], then: &[&str], expected: Expect) {
     expected.assert_eq(&Desk::after(before).tells(then));
 }

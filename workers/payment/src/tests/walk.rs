@@ -24,7 +24,7 @@ impl Dice {
     }
 }
 
-/// What was said and heard so far, as far as the claims need it.
+/// What was sent and received so far, as far as the claims need it.
 #[derive(Default)]
 struct Heard {
     charge_keys: BTreeSet<String>,

@@ -55,7 +55,7 @@ fn every_saga_is_counted_at_the_step_where_it_stands_and_where_it_has_been() {
         (then(SHIPPED, &["order.fulfilled"]), 32),
         (then(&["start"], &["overdue"; 6]), 64),
         (then(CAPTURED, &["cancel", "payment.refund_failed"]), 128),
-        // Of a list with more steps: not counted in this drawing.
+        // From a list with more steps: not counted in this drawing.
         (DELIVERED.to_vec(), 256),
     ] {
         add(&mut flow, &story, count);

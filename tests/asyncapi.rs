@@ -1,4 +1,5 @@
 //! `docs/asyncapi.yaml` documents what outsiders send and hear, and it cannot disagree with the Rust types.
+//!
 //! It is generated from them: run `UPDATE_EXPECT=1 cargo test --test all asyncapi` after a change, and read the diff.
 
 mod checkout;

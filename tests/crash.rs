@@ -272,49 +272,49 @@ const CUSTOMERS: usize = 4;
 fn under_load_and_killed_again_and_again_no_order_that_was_answered_for_is_lost() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_120);
     println!("SEED={seed}");
-    let mut dice = Dice(seed);
+    let mut rng = Rng(seed);
     let folder = Folder::new();
-    let crowd = Crowd::default();
+    let customers = Customers::default();
     std::thread::scope(|threads| {
         // Whatever fails in here, the customers' threads have to end.
-        let _end = crowd.ends_with_this();
+        let _end = customers.ends_with_this();
         for customer in 0..CUSTOMERS {
             threads.spawn({
-                let (crowd, mut dice) = (&crowd, Dice(seed ^ (customer as u64 + 1)));
-                move || crowd.shop(&mut dice)
+                let (customers, mut rng) = (&customers, Rng(seed ^ (customer as u64 + 1)));
+                move || customers.shop(&mut rng)
             });
         }
         for _ in 0..KILLS {
-            if dice.below(4) == 0 {
+            if rng.below(4) == 0 {
                 // Before it is ready: while it creates its tables, or looks for what was in flight.
                 let (mut child, ..) = System::spawn(&folder, QUICK, &[]);
-                let looks = dice.below(20);
+                let looks = rng.below(20);
                 (0..looks).for_each(|_| pause());
                 child.kill_9();
             }
             let system = System::start(&folder, QUICK);
-            crowd.open(Some(system.ingress().clone()));
-            crowd.wait_for_answers(1 + dice.below(60));
+            customers.open(Some(system.ingress().clone()));
+            customers.wait_for_answers(1 + rng.below(60));
             system.kill_9();
         }
     });
-    crowd.every_order_ends(&folder);
+    customers.every_order_ends(&folder);
 }
 
 #[test]
 fn asked_to_stop_it_finishes_what_is_in_hand_and_goes_on_next_time() {
     let folder = Folder::new();
-    let crowd = Crowd::default();
+    let customers = Customers::default();
     std::thread::scope(|threads| {
-        let _end = crowd.ends_with_this();
+        let _end = customers.ends_with_this();
         for customer in 0..CUSTOMERS {
-            let crowd = &crowd;
-            threads.spawn(move || crowd.shop(&mut Dice(customer as u64 + 1)));
+            let customers = &customers;
+            threads.spawn(move || customers.shop(&mut Rng(customer as u64 + 1)));
         }
         for _ in 0..2 {
             let system = System::start(&folder, QUICK);
-            crowd.open(Some(system.ingress().clone()));
-            crowd.wait_for_answers(40);
+            customers.open(Some(system.ingress().clone()));
+            customers.wait_for_answers(40);
             // The shutdown does not wait for a client that has connected and sends nothing.
             let silent = std::net::TcpStream::connect(system.ingress().address()).unwrap();
             let asked = Instant::now();
@@ -326,18 +326,18 @@ fn asked_to_stop_it_finishes_what_is_in_hand_and_goes_on_next_time() {
             drop(silent);
         }
     });
-    crowd.every_order_ends(&folder);
+    customers.every_order_ends(&folder);
 }
 
 /// Customers who repeat a request under the same id until it is answered.
 #[derive(Default)]
-struct Crowd {
+struct Customers {
     ingress: Mutex<Option<Ingress>>,
     answered: Mutex<Vec<(String, &'static str)>>,
     over: AtomicBool,
 }
 
-impl Crowd {
+impl Customers {
     /// The token determines how an order ends.
     const TOKENS: [(&'static str, &'static str); 4] = [
         ("tok_ok", "fulfilled"),
@@ -346,11 +346,11 @@ impl Crowd {
         ("tok_duplicate_event", "fulfilled"),
     ];
 
-    fn shop(&self, dice: &mut Dice) {
+    fn shop(&self, rng: &mut Rng) {
         while !self.over.load(Ordering::Relaxed) {
             let id = new_id();
-            let (token, ends) = Self::TOKENS[dice.below(4) as usize];
-            let sku = ["BOOK-DUNE", "BOOK-EMMA", "BOOK-MOBY"][dice.below(3) as usize];
+            let (token, ends) = Self::TOKENS[rng.below(4) as usize];
+            let sku = ["BOOK-DUNE", "BOOK-EMMA", "BOOK-MOBY"][rng.below(3) as usize];
             let body = json!({"order_id": id, "customer_id": "customer-1", "items": [{"sku": sku, "quantity": 1}],
                 "payment": {"method": "card", "token": token}, "contact": {"email": "reader@example.org"}});
             while !self.over.load(Ordering::Relaxed) {
@@ -415,9 +415,9 @@ impl Crowd {
 }
 
 /// The same seed gives the same numbers (xorshift64).
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct Rng(pub(crate) u64);
 
-impl Dice {
+impl Rng {
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

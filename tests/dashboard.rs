@@ -11,9 +11,9 @@ mod seats;
 use std::net::SocketAddr;
 
 use crate::support::Folder;
+use crate::support::http_client::{Answer, HttpClient, in_an_hour, token};
 use crate::support::served::SECRET;
 use crate::support::system::{QUICK, System};
-use crate::support::web::{Answer, Web, in_an_hour, token};
 use serde_json::json;
 
 /// A running shop that accepts tokens which the tests sign.
@@ -37,7 +37,7 @@ impl Office {
 
     /// A new browser without a cookie.
     pub(crate) fn browser(&self) -> Browser {
-        Browser { web: Web::stranger(self.address()), cookie: String::new() }
+        Browser { web: HttpClient::stranger(self.address()), cookie: String::new() }
     }
 
     pub(crate) fn admin(&self) -> Browser {
@@ -57,7 +57,7 @@ pub(crate) fn customer_token() -> String {
 
 /// Keeps one cookie, and sends forms with the headers of a page of the same origin.
 pub(crate) struct Browser {
-    pub(crate) web: Web,
+    pub(crate) web: HttpClient,
     pub(crate) cookie: String,
 }
 

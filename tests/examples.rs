@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::support::clients::{self, below_target};
-use crate::support::rabbit::Corner;
+use crate::support::rabbit::Namespace;
 use crate::support::system::{QUICK, System};
 use crate::support::{Folder, Run, at_rest, until_stored};
 
@@ -15,8 +15,8 @@ fn run(folder: &Folder, command: Command, what: &str) -> Run {
 
 /// After every example, the provider's books agree with ours.
 async fn with_a_shop(example: impl FnOnce(&Folder, &str, &str)) {
-    let (corner, folder) = (Corner::new().await, Folder::new());
-    let options = corner.options();
+    let (namespace, folder) = (Namespace::new().await, Folder::new());
+    let options = namespace.options();
     let (url, prefix) = (format!("--amqp-url={}", options.url), format!("--prefix={}", options.prefix));
     let settings: Vec<_> = QUICK.iter().copied().chain([url.as_str(), prefix.as_str()]).collect();
     let system = System::start(&folder, &settings);

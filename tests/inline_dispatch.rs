@@ -25,18 +25,18 @@ use tokio_util::sync::CancellationToken;
 use crate::support::PATIENCE;
 use crate::support::usual;
 use crate::world::PATIENCE as STEPS;
-use crate::world::memory::Memory;
-use crate::world::nerves::{Aim, Blow, Nerves, Place};
+use crate::world::faults::{Aim, Fault, FaultInjector, Place};
+use crate::world::memory::MemoryStore;
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 
 #[tokio::test]
 async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
-    let house = House::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
-    house.stock_up().await;
-    house.handle(&house.submitted("one"), RetryState::default()).await.unwrap();
+    let process = SingleProcess::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
+    process.stock_up().await;
+    process.handle(&process.submitted("one"), RetryState::default()).await.unwrap();
     assert_eq!(
-        house.journalled().await,
+        process.journalled().await,
         [
             "order checkout.submit",
             "notification notification.tell",
@@ -47,9 +47,9 @@ async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
         ]
     );
     // Everything else was handled inline when it was emitted.
-    assert_eq!(house.in_flight().await, ["email email.send", "provider provider.charge"]);
+    assert_eq!(process.in_flight().await, ["email email.send", "provider provider.charge"]);
     for queue in Queue::ALL {
-        let published = house.broker.depth(queue).await.unwrap().messages;
+        let published = process.broker.depth(queue).await.unwrap().messages;
         let outside = matches!(queue, Queue::Provider | Queue::Email);
         assert_eq!(published, usize::from(outside), "{queue}");
     }
@@ -58,17 +58,17 @@ async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
 /// On a database server, each load is a round trip.
 #[tokio::test]
 async fn what_a_checkout_leads_to_is_loaded_before_a_worker_needs_it() {
-    let nerves = Arc::new(Nerves::default());
-    let far = Memory::new(Arc::default(), nerves.clone());
-    let house = House::on(Arc::new(far), Arc::new(WorkerHandler(SagaWorker { patience: STEPS })));
-    house.stock_up().await;
+    let faults = Arc::new(FaultInjector::default());
+    let far = MemoryStore::new(Arc::default(), faults.clone());
+    let process = SingleProcess::on(Arc::new(far), Arc::new(WorkerHandler(SagaWorker { patience: STEPS })));
+    process.stock_up().await;
 
-    let one_look_more = |looks| Some(Aim::at(Place::Load, looks, Blow::Unavailable));
-    nerves.expect(one_look_more(1));
-    house.handle(&house.submitted("one"), RetryState::default()).await.unwrap();
-    assert_eq!(nerves.struck(), None, "one load of what all of them need");
+    let one_look_more = |looks| Some(Aim::at(Place::Load, looks, Fault::Unavailable));
+    faults.expect(one_look_more(1));
+    process.handle(&process.submitted("one"), RetryState::default()).await.unwrap();
+    assert_eq!(faults.struck(), None, "one load of what all of them need");
 
-    let said = house.store.in_flight().await.unwrap();
+    let said = process.store.in_flight().await.unwrap();
     let asked = said.into_iter().flatten().find_map(|one| match one.message.body {
         Body::ProviderCharge(ask) => Some(ask),
         _ => None,
@@ -77,47 +77,47 @@ async fn what_a_checkout_leads_to_is_loaded_before_a_worker_needs_it() {
     let charge = ChargeStanding::Succeeded { transaction_id: "t1".into(), amount: ask.amount };
     let body = Body::ProviderAnswer(ProviderAnswer { key: ask.key, order_id: ask.order_id, charge });
     let answer = Message::new(MessageId::new("answer").unwrap(), Time::default(), body);
-    nerves.expect(one_look_more(2));
+    faults.expect(one_look_more(2));
     let answered = [deliver(Queue::Payment, Arc::new(answer))];
-    house.handle_as(Role::Payment, &answered, RetryState::default()).await.unwrap();
-    assert_eq!(nerves.struck(), None, "one load, and one of the goods that the hold names");
-    let order = house.store.get(Table::Orders, ORDER).await.unwrap().unwrap();
+    process.handle_as(Role::Payment, &answered, RetryState::default()).await.unwrap();
+    assert_eq!(faults.struck(), None, "one load, and one of the goods that the hold names");
+    let order = process.store.get(Table::Orders, ORDER).await.unwrap().unwrap();
     assert!(order.contains(r#""status":"fulfilled""#), "{order}");
 }
 
 #[tokio::test]
 async fn what_was_emitted_inline_before_a_crash_is_published_when_the_batch_comes_again() {
-    let house = House::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
-    house.stock_up().await;
-    let submitted = house.submitted("one");
-    house.handle(&submitted, RetryState::default()).await.unwrap();
+    let process = SingleProcess::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
+    process.stock_up().await;
+    let submitted = process.submitted("one");
+    process.handle(&submitted, RetryState::default()).await.unwrap();
     // Everything that it published is lost, and the broker delivers the batch again.
     for queue in [Queue::Provider, Queue::Email] {
-        house.broker.take(queue, 1).await.unwrap();
+        process.broker.take(queue, 1).await.unwrap();
     }
     let again: Vec<_> =
         submitted.into_iter().map(|delivery| Delivery { redelivered: true, ..delivery }).collect();
-    let mut facts = house.broker.facts(&[]).await;
-    house.handle(&again, RetryState::default()).await.unwrap();
-    assert_eq!(house.broker.take(Queue::Provider, 9).await.unwrap()[0].message.name(), "provider.charge");
-    assert_eq!(house.broker.take(Queue::Email, 9).await.unwrap()[0].message.name(), "email.send");
+    let mut facts = process.broker.facts(&[]).await;
+    process.handle(&again, RetryState::default()).await.unwrap();
+    assert_eq!(process.broker.take(Queue::Provider, 9).await.unwrap()[0].message.name(), "provider.charge");
+    assert_eq!(process.broker.take(Queue::Email, 9).await.unwrap()[0].message.name(), "email.send");
     let mut heard = Vec::new();
     while let Ok(fact) = facts.try_recv() {
         heard.push(fact.name());
     }
     assert_eq!(heard, ["order.created", "stock.reserved"]);
-    assert_eq!(house.journalled().await.len(), 6, "no message was handled twice");
+    assert_eq!(process.journalled().await.len(), 6, "no message was handled twice");
 }
 
 #[tokio::test]
 async fn what_fails_on_the_spot_goes_by_its_queue_and_fails_there_alone() {
-    let house = House::of(Arc::new(Fails)).await;
-    house.stock_up().await;
+    let process = SingleProcess::of(Arc::new(Fails)).await;
+    process.stock_up().await;
     let stop = CancellationToken::new();
-    house.broker.publish(&[house.say("one"), house.say("two")]).await.unwrap();
-    let consumer = tokio::spawn(house.consumer(Role::Order).run(stop.clone()));
+    process.broker.publish(&[process.say("one"), process.say("two")]).await.unwrap();
+    let consumer = tokio::spawn(process.consumer(Role::Order).run(stop.clone()));
     tokio::time::timeout(PATIENCE, async {
-        while house.broker.depth(Queue::Saga).await.unwrap().messages < 2 {
+        while process.broker.depth(Queue::Saga).await.unwrap().messages < 2 {
             tokio::task::yield_now().await;
         }
     })
@@ -125,8 +125,8 @@ async fn what_fails_on_the_spot_goes_by_its_queue_and_fails_there_alone() {
     .expect("the orders were created and the saga was asked");
     stop.cancel();
     consumer.await.unwrap();
-    assert!(house.journalled().await.iter().all(|row| row.starts_with("order ")));
-    assert_eq!(house.broker.depth(Queue::Intake).await.unwrap().messages, 0, "it is not tried again");
+    assert!(process.journalled().await.iter().all(|row| row.starts_with("order ")));
+    assert_eq!(process.broker.depth(Queue::Intake).await.unwrap().messages, 0, "it is not tried again");
 }
 
 #[tokio::test]
@@ -137,22 +137,22 @@ async fn a_batch_that_conflicts_with_its_follow_ups_is_tried_without_them() {
     assert!(retry_state.without_inline && retry_state.answer_lost);
     assert!(!retry_state.learn(&BatchError::Faulty("it fails by itself".into())));
 
-    let house = House::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
-    house.stock_up().await;
-    house.handle(&house.submitted("one"), retry_state).await.unwrap();
-    assert_eq!(house.journalled().await, ["order checkout.submit"]);
-    assert_eq!(house.in_flight().await, ["notification notification.tell", "saga saga.start"]);
+    let process = SingleProcess::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
+    process.stock_up().await;
+    process.handle(&process.submitted("one"), retry_state).await.unwrap();
+    assert_eq!(process.journalled().await, ["order checkout.submit"]);
+    assert_eq!(process.in_flight().await, ["notification notification.tell", "saga saga.start"]);
 }
 
 /// All deciding workers in one process, with a database and a broker of their own.
-struct House {
+struct SingleProcess {
     store: Arc<dyn Store>,
     broker: Arc<EmbeddedBroker>,
     handlers: Vec<Arc<dyn Handler>>,
     local_handlers: Arc<LocalHandlers>,
 }
 
-impl House {
+impl SingleProcess {
     async fn of(saga: Arc<dyn Handler>) -> Self {
         Self::on(Arc::new(SqliteStore::in_memory().await.unwrap()), saga)
     }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::asyncapi::messages::commands;
 use crate::support::Folder;
 use crate::support::PATIENCE;
-use crate::support::rabbit::{Corner, Outsider};
+use crate::support::rabbit::{Namespace, Outsider};
 use crate::support::system::{QUICK, System};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
@@ -26,8 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[tokio::test]
 async fn every_example_of_the_document_is_taken_by_a_real_broker() {
-    let corner = Corner::new().await;
-    let (broker, outsider) = (corner.broker().await, corner.outsider().await);
+    let namespace = Namespace::new().await;
+    let (broker, outsider) = (namespace.broker().await, namespace.outsider().await);
     for entry in commands() {
         for (at, (example, body)) in entry.examples.iter().enumerate() {
             let id = format!("{}-{at}", entry.name);
@@ -193,13 +193,13 @@ fn odd_messages() -> Vec<Odd> {
 
 #[tokio::test]
 async fn whatever_is_odd_is_handled_or_tells_its_sender_what_to_change() {
-    let corner = Corner::new().await;
+    let namespace = Namespace::new().await;
     // The consumer of a queue finds out what is wrong with a message in it.
-    let options = Options { consume: vec![Queue::Order, Queue::Intake], ..corner.options() };
-    let (broker, outsider) = (corner.broker_with(options).await, corner.outsider().await);
+    let options = Options { consume: vec![Queue::Order, Queue::Intake], ..namespace.options() };
+    let (broker, outsider) = (namespace.broker_with(options).await, namespace.outsider().await);
     for Odd { who, key, mut properties, body, becomes } in odd_messages() {
         if properties.reply_to().as_ref().is_some_and(|queue| queue.as_str() == "PREFIX.saga") {
-            properties = properties.with_reply_to(corner.names().queue(Queue::Saga).into());
+            properties = properties.with_reply_to(namespace.names().queue(Queue::Saga).into());
         }
         outsider.sends(key, properties, body.as_bytes()).await;
         match becomes {
@@ -235,8 +235,8 @@ fn reply(id: &str, queue: &str, correlation_id: Option<&str>) -> Emitted {
 
 #[tokio::test]
 async fn an_asker_gets_the_event_itself_under_its_own_word() {
-    let corner = Corner::new().await;
-    let (broker, outsider) = (corner.broker().await, corner.outsider().await);
+    let namespace = Namespace::new().await;
+    let (broker, outsider) = (namespace.broker().await, namespace.outsider().await);
     let queue = own_queue(&outsider, FieldTable::default()).await;
     broker.publish(&[reply("r1", &queue, Some("my-1")), reply("r2", &queue, None)]).await.unwrap();
     for (id, correlation) in [("r1", "my-1"), ("r2", ORDER)] {
@@ -253,8 +253,8 @@ async fn an_asker_gets_the_event_itself_under_its_own_word() {
 
 #[tokio::test]
 async fn an_asker_that_is_gone_or_takes_nothing_stops_no_other() {
-    let corner = Corner::new().await;
-    let (broker, outsider) = (corner.broker().await, corner.outsider().await);
+    let namespace = Namespace::new().await;
+    let (broker, outsider) = (namespace.broker().await, namespace.outsider().await);
     let mut full = FieldTable::default();
     full.insert("x-max-length".into(), AMQPValue::LongInt(0));
     full.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
@@ -274,13 +274,13 @@ async fn an_asker_that_is_gone_or_takes_nothing_stops_no_other() {
 
 #[tokio::test]
 async fn a_sender_with_reply_to_is_told_how_it_ended() {
-    let corner = Corner::new().await;
+    let namespace = Namespace::new().await;
     let folder = Folder::new();
-    let options = corner.options();
+    let options = namespace.options();
     let (url, prefix) = (format!("--amqp-url={}", options.url), format!("--prefix={}", options.prefix));
     let settings: Vec<_> = QUICK.iter().copied().chain([url.as_str(), prefix.as_str()]).collect();
     let system = System::start(&folder, &settings);
-    let outsider = corner.outsider().await;
+    let outsider = namespace.outsider().await;
     let queue = own_queue(&outsider, FieldTable::default()).await;
     let checkout = |sku: &str, token: &str| {
         json!({

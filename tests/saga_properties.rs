@@ -1,5 +1,6 @@
 //! Four properties hold at every step of every saga: an action that repeats has no effect, an undo that repeats has
 //! none, a refused or unanswered step compensates to a clean slate, and a crash anywhere does not change the end.
+//!
 //! The steps come from the saga's own table: a step that is added and occurs in no story fails the first test.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::world::case::cases;
 use crate::world::claims::{self, Known, Tally};
-use crate::world::nerves::{Aim, Blow, Place};
-use crate::world::{End, House, World};
+use crate::world::faults::{Aim, Fault, Place};
+use crate::world::{Deployment, End, World};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 const COUNTED: i64 = 5;
@@ -264,26 +265,26 @@ impl Stage<'_> {
     /// Runs until nothing is in flight, nothing is due, and no operator has to act.
     fn run_dry(&mut self) {
         loop {
-            while let Some(delivery) = self.world.bags.first() {
+            while let Some(delivery) = self.world.memory_broker.first() {
                 let name = delivery.message.name();
                 self.cue(name);
                 let at = self.handled.len();
                 self.handled.push(name);
                 let twist = self.twist.filter(|(wanted, _)| *wanted == at).map(|(_, twist)| twist);
                 let aim = match twist {
-                    Some(Twist::Die(place)) => Some(Aim::at(place, 0, Blow::Die)),
-                    Some(Twist::AnswerLost) => Some(Aim::at(Place::Keep, 0, Blow::AnswerLost)),
+                    Some(Twist::Die(place)) => Some(Aim::at(place, 0, Fault::Die)),
+                    Some(Twist::AnswerLost) => Some(Aim::at(Place::Keep, 0, Fault::AnswerLost)),
                     Some(Twist::Repeat) | None => None,
                 };
                 let queue = delivery.queue;
                 let end = self
                     .world
-                    .work(queue, vec![delivery.clone()], House::Apart, aim, || {})
+                    .work(queue, vec![delivery.clone()], Deployment::Apart, aim, || {})
                     .expect("no message is faulty");
                 assert_ne!(end, End::Waits, "every dependency is up");
-                self.struck |= self.world.nerves.struck().is_some();
+                self.struck |= self.world.faults.struck().is_some();
                 if twist == Some(Twist::Repeat) {
-                    self.world.bags.put_back(delivery);
+                    self.world.memory_broker.put_back(delivery);
                     self.struck = true;
                 }
             }

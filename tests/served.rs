@@ -6,9 +6,9 @@ use lapin::BasicProperties;
 use serde_json::{Value, json};
 use store::{Emitted, Store, readable};
 
+use crate::support::fault_proxy::{FaultProxy, KEEP, PUBLISH};
 use crate::support::served::{Process, Served};
 use crate::support::shop::checkout;
-use crate::support::wire::{KEEP, PUBLISH, Proxy};
 use crate::support::{block_on, http, new_id, postgres, rabbit, root, until};
 
 /// All eight workers in one process, for tests that are not about how roles are split.
@@ -140,7 +140,7 @@ fn a_cancellation_that_overtakes_its_submit_is_not_lost() {
     until("the pause", || served.log(&processes[0]).contains("paused role=order").then_some(()));
     let ids: Vec<String> = (0..20).map(|_| new_id()).collect();
     block_on(async {
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         let named = |id: String| BasicProperties::default().with_message_id(id.as_str().into());
         for id in &ids {
             let body = checkout(id, "BOOK-DUNE", "card", "tok_ok").to_string();
@@ -167,8 +167,8 @@ fn a_cancellation_that_overtakes_its_submit_is_not_lost() {
 fn readiness_is_red_while_a_dependency_is_away_and_green_again_by_itself() {
     let served = Served::new();
     served.run(&["migrate", "up"]).ok();
-    let database = Proxy::to(&host_of(&postgres::server(), 5432), KEEP);
-    let broker = Proxy::to(&host_of(&rabbit::url(), 5672), PUBLISH);
+    let database = FaultProxy::to(&host_of(&postgres::server(), 5432), KEEP);
+    let broker = FaultProxy::to(&host_of(&rabbit::url(), 5672), PUBLISH);
     let database_url = through(&served.database_url, &database);
     let amqp_url = through(&rabbit::url(), &broker);
     let env = [("CHECKOUT_DATABASE_URL", database_url.as_str()), ("CHECKOUT_AMQP_URL", amqp_url.as_str())];
@@ -239,7 +239,7 @@ fn what_died_on_the_broker_is_kept_by_its_cause_and_can_be_corrected() {
     });
     served.run(&["sample"]).ok();
     block_on(async {
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         let named = |id: &str| BasicProperties::default().with_message_id(id.into());
         for number in 0..3 {
             outsider.sends("stock.adjust", named(&format!("torn-{number}")), b"{").await;
@@ -286,9 +286,9 @@ fn a_queue_that_was_lost_is_refilled_from_the_journal() {
     served.run(&["sample"]).ok();
     payment.kill_9();
     let id = submit(&served, "tok_ok");
-    let queue = served.corner.names().queue(Queue::Payment);
+    let queue = served.namespace.names().queue(Queue::Payment);
     block_on(async {
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         // Deliveries of a dead process have to come back to the queue before it can be purged.
         let mut look = tokio::time::interval(std::time::Duration::from_millis(20));
         while outsider.ready_in(&queue).await == 0 {
@@ -324,12 +324,12 @@ fn a_message_that_was_handled_after_all_is_no_dead_letter() {
         let rows = readable(store.journal_of(id.parse().unwrap()).await.unwrap());
         let said =
             rows.iter().flat_map(|row| &row.emitted).find(|said| said.queues == [Queue::Stock]).unwrap();
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         let message = &said.message;
         let properties = BasicProperties::default()
             .with_message_id(message.id.as_str().into())
             .with_type(message.name().into());
-        let dead = served.corner.names().dead_queue(Queue::Stock);
+        let dead = served.namespace.names().dead_queue(Queue::Stock);
         outsider.publishes("", &dead, properties, message.json().as_bytes()).await;
         let mut look = tokio::time::interval(std::time::Duration::from_millis(20));
         while outsider.ready_in(&dead).await > 0 {
@@ -338,7 +338,7 @@ fn a_message_that_was_handled_after_all_is_no_dead_letter() {
         // A message behind it becomes a dead letter; by then the one before it was looked at, too.
         let torn = BasicProperties::default().with_message_id("torn".into()).with_type("stock.adjust".into());
         outsider.publishes("", &dead, torn, b"{").await;
-        let broker = served.corner.broker().await;
+        let broker = served.namespace.broker().await;
         broker.publish(&[] as &[Emitted]).await.unwrap();
     });
     until("the letter", || {
@@ -422,7 +422,7 @@ fn host_of(url: &str, port: u16) -> String {
     if place.contains(':') { place.to_string() } else { format!("{place}:{port}") }
 }
 
-fn through(url: &str, proxy: &Proxy) -> String {
+fn through(url: &str, proxy: &FaultProxy) -> String {
     let rest = url.split("://").nth(1).unwrap();
     let place = rest.split(['/', '?']).next().unwrap().rsplit('@').next().unwrap();
     url.replacen(place, &proxy.address().to_string(), 1)

@@ -1,5 +1,6 @@
 //! Thousands of small shops in which everything goes wrong that can. Then the faults stop, and in the end every
 //! promise holds in every one of them.
+//!
 //! `SEED=n` plays one shop again and prints what happens in it; `SIM_SAGAS=n` sets the number of orders in all.
 
 mod calm;

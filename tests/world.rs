@@ -1,12 +1,13 @@
 //! A whole system without I/O: the real loop, workers and adapters over tables, queues and a provider in memory.
+//!
 //! `Consumer::handle` is the loop that production runs. Here it is polled by hand, so that a test may kill, pause or
 //! disturb it at every await (`faults`), and nothing moves unless a test says so.
 
-pub(crate) mod bags;
 pub(crate) mod case;
 pub(crate) mod claims;
+pub(crate) mod faults;
 pub(crate) mod memory;
-pub(crate) mod nerves;
+pub(crate) mod memory_broker;
 pub(crate) mod outside;
 
 use std::pin::pin;
@@ -35,17 +36,17 @@ use stock::StockWorker;
 use store::batch;
 use store::{DeadLetter, DeadStatus, Emitted};
 
-use bags::Bags;
-use memory::Memory;
-use nerves::{Aim, Nerves};
+use faults::{Aim, FaultInjector};
+use memory::MemoryStore;
+use memory_broker::MemoryBroker;
 use outside::{Clock, Outside};
 
 pub(crate) struct World {
     pub(crate) clock: Arc<Clock>,
-    pub(crate) memory: Arc<Memory>,
-    pub(crate) bags: Arc<Bags>,
+    pub(crate) memory: Arc<MemoryStore>,
+    pub(crate) memory_broker: Arc<MemoryBroker>,
     pub(crate) outside: Arc<Outside>,
-    pub(crate) nerves: Arc<Nerves>,
+    pub(crate) faults: Arc<FaultInjector>,
     /// Every role in a process of its own.
     apart: Vec<(Role, Consumer)>,
     /// All roles in one process.
@@ -54,7 +55,7 @@ pub(crate) struct World {
 
 /// Which consumers handle a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum House {
+pub(crate) enum Deployment {
     Apart,
     Together,
 }
@@ -79,12 +80,12 @@ const AGAIN_MAX: usize = 5;
 
 impl World {
     pub(crate) fn open(settings: Settings) -> Self {
-        let nerves = Arc::new(Nerves::default());
+        let faults = Arc::new(FaultInjector::default());
         let clock = Arc::new(Clock::default());
-        let memory = Arc::new(Memory::new(clock.clone(), nerves.clone()));
-        let bags = Arc::new(Bags::new(nerves.clone()));
-        let outside = Arc::new(Outside::new(settings, clock.clone(), nerves.clone()));
-        let hands: Vec<Arc<dyn Handler>> = vec![
+        let memory = Arc::new(MemoryStore::new(clock.clone(), faults.clone()));
+        let memory_broker = Arc::new(MemoryBroker::new(faults.clone()));
+        let outside = Arc::new(Outside::new(settings, clock.clone(), faults.clone()));
+        let handlers: Vec<Arc<dyn Handler>> = vec![
             Arc::new(WorkerHandler(OrderWorker)),
             Arc::new(WorkerHandler(PaymentWorker)),
             Arc::new(WorkerHandler(StockWorker)),
@@ -95,15 +96,15 @@ impl World {
             Arc::new(AdapterHandler(SmsAdapter(outside.clone()))),
         ];
         let consumers = |local_handlers: &dyn Fn() -> Arc<LocalHandlers>| {
-            let consumer = |hand: &Arc<dyn Handler>| {
-                let (store, broker, hand) = (memory.clone(), bags.clone(), hand.clone());
+            let consumer = |handler: &Arc<dyn Handler>| {
+                let (store, broker, handler) = (memory.clone(), memory_broker.clone(), handler.clone());
                 let (paused, local_handlers) = (Paused::never(), local_handlers());
                 (
-                    hand.role(),
+                    handler.role(),
                     Consumer {
                         store,
                         broker,
-                        handler: hand,
+                        handler,
                         queues: &[],
                         batch_size: BatchSize::up_to(1),
                         paused,
@@ -113,27 +114,28 @@ impl World {
                     },
                 )
             };
-            hands.iter().map(consumer).collect()
+            handlers.iter().map(consumer).collect()
         };
         let apart = consumers(&LocalHandlers::none);
-        let house = LocalHandlers::of(hands.iter().cloned());
-        let together = consumers(&|| house.clone());
-        Self { clock, memory, bags, outside, nerves, apart, together }
+        let local_handlers = LocalHandlers::of(handlers.iter().cloned());
+        let together = consumers(&|| local_handlers.clone());
+        Self { clock, memory, memory_broker, outside, faults, apart, together }
     }
 
     /// Has the role that reads `queue` handle a batch. `meanwhile` runs when the fault is a pause.
+    ///
     /// `Err` is what the real loop would retry later. In here that is always a defect.
     pub(crate) fn work(
         &self,
         queue: Queue,
         batch: Vec<Delivery>,
-        house: House,
+        deployment: Deployment,
         aim: Option<Aim>,
         meanwhile: impl FnOnce(),
     ) -> Result<End, String> {
-        let consumer = self.consumer(queue, house);
-        self.nerves.expect(aim);
-        self.bags.count_acks();
+        let consumer = self.consumer(queue, deployment);
+        self.faults.expect(aim);
+        self.memory_broker.count_acks();
         let mut meanwhile = Some(meanwhile);
         let mut retry_state = RetryState::default();
         for _ in 0..AGAIN_MAX {
@@ -142,13 +144,13 @@ impl World {
             let handled = loop {
                 match handling.as_mut().poll(&mut context) {
                     Poll::Ready(handled) => break handled,
-                    Poll::Pending if self.nerves.paused() => {
+                    Poll::Pending if self.faults.paused() => {
                         if let Some(meanwhile) = meanwhile.take() {
                             meanwhile();
                         }
                     }
                     Poll::Pending => {
-                        self.bags.come_back(&batch[self.bags.acked()..], Some(true));
+                        self.memory_broker.come_back(&batch[self.memory_broker.acked()..], Some(true));
                         return Ok(End::Died);
                     }
                 }
@@ -157,7 +159,7 @@ impl World {
                 Ok(()) => return Ok(End::Acknowledged),
                 Err(trouble @ BatchError::Recheck { .. }) => assert!(retry_state.learn(&trouble)),
                 Err(BatchError::Unavailable(_)) => {
-                    self.bags.come_back(&batch[self.bags.acked()..], None);
+                    self.memory_broker.come_back(&batch[self.memory_broker.acked()..], None);
                     return Ok(End::Waits);
                 }
                 Err(BatchError::Faulty(why)) => {
@@ -173,15 +175,15 @@ impl World {
         if batch.is_empty() {
             return None;
         }
-        let consumer = self.consumer(queue, House::Apart);
+        let consumer = self.consumer(queue, Deployment::Apart);
         let handled = pin!(consumer.handle(batch, RetryState::default()))
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));
-        self.bags.count_acks();
+        self.memory_broker.count_acks();
         match handled {
             Poll::Ready(Ok(())) => None,
             Poll::Ready(Err(BatchError::Unavailable(_))) => {
-                self.bags.come_back(batch, None);
+                self.memory_broker.come_back(batch, None);
                 None
             }
             Poll::Ready(Err(why)) => Some(format!("{} and a rival: {why:?}", queue.reader())),
@@ -189,10 +191,10 @@ impl World {
         }
     }
 
-    fn consumer(&self, queue: Queue, house: House) -> &Consumer {
-        let consumers = match house {
-            House::Apart => &self.apart,
-            House::Together => &self.together,
+    fn consumer(&self, queue: Queue, deployment: Deployment) -> &Consumer {
+        let consumers = match deployment {
+            Deployment::Apart => &self.apart,
+            Deployment::Together => &self.together,
         };
         let consumer = consumers.iter().find(|(role, _)| *role == queue.reader());
         &consumer.expect("every queue's reader has a consumer").1
@@ -206,7 +208,7 @@ impl World {
         let row = batch::journal_row(Role::Gateway, &message, "accepted".into(), said.clone(), now);
         let new = self.memory.journal(row);
         if new {
-            self.bags.put(&said);
+            self.memory_broker.put(&said);
         }
         new
     }
@@ -244,8 +246,8 @@ impl World {
 
     /// Publishes the deadlines that are due. Under `aim` the timer process may die half-way.
     pub(crate) fn ring(&self, aim: Option<Aim>) -> Option<usize> {
-        self.nerves.expect(aim);
-        let mut ringing = pin!(timers::publish_due(&*self.memory, &*self.bags));
+        self.faults.expect(aim);
+        let mut ringing = pin!(timers::publish_due(&*self.memory, &*self.memory_broker));
         match ringing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(count) => Some(count.expect("every dependency is up while the timer looks")),
             Poll::Pending => None,
@@ -254,9 +256,9 @@ impl World {
 
     /// The broker has lost everything. What is in flight by the journal is put into its queues again.
     pub(crate) fn refill(&self) {
-        self.bags.forget();
+        self.memory_broker.forget();
         for one in self.memory.in_flight_now() {
-            self.bags.put_redelivered(one.queue, Arc::new(one.message));
+            self.memory_broker.put_redelivered(one.queue, Arc::new(one.message));
         }
     }
 
@@ -272,7 +274,7 @@ impl World {
         row.id = MessageId::derived(letter.order_id, Role::Operator, &id, self.memory.journal_len());
         assert!(self.memory.journal(row), "a replay is a row of its own");
         self.memory.close(&letter.id, DeadStatus::Replayed);
-        self.bags.put(&said);
+        self.memory_broker.put(&said);
     }
 
     pub(crate) fn now(&self) -> Time {

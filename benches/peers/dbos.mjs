@@ -1,4 +1,5 @@
 // The checkout on DBOS Transact: one workflow, as in its guides and its widget store.
+//
 // A change of the shop's tables is a transaction of its Postgres.js datasource: the change and the checkpoint of the
 // step are one commit, so each happens once. A call to the outside (provider, e-mail, SMS) is a step. A refusal is
 // caught, and the steps before it are undone in reverse. DBOS is a library, so the driver has it in its own process

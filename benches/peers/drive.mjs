@@ -1,5 +1,6 @@
 // Keeps so many orders in flight, and prints how fast they were fulfilled: `node drive.mjs PEER IN_FLIGHT SECONDS`,
 // where PEER is dbos, restate-objects or restate-handler.
+//
 // A new order is submitted when one is fulfilled (closed loop, as `checkout load --in-flight`); latency is from
 // submit to fulfilled. Orders of the first seconds warm up and are not measured. Before, an order whose card is
 // declined and one that cannot be shipped must leave no trace; afterwards, every order must be fulfilled, the stock

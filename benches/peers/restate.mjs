@@ -4,6 +4,7 @@
 // each product (it takes one call after the other and keeps its stock in Restate), payment as a side effect under a key
 // that stays the same when it is repeated, notices as one-way calls to a service of their own. An order's products are
 // asked at the same time; prices are read from memory.
+//
 // `handler` is leaner: the same workflow with side effects only, and the shop's tables in Postgres. Each change
 // checks the order's status in the same commit, as the guide on databases advises, because a side effect may run
 // twice.

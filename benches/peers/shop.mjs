@@ -1,4 +1,5 @@
 // What both peers share: the orders of `checkout load`, the provider, and the receiver of notices.
+//
 // Every saga asks the provider and sends notices under a key that stays the same when a step is repeated, so a step
 // that ran twice charges and notifies once. Both keep their state in memory only, so that none of their cost is
 // charged to the peers.

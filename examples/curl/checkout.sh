@@ -2,6 +2,7 @@
 # Check out over HTTP, with nothing but curl, against a `checkout dev` or `checkout all` on this machine.
 #
 #     RUN_FILE=data/checkout.run examples/curl/checkout.sh
+#
 # The run file stands beside the database while the system runs. It holds the system's address and a token that every
 # user who may read the file may use. Ends with 0 if everything came out as told below, else with 1 and the reason.
 set -euo pipefail

@@ -13,7 +13,7 @@ use store::{Changes, Emitted, JournalRow, Store};
 use tokio::time::timeout;
 
 use super::row;
-use crate::support::rabbit::Corner;
+use crate::support::rabbit::Namespace;
 
 /// A broker that a test can kill, and what it leaves behind.
 #[async_trait]
@@ -71,14 +71,14 @@ impl Backend for Embedded {
 
 pub(super) struct Rabbit {
     store: Arc<dyn Store>,
-    corner: Corner,
+    namespace: Namespace,
     running: Mutex<Option<Arc<RabbitBroker>>>,
 }
 
 impl Rabbit {
     pub(super) async fn fresh() -> Self {
         let store = Arc::new(SqliteStore::in_memory().await.unwrap());
-        Self { store, corner: Corner::new().await, running: Mutex::new(None) }
+        Self { store, namespace: Namespace::new().await, running: Mutex::new(None) }
     }
 }
 
@@ -89,7 +89,7 @@ impl Backend for Rabbit {
     }
 
     async fn open(&self) -> Arc<dyn Broker> {
-        let broker = self.corner.broker().await;
+        let broker = self.namespace.broker().await;
         *self.running.lock().unwrap() = Some(broker.clone());
         broker
     }

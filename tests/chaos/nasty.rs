@@ -209,7 +209,7 @@ async fn whatever_is_published_is_a_dead_letter_with_a_reason_while_every_good_o
     let mut fleet = Fleet::new().await;
     fleet.start_all();
     fleet.open().await;
-    let commands = fleet.corner.names().commands();
+    let commands = fleet.namespace.names().commands();
     let mut raw = RawPublisher::connect().await;
     let (mut good, mut expected) = (Vec::new(), BTreeMap::<&str, usize>::new());
     let all: Vec<_> = [odd_headers(), odd_properties(), odd_bodies()].into_iter().flatten().collect();

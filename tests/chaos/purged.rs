@@ -13,7 +13,7 @@ async fn what_was_thrown_away_with_a_queue_is_said_again_from_the_journal() {
     let (payment, saga) = (fleet.find("worker payment"), fleet.find("worker saga"));
     fleet.kill_9(payment);
     let orders = fleet.orders(ORDERS, "tok_ok").await;
-    let queue = fleet.corner.names().queue(Queue::Payment);
+    let queue = fleet.namespace.names().queue(Queue::Payment);
     // Every order waits for its payment, several to a bundle.
     fleet.wait_until_asked_for_payment(ORDERS as i64).await;
     // Once the saga has stopped, all its messages are in the queue.

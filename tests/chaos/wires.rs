@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::support::fault_proxy::{FaultProxy, KEEP, PUBLISH};
 use crate::support::fleet::Fleet;
-use crate::support::wire::{KEEP, PUBLISH, Proxy};
 use crate::support::{authority, postgres, rabbit, until};
 
 const TIMES: usize = 12;
@@ -11,7 +11,7 @@ const ORDERS_FOR_EACH: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_broker_hangs_up_again_and_again_and_loses_its_answers() {
-    let proxy = Proxy::to(&authority(&rabbit::url()), PUBLISH);
+    let proxy = FaultProxy::to(&authority(&rabbit::url()), PUBLISH);
     let mut fleet = Fleet::through(None, Some(proxy.address())).await;
     fleet.start_all();
     fleet.open().await;
@@ -25,7 +25,7 @@ async fn the_broker_hangs_up_again_and_again_and_loses_its_answers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_database_hangs_up_again_and_again_and_loses_its_answers() {
-    let proxy = Proxy::to(&authority(&postgres::server()), KEEP);
+    let proxy = FaultProxy::to(&authority(&postgres::server()), KEEP);
     let mut fleet = Fleet::through(Some(proxy.address()), None).await;
     fleet.start_all();
     fleet.open().await;
@@ -42,7 +42,7 @@ async fn the_database_hangs_up_again_and_again_and_loses_its_answers() {
 }
 
 /// Orders come in all the while.
-async fn disturb(fleet: &mut Fleet, proxy: &Proxy) -> i64 {
+async fn disturb(fleet: &mut Fleet, proxy: &FaultProxy) -> i64 {
     let (mut good, mut declined) = (Vec::new(), Vec::new());
     for time in 0..TIMES {
         let swallowed = proxy.answers_swallowed();

@@ -4,14 +4,14 @@ use contract::Time;
 use store::Store;
 
 use super::{Browser, Office};
-use crate::gateway::Gate;
+use crate::gateway::GatewayTest;
 use crate::support::{at_rest, block_on, until};
 
 const PATH: &str = "/dashboard/chaos";
 
-fn in_the_shop() -> (Gate, Browser, String) {
+fn in_the_shop() -> (GatewayTest, Browser, String) {
     // The test polls, so the shop's rate limits are off.
-    let gate = Gate::open_with(&["--rate-per-customer=0", "--rate-per-address=0"]);
+    let gate = GatewayTest::open_with(&["--rate-per-customer=0", "--rate-per-address=0"]);
     let browser = Browser { web: gate.stranger(), cookie: String::new() };
     let token = browser.form_token(PATH);
     (gate, browser, token)

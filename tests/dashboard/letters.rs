@@ -4,19 +4,19 @@ use serde_json::json;
 
 use super::orders::{hidden, placed};
 use super::{Browser, Office};
+use crate::support::http_client::HttpClient;
 use crate::support::until;
-use crate::support::web::Web;
 
 /// A product that the catalogue cannot accept: it has no title.
 fn odd(office: &Office, id: &str) {
     let product =
         json!({"sku": "EMMA", "title": "", "price": {"amount": "7.50", "currency": "EUR"}, "on_hand": 3});
     let message = json!({"type": "product.upsert", "message_id": id, "body": product});
-    Web::admin(office.address()).post("/admin/messages", &message).is(202);
+    HttpClient::admin(office.address()).post("/admin/messages", &message).is(202);
 }
 
 fn open(office: &Office) -> Vec<serde_json::Value> {
-    let letters = Web::admin(office.address()).get("/admin/dead-letters?limit=100").is(200).json();
+    let letters = HttpClient::admin(office.address()).get("/admin/dead-letters?limit=100").is(200).json();
     letters["items"].as_array().unwrap().clone()
 }
 
@@ -28,7 +28,12 @@ fn letters(office: &Office, count: usize) -> Vec<String> {
     })
 }
 
-fn send(admin: &Browser, page: &str, path: &str, fields: &[(&str, &str)]) -> crate::support::web::Answer {
+fn send(
+    admin: &Browser,
+    page: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> crate::support::http_client::Answer {
     let token = hidden(page, "form_token");
     let fields: Vec<_> = [("form_token", token.as_str())].into_iter().chain(fields.iter().copied()).collect();
     admin.post(path, &fields)
@@ -79,7 +84,7 @@ fn what_is_masked_and_left_so_is_sent_as_it_was_and_no_page_shows_a_token() {
         order["customer_id"] = json!(customer);
         let message =
             json!({"type": "checkout.submit", "message_id": crate::support::new_id(), "body": order});
-        Web::admin(office.address()).post("/admin/messages", &message).is(202);
+        HttpClient::admin(office.address()).post("/admin/messages", &message).is(202);
     };
     super::orders::stocked(&office);
     send_order("anna");

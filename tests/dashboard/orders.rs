@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::{Browser, Office};
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::until;
-use crate::support::web::{Answer, Web};
 
 const HOSTILE: &str = "<script>alert('x')</script>";
 
 /// Places an order. Its id, and the answer.
 pub(super) fn placed(office: &Office, sku: &str, token: &str) -> (String, u16) {
-    let anna = Web::customer(office.address(), "anna");
+    let anna = HttpClient::customer(office.address(), "anna");
     let id = crate::support::new_id();
     let order = json!({
         "order_id": id, "items": [{"sku": sku, "quantity": 2}],
@@ -25,7 +25,7 @@ pub(super) fn placed(office: &Office, sku: &str, token: &str) -> (String, u16) {
 /// A shop with something to sell.
 pub(super) fn stocked(office: &Office) {
     let product = json!({"title": "Dune", "price": {"amount": "12.99", "currency": "EUR"}, "on_hand": 100});
-    let admin = Web::admin(office.address());
+    let admin = HttpClient::admin(office.address());
     admin.send("PUT", "/admin/products/BOOK-DUNE", &[], product.to_string().as_bytes()).is(200);
 }
 
@@ -38,7 +38,7 @@ pub(super) fn ordered(office: &Office, token: &str, wanted: &str) -> String {
 }
 
 pub(super) fn status(office: &Office, id: &str, wanted: &str) {
-    let admin = Web::admin(office.address());
+    let admin = HttpClient::admin(office.address());
     until(&format!("{id} {wanted}"), || {
         (admin.get(&format!("/orders/{id}")).json()["status"] == wanted).then_some(())
     });
@@ -174,7 +174,7 @@ fn an_act_without_a_reason_or_from_another_page_is_not_heard() {
     admin.post(&path, &fields("")).is(422);
     admin.post(&path, &[("message_id", &message_id), ("words", "x")]).is(403);
     admin.post_as(&path, &fields("x"), &[("sec-fetch-site", "cross-site")]).is(403);
-    assert_eq!(Web::admin(office.address()).get(&format!("/orders/{id}")).json()["status"], "created");
+    assert_eq!(HttpClient::admin(office.address()).get(&format!("/orders/{id}")).json()["status"], "created");
     // Sent twice, it is done once.
     admin.post(&path, &fields("once")).is(303);
     admin.post(&path, &fields("once")).is(303);

@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use super::{Browser, Office, admin_token, customer_token};
-use crate::gateway::Gate;
-use crate::support::web::{Web, in_an_hour, token};
+use crate::gateway::GatewayTest;
+use crate::support::http_client::{HttpClient, in_an_hour, token};
 
 #[test]
 fn only_an_admin_sees_any_page_and_the_others_are_told_why() {
@@ -25,8 +25,8 @@ fn only_an_admin_sees_any_page_and_the_others_are_told_why() {
     assert_eq!((refused.status, refused.headers.get("set-cookie")), (403, None));
     let customer = Browser { cookie: format!("checkout_admin={}", customer_token()), ..office.browser() };
     assert_eq!(customer.get("/").status, 403);
-    assert_eq!(Web::with_token(office.address(), &customer_token()).get("/").status, 403);
-    assert_eq!(Web::with_token(office.address(), &admin_token()).get("/").status, 200);
+    assert_eq!(HttpClient::with_token(office.address(), &customer_token()).get("/").status, 403);
+    assert_eq!(HttpClient::with_token(office.address(), &admin_token()).get("/").status, 200);
     assert_eq!(office.admin().get("/").status, 200);
 }
 
@@ -116,9 +116,9 @@ fn a_signed_out_token_is_refused_in_a_cookie_and_in_a_header() {
     browser.post("/dashboard/sign-out", &[("form_token", &browser.form_token("/"))]).is(303);
     assert_eq!(browser.get("/").status, 401, "a copy of the cookie");
     assert_eq!(office.browser().sign_in(&anna).status, 401);
-    Web::with_token(office.address(), &anna).get("/admin/orders").problem(401, "UNAUTHORIZED");
+    HttpClient::with_token(office.address(), &anna).get("/admin/orders").problem(401, "UNAUTHORIZED");
     assert_eq!(other.get("/").status, 200, "another admin's session goes on");
-    assert_eq!(Web::with_token(office.address(), &bert).get("/admin/orders").status, 200);
+    assert_eq!(HttpClient::with_token(office.address(), &bert).get("/admin/orders").status, 200);
 }
 
 fn token_of_another() -> String {
@@ -127,7 +127,7 @@ fn token_of_another() -> String {
 
 #[test]
 fn a_browser_on_this_machine_is_let_in_to_play_and_none_from_elsewhere() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let web = gate.stranger();
     assert_eq!(web.get("/").status, 200);
     let port = gate.shop.system.ingress().address().port();

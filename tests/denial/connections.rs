@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::Ends;
-use crate::gateway::Gate;
+use crate::gateway::GatewayTest;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::served::Served;
-use crate::support::web::{Answer, Web};
 use crate::support::{http, new_id, until};
 
 /// All of 127.0.0.0/8 is this machine, so a second client needs no second machine.
@@ -68,7 +68,7 @@ fn is_open(stream: &TcpStream) -> bool {
     stream.peek(&mut [0]).is_err_and(|why| why.kind() == ErrorKind::WouldBlock)
 }
 
-fn order(web: &Web, key: &str, payment: &Value) -> Answer {
+fn order(web: &HttpClient, key: &str, payment: &Value) -> Answer {
     let body = json!({"items": [{"sku": PLENTY, "quantity": 1}], "payment": payment});
     let key = key.replace(' ', "-");
     web.send("POST", "/orders", &[("idempotency-key", &key)], body.to_string().as_bytes())
@@ -80,7 +80,7 @@ fn by_card() -> Value {
 
 /// Places so many orders, one after the other: none is refused, each is fulfilled, and 99 of 100 are accepted in
 /// time.
-fn orders_go_on(web: &Web, what: &str, count: usize) {
+fn orders_go_on(web: &HttpClient, what: &str, count: usize) {
     let mut took = Vec::new();
     let ids: Vec<String> = (0..count)
         .map(|n| {
@@ -103,7 +103,7 @@ fn orders_go_on(web: &Web, what: &str, count: usize) {
 }
 
 /// Enough stock of the product for all orders.
-fn stock_up(admin: &Web) {
+fn stock_up(admin: &HttpClient) {
     let product =
         json!({"title": "Plenty", "price": {"amount": "1", "currency": "EUR"}, "on_hand": 1_000_000});
     admin.send("PUT", &format!("/admin/products/{PLENTY}"), &[], product.to_string().as_bytes()).is(200);
@@ -117,7 +117,7 @@ fn over_cap(metrics: &str, cap: &str) -> u64 {
 
 #[test]
 fn idle_connections_of_one_address_hold_up_no_other_and_health_answers_them_all() {
-    let gate = Gate::open_with(&["--connections-per-address=32", "--rate-per-address=0"]);
+    let gate = GatewayTest::open_with(&["--connections-per-address=32", "--rate-per-address=0"]);
     let address = gate.shop.system.ingress().address();
     let ben = gate.customer("ben").from(ELSEWHERE);
     stock_up(&gate.admin());
@@ -146,7 +146,7 @@ fn idle_connections_of_one_address_hold_up_no_other_and_health_answers_them_all(
 
 #[test]
 fn health_answers_when_all_connections_are_taken() {
-    let gate = Gate::open_with(&["--connections-per-address=0", "--connections-max=50"]);
+    let gate = GatewayTest::open_with(&["--connections-per-address=0", "--connections-max=50"]);
     let address = gate.shop.system.ingress().address();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -172,7 +172,7 @@ fn round_trips(gateway: SocketAddr) -> u64 {
 }
 
 /// A hundred products, and one customer's cart that holds all of them.
-fn a_large_cart(admin: &Web, anna: &Web) {
+fn a_large_cart(admin: &HttpClient, anna: &HttpClient) {
     let sku = |n: usize| format!("MANY-{n}");
     for n in 0..100 {
         let product = json!({"title": "One of many", "price": {"amount": "1", "currency": "EUR"}});
@@ -192,7 +192,7 @@ fn of_unknown_products() -> String {
 }
 
 /// As many streams as a customer may have, for orders to which nothing happens. Each has sent its first events.
-fn idle_streams(anna: &Web) -> Vec<BufReader<TcpStream>> {
+fn idle_streams(anna: &HttpClient) -> Vec<BufReader<TcpStream>> {
     let on_delivery = json!({"method": "cod"});
     let ids: Vec<String> = (0..16)
         .map(|n| {
@@ -231,9 +231,10 @@ fn idle_streams_share_one_question_a_second_and_large_carts_are_one_question_eac
         .spawn_with(&["gateway"], &[("CHECKOUT_RATE_PER_CUSTOMER", "0"), ("CHECKOUT_RATE_PER_ADDRESS", "0")]);
     served.ready(&mut workers);
     let address = served.ready(&mut gateway);
-    let (anna, ben) = (Web::customer(address, "anna"), Web::customer(address, "ben").from(ELSEWHERE));
-    stock_up(&Web::admin(address));
-    a_large_cart(&Web::admin(address), &anna);
+    let (anna, ben) =
+        (HttpClient::customer(address, "anna"), HttpClient::customer(address, "ben").from(ELSEWHERE));
+    stock_up(&HttpClient::admin(address));
+    a_large_cart(&HttpClient::admin(address), &anna);
     let streams = idle_streams(&anna);
 
     // The first shared look wakes every stream once; streams that polled on their own would never be quiet.

@@ -9,8 +9,8 @@ use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
 use super::Ends;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::served::Served;
-use crate::support::web::{Answer, Web};
 use crate::support::{block_on, http, new_id, until};
 
 /// Ten times as many dead letters as close the shop when they are our own.
@@ -27,7 +27,7 @@ fn floods_of_strangers_leave_another_customers_orders_alone() {
     let mut all = served.spawn_with(&["all"], &[("CHECKOUT_REFUSE_WHEN_DEAD_LETTERS", REFUSE_WHEN)]);
     let address = served.ready(&mut all);
     served.run(&["sample"]).ok();
-    let (anna, mallory) = (Web::customer(address, "anna"), Web::customer(address, "mallory"));
+    let (anna, mallory) = (HttpClient::customer(address, "anna"), HttpClient::customer(address, "mallory"));
     until("the samples", || {
         let answer = orders(&anna, "the first", "wait=0");
         (answer.status != 422).then_some(())
@@ -73,7 +73,7 @@ fn floods_of_strangers_leave_another_customers_orders_alone() {
     assert_eq!(all.terminate(), 0);
 }
 
-fn orders(web: &Web, key: &str, wait: &str) -> Answer {
+fn orders(web: &HttpClient, key: &str, wait: &str) -> Answer {
     let body = json!({"items": [{"sku": "BOOK-DUNE", "quantity": 1}], "payment": {"method": "paypal"}});
     let key = key.replace(' ', "-");
     let headers = [("idempotency-key", key.as_str()), ("prefer", wait)];
@@ -81,7 +81,7 @@ fn orders(web: &Web, key: &str, wait: &str) -> Answer {
 }
 
 /// Follows one order until it is fulfilled; any refusal is a failure. How long its outcome took.
-fn buys(web: &Web, key: &str) -> Duration {
+fn buys(web: &HttpClient, key: &str) -> Duration {
     let began = Instant::now();
     let placed = orders(web, key, "wait=30").is(201);
     let took = began.elapsed();
@@ -94,7 +94,7 @@ fn buys(web: &Web, key: &str) -> Duration {
 }
 
 /// Sends the id of a rejected order again, with other content each time, under fresh keys. How often it was refused.
-fn sends_one_id_again_and_again(web: &Web, over: &AtomicBool) -> usize {
+fn sends_one_id_again_and_again(web: &HttpClient, over: &AtomicBool) -> usize {
     let order_id = new_id();
     let body = |quantity: usize| -> Value {
         json!({
@@ -129,8 +129,8 @@ fn sends_one_id_again_and_again(web: &Web, over: &AtomicBool) -> usize {
 
 /// Messages of each kind to the exchange for commands; and a binding that turns every fact of ours into a command.
 async fn sends_junk(served: &Served) {
-    let outsider = served.corner.outsider().await;
-    let names = served.corner.names();
+    let outsider = served.namespace.outsider().await;
+    let names = served.namespace.names();
     let (to, from) = (names.commands(), names.events());
     let bound = outsider.channel.exchange_bind(
         to.as_str().into(),

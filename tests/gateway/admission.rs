@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, id_of, place, place_and_wait, status};
 use crate::support::until;
 
@@ -12,7 +12,7 @@ const ANY_RATE: &str = "--rate-per-customer=0";
 
 #[test]
 fn new_checkouts_are_refused_while_dead_letters_pile_up_and_all_else_goes_on() {
-    let gate = Gate::open_with(&["--refuse-when-dead-letters=1", ANY_RATE]);
+    let gate = GatewayTest::open_with(&["--refuse-when-dead-letters=1", ANY_RATE]);
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
     let waits = id_of(&place(&anna, "before", &body("BOOK-DUNE", 1, "tok_never_answers")).is(202));
     status(&anna, &waits, "created");
@@ -43,7 +43,7 @@ fn new_checkouts_are_refused_while_dead_letters_pile_up_and_all_else_goes_on() {
 
 #[test]
 fn new_checkouts_are_refused_while_a_message_waits_too_long() {
-    let gate = Gate::open_with(&["--refuse-when-oldest-s=1", ANY_RATE]);
+    let gate = GatewayTest::open_with(&["--refuse-when-oldest-s=1", ANY_RATE]);
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
     // Enough stock for every order that comes before the gateway hears of the pause: an order that is sold out would
     // not wait.
@@ -69,7 +69,7 @@ fn new_checkouts_are_refused_while_a_message_waits_too_long() {
 
 #[test]
 fn a_hundred_buyers_of_the_last_piece_are_one_with_it_and_ninety_nine_who_know() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let product = json!({"title": "Last", "price": {"amount": "9", "currency": "EUR"}, "on_hand": 1});
     gate.admin().send("PUT", "/admin/products/LAST", &[], product.to_string().as_bytes()).is(200);
     let answers: Vec<(u16, Value)> = std::thread::scope(|scope| {

@@ -4,9 +4,9 @@ use tokio::runtime::Runtime;
 
 use super::orders::{body, id_of, place, place_and_wait};
 use crate::support::fleet::by_way_of;
+use crate::support::http_client::HttpClient;
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::served::Served;
-use crate::support::web::Web;
 use crate::support::{authority, postgres, rabbit, until};
 
 #[test]
@@ -34,7 +34,7 @@ fn is_refused_and_then_done_once(served: &Served, line: &Proxy, by_line: (&str, 
     let mut workers = served.spawn(&["all"]);
     let mut gateway = served.spawn_with(&["gateway"], &[by_line]);
     served.ready(&mut workers);
-    let web = Web::customer(served.ready(&mut gateway), "anna");
+    let web = HttpClient::customer(served.ready(&mut gateway), "anna");
     served.run(&["sample"]).ok();
     let order = body("BOOK-DUNE", 1, "tok_ok");
     until("the goods", || (place(&web, "before", &order).status == 202).then_some(()));

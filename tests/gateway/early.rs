@@ -4,29 +4,29 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::intents::waiting;
 use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
 use super::payments::said;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::until;
-use crate::support::web::{Answer, Web};
 
 /// Asks without waiting for the outcome.
-fn ask(web: &Web, path: &str, body: &Value) -> Answer {
+fn ask(web: &HttpClient, path: &str, body: &Value) -> Answer {
     web.send("POST", path, &[("prefer", "wait=0")], body.to_string().as_bytes())
 }
 
 /// Its log is plain text, in which tests look for the pause of a role.
-fn open() -> Gate {
-    Gate::open_with(&["--log-format=text"])
+fn open() -> GatewayTest {
+    GatewayTest::open_with(&["--log-format=text"])
 }
 
-fn order_role(gate: &Gate, what: &str) {
+fn order_role(gate: &GatewayTest, what: &str) {
     let why = json!({"by": "anna", "why": "a test"});
     gate.admin().post(&format!("/admin/roles/order/{what}"), &why).is(204);
 }
 
-fn rests(gate: &Gate) {
+fn rests(gate: &GatewayTest) {
     order_role(gate, "pause");
     until("the order role to pause", || gate.shop.log().contains("paused role=order").then_some(()));
 }
@@ -109,7 +109,7 @@ fn an_order_is_paid_from_the_moment_it_was_accepted_once() {
 
 #[test]
 fn a_payment_in_the_first_milliseconds_is_answered_once_it_is_known() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     for no in 0..10 {
         let mut later = body("BOOK-DUNE", 1, "tok_ok");
@@ -122,11 +122,11 @@ fn a_payment_in_the_first_milliseconds_is_answered_once_it_is_known() {
 
 #[test]
 fn paying_tells_of_success_and_of_failure_as_soon_as_it_is_known() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, ben, admin) = (gate.customer("anna"), gate.customer("ben"), gate.admin());
     let id = waiting(&anna, "BOOK-DUNE", 1, None);
     let began = Instant::now();
-    let pay = |web: &Web, body: Value| {
+    let pay = |web: &HttpClient, body: Value| {
         web.send("POST", &format!("/orders/{id}/pay"), &[("prefer", "wait=30")], body.to_string().as_bytes())
     };
     let declined = |body: Value| pay(&anna, body).problem(402, "PAYMENT_DECLINED")["decline_code"].clone();
@@ -167,7 +167,7 @@ fn paying_tells_of_success_and_of_failure_as_soon_as_it_is_known() {
 
 #[test]
 fn an_order_that_waits_for_its_customer_is_answered_at_once() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let mut later = body("BOOK-DUNE", 1, "tok_ok");
     later["payment"]["confirm"] = json!("manual");
@@ -180,7 +180,7 @@ fn an_order_that_waits_for_its_customer_is_answered_at_once() {
 }
 
 /// Puts a message into its queue, as an admin's program sends it.
-fn publish(gate: &Gate, id: &str, name: &str, body: &Value) {
+fn publish(gate: &GatewayTest, id: &str, name: &str, body: &Value) {
     let message = json!({"type": name, "message_id": id, "body": body});
     gate.admin().post("/admin/messages", &message).is(202);
 }
@@ -213,7 +213,7 @@ fn of_two_early_payments_each_sender_gets_an_answer() {
 
 #[test]
 fn a_decline_is_told_to_all_who_listen() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     for (no, pays, code) in [
         (1, json!({"token": "tok_insufficient_funds"}), "insufficient_funds"),

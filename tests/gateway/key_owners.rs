@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
+use crate::support::http_client::HttpClient;
 use crate::support::served::Served;
-use crate::support::web::Web;
 use crate::support::{block_on, until};
 
 const KEYS: [&str; 2] = ["cart-1001", "01932b4a-1111-7222-8000-000000000001"];
@@ -23,7 +23,7 @@ fn naming(order_id: OrderId) -> Value {
 
 #[test]
 fn an_order_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (alice, bob) = (gate.customer("alice"), gate.customer("bob"));
     for (number, key) in KEYS.into_iter().enumerate() {
         let guessed = OrderId::of_key_before("alice", key);
@@ -44,14 +44,14 @@ fn an_order_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
 fn a_message_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
     let served = Served::new();
     let mut all = served.spawn(&["all"]);
-    let alice = Web::customer(served.ready(&mut all), "alice");
+    let alice = HttpClient::customer(served.ready(&mut all), "alice");
     served.run(&["sample"]).ok();
     let first = until("the goods", || {
         let answer = place(&alice, "first", &on_delivery("BOOK-DUNE"));
         (answer.status == 202).then(|| id_of(&answer))
     });
     block_on(async {
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         for key in KEYS {
             let id = |id: &str| BasicProperties::default().with_message_id(id.into());
             let mut taken = naming(OrderId::of_key_before("alice", key));
@@ -79,7 +79,7 @@ fn a_message_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
 }
 
 /// Makes it a database that was written by a program from before the key secret.
-fn with_earlier_keys(gate: &Gate) {
+fn with_earlier_keys(gate: &GatewayTest) {
     let path = gate.shop.folder.path("checkout.db");
     block_on(async {
         let mut file = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
@@ -90,7 +90,7 @@ fn with_earlier_keys(gate: &Gate) {
 
 #[test]
 fn a_key_that_was_used_before_there_was_a_secret_gives_the_same_order() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     with_earlier_keys(&gate);
     let (alice, bob, admin) = (gate.customer("alice"), gate.customer("bob"), gate.admin());
     // Accepted by a gateway that still derived public ids.

@@ -4,9 +4,9 @@ use contract::{Role, Table};
 use serde_json::{Value, json};
 use store::{JournalRow, Store, readable};
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
-use crate::support::web::Web;
+use crate::support::http_client::HttpClient;
 use crate::support::{at_rest, block_on, new_id, until};
 
 /// The roles that ask the outside world.
@@ -41,20 +41,20 @@ fn happened(rows: &[JournalRow], id: &str) -> Vec<Step> {
     steps
 }
 
-fn journal(gate: &Gate, id: &str) -> Vec<JournalRow> {
+fn journal(gate: &GatewayTest, id: &str) -> Vec<JournalRow> {
     readable(block_on(async {
         gate.shop.folder.store().await.journal_of(id.parse().unwrap()).await.unwrap()
     }))
 }
 
-fn record(gate: &Gate, table: Table, id: &str) -> Option<String> {
+fn record(gate: &GatewayTest, table: Table, id: &str) -> Option<String> {
     block_on(async { gate.shop.folder.store().await.get(table, id).await.unwrap() })
 }
 
 /// Previews an action, then performs it; returns the preview.
-fn show_and_do(gate: &Gate, admin: &Web, order: &str, name: &str, body: &Value) -> Value {
+fn show_and_do(gate: &GatewayTest, admin: &HttpClient, order: &str, name: &str, body: &Value) -> Value {
     let act = json!({"type": name, "message_id": new_id(), "body": body});
-    let all = |gate: &Gate| {
+    let all = |gate: &GatewayTest| {
         let tables = [Table::Orders, Table::Payments, Table::Holds, Table::Sagas];
         (tables.map(|table| record(gate, table, order)), journal(gate, order).len())
     };
@@ -80,7 +80,7 @@ fn words(list: &Value) -> Vec<String> {
 
 #[test]
 fn what_a_preview_shows_is_what_then_happens() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
     let waits = id_of(&place(&anna, "k1", &body("BOOK-DUNE", 1, "tok_never_answers")).is(202));
     status(&anna, &waits, "created");
@@ -131,7 +131,7 @@ fn what_a_preview_shows_is_what_then_happens() {
 
 #[test]
 fn what_a_person_would_do_for_a_saga_that_waits_is_shown_as_it_then_happens() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
     for (token, name, fields) in [
         ("tok_refund_fails", "saga.retry", json!({"by": "anna", "why": "they take refunds again"})),
@@ -168,7 +168,7 @@ fn what_a_person_would_do_for_a_saga_that_waits_is_shown_as_it_then_happens() {
 
 #[test]
 fn a_preview_shows_what_rests_and_refuses_what_is_no_message() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     let anna = gate.customer("anna");
     let cash = id_of(&place_and_wait(&anna, "k", &on_delivery("BOOK-DUNE")).is(201));
@@ -186,7 +186,7 @@ fn a_preview_shows_what_rests_and_refuses_what_is_no_message() {
 
 #[test]
 fn the_command_line_shows_a_story_and_what_a_command_would_cause() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let id = id_of(&place_and_wait(&anna, "k", &body("BOOK-DUNE", 1, "tok_ok")).is(201));
     status(&anna, &id, "fulfilled");
@@ -220,7 +220,7 @@ fn the_command_line_shows_a_story_and_what_a_command_would_cause() {
 
 #[test]
 fn a_group_of_dead_letters_is_replayed_or_given_up_in_steps() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     for n in 0..5 {
         let product = json!({"sku": "X", "title": "", "price": {"amount": "1", "currency": "EUR"}});

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, place, place_and_wait};
 use crate::support::served::SECRET;
 
@@ -10,7 +10,7 @@ use crate::support::served::SECRET;
 const CARD: &str = "4242424242424242";
 
 /// The files below the folder that hold this text, in any case.
-fn holding(gate: &Gate, text: &str) -> Vec<String> {
+fn holding(gate: &GatewayTest, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(gate.shop.folder.path("")).unwrap() {
         let path = entry.unwrap().path();
@@ -24,7 +24,7 @@ fn holding(gate: &Gate, text: &str) -> Vec<String> {
 
 #[test]
 fn a_card_number_is_refused_wherever_it_stands_and_is_kept_nowhere() {
-    let gate = Gate::open_with(&["--log=debug"]);
+    let gate = GatewayTest::open_with(&["--log=debug"]);
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let with = |pointer: &str, value: Value| {
         let mut order = body("BOOK-DUNE", 1, "tok_ok");
@@ -66,7 +66,7 @@ fn a_card_number_is_refused_wherever_it_stands_and_is_kept_nowhere() {
 
 #[test]
 fn a_log_holds_no_secret_and_nothing_personal() {
-    let gate = Gate::open_with(&["--log=debug"]);
+    let gate = GatewayTest::open_with(&["--log=debug"]);
     let anna = gate.customer("a-customer-by-name");
     let mut order = body("BOOK-DUNE", 1, "tok_marked_declined");
     order["contact"] = json!({"email": "marked@example.org", "phone": "+4917099999999"});

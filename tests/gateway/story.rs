@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, id_of, place_and_wait, status};
 use crate::support::shop::checkout;
 use crate::support::system::{QUICK, System};
@@ -14,7 +14,7 @@ fn step(story: &Value, is: impl Fn(&Value) -> bool) -> Option<Value> {
 
 #[test]
 fn what_came_again_without_effect_is_counted_where_it_was_let_in() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     let id = id_of(&place_and_wait(&gate.customer("anna"), "k", &body("BOOK-DUNE", 1, "tok_ok")).is(201));
     status(&gate.customer("anna"), &id, "fulfilled");

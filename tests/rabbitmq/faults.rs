@@ -21,17 +21,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{down, numbers, publish, say, take};
 use crate::support::proxy::{Forgery, Mode, Proxy};
-use crate::support::rabbit::{Corner, url};
+use crate::support::rabbit::{Namespace, url};
 use crate::support::usual;
 use crate::support::{PATIENCE, until_stored};
 
 /// A broker that can be reached only through a proxy.
-pub(super) struct Far {
-    pub(super) corner: Corner,
+pub(super) struct ProxiedBroker {
+    pub(super) namespace: Namespace,
     pub(super) proxy: Proxy,
 }
 
-impl Far {
+impl ProxiedBroker {
     pub(super) async fn new() -> Self {
         Self::forging(None).await
     }
@@ -40,7 +40,7 @@ impl Far {
         let uri: lapin::uri::AMQPUri = url().parse().unwrap();
         let host = (uri.authority.host.as_str(), uri.authority.port);
         let server: SocketAddr = tokio::net::lookup_host(host).await.unwrap().next().unwrap();
-        Self { corner: Corner::new().await, proxy: Proxy::before(server, forgery).await }
+        Self { namespace: Namespace::new().await, proxy: Proxy::before(server, forgery).await }
     }
 
     fn url(&self) -> String {
@@ -51,8 +51,8 @@ impl Far {
     }
 
     pub(super) async fn broker(&self) -> Arc<RabbitBroker> {
-        let options = broker::rabbitmq::Options { url: self.url(), ..self.corner.options() };
-        self.corner.broker_with(options).await
+        let options = broker::rabbitmq::Options { url: self.url(), ..self.namespace.options() };
+        self.namespace.broker_with(options).await
     }
 }
 
@@ -60,8 +60,8 @@ impl Far {
 async fn connections_that_break_under_load_lose_nothing() {
     const MESSAGES: u64 = 3000;
     const CUTS: u64 = 6;
-    let far = Far::new().await;
-    let broker = far.broker().await;
+    let proxied = ProxiedBroker::new().await;
+    let broker = proxied.broker().await;
     let publishing = broker.clone();
     let publisher = tokio::spawn(async move {
         let mut failed = 0;
@@ -77,7 +77,7 @@ async fn connections_that_break_under_load_lose_nothing() {
         numbers(&taken).into_iter().for_each(|n| *seen.entry(n).or_default() += 1);
         if seen.len() as u64 > (cuts + 1) * MESSAGES / (CUTS + 2) && cuts < CUTS {
             // Cut before the messages just taken are acknowledged.
-            far.proxy.cut();
+            proxied.proxy.cut();
             cuts += 1;
         }
         broker.ack(&taken).await.unwrap();
@@ -95,23 +95,23 @@ async fn connections_that_break_under_load_lose_nothing() {
     }
     let repeats: u64 = seen.values().sum::<u64>() - MESSAGES;
     println!("{MESSAGES} messages, {cuts} cuts, {failed} failed publishes, {repeats} repeats, 0 lost");
-    assert!(cuts == CUTS && far.proxy.connections() > CUTS && repeats > 0);
+    assert!(cuts == CUTS && proxied.proxy.connections() > CUTS && repeats > 0);
 }
 
 #[tokio::test]
 async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the_journal() {
-    let far = Far::new().await;
-    let broker = far.broker().await;
-    let outsider = far.corner.outsider().await;
-    far.proxy.set(Mode::DeafToServer);
+    let proxied = ProxiedBroker::new().await;
+    let broker = proxied.broker().await;
+    let outsider = proxied.namespace.outsider().await;
+    proxied.proxy.set(Mode::DeafToServer);
     let publishing = broker.clone();
     let unconfirmed = tokio::spawn(async move { publishing.publish(&[product()]).await });
-    let name = far.corner.names().queue(Queue::Order);
+    let name = proxied.namespace.names().queue(Queue::Order);
     until_stored("the message's arrival", async || outsider.ready_in(&name).await == 1).await;
     assert!(!unconfirmed.is_finished());
-    far.proxy.cut();
+    proxied.proxy.cut();
     unconfirmed.await.unwrap().unwrap_err();
-    far.proxy.set(Mode::Pass);
+    proxied.proxy.set(Mode::Pass);
     publish(&*broker, &[product()]).await;
     until_stored("its second arrival", async || outsider.ready_in(&name).await == 2).await;
 
@@ -153,27 +153,27 @@ async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the
 
 #[tokio::test]
 async fn a_broker_that_does_not_answer_is_given_up_within_a_bound_and_found_again() {
-    let far = Far::new().await;
-    let broker = far.broker().await;
-    far.proxy.set(Mode::Stall);
+    let proxied = ProxiedBroker::new().await;
+    let broker = proxied.broker().await;
+    proxied.proxy.set(Mode::Stall);
     let since = Instant::now();
     let why = broker.publish(&[say(1, Queue::Order)]).await.unwrap_err();
     assert!(since.elapsed() < Duration::from_secs(20), "{why}");
     assert!(!why.to_string().contains("guest"), "{why}");
-    far.proxy.set(Mode::Pass);
-    far.proxy.cut();
+    proxied.proxy.set(Mode::Pass);
+    proxied.proxy.cut();
     publish(&*broker, &[say(1, Queue::Order)]).await;
     assert_eq!(numbers(&take(&*broker, Queue::Order).await)[0], 1);
 }
 
 #[tokio::test]
 async fn what_waits_for_another_try_survives_the_connection() {
-    let far = Far::new().await;
-    let broker = far.broker().await;
+    let proxied = ProxiedBroker::new().await;
+    let broker = proxied.broker().await;
     broker.publish(&[say(1, Queue::Order)]).await.unwrap();
     let failed = take(&*broker, Queue::Order).await;
     broker.retry(&failed[0], retry::RETRY_DELAYS[0]).await.unwrap();
-    far.proxy.cut();
+    proxied.proxy.cut();
     // The acknowledgement of the first delivery may have been cut off: then that one comes again as well, before the
     // retry or with it.
     let retried = loop {
@@ -187,10 +187,10 @@ async fn what_waits_for_another_try_survives_the_connection() {
 
 #[tokio::test]
 async fn while_there_is_no_broker_its_state_says_why_and_keeps_the_password() {
-    let corner = Corner::new().await;
+    let namespace = Namespace::new().await;
     // No server listens on port 1.
     let url = "amqp://somebody:geheim@127.0.0.1:1/%2f".to_string();
-    let options = broker::rabbitmq::Options { url, ..corner.options() };
+    let options = broker::rabbitmq::Options { url, ..namespace.options() };
     let broker = RabbitBroker::connect(options).unwrap();
     let why = down(&*broker).await;
     assert!(why.contains("127.0.0.1:1") && !why.contains("geheim"), "{why}");
@@ -203,9 +203,10 @@ async fn while_there_is_no_broker_its_state_says_why_and_keeps_the_password() {
 #[tokio::test]
 async fn a_delivery_that_is_garbled_takes_no_good_one_with_it_and_ends_where_a_person_finds_it() {
     const GOOD: u64 = 40;
-    let far = Far::forging(Some((b"a text of 20 letters\xce", b"a text of 20 letters\xcd"))).await;
-    let broker = far.broker().await;
-    let outsider = far.corner.outsider().await;
+    let proxied =
+        ProxiedBroker::forging(Some((b"a text of 20 letters\xce", b"a text of 20 letters\xcd"))).await;
+    let broker = proxied.broker().await;
+    let outsider = proxied.namespace.outsider().await;
     for n in 0..GOOD {
         broker.publish(&[say(n, Queue::Order)]).await.unwrap();
         if n == GOOD / 2 {
@@ -224,7 +225,7 @@ async fn a_delivery_that_is_garbled_takes_no_good_one_with_it_and_ends_where_a_p
         let acknowledged = tokio::time::timeout(Duration::from_secs(8), broker.ack(&taken)).await;
         acknowledged.expect("it waits for a connection that has ended").unwrap();
     }
-    let dead = far.corner.names().dead_queue(Queue::Order);
+    let dead = proxied.namespace.names().dead_queue(Queue::Order);
     let far_off = Instant::now() + long;
     while outsider.ready_in(&dead).await == 0 {
         assert!(Instant::now() < far_off, "it was never dead-lettered");
@@ -244,9 +245,9 @@ async fn a_delivery_that_is_garbled_takes_no_good_one_with_it_and_ends_where_a_p
 /// A frame has to hold all headers of one client. The first of them makes room for the others.
 #[tokio::test]
 async fn headers_that_fill_the_largest_frame_take_no_good_one_with_them() {
-    let far = Far::new().await;
-    let broker = far.corner.broker().await;
-    let outsider = far.corner.outsider().await;
+    let proxied = ProxiedBroker::new().await;
+    let broker = proxied.namespace.broker().await;
+    let outsider = proxied.namespace.outsider().await;
     let cancel = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
     for bytes in [7_000, 20_000, 100_000] {
         let mut headers = FieldTable::default();

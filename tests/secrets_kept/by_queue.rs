@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Row};
 
 use super::{SPELLINGS, found_in};
+use crate::support::http_client::HttpClient;
 use crate::support::rabbit::Outsider;
 use crate::support::served::Served;
-use crate::support::web::Web;
 use crate::support::{block_on, new_id, until};
 
 /// How many dead letters one spelling makes.
@@ -52,7 +52,7 @@ fn a_letter_from_a_queue_is_masked_in_its_body_its_name_its_ids_and_its_reason()
     let mut all = served.spawn_with(&["all"], &[("CHECKOUT_LOG", "debug")]);
     let address = served.ready(&mut all);
     block_on(async {
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         for (number, spelling) in SPELLINGS.into_iter().enumerate() {
             sends_everywhere(&outsider, spelling, number).await;
         }
@@ -65,7 +65,7 @@ fn a_letter_from_a_queue_is_masked_in_its_body_its_name_its_ids_and_its_reason()
     });
     assert!(letters.contains("****"), "{letters}");
     assert_eq!(found_in(letters.as_bytes()), Vec::<&str>::new());
-    let admin = Web::admin(address);
+    let admin = HttpClient::admin(address);
     let exported = admin.get("/admin/dead-letters?limit=100").is(200).text;
     assert_eq!(found_in(exported.as_bytes()), Vec::<&str>::new());
     for why in SPELLINGS {

@@ -20,7 +20,7 @@ impl Shop {
             if !self.broken.is_empty() {
                 return;
             }
-            if !self.world.bags.is_empty() {
+            if !self.world.memory_broker.is_empty() {
                 self.deliver(false);
                 continue;
             }

@@ -91,7 +91,7 @@ impl Shop {
                 body["customer_id"] = "somebody else".into();
                 let message = Arc::new(self.world.message(&id, "checkout.submit", &body));
                 let queue = contract::Queue::Intake;
-                self.world.bags.put_back(Delivery {
+                self.world.memory_broker.put_back(Delivery {
                     queue,
                     message,
                     redelivered: false,

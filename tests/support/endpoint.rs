@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::web::Web;
+use super::http_client::HttpClient;
 use super::{PATIENCE, until};
 
 pub(crate) struct Endpoint {
@@ -21,7 +21,7 @@ pub(crate) struct Post {
     pub(crate) body: Vec<u8>,
 }
 
-pub(crate) enum Says {
+pub(crate) enum Reply {
     /// A status, and an additional header unless that is empty.
     Status(u16, &'static str),
     /// Hangs up without a reply.
@@ -32,7 +32,7 @@ pub(crate) enum Says {
 
 impl Endpoint {
     /// `answer` gives the reply to each post; it gets the number of posts before it.
-    pub(crate) fn open(answer: impl Fn(usize, &Post) -> Says + Send + Sync + 'static) -> Self {
+    pub(crate) fn open(answer: impl Fn(usize, &Post) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -72,12 +72,12 @@ impl Relay {
         let to = Arc::new(OnceLock::<SocketAddr>::new());
         let known = to.clone();
         let endpoint = Endpoint::open(move |_, post| {
-            let Some(to) = known.get() else { return Says::Status(503, "") };
+            let Some(to) = known.get() else { return Reply::Status(503, "") };
             let signed = post.headers.iter().filter(|(name, _)| name.starts_with("webhook-"));
             let headers: Vec<_> = signed.map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            match Web::stranger(*to).try_send("POST", &post.path, &headers, &post.body) {
-                Ok(answer) => Says::Status(answer.status, ""),
-                Err(_) => Says::Nothing,
+            match HttpClient::stranger(*to).try_send("POST", &post.path, &headers, &post.body) {
+                Ok(answer) => Reply::Status(answer.status, ""),
+                Err(_) => Reply::Nothing,
             }
         });
         Self { endpoint, to }
@@ -92,7 +92,7 @@ impl Relay {
     }
 }
 
-fn converse(mut stream: &TcpStream, heard: &Mutex<Vec<Post>>, answer: &impl Fn(usize, &Post) -> Says) {
+fn converse(mut stream: &TcpStream, heard: &Mutex<Vec<Post>>, answer: &impl Fn(usize, &Post) -> Reply) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut reader = BufReader::new(stream);
     while let Some(post) = read(&mut reader) {
@@ -102,15 +102,15 @@ fn converse(mut stream: &TcpStream, heard: &Mutex<Vec<Post>>, answer: &impl Fn(u
             heard.len() - 1
         };
         match answer(before, &post) {
-            Says::Status(status, header) => {
+            Reply::Status(status, header) => {
                 let header = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
                 let head = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n{header}\r\nok");
                 if stream.write_all(head.as_bytes()).is_err() {
                     return;
                 }
             }
-            Says::Nothing => return,
-            Says::NothingFor(noticed) => {
+            Reply::Nothing => return,
+            Reply::NothingFor(noticed) => {
                 reader.read_exact(&mut [0]).ok();
                 return noticed();
             }

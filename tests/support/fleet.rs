@@ -12,12 +12,12 @@ use sqlx::PgConnection;
 use store::Store;
 use store::postgres::{Options, PostgresStore};
 
+use super::duplicator::Duplicator;
 use super::postgres::{self, Schema};
-use super::postman::Postman;
-use super::rabbit::{self, Corner, Outsider};
+use super::rabbit::{self, Namespace, Outsider};
 use super::running::Running;
 use super::{Folder, PATIENCE, http, new_id, pause, until};
-use crate::crash::Dice;
+use crate::crash::Rng;
 
 /// Every role that consumes a queue.
 pub(crate) const WORKERS: [&str; 8] =
@@ -38,7 +38,7 @@ pub(crate) const ON_HAND: i64 = 1_000_000;
 
 pub(crate) struct Fleet {
     folder: Folder,
-    pub(crate) corner: Corner,
+    pub(crate) namespace: Namespace,
     schema: Schema,
     outsider: Outsider,
     database: PgConnection,
@@ -77,8 +77,8 @@ impl Fleet {
         database: Option<std::net::SocketAddr>,
         broker: Option<std::net::SocketAddr>,
     ) -> Self {
-        let (corner, schema) = (Corner::new().await, Schema::fresh().await);
-        let outsider = corner.outsider().await;
+        let (namespace, schema) = (Namespace::new().await, Schema::fresh().await);
+        let outsider = namespace.outsider().await;
         let connection = postgres::connect(schema.url()).await;
         // Without TLS, so that a proxy can read the requests. And commits are durable, as in a real shop.
         let durable = postgres::with_parameter(schema.url(), "options[synchronous_commit]=on");
@@ -87,7 +87,7 @@ impl Fleet {
         let store = PostgresStore::open(schema.url(), Options::named("a test")).await.unwrap();
         let fleet = Self {
             folder: Folder::new(),
-            corner,
+            namespace,
             schema,
             outsider,
             database: connection,
@@ -167,7 +167,7 @@ impl Fleet {
 
     /// After a server was away: the test's own connections do not recover by themselves as those of the processes do.
     pub(crate) async fn connect_again(&mut self) {
-        self.outsider = self.corner.outsider().await;
+        self.outsider = self.namespace.outsider().await;
         self.database = postgres::connect(self.schema.url()).await;
     }
 
@@ -229,8 +229,8 @@ impl Fleet {
         &self.outsider
     }
 
-    pub(crate) async fn postman(&self, copies: u32, late_ms: u64, dice: Dice) -> Postman {
-        Postman::between(&self.outsider, &self.corner, copies, late_ms, dice).await
+    pub(crate) async fn duplicator(&self, copies: u32, late_ms: u64, rng: Rng) -> Duplicator {
+        Duplicator::between(&self.outsider, &self.namespace, copies, late_ms, rng).await
     }
 
     /// As any client would, with a publisher confirm.
@@ -364,7 +364,7 @@ impl Fleet {
 
     async fn left_in_queues(&self) -> Vec<String> {
         let mut left = Vec::new();
-        for queue in topology(&self.corner.names()).queues {
+        for queue in topology(&self.namespace.names()).queues {
             match self.outsider.ready_in(&queue.name).await {
                 0 => {}
                 ready => left.push(format!("{} in {}", ready, queue.name)),
@@ -410,7 +410,7 @@ impl Fleet {
         let mut command = self.folder.command(args);
         command.env("CHECKOUT_DATABASE_URL", &self.database_url).env("CHECKOUT_AMQP_URL", &self.amqp_url);
         command.env("CHECKOUT_JWT_SECRET", super::served::SECRET);
-        command.env("CHECKOUT_PREFIX", self.corner.prefix()).envs(env.iter().copied());
+        command.env("CHECKOUT_PREFIX", self.namespace.prefix()).envs(env.iter().copied());
         command
     }
 }

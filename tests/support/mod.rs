@@ -1,13 +1,14 @@
 //! The real program in a folder of its own, and everything that a user can do to it from outside.
 
 pub(crate) mod clients;
+pub(crate) mod documented;
+pub(crate) mod duplicator;
 pub(crate) mod endpoint;
+pub(crate) mod fault_proxy;
 pub(crate) mod fleet;
-pub(crate) mod house;
 pub(crate) mod http;
+pub(crate) mod http_client;
 pub(crate) mod postgres;
-pub(crate) mod postman;
-pub(crate) mod promised;
 pub(crate) mod proxy;
 pub(crate) mod rabbit;
 pub(crate) mod raw_amqp;
@@ -15,8 +16,7 @@ pub(crate) mod running;
 pub(crate) mod served;
 pub(crate) mod shop;
 pub(crate) mod system;
-pub(crate) mod web;
-pub(crate) mod wire;
+pub(crate) mod vhost;
 
 use std::fs::File;
 use std::io::Write;

@@ -1,4 +1,5 @@
 //! A schema of its own for every test that needs Postgres, in one database that all of them share.
+//!
 //! Without a server these tests fail: a promise that no test has checked may not hold.
 
 use std::str::FromStr;

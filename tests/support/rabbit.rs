@@ -30,12 +30,12 @@ pub(crate) fn url() -> String {
         .unwrap_or_else(|_| "amqp://guest:guest@127.0.0.1:5672/%2f".to_string())
 }
 
-pub(crate) struct Corner {
+pub(crate) struct Namespace {
     prefix: String,
     url: String,
 }
 
-impl Corner {
+impl Namespace {
     /// Fails, and says what to do, when there is no broker.
     pub(crate) async fn new() -> Self {
         drop(connect(&url()).await);
@@ -143,7 +143,7 @@ async fn connect(url: &str) -> Connection {
     })
 }
 
-impl Drop for Corner {
+impl Drop for Namespace {
     /// Also after a panic. On a thread of its own, because a runtime may be running on this one.
     fn drop(&mut self) {
         let (url, names) = (self.url.clone(), self.names());

@@ -8,7 +8,7 @@ use serde_json::Value;
 use store::postgres::PostgresStore;
 
 use super::postgres::{self, Schema};
-use super::rabbit::{self, Corner};
+use super::rabbit::{self, Namespace};
 use super::running::Running;
 use super::{Folder, Run, block_on, http, until};
 
@@ -17,7 +17,7 @@ pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes or more";
 
 pub(crate) struct Served {
     pub(crate) folder: Folder,
-    pub(crate) corner: Corner,
+    pub(crate) namespace: Namespace,
     pub(crate) database_url: String,
     schema: Schema,
 }
@@ -31,8 +31,8 @@ pub(crate) struct Process {
 
 impl Served {
     pub(crate) fn new() -> Self {
-        let (corner, schema) = block_on(async { (Corner::new().await, Schema::fresh().await) });
-        Self { folder: Folder::new(), corner, database_url: schema.url().to_string(), schema }
+        let (namespace, schema) = block_on(async { (Namespace::new().await, Schema::fresh().await) });
+        Self { folder: Folder::new(), namespace, database_url: schema.url().to_string(), schema }
     }
 
     pub(crate) fn schema(&self) -> &Schema {
@@ -45,7 +45,7 @@ impl Served {
         command
             .env("CHECKOUT_DATABASE_URL", &self.database_url)
             .env("CHECKOUT_AMQP_URL", rabbit::url())
-            .env("CHECKOUT_PREFIX", self.corner.options().prefix)
+            .env("CHECKOUT_PREFIX", self.namespace.options().prefix)
             .env("CHECKOUT_JWT_SECRET", SECRET)
             .env("CHECKOUT_LOG_FORMAT", "text");
         command

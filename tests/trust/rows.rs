@@ -66,8 +66,8 @@ fn what_a_workers_login_forges_in_the_journal_is_told_of_and_never_published() {
             assert!(refilled.out.contains(told), "{told}: {}", refilled.out);
         }
     }
-    let saga = served.corner.names().queue(Queue::Saga);
-    assert_eq!(block_on(async { served.corner.outsider().await.ready_in(&saga).await }), 0);
+    let saga = served.namespace.names().queue(Queue::Saga);
+    assert_eq!(block_on(async { served.namespace.outsider().await.ready_in(&saga).await }), 0);
 
     let audit = served.run(&["audit"]);
     assert_eq!(audit.code, 1, "{}", audit.err);

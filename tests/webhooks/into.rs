@@ -10,8 +10,8 @@ use webhook::standard::Secrets;
 
 use super::{SECRET, STRIPE_SECRET};
 use crate::support::endpoint::Relay;
+use crate::support::http_client::HttpClient;
 use crate::support::shop::{Shop, checkout};
-use crate::support::web::Web;
 use crate::support::{block_on, new_id, until};
 
 fn shop() -> Shop {
@@ -61,7 +61,8 @@ fn stripe_signature(at: i64, body: &str) -> String {
 
 #[track_caller]
 fn send(shop: &Shop, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
-    let answer = Web::stranger(shop.system.ingress().address()).send("POST", path, headers, body.as_bytes());
+    let answer =
+        HttpClient::stranger(shop.system.ingress().address()).send("POST", path, headers, body.as_bytes());
     (answer.status, answer.json())
 }
 

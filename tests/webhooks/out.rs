@@ -7,7 +7,7 @@ use serde_json::Value;
 use webhook::standard::{Headers, Secrets};
 
 use super::SECRET;
-use crate::support::endpoint::{Endpoint, Post, Says};
+use crate::support::endpoint::{Endpoint, Post, Reply};
 use crate::support::shop::{Shop, checkout};
 use crate::support::system::System;
 use crate::support::{Folder, new_id, until};
@@ -42,16 +42,16 @@ fn believed(post: &Post) -> Value {
 fn an_event_is_posted_until_an_endpoint_that_refuses_dies_and_delays_has_taken_it() {
     let (hung_up, noticed) = mpsc::channel();
     let endpoint = Endpoint::open(move |before, _| match before {
-        0 => Says::Status(500, ""),
-        1 => Says::Nothing,
-        2 => Says::Status(302, "location: /elsewhere"),
-        3 => Says::Status(404, "retry-after: 3600"),
+        0 => Reply::Status(500, ""),
+        1 => Reply::Nothing,
+        2 => Reply::Status(302, "location: /elsewhere"),
+        3 => Reply::Status(404, "retry-after: 3600"),
         4 => {
             let hung_up = hung_up.clone();
-            Says::NothingFor(Box::new(move || hung_up.send(()).unwrap()))
+            Reply::NothingFor(Box::new(move || hung_up.send(()).unwrap()))
         }
-        5 => Says::Status(503, "retry-after: 1"),
-        _ => Says::Status(204, ""),
+        5 => Reply::Status(503, "retry-after: 1"),
+        _ => Reply::Status(204, ""),
     });
     let shop = shop(&endpoint, 6, &[]);
     let id = shop.submit("BOOK-DUNE", "card", "tok_ok");
@@ -79,7 +79,7 @@ fn an_event_is_posted_until_an_endpoint_that_refuses_dies_and_delays_has_taken_i
 
 #[test]
 fn an_event_that_no_endpoint_takes_is_given_up_and_stays_visible_and_no_order_waits_for_it() {
-    let endpoint = Endpoint::open(|_, _| Says::Status(400, ""));
+    let endpoint = Endpoint::open(|_, _| Reply::Status(400, ""));
     let shop = shop(&endpoint, 2, &["--payment-patience-s=1"]);
     let id = shop.submit("BOOK-DUNE", "card", "tok_ok");
     // When patience runs out, the provider is asked.
@@ -101,7 +101,7 @@ fn an_event_that_no_endpoint_takes_is_given_up_and_stays_visible_and_no_order_wa
 
 #[test]
 fn an_endpoint_that_says_it_is_gone_is_left_alone_until_the_next_start() {
-    let endpoint = Endpoint::open(|before, _| Says::Status(if before == 0 { 410 } else { 200 }, ""));
+    let endpoint = Endpoint::open(|before, _| Reply::Status(if before == 0 { 410 } else { 200 }, ""));
     let Shop { folder, system } = shop(&endpoint, 2, &[]);
     let ids = [new_id(), new_id()];
     let submit = |system: &System, id: &str| {

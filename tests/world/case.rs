@@ -1,4 +1,5 @@
 //! All that is known about one order at the end: every document as plain JSON, and the provider's own books.
+//!
 //! No worker's types are used here. The fields are what a person would find in the database.
 
 use std::collections::BTreeMap;

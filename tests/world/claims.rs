@@ -1,4 +1,5 @@
 //! What must be true of every order at rest, whatever happened to it. The ids are those of the invariants' list.
+//!
 //! The sums and the table of allowed transitions are written here once more, on purpose: a rule that is wrong in a
 //! worker must not be right in its checker by the same mistake.
 
@@ -64,8 +65,8 @@ pub(crate) fn check(world: &World, cases: &BTreeMap<String, Case>, known: &Known
 
 fn at_rest(world: &World, tally: &mut Tally) {
     let tables = world.memory.tables();
-    tally.claim("B3", world.bags.is_empty(), || {
-        format!("left in the queues: {:?}", Queue::ALL.map(|queue| world.bags.len(queue)))
+    tally.claim("B3", world.memory_broker.is_empty(), || {
+        format!("left in the queues: {:?}", Queue::ALL.map(|queue| world.memory_broker.len(queue)))
     });
     let in_flight = tables.in_flight();
     tally.claim("B1", in_flight.is_empty(), || {

@@ -13,13 +13,13 @@ use store::{
     RedeliveryStats, Store, Transaction, Vitals,
 };
 
-use super::nerves::{Blow, Nerves, Place};
+use super::faults::{Fault, FaultInjector, Place};
 use super::outside::Clock;
 
-pub(crate) struct Memory {
+pub(crate) struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
     clock: Arc<Clock>,
-    nerves: Arc<Nerves>,
+    faults: Arc<FaultInjector>,
 }
 
 #[derive(Default)]
@@ -35,13 +35,13 @@ pub(crate) struct Tables {
 struct Open {
     tables: Arc<Mutex<Tables>>,
     now: Time,
-    nerves: Arc<Nerves>,
+    faults: Arc<FaultInjector>,
     loaded: Vec<(Need, i64)>,
 }
 
-impl Memory {
-    pub(crate) fn new(clock: Arc<Clock>, nerves: Arc<Nerves>) -> Self {
-        Self { tables: Arc::default(), clock, nerves }
+impl MemoryStore {
+    pub(crate) fn new(clock: Arc<Clock>, faults: Arc<FaultInjector>) -> Self {
+        Self { tables: Arc::default(), clock, faults }
     }
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -173,13 +173,13 @@ impl Tables {
 }
 
 #[async_trait]
-impl Store for Memory {
+impl Store for MemoryStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
-        if self.nerves.pass(Place::Begin).await == Some(Blow::Unavailable) {
+        if self.faults.pass(Place::Begin).await == Some(Fault::Unavailable) {
             return Err(Error::Unavailable("it went away".into()));
         }
-        let (tables, nerves) = (self.tables.clone(), self.nerves.clone());
-        Ok(Box::new(Open { tables, nerves, now: self.clock.now(), loaded: Vec::new() }))
+        let (tables, faults) = (self.tables.clone(), self.faults.clone());
+        Ok(Box::new(Open { tables, faults, now: self.clock.now(), loaded: Vec::new() }))
     }
 
     async fn now(&self) -> Result<Time, Error> {
@@ -205,7 +205,7 @@ impl Store for Memory {
             };
             due.map(ring).collect()
         };
-        self.nerves.pass(Place::Due).await;
+        self.faults.pass(Place::Due).await;
         Ok(due)
     }
 
@@ -329,7 +329,7 @@ fn not_read_here<T>() -> Result<T, Error> {
 #[async_trait]
 impl Transaction for Open {
     async fn handled(&mut self, role: Role, ids: &[MessageId]) -> Result<(Time, Vec<Handled>), Error> {
-        self.nerves.pass(Place::Look).await;
+        self.faults.pass(Place::Look).await;
         let tables = self.tables.lock().expect("no holder of this lock panics");
         let row = |id: &MessageId| tables.known.get(&(role, id.clone())).map(|at| &tables.journal[*at]);
         let ids: HashSet<_> = ids.iter().collect();
@@ -348,7 +348,7 @@ impl Transaction for Open {
     }
 
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
-        self.nerves.pass(Place::Load).await;
+        self.faults.pass(Place::Load).await;
         let tables = self.tables.lock().expect("no holder of this lock panics");
         self.loaded.extend(needs.iter().map(|need| (need.clone(), tables.version(need))));
         let found = needs.iter().filter_map(|need| {
@@ -365,22 +365,24 @@ impl Transaction for Open {
 
 impl Open {
     async fn kept(self: Box<Self>, changes: Changes) -> Result<(), Error> {
-        let Open { tables, nerves, loaded, .. } = *self;
+        let Open { tables, faults, loaded, .. } = *self;
         let unknown = || Err(Error::Unknown("the commit's answer was lost".into()));
-        match nerves.pass(Place::Keep).await {
-            Some(Blow::Conflict) => return Err(Error::Conflict("serialization failure".into())),
-            Some(Blow::Unavailable) => return Err(Error::Unavailable("it went away".into())),
-            Some(Blow::AnswerLost) => return unknown(),
-            Some(Blow::Die | Blow::Pause | Blow::Twice) | None => {}
+        match faults.pass(Place::Keep).await {
+            Some(Fault::Conflict) => return Err(Error::Conflict("serialization failure".into())),
+            Some(Fault::Unavailable) => return Err(Error::Unavailable("it went away".into())),
+            Some(Fault::AnswerLost) => return unknown(),
+            Some(Fault::Die | Fault::Pause | Fault::Twice) | None => {}
         }
         {
             let mut tables = tables.lock().expect("no holder of this lock panics");
             tables.fits(&changes, &loaded)?;
             tables.apply(changes);
         }
-        match nerves.pass(Place::Kept).await {
-            Some(Blow::AnswerLost) => unknown(),
-            Some(Blow::Die | Blow::Pause | Blow::Unavailable | Blow::Conflict | Blow::Twice) | None => Ok(()),
+        match faults.pass(Place::Kept).await {
+            Some(Fault::AnswerLost) => unknown(),
+            Some(Fault::Die | Fault::Pause | Fault::Unavailable | Fault::Conflict | Fault::Twice) | None => {
+                Ok(())
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use adapters::provider::{Answer, PaymentProvider};
 use async_trait::async_trait;
 use contract::{ChargeStanding, ProviderCharge, ProviderQuery, ProviderRefund, ProviderTold, Time};
 
-use super::nerves::{Blow, Nerves, Place};
+use super::faults::{Fault, FaultInjector, Place};
 
 /// The database's clock, and how far ahead of it the provider's is.
 pub(crate) struct Clock {
@@ -57,7 +57,7 @@ impl Clock {
 pub(crate) struct Outside {
     settings: Settings,
     clock: Arc<Clock>,
-    nerves: Arc<Nerves>,
+    faults: Arc<FaultInjector>,
     books: Mutex<Books>,
     /// Events that are still to be delivered.
     due: Mutex<Vec<DueEvent>>,
@@ -70,11 +70,11 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    pub(crate) fn new(settings: Settings, clock: Arc<Clock>, nerves: Arc<Nerves>) -> Self {
+    pub(crate) fn new(settings: Settings, clock: Arc<Clock>, faults: Arc<FaultInjector>) -> Self {
         Self {
             settings,
             clock,
-            nerves,
+            faults,
             books: Mutex::default(),
             due: Mutex::default(),
             mail: Mutex::default(),
@@ -138,11 +138,11 @@ impl Outside {
             return Vec::new();
         }
         let away = self.provider_away.load(Ordering::Relaxed);
-        if away || self.nerves.pass(Place::Reach).await == Some(Blow::Unavailable) {
+        if away || self.faults.pass(Place::Reach).await == Some(Fault::Unavailable) {
             return unheard(count);
         }
         let done = act();
-        if self.nerves.pass(Place::Reached).await == Some(Blow::Unavailable) {
+        if self.faults.pass(Place::Reached).await == Some(Fault::Unavailable) {
             return unheard(count);
         }
         done
@@ -193,7 +193,7 @@ impl PaymentProvider for Outside {
 impl Channel for Outside {
     async fn hand_over(&self, notices: &[Notice<'_>]) -> Vec<Result<(), Failure>> {
         let away = self.mail_away.load(Ordering::Relaxed);
-        if away || self.nerves.pass(Place::Reach).await == Some(Blow::Unavailable) {
+        if away || self.faults.pass(Place::Reach).await == Some(Fault::Unavailable) {
             return unheard(notices.len());
         }
         for notice in notices {
@@ -206,7 +206,7 @@ impl Channel for Outside {
                 muddled.push(format!("{}: {known:?} and {text:?}", notice.key));
             }
         }
-        if self.nerves.pass(Place::Reached).await == Some(Blow::Unavailable) {
+        if self.faults.pass(Place::Reached).await == Some(Fault::Unavailable) {
             return unheard(notices.len());
         }
         notices.iter().map(|_| Ok(())).collect()

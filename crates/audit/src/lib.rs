@@ -1,4 +1,5 @@
 //! An independent audit of the books: it shares no rule with the workers, so it does not share their mistakes.
+//!
 //! It reads our tables and the outside world's books, and checks every promise of the design. Documents are read as
 //! plain JSON, sums are calculated again, and the table of allowed changes is written down a second time.
 //!

@@ -1,4 +1,5 @@
 //! A paused role takes nothing, wherever it runs; its messages stay in their queue until an operator resumes it.
+//!
 //! A pause is a row that every process polls twice a second. Who paused what, and why, stays in the journal.
 
 use std::collections::BTreeSet;

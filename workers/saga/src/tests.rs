@@ -48,19 +48,19 @@ const GIVEN_UP: &[&str] = &[
 
 /// A database of the saga worker alone, with its deadlines. Every saga passes through its JSON.
 #[derive(Clone, Default)]
-struct Desk {
+struct SagaStore {
     sagas: BTreeMap<String, Arc<str>>,
     deadlines: BTreeMap<String, (u64, Body)>,
     messages: u64,
 }
 
-impl Desk {
+impl SagaStore {
     fn after(story: &[&str]) -> Self {
-        let mut desk = Self::default();
+        let mut store = Self::default();
         for message in story {
-            desk.hear(message);
+            store.hear(message);
         }
-        desk
+        store
     }
 
     fn hear(&mut self, message: &str) -> Decision<Record> {
@@ -133,7 +133,7 @@ impl Desk {
     }
 }
 
-impl Desk {
+impl SagaStore {
     /// From the moment at which the message is heard.
     fn moved_by(&self, return_no: u32, seconds: u64) -> Body {
         let due = Time::from_unix_ms(1_700_000_000_000).plus_s(self.messages + 1 + seconds);
@@ -145,7 +145,7 @@ impl Desk {
 
 /// The answers to `then`, after the earlier messages.
 fn check(before: &[&str], then: &[&str], expected: Expect) {
-    expected.assert_eq(&Desk::after(before).tells(then));
+    expected.assert_eq(&SagaStore::after(before).tells(then));
 }
 
 fn return_no(message: &str) -> u32 {

@@ -8,7 +8,7 @@ use serde_json::Value;
 static DOCUMENT: LazyLock<Value> = LazyLock::new(gateway::openapi_document);
 
 /// The parts of a response that the document describes.
-pub(crate) struct Answered<'a> {
+pub(crate) struct Response<'a> {
     pub(crate) status: u16,
     pub(crate) media: Option<&'a str>,
     pub(crate) body: &'a str,
@@ -17,17 +17,17 @@ pub(crate) struct Answered<'a> {
 /// Panics if the response differs from the document, which says nothing about pages, nor about unknown paths and
 /// methods.
 #[track_caller]
-pub(crate) fn hold(method: &str, path: &str, answered: &Answered<'_>) {
-    if let Err(why) = promised(&DOCUMENT, method, path, answered) {
-        let Answered { status, body, .. } = answered;
+pub(crate) fn assert_documented(method: &str, path: &str, response: &Response<'_>) {
+    if let Err(why) = conforms(&DOCUMENT, method, path, response) {
+        let Response { status, body, .. } = response;
         panic!("{method} {path} answered {status}, which docs/openapi.json does not promise: {why}\n{body}");
     }
 }
 
-fn promised(document: &Value, method: &str, path: &str, answered: &Answered<'_>) -> Result<(), String> {
+fn conforms(document: &Value, method: &str, path: &str, response: &Response<'_>) -> Result<(), String> {
     let (is_head, method) = (method == "HEAD", if method == "HEAD" { "GET" } else { method });
     let Some(operation) = operation(document, &method.to_lowercase(), path) else { return Ok(()) };
-    let Answered { status, media, body } = answered;
+    let Response { status, media, body } = response;
     let response = &operation["responses"][status.to_string()];
     let shared = response["$ref"].as_str().and_then(|path| document.pointer(path.strip_prefix('#')?));
     let response = shared.unwrap_or(response);
@@ -120,7 +120,7 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
             }
             // Patterns describe ids and amounts, which other tests compare literally.
             "description" | "title" | "examples" | "default" | "format" | "pattern" => true,
-            unknown => return wrong(format!("{unknown} is not known to tests/support/promised.rs")),
+            unknown => return wrong(format!("{unknown} is not known to tests/support/documented.rs")),
         };
         if !holds {
             return wrong(format!("{value} is not {rule} {says}"));
@@ -151,7 +151,7 @@ fn an_answer_that_the_document_does_not_promise_is_seen() {
     let json = Some("application/json");
     let problem = Some("application/problem+json; charset=utf-8");
     let check = |path: &str, status: u16, media, body: &str| {
-        promised(&DOCUMENT, "GET", path, &Answered { status, media, body })
+        conforms(&DOCUMENT, "GET", path, &Response { status, media, body })
     };
     let order = |more: &str| {
         format!(

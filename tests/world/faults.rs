@@ -26,7 +26,7 @@ pub(crate) enum Place {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Blow {
+pub(crate) enum Fault {
     /// The process dies.
     Die,
     /// Another replica is faster.
@@ -44,17 +44,17 @@ pub(crate) enum Blow {
 pub(crate) struct Aim {
     pub(crate) place: Option<Place>,
     pub(crate) nth: usize,
-    pub(crate) blow: Blow,
+    pub(crate) fault: Fault,
 }
 
 impl Aim {
-    pub(crate) fn at(place: Place, nth: usize, blow: Blow) -> Self {
-        Self { place: Some(place), nth, blow }
+    pub(crate) fn at(place: Place, nth: usize, fault: Fault) -> Self {
+        Self { place: Some(place), nth, fault }
     }
 }
 
 #[derive(Default)]
-pub(crate) struct Nerves(Mutex<Inside>);
+pub(crate) struct FaultInjector(Mutex<Inside>);
 
 #[derive(Default)]
 struct Inside {
@@ -64,7 +64,7 @@ struct Inside {
     paused: bool,
 }
 
-impl Nerves {
+impl FaultInjector {
     pub(crate) fn expect(&self, aim: Option<Aim>) {
         *self.lock() = Inside { aim, ..Inside::default() };
     }
@@ -79,20 +79,20 @@ impl Nerves {
         std::mem::take(&mut self.lock().paused)
     }
 
-    pub(crate) async fn pass(&self, place: Place) -> Option<Blow> {
-        let blow = self.feel(place);
-        match blow {
-            Some(Blow::Die) => pending().await,
-            Some(Blow::Pause) => {
+    pub(crate) async fn pass(&self, place: Place) -> Option<Fault> {
+        let fault = self.feel(place);
+        match fault {
+            Some(Fault::Die) => pending().await,
+            Some(Fault::Pause) => {
                 let mut first = true;
                 poll_fn(|_| if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }).await;
                 None
             }
-            Some(Blow::Unavailable | Blow::Conflict | Blow::AnswerLost | Blow::Twice) | None => blow,
+            Some(Fault::Unavailable | Fault::Conflict | Fault::AnswerLost | Fault::Twice) | None => fault,
         }
     }
 
-    fn feel(&self, place: Place) -> Option<Blow> {
+    fn feel(&self, place: Place) -> Option<Fault> {
         let mut inside = self.lock();
         let aim = inside.aim.filter(|aim| aim.place.is_none_or(|wanted| wanted == place))?;
         let here = inside.passed == aim.nth;
@@ -102,8 +102,8 @@ impl Nerves {
         }
         inside.aim = None;
         inside.struck = Some(place);
-        inside.paused = aim.blow == Blow::Pause;
-        Some(aim.blow)
+        inside.paused = aim.fault == Fault::Pause;
+        Some(aim.fault)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inside> {

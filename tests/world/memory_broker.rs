@@ -11,17 +11,17 @@ use contract::{Message, Queue};
 use store::Emitted;
 use tokio::sync::broadcast;
 
-use super::nerves::{Blow, Nerves, Place};
+use super::faults::{Fault, FaultInjector, Place};
 
-pub(crate) struct Bags {
+pub(crate) struct MemoryBroker {
     ready: Mutex<[Vec<Delivery>; Queue::ALL.len()]>,
     acked: AtomicUsize,
-    nerves: Arc<Nerves>,
+    faults: Arc<FaultInjector>,
 }
 
-impl Bags {
-    pub(crate) fn new(nerves: Arc<Nerves>) -> Self {
-        Self { ready: Mutex::default(), acked: AtomicUsize::new(0), nerves }
+impl MemoryBroker {
+    pub(crate) fn new(faults: Arc<FaultInjector>) -> Self {
+        Self { ready: Mutex::default(), acked: AtomicUsize::new(0), faults }
     }
 
     pub(crate) fn put(&self, emitted: &[Emitted]) {
@@ -88,17 +88,17 @@ fn fresh(queue: Queue, message: &Arc<Message>) -> Delivery {
 }
 
 #[async_trait]
-impl Broker for Bags {
+impl Broker for MemoryBroker {
     async fn publish(&self, emitted: &[Emitted]) -> Result<(), Unavailable> {
         for Emitted { message, queues } in emitted {
             for queue in queues {
-                if self.nerves.pass(Place::Publish).await == Some(Blow::Twice) {
+                if self.faults.pass(Place::Publish).await == Some(Fault::Twice) {
                     self.put(emitted);
                 }
                 self.lock()[*queue as usize].push(fresh(*queue, message));
             }
         }
-        self.nerves.pass(Place::Publish).await;
+        self.faults.pass(Place::Publish).await;
         Ok(())
     }
 
@@ -108,12 +108,12 @@ impl Broker for Bags {
 
     async fn ack(&self, deliveries: &[Delivery]) -> Result<(), Unavailable> {
         for _ in deliveries {
-            if self.nerves.pass(Place::Ack).await == Some(Blow::Unavailable) {
+            if self.faults.pass(Place::Ack).await == Some(Fault::Unavailable) {
                 return Err(Unavailable("it went away".into()));
             }
             self.acked.fetch_add(1, Ordering::Relaxed);
         }
-        self.nerves.pass(Place::Ack).await;
+        self.faults.pass(Place::Ack).await;
         Ok(())
     }
 

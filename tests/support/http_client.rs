@@ -8,12 +8,12 @@ use std::time::Duration;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
-use super::promised::{self, Answered};
+use super::documented::{self, Response};
 use super::served::SECRET;
 
 /// A client with or without a token.
 #[derive(Clone)]
-pub(crate) struct Web {
+pub(crate) struct HttpClient {
     address: SocketAddr,
     token: Option<String>,
     from: Option<IpAddr>,
@@ -26,7 +26,7 @@ pub(crate) struct Answer {
     pub(crate) text: String,
 }
 
-impl Web {
+impl HttpClient {
     pub(crate) fn stranger(address: SocketAddr) -> Self {
         Self { address, token: None, from: None }
     }
@@ -75,7 +75,7 @@ impl Web {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).or_else(|why| if answer.is_empty() { Err(why) } else { Ok(0) })?;
         let answer = Answer::read(&String::from_utf8_lossy(&answer))?;
-        answer.must_be_promised(method, path);
+        answer.assert_documented(method, path);
         Ok(answer)
     }
 
@@ -131,11 +131,15 @@ impl Answer {
 
     /// Checks it against the OpenAPI document, unless the connection ended before the response did.
     #[track_caller]
-    fn must_be_promised(&self, method: &str, path: &str) {
+    fn assert_documented(&self, method: &str, path: &str) {
         let length = self.headers.get("content-length").and_then(|length| length.parse::<usize>().ok());
         if method == "HEAD" || length.is_none_or(|length| length <= self.text.len()) {
             let media = self.headers.get("content-type").map(String::as_str);
-            promised::hold(method, path, &Answered { status: self.status, media, body: &self.text });
+            documented::assert_documented(
+                method,
+                path,
+                &Response { status: self.status, media, body: &self.text },
+            );
         }
     }
 

@@ -12,11 +12,11 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, 
 use lapin::types::FieldTable;
 use tokio::task::JoinHandle;
 
-use super::rabbit::{Corner, Outsider};
+use super::rabbit::{Namespace, Outsider};
 use super::until_stored;
-use crate::crash::Dice;
+use crate::crash::Rng;
 
-pub(crate) struct Postman {
+pub(crate) struct Duplicator {
     bag: Arc<Bag>,
     round: JoinHandle<()>,
 }
@@ -28,17 +28,17 @@ struct Bag {
     brought: AtomicU64,
 }
 
-impl Postman {
+impl Duplicator {
     /// From now on it takes every message for a queue of ours, and delivers it `copies` times, each up to `late_ms`
     /// late. It must begin when all processes are at work: a process that starts later binds its queue again.
     pub(crate) async fn between(
         outsider: &Outsider,
-        corner: &Corner,
+        namespace: &Namespace,
         copies: u32,
         late_ms: u64,
-        mut dice: Dice,
+        mut rng: Rng,
     ) -> Self {
-        let (names, channel) = (corner.names(), outsider.channel().await);
+        let (names, channel) = (namespace.names(), outsider.channel().await);
         let own =
             QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let own = channel.queue_declare("".into(), own, FieldTable::default()).await.unwrap();
@@ -64,7 +64,7 @@ impl Postman {
         }
         let consume = channel.basic_consume(
             own,
-            "the postman".into(),
+            "the duplicator".into(),
             BasicConsumeOptions::default(),
             FieldTable::default(),
         );
@@ -77,7 +77,7 @@ impl Postman {
                     let letter = Arc::new(letter);
                     bag.open.fetch_add(i64::from(copies), SeqCst);
                     for _ in 0..copies {
-                        let late = Duration::from_millis(dice.below(late_ms.max(1)));
+                        let late = Duration::from_millis(rng.below(late_ms.max(1)));
                         tokio::spawn(bring(channel.clone(), letter.clone(), late, bag.clone()));
                     }
                     letter.ack(BasicAckOptions::default()).await.unwrap();
@@ -97,7 +97,7 @@ impl Postman {
     }
 }
 
-impl Drop for Postman {
+impl Drop for Duplicator {
     fn drop(&mut self) {
         self.round.abort();
     }

@@ -1,5 +1,6 @@
 //! A blocking proxy between programs and a server: it passes everything until a test cuts a connection, or lets a
 //! request through and drops the answer.
+//!
 //! It knows no protocol. A request is recognised by bytes that it contains, and what the server sends next on that
 //! connection counts as its answer. Every fault is counted, so that a test can tell that it happened.
 
@@ -15,14 +16,14 @@ pub(crate) const KEEP: &[&[u8]] = &[b"commit\0", b"{\""];
 /// A message for RabbitMQ: the method basic.publish.
 pub(crate) const PUBLISH: &[&[u8]] = &[&[0, 60, 0, 40]];
 
-pub(crate) struct Proxy {
+pub(crate) struct FaultProxy {
     address: SocketAddr,
-    wire: Arc<Wire>,
+    state: Arc<State>,
 }
 
 #[derive(Default)]
-struct Wire {
-    lines: Mutex<HashMap<u64, Line>>,
+struct State {
+    connections: Mutex<HashMap<u64, Connection>>,
     /// No client gets through, and none is told why.
     away: AtomicBool,
     over: AtomicBool,
@@ -32,19 +33,19 @@ struct Wire {
     cut: AtomicU64,
 }
 
-struct Line {
+struct Connection {
     client: TcpStream,
     server: TcpStream,
 }
 
-impl Proxy {
+impl FaultProxy {
     /// A request whose answer may be dropped contains one of `requests`.
     pub(crate) fn to(server: &str, requests: &'static [&'static [u8]]) -> Self {
         let server = server.to_socket_addrs().unwrap().next().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let wire = Arc::new(Wire::default());
-        let listening = wire.clone();
+        let state = Arc::new(State::default());
+        let listening = state.clone();
         std::thread::spawn(move || {
             for (number, client) in (0..).zip(listener.incoming()) {
                 if listening.over.load(SeqCst) {
@@ -58,7 +59,7 @@ impl Proxy {
                 }
             }
         });
-        Self { address, wire }
+        Self { address, state }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -67,47 +68,47 @@ impl Proxy {
 
     /// Cuts every open connection. New ones get through.
     pub(crate) fn cut(&self) {
-        for (_, line) in self.wire.lines.lock().unwrap().drain() {
-            line.hang_up();
-            self.wire.cut.fetch_add(1, SeqCst);
+        for (_, connection) in self.state.connections.lock().unwrap().drain() {
+            connection.hang_up();
+            self.state.cut.fetch_add(1, SeqCst);
         }
     }
 
     /// Cuts every connection, and lets no client through until it is [`back`](Self::back).
     pub(crate) fn away(&self) {
-        self.wire.away.store(true, SeqCst);
+        self.state.away.store(true, SeqCst);
         self.cut();
     }
 
     pub(crate) fn back(&self) {
-        self.wire.away.store(false, SeqCst);
+        self.state.away.store(false, SeqCst);
     }
 
     /// The next so many requests arrive, and their clients are disconnected instead of answered.
     pub(crate) fn swallow_answers(&self, count: usize) {
-        self.wire.to_swallow.store(count, SeqCst);
+        self.state.to_swallow.store(count, SeqCst);
     }
 
     /// How many connections were cut so far.
     pub(crate) fn lines_cut(&self) -> u64 {
-        self.wire.cut.load(SeqCst)
+        self.state.cut.load(SeqCst)
     }
 
     pub(crate) fn answers_swallowed(&self) -> u64 {
-        self.wire.swallowed.load(SeqCst)
+        self.state.swallowed.load(SeqCst)
     }
 }
 
-impl Drop for Proxy {
+impl Drop for FaultProxy {
     fn drop(&mut self) {
-        self.wire.over.store(true, SeqCst);
+        self.state.over.store(true, SeqCst);
         self.cut();
         // Wakes the listening thread, so that it sees that it is over.
         TcpStream::connect(self.address).ok();
     }
 }
 
-impl Wire {
+impl State {
     fn join(
         self: Arc<Self>,
         number: u64,
@@ -120,18 +121,19 @@ impl Wire {
         // A held-back packet would look like a slow server.
         client.set_nodelay(true).ok();
         server.set_nodelay(true).ok();
-        self.lines.lock().unwrap().insert(number, Line { client, server });
+        self.connections.lock().unwrap().insert(number, Connection { client, server });
         let asked = Arc::new(AtomicBool::new(false));
-        let (wire, heard) = (self.clone(), asked.clone());
+        let (state, heard) = (self.clone(), asked.clone());
         std::thread::spawn(move || {
             pass_on(from_client, to_server, |bytes| {
-                if wire.to_swallow.load(SeqCst) > 0 && requests.iter().any(|request| contains(bytes, request))
+                if state.to_swallow.load(SeqCst) > 0
+                    && requests.iter().any(|request| contains(bytes, request))
                 {
                     heard.store(true, SeqCst);
                 }
                 true
             });
-            wire.forget(number);
+            state.forget(number);
         });
         std::thread::spawn(move || {
             pass_on(from_server, to_client, |_| !(asked.load(SeqCst) && self.swallows()));
@@ -148,13 +150,13 @@ impl Wire {
     }
 
     fn forget(&self, number: u64) {
-        if let Some(line) = self.lines.lock().unwrap().remove(&number) {
-            line.hang_up();
+        if let Some(connection) = self.connections.lock().unwrap().remove(&number) {
+            connection.hang_up();
         }
     }
 }
 
-impl Line {
+impl Connection {
     fn hang_up(&self) {
         // One end may have gone already.
         self.client.shutdown(Shutdown::Both).ok();

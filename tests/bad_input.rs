@@ -323,7 +323,7 @@ async fn outcomes(folder: &Folder) -> Vec<String> {
 }
 
 #[test]
-fn at_the_http_door_every_refusal_is_a_problem_with_a_code() {
+fn over_http_every_refusal_is_a_problem_with_a_code() {
     let shop = Shop::open();
     let ingress = shop.system.ingress();
     let message = |id: &str, body: &str| {

@@ -34,29 +34,29 @@ macro_rules! stamp {
 }
 
 every_broker!(
-    what_is_published_reaches_every_queue_it_was_said_to,
-    messages_come_in_the_order_in_which_they_were_said,
+    what_is_published_reaches_every_queue_it_is_addressed_to,
+    messages_come_in_the_order_in_which_they_were_published,
     take_waits_until_something_arrives,
     take_gives_what_is_there_and_never_more_than_asked,
     what_was_not_acknowledged_comes_again_after_a_death,
-    what_was_said_and_never_published_comes_after_a_death_and_a_refill,
+    what_was_emitted_and_never_published_comes_after_a_death_and_a_refill,
     what_was_acknowledged_does_not_come_again,
     what_is_handed_back_comes_at_once_in_its_old_order,
     a_retry_comes_after_its_delay_with_one_more_attempt,
     a_retry_holds_up_no_other_message,
-    what_waits_for_another_try_survives_who_keeps_it,
+    a_message_that_waits_for_a_retry_survives_the_process,
     a_fact_for_no_queue_is_no_failure_and_listeners_hear_it,
     a_listener_to_one_kind_of_fact_gets_it_and_a_later_listener_gets_more,
     two_takers_share_a_queue_and_no_message_is_taken_twice,
-    depth_counts_what_lies_ready_and_what_is_taken,
+    depth_counts_ready_and_taken_messages,
     a_cancelled_take_loses_nothing,
-    what_rested_is_all_there_when_it_is_taken_from_again,
+    messages_of_a_paused_queue_are_all_there_when_it_is_consumed_again,
     publishing_again_is_delivering_again,
 );
 
 // ---- the promises ----------------------------------------------------------------------------------------
 
-async fn what_is_published_reaches_every_queue_it_was_said_to(broker: Harness) {
+async fn what_is_published_reaches_every_queue_it_is_addressed_to(broker: Harness) {
     let everywhere: Vec<_> = (0..3).map(|n| say(n, &Queue::ALL)).collect();
     broker.publish(&everywhere).await;
     broker.publish(&[say(3, &[Queue::Sms])]).await;
@@ -69,7 +69,7 @@ async fn what_is_published_reaches_every_queue_it_was_said_to(broker: Harness) {
     }
 }
 
-async fn messages_come_in_the_order_in_which_they_were_said(broker: Harness) {
+async fn messages_come_in_the_order_in_which_they_were_published(broker: Harness) {
     broker.publish(&said(0..50)).await;
     broker.publish(&said(50..100)).await;
     assert_eq!(numbers(&broker.take_all(Queue::Order, 100).await), (0..100).collect::<Vec<_>>());
@@ -111,7 +111,7 @@ async fn what_was_not_acknowledged_comes_again_after_a_death(mut broker: Harness
     broker.nothing_comes(Queue::Order).await;
 }
 
-async fn what_was_said_and_never_published_comes_after_a_death_and_a_refill(mut broker: Harness) {
+async fn what_was_emitted_and_never_published_comes_after_a_death_and_a_refill(mut broker: Harness) {
     broker.journal(&[say(1, &[Queue::Order, Queue::Saga])]).await;
     broker.nothing_comes(Queue::Order).await;
     broker.die().await;
@@ -142,7 +142,7 @@ async fn what_is_handed_back_comes_at_once_in_its_old_order(broker: Harness) {
     assert_eq!(flags, [(true, 0), (true, 0), (true, 0), (false, 0)], "handing back is no failed attempt");
 }
 
-async fn what_rested_is_all_there_when_it_is_taken_from_again(broker: Harness) {
+async fn messages_of_a_paused_queue_are_all_there_when_it_is_consumed_again(broker: Harness) {
     broker.publish(&said(0..5)).await;
     let one = broker.take_all(Queue::Order, 1).await;
     broker.done(&one).await;
@@ -186,7 +186,7 @@ async fn a_retry_holds_up_no_other_message(broker: Harness) {
     assert_eq!(numbers(&broker.take(Queue::Order, 10).await), [1]);
 }
 
-async fn what_waits_for_another_try_survives_who_keeps_it(mut broker: Harness) {
+async fn a_message_that_waits_for_a_retry_survives_the_process(mut broker: Harness) {
     broker.publish(&said(0..1)).await;
     let failed = broker.take(Queue::Order, 1).await;
     broker.broker.retry(&failed[0], retry::RETRY_DELAYS[0]).await.unwrap();
@@ -252,7 +252,7 @@ async fn two_takers_share_a_queue_and_no_message_is_taken_twice(harness: Harness
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len() as u64, MESSAGES);
 }
 
-async fn depth_counts_what_lies_ready_and_what_is_taken(broker: Harness) {
+async fn depth_counts_ready_and_taken_messages(broker: Harness) {
     broker.depth_becomes(Queue::Order, 0).await;
     // One by one: a bundle that no consumer has taken may count as one.
     for n in 0..3 {

@@ -110,7 +110,7 @@ async fn what_was_emitted_inline_before_a_crash_is_published_when_the_batch_come
 }
 
 #[tokio::test]
-async fn what_fails_on_the_spot_goes_by_its_queue_and_fails_there_alone() {
+async fn what_fails_inline_goes_by_its_queue_and_fails_there_alone() {
     let process = SingleProcess::of(Arc::new(Fails)).await;
     process.stock_up().await;
     let stop = CancellationToken::new();

@@ -252,7 +252,7 @@ async fn an_asker_gets_the_event_itself_under_its_own_word() {
 }
 
 #[tokio::test]
-async fn an_asker_that_is_gone_or_takes_nothing_stops_no_other() {
+async fn a_client_that_is_gone_or_reads_no_reply_stops_no_other() {
     let namespace = Namespace::new().await;
     let (broker, outsider) = (namespace.broker().await, namespace.outsider().await);
     let mut full = FieldTable::default();

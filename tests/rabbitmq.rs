@@ -122,7 +122,7 @@ async fn what_one_had_fetched_ahead_when_it_was_paused_goes_to_another() {
 }
 
 #[tokio::test]
-async fn what_comes_lies_in_one_processs_hand_until_it_has_its_share_and_then_in_the_others() {
+async fn messages_go_to_one_process_until_its_share_is_full_and_then_to_the_other() {
     const FEW: u64 = 12;
     let namespace = Namespace::new().await;
     let (one, other) = (namespace.broker().await, namespace.broker().await);
@@ -153,7 +153,7 @@ async fn what_comes_lies_in_one_processs_hand_until_it_has_its_share_and_then_in
 }
 
 #[tokio::test]
-async fn of_a_bundle_that_was_not_done_with_all_comes_again() {
+async fn a_bundle_that_is_not_fully_acknowledged_comes_again_whole() {
     let namespace = Namespace::new().await;
     let broker = namespace.broker().await;
     broker.publish(&[say(1, Queue::Saga), say(2, Queue::Saga)]).await.unwrap();

@@ -13,7 +13,7 @@ const TRIED_AGAIN: &str = "it failed and is tried again";
 const SLOWER_AT_MOST: u32 = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_poisoned_order_amid_thousands_waits_alone_and_goes_on_when_the_fault_is_mended() {
+async fn a_poisoned_order_amid_thousands_waits_alone_and_goes_on_when_the_fault_is_corrected() {
     let mut fleet = Fleet::new().await;
     fleet.start_all();
     fleet.open().await;

@@ -6,7 +6,7 @@ use contract::Queue;
 const ORDERS: usize = 40;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_thrown_away_with_a_queue_is_said_again_from_the_journal() {
+async fn messages_purged_from_a_queue_are_published_again_from_the_journal() {
     let mut fleet = Fleet::new().await;
     fleet.start_all();
     fleet.open().await;

@@ -41,7 +41,7 @@ async fn nothing_is_published_before_it_is_committed_nor_acknowledged_before_it_
 }
 
 #[tokio::test]
-async fn a_repeat_that_may_owe_what_it_said_says_it_again_and_any_other_is_silent() {
+async fn a_repeat_whose_outbox_may_be_unpublished_publishes_it_and_any_other_does_not() {
     let recording = RecordingBroker::over(0).await;
     let consumer = recording.consumer();
     let message = said().message;

@@ -40,7 +40,7 @@ fn send(
 }
 
 #[test]
-fn a_letter_is_mended_after_its_change_and_what_it_would_cause_were_shown() {
+fn a_letter_is_edited_after_its_change_and_what_it_would_cause_were_shown() {
     let office = Office::open();
     let admin = office.admin();
     odd(&office, "odd-1");

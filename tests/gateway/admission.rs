@@ -68,7 +68,7 @@ fn new_checkouts_are_refused_while_a_message_waits_too_long() {
 }
 
 #[test]
-fn a_hundred_buyers_of_the_last_piece_are_one_with_it_and_ninety_nine_who_know() {
+fn of_a_hundred_buyers_of_the_last_piece_one_gets_it_and_ninety_nine_know() {
     let gate = GatewayTest::open();
     let product = json!({"title": "Last", "price": {"amount": "9", "currency": "EUR"}, "on_hand": 1});
     gate.admin().send("PUT", "/admin/products/LAST", &[], product.to_string().as_bytes()).is(200);

@@ -182,7 +182,7 @@ fn what_is_sold_no_more_is_marked_in_the_cart_and_named_by_its_place_in_it() {
 }
 
 #[test]
-fn who_is_refused_for_another_checkout_of_the_cart_hears_which_order_that_is() {
+fn a_refusal_for_another_checkout_of_the_cart_names_that_order() {
     let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     put(&anna, DUNE, 1);

@@ -94,7 +94,7 @@ fn web_pages_from_elsewhere_may_call_only_if_a_setting_names_them() {
 }
 
 #[test]
-fn who_asks_too_often_is_told_when_to_come_again_and_the_command_line_is_not_held_up() {
+fn a_client_that_asks_too_often_is_told_when_to_come_again_and_the_command_line_is_not_held_up() {
     let gate = GatewayTest::open_with(&["--rate-per-customer=1"]);
     let many = |web: &crate::support::http_client::HttpClient| {
         (0..10).map(|_| web.get("/admin/messages").status).max()

@@ -167,7 +167,7 @@ fn what_a_person_would_do_for_a_saga_that_waits_is_shown_as_it_then_happens() {
 }
 
 #[test]
-fn a_preview_shows_what_rests_and_refuses_what_is_no_message() {
+fn a_preview_shows_what_is_paused_and_refuses_what_is_no_message() {
     let gate = GatewayTest::open();
     let admin = gate.admin();
     let anna = gate.customer("anna");

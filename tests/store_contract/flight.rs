@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) async fn in_flight_is_said_minus_handled_minus_open_dead_letters(db: Db) {
+pub(super) async fn in_flight_is_emitted_minus_handled_minus_open_dead_letters(db: Db) {
     let said = [2, 3, 4].map(|n| say(&fulfil(n))).to_vec();
     keep(&db, journal(row(Role::Saga, &archive(1), said))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 3", "order 4"]);
@@ -24,14 +24,14 @@ pub(super) async fn in_flight_is_said_minus_handled_minus_open_dead_letters(db: 
 }
 
 /// A batch handles most of what it emits itself: that is never in flight, and all the rest is.
-pub(super) async fn what_a_batch_says_and_handles_itself_is_never_in_flight(db: Db) {
+pub(super) async fn what_a_batch_emits_and_handles_itself_is_never_in_flight(db: Db) {
     let both = Emitted { queues: vec![Queue::Saga, Queue::Order], ..say(&fulfil(2)) };
-    let mut sitting = journal(row(Role::Order, &archive(1), vec![both, say(&fulfil(3)), say(&fulfil(4))]));
-    sitting.journal.push(row(Role::Saga, &fulfil(2), vec![say(&fulfil(5))]));
-    sitting.journal.push(row(Role::Order, &fulfil(3), vec![]));
+    let mut batch = journal(row(Role::Order, &archive(1), vec![both, say(&fulfil(3)), say(&fulfil(4))]));
+    batch.journal.push(row(Role::Saga, &fulfil(2), vec![say(&fulfil(5))]));
+    batch.journal.push(row(Role::Order, &fulfil(3), vec![]));
     // Handled by a role that does not read that queue.
-    sitting.journal.push(row(Role::Stock, &fulfil(5), vec![]));
-    keep(&db, sitting).await.unwrap();
+    batch.journal.push(row(Role::Stock, &fulfil(5), vec![]));
+    keep(&db, batch).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4", "order 5"]);
     let first = db.store.in_flight().await.unwrap().remove(0).unwrap().message;
     assert_eq!((first.name(), first.json()), (fulfil(2).name(), fulfil(2).json()));
@@ -78,7 +78,7 @@ pub(super) async fn the_mark_never_passes_an_unhandled_message(db: Db) {
     assert_eq!(in_flight(&db).await, ["order 15"]);
 }
 
-pub(super) async fn what_is_said_after_pruning_is_past_the_mark(db: Db) {
+pub(super) async fn what_is_emitted_after_pruning_is_past_the_mark(db: Db) {
     let mut ended = journal(row(Role::Order, &archive(1), vec![]));
     ended.records.push(ordered(1, "archived", 0));
     keep(&db, ended).await.unwrap();

@@ -22,7 +22,7 @@ pub(super) async fn what_was_kept_is_handled_next_time(db: Db) {
 }
 
 /// A message's cause and time are mostly those of its row; only those that differ are stored with the message.
-pub(super) async fn what_was_said_comes_back_with_its_cause_and_time(db: Db) {
+pub(super) async fn an_emitted_message_comes_back_with_its_cause_and_time(db: Db) {
     let said: Vec<Emitted> =
         [promptly(2), fulfil(3), refunded(4), archive(1), promptly(5)].iter().map(say).collect();
     keep(&db, journal(row(Role::Gateway, &archive(1), said.clone()))).await.unwrap();
@@ -41,7 +41,7 @@ pub(super) async fn what_was_said_comes_back_with_its_cause_and_time(db: Db) {
     );
 }
 
-pub(super) async fn a_second_keeper_of_the_same_message_gets_a_conflict_and_nothing_is_kept(db: Db) {
+pub(super) async fn a_second_writer_of_the_same_message_gets_a_conflict_and_nothing_is_stored(db: Db) {
     keep(&db, journal(row(Role::Order, &archive(1), vec![]))).await.unwrap();
     let mut second = everything(2);
     second.journal.push(row(Role::Order, &archive(1), vec![]));
@@ -140,7 +140,7 @@ pub(super) async fn a_batch_is_numbered_in_the_order_in_which_it_was_handled(db:
 }
 
 /// A writer that gets a conflict starts over, as the loop does; the one that causes the conflict gets it every time.
-pub(super) async fn one_that_fails_among_many_keepers_fails_alone_in_the_end(db: Db) {
+pub(super) async fn one_that_fails_among_many_writers_fails_alone_in_the_end(db: Db) {
     const KEEPERS: u64 = 20;
     const KNOWN: u64 = 7;
     const SHORT: u64 = 11;
@@ -174,7 +174,7 @@ pub(super) async fn one_that_fails_among_many_keepers_fails_alone_in_the_end(db:
     assert_eq!(db.sql("select count(*) from stock").await.unwrap(), [KEEPERS as i64 - 2]);
 }
 
-pub(super) async fn of_many_who_come_at_any_time_each_is_told_what_became_of_his_own(db: Db) {
+pub(super) async fn of_many_concurrent_writers_each_learns_what_became_of_its_own_commit(db: Db) {
     const MESSAGES: u64 = 60;
     // Three writers bring each message.
     let mut tasks = tokio::task::JoinSet::new();

@@ -22,12 +22,12 @@ pub(super) async fn execute(connection: &mut PgConnection, sql: &'static str) {
 }
 
 /// So many records of one table that the store locks them when they are read for deciding.
-pub(super) fn crowd(name: &str) -> Vec<Need> {
+pub(super) fn many_records(name: &str) -> Vec<Need> {
     (0..8).map(|n| Need::of(Table::Holds, format!("{name}{n}"))).collect()
 }
 
-pub(super) fn kept(crowd: &[Need], version: i64) -> Changes {
-    records(crowd.iter().map(|need| save(Table::Holds, &need.id, version, "{}")).collect())
+pub(super) fn kept(many_records: &[Need], version: i64) -> Changes {
+    records(many_records.iter().map(|need| save(Table::Holds, &need.id, version, "{}")).collect())
 }
 
 /// Polls until the answer is yes.
@@ -39,7 +39,7 @@ pub(super) async fn until(connection: &mut PgConnection, question: &'static str)
 }
 
 #[tokio::test]
-async fn who_finds_no_free_connection_is_told_how_many_there_are() {
+async fn a_caller_that_finds_no_free_connection_is_told_how_many_there_are() {
     let schema = Schema::fresh().await;
     let options = Options { connections: 1, connect_timeout: Duration::from_millis(500), ..hasty() };
     let store = PostgresStore::open(schema.url(), options).await.unwrap();
@@ -52,18 +52,18 @@ async fn who_finds_no_free_connection_is_told_how_many_there_are() {
 }
 
 #[tokio::test]
-async fn two_who_lock_in_opposite_order_do_not_wait_for_ever() {
+async fn two_batches_that_lock_in_opposite_order_do_not_wait_for_ever() {
     let schema = Schema::fresh().await;
     let store = open_postgres(schema.url()).await;
     for name in ["A", "B"] {
-        store.begin().await.unwrap().commit(kept(&crowd(name), 0)).await.unwrap();
+        store.begin().await.unwrap().commit(kept(&many_records(name), 0)).await.unwrap();
     }
     let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
-    one.load(&crowd("A")).await.unwrap();
-    two.load(&crowd("B")).await.unwrap();
+    one.load(&many_records("A")).await.unwrap();
+    two.load(&many_records("B")).await.unwrap();
     let cross = async |mut batch: Box<dyn store::Transaction>, name: &str| {
-        let seen = batch.load(&crowd(name)).await?;
-        batch.commit(kept(&crowd(name), seen[0].version)).await
+        let seen = batch.load(&many_records(name)).await?;
+        batch.commit(kept(&many_records(name), seen[0].version)).await
     };
     let (one, two) = tokio::join!(cross(one, "B"), cross(two, "A"));
     let conflicts = [&one, &two].into_iter().filter(|kept| matches!(kept, Err(Error::Conflict(_)))).count();
@@ -82,7 +82,7 @@ async fn who_waits_too_long_for_a_lock_starts_over_and_a_slow_statement_waits_fo
         PostgresStore::open(schema.url(), patient).await.unwrap(),
         PostgresStore::open(schema.url(), slow).await.unwrap(),
     );
-    let need = crowd("A");
+    let need = many_records("A");
     patient.begin().await.unwrap().commit(kept(&need, 0)).await.unwrap();
     let mut holder = connect(schema.url()).await;
     execute(&mut holder, "begin; select * from holds for update").await;
@@ -97,7 +97,7 @@ async fn who_waits_too_long_for_a_lock_starts_over_and_a_slow_statement_waits_fo
 }
 
 #[tokio::test]
-async fn the_mark_stays_below_what_open_transactions_may_yet_say() {
+async fn the_mark_stays_below_what_open_transactions_may_yet_emit() {
     let schema = Schema::fresh().await;
     let store = open_postgres(schema.url()).await;
     let db = Db { store: store.clone(), raw: Raw::Postgres(schema.url().to_string()) };
@@ -242,7 +242,7 @@ async fn a_number_is_never_taken_before_its_transaction_has_an_id() {
 }
 
 #[tokio::test]
-async fn several_who_ask_for_what_is_due_get_each_deadline_once() {
+async fn several_timers_get_each_due_deadline_once() {
     let schema = Schema::fresh().await;
     let (one, two) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
     let all: Vec<(String, u64, u64)> = (0..200).map(|n| (format!("k{n:03}"), NOW_S - 1, n)).collect();
@@ -295,7 +295,7 @@ async fn ten_programs_may_start_at_once_on_an_empty_schema() {
 }
 
 #[tokio::test]
-async fn migrations_go_down_and_up_again_and_mind_who_comes_from_another_time() {
+async fn migrations_go_down_and_up_again_and_respect_other_versions() {
     let schema = Schema::fresh().await;
     let url = schema.url();
     let all = PostgresStore::migrate_up(url).await.unwrap();
@@ -330,7 +330,7 @@ async fn migrations_go_down_and_up_again_and_mind_who_comes_from_another_time() 
 }
 
 #[tokio::test]
-async fn a_program_from_before_can_read_what_was_said_once_the_migrations_are_undone() {
+async fn an_earlier_version_can_read_the_outbox_once_the_migrations_are_undone() {
     let schema = Schema::fresh().await;
     let store = open_postgres(schema.url()).await;
     let said = vec![say(&fulfil(2)), say(&promptly(3)), say(&promptly(4))];

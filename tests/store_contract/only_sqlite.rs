@@ -209,7 +209,7 @@ async fn what_was_written_is_copied_out_of_the_log_while_others_write() {
 
 /// A large batch of consumers may take a while to write, and a customer at the ingress does not wait for it.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_came_in_at_the_door_is_kept_before_what_waited_longer() {
+async fn what_came_through_the_ingress_is_committed_before_what_waited_longer() {
     let db = SqliteDb::fresh().await;
     let rows = (0..10_000).map(|n| row(Role::Order, &archive(n), vec![]));
     let many = Changes { journal: rows.collect(), ..Changes::default() };

@@ -32,7 +32,7 @@ pub(super) async fn a_stale_version_is_a_conflict(db: Db) {
 }
 
 /// The changes of five workers in one batch are committed together or not at all, whichever of them was too late.
-pub(super) async fn a_stale_record_of_any_worker_undoes_the_sitting_of_all(db: Db) {
+pub(super) async fn a_stale_record_of_any_worker_rolls_back_the_batch_of_all(db: Db) {
     let paid = r#"{"status":"captured","captured_minor":5,"refunded_minor":0}"#;
     let all = |version| {
         vec![

@@ -100,7 +100,7 @@ async fn after_they_met(schema: &Schema) -> (Arc<dyn Store>, Arc<dyn Store>) {
 
 /// Deciding ahead on a commit that is under way pays only while no other process changes the row.
 #[tokio::test]
-async fn what_rested_on_numbers_that_came_to_be_others_starts_over() {
+async fn a_batch_that_decided_on_numbers_that_changed_starts_over() {
     let schema = Schema::fresh().await;
     let (ours, theirs) = after_they_met(&schema).await;
     let (second, _) = found(&ours).await;
@@ -162,7 +162,7 @@ async fn large_batches_of_several_processes_take_turns_at_what_they_share() {
 /// All that both change is the stock of a product: the rest of a large batch is written before the first one has
 /// ended.
 #[tokio::test]
-async fn a_large_batch_is_written_beside_the_one_before_it_and_falls_with_it() {
+async fn a_large_batch_is_written_beside_the_one_before_it_and_fails_with_it() {
     let large = || (1..=64).map(|n| row(Role::Order, &archive(n), vec![])).collect::<Vec<_>>();
     let wanted = [Need::of(Table::Stock, "A")];
     let change = |version| save(Table::Stock, "A", version, STOCKED);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::only_postgres::{crowd, execute, hasty, until};
+use super::only_postgres::{execute, hasty, many_records, until};
 use super::*;
 use crate::support::postgres::{Schema, connect};
 use crate::support::proxy::{Mode, Proxy};
@@ -40,7 +40,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_the_journal_knows() {
         let mut batch = store.begin().await.unwrap();
         batch.handled(Role::Order, &[archive(1).id]).await.unwrap();
         if locking {
-            batch.load(&crowd("A")).await.unwrap();
+            batch.load(&many_records("A")).await.unwrap();
         }
         let keeping =
             tokio::spawn(batch.commit(journal(row(Role::Order, &archive(1), vec![say(&fulfil(2))]))));

@@ -141,7 +141,7 @@ pub(super) async fn a_batch_is_numbered_in_the_order_in_which_it_was_handled(db:
 
 /// A writer that gets a conflict starts over, as the loop does; the one that causes the conflict gets it every time.
 pub(super) async fn one_that_fails_among_many_writers_fails_alone_in_the_end(db: Db) {
-    const KEEPERS: u64 = 20;
+    const WRITERS: u64 = 20;
     const KNOWN: u64 = 7;
     const SHORT: u64 = 11;
     keep(&db, journal(row(Role::Order, &archive(KNOWN), vec![]))).await.unwrap();
@@ -150,11 +150,11 @@ pub(super) async fn one_that_fails_among_many_writers_fails_alone_in_the_end(db:
         let records = vec![save(Table::Stock, &format!("S{n}"), 0, stock)];
         Changes { records, ..journal(row(Role::Order, &archive(n), vec![])) }
     };
-    let keepers = (0..KEEPERS).map(|n| {
+    let writers = (0..WRITERS).map(|n| {
         let db = &db;
         async move {
             let mut kept = keep(db, changes(n)).await;
-            for _ in 0..KEEPERS {
+            for _ in 0..WRITERS {
                 match kept {
                     Err(Error::Conflict(_)) => kept = keep(db, changes(n)).await,
                     Ok(()) | Err(Error::Unavailable(_) | Error::Unknown(_) | Error::Refused(_)) => break,
@@ -163,15 +163,15 @@ pub(super) async fn one_that_fails_among_many_writers_fails_alone_in_the_end(db:
             kept
         }
     });
-    for (n, kept) in (0..).zip(futures_util::future::join_all(keepers).await) {
+    for (n, kept) in (0..).zip(futures_util::future::join_all(writers).await) {
         match n {
             KNOWN => assert!(matches!(kept, Err(Error::Conflict(_))), "{kept:?}"),
             SHORT => assert!(matches!(kept, Err(Error::Refused(_))), "{kept:?}"),
             _ => kept.unwrap(),
         }
     }
-    assert_eq!(db.sql("select count(*) from journal").await.unwrap(), [KEEPERS as i64 - 1]);
-    assert_eq!(db.sql("select count(*) from stock").await.unwrap(), [KEEPERS as i64 - 2]);
+    assert_eq!(db.sql("select count(*) from journal").await.unwrap(), [WRITERS as i64 - 1]);
+    assert_eq!(db.sql("select count(*) from stock").await.unwrap(), [WRITERS as i64 - 2]);
 }
 
 pub(super) async fn of_many_concurrent_writers_each_learns_what_became_of_its_own_commit(db: Db) {

@@ -47,18 +47,18 @@ pub(super) async fn a_stale_record_of_any_worker_rolls_back_the_batch_of_all(db:
     };
     keep(&db, records(all(0))).await.unwrap();
     for late in 0..all(1).len() {
-        let mut sitting = everything(1);
-        sitting.dead.clear();
-        sitting.records.extend(all(1));
-        let at = sitting.records.len() - all(1).len() + late;
-        sitting.records[at].version = 2;
-        let table = sitting.records[at].need.table;
-        assert!(matches!(keep(&db, sitting).await, Err(Error::Conflict(_))), "{}", table.name());
+        let mut batch = everything(1);
+        batch.dead.clear();
+        batch.records.extend(all(1));
+        let at = batch.records.len() - all(1).len() + late;
+        batch.records[at].version = 2;
+        let table = batch.records[at].need.table;
+        assert!(matches!(keep(&db, batch).await, Err(Error::Conflict(_))), "{}", table.name());
         assert_nothing_of(&db, 1).await;
     }
-    let mut sitting = everything(1);
-    sitting.records.extend(all(1));
-    keep(&db, sitting).await.unwrap();
+    let mut batch = everything(1);
+    batch.records.extend(all(1));
+    keep(&db, batch).await.unwrap();
     for record in all(1) {
         let found = db.store.begin().await.unwrap().load(std::slice::from_ref(&record.need)).await.unwrap();
         assert_eq!((found[0].version, &found[0].json), (2, &record.json), "{}", record.need.table.name());

@@ -61,7 +61,7 @@ fn payment_charges(bencher: Bencher, lines: usize) {
     measure(bencher, &PaymentWorker, &Records::default(), &charge);
 }
 
-/// Deciding with all that the loop does to a message before and after: needs, ids of what is said, hashes.
+/// Decides, with all that the loop does to a message before and after: needs, ids of the new messages, hashes.
 fn measure<W: Worker>(bencher: Bencher, worker: &W, known: &Records<W::Record>, message: &Arc<Message>)
 where
     W::Record: Clone,
@@ -90,7 +90,7 @@ fn decided<W: Worker>(worker: &W, records: &mut Records<W::Record>, message: &Ar
     batch::settle(worker, records, std::slice::from_ref(message), now())
 }
 
-/// The message that was said to this queue.
+/// The message that was emitted to this queue.
 fn to(settled: &[Settled], queue: Queue) -> Arc<Message> {
     let said = settled.iter().flat_map(|one| &one.emitted).find(|said| said.queues.contains(&queue));
     said.unwrap_or_else(|| panic!("nothing was said to {queue}: {settled:?}")).message.clone()

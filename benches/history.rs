@@ -1,4 +1,4 @@
-//! A page of a customer's orders, from a cursor in their middle, among a million of everybody's.
+//! A page of a customer's orders, from a cursor in their middle, among a million orders of all customers.
 
 use contract::{Need, Table, Time};
 use divan::Bencher;

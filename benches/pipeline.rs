@@ -1,4 +1,4 @@
-//! Orders through all of it, embedded: from the door to fulfilled, on the disk.
+//! Orders through the whole system, embedded: from the ingress to fulfilled, on disk.
 
 use std::collections::HashSet;
 use std::path::Path;

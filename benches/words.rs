@@ -1,4 +1,4 @@
-//! What is said to the workers, as customers and administrators say it.
+//! The messages that customers and administrators send.
 
 use contract::{Message, Raw, Time};
 use serde_json::{Value, json};

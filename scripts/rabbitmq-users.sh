@@ -52,7 +52,7 @@ done
 # Replies to askers, straight to the queue that reply_to names.
 answers="amq${dot}default"
 may order '^$' "^($answers|$p$dot($speaks))\$" "^$p$dot(order|intake)\$"
-# Lets in what comes by HTTP, and hears facts for waiting requests.
+# Accepts what comes by HTTP, and hears facts for waiting requests.
 may gateway "^$p${dot}listener$dot" "^$p$dot(queues|events|listener$dot.*)\$" "^$p$dot(events|listener$dot.*)\$"
 # Publishes deadlines, imports dead letters, and publishes again what their first handling may have left unpublished.
 may timers '^$' "^($answers|$p$dot(queues|events))\$" "^$p$dot([a-z]+${dot}dead|unrouted)\$"

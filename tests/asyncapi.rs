@@ -1,6 +1,6 @@
-//! `docs/asyncapi.yaml` says what outsiders send and hear, and cannot say anything else than the Rust types do.
+//! `docs/asyncapi.yaml` documents what outsiders send and hear, and it cannot disagree with the Rust types.
 //!
-//! It is written from them: `UPDATE_EXPECT=1 cargo test --test all asyncapi` after a change, and read the diff.
+//! It is generated from them: run `UPDATE_EXPECT=1 cargo test --test all asyncapi` after a change, and read the diff.
 
 mod checkout;
 mod document;
@@ -70,7 +70,7 @@ fn every_example_is_read_by_the_types_it_is_for() {
             let id = MessageId::new("m").unwrap();
             let heard = Message::restore(id, None, Time::default(), entry.name, &body.to_string()).unwrap();
             let said: Value = serde_json::from_str(heard.json()).unwrap();
-            assert_eq!(said, *body, "{}, {example}: we would not say it like that", entry.name);
+            assert_eq!(said, *body, "{}, {example}: the Rust types write it differently", entry.name);
         }
     }
 }
@@ -90,11 +90,15 @@ fn every_field_is_in_an_example_and_no_example_has_another() {
             continue;
         };
         let described: BTreeSet<_> = properties.keys().cloned().collect();
-        assert_eq!(shown.get(name), Some(&described), "{name}: left what examples show, right what there is");
+        assert_eq!(
+            shown.get(name),
+            Some(&described),
+            "{name}: left the fields of the examples, right all fields"
+        );
     }
 }
 
-/// Notes which fields of which schema `value` shows.
+/// Records which fields of which schema occur in `value`.
 fn walk(document: &Value, schema: &Value, value: &Value, shown: &mut BTreeMap<String, BTreeSet<String>>) {
     let parts = ["allOf", "anyOf"].iter().filter_map(|of| schema[of].as_array()).flatten();
     for part in parts {

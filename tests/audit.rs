@@ -1,4 +1,4 @@
-//! The auditor is right about a real database: a clean one is found clean, and with any one row of it changed it is not.
+//! The audit is right about a real database: a clean one passes, and changing any one row of it makes a check fail.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
-/// Nothing in here takes longer, however busy the machine is.
+/// No step of these tests takes longer, even on a busy machine.
 const AT_REST_WITHIN: Duration = Duration::from_secs(60);
 
 const FULFILLED: &str = "01932b4a-1111-7000-8000-000000000001";
@@ -20,7 +20,7 @@ const RETURNED: &str = "01932b4a-1111-7000-8000-000000000002";
 const DECLINED: &str = "01932b4a-1111-7000-8000-000000000003";
 const CASH: &str = "01932b4a-1111-7000-8000-000000000004";
 
-/// What is done to which file, and the check that must see it.
+/// The check that must fail, the file that is changed, and the SQL that changes it.
 type Breakage = (&'static str, File, &'static str);
 
 #[derive(Clone, Copy)]
@@ -96,17 +96,17 @@ async fn each_check_can_fail() {
         let broken = clean.copy();
         broken.execute(*file, sql).await;
         let red: Vec<_> = broken.look().await.checks.into_iter().filter(|check| check.violated > 0).collect();
-        assert!(red.iter().any(|check| check.id == *id), "{sql}: expected {id}, red are {red:#?}");
+        assert!(red.iter().any(|check| check.id == *id), "{sql}: expected {id}, failed are {red:#?}");
     }
 }
 
-/// Two files in a folder of their own, and nobody at work on them.
+/// Two database files in a folder of their own; no system runs on them.
 struct Shop {
     folder: TempDir,
 }
 
 impl Shop {
-    /// Orders that end in every way, and one that waits for its cash.
+    /// Orders that end in every possible way, and one that waits for its cash.
     async fn at_rest() -> Self {
         let shop = Self { folder: tempfile::tempdir().unwrap() };
         let system = System::start(&shop.settings(), &Part::all()).await.unwrap();
@@ -153,7 +153,7 @@ impl Shop {
         Self { folder }
     }
 
-    /// As somebody would who owns the files: past every trigger and constraint.
+    /// As the owner of the files could: past every trigger and constraint.
     async fn execute(&self, file: File, sql: &'static str) {
         let options =
             SqliteConnectOptions::new().filename(self.path(file)).pragma("ignore_check_constraints", "on");
@@ -192,7 +192,7 @@ fn settings(path: PathBuf) -> Settings {
     Settings { database_url: DatabaseUrl::Sqlite(path), ..loaded.settings }
 }
 
-/// Says it at the door, and waits until all that follows from it has been done.
+/// Sends it through the ingress, and waits until everything that follows from it is done.
 async fn tell(system: &System, name: &str, body: serde_json::Value) {
     let message_id = Some(format!("{name} {}", body["order_id"]));
     let raw = Raw { message_id, name: name.into(), body: body.to_string().into(), ..Raw::default() };
@@ -204,5 +204,5 @@ async fn tell(system: &System, name: &str, body: serde_json::Value) {
             look.tick().await;
         }
     };
-    tokio::time::timeout(AT_REST_WITHIN, at_rest).await.expect("everything said was handled");
+    tokio::time::timeout(AT_REST_WITHIN, at_rest).await.expect("every emitted message was handled");
 }

@@ -1,4 +1,4 @@
-//! Whatever is sent, there is a defined answer: never a panic, never silence, never a queue that stands still.
+//! Every input has a defined answer: never a panic, never silence, never a blocked queue.
 
 mod lists;
 
@@ -10,7 +10,7 @@ use crate::support::shop::{Shop, checkout};
 use crate::support::usual;
 use crate::support::{Folder, block_on, new_id, until};
 
-/// What `checkout submit` is given, and what it has to say about it; nothing of it may be let in.
+/// Input for `checkout submit`, and what the command must say about it; none of it may be accepted.
 fn unreadable() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let order = |body: Value| body.to_string().into_bytes();
     let long = "a".repeat(1 << 20);
@@ -82,7 +82,7 @@ fn what_cannot_be_read_is_refused_at_once_with_the_reason() {
         let run = shop.folder.checkout_reading(body.to_string(), &["submit", "--type", kind, "-"]);
         assert!(run.code == 2 && run.err.contains(says), "{kind} {body}: {} {}", run.code, run.err);
     }
-    assert_eq!(shop.run(&["order", "list", "--json"]).ok(), "", "something was let in");
+    assert_eq!(shop.run(&["order", "list", "--json"]).ok(), "", "something was accepted");
     shop.close();
 }
 
@@ -90,7 +90,7 @@ fn product(amount: &str, currency: &str) -> Value {
     json!({"sku": "X", "title": "X", "price": {"amount": amount, "currency": currency}})
 }
 
-/// A checkout that would go through, but for what `spoil` does to it; and the faults that this is rejected with.
+/// A valid checkout, spoiled in one way, and the faults for which it is rejected.
 type Spoilt = (&'static str, fn(&mut Value), &'static [&'static str]);
 
 const REJECTED: &[Spoilt] = &[
@@ -229,7 +229,7 @@ fn a_checkout_that_makes_no_order_is_rejected_with_a_code_for_each_field() {
     for part in ["rejected", "customer_id", "items[1].quantity", "(quantity_invalid)", "payment: "] {
         assert!(shown.contains(part), "{part} is missing:\n{shown}");
     }
-    // To whoever waits it is a failure with a reason.
+    // A caller that waits gets a failure with a reason.
     let mut body = checkout(&new_id(), "BOOK-NONE", "card", "tok_ok");
     body.as_object_mut().unwrap().remove("order_id");
     let run = shop.folder.checkout_reading(body.to_string(), &["submit", "-", "--wait"]);
@@ -304,7 +304,7 @@ fn an_outsiders_nonsense_is_kept_as_a_dead_letter_and_holds_up_no_other() {
     shop.close();
 }
 
-/// What became of each message that came in from outside: what the journal says, or the dead letter's code.
+/// What became of each message from outside: its outcome in the journal, or the code of its dead letter.
 async fn outcomes(folder: &Folder) -> Vec<String> {
     let store = folder.store().await;
     let rows = store.journal_page(0, 1000).await.unwrap().into_iter().map(|(_, row)| row.unwrap());
@@ -323,7 +323,7 @@ async fn outcomes(folder: &Folder) -> Vec<String> {
 }
 
 #[test]
-fn at_the_http_door_every_refusal_is_a_problem_with_a_code() {
+fn over_http_every_refusal_is_a_problem_with_a_code() {
     let shop = Shop::open();
     let ingress = shop.system.ingress();
     let message = |id: &str, body: &str| {

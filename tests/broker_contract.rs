@@ -1,4 +1,4 @@
-//! What the head of `crates/broker/src/lib.rs` promises holds for every broker there is.
+//! Every broker keeps the promise at the top of `crates/broker/src/lib.rs`.
 
 mod backends;
 
@@ -34,29 +34,29 @@ macro_rules! stamp {
 }
 
 every_broker!(
-    what_is_published_reaches_every_queue_it_was_said_to,
-    messages_come_in_the_order_in_which_they_were_said,
+    what_is_published_reaches_every_queue_it_is_addressed_to,
+    messages_come_in_the_order_in_which_they_were_published,
     take_waits_until_something_arrives,
     take_gives_what_is_there_and_never_more_than_asked,
     what_was_not_acknowledged_comes_again_after_a_death,
-    what_was_said_and_never_published_comes_after_a_death_and_a_refill,
+    what_was_emitted_and_never_published_comes_after_a_death_and_a_refill,
     what_was_acknowledged_does_not_come_again,
     what_is_handed_back_comes_at_once_in_its_old_order,
     a_retry_comes_after_its_delay_with_one_more_attempt,
     a_retry_holds_up_no_other_message,
-    what_waits_for_another_try_survives_who_keeps_it,
+    a_message_that_waits_for_a_retry_survives_the_process,
     a_fact_for_no_queue_is_no_failure_and_listeners_hear_it,
     a_listener_to_one_kind_of_fact_gets_it_and_a_later_listener_gets_more,
     two_takers_share_a_queue_and_no_message_is_taken_twice,
-    depth_counts_what_lies_ready_and_what_is_taken,
+    depth_counts_ready_and_taken_messages,
     a_cancelled_take_loses_nothing,
-    what_rested_is_all_there_when_it_is_taken_from_again,
+    messages_of_a_paused_queue_are_all_there_when_it_is_consumed_again,
     publishing_again_is_delivering_again,
 );
 
 // ---- the promises ----------------------------------------------------------------------------------------
 
-async fn what_is_published_reaches_every_queue_it_was_said_to(broker: Harness) {
+async fn what_is_published_reaches_every_queue_it_is_addressed_to(broker: Harness) {
     let everywhere: Vec<_> = (0..3).map(|n| say(n, &Queue::ALL)).collect();
     broker.publish(&everywhere).await;
     broker.publish(&[say(3, &[Queue::Sms])]).await;
@@ -69,7 +69,7 @@ async fn what_is_published_reaches_every_queue_it_was_said_to(broker: Harness) {
     }
 }
 
-async fn messages_come_in_the_order_in_which_they_were_said(broker: Harness) {
+async fn messages_come_in_the_order_in_which_they_were_published(broker: Harness) {
     broker.publish(&said(0..50)).await;
     broker.publish(&said(50..100)).await;
     assert_eq!(numbers(&broker.take_all(Queue::Order, 100).await), (0..100).collect::<Vec<_>>());
@@ -80,7 +80,7 @@ async fn take_waits_until_something_arrives(harness: Harness) {
     let taker = tokio::spawn(async move { waiting.take(Queue::Order, 10).await });
     harness.nothing_comes(Queue::Saga).await;
     assert!(!taker.is_finished());
-    // For another queue: that wakes nobody.
+    // A message for another queue does not wake this consumer.
     harness.publish(&[say(1, &[Queue::Saga])]).await;
     harness.publish(&said(2..3)).await;
     assert_eq!(numbers(&timeout(SOON, taker).await.unwrap().unwrap().unwrap()), [2]);
@@ -90,7 +90,7 @@ async fn take_gives_what_is_there_and_never_more_than_asked(broker: Harness) {
     broker.publish(&said(0..5)).await;
     let first = broker.take(Queue::Order, 3).await;
     assert!((1..=3).contains(&first.len()), "{first:?}");
-    // Fewer than asked for: it does not wait for more.
+    // With fewer messages than asked for, `take` does not wait for more.
     let rest = broker.take_all(Queue::Order, 5 - first.len()).await;
     assert_eq!(numbers(&[first, rest].concat()), [0, 1, 2, 3, 4]);
     broker.publish(&said(5..6)).await;
@@ -98,7 +98,7 @@ async fn take_gives_what_is_there_and_never_more_than_asked(broker: Harness) {
 }
 
 async fn what_was_not_acknowledged_comes_again_after_a_death(mut broker: Harness) {
-    // One by one: of what comes in one bundle, all comes again.
+    // One by one: of messages that came in one bundle, all come again.
     for n in 0..4 {
         broker.publish(&said(n..n + 1)).await;
     }
@@ -111,7 +111,7 @@ async fn what_was_not_acknowledged_comes_again_after_a_death(mut broker: Harness
     broker.nothing_comes(Queue::Order).await;
 }
 
-async fn what_was_said_and_never_published_comes_after_a_death_and_a_refill(mut broker: Harness) {
+async fn what_was_emitted_and_never_published_comes_after_a_death_and_a_refill(mut broker: Harness) {
     broker.journal(&[say(1, &[Queue::Order, Queue::Saga])]).await;
     broker.nothing_comes(Queue::Order).await;
     broker.die().await;
@@ -142,14 +142,14 @@ async fn what_is_handed_back_comes_at_once_in_its_old_order(broker: Harness) {
     assert_eq!(flags, [(true, 0), (true, 0), (true, 0), (false, 0)], "handing back is no failed attempt");
 }
 
-async fn what_rested_is_all_there_when_it_is_taken_from_again(broker: Harness) {
+async fn messages_of_a_paused_queue_are_all_there_when_it_is_consumed_again(broker: Harness) {
     broker.publish(&said(0..5)).await;
     let one = broker.take_all(Queue::Order, 1).await;
     broker.done(&one).await;
     for _ in 0..3 {
         broker.broker.rest(Queue::Order).await;
         let mut rest = broker.take_all(Queue::Order, 4).await;
-        // What came in one piece with them comes again with them, and the journal knows it.
+        // The messages that came in the same bundle come again with them; the journal recognises those as duplicates.
         if rest.iter().any(|again| again.message.id == one[0].message.id) {
             rest.extend(broker.take_all(Queue::Order, 1).await);
         }
@@ -186,7 +186,7 @@ async fn a_retry_holds_up_no_other_message(broker: Harness) {
     assert_eq!(numbers(&broker.take(Queue::Order, 10).await), [1]);
 }
 
-async fn what_waits_for_another_try_survives_who_keeps_it(mut broker: Harness) {
+async fn a_message_that_waits_for_a_retry_survives_the_process(mut broker: Harness) {
     broker.publish(&said(0..1)).await;
     let failed = broker.take(Queue::Order, 1).await;
     broker.broker.retry(&failed[0], retry::RETRY_DELAYS[0]).await.unwrap();
@@ -229,7 +229,8 @@ async fn two_takers_share_a_queue_and_no_message_is_taken_twice(harness: Harness
             let broker = harness.broker.clone();
             tokio::spawn(async move {
                 let mut mine = Vec::new();
-                // Whoever gets the message that says so tells nobody: each waits until nothing comes.
+                // The consumer that gets the last message tells the others nothing: each waits until nothing more
+                // comes.
                 while let Ok(taken) = timeout(Duration::from_millis(500), broker.take(Queue::Order, 7)).await
                 {
                     let taken = taken.unwrap();
@@ -251,9 +252,9 @@ async fn two_takers_share_a_queue_and_no_message_is_taken_twice(harness: Harness
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len() as u64, MESSAGES);
 }
 
-async fn depth_counts_what_lies_ready_and_what_is_taken(broker: Harness) {
+async fn depth_counts_ready_and_taken_messages(broker: Harness) {
     broker.depth_becomes(Queue::Order, 0).await;
-    // One by one: a bundle that nobody has taken may count as one.
+    // One by one: a bundle that no consumer has taken may count as one.
     for n in 0..3 {
         broker.publish(&said(n..n + 1)).await;
     }
@@ -266,7 +267,7 @@ async fn depth_counts_what_lies_ready_and_what_is_taken(broker: Harness) {
     broker.depth_becomes(Queue::Order, 2).await;
     let since = Instant::now();
     while broker.broker.depth(Queue::Order).await.unwrap().oldest.is_some_and(|age| age.is_zero()) {
-        assert!(since.elapsed() < SOON, "what lies there gets no older");
+        assert!(since.elapsed() < SOON, "a message on the queue gets no older");
         tokio::task::yield_now().await;
     }
     broker.depth_becomes(Queue::Saga, 0).await;
@@ -274,14 +275,14 @@ async fn depth_counts_what_lies_ready_and_what_is_taken(broker: Harness) {
 
 async fn a_cancelled_take_loses_nothing(harness: Harness) {
     for round in 0..50 {
-        // One gives up before anything is there, one at the moment when it arrives.
+        // One consumer gives up before anything is there, one just as the message arrives.
         let gives_up = harness.broker.clone();
         let early = tokio::spawn(async move { gives_up.take(Queue::Order, 10).await });
         tokio::task::yield_now().await;
         harness.publish(&said(round..round + 1)).await;
         early.abort();
         match early.await {
-            // It was faster, and the message is its.
+            // This consumer was faster, and the message is its.
             Ok(taken) => assert_eq!(numbers(&taken.unwrap()), [round]),
             Err(_) => assert_eq!(numbers(&harness.take(Queue::Order, 10).await), [round]),
         };
@@ -294,7 +295,7 @@ async fn publishing_again_is_delivering_again(broker: Harness) {
     assert_eq!(numbers(&broker.take_all(Queue::Order, 2).await), [0, 0]);
 }
 
-// ---- what is said ----------------------------------------------------------------------------------------
+// ---- test messages -----------------------------------------------------------------------------------------
 
 fn said(numbers: std::ops::Range<u64>) -> Vec<Emitted> {
     numbers.map(|n| say(n, &[Queue::Order])).collect()

@@ -1,8 +1,8 @@
-//! Real processes on a real broker and a real database are killed, cut off and told everything twice, and every
-//! promise holds afterwards.
+//! Real processes on a real broker and a real database are killed, cut off and sent every message twice, and every
+//! promise still holds afterwards.
 //!
-//! After each test the system comes to rest by itself, every queue is empty, and the audit is clean. A fault that
-//! never happened fails its test.
+//! After each test the system comes to rest by itself, every queue is empty, and the audit is clean. A test whose
+//! fault did not occur fails.
 
 mod copies;
 mod deadlines;

@@ -1,4 +1,4 @@
-//! What a person gets wrong on the command line is refused before anything is asked of a system, with what would be right.
+//! A mistake on the command line is refused before any system is asked, with the correction.
 
 use crate::support::Folder;
 

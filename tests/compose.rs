@@ -1,4 +1,4 @@
-//! `docker-compose.yml` runs each role with its own logins and no more, and no secret stands in it.
+//! `docker-compose.yml` runs each role with its own logins and no others, and contains no secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Folder, root};
 
-/// The lines of each service, with those of the block that it is merged with.
+/// The lines of each service, including those of the block that it merges.
 fn services() -> BTreeMap<String, String> {
     let file = fs::read_to_string(root().join("docker-compose.yml")).unwrap();
     let (head, rest) = file.split_once("\nservices:\n").unwrap();
@@ -32,7 +32,7 @@ fn services() -> BTreeMap<String, String> {
     found.into_iter().map(|(name, lines)| (name, merged(&lines, &anchors))).collect()
 }
 
-/// A line of the block counts only where the service has none of its own with that key.
+/// A line of the block counts only where the service does not set that key itself.
 fn merged(lines: &str, anchors: &BTreeMap<String, String>) -> String {
     let mut whole = lines.to_string();
     for named in lines.lines().filter_map(|line| line.trim().strip_prefix("<<: *")) {
@@ -52,7 +52,7 @@ fn value<'a>(lines: &'a str, key: &str) -> Option<&'a str> {
     line.map(|value| value.trim_matches('"'))
 }
 
-/// What the environment names of the secrets: (service's folder, file).
+/// The secrets that the environment names: (service's folder, file).
 fn secrets_of(lines: &str) -> BTreeSet<(String, String)> {
     let paths = lines.split("/run/checkout/").skip(1);
     let words = paths.map(|rest| rest.split([' ', '\n', '"', ']', '}', ':']).next().unwrap());
@@ -108,7 +108,7 @@ fn no_role_has_the_owners_login_and_no_secret_stands_in_the_file() {
             }
             name => name,
         };
-        // The broker's own file is named by its settings file.
+        // The broker's settings file names the broker's own file.
         assert!(folders.iter().all(|folder| folder == own), "{name} is given {folders:?}");
         let id = value(&lines, "user").unwrap().split(':').next().unwrap();
         assert_eq!(users.get(own).map(String::as_str), Some(id), "{name}");
@@ -124,7 +124,7 @@ fn no_role_has_the_owners_login_and_no_secret_stands_in_the_file() {
     assert_eq!(ids.len(), 14, "each has a user of its own: {ids:?}");
 }
 
-/// The user id of each service, as the script gives files away.
+/// The user id of each service, to which the script gives its files.
 fn users() -> BTreeMap<String, String> {
     let script = fs::read_to_string(root().join("scripts/compose-init.sh")).unwrap();
     let list = script.split("services='").nth(1).unwrap().split('\'').next().unwrap();
@@ -134,7 +134,7 @@ fn users() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Runs the script with a `chown` that writes down what it was asked: only root can give files away.
+/// Runs the script with a `chown` that only logs its arguments, because only root can give files away.
 fn make(folder: &Folder) {
     let mut script = Command::new(root().join("scripts/compose-init.sh"));
     script.args(["secrets", folder.path("secrets").to_str().unwrap()]);
@@ -173,7 +173,7 @@ fn the_first_start_makes_every_secret_that_the_services_need_and_the_second_chan
     let definitions = secrets_of(&config).into_iter().next().unwrap();
     let definitions: Value =
         serde_json::from_str(&first[&format!("{}/{}", definitions.0, definitions.1)]).unwrap();
-    // The broker knows the logins that the services have, and no other with more rights.
+    // The broker knows the logins that the services use, and no other login with more rights.
     let password = |url: &str| url.split(['/', ':', '@']).nth(4).unwrap().to_string();
     let known: BTreeMap<_, _> = definitions["users"]
         .as_array()
@@ -191,7 +191,7 @@ fn the_first_start_makes_every_secret_that_the_services_need_and_the_second_chan
     }
     let admins = definitions["users"].as_array().unwrap().iter().filter(|user| user["tags"] != "");
     assert_eq!(admins.map(|user| user["name"].as_str().unwrap()).collect::<Vec<_>>(), ["checkout.owner"]);
-    // Nothing is used twice, and nothing can be guessed.
+    // No secret is used twice, and none can be guessed.
     let urls = first.iter().filter(|(name, _)| name.ends_with("_url"));
     let passwords: BTreeSet<_> = urls.clone().map(|(_, url)| password(url)).collect();
     assert_eq!(passwords.len(), urls.count());
@@ -205,7 +205,7 @@ fn the_first_start_makes_every_secret_that_the_services_need_and_the_second_chan
     }
     make(&folder);
     assert_eq!(all(&folder), first);
-    // After an upgrade with other logins: what others have been told stays.
+    // After an upgrade with other logins, the secrets that others already use stay.
     fs::write(folder.path("secrets/made"), "of another version").unwrap();
     make(&folder);
     let second = all(&folder);

@@ -1,4 +1,4 @@
-//! The real program dies at every boundary of the loop, and nobody notices but whoever had to ask again.
+//! The real program dies at every boundary of the loop, and only clients that have to ask again notice.
 
 mod loop_order;
 
@@ -20,21 +20,21 @@ const OUTSIDE: &str = "reached_out";
 const WORKERS: [Role; 5] = [Role::Order, Role::Payment, Role::Stock, Role::Notification, Role::Saga];
 const ADAPTERS: [Role; 3] = [Role::Provider, Role::Email, Role::Sms];
 
-/// What comes in from outside has no queue to be taken from.
+/// Messages from outside are taken from no queue.
 const AT_THE_DOOR: [&str; 2] = ["committed", "published"];
 
-/// The process dies in the first batch of a role there, and in another run in its second.
+/// The process dies there in the first batch of a role, and in another run in its second.
 const TIMES: [u32; 2] = [1, 2];
 
-/// Processes at once. They mostly wait for each other's disk.
+/// Concurrent processes. They mostly wait for each other's disk.
 const LANES: usize = 4;
 
-/// One that fails does not keep the others from being tried; after so many there is enough to look at.
+/// One failure does not keep the others from being tried; after this many there is enough to look at.
 const FAILURES_MAX: usize = 3;
 
 const SIGABRT: i32 = 6;
 
-/// There is one of it, and a stock-take will not find it.
+/// There is one left, and a stock-take will not find it.
 const RARE: &str = "CRASH-RARE";
 
 fn fail_points() -> Vec<String> {
@@ -67,7 +67,7 @@ fn whatever_the_process_dies_at_every_order_ends_as_if_it_had_not() {
     });
     println!("fail points survived: {}/{}", survived.into_inner(), points.len());
     let failed = failed.into_inner().unwrap();
-    assert!(failed.is_empty(), "it did not get over dying at {failed:?}");
+    assert!(failed.is_empty(), "it did not recover from dying at {failed:?}");
 }
 
 fn dies_and_goes_on(stocked: &Folder, point: &str) {
@@ -87,7 +87,7 @@ fn dies_and_goes_on(stocked: &Folder, point: &str) {
     folder.assert_clean_at_rest();
 }
 
-/// A shop's databases after its first opening, with nothing under way.
+/// A shop's databases after its first start, with nothing under way.
 fn stocked() -> Folder {
     let folder = Folder::new();
     let system = System::start(&folder, QUICK);
@@ -101,8 +101,8 @@ fn stocked() -> Folder {
     folder
 }
 
-/// Three orders: one goes through, one is declined, one is refunded because its goods are gone when they
-/// should leave. What was answered for is never sent again, however often the system dies.
+/// Three orders: one goes through, one is declined, one is refunded because its goods are missing at shipping. A
+/// message that was accepted is never sent again, however often the system dies.
 struct Play {
     happy: String,
     declined: String,
@@ -124,12 +124,12 @@ impl Play {
         [
             (self.happy.as_str(), checkout(&self.happy, "BOOK-DUNE", "tok_ok")),
             (self.declined.as_str(), checkout(&self.declined, "BOOK-EMMA", "tok_declined")),
-            // Charged, and nobody is told: so it is for us to say when the payment has arrived.
+            // The provider charged it without sending its event, so the test sends that event.
             (self.refused.as_str(), checkout(&self.refused, RARE, "tok_lost_answer")),
         ]
     }
 
-    /// Plays on until every order has ended (true) or the system has died (false).
+    /// Goes on until every order has ended (true) or the system has died (false).
     async fn act(&mut self, folder: &Folder, store: &dyn Database, system: &mut System) -> bool {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
@@ -153,7 +153,7 @@ impl Play {
         panic!("the orders did not end within {PATIENCE:?}: {}", folder.read(&system.log));
     }
 
-    /// What is to be sent now.
+    /// The messages that the test has to send now.
     async fn cues(&self, folder: &Folder, store: &dyn Database) -> Vec<(&'static str, String, Value)> {
         let mut cues: Vec<_> =
             self.orders().map(|(id, body)| ("checkout.submit", id.to_string(), body)).to_vec();
@@ -172,7 +172,7 @@ impl Play {
         cues
     }
 
-    /// The event that the provider owes us, once it has charged.
+    /// The event that the provider owes the shop, once it has charged.
     async fn arrived(&self, folder: &Folder) -> Option<Value> {
         let charges = folder.world("select reference || ' ' || transaction_id from charges").await;
         let transaction_id =
@@ -245,7 +245,7 @@ async fn document(store: &dyn Database, table: Table, id: &str) -> Value {
 #[test]
 fn it_is_not_announced_before_there_is_something_to_order() {
     let folder = Folder::new();
-    // A shop that opens lets its products and a discount in; it dies at the first of them.
+    // A new shop imports its products and a discount; it dies at the first of them.
     let (mut child, ..) = System::spawn(&folder, QUICK, &[("CHECKOUT_FAIL_POINT", "published:gateway:1")]);
     assert_eq!(child.ended("the system").signal(), Some(SIGABRT));
     assert!(!folder.path("checkout.run").exists(), "customers would find an empty shop");
@@ -255,7 +255,7 @@ fn it_is_not_announced_before_there_is_something_to_order() {
     folder.assert_clean_at_rest();
 }
 
-/// Whoever is stopped leaves what is in flight for the next time.
+/// A system that is stopped leaves what is in flight for its next start.
 fn wait_for_rest(folder: &Folder) {
     support::block_on(async {
         let store = folder.store().await;
@@ -272,73 +272,73 @@ const CUSTOMERS: usize = 4;
 fn under_load_and_killed_again_and_again_no_order_that_was_answered_for_is_lost() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_120);
     println!("SEED={seed}");
-    let mut dice = Dice(seed);
+    let mut rng = Rng(seed);
     let folder = Folder::new();
-    let crowd = Crowd::default();
+    let customers = Customers::default();
     std::thread::scope(|threads| {
-        // Whatever fails in here, the customers have to go home.
-        let _end = crowd.ends_with_this();
+        // Whatever fails in here, the customers' threads have to end.
+        let _end = customers.ends_with_this();
         for customer in 0..CUSTOMERS {
             threads.spawn({
-                let (crowd, mut dice) = (&crowd, Dice(seed ^ (customer as u64 + 1)));
-                move || crowd.shop(&mut dice)
+                let (customers, mut rng) = (&customers, Rng(seed ^ (customer as u64 + 1)));
+                move || customers.shop(&mut rng)
             });
         }
         for _ in 0..KILLS {
-            if dice.below(4) == 0 {
-                // Before it is open: while it makes its tables, or looks for what was in flight.
+            if rng.below(4) == 0 {
+                // Before it is ready: while it creates its tables, or looks for what was in flight.
                 let (mut child, ..) = System::spawn(&folder, QUICK, &[]);
-                let looks = dice.below(20);
+                let looks = rng.below(20);
                 (0..looks).for_each(|_| pause());
                 child.kill_9();
             }
             let system = System::start(&folder, QUICK);
-            crowd.open(Some(system.ingress().clone()));
-            crowd.wait_for_answers(1 + dice.below(60));
+            customers.open(Some(system.ingress().clone()));
+            customers.wait_for_answers(1 + rng.below(60));
             system.kill_9();
         }
     });
-    crowd.every_order_ends(&folder);
+    customers.every_order_ends(&folder);
 }
 
 #[test]
 fn asked_to_stop_it_finishes_what_is_in_hand_and_goes_on_next_time() {
     let folder = Folder::new();
-    let crowd = Crowd::default();
+    let customers = Customers::default();
     std::thread::scope(|threads| {
-        let _end = crowd.ends_with_this();
+        let _end = customers.ends_with_this();
         for customer in 0..CUSTOMERS {
-            let crowd = &crowd;
-            threads.spawn(move || crowd.shop(&mut Dice(customer as u64 + 1)));
+            let customers = &customers;
+            threads.spawn(move || customers.shop(&mut Rng(customer as u64 + 1)));
         }
         for _ in 0..2 {
             let system = System::start(&folder, QUICK);
-            crowd.open(Some(system.ingress().clone()));
-            crowd.wait_for_answers(40);
-            // Somebody who has connected and says nothing is not waited for.
+            customers.open(Some(system.ingress().clone()));
+            customers.wait_for_answers(40);
+            // The shutdown does not wait for a client that has connected and sends nothing.
             let silent = std::net::TcpStream::connect(system.ingress().address()).unwrap();
             let asked = Instant::now();
             let log = system.log.clone();
             assert_eq!(system.terminate(), 0, "{}", folder.read(&log));
             assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?} to stop", asked.elapsed());
             assert!(!folder.read(&log).contains("did not stop in time"), "{}", folder.read(&log));
-            assert!(!folder.path("checkout.run").exists(), "it says that it still runs");
+            assert!(!folder.path("checkout.run").exists(), "its run file says that it still runs");
             drop(silent);
         }
     });
-    crowd.every_order_ends(&folder);
+    customers.every_order_ends(&folder);
 }
 
-/// Customers who ask again, under the same id, until they are answered.
+/// Customers who repeat a request under the same id until it is answered.
 #[derive(Default)]
-struct Crowd {
+struct Customers {
     ingress: Mutex<Option<Ingress>>,
     answered: Mutex<Vec<(String, &'static str)>>,
     over: AtomicBool,
 }
 
-impl Crowd {
-    /// How an order ends is said by its token.
+impl Customers {
+    /// The token determines how an order ends.
     const TOKENS: [(&'static str, &'static str); 4] = [
         ("tok_ok", "fulfilled"),
         ("tok_ok", "fulfilled"),
@@ -346,11 +346,11 @@ impl Crowd {
         ("tok_duplicate_event", "fulfilled"),
     ];
 
-    fn shop(&self, dice: &mut Dice) {
+    fn shop(&self, rng: &mut Rng) {
         while !self.over.load(Ordering::Relaxed) {
             let id = new_id();
-            let (token, ends) = Self::TOKENS[dice.below(4) as usize];
-            let sku = ["BOOK-DUNE", "BOOK-EMMA", "BOOK-MOBY"][dice.below(3) as usize];
+            let (token, ends) = Self::TOKENS[rng.below(4) as usize];
+            let sku = ["BOOK-DUNE", "BOOK-EMMA", "BOOK-MOBY"][rng.below(3) as usize];
             let body = json!({"order_id": id, "customer_id": "customer-1", "items": [{"sku": sku, "quantity": 1}],
                 "payment": {"method": "card", "token": token}, "contact": {"email": "reader@example.org"}});
             while !self.over.load(Ordering::Relaxed) {
@@ -387,14 +387,14 @@ impl Crowd {
         End(&self.over)
     }
 
-    /// Once it runs undisturbed. More than the goods that there are may have been ordered.
+    /// Checked once the system runs undisturbed. More may have been ordered than there was in stock.
     fn every_order_ends(&self, folder: &Folder) {
         let answered = self.answered.lock().unwrap();
         let system = System::start(folder, QUICK);
         block_on(async {
             let store = folder.store().await;
             for (id, ends) in &*answered {
-                // The provider's event may still be on its way, of which our own books know nothing.
+                // The provider's event may still be on its way, which our own books cannot tell.
                 let ended = async || {
                     let view = order(&store, id).await;
                     view["status"] == *ends || view["reason"] == "insufficient_stock"
@@ -414,10 +414,10 @@ impl Crowd {
     }
 }
 
-/// The same seed throws the same numbers (xorshift64).
-pub(crate) struct Dice(pub(crate) u64);
+/// The same seed gives the same numbers (xorshift64).
+pub(crate) struct Rng(pub(crate) u64);
 
-impl Dice {
+impl Rng {
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

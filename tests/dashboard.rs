@@ -1,4 +1,4 @@
-//! The dashboard, as a browser asks for it: who sees it, what its pages may load and do, and what stands on them.
+//! The dashboard, as a browser requests it: who may see it, what its pages may load and do, and what is on them.
 
 mod chaos;
 mod frame;
@@ -11,12 +11,12 @@ mod seats;
 use std::net::SocketAddr;
 
 use crate::support::Folder;
+use crate::support::http_client::{Answer, HttpClient, in_an_hour, token};
 use crate::support::served::SECRET;
 use crate::support::system::{QUICK, System};
-use crate::support::web::{Answer, Web, in_an_hour, token};
 use serde_json::json;
 
-/// A shop at work, whose tokens the tests sign.
+/// A running shop that accepts tokens which the tests sign.
 pub(crate) struct Office {
     _folder: Folder,
     pub(crate) system: System,
@@ -35,9 +35,9 @@ impl Office {
         self.system.ingress().address()
     }
 
-    /// Somebody's browser, with nothing in it.
+    /// A new browser without a cookie.
     pub(crate) fn browser(&self) -> Browser {
-        Browser { web: Web::stranger(self.address()), cookie: String::new() }
+        Browser { web: HttpClient::stranger(self.address()), cookie: String::new() }
     }
 
     pub(crate) fn admin(&self) -> Browser {
@@ -55,9 +55,9 @@ pub(crate) fn customer_token() -> String {
     token(&json!({"sub": "carl", "role": "customer", "exp": in_an_hour()}))
 }
 
-/// It keeps one cookie, and sends forms as the page that it stands on.
+/// Keeps one cookie, and sends forms with the headers of a page of the same origin.
 pub(crate) struct Browser {
-    pub(crate) web: Web,
+    pub(crate) web: HttpClient,
     pub(crate) cookie: String,
 }
 
@@ -89,7 +89,7 @@ impl Browser {
         answer
     }
 
-    /// What a form on that page brings along.
+    /// The anti-forgery token in a form on that page.
     #[track_caller]
     pub(crate) fn form_token(&self, path: &str) -> String {
         let page = self.get(path).is(200).text;

@@ -1,11 +1,11 @@
-//! What one client does to others, with figures: their orders go on, and none is refused.
+//! What one client can do to others, with figures: their orders go on, and none is refused.
 
 mod connections;
 mod letters;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Ends a flood however its test ends: a test that fails would else wait for it for ever.
+/// Ends a flood however its test ends: otherwise a test that fails would wait for it for ever.
 struct Ends<'a>(&'a AtomicBool);
 
 impl Drop for Ends<'_> {

@@ -1,4 +1,4 @@
-//! What the documents list is what the code has: every table of codes, from the sources or from the program itself.
+//! Each table of codes in the documents lists what the code has, taken from the sources or from the program itself.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ fn document(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|why| panic!("{name}: {why}"))
 }
 
-/// The first cells below a heading of that first cell, as far as they are in backquotes.
+/// The first cells of the table with this first heading, as far as they are in backquotes.
 fn first_cells(text: &str, heading: &str) -> BTreeSet<String> {
     let rows = text.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |"))).skip(2);
     let cells = rows.take_while(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(1));
@@ -22,7 +22,7 @@ fn quoted(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_string).collect()
 }
 
-/// The sources of the program, without those of its tests.
+/// The sources of the program without those of its tests.
 fn sources() -> String {
     let files = crate::fences::all_sources().into_iter().filter(|file| {
         let path = file.strip_prefix(root()).unwrap().display().to_string();
@@ -32,7 +32,7 @@ fn sources() -> String {
     files.map(|file| fs::read_to_string(file).unwrap()).collect()
 }
 
-/// The text that stands first in the brackets which this opens, if one does.
+/// The string literal that comes first in the brackets that start here, if there is one.
 fn texts_after(sources: &str, opens: &str) -> BTreeSet<String> {
     let rest = sources.split(opens).skip(1).map(str::trim_start);
     let texts = rest.filter_map(|rest| rest.strip_prefix('"')?.split('"').next());
@@ -43,7 +43,10 @@ fn texts_after(sources: &str, opens: &str) -> BTreeSet<String> {
 fn same(listed: &BTreeSet<String>, known: &BTreeSet<String>, table: &str) {
     let missing: Vec<_> = known.difference(listed).collect();
     let untrue: Vec<_> = listed.difference(known).collect();
-    assert!(missing.is_empty() && untrue.is_empty(), "{table} lacks {missing:?}, and tells of {untrue:?}");
+    assert!(
+        missing.is_empty() && untrue.is_empty(),
+        "{table} lacks {missing:?}, and lists {untrue:?}, which do not exist"
+    );
 }
 
 #[test]
@@ -53,7 +56,7 @@ fn the_table_of_dead_letters_has_every_code_and_no_other() {
     for opens in ["parked(", "Unreadable::new(", "Refusal::new(", "Parked { code:"] {
         known.extend(texts_after(&sources, opens));
     }
-    // Of the broker, and of what comes by no queue.
+    // Codes of the broker, and codes of messages that come by no queue.
     let origin = document("crates/store/src/origin.rs");
     let lists = origin.split("const ").skip(1).filter_map(|list| list.split("];").next());
     known.extend(
@@ -113,7 +116,7 @@ fn the_table_of_metrics_has_every_name_and_no_other() {
 #[test]
 fn the_table_of_steps_that_wait_has_every_step_of_the_saga() {
     let steps = saga::table().into_iter().map(|[_, step, ..]| step);
-    // What a saga does last is no step of a definition.
+    // The saga's last action is no step of a definition.
     let known = steps.chain(["close".to_string()]).collect();
     same(&first_cells(&document("docs/operations.md"), "Step"), &known, "docs/operations.md, waiting sagas,");
 }
@@ -140,12 +143,12 @@ fn every_type_that_the_glossary_names_is_declared_somewhere() {
     let glossary = document("docs/glossary.md");
     let rows = glossary.lines().skip_while(|line| !line.starts_with("| word |")).skip(2);
     let named: Vec<_> = rows.filter_map(|row| row.split('|').nth(3)).flat_map(quoted).collect();
-    assert!(named.len() > 30, "the glossary's table has another form now: {named:?}");
+    assert!(named.len() > 30, "the glossary's table has changed its form: {named:?}");
     let missing: Vec<_> = named.iter().filter(|name| !declares(&sources, name)).collect();
     assert!(missing.is_empty(), "docs/glossary.md names {missing:?}, which no source declares");
 }
 
-/// `name` in `file`, as documents point at an item.
+/// `name` in `file`, the form in which documents refer to an item.
 #[test]
 fn every_item_that_a_document_places_in_a_file_stands_there() {
     let (mut checked, mut missing) = (0, Vec::new());
@@ -164,7 +167,7 @@ fn every_item_that_a_document_places_in_a_file_stands_there() {
             }
         }
     }
-    assert!(checked >= 5, "only {checked} pointers were found: are they written in another way now?");
+    assert!(checked >= 5, "only {checked} pointers were found: has the way of writing them changed?");
     assert!(missing.is_empty(), "these are not declared where the documents say: {missing:?}");
 }
 
@@ -174,8 +177,8 @@ fn every_log_text_that_operations_explains_is_one_that_the_program_can_write() {
     let rows = operations.lines().skip_while(|line| !line.starts_with("| The log says |")).skip(2);
     let cells = rows.take_while(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(1));
     let texts: Vec<_> = cells.flat_map(quoted).collect();
-    assert!(texts.len() > 20, "the table has another form now: {texts:?}");
-    // Numbers and names are written as an ellipsis, and one count is spelled out.
+    assert!(texts.len() > 20, "the table has changed its form: {texts:?}");
+    // Numbers and names are written as an ellipsis, except for one count that is spelled out.
     let pieces = texts.iter().flat_map(|text| text.split(['…', '5'])).map(str::trim);
     let missing: Vec<_> = pieces.filter(|piece| piece.len() > 3 && !sources.contains(piece)).collect();
     assert!(missing.is_empty(), "no source says {missing:?}");

@@ -1,11 +1,11 @@
-//! The examples do what they tell, against a real broker. Their clients are installed below the target folder.
+//! The examples do what they claim, against a real broker. Their clients are installed below the target folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::support::clients::{self, below_target};
-use crate::support::rabbit::Corner;
+use crate::support::rabbit::Namespace;
 use crate::support::system::{QUICK, System};
 use crate::support::{Folder, Run, at_rest, until_stored};
 
@@ -13,10 +13,10 @@ fn run(folder: &Folder, command: Command, what: &str) -> Run {
     clients::run(folder, command, b"", what)
 }
 
-/// Whatever an example told, the provider's books and ours fit after it.
+/// After every example, the provider's books agree with ours.
 async fn with_a_shop(example: impl FnOnce(&Folder, &str, &str)) {
-    let (corner, folder) = (Corner::new().await, Folder::new());
-    let options = corner.options();
+    let (namespace, folder) = (Namespace::new().await, Folder::new());
+    let options = namespace.options();
     let (url, prefix) = (format!("--amqp-url={}", options.url), format!("--prefix={}", options.prefix));
     let settings: Vec<_> = QUICK.iter().copied().chain([url.as_str(), prefix.as_str()]).collect();
     let system = System::start(&folder, &settings);
@@ -74,7 +74,7 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
-/// A Python with the client that the example asks for.
+/// A Python with the client that the example needs.
 fn pika(folder: &Folder) -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| clients::python(folder, "example-python", &source("python/requirements.txt")))

@@ -1,11 +1,13 @@
-//! What may use what, and where things belong. Rules that nobody checks drift; each of these says what to do.
+//! What may depend on what, and where things belong. Rules that no test checks drift; each failure here says what to
+//! do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const WORKERS: &[&str] = &["order", "payment", "stock", "notification", "saga"];
 
-/// What a worker and the contract may depend on. Everything else reaches the world or belongs to somebody.
+/// What a worker and the contract may depend on. Every other dependency reaches the outside world or belongs to
+/// another part.
 const ALLOWED: &[&str] = &[
     "contract",
     "expect-test",
@@ -18,10 +20,10 @@ const ALLOWED: &[&str] = &[
     "uuid",
 ];
 
-/// The contract can describe itself to whoever shows it to outsiders; no worker has this built in.
+/// The contract can describe its types for documents that outsiders read; this feature is built into no worker.
 const DESCRIBES: &str = "schemars = { workspace = true, optional = true }";
 
-/// Ways in which a source could reach the world without a dependency.
+/// Ways in which a source file could reach the outside world without a dependency.
 const WORLDLY: &[&str] = &[
     "SystemTime",
     "Instant::",
@@ -55,10 +57,10 @@ const LAYERS: &[&str] = &[
     "gateway",
 ];
 
-/// The only crates that read what a worker has written: they show it to people.
+/// The only crates that read the workers' records: they show them to people.
 const READ_RECORDS: &[&str] = &["view", "engine", "gateway"];
 
-/// Used by tests alone.
+/// Used by tests only.
 const TESTS_ONLY: &str = "fuzz";
 
 const LINES_MAX: usize = 450;
@@ -68,7 +70,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Fails with all that was found, not only the first of it.
+/// Fails with everything that was found, not only the first of it.
 fn none(found: &[String], what_to_do: &str) {
     assert!(found.is_empty(), "{what_to_do}\n  {}", found.join("\n  "));
 }
@@ -79,7 +81,7 @@ fn workers_depend_on_words_and_sums_alone() {
     for name in WORKERS.iter().chain(&["contract"]) {
         let manifest = read(&root().join("workers").join(name).join("Cargo.toml"));
         for dependency in dependencies(&manifest) {
-            // For documents, and switched on by the root alone.
+            // For documents only: the root package alone switches it on.
             let describes = *name == "contract" && dependency == "schemars" && manifest.contains(DESCRIBES);
             let allowed = ALLOWED.contains(&dependency.as_str()) && dependency != *name;
             if !allowed && !describes {
@@ -149,7 +151,7 @@ fn only_the_command_line_prints() {
     let mut found = Vec::new();
     for file in rust_files(&root().join("src")).into_iter().chain(rust_files(&root().join("crates"))) {
         let path = shown(&file);
-        // The harness that mutates inputs prints what its tests found.
+        // The fuzzing harness prints what its tests found.
         if path.starts_with("crates/fuzz/")
             || path.starts_with("src/cli")
             || path == "src/main.rs"
@@ -158,7 +160,7 @@ fn only_the_command_line_prints() {
             continue;
         }
         for (no, line) in code_lines(&read(&file)) {
-            // Asking whether somebody is watching, and handing the stream to the log, print nothing here.
+            // Asking whether the output is a terminal, and handing the stream to the log, print nothing here.
             let harmless = line.contains("is_terminal") || line.contains("with_writer");
             if !harmless && printing.iter().any(|word| line.contains(word)) {
                 found.push(format!("{path}:{no}"));
@@ -173,7 +175,7 @@ fn only_the_command_line_prints() {
 
 #[test]
 fn sql_is_never_put_together_from_text_that_came_in() {
-    // Spelled in two, or this file would be its own first offender.
+    // Spelled in two parts, or this file would be the first to break its own rule.
     let word = ["AssertSql", "Safe"].concat();
     none(
         &using(&word, |_| false),
@@ -194,7 +196,7 @@ fn the_unmaintained_crate_stays_in_one_file() {
 fn files_can_be_read_in_one_sitting() {
     let mut found = Vec::new();
     for file in all_sources().into_iter().filter(|file| !of_tests(file)) {
-        // The catalogue of messages is looked up, not read through.
+        // A catalogue: readers look up one message in it and do not read it through.
         let looked_up = file.ends_with("contract/src/payload.rs");
         let lines = read(&file).lines().count();
         if lines > LINES_MAX && !looked_up {
@@ -260,7 +262,7 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
-/// Claims and their stages: as long as there are cases.
+/// Claims and their stages: these functions are as long as there are cases.
 fn of_tests(path: &Path) -> bool {
     let path = shown(path);
     path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs")
@@ -293,7 +295,7 @@ fn folders(parent: &Path) -> Vec<String> {
     names
 }
 
-/// What a crate uses of this workspace, its tests aside.
+/// What a crate uses of this workspace, without its tests.
 fn our_crates_in(manifest: &str) -> Vec<String> {
     let built_in = manifest.split("[dev-dependencies]").next().unwrap_or_default();
     let ours = |name: &String| {
@@ -317,12 +319,13 @@ fn using(word: &str, allowed: impl Fn(&str) -> bool) -> Vec<String> {
     found
 }
 
-/// Lines without their comments. A `//` in a string cuts its line short, which hides nothing that is looked for.
+/// Lines without their comments. A `//` in a string truncates its line, which hides nothing that these rules look
+/// for.
 fn code_lines(text: &str) -> Vec<(usize, &str)> {
     (1..).zip(text.lines().map(|line| line.split("//").next().unwrap_or_default())).collect()
 }
 
-/// The names in every section of a manifest that holds dependencies.
+/// The names in every section of a manifest that lists dependencies.
 fn dependencies(manifest: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut listing = false;
@@ -341,7 +344,8 @@ fn dependencies(manifest: &str) -> Vec<String> {
     names
 }
 
-/// Name, first line and length of each function: from its `fn` to the brace under it. `rustfmt` sees to that.
+/// Name, first line and length of each function, from its `fn` to its closing brace, which `rustfmt` puts below the
+/// `fn`.
 fn functions(text: &str) -> Vec<(String, usize, usize)> {
     let mut functions = Vec::new();
     let lines: Vec<_> = text.lines().collect();
@@ -363,7 +367,7 @@ fn functions(text: &str) -> Vec<(String, usize, usize)> {
     functions
 }
 
-/// A breakage that breaks nothing would prove nothing.
+/// A breakage that changes nothing would prove nothing.
 #[test]
 fn every_breakage_of_the_drill_stands_exactly_once_where_it_breaks() {
     let list = fs::read_to_string(root().join("scripts/drill.list")).unwrap();
@@ -389,7 +393,7 @@ fn documents() -> Vec<PathBuf> {
     top.into_iter().filter(|path| path.exists()).chain(pages).collect()
 }
 
-/// What stands in backticks and looks like a file of ours: a known ending, or a path into one of our folders.
+/// Text in backticks that looks like a file of ours: a known extension, or a path into one of our folders.
 fn quoted(text: &str) -> Vec<String> {
     let endings = [".rs", ".md", ".toml", ".sql", ".yml", ".yaml", ".json", ".sh", ".txt", ".html"];
     let folders = [
@@ -404,7 +408,7 @@ fn quoted(text: &str) -> Vec<String> {
         "benches/",
         ".ci/",
     ];
-    // Every second piece stands between backticks; in code blocks the count is kept by their three.
+    // Every second piece is between backticks; in code blocks the three backticks of a fence keep the count even.
     let pieces = text.split('`').skip(1).step_by(2).map(str::trim);
     let names = pieces.filter(|piece| {
         let plain = !piece.is_empty()

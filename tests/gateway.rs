@@ -1,4 +1,4 @@
-//! The gateway, seen by customers, admins and strangers. Each test has a system of its own; what they send is HTTP.
+//! The gateway, seen by customers, admins and strangers. Each test has a system of its own, and speaks HTTP to it.
 
 mod actions;
 mod admin;
@@ -24,15 +24,15 @@ mod sold;
 mod story;
 mod tokens;
 
+use crate::support::http_client::HttpClient;
 use crate::support::shop::Shop;
-use crate::support::web::Web;
 
-/// An open shop whose tokens the tests can sign, and who is at its gateway.
-pub(crate) struct Gate {
+/// A running shop that accepts tokens signed by the tests, and clients for its gateway.
+pub(crate) struct GatewayTest {
     pub(crate) shop: Shop,
 }
 
-impl Gate {
+impl GatewayTest {
     pub(crate) fn open() -> Self {
         Self::open_with(&[])
     }
@@ -43,19 +43,19 @@ impl Gate {
         Self { shop: Shop::open_with(&settings) }
     }
 
-    pub(crate) fn stranger(&self) -> Web {
-        Web::stranger(self.shop.system.ingress().address())
+    pub(crate) fn stranger(&self) -> HttpClient {
+        HttpClient::stranger(self.shop.system.ingress().address())
     }
 
-    pub(crate) fn customer(&self, id: &str) -> Web {
-        Web::customer(self.shop.system.ingress().address(), id)
+    pub(crate) fn customer(&self, id: &str) -> HttpClient {
+        HttpClient::customer(self.shop.system.ingress().address(), id)
     }
 
-    pub(crate) fn admin(&self) -> Web {
-        Web::admin(self.shop.system.ingress().address())
+    pub(crate) fn admin(&self) -> HttpClient {
+        HttpClient::admin(self.shop.system.ingress().address())
     }
 
-    pub(crate) fn with_token(&self, token: &str) -> Web {
-        Web::with_token(self.shop.system.ingress().address(), token)
+    pub(crate) fn with_token(&self, token: &str) -> HttpClient {
+        HttpClient::with_token(self.shop.system.ingress().address(), token)
     }
 }

@@ -1,4 +1,4 @@
-//! Whoever waits at the door for an answer goes before what has time.
+//! Messages whose senders wait at the ingress for an answer come before messages that can wait.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use store::sqlite::SqliteStore;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
-const CROWD: usize = 16;
+const CALLERS: usize = 16;
 const A_WHILE: Duration = Duration::from_millis(20);
 
 #[tokio::test]
-async fn while_a_crowd_waits_at_the_door_batches_are_small() {
+async fn while_many_customers_wait_at_the_ingress_batches_are_small() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
-    // Nobody keeps this door: whoever comes waits.
+    // No task handles what comes in here, so every caller waits.
     let (ingress, _keeper) = Ingress::open(
         store.clone(),
         Arc::new(EmbeddedBroker::refilled(Vec::new())),
@@ -43,14 +43,14 @@ async fn while_a_crowd_waits_at_the_door_batches_are_small() {
         linger: Linger::default(),
     };
 
-    let waiting: Vec<_> = (0..CROWD).map(|number| come(&ingress, number)).collect();
-    crowded(&ingress.backpressure(), true).await;
+    let waiting: Vec<_> = (0..CALLERS).map(|number| come(&ingress, number)).collect();
+    wait_for_backpressure(&ingress.backpressure(), true).await;
     let stop = CancellationToken::new();
     let runs = tokio::spawn(consumer.run(stop.clone()));
     assert_eq!(batch_size.recv().await.unwrap(), 16);
 
     waiting.iter().for_each(|one| one.abort());
-    crowded(&ingress.backpressure(), false).await;
+    wait_for_backpressure(&ingress.backpressure(), false).await;
     while batch_size.recv().await.unwrap() != 256 {}
     stop.cancel();
     runs.await.unwrap();
@@ -58,58 +58,58 @@ async fn while_a_crowd_waits_at_the_door_batches_are_small() {
 
 /// They are answered together, and come again together.
 #[tokio::test]
-async fn a_crowd_that_was_answered_counts_a_moment_longer() {
+async fn customers_that_were_answered_count_for_backpressure_a_moment_longer() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
     let (ingress, _keeper) =
         Ingress::open(store, broker, RedeliveryRecorder::off(), Duration::ZERO, CancellationToken::new());
-    // On a busy machine the moment may be over before it is looked for: then it is looked for again.
+    // On a busy machine the moment may be over before the test looks: then it tries again.
     loop {
         let came = Instant::now();
-        let waiting: Vec<_> = (0..CROWD).map(|number| come(&ingress, number)).collect();
+        let waiting: Vec<_> = (0..CALLERS).map(|number| come(&ingress, number)).collect();
         tokio::time::sleep(A_WHILE).await;
         for one in waiting {
             one.abort();
             one.await.unwrap_err();
         }
         let still_here = ingress.backpressure().lasting();
-        let again: Vec<_> = (0..CROWD).map(|number| come(&ingress, number)).collect();
+        let again: Vec<_> = (0..CALLERS).map(|number| come(&ingress, number)).collect();
         tokio::task::yield_now().await;
         let here_again = ingress.backpressure().lasting();
         again.iter().for_each(|one| one.abort());
         if came.elapsed() < Duration::from_millis(100) {
             assert!(still_here.unwrap() >= A_WHILE / 2, "{still_here:?}");
-            assert!(here_again.unwrap() >= still_here.unwrap(), "it is the same crowd: {here_again:?}");
+            assert!(here_again.unwrap() >= still_here.unwrap(), "they are the same callers: {here_again:?}");
             break;
         }
-        crowded(&ingress.backpressure(), false).await;
+        wait_for_backpressure(&ingress.backpressure(), false).await;
     }
-    crowded(&ingress.backpressure(), false).await;
+    wait_for_backpressure(&ingress.backpressure(), false).await;
 }
 
-/// Otherwise it would be a rush for ever.
+/// Otherwise backpressure would never end.
 #[tokio::test]
 async fn backpressure_of_unanswered_customers_has_one_beginning() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
     let (ingress, _keeper) =
         Ingress::open(store, broker, RedeliveryRecorder::off(), Duration::ZERO, CancellationToken::new());
-    let _waiting: Vec<_> = (0..CROWD).map(|number| come(&ingress, number)).collect();
-    crowded(&ingress.backpressure(), true).await;
+    let _waiting: Vec<_> = (0..CALLERS).map(|number| come(&ingress, number)).collect();
+    wait_for_backpressure(&ingress.backpressure(), true).await;
     tokio::time::sleep(Duration::from_millis(250)).await;
-    let _another = come(&ingress, CROWD);
+    let _another = come(&ingress, CALLERS);
     tokio::task::yield_now().await;
     let here_for = ingress.backpressure().lasting().expect("they still wait");
     assert!(here_for >= Duration::from_millis(250), "{here_for:?}");
 }
 
 #[tokio::test]
-async fn what_comes_as_from_a_queue_is_no_crowd() {
+async fn messages_that_come_as_from_a_queue_cause_no_backpressure() {
     let store = Arc::new(SqliteStore::in_memory().await.unwrap());
     let broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
     let (ingress, _keeper) =
         Ingress::open(store, broker, RedeliveryRecorder::off(), Duration::ZERO, CancellationToken::new());
-    for number in 0..CROWD * 2 {
+    for number in 0..CALLERS * 2 {
         let ingress = ingress.clone();
         tokio::spawn(async move { ingress.bring(message(number)).await });
     }
@@ -122,14 +122,14 @@ fn come(ingress: &Ingress, number: usize) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move { ingress.accept(message(number)).await.map(drop).unwrap() })
 }
 
-async fn crowded(backpressure: &Backpressure, expected: bool) {
+async fn wait_for_backpressure(backpressure: &Backpressure, expected: bool) {
     for _ in 0..1000 {
         if backpressure.lasting().is_some() == expected {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("the crowd is not as it should be: {expected}");
+    panic!("backpressure did not become {expected}");
 }
 
 fn message(number: usize) -> Message {
@@ -142,7 +142,7 @@ fn message(number: usize) -> Message {
     Message::accept(crate::support::usual(&raw.name), &raw, Time::default()).unwrap()
 }
 
-/// Tells how much it was asked for, has nothing, and is asked again.
+/// Reports how many messages were asked for, has none, and is asked again.
 struct Counter(mpsc::UnboundedSender<usize>);
 
 #[async_trait::async_trait]

@@ -1,4 +1,4 @@
-//! Workers in one process hand over on the spot: what that saves, and what goes by its queue all the same.
+//! Workers in one process hand messages over inline: what that saves, and which messages still go by their queue.
 
 use std::sync::Arc;
 
@@ -27,18 +27,18 @@ use tokio_util::sync::CancellationToken;
 use crate::support::PATIENCE;
 use crate::support::usual;
 use crate::world::PATIENCE as STEPS;
-use crate::world::memory::Memory;
-use crate::world::nerves::{Aim, Blow, Nerves, Place};
+use crate::world::faults::{Aim, Fault, FaultInjector, Place};
+use crate::world::memory::MemoryStore;
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 
 #[tokio::test]
 async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
-    let house = House::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
-    house.stock_up().await;
-    house.handle(&house.submitted("one"), RetryState::default()).await.unwrap();
+    let process = SingleProcess::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
+    process.stock_up().await;
+    process.handle(&process.submitted("one"), RetryState::default()).await.unwrap();
     assert_eq!(
-        house.journalled().await,
+        process.journalled().await,
         [
             "order checkout.submit",
             "notification notification.tell",
@@ -48,42 +48,42 @@ async fn a_checkout_goes_as_far_as_the_provider_in_one_transaction() {
             "payment payment.charge",
         ]
     );
-    // Everything else was handled when it was said.
-    assert_eq!(house.in_flight().await, ["email email.send", "provider provider.charge"]);
+    // Everything else was handled inline when it was emitted.
+    assert_eq!(process.in_flight().await, ["email email.send", "provider provider.charge"]);
     for queue in Queue::ALL {
-        let published = house.broker.depth(queue).await.unwrap().messages;
+        let published = process.broker.depth(queue).await.unwrap().messages;
         let outside = matches!(queue, Queue::Provider | Queue::Email);
         assert_eq!(published, usize::from(outside), "{queue}");
     }
 }
 
-/// On a server, each look is a question and its way there and back.
+/// On a database server, each load is a round trip.
 #[tokio::test]
 async fn what_a_checkout_leads_to_is_loaded_before_a_worker_needs_it() {
-    let nerves = Arc::new(Nerves::default());
-    let far = Memory::new(Arc::default(), nerves.clone());
+    let faults = Arc::new(FaultInjector::default());
+    let far = MemoryStore::new(Arc::default(), faults.clone());
     let far = Arc::new(far);
-    let house = House::on(far.clone(), Arc::new(WorkerHandler(SagaWorker { patience: STEPS })));
-    house.stock_up().await;
+    let process = SingleProcess::on(far.clone(), Arc::new(WorkerHandler(SagaWorker { patience: STEPS })));
+    process.stock_up().await;
 
-    let one_look_more = |looks| Some(Aim::at(Place::Load, looks, Blow::Unavailable));
-    nerves.expect(one_look_more(1));
-    house.handle(&house.submitted("one"), RetryState::default()).await.unwrap();
-    assert_eq!(nerves.struck(), None, "one look at what all of them need");
+    let one_look_more = |looks| Some(Aim::at(Place::Load, looks, Fault::Unavailable));
+    faults.expect(one_look_more(1));
+    process.handle(&process.submitted("one"), RetryState::default()).await.unwrap();
+    assert_eq!(faults.struck(), None, "one load of what all of them need");
 
-    let said = house.store.in_flight().await.unwrap();
+    let said = process.store.in_flight().await.unwrap();
     let asked = said.into_iter().flatten().find_map(|one| match one.message.body {
         Body::ProviderCharge(ask) => Some(ask),
         _ => None,
     });
-    let ask = asked.expect("everybody had his turn, up to the payment");
+    let ask = asked.expect("every worker had its turn, up to the payment");
     let charge = ChargeStanding::Succeeded { transaction_id: "t1".into(), amount: ask.amount };
     let body = Body::ProviderAnswer(ProviderAnswer { key: ask.key, order_id: ask.order_id, charge });
     let answer = Message::new(MessageId::new("answer").unwrap(), Time::default(), body);
-    nerves.expect(one_look_more(2));
+    faults.expect(one_look_more(2));
     let answered = [deliver(Queue::Payment, Arc::new(answer))];
-    house.handle_as(Role::Payment, &answered, RetryState::default()).await.unwrap();
-    assert_eq!(nerves.struck(), None, "one look, and one at the goods that the hold has named");
+    process.handle_as(Role::Payment, &answered, RetryState::default()).await.unwrap();
+    assert_eq!(faults.struck(), None, "one load, and one of the goods that the hold names");
     let need = Need::of(Table::Orders, ORDER);
     let order = far.tables().records.get(&need).map(|(_, json)| json.to_string()).unwrap();
     assert!(order.contains(r#""status":"fulfilled""#), "{order}");
@@ -91,37 +91,37 @@ async fn what_a_checkout_leads_to_is_loaded_before_a_worker_needs_it() {
 
 #[tokio::test]
 async fn what_was_emitted_inline_before_a_crash_is_published_when_the_batch_comes_again() {
-    let house = House::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
-    house.stock_up().await;
-    let submitted = house.submitted("one");
-    house.handle(&submitted, RetryState::default()).await.unwrap();
-    // Whatever it published is lost, and the broker brings the batch once more.
+    let process = SingleProcess::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
+    process.stock_up().await;
+    let submitted = process.submitted("one");
+    process.handle(&submitted, RetryState::default()).await.unwrap();
+    // Everything that it published is lost, and the broker delivers the batch again.
     for queue in [Queue::Provider, Queue::Email] {
-        house.broker.take(queue, 1).await.unwrap();
+        process.broker.take(queue, 1).await.unwrap();
     }
     let again: Vec<_> =
         submitted.into_iter().map(|delivery| Delivery { redelivered: true, ..delivery }).collect();
-    let mut facts = house.broker.facts(&[]).await;
-    house.handle(&again, RetryState::default()).await.unwrap();
-    assert_eq!(house.broker.take(Queue::Provider, 9).await.unwrap()[0].message.name(), "provider.charge");
-    assert_eq!(house.broker.take(Queue::Email, 9).await.unwrap()[0].message.name(), "email.send");
+    let mut facts = process.broker.facts(&[]).await;
+    process.handle(&again, RetryState::default()).await.unwrap();
+    assert_eq!(process.broker.take(Queue::Provider, 9).await.unwrap()[0].message.name(), "provider.charge");
+    assert_eq!(process.broker.take(Queue::Email, 9).await.unwrap()[0].message.name(), "email.send");
     let mut heard = Vec::new();
     while let Ok(fact) = facts.try_recv() {
         heard.push(fact.name());
     }
     assert_eq!(heard, ["order.created", "stock.reserved"]);
-    assert_eq!(house.journalled().await.len(), 6, "nobody handled anything twice");
+    assert_eq!(process.journalled().await.len(), 6, "no message was handled twice");
 }
 
 #[tokio::test]
-async fn what_fails_on_the_spot_goes_by_its_queue_and_fails_there_alone() {
-    let house = House::of(Arc::new(Fails)).await;
-    house.stock_up().await;
+async fn what_fails_inline_goes_by_its_queue_and_fails_there_alone() {
+    let process = SingleProcess::of(Arc::new(Fails)).await;
+    process.stock_up().await;
     let stop = CancellationToken::new();
-    house.broker.publish(&[house.say("one"), house.say("two")]).await.unwrap();
-    let consumer = tokio::spawn(house.consumer(Role::Order).run(stop.clone()));
+    process.broker.publish(&[process.say("one"), process.say("two")]).await.unwrap();
+    let consumer = tokio::spawn(process.consumer(Role::Order).run(stop.clone()));
     tokio::time::timeout(PATIENCE, async {
-        while house.broker.depth(Queue::Saga).await.unwrap().messages < 2 {
+        while process.broker.depth(Queue::Saga).await.unwrap().messages < 2 {
             tokio::task::yield_now().await;
         }
     })
@@ -129,8 +129,8 @@ async fn what_fails_on_the_spot_goes_by_its_queue_and_fails_there_alone() {
     .expect("the orders were created and the saga was asked");
     stop.cancel();
     consumer.await.unwrap();
-    assert!(house.journalled().await.iter().all(|row| row.starts_with("order ")));
-    assert_eq!(house.broker.depth(Queue::Intake).await.unwrap().messages, 0, "it is not tried again");
+    assert!(process.journalled().await.iter().all(|row| row.starts_with("order ")));
+    assert_eq!(process.broker.depth(Queue::Intake).await.unwrap().messages, 0, "it is not tried again");
 }
 
 #[tokio::test]
@@ -141,27 +141,27 @@ async fn a_batch_that_conflicts_with_its_follow_ups_is_tried_without_them() {
     assert!(retry_state.without_inline && retry_state.answer_lost);
     assert!(!retry_state.learn(&BatchError::Faulty("it fails by itself".into())));
 
-    let house = House::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
-    house.stock_up().await;
-    house.handle(&house.submitted("one"), retry_state).await.unwrap();
-    assert_eq!(house.journalled().await, ["order checkout.submit"]);
-    assert_eq!(house.in_flight().await, ["notification notification.tell", "saga saga.start"]);
+    let process = SingleProcess::of(Arc::new(WorkerHandler(SagaWorker { patience: STEPS }))).await;
+    process.stock_up().await;
+    process.handle(&process.submitted("one"), retry_state).await.unwrap();
+    assert_eq!(process.journalled().await, ["order checkout.submit"]);
+    assert_eq!(process.in_flight().await, ["notification notification.tell", "saga saga.start"]);
 }
 
-/// All deciding workers in one process, on a database and a broker of their own.
-struct House<S> {
+/// All deciding workers in one process, with a database and a broker of their own.
+struct SingleProcess<S> {
     store: Arc<S>,
     broker: Arc<EmbeddedBroker>,
     handlers: Vec<Arc<dyn Handler>>,
     local_handlers: Arc<LocalHandlers>,
 }
 
-impl House<SqliteStore> {
+impl SingleProcess<SqliteStore> {
     async fn of(saga: Arc<dyn Handler>) -> Self {
         Self::on(Arc::new(SqliteStore::in_memory().await.unwrap()), saga)
     }
 
-    /// Who handled what for orders, in order.
+    /// Which role handled which message about orders, in order.
     async fn journalled(&self) -> Vec<String> {
         let rows = self.store.journal_page(0, 100).await.unwrap();
         let rows = rows.into_iter().map(|(_, row)| row.unwrap()).filter(|row| row.order_id.is_some());
@@ -169,7 +169,7 @@ impl House<SqliteStore> {
     }
 }
 
-impl<S: Outbox + 'static> House<S> {
+impl<S: Outbox + 'static> SingleProcess<S> {
     fn on(store: Arc<S>, saga: Arc<dyn Handler>) -> Self {
         let handlers: Vec<Arc<dyn Handler>> = vec![
             Arc::new(WorkerHandler(OrderWorker)),
@@ -218,13 +218,13 @@ impl<S: Outbox + 'static> House<S> {
         self.consumer(role).handle(deliveries, retry_state).await
     }
 
-    /// There is one thing to buy, and its arrival is forgotten again.
+    /// Adds one product, and takes its message off the broker again.
     async fn stock_up(&self) {
         let body = r#"{"sku":"A","title":"A","price":{"amount":"1.00","currency":"EUR"},"on_hand":5}"#;
         let product = message("product", "product.upsert", body);
         let delivery = deliver(Queue::Order, product);
         self.handle(&[delivery], RetryState::default()).await.unwrap();
-        assert!(self.in_flight().await.is_empty(), "it is counted on the spot");
+        assert!(self.in_flight().await.is_empty(), "the stock is counted inline");
     }
 
     fn submitted(&self, id: &str) -> Vec<Delivery> {
@@ -249,7 +249,7 @@ impl<S: Outbox + 'static> House<S> {
     }
 }
 
-/// Whoever is asked to follow up here cannot.
+/// A saga that cannot handle what it is given inline.
 struct Fails;
 
 #[async_trait]

@@ -106,13 +106,13 @@ fn dead_letters_are_listed_shown_replayed_and_discarded() {
     let shown = shop.run(&["dead", "show", &letter]).ok();
     assert!(shown.contains("payment.webhook") && shown.contains("replay it once it was"), "{shown}");
 
-    // A preview sends nothing, of a group neither.
+    // A preview sends nothing, not even for a group.
     for which in [&["--all"][..], &["--code", "payment_unknown"], &[&letter]] {
         let shown = shop.run(&[&["dead", "replay", "--preview"], which].concat()).ok();
         assert!(!shown.contains("in its queue again"), "{which:?}: {shown}");
     }
 
-    // Too early: it comes back. Then it is what decides the payment.
+    // Replayed too early, it comes back as a dead letter. Replayed later, it decides the payment.
     shop.run(&["dead", "replay", &letter]).ok();
     assert_eq!(shop.dead_letter("payment_unknown"), letter);
     let body = checkout(&early, "BOOK-DUNE", "card", "tok_never_answers").to_string();
@@ -121,7 +121,7 @@ fn dead_letters_are_listed_shown_replayed_and_discarded() {
     shop.run(&["dead", "replay", &letter, "--by", "me"]).ok();
     shop.wait_for(&early, |view| view["status"] == "cancelled" && view["reason"] == "payment_declined");
 
-    // The same order id with another content.
+    // The same order id with other content.
     let mut other = checkout(&early, "BOOK-EMMA", "card", "tok_ok");
     shop.folder.checkout_reading(other.to_string(), &["submit", "-"]).fails(2, &["message_id_reused"]);
     other["message_id"] = json!(new_id());
@@ -136,7 +136,7 @@ fn dead_letters_are_listed_shown_replayed_and_discarded() {
     shop.run(&["dead", "show", "nobody"]).fails(1, &["checkout dead list"]);
     assert_eq!(shop.show(&early)["status"], "cancelled", "the order that was there is as it was");
 
-    // The same message id with another body never comes past the door.
+    // The same message id with another body is refused at the ingress.
     let named =
         |sku: &str| json!({"message_id": "mine", "sku": sku, "delta": 1, "reason": "found"}).to_string();
     shop.wait_for_stock("BOOK-DUNE");
@@ -149,7 +149,7 @@ fn dead_letters_are_listed_shown_replayed_and_discarded() {
 
 #[test]
 fn a_saga_that_waits_for_an_operator_is_listed_shown_retried_and_resolved() {
-    // A second for the provider: time for a stock-take between the hold and the shipment.
+    // The provider takes a second: time for a stock-take between the hold and the shipment.
     let shop = Shop::open_with(&["--provider-delay-ms=1000"]);
     let body = json!({"customer_id": "c", "order_id": new_id(), "items": [{"sku": "BOOK-ATLAS", "quantity": 3}],
         "payment": {"method": "card", "token": "tok_refund_fails"}});
@@ -202,7 +202,7 @@ fn the_schema_goes_up_and_down_and_a_dry_run_changes_nothing() {
     assert_eq!(undone, would.replace("would undo", "down"));
     folder.checkout(&["order", "list"]).fails(1, &["older than this program"]);
 
-    // It starts, and goes up by itself. Nobody pulls the tables away under it.
+    // The program starts, and migrates by itself. While it runs, no other command may drop its tables.
     let system = System::start(&folder, QUICK);
     folder.checkout(&["migrate", "down", "--yes"]).fails(1, &["another checkout runs on"]);
     assert_eq!(system.terminate(), 0);
@@ -225,7 +225,8 @@ fn a_load_and_a_demo_keep_every_promise() {
             assert!(report["per_order"]["messages"].as_f64().unwrap() > 5.0, "{report}");
             assert!(folder.read("r.svg").contains("<polyline"));
             folder.checkout(&["load", "--declined", "60", "--cancelled", "50"]).fails(2, &["110 of 100"]);
-            // By the gateway, in the way of which somebody watches; some are cancelled as soon as they are placed.
+            // Through the gateway, with a client that follows each order; some are cancelled as soon as they are
+            // placed.
             let http = ["load", "--orders", "100", "--entry", "http", "--watched", "--cancelled", "20"];
             folder.checkout(&[&http[..], &files].concat()).ok();
             let report: Value = serde_json::from_str(&folder.read("r.json")).unwrap();
@@ -274,7 +275,7 @@ fn an_unknown_name_is_answered_with_the_nearest_known_one() {
     let mut command = folder.command(&["config"]);
     command.env("CHECKOUT_LISTN", "127.0.0.1:1");
     let run = folder.run(command, b"");
-    assert_eq!(run.code, 0, "a variable that means nothing is no reason not to work");
+    assert_eq!(run.code, 0, "an unknown variable must not stop the program");
     assert!(run.err.contains("CHECKOUT_LISTN is not a setting; did you mean listen?"), "{}", run.err);
     folder.checkout(&["dev", "--lisen", "127.0.0.1:1"]).fails(2, &["'--listen'"]);
     folder.checkout(&["ordr"]).fails(2, &["'order'"]);
@@ -342,7 +343,7 @@ fn every_command_has_an_example_in_its_help() {
 fn a_reader_that_stops_is_no_error() {
     let shop = Shop::open();
     let binary = env!("CARGO_BIN_EXE_checkout");
-    // `true` reads nothing and is gone at once; the order of the two is up to the system, so: many.
+    // `true` reads nothing and exits at once; which of the two is faster varies, so there are many tries.
     let script = format!("for i in 1 2 3 4 5; do {binary} config | true; echo ${{PIPESTATUS[0]}}; done");
     let mut command = std::process::Command::new("bash");
     command.args(["-c", &script]).current_dir(shop.folder.path(""));

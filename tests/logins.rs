@@ -1,4 +1,4 @@
-//! A process whose login in the database cannot do its work says so at once, and is not ready.
+//! A process whose database login lacks the rights for its work says so at once, and is not ready.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::support::postgres::connect;
 use crate::support::served::Served;
 use crate::support::{block_on, http, until};
 
-/// With the tables, and a login for each role.
+/// A system with its tables, and a database login for each role.
 fn served() -> Served {
     let served = Served::new();
     served.run(&["migrate", "up"]).ok();
@@ -22,7 +22,7 @@ async fn run(owner: &str, statement: &'static str) {
 fn a_worker_under_another_roles_login_does_not_start_and_says_which_login_it_has_and_what_to_do() {
     let served = served();
     for (worker, login, says) in [
-        // Their rights on tables are the same: only the policies tell them apart.
+        // Both have the same rights on tables: only the row policies differ.
         ("email", "sms", "it may not write rows of email into the journal"),
         ("stock", "payment", "it may not select stock"),
     ] {
@@ -59,14 +59,14 @@ fn a_worker_that_loses_its_rights_is_not_ready_until_it_has_them_again() {
         ),
     ] {
         block_on(run(served.schema().url(), taken));
-        until("red without its rights", || {
+        until("not ready without its rights", || {
             let database = database();
             let why = database["why"].as_str().unwrap_or_default();
             (database["ready"] == false && why.contains(says) && why.contains("the work of email"))
                 .then_some(())
         });
         block_on(served.schema().make_roles());
-        until("green with them again", || (database()["ready"] == true).then_some(()));
+        until("ready with them again", || (database()["ready"] == true).then_some(()));
     }
     assert_eq!(worker.terminate(), 0);
 }

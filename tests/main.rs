@@ -1,4 +1,4 @@
-//! One test binary for all that needs more than one part of the system. Helpers of tests are tests too.
+//! One test binary for everything that needs more than one part of the system. Test helpers are tested too.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 

@@ -1,5 +1,5 @@
-//! Any client can take part: what it sends is handled, or kept with a reason that tells it what to change; and what
-//! it asked to hear it hears.
+//! Any AMQP client can take part: what it sends is handled, or kept with a reason that says what to change, and it
+//! hears what it asked to hear.
 
 use std::time::Duration;
 
@@ -17,17 +17,17 @@ use tokio::time::timeout;
 use crate::asyncapi::messages::commands;
 use crate::support::Folder;
 use crate::support::PATIENCE;
-use crate::support::rabbit::{Corner, Outsider};
+use crate::support::rabbit::{Namespace, Outsider};
 use crate::support::system::{QUICK, System};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
-/// How often a queue is looked into that nobody tells us about.
+/// How often a test polls a queue that it does not consume.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[tokio::test]
 async fn every_example_of_the_document_is_taken_by_a_real_broker() {
-    let corner = Corner::new().await;
-    let (broker, outsider) = (corner.broker().await, corner.outsider().await);
+    let namespace = Namespace::new().await;
+    let (broker, outsider) = (namespace.broker().await, namespace.outsider().await);
     for entry in commands() {
         for (at, (example, body)) in entry.examples.iter().enumerate() {
             let id = format!("{}-{at}", entry.name);
@@ -50,13 +50,13 @@ async fn every_example_of_the_document_is_taken_by_a_real_broker() {
     }
 }
 
-/// What is sent, by whom, with what: and what becomes of it.
+/// A message, its sender, its properties, and what becomes of it.
 struct Odd {
     who: &'static str,
     key: &'static str,
     properties: BasicProperties,
     body: String,
-    /// The order's queue gets it, or it dies with this code and these words among its reasons.
+    /// It arrives in this queue of ours, or becomes a dead letter with this code and these words in its reason.
     becomes: Result<&'static str, (&'static str, &'static str)>,
 }
 
@@ -193,13 +193,13 @@ fn odd_messages() -> Vec<Odd> {
 
 #[tokio::test]
 async fn whatever_is_odd_is_handled_or_tells_its_sender_what_to_change() {
-    let corner = Corner::new().await;
-    // Whoever reads a queue finds what is wrong in it.
-    let options = Options { consume: vec![Queue::Order, Queue::Intake], ..corner.options() };
-    let (broker, outsider) = (corner.broker_with(options).await, corner.outsider().await);
+    let namespace = Namespace::new().await;
+    // The consumer of a queue finds out what is wrong with a message in it.
+    let options = Options { consume: vec![Queue::Order, Queue::Intake], ..namespace.options() };
+    let (broker, outsider) = (namespace.broker_with(options).await, namespace.outsider().await);
     for Odd { who, key, mut properties, body, becomes } in odd_messages() {
         if properties.reply_to().as_ref().is_some_and(|queue| queue.as_str() == "PREFIX.saga") {
-            properties = properties.with_reply_to(corner.names().queue(Queue::Saga).into());
+            properties = properties.with_reply_to(namespace.names().queue(Queue::Saga).into());
         }
         outsider.sends(key, properties, body.as_bytes()).await;
         match becomes {
@@ -235,8 +235,8 @@ fn reply(id: &str, queue: &str, correlation_id: Option<&str>) -> Emitted {
 
 #[tokio::test]
 async fn an_asker_gets_the_event_itself_under_its_own_word() {
-    let corner = Corner::new().await;
-    let (broker, outsider) = (corner.broker().await, corner.outsider().await);
+    let namespace = Namespace::new().await;
+    let (broker, outsider) = (namespace.broker().await, namespace.outsider().await);
     let queue = own_queue(&outsider, FieldTable::default()).await;
     broker.publish(&[reply("r1", &queue, Some("my-1")), reply("r2", &queue, None)]).await.unwrap();
     for (id, correlation) in [("r1", "my-1"), ("r2", ORDER)] {
@@ -252,9 +252,9 @@ async fn an_asker_gets_the_event_itself_under_its_own_word() {
 }
 
 #[tokio::test]
-async fn an_asker_that_is_gone_or_takes_nothing_stops_no_other() {
-    let corner = Corner::new().await;
-    let (broker, outsider) = (corner.broker().await, corner.outsider().await);
+async fn a_client_that_is_gone_or_reads_no_reply_stops_no_other() {
+    let namespace = Namespace::new().await;
+    let (broker, outsider) = (namespace.broker().await, namespace.outsider().await);
     let mut full = FieldTable::default();
     full.insert("x-max-length".into(), AMQPValue::LongInt(0));
     full.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
@@ -267,20 +267,20 @@ async fn an_asker_that_is_gone_or_takes_nothing_stops_no_other() {
         reply("r3", gone, None),
         reply("r4", &own, None),
     ];
-    broker.publish(&said).await.expect("whoever is gone is no failure");
+    broker.publish(&said).await.expect("a client that is gone is no failure");
     assert_eq!(answer_in(&outsider, &own).await.properties.message_id().as_ref().unwrap().as_str(), "r4");
     assert_eq!(broker.state(), broker::State::Up);
 }
 
 #[tokio::test]
 async fn a_sender_with_reply_to_is_told_how_it_ended() {
-    let corner = Corner::new().await;
+    let namespace = Namespace::new().await;
     let folder = Folder::new();
-    let options = corner.options();
+    let options = namespace.options();
     let (url, prefix) = (format!("--amqp-url={}", options.url), format!("--prefix={}", options.prefix));
     let settings: Vec<_> = QUICK.iter().copied().chain([url.as_str(), prefix.as_str()]).collect();
     let system = System::start(&folder, &settings);
-    let outsider = corner.outsider().await;
+    let outsider = namespace.outsider().await;
     let queue = own_queue(&outsider, FieldTable::default()).await;
     let checkout = |sku: &str, token: &str| {
         json!({
@@ -303,7 +303,7 @@ async fn a_sender_with_reply_to_is_told_how_it_ended() {
         assert_eq!(answer.properties.correlation_id().as_ref().unwrap().as_str(), word);
     }
     assert_eq!(outsider.ready_in(&queue).await, 0, "each once");
-    // The same once more, by a client that has a new queue since: under the same id, and under another.
+    // The same once more, from a client that has a new queue by now: under the same id, and under another.
     for (word, body, ends) in [
         ("goes well", checkout("PEN-BLUE", "tok_ok"), "order.fulfilled"),
         ("no such thing", checkout("NOTHING", "tok_ok"), "order.rejected"),
@@ -318,7 +318,7 @@ async fn a_sender_with_reply_to_is_told_how_it_ended() {
         assert_eq!(answer.properties.kind().as_ref().unwrap().as_str(), ends, "{word}");
         assert_eq!(answer.properties.correlation_id().as_ref().unwrap().as_str(), "again");
     }
-    assert_eq!(outsider.ready_in(&queue).await, 0, "who was answered is not answered again");
+    assert_eq!(outsider.ready_in(&queue).await, 0, "a client that was answered is not answered again");
     assert_eq!(system.terminate(), 0);
 }
 
@@ -332,7 +332,7 @@ async fn take_dead(broker: &RabbitBroker) -> DeadDelivery {
     taken.into_iter().next().unwrap()
 }
 
-/// One that goes when we go.
+/// A queue that is deleted with our connection.
 async fn own_queue(outsider: &Outsider, arguments: FieldTable) -> String {
     let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
     outsider.channel.queue_declare("".into(), options, arguments).await.unwrap().name().to_string()

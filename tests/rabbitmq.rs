@@ -1,4 +1,4 @@
-//! What is true of RabbitMQ alone. What is true of every broker is in `broker_contract.rs`.
+//! What is true of RabbitMQ only. What is true of every broker is in `broker_contract.rs`.
 
 mod dead;
 mod facts;
@@ -19,40 +19,40 @@ use store::Emitted;
 use uuid::Uuid;
 
 use crate::support::PATIENCE;
-use crate::support::rabbit::Corner;
+use crate::support::rabbit::Namespace;
 
 #[tokio::test]
 async fn the_plan_names_what_is_missing_or_different_and_apply_puts_right_what_can_be() {
-    let corner = Corner::new().await;
-    let whole = topology(&corner.names());
-    let missing = plan(&corner.options()).await.unwrap();
+    let namespace = Namespace::new().await;
+    let whole = topology(&namespace.names());
+    let missing = plan(&namespace.options()).await.unwrap();
     assert_eq!(missing.len(), whole.exchanges.len() + whole.queues.len());
-    apply(&corner.options()).await.unwrap();
-    apply(&corner.options()).await.unwrap();
-    assert_eq!(plan(&corner.options()).await.unwrap(), []);
+    apply(&namespace.options()).await.unwrap();
+    apply(&namespace.options()).await.unwrap();
+    assert_eq!(plan(&namespace.options()).await.unwrap(), []);
 
-    let outsider = corner.outsider().await;
-    let email = corner.names().queue(Queue::Email);
+    let outsider = namespace.outsider().await;
+    let email = namespace.names().queue(Queue::Email);
     outsider.channel.queue_delete(email.as_str().into(), Default::default()).await.unwrap();
-    assert_eq!(plan(&corner.options()).await.unwrap(), [Difference::MissingQueue(email.clone())]);
+    assert_eq!(plan(&namespace.options()).await.unwrap(), [Difference::MissingQueue(email.clone())]);
     let classic = outsider.channel.queue_declare(
         email.as_str().into(),
         QueueDeclareOptions::durable(),
         FieldTable::default(),
     );
     classic.await.unwrap();
-    let found = plan(&corner.options()).await.unwrap();
+    let found = plan(&namespace.options()).await.unwrap();
     assert!(matches!(&found[..], [Difference::Differs { name, .. }] if *name == email), "{found:?}");
-    // A queue that may lose messages is not worked with, and the reason can be seen.
-    let broker = RabbitBroker::connect(corner.options()).unwrap();
+    // The broker refuses to work with a queue that may lose messages, and says why.
+    let broker = RabbitBroker::connect(namespace.options()).unwrap();
     let why = down(&*broker).await;
     assert!(why.contains(&email) && why.contains("other arguments"), "{why}");
 }
 
 #[tokio::test]
 async fn every_queue_is_a_durable_quorum_queue_with_a_limit_and_never_drops() {
-    let corner = Corner::new().await;
-    for queue in topology(&corner.names()).queues {
+    let namespace = Namespace::new().await;
+    for queue in topology(&namespace.names()).queues {
         let shown = format!("{:?}", queue.arguments);
         for said in ["\"quorum\"", "\"reject-publish\""] {
             assert!(shown.contains(said), "{}: {shown}", queue.name);
@@ -67,12 +67,12 @@ async fn every_queue_is_a_durable_quorum_queue_with_a_limit_and_never_drops() {
 
 #[tokio::test]
 async fn a_deleted_queue_is_declared_again_and_gets_what_is_sent_to_it() {
-    let corner = Corner::new().await;
-    let broker = corner.broker().await;
-    let outsider = corner.outsider().await;
+    let namespace = Namespace::new().await;
+    let broker = namespace.broker().await;
+    let outsider = namespace.outsider().await;
     outsider
         .channel
-        .queue_delete(corner.names().queue(Queue::Stock).into(), Default::default())
+        .queue_delete(namespace.names().queue(Queue::Stock).into(), Default::default())
         .await
         .unwrap();
     let why = broker.publish(&[say(1, Queue::Stock)]).await.unwrap_err();
@@ -83,12 +83,12 @@ async fn a_deleted_queue_is_declared_again_and_gets_what_is_sent_to_it() {
 
 #[tokio::test]
 async fn a_bundle_is_one_message_to_the_broker_and_many_to_us_however_few_are_taken_at_once() {
-    let corner = Corner::new().await;
-    let broker = corner.broker().await;
-    let outsider = corner.outsider().await;
+    let namespace = Namespace::new().await;
+    let broker = namespace.broker().await;
+    let outsider = namespace.outsider().await;
     let many: Vec<_> = (0..1000).map(|n| say(n, Queue::Saga)).collect();
     broker.publish(&many).await.unwrap();
-    let pieces = outsider.ready_in(&corner.names().queue(Queue::Saga)).await;
+    let pieces = outsider.ready_in(&namespace.names().queue(Queue::Saga)).await;
     assert!((2..=4).contains(&pieces), "{pieces} messages");
     let mut all = Vec::new();
     while all.len() < many.len() {
@@ -103,8 +103,8 @@ async fn a_bundle_is_one_message_to_the_broker_and_many_to_us_however_few_are_ta
 
 #[tokio::test]
 async fn what_one_had_fetched_ahead_when_it_was_paused_goes_to_another() {
-    let corner = Corner::new().await;
-    let (paused, other) = (corner.broker().await, corner.broker().await);
+    let namespace = Namespace::new().await;
+    let (paused, other) = (namespace.broker().await, namespace.broker().await);
     for n in 0..20 {
         paused.publish(&[say(n, Queue::Saga)]).await.unwrap();
     }
@@ -122,11 +122,11 @@ async fn what_one_had_fetched_ahead_when_it_was_paused_goes_to_another() {
 }
 
 #[tokio::test]
-async fn what_comes_lies_in_one_processs_hand_until_it_has_its_share_and_then_in_the_others() {
+async fn messages_go_to_one_process_until_its_share_is_full_and_then_to_the_other() {
     const FEW: u64 = 12;
-    let corner = Corner::new().await;
-    let (one, other) = (corner.broker().await, corner.broker().await);
-    // Both read the queue before anything comes.
+    let namespace = Namespace::new().await;
+    let (one, other) = (namespace.broker().await, namespace.broker().await);
+    // Both consume the queue before any message comes.
     for reader in [&one, &other] {
         let nothing = tokio::time::timeout(Duration::from_millis(300), reader.take(Queue::Saga, 1)).await;
         assert!(nothing.is_err(), "something came");
@@ -143,8 +143,8 @@ async fn what_comes_lies_in_one_processs_hand_until_it_has_its_share_and_then_in
     while held.len() < expected.len() {
         held.extend(take(&**first, Queue::Saga).await);
     }
-    assert_eq!(numbers(&held), expected, "the other got some of these few");
-    // Whoever has its share and has done nothing of it yet gets no more than the others.
+    assert_eq!(numbers(&held), expected, "the other consumer got some of these few");
+    // A consumer whose share is full of unfinished messages gets no more; the others get the rest.
     for n in FEW..FEW + 4 {
         one.publish(&[say(n, Queue::Saga)]).await.unwrap();
     }
@@ -153,26 +153,26 @@ async fn what_comes_lies_in_one_processs_hand_until_it_has_its_share_and_then_in
 }
 
 #[tokio::test]
-async fn of_a_bundle_that_was_not_done_with_all_comes_again() {
-    let corner = Corner::new().await;
-    let broker = corner.broker().await;
+async fn a_bundle_that_is_not_fully_acknowledged_comes_again_whole() {
+    let namespace = Namespace::new().await;
+    let broker = namespace.broker().await;
     broker.publish(&[say(1, Queue::Saga), say(2, Queue::Saga)]).await.unwrap();
     let taken = take(&*broker, Queue::Saga).await;
     broker.ack(&taken[..1]).await.unwrap();
     broker.close().await;
-    let next = corner.broker().await;
+    let next = namespace.broker().await;
     let again = take(&*next, Queue::Saga).await;
     assert_eq!(numbers(&again), [1, 2], "the journal knows the first");
     assert!(again.iter().all(|one| one.redelivered));
-    // By the new connection, not by marks of the old one.
+    // Acknowledges on the new connection; delivery tags of the old one must not count.
     next.ack(&taken).await.unwrap();
     assert_eq!(next.depth(Queue::Saga).await.unwrap().messages, 2);
 }
 
 #[tokio::test]
 async fn a_message_id_of_255_bytes_goes_through_and_a_longer_one_cannot_be_made() {
-    let corner = Corner::new().await;
-    let broker = corner.broker().await;
+    let namespace = Namespace::new().await;
+    let broker = namespace.broker().await;
     let id = "ü".repeat(127) + "x";
     let body = Body::OrderArchive(bodies::OrderArchive {
         order_id: contract::OrderId::new(Uuid::nil()),
@@ -187,16 +187,16 @@ async fn a_message_id_of_255_bytes_goes_through_and_a_longer_one_cannot_be_made(
 
 #[tokio::test]
 async fn an_outsider_hears_facts_as_plain_single_messages() {
-    let corner = Corner::new().await;
-    let broker = corner.broker().await;
-    let outsider = corner.outsider().await;
+    let namespace = Namespace::new().await;
+    let broker = namespace.broker().await;
+    let outsider = namespace.outsider().await;
     let channel = &outsider.channel;
-    let queue = format!("{}.shop", corner.names().queue(Queue::Email));
+    let queue = format!("{}.shop", namespace.names().queue(Queue::Email));
     channel
         .queue_declare(queue.as_str().into(), QueueDeclareOptions::exclusive(), FieldTable::default())
         .await
         .unwrap();
-    let (events, key) = (corner.names().events(), "order.*");
+    let (events, key) = (namespace.names().events(), "order.*");
     channel
         .queue_bind(
             queue.as_str().into(),
@@ -259,7 +259,7 @@ async fn take(broker: &dyn Broker, queue: Queue) -> Vec<Delivery> {
     tokio::time::timeout(PATIENCE, broker.take(queue, 1000)).await.expect("nothing came").unwrap()
 }
 
-/// As every caller does: until it is confirmed. How often it was not.
+/// Publishes until it is confirmed, as every caller must. How often it failed.
 async fn publish(broker: &dyn Broker, emitted: &[Emitted]) -> u64 {
     let (mut failed, since) = (0, Instant::now());
     while let Err(why) = broker.publish(emitted).await {
@@ -270,7 +270,7 @@ async fn publish(broker: &dyn Broker, emitted: &[Emitted]) -> u64 {
     failed
 }
 
-/// Why it cannot be worked with, once that is found out.
+/// Why it is down, once it has found out.
 async fn down(broker: &dyn Broker) -> String {
     let found = async {
         loop {

@@ -1,4 +1,4 @@
-//! What the README tells a reader to type works when it is typed, in the order in which it stands there.
+//! The commands in the README work when a reader types them in the order in which they stand there.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,7 +8,7 @@ use crate::support::served::Served;
 use crate::support::system::System;
 use crate::support::{Folder, PATIENCE, root};
 
-/// Instead of flags, which would stand in the way of the README's own.
+/// Settings by environment, because flags would get in the way of the README's own.
 const QUICK: [(&str, &str); 3] = [
     ("CHECKOUT_LISTEN", "127.0.0.1:0"),
     ("CHECKOUT_PROVIDER_DELAY_MS", "0"),
@@ -39,10 +39,10 @@ fn every_command_in_the_readme_works_as_it_stands_there() {
     println!("commands of the README that work: {count}/{count}");
 }
 
-/// The blocks of shell that begin with a command of ours.
+/// The shell blocks that begin with a command of ours.
 fn blocks(markdown: &str) -> Vec<String> {
     let fenced = markdown.split("\n```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next());
-    // A prompt, if there is one, is not typed; a line that ends in a backslash goes on.
+    // Prompts are not typed, and a line that ends in a backslash continues.
     let typed = fenced.map(|block| block.replace("\\\n", " ").replace("\n$ ", "\n"));
     let typed = typed.map(|block| block.strip_prefix("$ ").map(str::to_string).unwrap_or(block));
     typed.filter(|block| block.lines().find(|line| !line.starts_with('#')).is_some_and(is_ours)).collect()
@@ -53,7 +53,7 @@ fn is_ours(line: &str) -> bool {
     line.starts_with("cargo run --release") || words.next() == Some("checkout")
 }
 
-/// What the program is given.
+/// The arguments of the program.
 fn arguments(line: &str) -> Vec<&str> {
     let line = line.split(" #").next().unwrap_or_default();
     let rest = line.strip_prefix("cargo run --release").or(line.strip_prefix("checkout")).unwrap_or(line);
@@ -64,7 +64,7 @@ fn opens_a_shop(line: &str) -> bool {
     is_ours(line) && arguments(line).first().is_none_or(|first| *first == "dev")
 }
 
-/// Somebody with a copy of this repository and `checkout` on the path.
+/// A reader with a copy of this repository and `checkout` on the path.
 struct Reader {
     folder: Folder,
 }
@@ -75,7 +75,7 @@ impl Reader {
         symlink(root().join("config"), folder.path("config")).unwrap();
         fs::create_dir(folder.path("bin")).unwrap();
         symlink(env!("CARGO_BIN_EXE_checkout"), folder.path("bin/checkout")).unwrap();
-        // The same program as a release, and built already.
+        // Stands in for `cargo run --release` with the program that is built already.
         let cargo = "#!/bin/sh\n[ \"$1 $2\" = 'run --release' ] || exit 64\nshift 2\n[ \"$1\" = -- ] && shift\nexec checkout \"$@\"\n";
         folder.write("bin/cargo", cargo);
         fs::set_permissions(folder.path("bin/cargo"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -106,7 +106,7 @@ fn the_way_to_a_shop_on_servers_works_as_typed_on_an_empty_database() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let block = readme.split("\n```sh\n").find(|block| block.starts_with("export CHECKOUT_DATABASE_URL="));
     let block = block.and_then(|block| block.split("\n```").next()).expect("the README shows the way");
-    // Where the servers are is each reader's own.
+    // The first line names the servers, which are different for each reader.
     let (_, typed) = block.split_once('\n').unwrap();
     let (served, reader) = (Served::new(), Reader::new());
     let path = format!("{}:{}", reader.folder.path("bin").display(), std::env::var("PATH").unwrap());
@@ -118,7 +118,7 @@ fn the_way_to_a_shop_on_servers_works_as_typed_on_an_empty_database() {
         .envs(QUICK);
     let envs: Vec<_> =
         shell.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
-    // Whatever is typed with an ampersand has to live until the end.
+    // Programs that are started with an ampersand have to live until the end.
     let begins = "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT";
     let ends = "for one in $(jobs -p); do kill -0 \"$one\"; done";
     let mut typing = Command::new("bash");
@@ -152,12 +152,12 @@ fn commands_are_found_however_they_are_written() {
     assert_eq!(arguments(&found[2]), ["order", "list"]);
     let opens = |line: &str| opens_a_shop(line);
     assert!(opens("checkout") && opens("cargo run --release") && opens("checkout dev") && !opens(&found[1]));
-    // Each is executed by a shell that stops at the first failure.
+    // A shell that stops at the first failure runs each block.
     let reader = Reader::new();
     assert_eq!(reader.types("cargo run --release -- config --json\ncheckout config"), Ok(()));
     assert!(
         reader.types("checkout nonsense\ncheckout config").is_err(),
-        "what fails was taken for what works"
+        "a failing command passed for a working one"
     );
 }
 
@@ -176,5 +176,8 @@ fn every_test_that_the_features_name_exists() {
     let sources = crate::fences::all_sources().into_iter().map(|file| fs::read_to_string(file).unwrap());
     let sources = sources.collect::<String>();
     let missing: Vec<_> = tests.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
-    assert!(tests.len() > 50 && missing.is_empty(), "docs/features.md names what is not there: {missing:?}");
+    assert!(
+        tests.len() > 50 && missing.is_empty(),
+        "docs/features.md names files that do not exist: {missing:?}"
+    );
 }

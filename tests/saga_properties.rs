@@ -1,7 +1,7 @@
-//! Four things that hold at every step of every saga: actions repeat, undos repeat, whatever is refused or not
-//! answered unwinds to a clean slate, and a crash anywhere changes nothing about the end.
+//! Four properties hold at every step of every saga: an action that repeats has no effect, an undo that repeats has
+//! none, a refused or unanswered step compensates to a clean slate, and a crash anywhere does not change the end.
 //!
-//! The steps come from the saga's own table: one that is added and played in no story fails the first test.
+//! The steps come from the saga's own table: a step that is added and occurs in no story fails the first test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,22 +11,23 @@ use serde_json::{Value, json};
 
 use crate::world::case::cases;
 use crate::world::claims::{self, Known, Tally};
-use crate::world::nerves::{Aim, Blow, Place};
-use crate::world::{End, House, World};
+use crate::world::faults::{Aim, Fault, Place};
+use crate::world::{Deployment, End, World};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 const COUNTED: i64 = 5;
 
-/// One order, told from its checkout to its end.
+/// One order, from its checkout to its end.
 struct Story {
     title: &'static str,
     method: &'static str,
     token: &'static str,
     quantity: u32,
-    /// When that is about to be handled, this is said from outside; each once.
+    /// When the first message is about to be handled, the second one is sent from outside; each once.
     cues: &'static [Cue],
     ends: &'static str,
-    /// A cancellation races the payment: whether the money was never taken or went back is chance, and right.
+    /// A cancellation races the payment: whether the money was never taken or was refunded is chance, and both are
+    /// right.
     races: bool,
 }
 
@@ -35,7 +36,7 @@ type Cue = (&'static str, &'static str, fn() -> Value);
 const TAKE_ALL: Cue =
     ("payment.charge", "stock.adjust", || json!({"sku": "A", "delta": -5, "reason": "stock-take"}));
 const CANCEL: fn() -> Value = || json!({"order_id": ORDER});
-/// Emitted when nothing else happens any more and an operator has to.
+/// Sent when nothing else happens any more and an operator has to act.
 const OPERATOR: &str = "";
 
 const PLAIN: Story = Story {
@@ -110,17 +111,17 @@ const STORIES: &[Story] = &[
     },
 ];
 
-/// What is done to the one message that it is done to.
+/// The disturbance of one message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Twist {
     Repeat,
-    /// Whoever handles it dies there, and it is delivered again.
+    /// The process that handles it dies there, and it is delivered again.
     Die(Place),
     /// The commit's answer is lost.
     AnswerLost,
 }
 
-/// How a story ended: what may not depend on a twist. (`claims` has checked the rest.)
+/// How a story ended, as far as a twist must not change it. (`claims` has checked the rest.)
 #[derive(PartialEq, Eq, Debug)]
 struct Ending {
     status: String,
@@ -133,7 +134,7 @@ struct Ending {
 
 struct Played {
     ending: Ending,
-    /// The names of the messages that were handled, in order.
+    /// The names of the handled messages, in order.
     handled: Vec<&'static str>,
     asked: BTreeSet<&'static str>,
     struck: bool,
@@ -179,7 +180,7 @@ fn a_crash_at_any_point_changes_nothing_about_the_end() {
     println!("{points} crash points covered");
 }
 
-/// Plays every story again and again, each time with one twist at one message. Returns how many fell.
+/// Plays every story again and again, each time with one twist at one message. Returns how many took effect.
 fn twisted(twists: impl Fn(&str) -> Vec<Twist>) -> usize {
     let mut fell = 0;
     for story in STORIES {
@@ -196,7 +197,7 @@ fn twisted(twists: impl Fn(&str) -> Vec<Twist>) -> usize {
             }
         }
     }
-    assert!(fell > STORIES.len() * 20, "hardly any twist fell: {fell}");
+    assert!(fell > STORIES.len() * 20, "hardly any twist took effect: {fell}");
     fell
 }
 
@@ -261,29 +262,29 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Until nothing is on its way, nothing is due, and no operator has anything to do.
+    /// Runs until nothing is in flight, nothing is due, and no operator has to act.
     fn run_dry(&mut self) {
         loop {
-            while let Some(delivery) = self.world.bags.first() {
+            while let Some(delivery) = self.world.memory_broker.first() {
                 let name = delivery.message.name();
                 self.cue(name);
                 let at = self.handled.len();
                 self.handled.push(name);
                 let twist = self.twist.filter(|(wanted, _)| *wanted == at).map(|(_, twist)| twist);
                 let aim = match twist {
-                    Some(Twist::Die(place)) => Some(Aim::at(place, 0, Blow::Die)),
-                    Some(Twist::AnswerLost) => Some(Aim::at(Place::Keep, 0, Blow::AnswerLost)),
+                    Some(Twist::Die(place)) => Some(Aim::at(place, 0, Fault::Die)),
+                    Some(Twist::AnswerLost) => Some(Aim::at(Place::Keep, 0, Fault::AnswerLost)),
                     Some(Twist::Repeat) | None => None,
                 };
                 let queue = delivery.queue;
                 let end = self
                     .world
-                    .work(queue, vec![delivery.clone()], House::Apart, aim, || {})
+                    .work(queue, vec![delivery.clone()], Deployment::Apart, aim, || {})
                     .expect("no message is faulty");
-                assert_ne!(end, End::Waits, "nothing is away");
-                self.struck |= self.world.nerves.struck().is_some();
+                assert_ne!(end, End::Waits, "every dependency is up");
+                self.struck |= self.world.faults.struck().is_some();
                 if twist == Some(Twist::Repeat) {
-                    self.world.bags.put_back(delivery);
+                    self.world.memory_broker.put_back(delivery);
                     self.struck = true;
                 }
             }
@@ -304,7 +305,7 @@ impl Stage<'_> {
         true
     }
 
-    /// On to the next event of the provider, or the next deadline.
+    /// Moves on to the next event of the provider, or the next deadline.
     fn time_passes(&self) -> bool {
         let event = self.world.outside.due().iter().map(|due| due.due).min();
         let Some(next) = [event, self.world.memory.next_deadline()].into_iter().flatten().min() else {
@@ -318,7 +319,7 @@ impl Stage<'_> {
         for due in arrived {
             self.world.bring(&due.event.id, &due.event);
         }
-        self.world.ring(None).expect("the timer lives");
+        self.world.ring(None).expect("the timer does not die");
         true
     }
 }

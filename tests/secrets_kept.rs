@@ -1,10 +1,10 @@
-//! A card number that somebody sends, in whatever spelling and by whatever way, is kept nowhere and shown nowhere.
+//! A card number that a sender includes, in whatever spelling and by whatever way, is neither stored nor shown.
 
 mod by_http;
 mod by_queue;
 mod shown;
 
-/// `4242 4242 4242 4242` passes the Luhn check and is no customer's. These are the ways in which it is written.
+/// `4242 4242 4242 4242` passes the Luhn check and belongs to no customer. These are the spellings of it.
 const SPELLINGS: [&str; 17] = [
     "4242424242424242",
     "4242 4242-4242.4242",
@@ -29,7 +29,7 @@ fn percent_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// How a spelling looks in a file, a log or a column of bytes, if it was kept.
+/// How a stored spelling would look in a file, a log or a column of bytes.
 fn traces(spelling: &str) -> Vec<Vec<u8>> {
     let json = serde_json::to_string(spelling).unwrap();
     let debug = format!("{spelling:?}");

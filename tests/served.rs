@@ -1,4 +1,4 @@
-//! A shop whose every role is a process of its own, on a real Postgres and a real RabbitMQ.
+//! A shop in which every role is a process of its own, on a real Postgres and a real RabbitMQ.
 
 use broker::Broker;
 use contract::{Queue, Role};
@@ -6,12 +6,12 @@ use lapin::BasicProperties;
 use serde_json::{Value, json};
 use store::{Emitted, Journal, Records, readable};
 
+use crate::support::fault_proxy::{FaultProxy, KEEP, PUBLISH};
 use crate::support::served::{Process, Served};
 use crate::support::shop::checkout;
-use crate::support::wire::{KEEP, PUBLISH, Proxy};
 use crate::support::{block_on, http, new_id, postgres, rabbit, root, until};
 
-/// All eight workers in one process: for tests that are not about how they are split.
+/// All eight workers in one process, for tests that are not about how roles are split.
 const WORKERS: &[&str] =
     &["worker", "order", "payment", "stock", "notification", "saga", "provider", "email", "sms"];
 
@@ -66,13 +66,13 @@ fn a_paused_role_rests_everywhere_and_goes_on_with_what_has_gathered() {
     served.run(&["sample"]).ok();
     served.run(&["pause", "role", "stock", "--why", "a test", "--by", "anna"]).ok();
     served.run(&["pause", "role", "stock", "--why", "again"]).fails(1, &["paused already"]);
-    until("the pause everywhere", || {
+    until("the pause in every process", || {
         let paused = |process: &Process| served.log(process).contains("paused role=stock");
         processes[..2].iter().all(paused).then_some(())
     });
     let id = submit(&served, "tok_ok");
     let stock = served.ready(&mut processes[1]);
-    until("its message in the queue of the role that rests", || {
+    until("its message in the queue of the paused role", || {
         let metrics = http::get(stock, "/metrics").unwrap().1;
         metrics.contains("checkout_queue_messages{queue=\"stock\"} 1\n").then_some(())
     });
@@ -109,12 +109,12 @@ fn what_is_told_from_outside_is_in_the_books_of_a_provider_in_another_process() 
     let view = |id: &str| served.run(&["order", "show", id, "--json"]).json();
     for id in &orders {
         until("the payment to be asked for", || (view(id)["payment"]["status"] == "asked").then_some(()));
-        // By one name for all of them: it is somebody else's.
+        // One event id for all of them: the event did not come from our provider.
         let event = json!({"id": "evt", "type": "payment.succeeded", "created": 1_795_200_800, "data": {
             "reference": id, "transaction_id": "ch_theirs", "amount": {"amount": "12.99", "currency": "EUR"}}});
         served.run_reading(&event, &["submit", "-", "--type", "payment.webhook"]).ok();
     }
-    // Only now does anybody read the provider's queue: what was asked and what was told lie in it together.
+    // Only now do processes read the provider's queue, which holds the charges and the events together.
     let mut providers = [served.spawn(&["worker", "provider"]), served.spawn(&["worker", "provider"])];
     for process in &mut providers {
         served.ready(process);
@@ -140,7 +140,7 @@ fn a_cancellation_that_overtakes_its_submit_is_not_lost() {
     until("the pause", || served.log(&processes[0]).contains("paused role=order").then_some(()));
     let ids: Vec<String> = (0..20).map(|_| new_id()).collect();
     block_on(async {
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         let named = |id: String| BasicProperties::default().with_message_id(id.as_str().into());
         for id in &ids {
             let body = checkout(id, "BOOK-DUNE", "card", "tok_ok").to_string();
@@ -167,12 +167,12 @@ fn a_cancellation_that_overtakes_its_submit_is_not_lost() {
 fn readiness_is_red_while_a_dependency_is_away_and_green_again_by_itself() {
     let served = Served::new();
     served.run(&["migrate", "up"]).ok();
-    let database = Proxy::to(&host_of(&postgres::server(), 5432), KEEP);
-    let broker = Proxy::to(&host_of(&rabbit::url(), 5672), PUBLISH);
+    let database = FaultProxy::to(&host_of(&postgres::server(), 5432), KEEP);
+    let broker = FaultProxy::to(&host_of(&rabbit::url(), 5672), PUBLISH);
     let database_url = through(&served.database_url, &database);
     let amqp_url = through(&rabbit::url(), &broker);
     let env = [("CHECKOUT_DATABASE_URL", database_url.as_str()), ("CHECKOUT_AMQP_URL", amqp_url.as_str())];
-    // At start it waits, and says what for.
+    // At the start it waits, and says what for.
     database.away();
     broker.away();
     let mut process = served.spawn_with(WORKERS, &env);
@@ -185,14 +185,14 @@ fn readiness_is_red_while_a_dependency_is_away_and_green_again_by_itself() {
     let address = served.ready(&mut process);
     for (wire, name) in [(&database, "database"), (&broker, "broker")] {
         wire.away();
-        until(&format!("red without the {name}"), || {
+        until(&format!("not ready without the {name}"), || {
             let (status, body) = http::get(address, "/health/ready").unwrap();
             let body: Value = serde_json::from_str(&body).unwrap_or_default();
             (status == 503 && body[name]["ready"] == false && body["ready"] == false).then_some(())
         });
-        assert_eq!(http::get(address, "/health").unwrap().0, 200, "it lives, and must not be killed");
+        assert_eq!(http::get(address, "/health").unwrap().0, 200, "it is alive, and must not be restarted");
         wire.back();
-        until(&format!("green with the {name} again"), || {
+        until(&format!("ready with the {name} again"), || {
             (http::get(address, "/health/ready").unwrap().0 == 200).then_some(())
         });
     }
@@ -239,7 +239,7 @@ fn what_died_on_the_broker_is_kept_by_its_cause_and_can_be_corrected() {
     });
     served.run(&["sample"]).ok();
     block_on(async {
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         let named = |id: &str| BasicProperties::default().with_message_id(id.into());
         for number in 0..3 {
             outsider.sends("stock.adjust", named(&format!("torn-{number}")), b"{").await;
@@ -286,10 +286,10 @@ fn a_queue_that_was_lost_is_refilled_from_the_journal() {
     served.run(&["sample"]).ok();
     payment.kill_9();
     let id = submit(&served, "tok_ok");
-    let queue = served.corner.names().queue(Queue::Payment);
+    let queue = served.namespace.names().queue(Queue::Payment);
     block_on(async {
-        let outsider = served.corner.outsider().await;
-        // What a dead process held has to come back before it can be purged.
+        let outsider = served.namespace.outsider().await;
+        // Deliveries of a dead process have to come back to the queue before it can be purged.
         let mut look = tokio::time::interval(std::time::Duration::from_millis(20));
         while outsider.ready_in(&queue).await == 0 {
             look.tick().await;
@@ -318,27 +318,27 @@ fn a_message_that_was_handled_after_all_is_no_dead_letter() {
     served.run(&["sample"]).ok();
     let id = submit(&served, "tok_ok");
     assert_eq!(served.outcome(&id), "fulfilled");
-    // As a broker does that has counted too many deliveries.
+    // As the broker does when it has counted too many deliveries.
     block_on(async {
         let store = store(&served).await;
         let rows = readable(store.journal_of(id.parse().unwrap()).await.unwrap());
         let said =
             rows.iter().flat_map(|row| &row.emitted).find(|said| said.queues == [Queue::Stock]).unwrap();
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         let message = &said.message;
         let properties = BasicProperties::default()
             .with_message_id(message.id.as_str().into())
             .with_type(message.name().into());
-        let dead = served.corner.names().dead_queue(Queue::Stock);
+        let dead = served.namespace.names().dead_queue(Queue::Stock);
         outsider.publishes("", &dead, properties, message.json().as_bytes()).await;
         let mut look = tokio::time::interval(std::time::Duration::from_millis(20));
         while outsider.ready_in(&dead).await > 0 {
             look.tick().await;
         }
-        // What comes after it is a letter; then the one before was looked at, too.
+        // A message behind it becomes a dead letter; by then the one before it was looked at, too.
         let torn = BasicProperties::default().with_message_id("torn".into()).with_type("stock.adjust".into());
         outsider.publishes("", &dead, torn, b"{").await;
-        let broker = served.corner.broker().await;
+        let broker = served.namespace.broker().await;
         broker.publish(&[] as &[Emitted]).await.unwrap();
     });
     until("the letter", || {
@@ -358,7 +358,7 @@ fn the_story_holds_on_servers_and_nothing_of_it_is_left_behind() {
     let run = served.folder.run(demo, b"");
     let stage =
         run.err.split("stage of its own is set: ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let stage = stage.expect("it says where it plays").to_string();
+    let stage = stage.expect("the log names its stage").to_string();
     let told = run.json();
     assert!(told["scenes"].as_array().unwrap().iter().all(|scene| scene["as_told"] == true), "{told}");
     block_on(async {
@@ -383,12 +383,12 @@ fn a_load_as_from_a_shop_keeps_every_promise_with_two_of_each_worker() {
     let count = |end: &str| report[end].as_u64().unwrap();
     assert_eq!(count("fulfilled") + count("cancelled"), 200, "{report}");
     assert_eq!(count("otherwise"), 0, "{report}");
-    // Every batch asks at least once.
+    // Every batch costs at least one round trip.
     let each = |what: &str| report["per_order"][what].as_f64().unwrap();
     assert!(each("database_round_trips") >= each("batches") && each("wal_bytes") > 0.0, "{report}");
 }
 
-/// What `docker-compose.yml` runs all the time, and what it runs once.
+/// The services that `docker-compose.yml` keeps running, and those that it runs once.
 fn services() -> (Vec<Vec<String>>, Vec<Vec<String>>) {
     let compose = std::fs::read_to_string(root().join("docker-compose.yml")).unwrap();
     let lists = compose.lines().filter_map(|line| line.split_once("command: [")?.1.split_once(']'));
@@ -422,7 +422,7 @@ fn host_of(url: &str, port: u16) -> String {
     if place.contains(':') { place.to_string() } else { format!("{place}:{port}") }
 }
 
-fn through(url: &str, proxy: &Proxy) -> String {
+fn through(url: &str, proxy: &FaultProxy) -> String {
     let rest = url.split("://").nth(1).unwrap();
     let place = rest.split(['/', '?']).next().unwrap().rsplit('@').next().unwrap();
     url.replacen(place, &proxy.address().to_string(), 1)

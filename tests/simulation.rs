@@ -1,7 +1,7 @@
-//! Thousands of small shops in which everything goes wrong that can, then nothing does any more; and in the end
-//! every promise holds in every one of them.
+//! Thousands of small shops in which everything goes wrong that can. Then the faults stop, and in the end every
+//! promise holds in every one of them.
 //!
-//! `SEED=n` plays one shop again and tells what happens in it; `SIM_SAGAS=n` says how many orders in all.
+//! `SEED=n` plays one shop again and prints what happens in it; `SIM_SAGAS=n` sets the number of orders in all.
 
 mod calm;
 mod chance;
@@ -67,7 +67,10 @@ fn whatever_goes_wrong_every_saga_ends_with_money_and_stock_right() {
     }
     if all.sagas >= SAGAS / 10 {
         let missing = all.evidence.missing();
-        assert!(missing.is_empty(), "what never happened proves nothing: {missing:?}");
+        assert!(
+            missing.is_empty(),
+            "these faults never happened, so nothing is proved about them: {missing:?}"
+        );
     }
 }
 
@@ -91,7 +94,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 fn seed_of(no: u64) -> u64 {
-    // Short enough to be typed.
+    // Short enough to type.
     Chance::of(FIRST_SEED.wrapping_add(no)).next() >> 24
 }
 

@@ -1,4 +1,4 @@
-//! What the head of `crates/store/src/lib.rs` promises holds for every store there is.
+//! Every store keeps the promise at the top of `crates/store/src/lib.rs`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -65,22 +65,22 @@ macro_rules! stamp {
 every_store!(
     keeping:
         what_was_kept_is_handled_next_time,
-        what_was_said_comes_back_with_its_cause_and_time,
-        a_second_keeper_of_the_same_message_gets_a_conflict_and_nothing_is_kept,
+        an_emitted_message_comes_back_with_its_cause_and_time,
+        a_second_writer_of_the_same_message_gets_a_conflict_and_nothing_is_stored,
         a_large_batch_is_kept_as_small_ones_are,
         a_message_is_handled_once_by_each_role,
         a_dropped_transaction_leaves_nothing,
         audit_and_journal_refuse_update_and_delete,
         a_batch_of_a_thousand_is_kept_whole,
-        one_that_fails_among_many_keepers_fails_alone_in_the_end,
-        of_many_who_come_at_any_time_each_is_told_what_became_of_his_own,
+        one_that_fails_among_many_writers_fails_alone_in_the_end,
+        of_many_concurrent_writers_each_learns_what_became_of_its_own_commit,
         a_batch_is_numbered_in_the_order_in_which_it_was_handled,
         keys_become_the_same_ids_in_every_process_and_others_in_another_database;
     records:
         loaded_records_come_back_as_saved_with_versions,
         records_of_several_tables_come_back_together,
         a_stale_version_is_a_conflict,
-    a_stale_record_of_any_worker_undoes_the_sitting_of_all,
+    a_stale_record_of_any_worker_rolls_back_the_batch_of_all,
         a_record_that_was_saved_meanwhile_is_a_conflict,
         a_load_beside_a_commit_has_seen_it_or_is_a_conflict,
         what_is_on_its_way_is_seen_by_the_next_batch_and_if_it_fails_so_does_that_batch,
@@ -89,12 +89,12 @@ every_store!(
         refund_above_capture_is_refused,
         money_is_kept_in_minor_units_for_people_to_query;
     flight:
-        in_flight_is_said_minus_handled_minus_open_dead_letters,
-        what_a_batch_says_and_handles_itself_is_never_in_flight,
+        in_flight_is_emitted_minus_handled_minus_open_dead_letters,
+        what_a_batch_emits_and_handles_itself_is_never_in_flight,
         a_replay_is_in_flight_again_wherever_the_mark_is,
         the_mark_never_passes_an_unhandled_message,
         the_oldest_that_waits_is_known_however_much_was_done_before_it,
-        what_is_said_after_pruning_is_past_the_mark,
+        what_is_emitted_after_pruning_is_past_the_mark,
         two_queues_of_one_message_are_handled_apart;
     waiting:
         deadlines_come_due_again_until_cleared,

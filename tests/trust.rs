@@ -1,5 +1,6 @@
-//! Who may say what, on a real broker and with the logins of `scripts/rabbitmq-users.sh`: every type by every login and
-//! every way in. What may be said is handled; anything else is a dead letter `not_allowed` that stays its sender's.
+//! Who may send what, on a real broker and with the logins of `scripts/rabbitmq-users.sh`: every type by every login
+//! and every way in. An allowed message is handled; any other becomes a dead letter `not_allowed` that stays its
+//! sender's.
 
 mod dead;
 mod deadlines;
@@ -21,15 +22,15 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::support::house::House;
-use crate::support::rabbit::Corner;
+use crate::support::rabbit::Namespace;
 use crate::support::until_stored;
+use crate::support::vhost::VirtualHost;
 
-/// The roles' readers under their own logins, each noting what it is given.
+/// The consumers of all roles under their own logins, each recording what it is given.
 struct Readers {
-    // Swept first, and then the house goes.
-    corner: Corner,
-    house: House,
+    // Dropped first, so that it is deleted before its virtual host.
+    namespace: Namespace,
+    vhost: VirtualHost,
     store: Arc<dyn Database>,
     timers: Arc<RabbitBroker>,
     taken: Arc<Mutex<HashMap<String, Message>>>,
@@ -46,19 +47,19 @@ enum Became {
 
 impl Readers {
     async fn new() -> Self {
-        let house = House::new();
-        let corner = house.corner();
-        apply(&corner.options()).await.unwrap();
+        let vhost = VirtualHost::new();
+        let namespace = vhost.namespace();
+        apply(&namespace.options()).await.unwrap();
         let (taken, mut tasks) = (Arc::new(Mutex::new(HashMap::new())), JoinSet::new());
         for queue in Queue::ALL {
-            let reader = corner.broker_with(as_login(&house, &corner, queue.reader().name())).await;
+            let reader = namespace.broker_with(as_login(&vhost, &namespace, queue.reader().name())).await;
             tasks.spawn(note(reader, queue, taken.clone()));
         }
         let store: Arc<dyn Database> = Arc::new(SqliteStore::in_memory().await.unwrap());
-        let timers = corner.broker_with(as_login(&house, &corner, "timers")).await;
+        let timers = namespace.broker_with(as_login(&vhost, &namespace, "timers")).await;
         let stop = CancellationToken::new();
         tasks.spawn(import::run(store.clone(), timers.clone(), stop.clone()));
-        Self { house, corner, store, timers, taken, _stop: stop.drop_guard(), _tasks: tasks }
+        Self { vhost, namespace, store, timers, taken, _stop: stop.drop_guard(), _tasks: tasks }
     }
 
     /// Once each of these messages was taken, or is a dead letter.
@@ -88,8 +89,8 @@ impl Readers {
     }
 }
 
-fn as_login(house: &House, corner: &Corner, login: &str) -> Options {
-    Options { url: house.url_of(login), logins: Some(String::new()), ..corner.options() }
+fn as_login(vhost: &VirtualHost, namespace: &Namespace, login: &str) -> Options {
+    Options { url: vhost.url_of(login), logins: Some(String::new()), ..namespace.options() }
 }
 
 async fn note(reader: Arc<RabbitBroker>, queue: Queue, taken: Arc<Mutex<HashMap<String, Message>>>) {
@@ -112,7 +113,7 @@ fn with_id(id: &str) -> BasicProperties {
     BasicProperties::default().with_message_id(id.into()).with_delivery_mode(2)
 }
 
-/// Written a second time, on purpose: what each login may put into our own exchange.
+/// Written a second time, on purpose: what each login may publish to our own exchange.
 fn may_bring(login: &str, by: Speaker, queue: Queue) -> bool {
     match login {
         "timers" | "operator" => true,
@@ -124,24 +125,24 @@ fn may_bring(login: &str, by: Speaker, queue: Queue) -> bool {
 #[tokio::test]
 async fn every_login_says_by_our_own_exchange_only_what_its_role_may_say() {
     let readers = Readers::new().await;
-    let exchange = readers.corner.names().queues();
+    let exchange = readers.namespace.names().queues();
     let roles = ["order", "payment", "stock", "notification", "saga", "provider", "email", "sms"];
     let mut expected = HashMap::new();
     for login in roles.into_iter().chain(["gateway", "timers", "operator"]) {
-        let outsider = readers.corner.outsider_at(&readers.house.url_of(login)).await;
+        let outsider = readers.namespace.outsider_at(&readers.vhost.url_of(login)).await;
         for (name, _, queues) in MESSAGES {
             let queue = queue_of(queues);
             let id = format!("{login} says {name}");
             let properties =
-                with_id(&id).with_type((*name).into()).with_user_id(readers.house.login(login).into());
-            let key = readers.corner.names().queue(queue);
-            // It has no body to speak of: what is let in is taken or cannot be read, and that is asked last.
+                with_id(&id).with_type((*name).into()).with_user_id(readers.vhost.login(login).into());
+            let key = readers.namespace.names().queue(queue);
+            // Its body has no fields, which is checked last: an allowed message is taken or cannot be read.
             outsider.publishes(&exchange, &key, properties, b"{}").await;
             expected.insert(id, may_bring(login, first_who_may(name), queue));
         }
-        // And without its login it is believed to be from none of ours.
+        // Without its login, it is not believed to be from one of our roles.
         let id = format!("{login} does not say who it is");
-        let key = readers.corner.names().queue(Queue::Order);
+        let key = readers.namespace.names().queue(Queue::Order);
         let properties = with_id(&id).with_type("order.mark_paid".into());
         outsider.publishes(&exchange, &key, properties, b"{}").await;
         expected.insert(id, false);
@@ -157,9 +158,9 @@ async fn every_login_says_by_our_own_exchange_only_what_its_role_may_say() {
 #[tokio::test]
 async fn each_exchange_for_outsiders_lets_in_what_its_speaker_may_say() {
     let readers = Readers::new().await;
-    let names = readers.corner.names();
-    // Someone who may write everywhere: the exchange alone decides.
-    let outsider = readers.corner.outsider().await;
+    let names = readers.namespace.names();
+    // A login that may write everywhere: the exchange alone decides.
+    let outsider = readers.namespace.outsider().await;
     let mut expected = HashMap::new();
     for (exchange, speaker) in [
         (names.commands(), Speaker::Shop),

@@ -1,13 +1,13 @@
 //! A whole system without I/O: the real loop, workers and adapters over tables, queues and a provider in memory.
 //!
-//! `Consumer::handle` is the loop that production runs. Here it is polled by hand, so that a test may kill, pause
-//! or disturb it at every await (`nerves`), and nothing moves unless a test says so.
+//! `Consumer::handle` is the loop that production runs. Here it is polled by hand, so that a test may kill, pause or
+//! disturb it at every await (`faults`), and nothing moves unless a test says so.
 
-pub(crate) mod bags;
 pub(crate) mod case;
 pub(crate) mod claims;
+pub(crate) mod faults;
 pub(crate) mod memory;
-pub(crate) mod nerves;
+pub(crate) mod memory_broker;
 pub(crate) mod outside;
 
 use std::pin::pin;
@@ -36,26 +36,26 @@ use stock::StockWorker;
 use store::batch;
 use store::{DeadLetter, DeadStatus, Emitted};
 
-use bags::Bags;
-use memory::Memory;
-use nerves::{Aim, Nerves};
+use faults::{Aim, FaultInjector};
+use memory::MemoryStore;
+use memory_broker::MemoryBroker;
 use outside::{Clock, Outside};
 
 pub(crate) struct World {
     pub(crate) clock: Arc<Clock>,
-    pub(crate) memory: Arc<Memory>,
-    pub(crate) bags: Arc<Bags>,
+    pub(crate) memory: Arc<MemoryStore>,
+    pub(crate) memory_broker: Arc<MemoryBroker>,
     pub(crate) outside: Arc<Outside>,
-    pub(crate) nerves: Arc<Nerves>,
+    pub(crate) faults: Arc<FaultInjector>,
     /// Every role in a process of its own.
     apart: Vec<(Role, Consumer)>,
-    /// All of them in one process.
+    /// All roles in one process.
     together: Vec<(Role, Consumer)>,
 }
 
-/// Whose stations handle a batch.
+/// Which consumers handle a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum House {
+pub(crate) enum Deployment {
     Apart,
     Together,
 }
@@ -64,9 +64,9 @@ pub(crate) enum House {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum End {
     Acknowledged,
-    /// Whoever had it is dead; what was not acknowledged lies in its queue again, flagged as redelivered.
+    /// The process died; what it had not acknowledged is in its queue again, flagged as redelivered.
     Died,
-    /// Something that it needs is away; it lies in its queue as it did before.
+    /// A dependency is down; the batch is in its queue as before.
     Waits,
 }
 
@@ -75,17 +75,17 @@ pub(crate) const PATIENCE: Patience =
     Patience { stock_s: 30, payment_s: 300, ship_s: 30, cod_s: COD_PATIENCE_S };
 const COD_PATIENCE_S: u64 = 30 * 24 * 3600;
 
-/// A batch whose look at the journal brings a conflict this often would never end.
+/// A batch whose look at the journal ends in a conflict this often would never end.
 const AGAIN_MAX: usize = 5;
 
 impl World {
     pub(crate) fn open(settings: Settings) -> Self {
-        let nerves = Arc::new(Nerves::default());
+        let faults = Arc::new(FaultInjector::default());
         let clock = Arc::new(Clock::default());
-        let memory = Arc::new(Memory::new(clock.clone(), nerves.clone()));
-        let bags = Arc::new(Bags::new(nerves.clone()));
-        let outside = Arc::new(Outside::new(settings, clock.clone(), nerves.clone()));
-        let hands: Vec<Arc<dyn Handler>> = vec![
+        let memory = Arc::new(MemoryStore::new(clock.clone(), faults.clone()));
+        let memory_broker = Arc::new(MemoryBroker::new(faults.clone()));
+        let outside = Arc::new(Outside::new(settings, clock.clone(), faults.clone()));
+        let handlers: Vec<Arc<dyn Handler>> = vec![
             Arc::new(WorkerHandler(OrderWorker)),
             Arc::new(WorkerHandler(PaymentWorker)),
             Arc::new(WorkerHandler(StockWorker)),
@@ -96,15 +96,15 @@ impl World {
             Arc::new(AdapterHandler(SmsAdapter(outside.clone()))),
         ];
         let consumers = |local_handlers: &dyn Fn() -> Arc<LocalHandlers>| {
-            let consumer = |hand: &Arc<dyn Handler>| {
-                let (store, broker, hand) = (memory.clone(), bags.clone(), hand.clone());
+            let consumer = |handler: &Arc<dyn Handler>| {
+                let (store, broker, handler) = (memory.clone(), memory_broker.clone(), handler.clone());
                 let (paused, local_handlers) = (Paused::never(), local_handlers());
                 (
-                    hand.role(),
+                    handler.role(),
                     Consumer {
                         store,
                         broker,
-                        handler: hand,
+                        handler,
                         queues: &[],
                         batch_size: BatchSize::up_to(1),
                         paused,
@@ -114,28 +114,28 @@ impl World {
                     },
                 )
             };
-            hands.iter().map(consumer).collect()
+            handlers.iter().map(consumer).collect()
         };
         let apart = consumers(&LocalHandlers::none);
-        let house = LocalHandlers::of(hands.iter().cloned());
-        let together = consumers(&|| house.clone());
-        Self { clock, memory, bags, outside, nerves, apart, together }
+        let local_handlers = LocalHandlers::of(handlers.iter().cloned());
+        let together = consumers(&|| local_handlers.clone());
+        Self { clock, memory, memory_broker, outside, faults, apart, together }
     }
 
-    /// Lets the role that reads `queue` handle a batch. `meanwhile` runs when the blow is a pause.
+    /// Has the role that reads `queue` handle a batch. `meanwhile` runs when the fault is a pause.
     ///
-    /// `Err` is what the real loop would send up the retry ladder. In here that is always a defect.
+    /// `Err` is what the real loop would retry later. In here that is always a defect.
     pub(crate) fn work(
         &self,
         queue: Queue,
         batch: Vec<Delivery>,
-        house: House,
+        deployment: Deployment,
         aim: Option<Aim>,
         meanwhile: impl FnOnce(),
     ) -> Result<End, String> {
-        let consumer = self.consumer(queue, house);
-        self.nerves.expect(aim);
-        self.bags.count_acks();
+        let consumer = self.consumer(queue, deployment);
+        self.faults.expect(aim);
+        self.memory_broker.count_acks();
         let mut meanwhile = Some(meanwhile);
         let mut retry_state = RetryState::default();
         for _ in 0..AGAIN_MAX {
@@ -144,13 +144,13 @@ impl World {
             let handled = loop {
                 match handling.as_mut().poll(&mut context) {
                     Poll::Ready(handled) => break handled,
-                    Poll::Pending if self.nerves.paused() => {
+                    Poll::Pending if self.faults.paused() => {
                         if let Some(meanwhile) = meanwhile.take() {
                             meanwhile();
                         }
                     }
                     Poll::Pending => {
-                        self.bags.come_back(&batch[self.bags.acked()..], Some(true));
+                        self.memory_broker.come_back(&batch[self.memory_broker.acked()..], Some(true));
                         return Ok(End::Died);
                     }
                 }
@@ -159,7 +159,7 @@ impl World {
                 Ok(()) => return Ok(End::Acknowledged),
                 Err(trouble @ BatchError::Recheck { .. }) => assert!(retry_state.learn(&trouble)),
                 Err(BatchError::Unavailable(_)) => {
-                    self.bags.come_back(&batch[self.bags.acked()..], None);
+                    self.memory_broker.come_back(&batch[self.memory_broker.acked()..], None);
                     return Ok(End::Waits);
                 }
                 Err(BatchError::Faulty(why)) => {
@@ -170,20 +170,20 @@ impl World {
         Err(format!("{}: conflict after conflict", queue.reader()))
     }
 
-    /// Another replica of the same role, while the first one stands still. Its nerves never fail.
+    /// Another replica of the same role, while the first one is paused. No fault is injected into it.
     pub(crate) fn rival(&self, queue: Queue, batch: &[Delivery]) -> Option<String> {
         if batch.is_empty() {
             return None;
         }
-        let consumer = self.consumer(queue, House::Apart);
+        let consumer = self.consumer(queue, Deployment::Apart);
         let handled = pin!(consumer.handle(batch, RetryState::default()))
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));
-        self.bags.count_acks();
+        self.memory_broker.count_acks();
         match handled {
             Poll::Ready(Ok(())) => None,
             Poll::Ready(Err(BatchError::Unavailable(_))) => {
-                self.bags.come_back(batch, None);
+                self.memory_broker.come_back(batch, None);
                 None
             }
             Poll::Ready(Err(why)) => Some(format!("{} and a rival: {why:?}", queue.reader())),
@@ -191,16 +191,16 @@ impl World {
         }
     }
 
-    fn consumer(&self, queue: Queue, house: House) -> &Consumer {
-        let consumers = match house {
-            House::Apart => &self.apart,
-            House::Together => &self.together,
+    fn consumer(&self, queue: Queue, deployment: Deployment) -> &Consumer {
+        let consumers = match deployment {
+            Deployment::Apart => &self.apart,
+            Deployment::Together => &self.together,
         };
         let consumer = consumers.iter().find(|(role, _)| *role == queue.reader());
-        &consumer.expect("every queue's reader has a station").1
+        &consumer.expect("every queue's reader has a consumer").1
     }
 
-    /// A message from outside, by the door: kept, then published. The same again goes no further.
+    /// A message from outside, through the ingress: journalled, then published. A repeat goes no further.
     pub(crate) fn enter(&self, message: Message) -> bool {
         let message = Arc::new(message);
         let said = vec![Emitted { message: message.clone(), queues: message.body.queues().to_vec() }];
@@ -208,20 +208,20 @@ impl World {
         let row = batch::journal_row(Role::Gateway, &message, "accepted".into(), said.clone(), now);
         let new = self.memory.journal(row);
         if new {
-            self.bags.put(&said);
+            self.memory_broker.put(&said);
         }
         new
     }
 
-    /// Makes sense of a command as the door does.
+    /// Parses a command as the ingress does.
     pub(crate) fn message(&self, id: &str, name: &str, body: &Value) -> Message {
         let raw = Raw {
             message_id: Some(id.to_string()),
-            // As by HTTP, where a key becomes an id of our own form.
+            // As over HTTP, where a key becomes an id of our own form.
             of_key: MessageId::new(id).filter(MessageId::is_reserved),
             name: name.into(),
             schema: None,
-            // Counts for checkouts alone: every one of them is asked about.
+            // Counts for checkouts only: each of them asks for a reply.
             reply_to: Some("asker".into()),
             correlation_id: Some(id.to_string()),
             body: body.to_string().into_bytes(),
@@ -244,25 +244,25 @@ impl World {
         self.command(message_id, "payment.webhook", &body)
     }
 
-    /// Publishes the deadlines that are due. Under `aim` the timer may die half-way.
+    /// Publishes the deadlines that are due. Under `aim` the timer process may die half-way.
     pub(crate) fn ring(&self, aim: Option<Aim>) -> Option<usize> {
-        self.nerves.expect(aim);
-        let mut ringing = pin!(timers::publish_due(&*self.memory, &*self.bags));
+        self.faults.expect(aim);
+        let mut ringing = pin!(timers::publish_due(&*self.memory, &*self.memory_broker));
         match ringing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(count) => Some(count.expect("nothing is away while the timer looks")),
+            Poll::Ready(count) => Some(count.expect("every dependency is up while the timer looks")),
             Poll::Pending => None,
         }
     }
 
-    /// The broker has lost everything. What the journal knows to be in flight is put into its queues again.
+    /// The broker has lost everything. What is in flight by the journal is put into its queues again.
     pub(crate) fn refill(&self) {
-        self.bags.forget();
+        self.memory_broker.forget();
         for one in self.memory.in_flight_now() {
-            self.bags.put_redelivered(one.queue, Arc::new(one.message));
+            self.memory_broker.put_redelivered(one.queue, Arc::new(one.message));
         }
     }
 
-    /// An operator sends a dead letter to its queue again, under its own id.
+    /// An operator replays a dead letter to its queue, under its own id.
     pub(crate) fn replay(&self, letter: &DeadLetter) {
         let now = self.clock.now();
         let id = letter.message_id.as_deref().and_then(MessageId::new).expect("a letter of ours has an id");
@@ -274,7 +274,7 @@ impl World {
         row.id = MessageId::derived(letter.order_id, Role::Operator, &id, self.memory.journal_len());
         assert!(self.memory.journal(row), "a replay is a row of its own");
         self.memory.close(&letter.id, DeadStatus::Replayed);
-        self.bags.put(&said);
+        self.memory_broker.put(&said);
     }
 
     pub(crate) fn now(&self) -> Time {

@@ -1,9 +1,9 @@
 // The checkout on DBOS Transact: one workflow, as in its guides and its widget store.
 //
-// What changes the shop's tables is a transaction of its Postgres.js datasource: the change and the checkpoint of the
-// step are one commit, so each happens once. What asks somebody outside (provider, e-mail, SMS) is a step. A refusal is
-// caught and undone in reverse. DBOS is a library, so the driver has it in its own process and is spared a hop. System
-// tables and shop tables are in one database; pools and durability are as they come.
+// A change of the shop's tables is a transaction of its Postgres.js datasource: the change and the checkpoint of the
+// step are one commit, so each happens once. A call to the outside (provider, e-mail, SMS) is a step. A refusal is
+// caught, and the steps before it are undone in reverse. DBOS is a library, so the driver has it in its own process
+// and is spared a hop. System tables and shop tables are in one database; pools and durability are the defaults.
 import { DBOS } from "@dbos-inc/dbos-sdk";
 import { PostgresDataSource } from "@dbos-inc/postgres-datasource";
 import postgres from "postgres";
@@ -16,7 +16,7 @@ const datasource = new PostgresDataSource("shop", tables.connection(URL_OF_DATAB
 const commit = (name, change) => datasource.runTransaction(() => change(PostgresDataSource.client), { name });
 const step = (name, ask) => DBOS.runStep(async () => ask(), { name });
 
-// Who waits for an order waits until it is fulfilled, not for the notices after that.
+// A client that waits for an order waits until it is fulfilled, not for the notices after that.
 const waiting = new Map();
 
 const checkout = DBOS.registerWorkflow(async (order) => {

@@ -1,10 +1,10 @@
-// Keeps so many orders in flight, and says how fast they were fulfilled: `node drive.mjs PEER IN_FLIGHT SECONDS`, where
-// PEER is dbos, restate-objects or restate-handler.
+// Keeps so many orders in flight, and prints how fast they were fulfilled: `node drive.mjs PEER IN_FLIGHT SECONDS`,
+// where PEER is dbos, restate-objects or restate-handler.
 //
-// A place becomes free when its order is fulfilled (closed loop, as `checkout load --in-flight`); latency is from submit
-// to fulfilled. Orders of the first seconds warm up and are not measured. Before, an order whose card is declined and one
-// that cannot be shipped must leave no trace; afterwards, every order was fulfilled, every piece is where it should be,
-// the provider has kept what was sold, and everybody was told twice. What does not add up fails the run.
+// A new order is submitted when one is fulfilled (closed loop, as `checkout load --in-flight`); latency is from
+// submit to fulfilled. Orders of the first seconds warm up and are not measured. Before, an order whose card is
+// declined and one that cannot be shipped must leave no trace; afterwards, every order must be fulfilled, the stock
+// and the provider's money must add up, and each customer must have got both notices. Any difference fails the run.
 import assert from "node:assert/strict";
 import http from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
@@ -92,7 +92,7 @@ const measure = async (shop, inFlight, seconds) => {
 const round = (number) => Math.round(number * 10) / 10;
 
 const main = async ([name, inFlight, seconds]) => {
-  // Whoever tries for ever is not waited for.
+  // A peer that retries for ever ends the run.
   setTimeout(() => {
     console.error(`${name}: not done within ${PATIENCE_MS / 1000} s more than it should take`);
     process.exit(1);

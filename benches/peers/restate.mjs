@@ -5,8 +5,9 @@
 // that stays the same when it is repeated, notices as one-way calls to a service of their own. An order's products are
 // asked at the same time; prices are read from memory.
 //
-// `handler` is leaner: the same workflow with side effects alone, and the shop's tables in Postgres. Each change looks at
-// the order's status in the same commit, as the guide on databases advises, because a side effect may run twice.
+// `handler` is leaner: the same workflow with side effects only, and the shop's tables in Postgres. Each change
+// checks the order's status in the same commit, as the guide on databases advises, because a side effect may run
+// twice.
 import * as restate from "@restatedev/restate-sdk";
 import postgres from "postgres";
 import { books, mail, ON_HAND, priced, provider, shippable } from "./shop.mjs";
@@ -146,7 +147,7 @@ export const handler = restate.workflow({
   },
 });
 
-// Not of the shop: what the driver looks at.
+// Not part of the shop: the driver reads these.
 const outside = restate.service({
   name: "outside",
   handlers: {

@@ -1,7 +1,8 @@
-// What both peers share: the orders of `checkout load`, the provider, and whoever takes notices.
+// What both peers share: the orders of `checkout load`, the provider, and the receiver of notices.
 //
-// Every saga asks the provider and sends notices under a key that stays the same when a step is repeated, so a step that
-// ran twice charges and tells once. The two remember in memory alone: nothing of them is charged to the peers.
+// Every saga asks the provider and sends notices under a key that stays the same when a step is repeated, so a step
+// that ran twice charges and notifies once. Both keep their state in memory only, so that none of their cost is
+// charged to the peers.
 import { randomUUID } from "node:crypto";
 
 export const PRODUCTS = 1000;
@@ -39,7 +40,7 @@ export const provider = {
   },
 };
 
-// Of some orders nothing can be shipped, and it comes to light after payment.
+// Some orders cannot be shipped, which turns out after payment.
 export const shippable = (order) => {
   if (order.unshippable) throw new Error("the shelf has less than the books");
 };

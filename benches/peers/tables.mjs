@@ -3,7 +3,7 @@
 // Rows are locked in the order of their SKUs, or two orders for the same two products could wait for each other.
 import { ON_HAND, SKUS } from "./shop.mjs";
 
-// With as many connections as this client has unless told, 10. For DBOS at 64 in flight, 20 and 40 were slower.
+// With the client's default of 10 connections. For DBOS at 64 in flight, 20 and 40 were slower.
 export const connection = (url) => {
   const { hostname, port, username, password, pathname } = new URL(url);
   return { host: hostname, port: Number(port || 5432), username, password, database: pathname.slice(1),
@@ -47,7 +47,7 @@ export const ship = (sql, lines) => change(sql, lines, { free: 0, held: -1, sold
 
 export const mark = (sql, id, status) => sql`update orders set status = ${status} where id = ${id}`;
 
-// For who may run a step twice: whether the order went from one of these statuses to the other just now.
+// For peers that may run a step twice: whether the order went from one of these statuses to the other just now.
 export const moves = async (sql, id, from, to) =>
   (await sql`update orders set status = ${to} where id = ${id} and status = any(${from})`).count === 1;
 

@@ -3,8 +3,8 @@
 #
 #     RUN_FILE=data/checkout.run examples/curl/checkout.sh
 #
-# The run file stands beside the database while the system runs, and holds its address and a token that whoever may read
-# the file may use. Ends with 0 if everything came out as told below, else with 1 and the reason.
+# The run file stands beside the database while the system runs. It holds the system's address and a token that every
+# user who may read the file may use. Ends with 0 if everything came out as told below, else with 1 and the reason.
 set -euo pipefail
 
 run_file="${RUN_FILE:-data/checkout.run}"

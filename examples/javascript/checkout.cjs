@@ -66,7 +66,7 @@ async function main() {
   const unknown = await checkOut('tok_ok', 'NO-SUCH-THING');
   expect('what is not on offer', `${unknown.type} ${unknown.outcome.code}`, 'order.rejected product_unknown');
 
-  // 5. The event of the first order came to our other queue as well, as it comes to everybody who listens.
+  // 5. The event of the first order came to our other queue as well, as it comes to every listener.
   await heard('the event', ({ type, body }) => type === 'order.fulfilled' && body.order_id === good.orderId);
 
   // 6. Speak for a payment provider: tok_never_answers takes no money by itself, so nothing goes on without us.
@@ -85,8 +85,8 @@ async function main() {
     // An event about another amount than was asked for would move nothing.
     data: { reference: orderId, transaction_id: `ch_${randomUUID()}`, amount: { amount: '3.50', currency: 'EUR' } },
   };
-  // A provider is asked first, and answers then; and it tells again, under the same id, until it is sure that it was
-  // heard. However often that is, it counts once.
+  // A provider is asked first, and answers then; and it sends its event again, under the same id, until it is
+  // accepted. However often that is, it counts once.
   const tell = async () => {
     await send('payment.webhook', event, { messageId: event.id });
     await send('payment.webhook', event, { messageId: event.id });

@@ -72,7 +72,7 @@ def check_out(shop, answers, token, sku="PEN-BLUE"):
             # A token of the provider's, never a card number. tok_ok and tok_declined are the mock provider's.
             "payment": {"method": "card", "token": token},
         },
-        # The outcome comes to this queue, and carries the word by which we know it.
+        # The outcome comes to this queue, with our correlation id.
         reply_to=answers,
         correlation_id=f"ours-{order_id}",
     )
@@ -107,7 +107,7 @@ def main():
     _, kind, outcome = check_out(shop, answers, "tok_ok", sku="NO-SUCH-THING")
     expect("what is not on offer", (kind, outcome.get("code")), ("order.rejected", "product_unknown"))
 
-    # 4. The events of the first order came to our other queue as well, for us and for everybody who listens.
+    # 4. The events of the first order came to our other queue as well, as they come to every listener.
     shop.next_in(
         events,
         lambda properties, event: properties.type == "order.fulfilled" and event["order_id"] == fulfilled,
@@ -143,8 +143,8 @@ def main():
             "amount": {"amount": "3.50", "currency": "EUR"},
         },
     }
-    # A provider is asked first, and answers then; and it tells again, under the same id, until it is sure that it was
-    # heard. However often that is, it counts once.
+    # A provider is asked first, and answers then; and it sends its event again, under the same id, until it is
+    # accepted. However often that is, it counts once.
     for attempt in range(1, 11):
         time.sleep(1)
         shop.send("payment.webhook", sent, message_id=event_id)

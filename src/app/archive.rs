@@ -39,7 +39,7 @@ pub(super) async fn keep_archive(
     }
 }
 
-/// Looks at the next few, from the newest to the oldest and then from the beginning.
+/// Archives the next few, from the newest to the oldest and then again from the newest.
 async fn archive_next(
     store: &dyn Database,
     ingress: &Ingress,

@@ -23,7 +23,7 @@ use store::postgres::PostgresStore;
 use super::stage::Stage;
 use super::{WrongUsage, audit, progress};
 use crate::app::System;
-use drive::{Outcome, Pace, drive};
+use drive::{LoadProfile, Outcome, drive};
 use entry::{Entry, Way};
 use machine::{Usage, between, usage};
 use orders::Mix;
@@ -90,15 +90,15 @@ async fn measure(args: &Args, settings: &Settings) -> Result<ExitCode> {
         true => Some(watch::watch(&system, settings).await?),
         false => None,
     };
-    let pace = Pace { orders: args.orders, rate: args.rate, in_flight: args.in_flight };
+    let profile = LoadProfile { orders: args.orders, rate: args.rate, in_flight: args.in_flight };
     if args.warm_up > 0 {
         let progress = progress::bar(args.warm_up, "orders to warm up");
-        drive(&args.mix, Pace { orders: args.warm_up, ..pace }, &way, &system, &progress).await?;
+        drive(&args.mix, LoadProfile { orders: args.warm_up, ..profile }, &way, &system, &progress).await?;
         progress.finish_and_clear();
     }
     let progress = progress::bar(args.orders, "orders");
     let before = Cost::now(settings).await?;
-    let outcome = drive(&args.mix, pace, &way, &system, &progress).await?;
+    let outcome = drive(&args.mix, profile, &way, &system, &progress).await?;
     let cost = Cost::now(settings).await?.since(&before);
     progress.finish_and_clear();
     drop(watcher);

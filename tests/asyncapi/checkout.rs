@@ -1,4 +1,5 @@
-//! The one body that reads itself (`workers/contract/src/submission.rs`), described here and held to what that reads.
+//! The one body with a parser of its own (`workers/contract/src/submission.rs`): its schema is written here and
+//! tested against that parser.
 
 use contract::{Body, Contact, Line, Message, OrderId, PaymentChoice, Raw, Time};
 use schemars::JsonSchema;
@@ -34,7 +35,7 @@ pub(super) struct Checkout {
     cart_version: Option<u64>,
 }
 
-/// The fields with faults when this is submitted.
+/// The faults of this body when it is submitted, by field.
 fn faults(body: &Value) -> Vec<String> {
     let raw = Raw {
         message_id: Some("m".into()),
@@ -64,7 +65,7 @@ fn what_is_described_of_a_checkout_is_what_is_read() {
         let mut without = whole.clone();
         without.as_object_mut().unwrap().remove(name);
         let required = schema["required"].as_array().unwrap().contains(&json!(name));
-        // Without items the cart has to be asked for.
+        // A body without items is valid only if it asks for the stored cart.
         assert_eq!(!faults(&without).is_empty(), required || name == "items", "without {name}");
     }
     let cart = json!({"customer_id": "c", "cart": true, "payment": {"method": "cod"}});

@@ -1,4 +1,4 @@
-//! Puts the document together: what is common to all messages stands here, and only here.
+//! Puts the document together: whatever is common to all messages is defined in this file only.
 
 use schemars::generate::{Contract, SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -200,7 +200,7 @@ fn no_empty_default(schema: &mut Value) {
     }
 }
 
-/// What we say leaves out what is not there: schemars, which knows that a field may be missing, allows null as well.
+/// The program omits absent fields, but schemars describes a field that may be missing as nullable too.
 fn never_null(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {

@@ -1,11 +1,11 @@
-//! What anyone may hear, with an example of each.
+//! The events that any outsider may hear, with an example of each.
 
 use contract::bodies;
 use serde_json::json;
 
 use super::messages::{AT, Entry, ORDER, entry, eur, fact, of_customer, with};
 
-/// Anyone may bind a queue to the exchange of events and hear these.
+/// Any outsider may bind a queue to the exchange of events and hear these.
 pub(crate) fn events() -> Vec<Entry> {
     let mut all = endings();
     all.extend(order_facts());
@@ -14,7 +14,7 @@ pub(crate) fn events() -> Vec<Entry> {
     all
 }
 
-/// A sender who set `reply_to` gets one of these.
+/// A sender that set `reply_to` gets one of these.
 pub(crate) fn endings() -> Vec<Entry> {
     vec![
         entry::<bodies::OrderRejected>(

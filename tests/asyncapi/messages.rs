@@ -1,4 +1,4 @@
-//! What each message that outsiders send is for, with examples. What its fields are, the Rust types say.
+//! The purpose of each message that outsiders send, with examples. Its fields come from the Rust types.
 
 use contract::bodies;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -31,12 +31,12 @@ pub(super) fn eur(amount: &str) -> Value {
     json!({"amount": amount, "currency": "EUR"})
 }
 
-/// A fact about the order of all the examples.
+/// A fact about the order that all the examples share.
 pub(super) fn fact(fields: Value) -> Value {
     with(json!({"order_id": ORDER, "at": AT}), fields)
 }
 
-/// The same with the customer, who is known to the order worker and to the saga alone.
+/// The same with the customer, whom only the order worker and the saga know.
 pub(super) fn of_customer(fields: Value) -> Value {
     with(fact(json!({"customer_id": "customer-42"})), fields)
 }
@@ -48,7 +48,7 @@ pub(super) fn with(mut value: Value, fields: Value) -> Value {
     value
 }
 
-/// Whoever may publish to the exchange of commands may send these.
+/// Every login that may publish to the exchange of commands may send these.
 pub(crate) fn commands() -> Vec<Entry> {
     let mut all = vec![submit()];
     all.extend(about_orders());

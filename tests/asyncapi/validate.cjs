@@ -1,11 +1,11 @@
-// Is the document AsyncAPI, and does each example fit its own schema? Usage: node validate.cjs FILE
+// Is the document valid AsyncAPI, and does each example fit its own schema? Usage: node validate.cjs FILE
 const { readFileSync } = require('node:fs');
 const { Parser } = require('@asyncapi/parser');
 const Ajv = require('ajv');
 const addFormats = require('ajv-formats');
 
 const ERROR = 0;
-// One mistake in a schema brings hundreds of complaints: the first ones tell.
+// One mistake in a schema causes hundreds of complaints; the first few are enough.
 const SHOWN_MAX = 20;
 
 async function main([file]) {
@@ -24,7 +24,7 @@ async function main([file]) {
   console.log(`${file} is AsyncAPI ${document.version()}: ${messages.length} messages, ${examples} examples that fit`);
 }
 
-// The parser looks at the form of examples only.
+// The parser checks only the form of examples, so their values are checked here.
 function misfits(message) {
   const ajv = new Ajv({ strict: false, allErrors: true });
   addFormats(ajv);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-/// Keys that come first, in this order; the others follow by the alphabet.
+/// Keys that come first, in this order; the others follow alphabetically.
 const FIRST: &[&str] = &[
     "asyncapi",
     "info",
@@ -52,7 +52,7 @@ fn block(out: &mut String, value: &Value, depth: usize) {
             for item in items {
                 let mut nested = String::new();
                 block(&mut nested, item, depth + 1);
-                // The first line of what is nested stands behind the dash.
+                // The first line of a nested value stands behind the dash.
                 let first = nested.trim_start();
                 match item {
                     Value::Object(fields) if !fields.is_empty() => {
@@ -69,7 +69,7 @@ fn block(out: &mut String, value: &Value, depth: usize) {
     }
 }
 
-/// What stands behind `key:` or `-`: on the same line if it is short, else below.
+/// The value behind `key:` or `-`: on the same line if it is short, else below it.
 fn after_mark(out: &mut String, value: &Value, depth: usize) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {

@@ -1,11 +1,11 @@
-//! A list of an object's values is not taken for that object, wherever a message has one.
+//! In no message is a list of an object's values accepted in place of the object.
 
 use contract::{Message, Raw, Speaker, Time, speakers_of};
 use serde_json::{Value, json};
 
 use crate::support::usual;
 
-/// This document with one object in it, at any depth, replaced by the list of its values, once in each order.
+/// Copies of this document in which one object, at any depth, is replaced by the list of its values, in each order.
 fn with_lists(document: &Value) -> Vec<Value> {
     let mut all = Vec::new();
     let mut inside =
@@ -20,7 +20,7 @@ fn with_lists(document: &Value) -> Vec<Value> {
                 };
                 inside(&at, part);
             }
-            // What may be missing at the end of a list is filled up by its reader.
+            // serde fills up fields that are missing at the end of a list.
             let values: Vec<_> = fields.values().take(5).cloned().collect();
             all.extend(orders_of(&values).into_iter().map(Value::Array));
         }
@@ -69,7 +69,7 @@ fn a_list_is_taken_for_an_object_in_no_message_of_an_outsider_at_any_depth() {
             tried += 1;
             match accept(name, &list) {
                 Err(why) => assert_eq!(why.code, "body_invalid", "{name} {list}: {why}"),
-                // It is told so as one of its faults.
+                // The sender is told so as one of the faults.
                 Ok(Message { body: contract::Body::Submit(submit), .. }) => {
                     assert!(submit.cart.is_err(), "{list}");
                 }

@@ -1,4 +1,4 @@
-//! Each broker with what it leaves behind when its process dies, and how it is asked.
+//! Each broker, what it leaves behind when its process dies, and how tests ask it.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,26 +13,26 @@ use store::{Changes, Database, Emitted, JournalRow};
 use tokio::time::timeout;
 
 use super::row;
-use crate::support::rabbit::Corner;
+use crate::support::rabbit::Namespace;
 
-/// A broker that can be made to die, and what it leaves behind.
+/// A broker that a test can kill, and what it leaves behind.
 #[async_trait]
 pub(super) trait Backend: Send + Sync {
     fn store(&self) -> Arc<dyn Database>;
 
-    /// A broker as a process has it that starts now, whatever became of the one before.
+    /// The broker as a process that starts now gets it, whatever happened to the one before.
     async fn open(&self) -> Arc<dyn Broker>;
 
-    /// The process dies. What it left on the broker stays.
+    /// The process dies. Its messages on the broker stay.
     async fn die(&mut self);
 
-    /// What an operator does, or a start does by itself, so that nothing that was said is missing.
+    /// What an operator does, or a start does by itself, so that no emitted message is missing.
     async fn refill(&self, broker: &dyn Broker);
 
-    /// Whether `depth` knows what waits for another try.
+    /// Whether `depth` counts the messages that wait for a retry.
     fn counts_what_waits(&self) -> bool;
 
-    /// After this long without a message there is none.
+    /// A queue that brings nothing for this long is empty.
     fn quiet(&self) -> Duration;
 }
 
@@ -57,7 +57,7 @@ impl Backend for Embedded {
 
     async fn die(&mut self) {}
 
-    /// It does that whenever it starts.
+    /// This broker refills its queues at every start.
     async fn refill(&self, _broker: &dyn Broker) {}
 
     fn counts_what_waits(&self) -> bool {
@@ -71,14 +71,14 @@ impl Backend for Embedded {
 
 pub(super) struct Rabbit {
     store: Arc<dyn Database>,
-    corner: Corner,
+    namespace: Namespace,
     running: Mutex<Option<Arc<RabbitBroker>>>,
 }
 
 impl Rabbit {
     pub(super) async fn fresh() -> Self {
         let store = Arc::new(SqliteStore::in_memory().await.unwrap());
-        Self { store, corner: Corner::new().await, running: Mutex::new(None) }
+        Self { store, namespace: Namespace::new().await, running: Mutex::new(None) }
     }
 }
 
@@ -89,7 +89,7 @@ impl Backend for Rabbit {
     }
 
     async fn open(&self) -> Arc<dyn Broker> {
-        let broker = self.corner.broker().await;
+        let broker = self.namespace.broker().await;
         *self.running.lock().unwrap() = Some(broker.clone());
         broker
     }
@@ -120,7 +120,7 @@ pub(super) struct Harness {
     pub(super) broker: Arc<dyn Broker>,
 }
 
-/// A message that is there comes within this.
+/// A message that is in the queue arrives within this time.
 pub(super) const SOON: Duration = Duration::from_secs(20);
 
 impl Harness {
@@ -129,7 +129,7 @@ impl Harness {
         Self { backend: Box::new(backend), broker }
     }
 
-    /// As every caller has to: it stands in the journal before it is published.
+    /// Every caller must journal a message before publishing it.
     pub(super) async fn publish(&self, emitted: &[Emitted]) {
         self.journal(emitted).await;
         self.broker.publish(emitted).await.unwrap();
@@ -156,7 +156,7 @@ impl Harness {
         timeout(SOON, self.broker.take(queue, max)).await.expect("nothing came").unwrap()
     }
 
-    /// One after the other, until so many are there.
+    /// Takes one after the other until there are so many.
     pub(super) async fn take_all(&self, queue: Queue, count: usize) -> Vec<Delivery> {
         let mut all = Vec::new();
         while all.len() < count {
@@ -169,7 +169,7 @@ impl Harness {
         self.broker.depth(queue).await.unwrap().messages
     }
 
-    /// On its way from a queue to us a message may be in neither for a moment.
+    /// On its way from a queue to its consumer, a message may briefly be counted in neither.
     pub(super) async fn depth_becomes(&self, queue: Queue, messages: usize) {
         let since = Instant::now();
         while self.depth(queue).await != messages {
@@ -183,7 +183,7 @@ impl Harness {
     }
 
     pub(super) async fn die(&mut self) {
-        // The last of the old one is gone before the new one is there.
+        // The last handle of the old broker is dropped before the new one opens.
         self.broker = Arc::new(EmbeddedBroker::refilled(Vec::new()));
         self.backend.die().await;
         self.broker = self.backend.open().await;

@@ -1,4 +1,4 @@
-// What people do on the dashboard, in a real browser: node dashboard.cjs CHECKOUT. Each claim prints a line.
+// What people do on the dashboard, in a real browser: node dashboard.cjs CHECKOUT. Prints a line for each claim.
 "use strict";
 const fs = require("node:fs");
 const { browser, order, system, token, until } = require("./stage.cjs");
@@ -12,7 +12,7 @@ const LOOKS = [
 
 const must = (holds, why) => { if (!holds) throw new Error(why); };
 
-// Whatever a page complains of, a refused script or style above all, is a failure.
+// Any complaint of a page is a failure, a script or style that the browser blocks above all.
 const open = async (chromium, shop, look = LOOKS[0]) => {
   const context = await chromium.newContext({ baseURL: shop.url, reducedMotion: "reduce", ...look });
   const page = await context.newPage();
@@ -142,7 +142,7 @@ const CLAIMS = {
     await buy("Moby-Dick", "The provider never answers", "created");
     await page.getByRole("button", { name: "Cancel this order" }).click();
     await until("it is cancelled", async () => (await page.locator("#status").innerText()) === "cancelled");
-    // Below them stands what the chaos shop ordered for the same customer.
+    // Below them are the chaos shop's orders for the same customer.
     const newest = ["cancelled", "Moby-Dick", "cancelled", "Emma", "fulfilled", "Dune"];
     await until("all of them in the history, newest first", async () => {
       const rows = await page.locator("#history li").allInnerTexts();
@@ -157,8 +157,9 @@ const CLAIMS = {
     await page.getByLabel("Token").fill("nonsense");
     await press(page, "Sign in");
     must((await page.getByRole("alert").innerText()).includes("not good"), "nothing is said");
-    page.complaints.length = 0; // A browser calls every 401 an error.
-    // A token of its own: signing out ends it, and one of the same second would read the same.
+    page.complaints.length = 0; // A browser reports every 401 as an error.
+    // Uses a token of its own: signing out ends it, and a token that was issued in the same second would be
+    // identical.
     await page.getByLabel("Token").fill(token({ sub: "anna", role: "admin", jti: "signs out" }));
     await press(page, "Sign in");
     must(new URL(page.url()).pathname === "/dashboard/promises", `led to ${page.url()}`);
@@ -202,7 +203,7 @@ const CLAIMS = {
     await page.goto("/");
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
-    // The key is dispatched before the page has moved.
+    // The key event is dispatched before the page has navigated.
     await until("the first stop leads to the content", () => new URL(page.url()).hash === "#main");
     await page.goto("/");
     await page.keyboard.press("Tab");

@@ -1,4 +1,4 @@
-// Makes the pictures of the README: node pictures.cjs CHECKOUT FOLDER.
+// Takes the README's screenshots: node pictures.cjs CHECKOUT FOLDER.
 "use strict";
 const path = require("node:path");
 const { browser, order, pause, system, until } = require("./stage.cjs");

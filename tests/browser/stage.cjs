@@ -1,4 +1,4 @@
-// A system of its own with a browser before it: started, asked, and gone afterwards, whatever happened.
+// A system of its own with a browser for it: both are started, and both are stopped again whatever happens.
 "use strict";
 const { spawn } = require("node:child_process");
 const { createHmac } = require("node:crypto");
@@ -12,7 +12,7 @@ const PATIENCE_MS = 30_000;
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-// Looks again and again until there is something to see.
+// Polls until `look` finds something.
 const until = async (what, look) => {
   const end = Date.now() + PATIENCE_MS;
   for (;;) {
@@ -23,7 +23,7 @@ const until = async (what, look) => {
   }
 };
 
-// `checkout dev` or `checkout all`, quick and without chance.
+// `checkout dev` or `checkout all`, with short delays and no random failures.
 const system = async (checkout, command) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "checkout-browser-"));
   const flags = ["--listen=127.0.0.1:0", "--provider-delay-ms=1-20", "--provider-success-rate=1",
@@ -62,7 +62,7 @@ const system = async (checkout, command) => {
 
 const browser = () => chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  // A container's root has no other way, and what is looked at is ours.
+  // Root in a container can run Chromium only without its sandbox, and it loads only our own pages.
   args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
 });
 

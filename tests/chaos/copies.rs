@@ -1,6 +1,6 @@
-//! Every message comes three times, late and in any order, to three of each who work side by side.
+//! Every message arrives three times, late and in any order, at three replicas of each role.
 
-use crate::crash::Dice;
+use crate::crash::Rng;
 use crate::support::fleet::checkout;
 use crate::support::new_id;
 
@@ -14,7 +14,7 @@ const DECLINED: usize = 6;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn told_three_times_and_in_any_order_everything_is_done_once() {
     let mut fleet = three_of_each().await;
-    let postman = fleet.postman(COPIES, LATE_MS, Dice(20_261_121)).await;
+    let duplicator = fleet.duplicator(COPIES, LATE_MS, Rng(20_261_121)).await;
     let (mut good, mut declined) = (Vec::new(), Vec::new());
     for number in 0..GOOD + DECLINED {
         let (ids, token) =
@@ -27,13 +27,13 @@ async fn told_three_times_and_in_any_order_everything_is_done_once() {
     }
     let orders = (GOOD + DECLINED) as i64;
     fleet.wait_for_rest(orders).await;
-    postman.wait_until_empty().await;
+    duplicator.wait_until_empty().await;
     fleet.wait_for_rest(orders).await;
     fleet.assert_ended(&good, "fulfilled").await;
     fleet.assert_ended(&declined, "cancelled").await;
-    let brought = postman.brought();
+    let brought = duplicator.brought();
     let proof = fleet.prove(orders).await;
-    // Of three copies two are too many, and each bundle holds at least one message.
+    // Two of three copies are duplicates, and each bundle holds at least one message.
     assert!(brought > 0 && proof.absorbed >= brought / COPIES as u64 * 2, "{brought} brought: {proof}");
     println!("{brought} copies brought: {proof}");
 }

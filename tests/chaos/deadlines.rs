@@ -1,4 +1,4 @@
-//! Several keep the time, one of them dies with what is due in his hand, and every deadline has its effect once.
+//! With several timer processes, one of which dies with due deadlines in hand, every deadline takes effect once.
 
 use crate::support::fleet::{Fleet, WORKERS};
 
@@ -13,7 +13,7 @@ async fn an_unanswered_request_is_repeated_when_due_by_any_timers_that_live() {
     }
     let timers: Vec<_> = (0..TIMERS).map(|_| fleet.start(&["timers"])).collect();
     fleet.open().await;
-    // Charged, and nobody is told; and never charged at all. Only the deadline gets either any further.
+    // Some were charged without an event, some were never charged. Only the deadline moves either of them on.
     let charged = fleet.orders(ORDERS, "tok_lost_answer").await;
     let never = fleet.orders(ORDERS, "tok_never_answers").await;
     fleet.wait_until_asked_for_payment(2 * ORDERS as i64).await;
@@ -21,7 +21,7 @@ async fn an_unanswered_request_is_repeated_when_due_by_any_timers_that_live() {
     fleet.start_again(timers[0], &[]);
     fleet.kill_9(timers[1]);
     let orders = 2 * ORDERS as i64;
-    // One of them stays dead.
+    // One timer process is not started again.
     fleet.forget(timers[1]);
     fleet.wait_for_rest(orders).await;
     fleet.assert_ended(&charged, "fulfilled").await;

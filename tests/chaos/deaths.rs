@@ -16,12 +16,12 @@ async fn whichever_role_dies_and_wherever_every_order_ends_as_if_it_had_not() {
     let timers = fleet.size() - 1;
     let (mut good, mut declined, mut died) = (Vec::new(), Vec::new(), 0);
     for point in INSIDE.into_iter().chain([OUTSIDE]) {
-        // All die at the same point, each at its own time.
+        // All roles die at the same boundary, each at its own time.
         let mut dying: Vec<_> = WORKERS.iter().enumerate().map(|(number, role)| (number, *role)).collect();
         if point == OUTSIDE {
             dying.retain(|(_, role)| ADAPTERS.contains(role));
         }
-        // The courier lets the provider's events in, and journals them first like everybody at the door.
+        // The courier lets the provider's events in, and journals them first, as every ingress does.
         if ["committed", "published"].contains(&point) {
             dying.push((timers, "gateway"));
         }
@@ -33,7 +33,7 @@ async fn whichever_role_dies_and_wherever_every_order_ends_as_if_it_had_not() {
         good.extend(fleet.orders(1, "tok_duplicate_event").await);
         declined.extend(fleet.orders(2, "tok_declined").await);
         until(&format!("that all die at {point}"), || {
-            // One lives on what another says, so whoever is dead is started again at once.
+            // Each role needs the messages of the others, so a dead process is restarted at once.
             dying.retain(|(number, role)| {
                 let Some(signal) = fleet.died_of(*number) else { return true };
                 assert_eq!(signal, SIGABRT, "{point}:{role}");

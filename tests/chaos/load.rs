@@ -1,10 +1,10 @@
-//! Anybody may be killed at any time, with several of each at work.
+//! Any process may be killed at any time, with several replicas of each role at work.
 
-use crate::crash::Dice;
+use crate::crash::Rng;
 use crate::support::fleet::Fleet;
 use crate::support::pause;
 
-/// Small enough for a machine on which other tests run as well: everything three times is nine processes.
+/// Small enough for a machine that runs other tests too: three replicas of each crew are nine processes.
 pub(super) const CREWS: [&[&str]; 3] = [
     &["worker", "order", "payment", "stock"],
     &["worker", "notification", "saga"],
@@ -21,7 +21,7 @@ pub(super) async fn three_of_each() -> Fleet {
     fleet
 }
 
-/// Every worker three times, and two who keep the time.
+/// Every worker three times, and two timer processes.
 pub(super) fn staff(fleet: &mut Fleet) {
     for crew in CREWS {
         (0..REPLICAS).for_each(|_| _ = fleet.start(crew));
@@ -34,15 +34,15 @@ pub(super) fn staff(fleet: &mut Fleet) {
 async fn under_load_and_killed_at_random_no_order_is_lost_and_none_is_done_twice() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_121);
     println!("SEED={seed}");
-    let mut dice = Dice(seed);
+    let mut rng = Rng(seed);
     let mut fleet = three_of_each().await;
     let (mut good, mut declined) = (Vec::new(), Vec::new());
     for _ in 0..KILLS {
         good.extend(fleet.orders(ORDERS_FOR_EACH - 1, "tok_ok").await);
         declined.extend(fleet.orders(1, "tok_declined").await);
-        // At work on them, or not yet, or done already.
-        (0..dice.below(30)).for_each(|_| pause());
-        let victim = dice.below(fleet.size() as u64) as usize;
+        // The orders may be under way, not begun, or already done.
+        (0..rng.below(30)).for_each(|_| pause());
+        let victim = rng.below(fleet.size() as u64) as usize;
         fleet.kill_9(victim);
         fleet.start_again(victim, &[]);
     }

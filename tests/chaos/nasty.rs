@@ -1,4 +1,5 @@
-//! Whatever a publisher sends, nobody dies of it: it is a dead letter with a reason, and every good order is fulfilled.
+//! No message from a publisher, however odd, kills a process: it becomes a dead letter with a reason, and every good
+//! order is fulfilled.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +9,14 @@ use crate::support::raw_amqp::{
 };
 use crate::support::{new_id, until};
 
-/// Before and after each of them.
+/// A good order is placed before and after each of them.
 const GOOD_BETWEEN: usize = 4;
-/// Past what a client holds that parses by recursion.
+/// Nested deeper than a client with a recursive parser survives.
 const DEEP: usize = 10_000;
-/// Half a body: what has nothing worse than odd properties is refused for this.
+/// Half a body: a message whose properties are merely odd is refused for this.
 const HALF: &[u8] = b"{\"customer_id\": ";
 
-/// What is sent, and the code of the dead letter; without one, the broker does not take it.
+/// A message, and the code of its dead letter; without a code, the broker refuses it.
 struct Nasty {
     what: &'static str,
     key: &'static [u8],
@@ -208,7 +209,7 @@ async fn whatever_is_published_is_a_dead_letter_with_a_reason_while_every_good_o
     let mut fleet = Fleet::new().await;
     fleet.start_all();
     fleet.open().await;
-    let commands = fleet.corner.names().commands();
+    let commands = fleet.namespace.names().commands();
     let mut raw = RawPublisher::connect().await;
     let (mut good, mut expected) = (Vec::new(), BTreeMap::<&str, usize>::new());
     let all: Vec<_> = [odd_headers(), odd_properties(), odd_bodies()].into_iter().flatten().collect();
@@ -216,7 +217,7 @@ async fn whatever_is_published_is_a_dead_letter_with_a_reason_while_every_good_o
         good.extend(fleet.orders(GOOD_BETWEEN, "tok_ok").await);
         if let Some(code) = nasty.dies_of {
             *expected.entry(code).or_default() += 1;
-            // Two with the same body would be one letter.
+            // Two with the same body would be one dead letter.
             nasty.body.extend(b" ".repeat(number));
             let sent = raw.publishes(&commands, nasty.key, &nasty.properties, &nasty.body).await;
             sent.unwrap_or_else(|why| panic!("{}: {why}", nasty.what));

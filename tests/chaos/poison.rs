@@ -1,4 +1,5 @@
-//! What makes its worker fail waits by itself; what cannot be read is put aside; nobody else is held up.
+//! A message that makes its worker fail is retried alone, one that cannot be read is parked, and no other order is
+//! held up.
 
 use std::time::{Duration, Instant};
 
@@ -8,11 +9,11 @@ use crate::support::{new_id, pause, until};
 const GOOD: usize = 1_000;
 const UNREADABLE: usize = 3;
 const TRIED_AGAIN: &str = "it failed and is tried again";
-/// With each of its tries the poisoned one makes its batch be handled one by one: a part of the work, not all of it.
+/// Each try of the poisoned message makes its batch be handled one by one: a part of the work, not all of it.
 const SLOWER_AT_MOST: u32 = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_poisoned_order_amid_thousands_waits_alone_and_goes_on_when_the_fault_is_mended() {
+async fn a_poisoned_order_amid_thousands_waits_alone_and_goes_on_when_the_fault_is_corrected() {
     let mut fleet = Fleet::new().await;
     fleet.start_all();
     fleet.open().await;
@@ -33,16 +34,17 @@ async fn a_poisoned_order_amid_thousands_waits_alone_and_goes_on_when_the_fault_
     fleet.assert_ended(&good, "fulfilled").await;
     let letters = fleet.checkout(&["dead", "list", "--json"]).json();
     let held_up = letters.as_array().unwrap().iter().filter(|letter| letter["code"] == "failed").count();
-    assert_eq!(held_up, 0, "good orders were put aside with it: {letters}");
+    assert_eq!(held_up, 0, "good orders were dead-lettered with it: {letters}");
 
-    // It waits on its ladder, and comes again.
+    // It waits for its next retry, and comes again.
     let failed = || (fleet.logged(TRIED_AGAIN) >= 2).then_some(());
     until("that the poisoned order fails twice", failed);
     start_anew(&mut fleet, stock, &[]);
     fleet.wait_for_rest(good.len() as i64 + 1).await;
     fleet.assert_ended(&[poisoned], "fulfilled").await;
 
-    // This machine's speed changes within seconds: what it does without a poisoned order is measured on both sides.
+    // This machine's speed changes within seconds, so its speed without a poisoned order is measured before and
+    // after.
     let begun = start_anew(&mut fleet, stock, &[]);
     good.extend(fleet.orders(GOOD, "tok_ok").await);
     let after = all_ended(&mut fleet, good.len() + 1, begun).await;
@@ -59,14 +61,14 @@ async fn a_poisoned_order_amid_thousands_waits_alone_and_goes_on_when_the_fault_
     );
 }
 
-/// Each measurement begins with a worker that has to start, so that they can be compared.
+/// Each measurement begins with the start of a worker, so that they can be compared.
 fn start_anew(fleet: &mut Fleet, worker: usize, env: &[(&str, &str)]) -> Instant {
     fleet.kill_9(worker);
     fleet.start_again(worker, env);
     Instant::now()
 }
 
-/// How long it took until so many had ended.
+/// How long it took until so many orders had ended.
 async fn all_ended(fleet: &mut Fleet, orders: usize, begun: Instant) -> Duration {
     while fleet.ended().await < orders as i64 {
         assert!(begun.elapsed() < crate::support::PATIENCE * 2, "the good ones are held up");

@@ -1,4 +1,5 @@
-//! The database and the broker die with all that was in their memory, and come back: nobody here is started again.
+//! The database and the broker die with everything in their memory and come back, and no process of ours is
+//! restarted.
 
 use std::process::Command;
 
@@ -29,7 +30,7 @@ async fn dies_and_comes_back(kill: &str, noticed: &str) {
     let mut ids = Vec::new();
     for _ in 0..TIMES {
         ids.extend(fleet.orders(ORDERS_BEFORE, "tok_ok").await);
-        // They are under way, each somewhere else.
+        // The orders are under way, each at another step.
         assert!(Command::new("bash").args(["-c", &kill]).status().unwrap().success());
         fleet.connect_again().await;
         ids.extend(fleet.orders(ORDERS_AFTER, "tok_ok").await);
@@ -38,18 +39,18 @@ async fn dies_and_comes_back(kill: &str, noticed: &str) {
     fleet.wait_for_rest(orders).await;
     fleet.assert_ended(&ids, "fulfilled").await;
     let said = fleet.logged(noticed);
-    assert!(said > 0, "nobody noticed");
-    println!("killed {TIMES} times, and {said} times somebody waited: {}", fleet.prove(orders).await);
+    assert!(said > 0, "no process noticed");
+    println!("killed {TIMES} times, and {said} times a process waited: {}", fleet.prove(orders).await);
 }
 
-/// An alarm of the broker's: it takes nothing until its memory is enough again.
+/// The broker raises its memory alarm: it accepts no message until the alarm is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it alarms the server: `scripts/services --own` starts one that may be alarmed"]
 async fn a_broker_that_is_short_of_memory_is_waited_for() {
     let mut fleet = Fleet::new().await;
     fleet.start_all();
     fleet.open().await;
-    // They wait for stock meanwhile: who has nothing to publish is told of no alarm.
+    // Meanwhile the orders wait for stock. The broker tells only connections that publish of its alarm.
     fleet.checkout(&["pause", "role", "stock", "--why", "an alarm"]).ok();
     until("the pause", || (fleet.logged("\"paused\"") > 0).then_some(()));
     let mut ids = fleet.orders(ORDERS_BEFORE, "tok_ok").await;

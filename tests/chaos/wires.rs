@@ -1,9 +1,9 @@
-//! Lines to the broker and to the database break, some of them with an answer on the way.
+//! Connections to the broker and to the database break, some of them while an answer is on its way.
 
 use std::time::Duration;
 
+use crate::support::fault_proxy::{FaultProxy, KEEP, PUBLISH};
 use crate::support::fleet::Fleet;
-use crate::support::wire::{KEEP, PUBLISH, Proxy};
 use crate::support::{authority, postgres, rabbit, until};
 
 const TIMES: usize = 12;
@@ -11,7 +11,7 @@ const ORDERS_FOR_EACH: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_broker_hangs_up_again_and_again_and_loses_its_answers() {
-    let proxy = Proxy::to(&authority(&rabbit::url()), PUBLISH);
+    let proxy = FaultProxy::to(&authority(&rabbit::url()), PUBLISH);
     let mut fleet = Fleet::through(None, Some(proxy.address())).await;
     fleet.start_all();
     fleet.open().await;
@@ -25,7 +25,7 @@ async fn the_broker_hangs_up_again_and_again_and_loses_its_answers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_database_hangs_up_again_and_again_and_loses_its_answers() {
-    let proxy = Proxy::to(&authority(&postgres::server()), KEEP);
+    let proxy = FaultProxy::to(&authority(&postgres::server()), KEEP);
     let mut fleet = Fleet::through(Some(proxy.address()), None).await;
     fleet.start_all();
     fleet.open().await;
@@ -34,7 +34,7 @@ async fn the_database_hangs_up_again_and_again_and_loses_its_answers() {
     assert!(cut > 0 && swallowed > 0, "{cut} lines cut, {swallowed} answers swallowed");
     let looked = fleet.logged("looking again");
     let proof = fleet.prove(orders).await;
-    // Nobody sent anything twice: what was known already had been committed, and nobody had heard of it.
+    // No process sent anything twice: the duplicates had been committed, and the confirmation was lost.
     assert!(proof.absorbed > 0 && looked > 0, "no commit lost its answer: {proof}");
     println!(
         "{cut} lines to the database cut, {swallowed} answers swallowed, looked again {looked} times: {proof}"
@@ -42,7 +42,7 @@ async fn the_database_hangs_up_again_and_again_and_loses_its_answers() {
 }
 
 /// Orders come in all the while.
-async fn disturb(fleet: &mut Fleet, proxy: &Proxy) -> i64 {
+async fn disturb(fleet: &mut Fleet, proxy: &FaultProxy) -> i64 {
     let (mut good, mut declined) = (Vec::new(), Vec::new());
     for time in 0..TIMES {
         let swallowed = proxy.answers_swallowed();
@@ -56,7 +56,7 @@ async fn disturb(fleet: &mut Fleet, proxy: &Proxy) -> i64 {
                 (proxy.answers_swallowed() == swallowed + 3).then_some(())
             }),
             _ => {
-                // Long enough that it is noticed, and that the first try to be back fails.
+                // Long enough that the processes notice, and that their first attempt to reconnect fails.
                 proxy.away();
                 tokio::time::sleep(Duration::from_millis(150)).await;
                 proxy.back();

@@ -1,5 +1,5 @@
-//! Which comes first: commit, publish, acknowledge. Queues that are read back from the journal would hide a wrong
-//! order from whoever kills the process, so here somebody watches.
+//! The order is commit, publish, acknowledge. Killing the process would not reveal a wrong order, because queues are
+//! refilled from the journal, so these tests watch the calls.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,39 +22,39 @@ use crate::support::usual;
 
 #[tokio::test]
 async fn nothing_is_published_before_it_is_committed_nor_acknowledged_before_it_is_published() {
-    let watch = Watch::over(2).await;
-    watch.inner.publish(&[said()]).await.unwrap();
+    let recording = RecordingBroker::over(2).await;
+    recording.inner.publish(&[said()]).await.unwrap();
     let stop = CancellationToken::new();
-    let consumer = tokio::spawn(watch.consumer().run(stop.clone()));
+    let consumer = tokio::spawn(recording.consumer().run(stop.clone()));
     tokio::time::timeout(PATIENCE, async {
-        while watch.seen().last().is_none_or(|last| last != "acknowledged product-1") {
+        while recording.seen().last().is_none_or(|last| last != "acknowledged product-1") {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await
-    .unwrap_or_else(|_| panic!("it was not acknowledged: {:?}", watch.seen()));
+    .unwrap_or_else(|_| panic!("it was not acknowledged: {:?}", recording.seen()));
     stop.cancel();
     consumer.await.unwrap();
-    // The broker is away twice: what is not published is kept in hand.
+    // The broker is away twice: messages that are not published stay in hand.
     let publish = "committed, and publishes stock.count";
-    assert_eq!(watch.seen(), [publish, publish, publish, "acknowledged product-1"]);
+    assert_eq!(recording.seen(), [publish, publish, publish, "acknowledged product-1"]);
 }
 
 #[tokio::test]
-async fn a_repeat_that_may_owe_what_it_said_says_it_again_and_any_other_is_silent() {
-    let watch = Watch::over(0).await;
-    let consumer = watch.consumer();
+async fn a_repeat_whose_outbox_may_be_unpublished_publishes_it_and_any_other_does_not() {
+    let recording = RecordingBroker::over(0).await;
+    let consumer = recording.consumer();
     let message = said().message;
-    watch.inner.publish(&[said()]).await.unwrap();
-    let first = watch.inner.take(Queue::Order, 1).await.unwrap();
+    recording.inner.publish(&[said()]).await.unwrap();
+    let first = recording.inner.take(Queue::Order, 1).await.unwrap();
     consumer.handle(&first, RetryState::default()).await.unwrap();
     let publish = "committed, and publishes stock.count";
-    assert_eq!(watch.seen_since_last(), [publish, "acknowledged product-1"]);
+    assert_eq!(recording.seen_since_last(), [publish, "acknowledged product-1"]);
     for (redelivered, attempt, answer_lost, owes) in
         [(false, 0, false, false), (true, 0, false, true), (false, 1, false, true), (false, 0, true, true)]
     {
-        watch.inner.publish(&[said()]).await.unwrap();
-        watch.inner.take(Queue::Order, 1).await.unwrap();
+        recording.inner.publish(&[said()]).await.unwrap();
+        recording.inner.take(Queue::Order, 1).await.unwrap();
         let repeat = Delivery {
             queue: Queue::Order,
             message: message.clone(),
@@ -68,9 +68,9 @@ async fn a_repeat_that_may_owe_what_it_said_says_it_again_and_any_other_is_silen
         } else {
             &["publishes nothing", "acknowledged product-1"]
         };
-        assert_eq!(watch.seen_since_last(), expected, "{redelivered} {attempt} {answer_lost}");
+        assert_eq!(recording.seen_since_last(), expected, "{redelivered} {attempt} {answer_lost}");
     }
-    assert_eq!(watch.store.journal_page(0, 10).await.unwrap().len(), 1, "it was handled once");
+    assert_eq!(recording.store.journal_page(0, 10).await.unwrap().len(), 1, "it was handled once");
 }
 
 fn said() -> Emitted {
@@ -86,17 +86,17 @@ fn said() -> Emitted {
     Emitted { message: Arc::new(message), queues: vec![Queue::Order] }
 }
 
-/// The embedded broker, and a list of what was asked of it.
+/// The embedded broker, with a list of the calls to it.
 #[derive(Clone)]
-struct Watch {
+struct RecordingBroker {
     store: Arc<dyn Database>,
     inner: Arc<EmbeddedBroker>,
     seen: Arc<Mutex<Vec<String>>>,
-    /// So many times it cannot be published to.
+    /// How many times publishing still fails.
     away: Arc<Mutex<u32>>,
 }
 
-impl Watch {
+impl RecordingBroker {
     async fn over(away: u32) -> Self {
         Self {
             store: Arc::new(SqliteStore::in_memory().await.unwrap()),
@@ -135,7 +135,7 @@ impl Watch {
 }
 
 #[async_trait]
-impl Broker for Watch {
+impl Broker for RecordingBroker {
     async fn publish(&self, emitted: &[Emitted]) -> Result<(), Unavailable> {
         let journal = self.store.journal_page(0, 1000).await.unwrap();
         for one in emitted {

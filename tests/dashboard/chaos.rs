@@ -1,18 +1,18 @@
-//! The chaos shop: what it breaks is broken, what it promises holds all the same, and nobody else has it.
+//! The chaos shop: the faults that it offers are real, its promises hold all the same, and no other shop has it.
 
 use contract::Time;
 use store::Reports;
 use store::Store;
 
 use super::{Browser, Office};
-use crate::gateway::Gate;
+use crate::gateway::GatewayTest;
 use crate::support::{at_rest, block_on, until};
 
 const PATH: &str = "/dashboard/chaos";
 
-fn in_the_shop() -> (Gate, Browser, String) {
-    // Who looks again and again is no customer of theirs.
-    let gate = Gate::open_with(&["--rate-per-customer=0", "--rate-per-address=0"]);
+fn in_the_shop() -> (GatewayTest, Browser, String) {
+    // The test polls, so the shop's rate limits are off.
+    let gate = GatewayTest::open_with(&["--rate-per-customer=0", "--rate-per-address=0"]);
     let browser = Browser { web: gate.stranger(), cookie: String::new() };
     let token = browser.form_token(PATH);
     (gate, browser, token)
@@ -37,10 +37,10 @@ fn a_shop_at_work_has_no_chaos_and_gives_no_token_away() {
         admin.get(path).problem(404, "NOT_FOUND");
     }
     let page = admin.get("/").text;
-    assert!(!page.contains(PATH) && !page.contains("/dashboard/shop"), "nor a way there");
+    assert!(!page.contains(PATH) && !page.contains("/dashboard/shop"), "nor a link to it");
 }
 
-/// Workers die, each of them several times, and the broker does all that it can do wrong.
+/// Workers die, each of them several times, and the broker causes every fault that it can.
 #[test]
 fn a_hundred_orders_of_all_kinds_end_well_while_everything_breaks() {
     let (gate, browser, token) = in_the_shop();
@@ -69,8 +69,8 @@ fn a_hundred_orders_of_all_kinds_end_well_while_everything_breaks() {
     post("heal", "now", "");
     assert!(browser.get(PATH).text.contains("Nothing is wrong at the moment"));
     let store = block_on(gate.shop.folder.store());
-    // What the provider took after a cancellation goes back once he has told of it: nothing is under way here, nor
-    // there, and still nothing here, where what he told meanwhile would be.
+    // What the provider captured after a cancellation is refunded once its event arrives. Nothing may be in flight
+    // here or at the provider, and then again nothing here, where its event might have arrived meanwhile.
     const UNTOLD: &str = "select id from events where delivered = 0 and due_ms < (unixepoch() + 60) * 1000";
     let here = || block_on(at_rest(&store));
     let there = || block_on(gate.shop.folder.world(UNTOLD)).is_empty();

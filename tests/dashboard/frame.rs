@@ -1,4 +1,4 @@
-//! What every page has in common: it is small, it runs nothing that is not ours, and it is kept nowhere.
+//! What every page has in common: it is small, it runs no foreign script, and no browser or proxy stores it.
 
 use super::Office;
 

@@ -1,22 +1,22 @@
-//! Dead letters are understood, mended, sent again and given up, alone and together.
+//! Dead letters can be understood, edited, replayed and discarded, one by one and in groups.
 
 use serde_json::json;
 
 use super::orders::{hidden, placed};
 use super::{Browser, Office};
+use crate::support::http_client::HttpClient;
 use crate::support::until;
-use crate::support::web::Web;
 
-/// What the catalogue cannot take: it has no title.
+/// A product that the catalogue cannot accept: it has no title.
 fn odd(office: &Office, id: &str) {
     let product =
         json!({"sku": "EMMA", "title": "", "price": {"amount": "7.50", "currency": "EUR"}, "on_hand": 3});
     let message = json!({"type": "product.upsert", "message_id": id, "body": product});
-    Web::admin(office.address()).post("/admin/messages", &message).is(202);
+    HttpClient::admin(office.address()).post("/admin/messages", &message).is(202);
 }
 
 fn open(office: &Office) -> Vec<serde_json::Value> {
-    let letters = Web::admin(office.address()).get("/admin/dead-letters?limit=100").is(200).json();
+    let letters = HttpClient::admin(office.address()).get("/admin/dead-letters?limit=100").is(200).json();
     letters["items"].as_array().unwrap().clone()
 }
 
@@ -28,14 +28,19 @@ fn letters(office: &Office, count: usize) -> Vec<String> {
     })
 }
 
-fn send(admin: &Browser, page: &str, path: &str, fields: &[(&str, &str)]) -> crate::support::web::Answer {
+fn send(
+    admin: &Browser,
+    page: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> crate::support::http_client::Answer {
     let token = hidden(page, "form_token");
     let fields: Vec<_> = [("form_token", token.as_str())].into_iter().chain(fields.iter().copied()).collect();
     admin.post(path, &fields)
 }
 
 #[test]
-fn a_letter_is_mended_after_its_change_and_what_it_would_cause_were_shown() {
+fn a_letter_is_edited_after_its_change_and_what_it_would_cause_were_shown() {
     let office = Office::open();
     let admin = office.admin();
     odd(&office, "odd-1");
@@ -44,7 +49,10 @@ fn a_letter_is_mended_after_its_change_and_what_it_would_cause_were_shown() {
     assert!(groups.contains("product_invalid") && groups.contains("code=product_invalid"), "{groups}");
     let path = format!("/dashboard/dead-letters/{id}");
     let page = admin.get(&path).is(200).text;
-    assert!(page.contains("dead letter product_invalid"), "a replay as it is would die of the same\n{page}");
+    assert!(
+        page.contains("dead letter product_invalid"),
+        "an unchanged replay would fail in the same way\n{page}"
+    );
     let mended =
         json!({"sku": "EMMA", "title": "Emma", "price": {"amount": "7.50", "currency": "EUR"}, "on_hand": 3});
     let mended = mended.to_string();
@@ -55,7 +63,7 @@ fn a_letter_is_mended_after_its_change_and_what_it_would_cause_were_shown() {
     }
     let fields = [("type", "product.upsert"), ("body", mended.as_str()), ("why", "it had no title")];
     send(&admin, &shown, &format!("{path}/replay"), &fields).is(303);
-    // The letter's replay is what makes it orderable.
+    // The product can be ordered only because the dead letter was replayed.
     until("the product", || (placed(&office, "EMMA", "tok_ok").1 == 201).then_some(()));
     assert!(open(&office).is_empty());
     let closed = admin.get(&path).is(200).text;
@@ -76,7 +84,7 @@ fn what_is_masked_and_left_so_is_sent_as_it_was_and_no_page_shows_a_token() {
         order["customer_id"] = json!(customer);
         let message =
             json!({"type": "checkout.submit", "message_id": crate::support::new_id(), "body": order});
-        Web::admin(office.address()).post("/admin/messages", &message).is(202);
+        HttpClient::admin(office.address()).post("/admin/messages", &message).is(202);
     };
     super::orders::stocked(&office);
     send_order("anna");

@@ -1,16 +1,16 @@
-//! An operator finds an order, reads its story, sees what an act would cause, and does it.
+//! An operator finds an order, reads its story, previews an action, and performs it.
 
 use serde_json::json;
 
 use super::{Browser, Office};
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::until;
-use crate::support::web::{Answer, Web};
 
 const HOSTILE: &str = "<script>alert('x')</script>";
 
-/// Its id, and how that was answered.
+/// Places an order. Its id, and the answer.
 pub(super) fn placed(office: &Office, sku: &str, token: &str) -> (String, u16) {
-    let anna = Web::customer(office.address(), "anna");
+    let anna = HttpClient::customer(office.address(), "anna");
     let id = crate::support::new_id();
     let order = json!({
         "order_id": id, "items": [{"sku": sku, "quantity": 2}],
@@ -22,14 +22,14 @@ pub(super) fn placed(office: &Office, sku: &str, token: &str) -> (String, u16) {
     (id, placed.status)
 }
 
-/// With something to sell.
+/// A shop with something to sell.
 pub(super) fn stocked(office: &Office) {
     let product = json!({"title": "Dune", "price": {"amount": "12.99", "currency": "EUR"}, "on_hand": 100});
-    let admin = Web::admin(office.address());
+    let admin = HttpClient::admin(office.address());
     admin.send("PUT", "/admin/products/BOOK-DUNE", &[], product.to_string().as_bytes()).is(200);
 }
 
-/// Two books that are ordered.
+/// Orders two books.
 pub(super) fn ordered(office: &Office, token: &str, wanted: &str) -> String {
     stocked(office);
     let (id, _) = placed(office, "BOOK-DUNE", token);
@@ -38,7 +38,7 @@ pub(super) fn ordered(office: &Office, token: &str, wanted: &str) -> String {
 }
 
 pub(super) fn status(office: &Office, id: &str, wanted: &str) {
-    let admin = Web::admin(office.address());
+    let admin = HttpClient::admin(office.address());
     until(&format!("{id} {wanted}"), || {
         (admin.get(&format!("/orders/{id}")).json()["status"] == wanted).then_some(())
     });
@@ -52,7 +52,7 @@ pub(super) fn hidden(page: &str, name: &str) -> String {
     rest.split('"').next().unwrap().to_string()
 }
 
-/// As the form on that page sends it, with these words.
+/// Sends the form on that page with these fields.
 #[track_caller]
 fn act(admin: &Browser, path: &str, words: &str) -> Answer {
     let page = admin.get(path).is(200).text;
@@ -99,7 +99,7 @@ fn orders_and_sagas_are_found_and_an_order_shows_all_that_is_known_of_it() {
     admin.get("/dashboard/orders?idle_s=long").is(400);
     let hostile =
         admin.get(&format!("/dashboard/orders?q={}", HOSTILE.replace('<', "%3C").replace('>', "%3E")));
-    assert!(!hostile.is(200).text.contains("<script>alert"), "what is asked for stays text");
+    assert!(!hostile.is(200).text.contains("<script>alert"), "the query stays text");
 
     let page = found(&format!("/dashboard/orders/{done}"));
     for expected in [
@@ -174,13 +174,17 @@ fn an_act_without_a_reason_or_from_another_page_is_not_heard() {
     admin.post(&path, &fields("")).is(422);
     admin.post(&path, &[("message_id", &message_id), ("words", "x")]).is(403);
     admin.post_as(&path, &fields("x"), &[("sec-fetch-site", "cross-site")]).is(403);
-    assert_eq!(Web::admin(office.address()).get(&format!("/orders/{id}")).json()["status"], "created");
+    assert_eq!(HttpClient::admin(office.address()).get(&format!("/orders/{id}")).json()["status"], "created");
     // Sent twice, it is done once.
     admin.post(&path, &fields("once")).is(303);
     admin.post(&path, &fields("once")).is(303);
     status(&office, &id, "cancelled");
     let page = admin.get(&format!("/dashboard/orders/{id}")).is(200).text;
-    assert_eq!(page.matches("<code>order.cancel</code>").count(), 2, "let in once, and handled once\n{page}");
+    assert_eq!(
+        page.matches("<code>order.cancel</code>").count(),
+        2,
+        "accepted once, and handled once\n{page}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The overview tells what the books say, and whatever is text on it stays text.
+//! The overview shows the figures of the database, and text on it cannot become markup.
 
 use contract::Time;
 use serde_json::json;
@@ -6,12 +6,12 @@ use store::Reports;
 use store::Store;
 
 use super::Browser;
-use crate::gateway::Gate;
+use crate::gateway::GatewayTest;
 use crate::support::{block_on, until};
 
 #[test]
 fn orders_are_counted_by_state_and_drawn_along_the_sagas_own_table() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let browser = Browser { web: gate.stranger(), cookie: String::new() };
     let good = gate.shop.submit("BOOK-DUNE", "card", "tok_ok");
     let bad = gate.shop.submit("BOOK-DUNE", "card", "tok_declined");
@@ -32,7 +32,7 @@ fn orders_are_counted_by_state_and_drawn_along_the_sagas_own_table() {
 
 #[test]
 fn text_that_was_entered_stays_text() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let hostile = "<img src=x onerror=alert(1)>\"'&";
     gate.admin().post("/admin/roles/email/pause", &json!({"why": hostile})).is(204);
     let page = gate.stranger().get("/").is(200).text;
@@ -47,7 +47,7 @@ fn text_that_was_entered_stays_text() {
 #[test]
 fn a_page_is_told_of_what_is_new_and_each_part_comes_whole() {
     use std::io::{BufRead, BufReader};
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let stream = gate.stranger().begin("GET", "/dashboard/events/overview", &[], b"").unwrap();
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
     assert!(lines.any(|line| line == "content-type: text/event-stream"));
@@ -61,7 +61,7 @@ fn a_page_is_told_of_what_is_new_and_each_part_comes_whole() {
 
 #[test]
 fn a_census_finds_every_order_and_saga_once() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let good = gate.shop.submit("BOOK-DUNE", "card", "tok_ok");
     let waits = gate.shop.submit("BOOK-DUNE", "card", "tok_never_answers");
     gate.shop

@@ -1,4 +1,4 @@
-//! The promises are checked when somebody asks, and what breaks one is named.
+//! The promises are checked on request, and the page names what breaks one.
 
 use super::Office;
 use crate::support::until;

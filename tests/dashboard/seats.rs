@@ -1,10 +1,11 @@
-//! Who may sit before it: an admin with a token or the cookie for one, and whoever is at this machine in a shop to play with.
+//! Who may open the dashboard: an admin with a token or the cookie for one, and in a demo shop anyone at this
+//! machine.
 
 use serde_json::json;
 
 use super::{Browser, Office, admin_token, customer_token};
-use crate::gateway::Gate;
-use crate::support::web::{Web, in_an_hour, token};
+use crate::gateway::GatewayTest;
+use crate::support::http_client::{HttpClient, in_an_hour, token};
 
 #[test]
 fn only_an_admin_sees_any_page_and_the_others_are_told_why() {
@@ -24,8 +25,8 @@ fn only_an_admin_sees_any_page_and_the_others_are_told_why() {
     assert_eq!((refused.status, refused.headers.get("set-cookie")), (403, None));
     let customer = Browser { cookie: format!("checkout_admin={}", customer_token()), ..office.browser() };
     assert_eq!(customer.get("/").status, 403);
-    assert_eq!(Web::with_token(office.address(), &customer_token()).get("/").status, 403);
-    assert_eq!(Web::with_token(office.address(), &admin_token()).get("/").status, 200);
+    assert_eq!(HttpClient::with_token(office.address(), &customer_token()).get("/").status, 403);
+    assert_eq!(HttpClient::with_token(office.address(), &admin_token()).get("/").status, 200);
     assert_eq!(office.admin().get("/").status, 200);
 }
 
@@ -47,7 +48,7 @@ fn the_cookie_is_out_of_reach_of_scripts_and_other_sites_and_good_for_pages_alon
     let secure = &behind_tls.headers["set-cookie"];
     assert!(secure.starts_with("__Host-checkout_admin=") && secure.ends_with("; Secure"), "{secure}");
     assert!(secure.contains("; Path=/;") && !secure.contains("Domain"), "{secure}");
-    assert_eq!(behind_tls.headers["location"], "/", "nobody is led away");
+    assert_eq!(behind_tls.headers["location"], "/", "no redirect to another site");
     browser.get("/admin/orders").problem(401, "UNAUTHORIZED");
     browser.get("/orders").problem(401, "UNAUTHORIZED");
     let out = browser.post("/dashboard/sign-out", &[("form_token", &browser.form_token("/"))]).is(303);
@@ -95,7 +96,7 @@ fn over_https_the_cookie_belongs_to_this_host_alone_and_a_plain_one_counts_at_th
     assert_eq!(status("shop.example", "__Host-checkout_admin"), 200);
     assert_eq!(status("shop.example", "checkout_admin"), 401, "a neighbouring host name may have set it");
     assert_eq!(status("localhost:8080", "checkout_admin"), 200);
-    // A session over plain http from elsewhere is not begun: its token would cross the network in the clear.
+    // No session begins over plain http from another machine: its token would cross the network in the clear.
     let form = [("token", token.as_str()), ("next", "/")];
     let sign_in = |headers: &[(&str, &str)]| office.browser().post_as("/dashboard/sign-in", &form, headers);
     let (host, origin) = (("host", "shop.example"), ("origin", "http://shop.example"));
@@ -115,9 +116,9 @@ fn a_signed_out_token_is_refused_in_a_cookie_and_in_a_header() {
     browser.post("/dashboard/sign-out", &[("form_token", &browser.form_token("/"))]).is(303);
     assert_eq!(browser.get("/").status, 401, "a copy of the cookie");
     assert_eq!(office.browser().sign_in(&anna).status, 401);
-    Web::with_token(office.address(), &anna).get("/admin/orders").problem(401, "UNAUTHORIZED");
+    HttpClient::with_token(office.address(), &anna).get("/admin/orders").problem(401, "UNAUTHORIZED");
     assert_eq!(other.get("/").status, 200, "another admin's session goes on");
-    assert_eq!(Web::with_token(office.address(), &bert).get("/admin/orders").status, 200);
+    assert_eq!(HttpClient::with_token(office.address(), &bert).get("/admin/orders").status, 200);
 }
 
 fn token_of_another() -> String {
@@ -126,14 +127,14 @@ fn token_of_another() -> String {
 
 #[test]
 fn a_browser_on_this_machine_is_let_in_to_play_and_none_from_elsewhere() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let web = gate.stranger();
     assert_eq!(web.get("/").status, 200);
     let port = gate.shop.system.ingress().address().port();
     for host in ["localhost", "127.0.0.1", "[::1]"] {
         assert_eq!(web.send("GET", "/", &[("host", &format!("{host}:{port}"))], b"").status, 200, "{host}");
     }
-    // A name that was made to point here, a proxy, and another site's script.
+    // A host name that was made to resolve to this machine, a proxy, and another site's script.
     let rebound = format!("evil.example:{port}");
     for header in
         [("host", rebound.as_str()), ("x-forwarded-for", "203.0.113.7"), ("forwarded", "for=203.0.113.7")]
@@ -143,7 +144,7 @@ fn a_browser_on_this_machine_is_let_in_to_play_and_none_from_elsewhere() {
     for header in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")] {
         assert_eq!(web.send("GET", "/", &[header], b"").status, 403, "{header:?}");
     }
-    // Only pages know who sits here.
+    // Only pages accept the session's cookie.
     web.get("/admin/orders").problem(401, "UNAUTHORIZED");
     gate.shop.close();
 }

@@ -10,21 +10,21 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::Ends;
-use crate::gateway::Gate;
+use crate::gateway::GatewayTest;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::served::Served;
-use crate::support::web::{Answer, Web};
 use crate::support::{http, new_id, until};
 
-/// All of 127.0.0.0/8 is this machine: a second client needs no second machine.
+/// All of 127.0.0.0/8 is this machine, so a second client needs no second machine.
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
-/// How soon 99 of 100 orders are accepted meanwhile. An unoptimised program on a busy machine takes a few times as long
-/// without any attack, and the tests of one run share two cores.
+/// The 99th percentile of the time in which orders are accepted meanwhile. A debug build on a busy machine needs
+/// several times as long even without an attack, and the tests of one run share two cores.
 const ACCEPTED_WITHIN: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2000 } else { 500 });
 
 const PLENTY: &str = "PLENTY";
 
-/// Holds idle connections from 127.0.0.1 until it is dropped, and opens new ones for those that are closed.
+/// Holds idle connections from 127.0.0.1 until it is dropped, and replaces those that the server closes.
 struct Idle<'scope> {
     stop: &'scope AtomicBool,
     thread: Option<ScopedJoinHandle<'scope, ()>>,
@@ -68,7 +68,7 @@ fn is_open(stream: &TcpStream) -> bool {
     stream.peek(&mut [0]).is_err_and(|why| why.kind() == ErrorKind::WouldBlock)
 }
 
-fn order(web: &Web, key: &str, payment: &Value) -> Answer {
+fn order(web: &HttpClient, key: &str, payment: &Value) -> Answer {
     let body = json!({"items": [{"sku": PLENTY, "quantity": 1}], "payment": payment});
     let key = key.replace(' ', "-");
     web.send("POST", "/orders", &[("idempotency-key", &key)], body.to_string().as_bytes())
@@ -78,8 +78,9 @@ fn by_card() -> Value {
     json!({"method": "card", "token": "tok_ok"})
 }
 
-/// Places so many orders, one after the other; none is refused, each is fulfilled, and 99 of 100 are accepted in time.
-fn orders_go_on(web: &Web, what: &str, count: usize) {
+/// Places so many orders, one after the other: none is refused, each is fulfilled, and 99 of 100 are accepted in
+/// time.
+fn orders_go_on(web: &HttpClient, what: &str, count: usize) {
     let mut took = Vec::new();
     let ids: Vec<String> = (0..count)
         .map(|n| {
@@ -101,8 +102,8 @@ fn orders_go_on(web: &Web, what: &str, count: usize) {
     assert!(most < ACCEPTED_WITHIN, "{what}: {took:?}");
 }
 
-/// Of what all orders are about there is enough for all of them.
-fn stock_up(admin: &Web) {
+/// Enough stock of the product for all orders.
+fn stock_up(admin: &HttpClient) {
     let product =
         json!({"title": "Plenty", "price": {"amount": "1", "currency": "EUR"}, "on_hand": 1_000_000});
     admin.send("PUT", &format!("/admin/products/{PLENTY}"), &[], product.to_string().as_bytes()).is(200);
@@ -116,7 +117,7 @@ fn over_cap(metrics: &str, cap: &str) -> u64 {
 
 #[test]
 fn idle_connections_of_one_address_hold_up_no_other_and_health_answers_them_all() {
-    let gate = Gate::open_with(&["--connections-per-address=32", "--rate-per-address=0"]);
+    let gate = GatewayTest::open_with(&["--connections-per-address=32", "--rate-per-address=0"]);
     let address = gate.shop.system.ingress().address();
     let ben = gate.customer("ben").from(ELSEWHERE);
     stock_up(&gate.admin());
@@ -145,7 +146,7 @@ fn idle_connections_of_one_address_hold_up_no_other_and_health_answers_them_all(
 
 #[test]
 fn health_answers_when_all_connections_are_taken() {
-    let gate = Gate::open_with(&["--connections-per-address=0", "--connections-max=50"]);
+    let gate = GatewayTest::open_with(&["--connections-per-address=0", "--connections-max=50"]);
     let address = gate.shop.system.ingress().address();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -163,15 +164,15 @@ fn health_answers_when_all_connections_are_taken() {
     gate.shop.close();
 }
 
-/// Questions that this process has asked its database so far.
+/// The number of requests that this process has sent to its database so far.
 fn round_trips(gateway: SocketAddr) -> u64 {
     let (_, metrics) = http::get(gateway, "/metrics").unwrap();
     let count = metrics.lines().find_map(|line| line.strip_prefix("checkout_database_round_trips_total "));
     count.unwrap().parse().unwrap()
 }
 
-/// A hundred products, and a cart of one customer's that holds all of them.
-fn a_large_cart(admin: &Web, anna: &Web) {
+/// A hundred products, and one customer's cart that holds all of them.
+fn a_large_cart(admin: &HttpClient, anna: &HttpClient) {
     let sku = |n: usize| format!("MANY-{n}");
     for n in 0..100 {
         let product = json!({"title": "One of many", "price": {"amount": "1", "currency": "EUR"}});
@@ -190,8 +191,8 @@ fn of_unknown_products() -> String {
     json!({"items": lines, "payment": {"method": "cod"}}).to_string()
 }
 
-/// As many streams as a customer may have, over orders that nothing happens to. Each has told what there was to tell.
-fn idle_streams(anna: &Web) -> Vec<BufReader<TcpStream>> {
+/// As many streams as a customer may have, for orders to which nothing happens. Each has sent its first events.
+fn idle_streams(anna: &HttpClient) -> Vec<BufReader<TcpStream>> {
     let on_delivery = json!({"method": "cod"});
     let ids: Vec<String> = (0..16)
         .map(|n| {
@@ -230,18 +231,19 @@ fn idle_streams_share_one_question_a_second_and_large_carts_are_one_question_eac
         .spawn_with(&["gateway"], &[("CHECKOUT_RATE_PER_CUSTOMER", "0"), ("CHECKOUT_RATE_PER_ADDRESS", "0")]);
     served.ready(&mut workers);
     let address = served.ready(&mut gateway);
-    let (anna, ben) = (Web::customer(address, "anna"), Web::customer(address, "ben").from(ELSEWHERE));
-    stock_up(&Web::admin(address));
-    a_large_cart(&Web::admin(address), &anna);
+    let (anna, ben) =
+        (HttpClient::customer(address, "anna"), HttpClient::customer(address, "ben").from(ELSEWHERE));
+    stock_up(&HttpClient::admin(address));
+    a_large_cart(&HttpClient::admin(address), &anna);
     let streams = idle_streams(&anna);
 
-    // The first look that is shared wakes every stream once; streams that look by themselves would never be still.
+    // The first shared look wakes every stream once; streams that polled on their own would never be quiet.
     until("streams that are still", || {
         let before = round_trips(address);
         std::thread::sleep(Duration::from_millis(1500));
         (round_trips(address) - before < 15).then_some(())
     });
-    // How many questions a second is a question of time; this is how long it is looked at.
+    // The rate of requests depends on time, so it is measured over this long.
     let (before, begun) = (round_trips(address), Instant::now());
     std::thread::sleep(Duration::from_secs(4));
     let (asked, seconds) = (round_trips(address) - before, begun.elapsed().as_secs_f64());

@@ -1,4 +1,4 @@
-//! However many dead letters strangers cause, other customers' orders go on, and our own trouble stays in sight.
+//! However many dead letters outsiders cause, other customers' orders go on, and our own dead letters stay visible.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
 use super::Ends;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::served::Served;
-use crate::support::web::{Answer, Web};
 use crate::support::{block_on, http, new_id, until};
 
-/// Ten times as many letters as close the shop when they are our own.
+/// Ten times as many dead letters as close the shop when they are our own.
 const JUNK: usize = 1005;
 const REFUSE_WHEN: &str = "100";
-/// Of the customer who has nothing to do with any of it: while the floods are on, and once all their letters are there.
+/// Orders of an uninvolved customer: during the floods, and once all their dead letters are there.
 const ORDERS_DURING: usize = 30;
 const ORDERS_AFTER: usize = 10;
 
@@ -27,7 +27,7 @@ fn floods_of_strangers_leave_another_customers_orders_alone() {
     let mut all = served.spawn_with(&["all"], &[("CHECKOUT_REFUSE_WHEN_DEAD_LETTERS", REFUSE_WHEN)]);
     let address = served.ready(&mut all);
     served.run(&["sample"]).ok();
-    let (anna, mallory) = (Web::customer(address, "anna"), Web::customer(address, "mallory"));
+    let (anna, mallory) = (HttpClient::customer(address, "anna"), HttpClient::customer(address, "mallory"));
     until("the samples", || {
         let answer = orders(&anna, "the first", "wait=0");
         (answer.status != 422).then_some(())
@@ -48,7 +48,7 @@ fn floods_of_strangers_leave_another_customers_orders_alone() {
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
         line.unwrap_or_else(|| panic!("{name} is not among the metrics\n{metrics}"))
     };
-    // A few of them are the same checkout as the first, which is no letter.
+    // A few of them are the same checkout as the first, which makes no dead letter.
     until("all that the outsider sent", || {
         (number("checkout_strangers_dead_letters_open ") >= (JUNK - 5) as f64).then_some(())
     });
@@ -56,7 +56,7 @@ fn floods_of_strangers_leave_another_customers_orders_alone() {
     assert_eq!(number("checkout_dead_letters_open "), 0.0, "none of it is our own trouble");
     took.sort_unstable();
     let slowest = took[(took.len() * 99).div_ceil(100) - 1];
-    // No bound: in a debug build on a busy machine it says how busy the machine is.
+    // Not a limit: a debug build on a busy machine shows here how busy the machine is.
     println!(
         "{} orders while {reused} reused ids and {JUNK} junk messages came: p99 {slowest:?}",
         took.len()
@@ -73,15 +73,15 @@ fn floods_of_strangers_leave_another_customers_orders_alone() {
     assert_eq!(all.terminate(), 0);
 }
 
-fn orders(web: &Web, key: &str, wait: &str) -> Answer {
+fn orders(web: &HttpClient, key: &str, wait: &str) -> Answer {
     let body = json!({"items": [{"sku": "BOOK-DUNE", "quantity": 1}], "payment": {"method": "paypal"}});
     let key = key.replace(' ', "-");
     let headers = [("idempotency-key", key.as_str()), ("prefer", wait)];
     web.send("POST", "/orders", &headers, body.to_string().as_bytes())
 }
 
-/// One order to its good end; any refusal is a failure. How long its outcome took.
-fn buys(web: &Web, key: &str) -> Duration {
+/// Follows one order until it is fulfilled; any refusal is a failure. How long its outcome took.
+fn buys(web: &HttpClient, key: &str) -> Duration {
     let began = Instant::now();
     let placed = orders(web, key, "wait=30").is(201);
     let took = began.elapsed();
@@ -93,8 +93,8 @@ fn buys(web: &Web, key: &str) -> Duration {
     took
 }
 
-/// The id of an order that was rejected, with another content each time, under fresh keys. How often it was refused.
-fn sends_one_id_again_and_again(web: &Web, over: &AtomicBool) -> usize {
+/// Sends the id of a rejected order again, with other content each time, under fresh keys. How often it was refused.
+fn sends_one_id_again_and_again(web: &HttpClient, over: &AtomicBool) -> usize {
     let order_id = new_id();
     let body = |quantity: usize| -> Value {
         json!({
@@ -102,7 +102,7 @@ fn sends_one_id_again_and_again(web: &Web, over: &AtomicBool) -> usize {
             "payment": {"method": "paypal"}, "discount_code": "NO-SUCH-CODE",
         })
     };
-    // Never the first one's again: the same content is the same order.
+    // Never the first content again: the same content is the same order.
     let quantity = |n: usize| if n == 0 { 1 } else { 2 + n % 900 };
     let send = |n: usize, wait: &str| {
         let key = format!("key-{n}");
@@ -118,7 +118,7 @@ fn sends_one_id_again_and_again(web: &Web, over: &AtomicBool) -> usize {
         let answer = send(n, "wait=0");
         match answer.status {
             422 => drop(answer.problem(422, "ORDER_ID_REUSED")),
-            // Its share of requests is used up, and not that of any other customer.
+            // This customer's share of requests is used up, and no other customer's.
             429 => std::thread::yield_now(),
             _ => panic!("{answer:?}"),
         }
@@ -127,10 +127,10 @@ fn sends_one_id_again_and_again(web: &Web, over: &AtomicBool) -> usize {
     refused
 }
 
-/// To the exchange for commands, of each kind; and a binding that makes every fact of ours a command.
+/// Messages of each kind to the exchange for commands; and a binding that turns every fact of ours into a command.
 async fn sends_junk(served: &Served) {
-    let outsider = served.corner.outsider().await;
-    let names = served.corner.names();
+    let outsider = served.namespace.outsider().await;
+    let names = served.namespace.names();
     let (to, from) = (names.commands(), names.events());
     let bound = outsider.channel.exchange_bind(
         to.as_str().into(),

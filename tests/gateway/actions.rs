@@ -1,28 +1,28 @@
-//! What an order offers is taken from the one it is offered to, and a refusal names nothing else.
+//! An action that an order offers to a caller is accepted from that caller, and a refusal names no other action.
 
 use std::cell::Cell;
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::intents::waiting;
 use super::orders::{body, id_of, place, place_and_wait, status};
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::until;
-use crate::support::web::{Answer, Web};
 
 const SKU: &str = "PLENTY";
 const ACTIONS: [&str; 4] = ["cancel", "pay", "refund", "archive"];
 
-struct Desk {
-    gate: Gate,
-    anna: Web,
-    admin: Web,
+struct Fixture {
+    gate: GatewayTest,
+    anna: HttpClient,
+    admin: HttpClient,
     placed: Cell<usize>,
 }
 
-impl Desk {
+impl Fixture {
     fn open() -> Self {
-        let gate = Gate::open();
+        let gate = GatewayTest::open();
         let (anna, admin) = (gate.customer("anna"), gate.admin());
         let product =
             json!({"title": "Plenty", "price": {"amount": "5.00", "currency": "EUR"}, "on_hand": 10_000});
@@ -35,15 +35,15 @@ impl Desk {
         format!("k{}", self.placed.get())
     }
 
-    fn show(&self, web: &Web, id: &str) -> Value {
+    fn show(&self, web: &HttpClient, id: &str) -> Value {
         web.get(&format!("/orders/{id}")).is(200).json()
     }
 
-    fn offered(&self, web: &Web, id: &str) -> Vec<String> {
+    fn offered(&self, web: &HttpClient, id: &str) -> Vec<String> {
         serde_json::from_value(self.show(web, id)["actions"].clone()).unwrap()
     }
 
-    fn ask(&self, web: &Web, id: &str, action: &str) -> Answer {
+    fn ask(&self, web: &HttpClient, id: &str, action: &str) -> Answer {
         let post = |path: String| web.post(&path, &json!({}));
         match action {
             "refund" => post(format!("/admin/orders/{id}/refund")),
@@ -96,60 +96,62 @@ impl Desk {
         id
     }
 
-    fn after(&self, id: String, web: &Web, action: &str) -> String {
+    fn after(&self, id: String, web: &HttpClient, action: &str) -> String {
         self.ask(web, &id, action).is(200);
         id
     }
 }
 
-/// Each state by name, how an order gets there, and what it offers its customer and an admin.
-type State = (&'static str, fn(&Desk) -> String, &'static str, &'static str);
+/// Each state by name, how an order gets there, and what it offers to its customer and to an admin.
+type State = (&'static str, fn(&Fixture) -> String, &'static str, &'static str);
 
 const STATES: [State; 9] = [
-    ("a charge is out", Desk::asked, "cancel", "cancel"),
+    ("a charge is out", Fixture::asked, "cancel", "cancel"),
     (
         "it waits for its customer",
-        |desk| waiting(&desk.anna, SKU, 1, Some("tok_ok")),
+        |fixture| waiting(&fixture.anna, SKU, 1, Some("tok_ok")),
         "cancel pay",
         "cancel pay",
     ),
-    ("a try is out", Desk::a_try_is_out, "cancel", "cancel"),
-    ("on its way, to be paid at the door", Desk::on_its_way, "", "pay"),
-    ("fulfilled", Desk::fulfilled, "", "refund archive"),
-    ("a part came back", Desk::a_part_came_back, "", "refund archive"),
-    ("cancelled", |desk| desk.after(desk.asked(), &desk.anna, "cancel"), "", "archive"),
-    ("refunded", |desk| desk.after(desk.fulfilled(), &desk.admin, "refund"), "", "archive"),
-    ("archived", |desk| desk.after(desk.fulfilled(), &desk.admin, "archive"), "", ""),
+    ("a try is out", Fixture::a_try_is_out, "cancel", "cancel"),
+    ("on its way, to be paid at the door", Fixture::on_its_way, "", "pay"),
+    ("fulfilled", Fixture::fulfilled, "", "refund archive"),
+    ("a part came back", Fixture::a_part_came_back, "", "refund archive"),
+    ("cancelled", |fixture| fixture.after(fixture.asked(), &fixture.anna, "cancel"), "", "archive"),
+    ("refunded", |fixture| fixture.after(fixture.fulfilled(), &fixture.admin, "refund"), "", "archive"),
+    ("archived", |fixture| fixture.after(fixture.fulfilled(), &fixture.admin, "archive"), "", ""),
 ];
 
 #[test]
 fn every_action_that_an_order_offers_is_taken_and_no_other() {
-    let desk = Desk::open();
+    let fixture = Fixture::open();
     for (name, make, customers, admins) in STATES {
-        for (who, web, expected) in [("customer", &desk.anna, customers), ("admin", &desk.admin, admins)] {
-            let id = make(&desk);
-            let offered = desk.offered(web, &id);
+        for (who, web, expected) in
+            [("customer", &fixture.anna, customers), ("admin", &fixture.admin, admins)]
+        {
+            let id = make(&fixture);
+            let offered = fixture.offered(web, &id);
             assert_eq!(offered.join(" "), expected, "{name}, {who}");
             for action in ACTIONS.into_iter().filter(|action| !offered.iter().any(|known| known == action)) {
-                let refused = desk.ask(web, &id, action);
+                let refused = fixture.ask(web, &id, action);
                 assert!([403, 404, 409].contains(&refused.status), "{name}, {who}, {action}: {refused:?}");
             }
-            // Those that are refused have changed nothing.
-            assert_eq!(desk.offered(web, &id), offered, "{name}, {who}");
+            // The refused actions have changed nothing.
+            assert_eq!(fixture.offered(web, &id), offered, "{name}, {who}");
             for action in &offered {
-                let taken = desk.ask(web, &make(&desk), action);
+                let taken = fixture.ask(web, &make(&fixture), action);
                 assert!([200, 201].contains(&taken.status), "{name}, {who}, {action}: {taken:?}");
             }
-            // What never ends by itself.
-            desk.ask(&desk.admin, &id, "cancel");
+            // Ends the orders that would never end by themselves.
+            fixture.ask(&fixture.admin, &id, "cancel");
         }
     }
-    desk.gate.shop.close();
+    fixture.gate.shop.close();
 }
 
 #[test]
 fn what_is_being_shipped_is_not_offered_to_be_cancelled() {
-    let gate = Gate::open_with(&["--provider-delay-ms=1500-1600", "--log-format=text"]);
+    let gate = GatewayTest::open_with(&["--provider-delay-ms=1500-1600", "--log-format=text"]);
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let stock = |what: &str| {
         let why = json!({"by": "anna", "why": "a test"});
@@ -160,7 +162,7 @@ fn what_is_being_shipped_is_not_offered_to_be_cancelled() {
         (anna.get(&format!("/orders/{id}")).json()["payment"]["status"] == "asked").then_some(())
     });
     stock("pause");
-    until("the stock role rests", || gate.shop.log().contains("paused role=stock").then_some(()));
+    until("the stock role to pause", || gate.shop.log().contains("paused role=stock").then_some(()));
     let paid = status(&anna, &id, "paid");
     let shipping = |order: &Value| order["saga"]["step"] == "ship";
     until("the parcel to be asked for", || {
@@ -175,29 +177,29 @@ fn what_is_being_shipped_is_not_offered_to_be_cancelled() {
 
 #[test]
 fn what_an_order_offers_in_a_list_it_offers_by_itself() {
-    let desk = Desk::open();
-    let orders = STATES.map(|(_, make, ..)| make(&desk));
-    for web in [&desk.anna, &desk.admin] {
-        let path = if std::ptr::eq(web, &desk.admin) { "/admin/orders" } else { "/orders?failed=true" };
+    let fixture = Fixture::open();
+    let orders = STATES.map(|(_, make, ..)| make(&fixture));
+    for web in [&fixture.anna, &fixture.admin] {
+        let path = if std::ptr::eq(web, &fixture.admin) { "/admin/orders" } else { "/orders?failed=true" };
         let list = web.get(path).is(200).json();
         for id in &orders {
             let listed =
                 list["items"].as_array().unwrap().iter().find(|order| order["order_id"] == id.as_str());
-            assert_eq!(listed.unwrap()["actions"], json!(desk.offered(web, id)), "{path}, {id}");
+            assert_eq!(listed.unwrap()["actions"], json!(fixture.offered(web, id)), "{path}, {id}");
         }
     }
     for id in &orders {
-        desk.ask(&desk.admin, id, "cancel");
+        fixture.ask(&fixture.admin, id, "cancel");
     }
-    desk.gate.shop.close();
+    fixture.gate.shop.close();
 }
 
 #[test]
 fn a_refusal_names_only_what_the_one_who_asked_may_do() {
-    let desk = Desk::open();
-    let id = desk.on_its_way();
-    for (web, may) in [(&desk.anna, ""), (&desk.admin, "pay")] {
-        let refused = desk.ask(web, &id, "cancel").problem(409, "ORDER_NOT_CANCELLABLE");
+    let fixture = Fixture::open();
+    let id = fixture.on_its_way();
+    for (web, may) in [(&fixture.anna, ""), (&fixture.admin, "pay")] {
+        let refused = fixture.ask(web, &id, "cancel").problem(409, "ORDER_NOT_CANCELLABLE");
         let expected: Vec<&str> = may.split_whitespace().collect();
         assert_eq!(refused["allowed"], json!(expected));
         let detail = refused["detail"].as_str().unwrap();
@@ -205,9 +207,9 @@ fn a_refusal_names_only_what_the_one_who_asked_may_do() {
         assert_eq!(detail.contains("nothing is possible now"), may.is_empty(), "{detail}");
     }
     let wanted = json!({"status": "paid"}).to_string();
-    let card = desk.asked();
-    let refused = desk.admin.send("PUT", &format!("/admin/orders/{card}/status"), &[], wanted.as_bytes());
+    let card = fixture.asked();
+    let refused = fixture.admin.send("PUT", &format!("/admin/orders/{card}/status"), &[], wanted.as_bytes());
     assert_eq!(refused.problem(409, "ORDER_INVALID_TRANSITION")["allowed"], json!(["cancelled"]));
-    desk.ask(&desk.anna, &card, "cancel").is(200);
-    desk.gate.shop.close();
+    fixture.ask(&fixture.anna, &card, "cancel").is(200);
+    fixture.gate.shop.close();
 }

@@ -1,21 +1,21 @@
-//! Admins see every order and move them along the table; customers and strangers get nowhere near.
+//! Admins see every order and change its status by the table; customers and strangers are refused.
 
 use serde_json::{Value, json};
 use store::Journal;
 use store::Store as _;
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
-use crate::support::web::Web;
+use crate::support::http_client::HttpClient;
 use crate::support::{new_id, until};
 
-fn put(web: &Web, path: &str, body: &Value) -> crate::support::web::Answer {
+fn put(web: &HttpClient, path: &str, body: &Value) -> crate::support::http_client::Answer {
     web.send("PUT", path, &[], body.to_string().as_bytes())
 }
 
 #[test]
 fn every_admin_route_is_closed_to_strangers_and_customers() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let document = gateway::openapi_document();
     let mut closed = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -34,7 +34,7 @@ fn every_admin_route_is_closed_to_strangers_and_customers() {
 
 #[test]
 fn an_admin_lets_in_what_an_admin_may_say_and_the_journal_knows_the_name() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     let submit = |name: &str, body: Value| {
         admin.post("/admin/messages", &json!({"type": name, "message_id": name, "body": body}))
@@ -61,7 +61,7 @@ fn an_admin_lets_in_what_an_admin_may_say_and_the_journal_knows_the_name() {
 
 #[test]
 fn an_id_of_our_own_form_is_taken_by_no_way_in() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (ours, admin) = ("0195d2a4-0000-8000-8000-000000000001", gate.admin());
     let adjust = json!({"sku": "BOOK-DUNE", "delta": 1, "reason": "found"});
     let message = json!({"type": "stock.adjust", "message_id": ours, "body": adjust});
@@ -69,7 +69,7 @@ fn an_id_of_our_own_form_is_taken_by_no_way_in() {
         let refused = admin.post(path, &message).problem(422, "message_id_invalid");
         assert!(refused["detail"].as_str().unwrap().contains("UUID of version 8"), "{refused}");
     }
-    // An order may have such an id, and the message that places it has another.
+    // An order's id may have this form; the message that places it has another id.
     let mut named = body("BOOK-DUNE", 1, "tok_ok");
     named["order_id"] = json!(ours);
     let placed = gate.customer("anna").post("/orders", &named);
@@ -91,7 +91,7 @@ fn an_id_of_our_own_form_is_taken_by_no_way_in() {
 
 #[test]
 fn the_catalogue_the_stock_and_the_discounts_are_as_they_were_put_when_the_answer_comes() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
     let product = json!({"title": "Emma", "price": {"amount": "7.50", "currency": "EUR"}, "on_hand": 2});
     assert_eq!(put(&admin, "/admin/products/EMMA", &product).is(200).json()["title"], "Emma");
@@ -115,13 +115,13 @@ fn the_catalogue_the_stock_and_the_discounts_are_as_they_were_put_when_the_answe
     admin.post("/admin/stock/EMMA/adjust", &silent).problem(422, "REASON_INVALID");
     put(&admin, "/admin/discounts/HALF", &json!({})).problem(422, "DISCOUNT_INVALID");
     let letters = admin.get("/admin/dead-letters").is(200).json();
-    assert_eq!(letters["items"], json!([]), "who was told of a mistake leaves no letter to look at");
+    assert_eq!(letters["items"], json!([]), "a mistake that its sender was told of leaves no dead letter");
     gate.shop.close();
 }
 
 #[test]
 fn an_admin_sees_all_customers_orders_and_moves_them_along_the_table() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (admin, anna, ben) = (gate.admin(), gate.customer("anna"), gate.customer("ben"));
     let waits = id_of(&place(&anna, "k", &body("BOOK-DUNE", 1, "tok_never_answers")).is(202));
     status(&anna, &waits, "created");
@@ -167,7 +167,7 @@ fn an_admin_sees_all_customers_orders_and_moves_them_along_the_table() {
 
 #[test]
 fn a_saga_that_waits_is_shown_with_what_can_be_done_and_resolved_with_evidence() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
     let id = id_of(&place_and_wait(&anna, "k", &body("BOOK-DUNE", 1, "tok_refund_fails")).is(201));
     status(&anna, &id, "fulfilled");
@@ -195,7 +195,7 @@ fn a_saga_that_waits_is_shown_with_what_can_be_done_and_resolved_with_evidence()
 
 #[test]
 fn a_dead_letter_is_found_shown_and_given_up() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     let message = json!({"type": "product.upsert", "message_id": "odd", "body": {
         "sku": "X", "title": "", "price": {"amount": "1", "currency": "EUR"},

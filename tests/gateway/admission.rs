@@ -1,17 +1,18 @@
-//! Too much to do: new checkouts wait outside, and everything else goes on. Something away: nothing is half-done.
+//! Under overload new checkouts are refused and everything else goes on. While a dependency is down, no request is
+//! half done.
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, id_of, place, place_and_wait, status};
 use crate::support::until;
 
-/// Who asks until he is refused must be refused for the reason that the test is about.
+/// No rate limit: a client that asks until it is refused must be refused for the reason under test.
 const ANY_RATE: &str = "--rate-per-customer=0";
 
 #[test]
 fn new_checkouts_are_refused_while_dead_letters_pile_up_and_all_else_goes_on() {
-    let gate = Gate::open_with(&["--refuse-when-dead-letters=1", ANY_RATE]);
+    let gate = GatewayTest::open_with(&["--refuse-when-dead-letters=1", ANY_RATE]);
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
     let waits = id_of(&place(&anna, "before", &body("BOOK-DUNE", 1, "tok_never_answers")).is(202));
     status(&anna, &waits, "created");
@@ -34,7 +35,7 @@ fn new_checkouts_are_refused_while_dead_letters_pile_up_and_all_else_goes_on() {
         let path = format!("/admin/dead-letters/{}/discard", letter["id"].as_str().unwrap());
         admin.post(&path, &json!({"why": "a test"})).is(204);
     }
-    until("the door to open", || {
+    until("the gateway to accept orders again", || {
         (place(&anna, "after", &body("BOOK-DUNE", 1, "tok_ok")).status == 202).then_some(())
     });
     gate.shop.close();
@@ -42,9 +43,10 @@ fn new_checkouts_are_refused_while_dead_letters_pile_up_and_all_else_goes_on() {
 
 #[test]
 fn new_checkouts_are_refused_while_a_message_waits_too_long() {
-    let gate = Gate::open_with(&["--refuse-when-oldest-s=1", ANY_RATE]);
+    let gate = GatewayTest::open_with(&["--refuse-when-oldest-s=1", ANY_RATE]);
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
-    // Enough for all who order before the pause is heard of: what is sold out waits for nobody.
+    // Enough stock for every order that comes before the gateway hears of the pause: an order that is sold out would
+    // not wait.
     let product =
         json!({"title": "Plenty", "price": {"amount": "1", "currency": "EUR"}, "on_hand": 1_000_000});
     admin.send("PUT", "/admin/products/PLENTY", &[], product.to_string().as_bytes()).is(200);
@@ -59,15 +61,15 @@ fn new_checkouts_are_refused_while_a_message_waits_too_long() {
     refused.problem(503, "OVERLOADED");
     admin.post("/admin/roles/provider/resume", &json!({"why": "a test"})).is(204);
     status(&anna, &first, "fulfilled");
-    until("the door to open", || {
+    until("the gateway to accept orders again", || {
         (place(&anna, "after", &body("PLENTY", 1, "tok_ok")).status == 202).then_some(())
     });
     gate.shop.close();
 }
 
 #[test]
-fn a_hundred_buyers_of_the_last_piece_are_one_with_it_and_ninety_nine_who_know() {
-    let gate = Gate::open();
+fn of_a_hundred_buyers_of_the_last_piece_one_gets_it_and_ninety_nine_know() {
+    let gate = GatewayTest::open();
     let product = json!({"title": "Last", "price": {"amount": "9", "currency": "EUR"}, "on_hand": 1});
     gate.admin().send("PUT", "/admin/products/LAST", &[], product.to_string().as_bytes()).is(200);
     let answers: Vec<(u16, Value)> = std::thread::scope(|scope| {

@@ -1,12 +1,12 @@
-//! What the gateway needs is away for a while: nobody is left waiting, and nothing is half done.
+//! While a dependency of the gateway is down, no caller is left waiting, and no request is half done.
 
 use tokio::runtime::Runtime;
 
 use super::orders::{body, id_of, place, place_and_wait};
 use crate::support::fleet::by_way_of;
+use crate::support::http_client::HttpClient;
 use crate::support::proxy::{Mode, Proxy};
 use crate::support::served::Served;
-use crate::support::web::Web;
 use crate::support::{authority, postgres, rabbit, until};
 
 #[test]
@@ -34,14 +34,14 @@ fn is_refused_and_then_done_once(served: &Served, line: &Proxy, by_line: (&str, 
     let mut workers = served.spawn(&["all"]);
     let mut gateway = served.spawn_with(&["gateway"], &[by_line]);
     served.ready(&mut workers);
-    let web = Web::customer(served.ready(&mut gateway), "anna");
+    let web = HttpClient::customer(served.ready(&mut gateway), "anna");
     served.run(&["sample"]).ok();
     let order = body("BOOK-DUNE", 1, "tok_ok");
     until("the goods", || (place(&web, "before", &order).status == 202).then_some(()));
 
     line.set(Mode::Stall);
     line.cut();
-    let refused = until("that it is noticed", || {
+    let refused = until("the outage to be noticed", || {
         let answer = place(&web, "meanwhile", &order);
         (answer.status == 503).then_some(answer)
     });
@@ -50,7 +50,7 @@ fn is_refused_and_then_done_once(served: &Served, line: &Proxy, by_line: (&str, 
 
     line.set(Mode::Pass);
     line.cut();
-    let done = until("that it is there again", || {
+    let done = until("the recovery", || {
         let answer = place(&web, "meanwhile", &order);
         (answer.status == 202).then_some(answer)
     });

@@ -1,18 +1,19 @@
-//! A customer's stored cart: written by whoever saw it, bought once, and kept when nothing came of it.
+//! A customer's stored cart: only a client that has seen its version changes it, it is bought once, and a failed
+//! order keeps it.
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::until;
-use crate::support::web::{Answer, Web};
 
 const PEN: &str = "PEN-BLUE";
 const DUNE: &str = "BOOK-DUNE";
 
 #[track_caller]
-fn put(web: &Web, sku: &str, quantity: u32) -> Value {
+fn put(web: &HttpClient, sku: &str, quantity: u32) -> Value {
     let body = json!({"quantity": quantity}).to_string();
-    // The first one may come before the sample catalogue.
+    // The first request may come before the sample catalogue is loaded.
     until("the catalogue", || {
         let answer = web.send("PUT", &format!("/cart/items/{sku}"), &[], body.as_bytes());
         (answer.status != 422).then(|| answer.is(200).json())
@@ -26,11 +27,11 @@ fn in_words(cart: &Value) -> String {
     format!("v{}: {}", cart["version"], lines.join(", "))
 }
 
-fn cart(web: &Web) -> String {
+fn cart(web: &HttpClient) -> String {
     in_words(&web.get("/cart").is(200).json())
 }
 
-fn check_out(web: &Web, key: &str, version: Option<u64>, payment: Value) -> Answer {
+fn check_out(web: &HttpClient, key: &str, version: Option<u64>, payment: Value) -> Answer {
     let body = json!({"cart_version": version, "payment": payment}).to_string();
     web.send("POST", "/orders/checkout", &[("idempotency-key", key), ("prefer", "wait=30")], body.as_bytes())
 }
@@ -41,7 +42,7 @@ fn card(token: &str) -> Value {
 
 #[test]
 fn a_write_is_answered_with_the_cart_after_it() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     assert_eq!(cart(&anna), "v0: ");
     assert_eq!(in_words(&put(&anna, PEN, 2)), "v1: PEN-BLUE 2");
@@ -77,7 +78,7 @@ fn a_write_is_answered_with_the_cart_after_it() {
 
 #[test]
 fn what_was_bought_leaves_the_cart_and_what_was_added_since_stays() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     put(&anna, DUNE, 2);
     let waits = json!({"method": "card", "token": "tok_ok", "confirm": "manual"});
@@ -94,7 +95,7 @@ fn what_was_bought_leaves_the_cart_and_what_was_added_since_stays() {
 
 #[test]
 fn a_cart_is_kept_when_its_order_fails_and_bought_when_it_does_not() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     put(&anna, DUNE, 1);
     check_out(&anna, "k1", Some(1), card("tok_declined")).problem(402, "ORDER_PAYMENT_FAILED");
@@ -111,7 +112,7 @@ fn a_cart_is_kept_when_its_order_fails_and_bought_when_it_does_not() {
 
 #[test]
 fn of_two_tabs_at_once_one_orders_the_cart() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     put(&anna, DUNE, 1);
     let statuses: Vec<u16> = std::thread::scope(|scope| {
@@ -130,7 +131,7 @@ fn of_two_tabs_at_once_one_orders_the_cart() {
 
 #[test]
 fn a_cart_that_has_changed_since_it_was_seen_is_not_ordered() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     put(&anna, DUNE, 1);
     put(&anna, DUNE, 2);
@@ -142,7 +143,7 @@ fn a_cart_that_has_changed_since_it_was_seen_is_not_ordered() {
 
 #[test]
 fn goods_paid_for_at_the_door_leave_the_cart_when_they_are_on_their_way() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     put(&anna, DUNE, 1);
     check_out(&anna, "k", Some(1), json!({"method": "cod"})).is(201);
@@ -152,7 +153,7 @@ fn goods_paid_for_at_the_door_leave_the_cart_when_they_are_on_their_way() {
 
 #[test]
 fn a_checkout_of_the_cart_takes_no_items() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     put(&anna, DUNE, 1);
     let body = json!({"items": [{"sku": PEN, "quantity": 1}], "payment": card("tok_ok")}).to_string();
@@ -165,7 +166,7 @@ fn a_checkout_of_the_cart_takes_no_items() {
 
 #[test]
 fn what_is_sold_no_more_is_marked_in_the_cart_and_named_by_its_place_in_it() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let tea =
         json!({"title": "Tea", "price": {"amount": "3.00", "currency": "EUR"}, "on_hand": 9}).to_string();
@@ -181,8 +182,8 @@ fn what_is_sold_no_more_is_marked_in_the_cart_and_named_by_its_place_in_it() {
 }
 
 #[test]
-fn who_is_refused_for_another_checkout_of_the_cart_hears_which_order_that_is() {
-    let gate = Gate::open();
+fn a_refusal_for_another_checkout_of_the_cart_names_that_order() {
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     put(&anna, DUNE, 1);
     let later = json!({"method": "card", "token": "tok_ok", "confirm": "manual"});

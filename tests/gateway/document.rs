@@ -1,9 +1,9 @@
-//! `docs/openapi.json` is what `/openapi.json` answers: `UPDATE_EXPECT=1 cargo test --test all openapi` after a change,
-//! and read the diff.
+//! `docs/openapi.json` is what `/openapi.json` answers: run `UPDATE_EXPECT=1 cargo test --test all openapi` after a
+//! change, and read the diff.
 
 use expect_test::expect_file;
 
-use super::Gate;
+use super::GatewayTest;
 
 #[test]
 fn the_openapi_document_says_what_the_table_of_routes_says() {
@@ -15,7 +15,7 @@ fn the_openapi_document_says_what_the_table_of_routes_says() {
 
 #[test]
 fn the_openapi_document_is_served_as_it_is_committed() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let served = gate.stranger().get("/openapi.json").is(200);
     assert_eq!(served.json(), gateway::openapi_document());
     gate.shop.close();

@@ -1,34 +1,34 @@
-//! What is asked of an order in the first milliseconds after it was accepted is held until the order is there.
+//! A request about an order in the first milliseconds after it was accepted is held until the order exists.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::intents::waiting;
 use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
 use super::payments::said;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::until;
-use crate::support::web::{Answer, Web};
 
-/// Asked, and not waited for.
-fn ask(web: &Web, path: &str, body: &Value) -> Answer {
+/// Asks without waiting for the outcome.
+fn ask(web: &HttpClient, path: &str, body: &Value) -> Answer {
     web.send("POST", path, &[("prefer", "wait=0")], body.to_string().as_bytes())
 }
 
-/// Its log can be read for when a role rests.
-fn open() -> Gate {
-    Gate::open_with(&["--log-format=text"])
+/// Its log is plain text, in which tests look for the pause of a role.
+fn open() -> GatewayTest {
+    GatewayTest::open_with(&["--log-format=text"])
 }
 
-fn order_role(gate: &Gate, what: &str) {
+fn order_role(gate: &GatewayTest, what: &str) {
     let why = json!({"by": "anna", "why": "a test"});
     gate.admin().post(&format!("/admin/roles/order/{what}"), &why).is(204);
 }
 
-fn rests(gate: &Gate) {
+fn rests(gate: &GatewayTest) {
     order_role(gate, "pause");
-    until("the order role rests", || gate.shop.log().contains("paused role=order").then_some(()));
+    until("the order role to pause", || gate.shop.log().contains("paused role=order").then_some(()));
 }
 
 #[test]
@@ -49,12 +49,12 @@ fn an_order_is_cancelled_from_the_moment_it_was_accepted_and_nothing_is_charged(
         let order = status(&anna, id, "cancelled");
         assert_eq!(order["reason"], "cancelled_by_customer");
         assert_eq!(order["audit"][1]["note"], "too late at night");
-        assert_eq!(order["payment"]["status"], "none", "nobody was asked for money");
+        assert_eq!(order["payment"]["status"], "none", "no payment was asked for");
     }
     gate.shop.close();
 }
 
-/// The id is not the customer's to choose alone: another shop's customer may have submitted it as well.
+/// The customer alone does not choose the id: another shop's customer may have submitted it as well.
 #[test]
 fn the_second_sender_of_an_id_cancels_and_pays_nothing_of_the_first() {
     let gate = open();
@@ -64,7 +64,7 @@ fn the_second_sender_of_an_id_cancels_and_pays_nothing_of_the_first() {
     named["payment"]["confirm"] = json!("manual");
     named["order_id"] = json!(crate::support::new_id());
     let id = id_of(&place(&anna, "k", &named).is(202));
-    // As if the shop that speaks for Anna had published it.
+    // As if Ben's command had come through a shop that speaks for its customers.
     let of_ben = |name: &str| json!({"order_id": id, "customer_id": "ben", "reason": name});
     let held = json!({"type": "order.cancel", "message_id": "ben's", "body": of_ben("spite")});
     gate.admin().post("/admin/messages", &held).is(202);
@@ -98,7 +98,7 @@ fn an_order_is_paid_from_the_moment_it_was_accepted_once() {
     status(&anna, &id, "fulfilled");
     let payments = anna.get(&format!("/payments?order_id={id}")).is(200).json();
     assert_eq!(payments["items"][0]["tries"].as_array().unwrap().len(), 1, "{payments}");
-    // A customer's word is no receipt, however early it comes.
+    // A customer's claim is no proof of payment, however early it comes.
     let on_its_way = || {
         let order = anna.get(&format!("/orders/{cash}")).json();
         (order["payment"]["status"] == "awaiting_cash").then_some(())
@@ -109,7 +109,7 @@ fn an_order_is_paid_from_the_moment_it_was_accepted_once() {
 
 #[test]
 fn a_payment_in_the_first_milliseconds_is_answered_once_it_is_known() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     for no in 0..10 {
         let mut later = body("BOOK-DUNE", 1, "tok_ok");
@@ -122,11 +122,11 @@ fn a_payment_in_the_first_milliseconds_is_answered_once_it_is_known() {
 
 #[test]
 fn paying_tells_of_success_and_of_failure_as_soon_as_it_is_known() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, ben, admin) = (gate.customer("anna"), gate.customer("ben"), gate.admin());
     let id = waiting(&anna, "BOOK-DUNE", 1, None);
     let began = Instant::now();
-    let pay = |web: &Web, body: Value| {
+    let pay = |web: &HttpClient, body: Value| {
         web.send("POST", &format!("/orders/{id}/pay"), &[("prefer", "wait=30")], body.to_string().as_bytes())
     };
     let declined = |body: Value| pay(&anna, body).problem(402, "PAYMENT_DECLINED")["decline_code"].clone();
@@ -167,7 +167,7 @@ fn paying_tells_of_success_and_of_failure_as_soon_as_it_is_known() {
 
 #[test]
 fn an_order_that_waits_for_its_customer_is_answered_at_once() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let mut later = body("BOOK-DUNE", 1, "tok_ok");
     later["payment"]["confirm"] = json!("manual");
@@ -179,8 +179,8 @@ fn an_order_that_waits_for_its_customer_is_answered_at_once() {
     gate.shop.close();
 }
 
-/// A message for the queue, as an admin's program sends it.
-fn publish(gate: &Gate, id: &str, name: &str, body: &Value) {
+/// Puts a message into its queue, as an admin's program sends it.
+fn publish(gate: &GatewayTest, id: &str, name: &str, body: &Value) {
     let message = json!({"type": name, "message_id": id, "body": body});
     gate.admin().post("/admin/messages", &message).is(202);
 }
@@ -213,7 +213,7 @@ fn of_two_early_payments_each_sender_gets_an_answer() {
 
 #[test]
 fn a_decline_is_told_to_all_who_listen() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     for (no, pays, code) in [
         (1, json!({"token": "tok_insufficient_funds"}), "insufficient_funds"),
@@ -225,7 +225,7 @@ fn a_decline_is_told_to_all_who_listen() {
         publish(&gate, &format!("pay {no}"), "order.pay", &body);
         let declined = said(&gate, &id, "payment.declined");
         assert_eq!((&declined["code"], &declined["may_be_retried"]), (&json!(code), &json!(true)));
-        // The order waits on, and is paid in another way.
+        // The order still waits, and is paid by another method.
         assert_eq!(anna.get(&format!("/orders/{id}")).json()["status"], "created");
         anna.post(&format!("/orders/{id}/pay"), &json!({"token": "tok_ok"})).is(201);
     }
@@ -267,7 +267,7 @@ fn an_admin_cancels_what_is_not_created_yet_and_hears_what_else_may_be_asked() {
     gate.shop.close();
 }
 
-/// Its discount code is unknown, which the order worker alone can tell.
+/// Its discount code is unknown, which only the order worker can tell.
 fn rejected() -> Value {
     let mut order = body("BOOK-DUNE", 1, "tok_ok");
     order["discount_code"] = json!("NO-SUCH-CODE");

@@ -1,4 +1,4 @@
-//! What every route has in common: methods, headers, limits, and a listener that nobody can keep busy.
+//! What every route has in common: methods, headers, limits, and a listener that no client can block.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::Gate;
+use super::GatewayTest;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::served::SECRET;
 use crate::support::system::{QUICK, System};
-use crate::support::web::{Answer, Web};
 use crate::support::{Folder, until};
 
 #[test]
 fn what_there_is_not_and_what_is_not_allowed_are_problems_that_say_what_there_is() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let web = gate.stranger();
     web.get("/nowhere").problem(404, "NOT_FOUND");
     let other = web.send("DELETE", "/openapi.json", &[], b"");
@@ -33,7 +33,7 @@ fn what_there_is_not_and_what_is_not_allowed_are_problems_that_say_what_there_is
 
 #[test]
 fn a_request_names_exactly_one_host() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let address = gate.shop.system.ingress().address();
     let asked = |version: &str, hosts: &[&str]| {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -56,7 +56,7 @@ fn a_request_names_exactly_one_host() {
 
 #[test]
 fn every_answer_forbids_guessing_framing_and_keeping_and_names_its_request() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     for path in ["/health", "/nowhere", "/openapi.json"] {
         let answer = gate.stranger().send("GET", path, &[("x-request-id", "mine-7")], b"");
         for (name, value) in [
@@ -71,13 +71,13 @@ fn every_answer_forbids_guessing_framing_and_keeping_and_names_its_request() {
         assert!(answer.headers["content-security-policy"].contains("default-src 'none'"), "{path}");
     }
     let odd = gate.stranger().send("GET", "/health", &[("x-request-id", "a b")], b"");
-    assert_eq!(odd.headers["x-request-id"].len(), 36, "an id that cannot stand in a log is replaced");
+    assert_eq!(odd.headers["x-request-id"].len(), 36, "an id that is unfit for a log is replaced");
     gate.shop.close();
 }
 
 #[test]
 fn web_pages_from_elsewhere_may_call_only_if_a_setting_names_them() {
-    let gate = Gate::open_with(&["--cors-origins=https://shop.example"]);
+    let gate = GatewayTest::open_with(&["--cors-origins=https://shop.example"]);
     let from = |origin: &str, method: &str| {
         let asks = [("origin", origin), ("access-control-request-method", "POST")];
         gate.stranger().send(method, "/admin/messages", &asks, b"")
@@ -94,13 +94,15 @@ fn web_pages_from_elsewhere_may_call_only_if_a_setting_names_them() {
 }
 
 #[test]
-fn who_asks_too_often_is_told_when_to_come_again_and_the_command_line_is_not_held_up() {
-    let gate = Gate::open_with(&["--rate-per-customer=1"]);
-    let many = |web: &crate::support::web::Web| (0..10).map(|_| web.get("/admin/messages").status).max();
+fn a_client_that_asks_too_often_is_told_when_to_come_again_and_the_command_line_is_not_held_up() {
+    let gate = GatewayTest::open_with(&["--rate-per-customer=1"]);
+    let many = |web: &crate::support::http_client::HttpClient| {
+        (0..10).map(|_| web.get("/admin/messages").status).max()
+    };
     let admin = gate.admin();
     let start = Instant::now();
     while admin.post("/admin/roles/cook/pause", &json!({"by": "anna"})).status != 429 {
-        assert!(start.elapsed() < Duration::from_secs(20), "nobody was held up");
+        assert!(start.elapsed() < Duration::from_secs(20), "other clients were held up");
     }
     let answer = admin.post("/admin/roles/cook/pause", &json!({"by": "anna"}));
     answer.problem(429, "TOO_MANY_REQUESTS");
@@ -111,7 +113,7 @@ fn who_asks_too_often_is_told_when_to_come_again_and_the_command_line_is_not_hel
 
 #[test]
 fn a_monitor_hears_how_the_process_is_however_much_its_address_asks() {
-    let gate = Gate::open_with(&["--rate-per-address=1"]);
+    let gate = GatewayTest::open_with(&["--rate-per-address=1"]);
     let web = gate.stranger();
     for _ in 0..10 {
         web.get("/health").is(200);
@@ -134,7 +136,7 @@ fn metrics_are_on_a_listener_of_their_own_where_a_setting_says_so_and_health_is_
         let rest = log.split("metrics are at http://").nth(1)?;
         rest.split('/').next()?.parse::<SocketAddr>().ok()
     });
-    let (main, ops_web) = (Web::stranger(system.ingress().address()), Web::stranger(ops));
+    let (main, ops_web) = (HttpClient::stranger(system.ingress().address()), HttpClient::stranger(ops));
     for page in ["/health", "/health/ready"] {
         main.get(page).is(200);
         ops_web.get(page).is(200);
@@ -142,7 +144,7 @@ fn metrics_are_on_a_listener_of_their_own_where_a_setting_says_so_and_health_is_
     main.get("/metrics").problem(404, "NOT_FOUND");
     assert!(ops_web.get("/metrics").is(200).text.contains("checkout_connections_over_cap_total"));
     ops_web.get("/dashboard").is(404);
-    // A container's health check asks there, even where nothing else listens.
+    // A container's health check asks on the metrics address, even if no other route is served.
     let at_ops = format!("--ops-listen={ops}");
     assert!(folder.checkout(&["health", "--listen=none", &at_ops]).ok().contains("ready"));
     assert_eq!(system.terminate(), 0);
@@ -150,7 +152,7 @@ fn metrics_are_on_a_listener_of_their_own_where_a_setting_says_so_and_health_is_
 
 #[test]
 fn a_head_that_never_ends_and_a_line_that_says_nothing_are_hung_up_on() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let address = gate.shop.system.ingress().address();
     let begun = |bytes: &[u8]| {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -178,7 +180,7 @@ fn a_head_that_never_ends_and_a_line_that_says_nothing_are_hung_up_on() {
 
 #[test]
 fn a_body_that_dawdles_is_given_up() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     let mut stream = admin.begin("POST", "/admin/messages", &[("content-length", "9")], b"").unwrap();
     stream.write_all(b"{").unwrap();

@@ -1,15 +1,15 @@
-//! What the back office sees of its goods, and orders that it places for a customer.
+//! What the back office sees of its products, and orders that it places for a customer.
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, id_of, place_and_wait, status};
+use crate::support::http_client::HttpClient;
 use crate::support::until;
-use crate::support::web::Web;
 
 #[test]
 fn goods_are_shown_one_by_one_and_page_by_page() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     let put = |path: &str, body: &Value| admin.send("PUT", path, &[], body.to_string().as_bytes()).is(200);
     let emma =
@@ -48,8 +48,8 @@ fn goods_are_shown_one_by_one_and_page_by_page() {
     gate.shop.close();
 }
 
-/// All ids, two on a page.
-fn pages(web: &Web, path: &str, name: &str) -> Vec<String> {
+/// All ids, from pages of two.
+fn pages(web: &HttpClient, path: &str, name: &str) -> Vec<String> {
     let (mut ids, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = web.get(&format!("{path}?limit=2{cursor}")).is(200).json();
@@ -64,7 +64,7 @@ fn pages(web: &Web, path: &str, name: &str) -> Vec<String> {
 
 #[test]
 fn the_stock_of_what_was_never_counted_is_not_adjusted() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     let found = json!({"delta": 2, "reason": "behind the shelf"});
     admin.post("/admin/stock/NO-SUCH/adjust", &found).problem(422, "PRODUCT_UNKNOWN");
@@ -79,7 +79,7 @@ fn the_stock_of_what_was_never_counted_is_not_adjusted() {
 
 #[test]
 fn an_order_is_placed_for_a_customer_and_the_trail_says_by_whom() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (admin, berta, carla) = (gate.admin(), gate.customer("berta"), gate.customer("carla"));
     let mut wanted = body("BOOK-DUNE", 1, "tok_ok");
     wanted["customer_id"] = json!("berta");
@@ -87,17 +87,17 @@ fn an_order_is_placed_for_a_customer_and_the_trail_says_by_whom() {
     assert_eq!(placed.json()["customer_id"], "berta");
     let id = id_of(&placed);
     assert_eq!(id_of(&place_and_wait(&admin, "k", &wanted).is(201)), id, "sent again it is the same order");
-    let trail = |web: &Web| status(web, &id, "fulfilled")["audit"][0].clone();
+    let trail = |web: &HttpClient| status(web, &id, "fulfilled")["audit"][0].clone();
     let (for_admins, for_berta) = (trail(&admin), trail(&berta));
     assert_eq!((&for_admins["by"], &for_admins["who"]), (&json!("admin"), &json!("anna")));
     assert_eq!(
         (&for_berta["by"], &for_berta["who"]),
         (&json!("admin"), &Value::Null),
-        "who is the shop's affair"
+        "the admin's name is internal to the shop"
     );
     carla.get(&format!("/orders/{id}")).problem(404, "ORDER_NOT_FOUND");
 
-    // Whose order it is, a customer's token says, whatever stands in the body.
+    // A customer's token decides whose order it is, whatever the body says.
     wanted["placed_by"] = json!("mallory");
     let own = place_and_wait(&carla, "k", &wanted).is(201).json();
     assert_eq!((&own["customer_id"], &own["audit"][0]["by"]), (&json!("carla"), &json!("customer")));
@@ -116,7 +116,7 @@ fn an_order_is_placed_for_a_customer_and_the_trail_says_by_whom() {
 
 #[test]
 fn what_a_customer_was_told_can_be_read_word_for_word() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
     let mut wanted = body("BOOK-DUNE", 1, "tok_ok");
     wanted["contact"] = json!({"email": "anna.reader@example.org", "phone": "+49301234567"});

@@ -1,13 +1,14 @@
-//! Payment intents: whoever has the token or the secret confirms, and however they race, one charge is paid.
+//! Payment intents: the owner of the token or of the secret confirms, and however confirmations race, one charge is
+//! paid.
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::until;
-use crate::support::web::{Answer, Web};
 
 /// An order that waits to be confirmed. Its id.
-pub(super) fn waiting(web: &Web, sku: &str, quantity: u32, token: Option<&str>) -> String {
+pub(super) fn waiting(web: &HttpClient, sku: &str, quantity: u32, token: Option<&str>) -> String {
     let payment = json!({"method": "card", "token": token, "confirm": "manual"});
     let body = json!({"items": [{"sku": sku, "quantity": quantity}], "payment": payment});
     let key = crate::support::new_id();
@@ -24,26 +25,26 @@ pub(super) fn waiting(web: &Web, sku: &str, quantity: u32, token: Option<&str>) 
     id
 }
 
-pub(super) fn intent(web: &Web, order_id: &str) -> Value {
+pub(super) fn intent(web: &HttpClient, order_id: &str) -> Value {
     web.post("/payment-intents", &json!({"order_id": order_id})).is(201).json()
 }
 
-fn confirm(web: &Web, intent: &Value, body: Value) -> Answer {
+fn confirm(web: &HttpClient, intent: &Value, body: Value) -> Answer {
     web.post(&format!("/payment-intents/{}/confirm", intent["id"].as_str().unwrap()), &body)
 }
 
-/// By its owner, as the order says.
-pub(super) fn pay(web: &Web, order_id: &str) -> Answer {
+/// Paid by its owner, with the method of the order.
+pub(super) fn pay(web: &HttpClient, order_id: &str) -> Answer {
     let intent = intent(web, order_id);
     confirm(web, &intent, json!({}))
 }
 
-fn payment(web: &Web, order_id: &str) -> Value {
+fn payment(web: &HttpClient, order_id: &str) -> Value {
     web.get(&format!("/payments?order_id={order_id}")).is(200).json()["items"][0].clone()
 }
 
 #[track_caller]
-fn becomes(web: &Web, order_id: &str, status: &str) -> Value {
+fn becomes(web: &HttpClient, order_id: &str, status: &str) -> Value {
     until(&format!("{order_id} to be {status}"), || {
         let order = web.get(&format!("/orders/{order_id}")).json();
         (order["status"] == status).then_some(order)
@@ -52,7 +53,7 @@ fn becomes(web: &Web, order_id: &str, status: &str) -> Value {
 
 #[test]
 fn an_order_is_paid_when_its_intent_is_confirmed_and_not_before() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let order = waiting(&anna, "BOOK-DUNE", 2, Some("pm_card_visa"));
     let intent = intent(&anna, &order);
@@ -72,7 +73,7 @@ fn an_order_is_paid_when_its_intent_is_confirmed_and_not_before() {
 
 #[test]
 fn a_page_with_the_secret_confirms_and_no_other_page_does() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, berta, page) = (gate.customer("anna"), gate.customer("berta"), gate.stranger());
     let order = waiting(&anna, "BOOK-DUNE", 1, None);
     let intent = intent(&anna, &order);
@@ -98,7 +99,7 @@ fn a_page_with_the_secret_confirms_and_no_other_page_does() {
 
 #[test]
 fn a_declined_confirmation_may_be_tried_again_by_another_card() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let order = waiting(&anna, "BOOK-DUNE", 1, None);
     let intent = intent(&anna, &order);
@@ -121,9 +122,9 @@ fn a_declined_confirmation_may_be_tried_again_by_another_card() {
 
 #[test]
 fn however_confirmations_and_the_providers_word_race_one_charge_is_paid() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
-    // Its event comes three times.
+    // The provider sends its event three times.
     let order = waiting(&anna, "BOOK-DUNE", 1, Some("tok_duplicate_event"));
     let intent = intent(&anna, &order);
     let statuses: Vec<u16> = std::thread::scope(|scope| {
@@ -147,10 +148,10 @@ fn however_confirmations_and_the_providers_word_race_one_charge_is_paid() {
 
 #[test]
 fn the_providers_event_may_come_before_the_customer_confirms() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
-    // The provider has its books in another file: an event that it did not send would not fit them in the end. A
-    // confirmation by the order worker's own way comes first here, and the front end's comes late.
+    // The provider's books are in a database of their own, and an event that it did not send would not match them in
+    // the end. So a confirmation straight to the order worker comes first here, and the front end's comes late.
     let order = waiting(&anna, "BOOK-DUNE", 1, Some("tok_ok"));
     let intent = intent(&anna, &order);
     anna.post(&format!("/orders/{order}/pay"), &json!({})).is(201);
@@ -162,7 +163,7 @@ fn the_providers_event_may_come_before_the_customer_confirms() {
 
 #[test]
 fn a_confirmation_sent_again_under_its_key_is_answered_as_before() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let order = waiting(&anna, "BOOK-DUNE", 1, Some("tok_ok"));
     let path = format!("/payment-intents/{}/confirm", intent(&anna, &order)["id"].as_str().unwrap());
@@ -177,7 +178,7 @@ fn a_confirmation_sent_again_under_its_key_is_answered_as_before() {
 
 #[test]
 fn what_was_cancelled_or_paid_is_not_payable() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let order = waiting(&anna, "BOOK-DUNE", 1, Some("tok_ok"));
     let known = intent(&anna, &order);
@@ -197,7 +198,7 @@ fn what_was_cancelled_or_paid_is_not_payable() {
 
 #[test]
 fn an_unpaid_order_expires_and_its_goods_are_free_again() {
-    let gate = Gate::open_with(&["--payment-patience-s=1"]);
+    let gate = GatewayTest::open_with(&["--payment-patience-s=1"]);
     let anna = gate.customer("anna");
     let order = waiting(&anna, "BOOK-ATLAS", 3, Some("tok_ok"));
     let expired = becomes(&anna, &order, "cancelled");
@@ -210,7 +211,7 @@ fn an_unpaid_order_expires_and_its_goods_are_free_again() {
 
 #[test]
 fn a_stored_method_pays_for_its_owner_and_not_for_a_page_with_the_secret() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, page) = (gate.customer("anna"), gate.stranger());
     let stored =
         anna.post("/payment-methods", &json!({"method": "paypal", "token": "tok_ok"})).is(201).json();

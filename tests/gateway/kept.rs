@@ -1,27 +1,27 @@
-//! What customers send that means nothing here is refused or dropped before any of it is kept.
+//! Meaningless input from customers is refused or dropped before any of it is stored.
 
 use serde_json::{Value, json};
 use store::Journal;
 use store::JournalRow;
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, id_of, place, place_and_wait};
 use crate::support::{block_on, new_id};
 
-fn journal(gate: &Gate) -> Vec<JournalRow> {
+fn journal(gate: &GatewayTest) -> Vec<JournalRow> {
     let store = block_on(gate.shop.folder.store());
     let rows = block_on(store.journal_page(0, 10_000)).unwrap();
     rows.into_iter().map(|(_, row)| row.unwrap()).collect()
 }
 
-fn letters(gate: &Gate) -> usize {
+fn letters(gate: &GatewayTest) -> usize {
     let answer = gate.admin().get("/admin/dead-letters").is(200).json();
     answer["items"].as_array().unwrap().len()
 }
 
 #[test]
 fn an_order_id_that_was_used_is_refused_with_another_content_also_when_it_was_rejected() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let wanted = |quantity: u32| {
         let mut wanted = body("BOOK-DUNE", quantity, "tok_ok");
@@ -38,7 +38,7 @@ fn an_order_id_that_was_used_is_refused_with_another_content_also_when_it_was_re
     }
     anna.post("/orders", &other).problem(422, "ORDER_ID_REUSED");
     gate.customer("ben").post("/orders", &rejected).problem(422, "ORDER_ID_REUSED");
-    // The same again is the same again.
+    // The same request again gets the same answer.
     place_and_wait(&anna, "k2", &rejected).is(422);
     assert_eq!(letters(&gate), 0);
     gate.shop.close();
@@ -46,7 +46,7 @@ fn an_order_id_that_was_used_is_refused_with_another_content_also_when_it_was_re
 
 #[test]
 fn fields_that_are_not_known_are_kept_nowhere_and_make_no_difference() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let plain = body("BOOK-DUNE", 1, "tok_ok");
     let filler = "x".repeat(20 << 10);
@@ -64,7 +64,7 @@ fn fields_that_are_not_known_are_kept_nowhere_and_make_no_difference() {
 
 #[test]
 fn what_cannot_be_an_id_or_a_short_text_is_refused_before_anything_is_journalled() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let before = journal(&gate).len();
     let long = "x".repeat(200);
@@ -83,7 +83,7 @@ fn what_cannot_be_an_id_or_a_short_text_is_refused_before_anything_is_journalled
         [(format!("/orders/{long}"), &anna), (format!("/admin/dead-letters/{long}"), &admin)]
     {
         let refused = reading.get(&path);
-        assert!(!refused.text.contains(&long), "it is told back: {refused:?}");
+        assert!(!refused.text.contains(&long), "it is echoed: {refused:?}");
         refused.problem(400, "PATH_INVALID");
     }
     let large = |field: &str| -> Value { json!({field: "x".repeat(5000)}) };

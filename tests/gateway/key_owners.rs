@@ -1,13 +1,14 @@
-//! A key is its customer's own: no other customer can use up what it stands for, whatever ids they choose.
+//! A key belongs to its customer: no other customer can occupy the order that it stands for, whatever ids they
+//! choose.
 
 use contract::{KeySecret, MessageId, OrderId};
 use lapin::BasicProperties;
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{id_of, on_delivery, place, place_and_wait};
+use crate::support::http_client::HttpClient;
 use crate::support::served::Served;
-use crate::support::web::Web;
 use crate::support::{block_on, until};
 
 const KEYS: [&str; 2] = ["cart-1001", "01932b4a-1111-7222-8000-000000000001"];
@@ -29,7 +30,7 @@ fn naming(order_id: OrderId) -> Value {
 
 #[test]
 fn an_order_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (alice, bob) = (gate.customer("alice"), gate.customer("bob"));
     for (number, key) in KEYS.into_iter().enumerate() {
         let guessed = guessed_order(key);
@@ -38,7 +39,7 @@ fn an_order_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
         assert_ne!(id_of(&placed), guessed.to_string());
         let again = place_and_wait(&alice, key, &on_delivery("BOOK-DUNE")).is(201);
         assert_eq!(id_of(&again), id_of(&placed));
-        // What is known by now is hers.
+        // Bob knows her order's id by now, but the order is hers.
         let known = naming(id_of(&placed).parse().unwrap());
         place_and_wait(&bob, &format!("late-{number}"), &known).problem(422, "ORDER_ID_REUSED");
         alice.get(&format!("/orders/{}", id_of(&placed))).is(200);
@@ -50,14 +51,14 @@ fn an_order_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
 fn a_message_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
     let served = Served::new();
     let mut all = served.spawn(&["all"]);
-    let alice = Web::customer(served.ready(&mut all), "alice");
+    let alice = HttpClient::customer(served.ready(&mut all), "alice");
     served.run(&["sample"]).ok();
     let first = until("the goods", || {
         let answer = place(&alice, "first", &on_delivery("BOOK-DUNE"));
         (answer.status == 202).then(|| id_of(&answer))
     });
     block_on(async {
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         for key in KEYS {
             let id = |id: &str| BasicProperties::default().with_message_id(id.into());
             let mut taken = naming(guessed_order(key));
@@ -76,7 +77,7 @@ fn a_message_of_anothers_choice_does_not_stand_in_the_way_of_a_key() {
         until("the other order", || (served.run(&["order", "show", &guessed]).code == 0).then_some(()));
         place_and_wait(&alice, key, &on_delivery("BOOK-DUNE")).is(201);
     }
-    // Nor in that of a cancellation: granted or too late, it is the order worker's answer to her own message.
+    // Nor can he occupy her cancellation: granted or too late, she gets the order worker's answer to her own message.
     let cancel = format!("/orders/{first}/cancel");
     let headers = [("idempotency-key", "cancel-1001"), ("prefer", "wait=30")];
     let cancelled = alice.send("POST", &cancel, &headers, b"");

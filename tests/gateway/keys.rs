@@ -1,4 +1,5 @@
-//! Keys of every kind open the gateway, each by its own algorithm; a set of keys may change while it runs.
+//! Keys of every kind are accepted, each with its own algorithm only, and a set of keys may change while the gateway
+//! runs.
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::KeySize;
@@ -8,12 +9,12 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
+use crate::support::http_client::{HttpClient, in_an_hour, signed};
 use crate::support::shop::Shop;
-use crate::support::web::{Web, in_an_hour, signed};
 use crate::support::{Folder, until};
 
-/// A key that signs, and how others know it.
+/// A signing key, and its public forms.
 struct Pair {
     algorithm: Algorithm,
     signs: EncodingKey,
@@ -53,7 +54,7 @@ fn rsa() -> Pair {
     let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
     let pkcs8: aws_lc_rs::encoding::Pkcs8V1Der = pair.as_der().unwrap();
     let public: aws_lc_rs::encoding::PublicKeyX509Der = pair.public_key().as_der().unwrap();
-    // The key itself lies behind 26 bytes that say what it is.
+    // The key itself follows 26 bytes of PKCS #8 header.
     let signs = EncodingKey::from_rsa_der(&pkcs8.as_ref()[26..]);
     Pair { algorithm: Algorithm::RS256, signs, public: public.as_ref().to_vec(), jwk: Value::Null }
 }
@@ -80,7 +81,7 @@ fn claims() -> Value {
     json!({"sub": "anna", "exp": in_an_hour(), "iss": "https://id.example", "aud": ["shop", "other"]})
 }
 
-fn status(gate: &Gate, token: &str) -> u16 {
+fn status(gate: &GatewayTest, token: &str) -> u16 {
     gate.with_token(token).get("/orders").status
 }
 
@@ -89,9 +90,9 @@ fn a_public_key_of_each_kind_opens_by_its_own_algorithm_alone() {
     for pair in [ed25519(), p256(), rsa()] {
         let folder = Folder::new();
         let path = folder.write("key.pem", pair.pem());
-        let gate = Gate { shop: Shop::open_with(&[&format!("--jwt-public-key-file={path}")]) };
+        let gate = GatewayTest { shop: Shop::open_with(&[&format!("--jwt-public-key-file={path}")]) };
         assert_eq!(status(&gate, &pair.token(None, &claims())), 200, "{:?}", pair.algorithm);
-        // Who takes the public key for a secret can sign by it; the key says that it is none.
+        // An attacker can sign with the public key as an HMAC secret; the key's algorithm rules that out.
         for secret in [pair.pem().into_bytes(), pair.public.clone()] {
             let forged = signed(&Header::default(), &claims(), &EncodingKey::from_secret(&secret).unwrap());
             assert_eq!(status(&gate, &forged), 401, "{:?}", pair.algorithm);
@@ -109,7 +110,7 @@ fn a_set_of_keys_is_read_again_when_it_changes() {
     let path = folder.write("keys.json", json!({"keys": [old.named("old")]}).to_string());
     let expects = ["--jwt-issuer=https://id.example", "--jwt-audience=shop"];
     let file = format!("--jwt-jwks-file={path}");
-    let gate = Gate { shop: Shop::open_with(&[&[file.as_str()], &expects[..]].concat()) };
+    let gate = GatewayTest { shop: Shop::open_with(&[&[file.as_str()], &expects[..]].concat()) };
     assert_eq!(status(&gate, &old.token(Some("old"), &claims())), 200);
     assert_eq!(status(&gate, &old.token(None, &claims())), 200, "there is only one");
     assert_eq!(status(&gate, &old.token(Some("other"), &claims())), 401);
@@ -134,7 +135,7 @@ fn a_set_of_keys_is_read_again_when_it_changes() {
 fn a_set_of_keys_that_is_emptied_or_damaged_leaves_the_keys_as_they_were() {
     let (ours, folder) = (ed25519(), Folder::new());
     let path = folder.write("keys.json", json!({"keys": [ours.named("a")]}).to_string());
-    let gate = Gate { shop: Shop::open_with(&[&format!("--jwt-jwks-file={path}")]) };
+    let gate = GatewayTest { shop: Shop::open_with(&[&format!("--jwt-jwks-file={path}")]) };
     let warnings = || {
         let log = gate.shop.folder.read(&gate.shop.system.log);
         log.matches("the keys stay as they were").count()
@@ -150,7 +151,7 @@ fn a_set_of_keys_that_is_emptied_or_damaged_leaves_the_keys_as_they_were() {
     ] {
         let before = warnings();
         folder.write("keys.json", &text);
-        // Only a request makes the gateway look, and the warning says that it has.
+        // The gateway looks at the file only upon a request, and its warning shows that it has looked.
         until("a look at the file", || {
             assert_eq!(status(&gate, &ours.token(Some("a"), &claims())), 200, "{text:?}");
             (warnings() > before).then_some(())
@@ -189,7 +190,7 @@ fn a_key_that_is_not_meant_for_verifying_opens_nothing() {
         jwk
     });
     let path = folder.write("keys.json", json!({"keys": keys.collect::<Vec<_>>()}).to_string());
-    let gate = Gate { shop: Shop::open_with(&[&format!("--jwt-jwks-file={path}")]) };
+    let gate = GatewayTest { shop: Shop::open_with(&[&format!("--jwt-jwks-file={path}")]) };
     for (name, limits, expected) in cases {
         assert_eq!(status(&gate, &plain.token(Some(name), &claims())), expected, "{limits}");
     }
@@ -216,8 +217,8 @@ fn a_gateway_that_cannot_know_whom_to_trust_does_not_start() {
         args.extend(flags.iter().map(String::as_str));
         folder.checkout(&args).fails(1, &[says]);
     }
-    let anyone = Gate { shop: Shop::open() };
-    let web = Web::with_token(anyone.shop.system.ingress().address(), "eyJ.x.y");
+    let anyone = GatewayTest { shop: Shop::open() };
+    let web = HttpClient::with_token(anyone.shop.system.ingress().address(), "eyJ.x.y");
     web.get("/orders").problem(401, "UNAUTHORIZED");
     anyone.shop.close();
 }

@@ -1,16 +1,17 @@
-//! Stored payment methods: a customer's own, one of them the default, and no card number anywhere.
+//! Stored payment methods: visible to their customer only, one of them the default, and no card number stored
+//! anywhere.
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::until;
-use crate::support::web::{Answer, Web};
 
 fn visa() -> Value {
     json!({"method": "card", "token": "tok_ok", "brand": "visa", "last_four": "4242", "expires": {"year": 2040, "month": 12}})
 }
 
-fn add(web: &Web, method: &Value) -> Value {
+fn add(web: &HttpClient, method: &Value) -> Value {
     web.post("/payment-methods", method).is(201).json()
 }
 
@@ -18,20 +19,20 @@ fn id(method: &Value) -> String {
     method["id"].as_str().unwrap().to_string()
 }
 
-fn patch(web: &Web, id: &str, body: &Value) -> Answer {
+fn patch(web: &HttpClient, id: &str, body: &Value) -> Answer {
     web.send("PATCH", &format!("/payment-methods/{id}"), &[], body.to_string().as_bytes())
 }
 
-fn stored(web: &Web) -> Vec<Value> {
+fn stored(web: &HttpClient) -> Vec<Value> {
     web.get("/payment-methods").is(200).json()["items"].as_array().unwrap().clone()
 }
 
 /// Which of them are the default.
-fn defaults(web: &Web) -> Vec<String> {
+fn defaults(web: &HttpClient) -> Vec<String> {
     stored(web).iter().filter(|method| method["default"] == true).map(id).collect()
 }
 
-fn order_by(web: &Web, key: &str, method_id: &str) -> Answer {
+fn order_by(web: &HttpClient, key: &str, method_id: &str) -> Answer {
     let payment = json!({"method": "card", "payment_method_id": method_id});
     let body = json!({"items": [{"sku": "BOOK-DUNE", "quantity": 1}], "payment": payment}).to_string();
     until("the catalogue", || {
@@ -43,7 +44,7 @@ fn order_by(web: &Web, key: &str, method_id: &str) -> Answer {
 
 #[test]
 fn methods_are_added_changed_and_forgotten_and_one_is_always_the_default() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     assert_eq!(stored(&anna), Vec::<Value>::new());
     let first = add(&anna, &visa());
@@ -51,7 +52,7 @@ fn methods_are_added_changed_and_forgotten_and_one_is_always_the_default() {
         (&first["last_four"], &first["default"], &first["expired"]),
         (&json!("4242"), &json!(true), &json!(false))
     );
-    assert!(!first.to_string().contains("tok_ok"), "a token never leaves again: {first}");
+    assert!(!first.to_string().contains("tok_ok"), "a stored token is never returned: {first}");
     let second = add(&anna, &json!({"method": "paypal", "token": "tok_of_paypal"}));
     assert_eq!(defaults(&anna), [id(&first)]);
     assert_eq!(patch(&anna, &id(&second), &json!({"default": true})).is(200).json()["default"], true);
@@ -70,7 +71,7 @@ fn methods_are_added_changed_and_forgotten_and_one_is_always_the_default() {
 
 #[test]
 fn a_method_sent_again_is_stored_once_and_a_key_stands_for_one_body() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let key = [("idempotency-key", "k")];
     let send = |body: &Value| anna.send("POST", "/payment-methods", &key, body.to_string().as_bytes());
@@ -84,7 +85,7 @@ fn a_method_sent_again_is_stored_once_and_a_key_stands_for_one_body() {
 
 #[test]
 fn a_method_is_its_customers_alone() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, berta) = (gate.customer("anna"), gate.customer("berta"));
     let annas = id(&add(&anna, &visa()));
     assert_eq!(stored(&berta), Vec::<Value>::new());
@@ -99,7 +100,7 @@ fn a_method_is_its_customers_alone() {
 
 #[test]
 fn a_card_number_gets_in_nowhere() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     for field in ["token", "brand", "last_four"] {
         let mut body = visa();
@@ -109,7 +110,7 @@ fn a_card_number_gets_in_nowhere() {
     let mut cvv = visa();
     cvv["cvv"] = json!("123");
     let kept = add(&anna, &cvv);
-    assert!(kept.get("cvv").is_none(), "what nobody asked for is forgotten: {kept}");
+    assert!(kept.get("cvv").is_none(), "unknown fields are not stored: {kept}");
     for (field, wrong) in [
         ("method", json!("cod")),
         ("last_four", json!("42")),

@@ -1,12 +1,12 @@
-//! A customer places orders, sees what became of them, and changes their mind; nobody sees anybody else's.
+//! Customers place orders, see what became of them, and change their minds; no customer sees another's orders.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 
 use serde_json::{Value, json};
 
-use super::Gate;
-use crate::support::web::{Answer, Web};
+use super::GatewayTest;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::{new_id, until};
 
 pub(super) fn body(sku: &str, quantity: u32, token: &str) -> Value {
@@ -17,11 +17,11 @@ pub(super) fn on_delivery(sku: &str) -> Value {
     json!({"items": [{"sku": sku, "quantity": 1}], "payment": {"method": "cod"}})
 }
 
-pub(super) fn place(web: &Web, key: &str, body: &Value) -> Answer {
+pub(super) fn place(web: &HttpClient, key: &str, body: &Value) -> Answer {
     web.send("POST", "/orders", &[("idempotency-key", key)], body.to_string().as_bytes())
 }
 
-pub(super) fn place_and_wait(web: &Web, key: &str, body: &Value) -> Answer {
+pub(super) fn place_and_wait(web: &HttpClient, key: &str, body: &Value) -> Answer {
     let headers = [("idempotency-key", key), ("prefer", "wait=30")];
     web.send("POST", "/orders", &headers, body.to_string().as_bytes())
 }
@@ -31,7 +31,7 @@ pub(super) fn id_of(answer: &Answer) -> String {
 }
 
 #[track_caller]
-pub(super) fn status(web: &Web, id: &str, wanted: &str) -> Value {
+pub(super) fn status(web: &HttpClient, id: &str, wanted: &str) -> Value {
     until(&format!("{id} to be {wanted}"), || {
         let order = web.get(&format!("/orders/{id}")).is(200).json();
         (order["status"] == wanted).then_some(order)
@@ -40,7 +40,7 @@ pub(super) fn status(web: &Web, id: &str, wanted: &str) -> Value {
 
 #[test]
 fn an_order_is_safe_at_once_and_its_outcome_can_be_waited_for() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let placed = place(&anna, "k1", &body("BOOK-DUNE", 1, "tok_ok")).is(202);
     let id = id_of(&placed);
@@ -71,7 +71,7 @@ fn an_order_is_safe_at_once_and_its_outcome_can_be_waited_for() {
 
 #[test]
 fn all_short_lines_are_listed_and_not_only_the_first() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     for (sku, title) in [("RARE-1", "One"), ("RARE-2", "Two")] {
         let product =
@@ -101,7 +101,7 @@ fn all_short_lines_are_listed_and_not_only_the_first() {
 
 #[test]
 fn what_cannot_be_an_order_is_refused_with_every_fault_and_leaves_no_trace() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let good = body("BOOK-DUNE", 1, "tok_ok");
     anna.post("/orders", &good).problem(400, "IDEMPOTENCY_KEY_REQUIRED");
@@ -127,7 +127,7 @@ fn what_cannot_be_an_order_is_refused_with_every_fault_and_leaves_no_trace() {
 
 #[test]
 fn a_key_stands_for_one_request_of_one_customer() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, ben) = (gate.customer("anna"), gate.customer("ben"));
     let good = body("BOOK-DUNE", 1, "tok_ok");
     let first = id_of(&place(&anna, "k", &good).is(202));
@@ -152,7 +152,7 @@ fn a_key_stands_for_one_request_of_one_customer() {
 
 #[test]
 fn a_key_that_has_a_time_lends_it_to_the_order() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, ben) = (gate.customer("anna"), gate.customer("ben"));
     let (key, good) = ("01932b4a-1111-7222-8000-000000000001", body("BOOK-DUNE", 1, "tok_ok"));
     let first = id_of(&place(&anna, key, &good).is(202));
@@ -169,7 +169,7 @@ fn a_key_that_has_a_time_lends_it_to_the_order() {
 
 #[test]
 fn the_same_request_sent_a_hundred_times_at_once_is_one_order() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let ids: BTreeSet<String> = std::thread::scope(|scope| {
         let sent: Vec<_> = (0..100)
@@ -185,7 +185,7 @@ fn the_same_request_sent_a_hundred_times_at_once_is_one_order() {
 
 #[test]
 fn an_order_of_another_customer_is_one_that_there_is_not() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, ben) = (gate.customer("anna"), gate.customer("ben"));
     let id = id_of(&place_and_wait(&anna, "k", &on_delivery("BOOK-DUNE")).is(201));
     let nobodys = new_id();
@@ -207,7 +207,7 @@ fn an_order_of_another_customer_is_one_that_there_is_not() {
 
 #[test]
 fn a_history_is_read_page_by_page_newest_first_and_a_cursor_carries_no_rights() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, ben) = (gate.customer("anna"), gate.customer("ben"));
     assert_eq!(anna.get("/orders").is(200).json(), json!({"items": [], "next": null}));
     let mut ids: Vec<String> = (0..5)
@@ -246,7 +246,7 @@ fn a_history_is_read_page_by_page_newest_first_and_a_cursor_carries_no_rights() 
 
 #[test]
 fn a_customer_cancels_until_it_is_shipped_and_no_order_is_paid_twice() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let waits = id_of(&place(&anna, "k1", &body("BOOK-DUNE", 1, "tok_never_answers")).is(202));
     status(&anna, &waits, "created");
@@ -278,7 +278,7 @@ fn a_customer_cancels_until_it_is_shipped_and_no_order_is_paid_twice() {
 }
 
 /// The events of a stream: their number, name and data.
-fn events(web: &Web, path: &str, last: Option<&str>) -> Vec<(String, String, Value)> {
+fn events(web: &HttpClient, path: &str, last: Option<&str>) -> Vec<(String, String, Value)> {
     let last: Vec<_> = last.map(|last| ("last-event-id", last)).into_iter().collect();
     let stream = BufReader::new(web.begin("GET", path, &last, b"").unwrap());
     let (mut seen, mut id, mut name) = (Vec::new(), String::new(), String::new());
@@ -297,7 +297,7 @@ fn events(web: &Web, path: &str, last: Option<&str>) -> Vec<(String, String, Val
 
 #[test]
 fn an_order_is_watched_until_it_is_final_and_a_reader_who_was_cut_off_goes_on() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let id = id_of(&place(&anna, "k", &body("BOOK-DUNE", 1, "tok_ok")).is(202));
     let path = format!("/orders/{id}/events");

@@ -1,14 +1,14 @@
-//! What customers see of their money, and the payments that do not go as planned.
+//! What customers see of their payments, and payments that do not go as planned.
 
 use serde_json::{Value, json};
 use store::readable;
 use store::{Journal, Records};
 
-use super::Gate;
+use super::GatewayTest;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::until;
-use crate::support::web::{Answer, Web};
 
-fn order(web: &Web, key: &str, payment: &Value, contact: &Value) -> Answer {
+fn order(web: &HttpClient, key: &str, payment: &Value, contact: &Value) -> Answer {
     let body =
         json!({"items": [{"sku": "BOOK-DUNE", "quantity": 1}], "payment": payment, "contact": contact});
     until("the catalogue", || {
@@ -17,13 +17,13 @@ fn order(web: &Web, key: &str, payment: &Value, contact: &Value) -> Answer {
     })
 }
 
-fn by_card(web: &Web, key: &str, token: &str) -> String {
+fn by_card(web: &HttpClient, key: &str, token: &str) -> String {
     let placed = order(web, key, &json!({"method": "card", "token": token}), &json!({})).is(202).json();
     placed["order_id"].as_str().unwrap().to_string()
 }
 
 #[track_caller]
-fn becomes(web: &Web, order_id: &str, status: &str) -> Value {
+fn becomes(web: &HttpClient, order_id: &str, status: &str) -> Value {
     until(&format!("{order_id} to be {status}"), || {
         let order = web.get(&format!("/orders/{order_id}")).json();
         (order["status"] == status).then_some(order)
@@ -31,7 +31,7 @@ fn becomes(web: &Web, order_id: &str, status: &str) -> Value {
 }
 
 #[track_caller]
-fn payment(web: &Web, order_id: &str, is: impl Fn(&Value) -> bool) -> Value {
+fn payment(web: &HttpClient, order_id: &str, is: impl Fn(&Value) -> bool) -> Value {
     until("the payment", || {
         let payment = web.get(&format!("/payments?order_id={order_id}")).is(200).json()["items"][0].clone();
         is(&payment).then_some(payment)
@@ -46,7 +46,7 @@ fn history(payment: &Value) -> String {
 
 #[test]
 fn a_payment_is_shown_with_its_transactions_and_every_status_it_had() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, berta) = (gate.customer("anna"), gate.customer("berta"));
     let paid = by_card(&anna, "k1", "tok_ok");
     becomes(&anna, &paid, "fulfilled");
@@ -76,13 +76,13 @@ fn a_payment_is_shown_with_its_transactions_and_every_status_it_had() {
 
 #[test]
 fn a_cancellation_while_the_charge_is_under_way_gives_back_whatever_it_takes() {
-    let gate = Gate::open_with(&["--provider-delay-ms=1500-1600"]);
+    let gate = GatewayTest::open_with(&["--provider-delay-ms=1500-1600"]);
     let anna = gate.customer("anna");
     let order = by_card(&anna, "k", "tok_ok");
     payment(&anna, &order, |payment| payment["status"] == "asked");
     anna.post(&format!("/orders/{order}/cancel"), &json!({})).is(200);
     assert_eq!(becomes(&anna, &order, "cancelled")["reason"], "cancelled_by_customer");
-    // By then the charge is through, and the money on its way back.
+    // By then the charge is captured, and its refund under way.
     let settled = payment(&anna, &order, |payment| payment["refunds"][0]["state"] == "done");
     assert_eq!((&settled["captured"], &settled["refunds"][0]["late"]), (&settled["refunded"], &json!(true)));
     let name = settled["refunds"][0]["transaction_id"].as_str().unwrap();
@@ -92,7 +92,7 @@ fn a_cancellation_while_the_charge_is_under_way_gives_back_whatever_it_takes() {
 
 #[test]
 fn a_late_payment_is_refunded_and_the_customer_told() {
-    let gate = Gate::open_with(&["--payment-patience-s=1", "--provider-late-ms=2500"]);
+    let gate = GatewayTest::open_with(&["--payment-patience-s=1", "--provider-late-ms=2500"]);
     let anna = gate.customer("anna");
     let contact = json!({"email": "anna@example.org"});
     let placed = order(&anna, "k", &json!({"method": "card", "token": "tok_late"}), &contact).is(202).json();
@@ -113,7 +113,7 @@ fn a_late_payment_is_refunded_and_the_customer_told() {
 
 #[test]
 fn cash_on_delivery_is_paid_when_it_is_delivered() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let placed = order(&anna, "k", &json!({"method": "cod"}), &json!({})).is(202).json();
     let id = placed["order_id"].as_str().unwrap();
@@ -132,11 +132,11 @@ fn cash_on_delivery_is_paid_when_it_is_delivered() {
 
 #[test]
 fn a_refund_that_was_made_at_the_providers_side_is_booked() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let order = by_card(&anna, "k", "tok_ok");
     becomes(&anna, &order, "fulfilled");
-    // Told by two events.
+    // Two events report the same refund.
     for id in ["evt_a", "evt_b"] {
         let event = json!({"id": id, "type": "refund.succeeded", "created": 1_795_200_800, "data": {
             "reference": order, "transaction_id": "re_by_hand", "amount": {"amount": "5.00", "currency": "EUR"}}});
@@ -149,7 +149,7 @@ fn a_refund_that_was_made_at_the_providers_side_is_booked() {
         (&json!(true), &json!("re_by_hand"), &json!("5.00"))
     );
     becomes(&anna, &order, "fulfilled");
-    // A return of what is left: each refund stands in the history, with its amount, its name and its time.
+    // Refunds the rest: each refund is in the history with its amount, its name and its time.
     gate.admin().post(&format!("/admin/orders/{order}/refund"), &json!({})).is(200);
     let shown = payment(&anna, &order, |payment| payment["refunded"]["amount"] == "12.99");
     assert_eq!(history(&shown), "asked, captured, refunded, refunded");
@@ -166,7 +166,7 @@ fn a_refund_that_was_made_at_the_providers_side_is_booked() {
 
 #[test]
 fn cash_is_known_by_its_receipt_everywhere() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     for (key, receipt) in [("k1", Some("receipt 7")), ("k2", None)] {
         let placed = order(&anna, key, &json!({"method": "cod"}), &json!({})).is(202).json();
@@ -192,9 +192,9 @@ fn cash_is_known_by_its_receipt_everywhere() {
     gate.shop.close();
 }
 
-/// The one fact of this type about the order, as all who listen hear it.
+/// The only fact of this type about the order, as all listeners hear it.
 #[track_caller]
-pub(super) fn said(gate: &Gate, order_id: &str, name: &str) -> Value {
+pub(super) fn said(gate: &GatewayTest, order_id: &str, name: &str) -> Value {
     let of = order_id.parse().unwrap();
     until(&format!("{name} of {order_id}"), || {
         let rows = crate::support::block_on(async { gate.shop.folder.store().await.journal_of(of).await });

@@ -1,18 +1,18 @@
-//! A preview says what then really happens, to the last message before somebody outside is asked; and it changes nothing.
+//! A preview shows what really happens afterwards, up to the messages for the outside world, and it changes nothing.
 
 use contract::{Role, Table};
 use serde_json::{Value, json};
 use store::{Journal, JournalRow, Records, readable};
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, id_of, on_delivery, place, place_and_wait, status};
-use crate::support::web::Web;
+use crate::support::http_client::HttpClient;
 use crate::support::{at_rest, block_on, new_id, until};
 
-/// Who asks somebody outside.
+/// The roles that ask the outside world.
 const ADAPTERS: [Role; 3] = [Role::Provider, Role::Email, Role::Sms];
 
-/// Role, message, what it came to, and what was said because of it.
+/// Role, message, outcome, and the messages emitted because of it.
 type Step = (String, String, String, Vec<String>);
 
 fn previewed(preview: &Value) -> Vec<Step> {
@@ -41,24 +41,24 @@ fn happened(rows: &[JournalRow], id: &str) -> Vec<Step> {
     steps
 }
 
-fn journal(gate: &Gate, id: &str) -> Vec<JournalRow> {
+fn journal(gate: &GatewayTest, id: &str) -> Vec<JournalRow> {
     readable(block_on(async {
         gate.shop.folder.store().await.journal_of(id.parse().unwrap()).await.unwrap()
     }))
 }
 
-fn record(gate: &Gate, table: Table, id: &str) -> Option<String> {
+fn record(gate: &GatewayTest, table: Table, id: &str) -> Option<String> {
     block_on(async { gate.shop.folder.store().await.get(table, id).await.unwrap() })
 }
 
-/// Shown, then done; returns what was shown.
-fn show_and_do(gate: &Gate, admin: &Web, order: &str, name: &str, body: &Value) -> Value {
+/// Previews an action, then performs it; returns the preview.
+fn show_and_do(gate: &GatewayTest, admin: &HttpClient, order: &str, name: &str, body: &Value) -> Value {
     let act = json!({"type": name, "message_id": new_id(), "body": body});
-    let all = |gate: &Gate| {
+    let all = |gate: &GatewayTest| {
         let tables = [Table::Orders, Table::Payments, Table::Holds, Table::Sagas];
         (tables.map(|table| record(gate, table, order)), journal(gate, order).len())
     };
-    // Whatever changes from here on, the preview has changed.
+    // Once the shop is at rest, any change is the preview's.
     until("rest", || block_on(async { at_rest(&gate.shop.folder.store().await).await }).then_some(()));
     let before = all(gate);
     let preview = admin.post("/admin/preview", &act).is(200).json();
@@ -80,7 +80,7 @@ fn words(list: &Value) -> Vec<String> {
 
 #[test]
 fn what_a_preview_shows_is_what_then_happens() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
     let waits = id_of(&place(&anna, "k1", &body("BOOK-DUNE", 1, "tok_never_answers")).is(202));
     status(&anna, &waits, "created");
@@ -89,7 +89,7 @@ fn what_a_preview_shows_is_what_then_happens() {
         body["order_id"] = json!(id);
         show_and_do(&gate, &admin, id, name, &body)
     };
-    // Nothing was captured so far: the provider is asked, and then it is known.
+    // Nothing was captured so far, so the provider has to be asked first.
     let preview = show(&waits, "order.cancel", json!({"by": "admin", "reason": "a test", "who": "anna"}));
     assert!(preview["refused"].is_null() && preview["waits_for"][0]["role"] == "provider", "{preview:#}");
     status(&anna, &waits, "cancelled");
@@ -110,7 +110,7 @@ fn what_a_preview_shows_is_what_then_happens() {
     assert_eq!(admin.get(&format!("/orders/{done}")).json()["audit"][3]["who"], "anna");
     assert!(
         anna.get(&format!("/orders/{done}")).json()["audit"][3]["who"].is_null(),
-        "a customer is told who"
+        "a customer is told which admin"
     );
 
     let cash = id_of(&place_and_wait(&anna, "k3", &on_delivery("BOOK-DUNE")).is(201));
@@ -119,7 +119,7 @@ fn what_a_preview_shows_is_what_then_happens() {
     assert_eq!(preview["deadlines"][0]["due"], "2026-12-24T18:00:00.000Z", "{preview:#}");
     let preview =
         show(&cash, "saga.deadline", json!({"change": "cancel", "by": "anna", "why": "they called"}));
-    assert!(preview["refused"].is_null(), "who calls a person has done it: {preview:#}");
+    assert!(preview["refused"].is_null(), "it calls an operator, which is no refusal: {preview:#}");
     show(&cash, "saga.retry", json!({"by": "anna", "why": "they called again"}));
     let preview = show(&cash, "order.pay", json!({"transaction_id": "r7"}));
     let changes = preview["changes"].as_array().unwrap();
@@ -131,7 +131,7 @@ fn what_a_preview_shows_is_what_then_happens() {
 
 #[test]
 fn what_a_person_would_do_for_a_saga_that_waits_is_shown_as_it_then_happens() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (admin, anna) = (gate.admin(), gate.customer("anna"));
     for (token, name, fields) in [
         ("tok_refund_fails", "saga.retry", json!({"by": "anna", "why": "they take refunds again"})),
@@ -156,7 +156,7 @@ fn what_a_person_would_do_for_a_saga_that_waits_is_shown_as_it_then_happens() {
         let preview = show_and_do(&gate, &admin, &id, name, &fields);
         let refused = fields["outcome"] == "give_up";
         assert_eq!(preview["refused"].is_string(), refused, "{preview:#}");
-        // Nobody waits for ever.
+        // Resolves the return by hand, so that it ends.
         until("its end", || {
             let done = json!({"return": 1, "outcome": "done", "evidence": "transfer 78"});
             admin.post(&format!("/admin/sagas/{id}/resolve"), &done);
@@ -167,8 +167,8 @@ fn what_a_person_would_do_for_a_saga_that_waits_is_shown_as_it_then_happens() {
 }
 
 #[test]
-fn a_preview_shows_what_rests_and_refuses_what_is_no_message() {
-    let gate = Gate::open();
+fn a_preview_shows_what_is_paused_and_refuses_what_is_no_message() {
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     let anna = gate.customer("anna");
     let cash = id_of(&place_and_wait(&anna, "k", &on_delivery("BOOK-DUNE")).is(201));
@@ -186,7 +186,7 @@ fn a_preview_shows_what_rests_and_refuses_what_is_no_message() {
 
 #[test]
 fn the_command_line_shows_a_story_and_what_a_command_would_cause() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let id = id_of(&place_and_wait(&anna, "k", &body("BOOK-DUNE", 1, "tok_ok")).is(201));
     status(&anna, &id, "fulfilled");
@@ -220,7 +220,7 @@ fn the_command_line_shows_a_story_and_what_a_command_would_cause() {
 
 #[test]
 fn a_group_of_dead_letters_is_replayed_or_given_up_in_steps() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     for n in 0..5 {
         let product = json!({"sku": "X", "title": "", "price": {"amount": "1", "currency": "EUR"}});
@@ -234,7 +234,7 @@ fn a_group_of_dead_letters_is_replayed_or_given_up_in_steps() {
     let group = json!({"code": "product_invalid", "why": "tried again", "limit": 2});
     let dealt = admin.post("/admin/dead-letters/replay", &group).is(200).json();
     assert_eq!((&dealt["done"], &dealt["left"]), (&json!(2), &json!(true)));
-    // It is as invalid as before.
+    // The product is still invalid, so each comes back.
     until("five again", || {
         let groups = admin.get("/admin/dead-letters/groups").is(200).json();
         (groups["items"][0]["letters"] == 5).then_some(())

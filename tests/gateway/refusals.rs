@@ -1,19 +1,19 @@
-//! Who is refused hears where it is wrong and what would be right, in plain words, and what is not known is not ignored.
+//! A refusal says in plain words where the fault is and what would be right, and unknown fields are not ignored.
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, id_of, place, place_and_wait};
+use crate::support::http_client::HttpClient;
 use crate::support::until;
-use crate::support::web::Web;
 
 #[test]
 fn what_does_not_fit_is_named_by_its_field_and_in_plain_words() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let id = id_of(&place(&anna, "k", &body("BOOK-DUNE", 1, "tok_ok")).is(202));
     let status = format!("/admin/orders/{id}/status");
-    let put = |web: &Web, path: &str, text: &str| {
+    let put = |web: &HttpClient, path: &str, text: &str| {
         let answer = web.send("PUT", path, &[], text.as_bytes());
         let problem: Value = answer.json();
         format!("{} {}", problem["code"].as_str().unwrap(), problem["detail"].as_str().unwrap())
@@ -61,7 +61,7 @@ fn what_does_not_fit_is_named_by_its_field_and_in_plain_words() {
 
 #[test]
 fn a_list_is_no_body_of_any_route() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let id = id_of(&place(&anna, "k", &waits_to_be_paid()).is(202));
     super::orders::status(&anna, &id, "created");
@@ -87,7 +87,7 @@ fn a_list_is_no_body_of_any_route() {
         }
     }
     assert!(tried >= 20, "{tried}");
-    // Each field of it may be missing, and an empty list would be the whole of it.
+    // Every field of this body is optional, so an empty list could be read as all of it.
     anna.send("POST", &format!("/orders/{id}/cancel"), &[], b"[]").problem(422, "BODY_INVALID");
     anna.send("POST", &format!("/orders/{id}/cancel"), &[], br#"["too dear"]"#).problem(422, "BODY_INVALID");
     let nested =
@@ -98,7 +98,7 @@ fn a_list_is_no_body_of_any_route() {
     gate.shop.close();
 }
 
-/// It waits for its customer, whatever else happens.
+/// An order that waits for its customer, whatever else happens.
 fn waits_to_be_paid() -> Value {
     let mut order = body("BOOK-DUNE", 1, "tok_ok");
     order["payment"]["confirm"] = json!("manual");
@@ -107,7 +107,7 @@ fn waits_to_be_paid() -> Value {
 
 #[test]
 fn a_query_parameter_that_is_not_known_is_refused() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     let document = gateway::openapi_document();
     let mut asked = 0;
@@ -130,7 +130,7 @@ fn a_query_parameter_that_is_not_known_is_refused() {
 
 #[test]
 fn a_filter_that_nothing_can_fit_is_refused_with_the_values_there_are() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     for (path, there_are) in [
         ("/admin/orders?step=nosuch", "take_payment"),
@@ -157,7 +157,7 @@ fn a_filter_that_nothing_can_fit_is_refused_with_the_values_there_are() {
 
 #[test]
 fn an_admins_words_that_cannot_be_shown_are_refused_wherever_they_would_stay() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     let id = crate::support::new_id();
     let escape = "red \u{1b}[31m";
@@ -179,11 +179,11 @@ fn an_admins_words_that_cannot_be_shown_are_refused_wherever_they_would_stay() {
 
 #[test]
 fn orders_are_found_by_what_they_cost() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let one = id_of(&place_and_wait(&anna, "k1", &body("BOOK-DUNE", 1, "tok_ok")).is(201));
     let two = id_of(&place_and_wait(&anna, "k2", &body("BOOK-DUNE", 2, "tok_ok")).is(201));
-    let found = |web: &Web, path: &str| -> Vec<String> {
+    let found = |web: &HttpClient, path: &str| -> Vec<String> {
         let page = web.get(path).is(200).json();
         let items = page["items"].as_array().unwrap().iter();
         items.map(|order| order["order_id"].as_str().unwrap().to_string()).collect()
@@ -208,11 +208,11 @@ fn orders_are_found_by_what_they_cost() {
 
 #[test]
 fn an_unknown_and_a_retired_product_are_named_by_their_places() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let product = json!({"title": "Emma", "price": {"amount": "7.50", "currency": "EUR"}, "on_hand": 9});
     admin.send("PUT", "/admin/products/EMMA", &[], product.to_string().as_bytes()).is(200);
-    // It is known here as something that is sold.
+    // The order worker knows it as a product that is sold.
     place_and_wait(&anna, "k1", &body("EMMA", 1, "tok_ok")).is(201);
     admin.send("DELETE", "/admin/products/EMMA", &[], b"").is(200);
     let mut wanted = body("BOOK-DUNE", 1, "tok_ok");
@@ -235,12 +235,12 @@ fn an_unknown_and_a_retired_product_are_named_by_their_places() {
 
 #[test]
 fn a_list_shows_each_payments_status_and_that_its_money_went_back() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let id = id_of(&place_and_wait(&anna, "k", &body("BOOK-DUNE", 1, "tok_ok")).is(201));
     super::orders::status(&anna, &id, "fulfilled");
     let listed =
-        |web: &Web, path: &str| web.get(path).is(200).json()["items"][0]["payment"]["status"].clone();
+        |web: &HttpClient, path: &str| web.get(path).is(200).json()["items"][0]["payment"]["status"].clone();
     assert_eq!(listed(&anna, "/orders"), "captured");
     assert_eq!(listed(&admin, "/admin/orders"), "captured");
     admin.post(&format!("/admin/orders/{id}/refund"), &json!({"reason": "torn"})).is(200);

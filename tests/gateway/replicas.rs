@@ -1,12 +1,13 @@
-//! Several gateways are one: what one of them let in, all of them know, and each hears what becomes of it.
+//! Several gateways act as one: an order that one of them accepted is known to all, and each hears what becomes of
+//! it.
 
 use serde_json::json;
 
 use super::orders::{body, id_of, place, place_and_wait};
 use crate::dashboard::Browser;
+use crate::support::http_client::{HttpClient, in_an_hour, token};
 use crate::support::served::Served;
 use crate::support::until;
-use crate::support::web::{Web, in_an_hour, token};
 
 #[test]
 fn a_key_stands_for_one_order_at_whichever_gateway_and_each_of_them_hears_its_outcome() {
@@ -15,7 +16,7 @@ fn a_key_stands_for_one_order_at_whichever_gateway_and_each_of_them_hears_its_ou
     let mut gateway = served.spawn(&["gateway"]);
     let (one, other) = (served.ready(&mut workers), served.ready(&mut gateway));
     served.run(&["sample"]).ok();
-    let (here, there) = (Web::customer(one, "anna"), Web::customer(other, "anna"));
+    let (here, there) = (HttpClient::customer(one, "anna"), HttpClient::customer(other, "anna"));
     let order = body("BOOK-DUNE", 1, "tok_ok");
     let first = until("the goods", || {
         let answer = place(&here, "k", &order);
@@ -47,12 +48,12 @@ fn a_sign_out_at_one_gateway_counts_at_all() {
     let (mut one, mut other) = (served.spawn(&["gateway"]), served.spawn(&["gateway"]));
     let (here, there) = (served.ready(&mut one), served.ready(&mut other));
     let token = token(&json!({"sub": "anna", "role": "admin", "exp": in_an_hour()}));
-    let at = |address| Browser { web: Web::stranger(address), cookie: String::new() };
+    let at = |address| Browser { web: HttpClient::stranger(address), cookie: String::new() };
     let (mut browser, mut elsewhere) = (at(here), at(there));
     browser.sign_in(&token).is(303);
     elsewhere.sign_in(&token).is(303);
     browser.post("/dashboard/sign-out", &[("form_token", &browser.form_token("/"))]).is(303);
     assert_eq!(elsewhere.get("/").status, 401);
-    Web::with_token(there, &token).get("/admin/orders").problem(401, "UNAUTHORIZED");
+    HttpClient::with_token(there, &token).get("/admin/orders").problem(401, "UNAUTHORIZED");
     assert_eq!((one.terminate(), other.terminate()), (0, 0));
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lets schemathesis at an embedded system of its own, as a customer, an admin and nobody:
+# Runs schemathesis against an embedded system of its own, as a customer, an admin and without a token:
 # tests/gateway/schemathesis.sh CHECKOUT SCHEMATHESIS
 set -euo pipefail
 
@@ -27,7 +27,7 @@ done
 address="$(sed 's/.*"address":"\([^"]*\)".*/\1/' checkout.run)"
 token_of() { awk -v who="$1" '$1 == who { print $2; exit }' out; }
 
-# Lists that are empty promise little: one order of each end, and a cart.
+# Empty lists would test little: one order for each way to end, and a cart.
 customer="$(token_of customer-42)"
 ask() {
     curl --silent --show-error --fail-with-body --output /dev/null --request "$1" "http://$address$2" \
@@ -43,8 +43,8 @@ ask POST /orders declined "${order/tok_ok/tok_declined}" || true
 ask POST /orders delivered '{"items":[{"sku":"BOOK-DUNE","quantity":1}],"payment":{"method":"cod"}}'
 ask PUT /cart/items/PEN-BLUE cart '{"quantity":2}'
 
-# Webhooks without a secret are off, and answer nobody. Streams are left out: they end with their order. Roles are left
-# alone: one that rests answers nobody else.
+# Webhooks without a secret are off. Streams are left out because they end only with their order. Roles are left out
+# because a paused role would answer no other request.
 run_as() {
     local who="$1"
     shift

@@ -1,16 +1,16 @@
-//! What must not be known stands nowhere: not in a log, not in the journal, not in a database.
+//! Secrets are nowhere to be found: not in a log, not in the journal, not in a database.
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, place, place_and_wait};
 use crate::support::served::SECRET;
 
-/// Passes the Luhn check, and is nobody's.
+/// A valid card number by the Luhn check, which belongs to no customer.
 const CARD: &str = "4242424242424242";
 
 /// The files below the folder that hold this text, in any case.
-fn holding(gate: &Gate, text: &str) -> Vec<String> {
+fn holding(gate: &GatewayTest, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(gate.shop.folder.path("")).unwrap() {
         let path = entry.unwrap().path();
@@ -24,7 +24,7 @@ fn holding(gate: &Gate, text: &str) -> Vec<String> {
 
 #[test]
 fn a_card_number_is_refused_wherever_it_stands_and_is_kept_nowhere() {
-    let gate = Gate::open_with(&["--log=debug"]);
+    let gate = GatewayTest::open_with(&["--log=debug"]);
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let with = |pointer: &str, value: Value| {
         let mut order = body("BOOK-DUNE", 1, "tok_ok");
@@ -54,7 +54,7 @@ fn a_card_number_is_refused_wherever_it_stands_and_is_kept_nowhere() {
         .problem(422, "CARD_NUMBER_REFUSED");
     let message = json!({"type": "checkout.submit", "message_id": "m", "body": with("/note", json!(CARD))});
     admin.post("/admin/messages", &message).problem(422, "CARD_NUMBER_REFUSED");
-    // Nor is it logged where nobody asked for a body at all.
+    // Requests without a body are checked as well, and not logged either.
     anna.get(&format!("/orders/{CARD}")).problem(422, "CARD_NUMBER_REFUSED");
     anna.get(&format!("/orders?q={CARD}")).problem(422, "CARD_NUMBER_REFUSED");
     gate.stranger().send("GET", "/health", &[("x-request-id", CARD)], b"").is(200);
@@ -66,7 +66,7 @@ fn a_card_number_is_refused_wherever_it_stands_and_is_kept_nowhere() {
 
 #[test]
 fn a_log_holds_no_secret_and_nothing_personal() {
-    let gate = Gate::open_with(&["--log=debug"]);
+    let gate = GatewayTest::open_with(&["--log=debug"]);
     let anna = gate.customer("a-customer-by-name");
     let mut order = body("BOOK-DUNE", 1, "tok_marked_declined");
     order["contact"] = json!({"email": "marked@example.org", "phone": "+4917099999999"});

@@ -1,25 +1,25 @@
-//! What is easily forgotten when goods are sold over HTTP.
+//! Cases that are easily forgotten when goods are sold over HTTP.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
+use crate::support::http_client::{Answer, HttpClient};
 use crate::support::shop::Shop;
 use crate::support::system::{QUICK, System};
-use crate::support::web::{Answer, Web};
 use crate::support::{new_id, until};
 
-impl Gate {
-    /// A message from the back office, by an admin.
+impl GatewayTest {
+    /// Sends a message of the back office as an admin.
     #[track_caller]
     fn says(&self, name: &str, body: &Value) {
         let envelope = json!({"type": name, "message_id": new_id(), "body": body});
         self.admin().post("/admin/messages", &envelope).is(202);
     }
 
-    /// On sale: `None` leaves the stock as it was.
+    /// Puts a product on sale: `None` leaves the stock as it was.
     #[track_caller]
     fn sells(&self, sku: &str, amount: &str, currency: &str, on_hand: impl Into<Option<u32>>) {
         let mut product = json!({"sku": sku, "title": format!("All about {sku}"), "price": {"amount": amount, "currency": currency}});
@@ -29,9 +29,9 @@ impl Gate {
         self.says("product.upsert", &product);
     }
 
-    /// Placed again and again until the catalogue knows what was said last.
+    /// Orders again and again until the catalogue has taken in the last message.
     #[track_caller]
-    fn buys(&self, web: &Web, body: &Value, wanted: u16) -> Value {
+    fn buys(&self, web: &HttpClient, body: &Value, wanted: u16) -> Value {
         let headers = [("prefer", "wait=30")];
         let answer = until("the catalogue to know", || {
             let mut body = body.clone();
@@ -50,7 +50,7 @@ fn of(lines: &[(&str, u32)]) -> Value {
 }
 
 #[track_caller]
-fn status(web: &Web, id: &Value, wanted: &str) -> Value {
+fn status(web: &HttpClient, id: &Value, wanted: &str) -> Value {
     let path = format!("/orders/{}", id.as_str().unwrap());
     until(&format!("{path} to be {wanted}"), || {
         let order = web.get(&path).is(200).json();
@@ -64,7 +64,7 @@ fn trail(order: &Value) -> Vec<&str> {
 
 #[test]
 fn a_price_is_that_of_the_day_also_when_it_changed_since_and_when_the_product_is_gone() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     gate.sells("SNAP", "5.00", "EUR", 10);
     let id = gate.buys(&anna, &of(&[("SNAP", 2)]), 201)["order_id"].clone();
@@ -90,7 +90,7 @@ fn a_price_is_that_of_the_day_also_when_it_changed_since_and_when_the_product_is
     let listed =
         listed["items"].as_array().unwrap().iter().find(|one| one["order_id"] == id).cloned().unwrap();
     assert_eq!(listed["items"], order["items"]);
-    // Who offers it again sells it again.
+    // A product that is offered again sells again.
     gate.sells("SNAP", "7.00", "EUR", None);
     assert_eq!(gate.buys(&anna, &of(&[("SNAP", 1)]), 201)["total"]["amount"], "7.00");
     gate.shop.close();
@@ -98,7 +98,7 @@ fn a_price_is_that_of_the_day_also_when_it_changed_since_and_when_the_product_is
 
 #[test]
 fn prices_are_exact_with_no_two_and_three_digits_after_the_point() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     gate.says("discount.upsert", &json!({"code": "TENTH", "percent": "10"}));
     for (sku, currency, unit, line, discount, total) in [
@@ -123,7 +123,7 @@ fn prices_are_exact_with_no_two_and_three_digits_after_the_point() {
 
 #[test]
 fn a_discount_takes_no_total_below_nothing() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     gate.says("discount.upsert", &json!({"code": "GIFT", "amount": {"amount": "100.00", "currency": "EUR"}}));
     let mut body = of(&[("BOOK-DUNE", 1)]);
@@ -136,7 +136,7 @@ fn a_discount_takes_no_total_below_nothing() {
     gate.shop.close();
 }
 
-/// Each in a thread of its own, all at once.
+/// Each in a thread of its own, all at the same time.
 fn at_once(count: u32, ask: impl Fn(u32) -> Answer + Sync) -> Vec<Answer> {
     std::thread::scope(|scope| {
         let asked: Vec<_> = (0..count)
@@ -153,9 +153,9 @@ fn at_once(count: u32, ask: impl Fn(u32) -> Answer + Sync) -> Vec<Answer> {
 
 #[test]
 fn of_a_hundred_buyers_of_the_last_one_one_gets_it_and_the_others_hear_why_not() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     gate.sells("LAST", "5.00", "EUR", 1);
-    // Who asks for two learns when it is there, and takes nothing away.
+    // An order for two shows whether the stock has arrived, and takes nothing.
     assert_eq!(gate.buys(&gate.customer("scout"), &of(&[("LAST", 2)]), 409)["items"][0]["available"], 1);
     let answers = at_once(100, |no| {
         let headers = [("idempotency-key", "k"), ("prefer", "wait=30")];
@@ -183,21 +183,21 @@ fn of_a_hundred_buyers_of_the_last_one_one_gets_it_and_the_others_hear_why_not()
 
 #[test]
 fn an_order_that_is_cancelled_once_it_is_paid_is_refunded() {
-    let gate = Gate::open_with(&["--log-format=text"]);
+    let gate = GatewayTest::open_with(&["--log-format=text"]);
     let (anna, admin) = (gate.customer("anna"), gate.admin());
     let mut body = of(&[("BOOK-DUNE", 1)]);
     body["order_id"] = json!(new_id());
     let id = body["order_id"].clone();
-    // The provider rests until the saga does, and the saga until the customer has changed their mind.
+    // The provider is paused until the saga is, and the saga until the customer has cancelled.
     admin.post("/admin/roles/provider/pause", &json!({"by": "anna", "why": "a test"})).is(204);
-    until("the provider rests", || gate.shop.log().contains("paused role=provider").then_some(()));
+    until("the provider to pause", || gate.shop.log().contains("paused role=provider").then_some(()));
     anna.post("/orders", &body).is(202);
     until("it is asked for", || {
         let order = anna.get(&format!("/orders/{}", id.as_str().unwrap())).json();
         (order["payment"]["status"] == "asked").then_some(())
     });
     admin.post("/admin/roles/saga/pause", &json!({"by": "anna", "why": "a test"})).is(204);
-    until("the saga rests", || gate.shop.log().contains("paused role=saga").then_some(()));
+    until("the saga to pause", || gate.shop.log().contains("paused role=saga").then_some(()));
     admin.post("/admin/roles/provider/resume", &json!({"by": "anna"})).is(204);
     until("it is paid for", || {
         let order = anna.get(&format!("/orders/{}", id.as_str().unwrap())).json();
@@ -218,7 +218,7 @@ fn an_order_that_is_cancelled_once_it_is_paid_is_refunded() {
 
 #[test]
 fn a_return_of_some_lines_puts_those_back_on_the_shelf_and_every_change_can_be_read() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     gate.sells("BACK", "10.00", "EUR", 2);
     gate.sells("STAYS", "1.00", "EUR", 1);
@@ -233,7 +233,7 @@ fn a_return_of_some_lines_puts_those_back_on_the_shelf_and_every_change_can_be_r
         })
     };
     assert_eq!(refunded("10.00")["status"], "fulfilled", "the rest is still theirs");
-    // What came back is for sale: once. What did not come back is not.
+    // Goods that came back are for sale again, once. Goods that did not come back are not.
     assert_eq!(gate.buys(&anna, &of(&[("STAYS", 1)]), 409)["items"][0]["available"], 0);
     gate.buys(&gate.customer("ben"), &of(&[("BACK", 1)]), 201);
     assert_eq!(gate.buys(&anna, &of(&[("BACK", 1)]), 409)["items"][0]["available"], 0);
@@ -252,19 +252,19 @@ fn a_return_of_some_lines_puts_those_back_on_the_shelf_and_every_change_can_be_r
 
 #[test]
 fn an_order_is_put_away_once_its_time_has_come() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let anna = gate.customer("anna");
     let done = gate.buys(&anna, &of(&[("BOOK-DUNE", 1)]), 201)["order_id"].clone();
     status(&anna, &done, "fulfilled");
     let mut waits = of(&[("BOOK-DUNE", 1)]);
     waits["payment"] = json!({"method": "cod"});
     let waits = gate.buys(&anna, &waits, 201)["order_id"].clone();
-    let Gate { shop: Shop { folder, system } } = gate;
+    let GatewayTest { shop: Shop { folder, system } } = gate;
     assert_eq!(system.terminate(), 0);
 
     let secret = format!("--jwt-secret={}", crate::support::served::SECRET);
     let system = System::start(&folder, &[QUICK, &[secret.as_str(), "--archive-after-days=0"]].concat());
-    let anna = Web::customer(system.ingress().address(), "anna");
+    let anna = HttpClient::customer(system.ingress().address(), "anna");
     let order = status(&anna, &done, "archived");
     assert_eq!(
         (trail(&order), &order["audit"][3]["by"]),
@@ -277,10 +277,10 @@ fn an_order_is_put_away_once_its_time_has_come() {
 #[test]
 fn a_hundred_orders_at_once_are_each_answered_within_half_a_second_however_slow_the_provider_is() {
     const WITHIN: Duration = Duration::from_millis(500);
-    let gate = Gate::open_with(&["--provider-delay-ms=1000-3000"]);
+    let gate = GatewayTest::open_with(&["--provider-delay-ms=1000-3000"]);
     let anna = gate.customer("anna");
     anna.get("/orders").is(200);
-    // Who shares the machine with others may have to try again: it has to be possible, not certain.
+    // Other tests share the machine, so it may take several tries: it has to be possible, not certain.
     let slowest = (0..5).map(|round| {
         let times = std::sync::Mutex::new(Vec::new());
         at_once(100, |no| {

@@ -1,8 +1,8 @@
-//! What the journal does not tell of an order stands in its story as well: what came again, and what failed at first.
+//! A story also tells what the journal does not: repeats, and failures before a success.
 
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
 use super::orders::{body, id_of, place_and_wait, status};
 use crate::support::shop::checkout;
 use crate::support::system::{QUICK, System};
@@ -14,7 +14,7 @@ fn step(story: &Value, is: impl Fn(&Value) -> bool) -> Option<Value> {
 
 #[test]
 fn what_came_again_without_effect_is_counted_where_it_was_let_in() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let admin = gate.admin();
     let id = id_of(&place_and_wait(&gate.customer("anna"), "k", &body("BOOK-DUNE", 1, "tok_ok")).is(201));
     status(&gate.customer("anna"), &id, "fulfilled");
@@ -48,6 +48,6 @@ fn what_failed_and_is_tried_again_is_told_with_its_reason() {
     assert_eq!((failed["to"].as_str(), failed["verdict"].as_str()), (Some("order"), Some("under_way")));
     assert!(failed["failed_because"].as_str().unwrap().contains("poisoned"), "{failed}");
     assert!(folder.checkout(&["order", "story", &id]).ok().contains("times before: it panicked: poisoned"));
-    // Its next try is a minute away.
+    // Its next retry is a minute away.
     system.kill_9();
 }

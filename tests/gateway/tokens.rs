@@ -1,16 +1,16 @@
-//! A token is good if our key signed it, by the key's own algorithm, and it has not run out. Every other one is refused
-//! in the same words.
+//! A token is accepted if our key signed it, by the key's own algorithm, and it has not expired. Every other token is
+//! refused with the same words.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use super::Gate;
+use super::GatewayTest;
+use crate::support::http_client::{in_an_hour, now_s, signed, token};
 use crate::support::served::SECRET;
-use crate::support::web::{in_an_hour, now_s, signed, token};
 
-/// As an admin, in a form that the signature has yet to prove.
+/// An admin's token, which still needs a valid signature.
 fn claims() -> Value {
     json!({"sub": "anna", "role": "admin", "exp": in_an_hour()})
 }
@@ -23,7 +23,7 @@ fn with(name: &str, value: Value) -> Value {
 
 #[test]
 fn every_way_in_which_a_token_can_be_wrong_has_the_same_answer() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let ours = EncodingKey::from_secret(SECRET.as_bytes()).unwrap();
     let theirs = EncodingKey::from_secret(b"another secret, which is just as long as ours").unwrap();
     let good = token(&claims());
@@ -66,7 +66,7 @@ fn every_way_in_which_a_token_can_be_wrong_has_the_same_answer() {
     gate.shop.close();
 }
 
-/// A header as it stands here, signed over by our own key.
+/// This header as it is, signed with our own key.
 fn headed(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let message = format!("{}.{}", part(header), part(claims));
@@ -77,7 +77,7 @@ fn headed(header: &Value, claims: &Value) -> String {
 
 #[test]
 fn a_token_with_an_unknown_critical_header_is_refused() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let status = |header: &Value| gate.with_token(&headed(header, &claims())).get("/orders").status;
     assert_eq!(status(&json!({"alg": "HS256"})), 200);
     for header in [
@@ -96,8 +96,8 @@ fn a_token_with_an_unknown_critical_header_is_refused() {
 
 #[test]
 fn claims_of_a_wrong_type_are_refused_even_where_they_are_not_compared() {
-    let lax = Gate::open();
-    let strict = Gate::open_with(&["--jwt-issuer=https://id.example", "--jwt-audience=shop"]);
+    let lax = GatewayTest::open();
+    let strict = GatewayTest::open_with(&["--jwt-issuer=https://id.example", "--jwt-audience=shop"]);
     let named = |name: &str, value: &Value| {
         let mut claims =
             json!({"sub": "anna", "exp": in_an_hour(), "iss": "https://id.example", "aud": "shop"});

@@ -1,4 +1,4 @@
-//! What the commands write, and what must not be in it: colours for no file, addresses for no log.
+//! What the commands write, and what must not be in it: no colours in files, no addresses in logs.
 
 use serde_json::{Value, json};
 

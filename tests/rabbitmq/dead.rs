@@ -1,4 +1,4 @@
-//! Nothing that dies on its way is lost: it becomes a dead letter with its reason.
+//! No message that dies on its way is lost: it becomes a dead letter with its reason.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,42 +15,42 @@ use store::{Changes, Database, DeadLetter, DeadStatus, Emitted, JournalRow};
 use tokio_util::sync::CancellationToken;
 
 use super::{numbers, say, take};
-use crate::support::rabbit::Corner;
+use crate::support::rabbit::Namespace;
 use crate::support::until_stored;
 
 const CANCEL: &[u8] = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
 
-struct Graveyard {
+struct DeadLetterFixture {
     store: Arc<dyn Database>,
     broker: Arc<RabbitBroker>,
     stop: CancellationToken,
-    corner: Corner,
+    namespace: Namespace,
 }
 
-impl Graveyard {
-    /// Reads what commands go to.
+impl DeadLetterFixture {
+    /// Consumes the queue that commands go to.
     async fn new() -> Self {
         Self::reading(vec![Queue::Order]).await
     }
 
-    /// Reads nothing but dead letters.
+    /// Consumes nothing but dead letters.
     async fn idle() -> Self {
         Self::reading(Vec::new()).await
     }
 
     async fn reading(consume: Vec<Queue>) -> Self {
-        let corner = Corner::new().await;
+        let namespace = Namespace::new().await;
         let store: Arc<dyn Database> = Arc::new(SqliteStore::in_memory().await.unwrap());
-        let options = Options { consume, ..corner.options() };
-        let (broker, stop) = (corner.broker_with(options).await, CancellationToken::new());
-        Self { store, broker, stop, corner }
+        let options = Options { consume, ..namespace.options() };
+        let (broker, stop) = (namespace.broker_with(options).await, CancellationToken::new());
+        Self { store, broker, stop, namespace }
     }
 
     fn import(&self) {
         tokio::spawn(import::run(self.store.clone(), self.broker.clone(), self.stop.clone()));
     }
 
-    /// Once there are so many.
+    /// The open dead letters, once there are so many.
     async fn letters(&self, count: usize) -> Vec<DeadLetter> {
         let open = async || self.store.dead_letters(Some(DeadStatus::Open), 1000).await.unwrap();
         until_stored("the import of all dead letters", async || open().await.len() >= count).await;
@@ -60,16 +60,16 @@ impl Graveyard {
 
 #[tokio::test]
 async fn a_command_that_no_queue_wants_ends_as_a_dead_letter_with_a_reason() {
-    let yard = Graveyard::new().await;
-    yard.import();
-    let outsider = yard.corner.outsider().await;
+    let fixture = DeadLetterFixture::new().await;
+    fixture.import();
+    let outsider = fixture.namespace.outsider().await;
     let id = |id: &str| BasicProperties::default().with_message_id(id.into());
     outsider.sends("order.cancle", id("m1"), CANCEL).await;
-    // Its type says where it was meant to go: there it can be replayed to.
+    // Its type names the queue it was meant for, and it can be replayed to that one.
     outsider.sends("order.cancle", id("m2").with_type("order.cancel".into()), CANCEL).await;
-    // What only our own workers say is not let in by another name.
+    // A message that only our own workers may send is not accepted under another name either.
     outsider.sends("order.mark_paid", id("m3"), CANCEL).await;
-    let letters: BTreeMap<_, _> = yard
+    let letters: BTreeMap<_, _> = fixture
         .letters(3)
         .await
         .into_iter()
@@ -82,15 +82,15 @@ async fn a_command_that_no_queue_wants_ends_as_a_dead_letter_with_a_reason() {
         assert!(letter.why.contains("order.cancel, "), "{}", letter.why);
     }
     // A fact without listeners is no failure.
-    assert_eq!(outsider.ready_in(&yard.corner.names().unrouted()).await, 0);
+    assert_eq!(outsider.ready_in(&fixture.namespace.names().unrouted()).await, 0);
 }
 
 #[tokio::test]
 async fn what_comes_back_by_a_binding_of_others_is_named_with_its_exchange_and_keeps_no_rights() {
-    let yard = Graveyard::new().await;
-    yard.import();
-    let outsider = yard.corner.outsider().await;
-    let (to, from) = (yard.corner.names().commands(), yard.corner.names().events());
+    let fixture = DeadLetterFixture::new().await;
+    fixture.import();
+    let outsider = fixture.namespace.outsider().await;
+    let (to, from) = (fixture.namespace.names().commands(), fixture.namespace.names().events());
     let bound = outsider.channel.exchange_bind(
         to.as_str().into(),
         from.as_str().into(),
@@ -101,7 +101,7 @@ async fn what_comes_back_by_a_binding_of_others_is_named_with_its_exchange_and_k
     bound.await.unwrap();
     let id = BasicProperties::default().with_message_id("fact".into()).with_type("order.archived".into());
     outsider.publishes(&from, "order.archived", id, CANCEL).await;
-    let letter = yard.letters(1).await.pop().unwrap();
+    let letter = fixture.letters(1).await.pop().unwrap();
     assert_eq!(
         (letter.code.as_str(), letter.by, letter.queue.as_str()),
         ("not_allowed", Speaker::Outsider, "unrouted")
@@ -113,9 +113,9 @@ async fn what_comes_back_by_a_binding_of_others_is_named_with_its_exchange_and_k
 
 #[tokio::test]
 async fn what_cannot_be_read_is_kept_with_its_reason_and_holds_up_no_other() {
-    let yard = Graveyard::new().await;
-    yard.import();
-    let outsider = yard.corner.outsider().await;
+    let fixture = DeadLetterFixture::new().await;
+    fixture.import();
+    let outsider = fixture.namespace.outsider().await;
     let with = |name: &str, value: AMQPValue| {
         let mut headers = FieldTable::default();
         headers.insert(name.into(), value);
@@ -147,12 +147,12 @@ async fn what_cannot_be_read_is_kept_with_its_reason_and_holds_up_no_other() {
     }
     let mut good = Vec::new();
     while good.len() < bad.len() {
-        let taken = take(&*yard.broker, Queue::Order).await;
-        yard.broker.ack(&taken).await.unwrap();
+        let taken = take(&*fixture.broker, Queue::Order).await;
+        fixture.broker.ack(&taken).await.unwrap();
         good.extend(taken.iter().map(|one| one.message.id.to_string()));
     }
     assert_eq!(good, (0..bad.len()).map(|n| format!("good {n}")).collect::<Vec<_>>());
-    let letters = yard.letters(bad.len()).await;
+    let letters = fixture.letters(bad.len()).await;
     let mut codes: Vec<_> = letters.iter().map(|letter| letter.code.as_str()).collect();
     let mut expected: Vec<_> = bad.iter().map(|(code, ..)| *code).collect();
     codes.sort_unstable();
@@ -164,7 +164,7 @@ async fn what_cannot_be_read_is_kept_with_its_reason_and_holds_up_no_other() {
         );
         assert!(!letter.body.contains('\0'), "no database keeps that");
     }
-    let names = yard.corner.names();
+    let names = fixture.namespace.names();
     for queue in [names.queue(Queue::Order), names.dead_queue(Queue::Order)] {
         assert_eq!(outsider.ready_in(&queue).await, 0, "{queue}");
     }
@@ -172,27 +172,27 @@ async fn what_cannot_be_read_is_kept_with_its_reason_and_holds_up_no_other() {
 
 #[tokio::test]
 async fn the_same_bad_message_sent_twice_is_one_letter() {
-    let yard = Graveyard::new().await;
-    yard.import();
-    let outsider = yard.corner.outsider().await;
+    let fixture = DeadLetterFixture::new().await;
+    fixture.import();
+    let outsider = fixture.namespace.outsider().await;
     for body in [b"[1]", b"[1]", b"[2]"] {
         let id = BasicProperties::default().with_message_id("m1".into());
         outsider.sends("order.cancel", id, body).await;
     }
-    let mut bodies: Vec<_> = yard.letters(2).await.into_iter().map(|letter| letter.body).collect();
+    let mut bodies: Vec<_> = fixture.letters(2).await.into_iter().map(|letter| letter.body).collect();
     bodies.sort_unstable();
     assert_eq!(bodies, ["[1]", "[2]"]);
 }
 
 #[tokio::test]
 async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_handled() {
-    let yard = Graveyard::idle().await;
+    let fixture = DeadLetterFixture::idle().await;
     let (unhandled, handled) = (say(1, Queue::Order), say(2, Queue::Order));
     let owed = accepted(3);
-    yard.broker.publish(&[unhandled.clone(), handled.clone()]).await.unwrap();
-    // Whoever takes the bundle dies every time.
-    let outsider = yard.corner.outsider().await;
-    let name = yard.corner.names().queue(Queue::Order);
+    fixture.broker.publish(&[unhandled.clone(), handled.clone()]).await.unwrap();
+    // Every consumer that takes the bundle dies.
+    let outsider = fixture.namespace.outsider().await;
+    let name = fixture.namespace.names().queue(Queue::Order);
     let mut deliveries = 0;
     while let Some(got) =
         outsider.channel.basic_get(name.as_str().into(), BasicGetOptions::default()).await.unwrap()
@@ -202,7 +202,7 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
         got.nack(BasicNackOptions { requeue: true, multiple: false }).await.unwrap();
     }
     assert_eq!(deliveries, broker::rabbitmq::topology::DELIVERY_LIMIT + 1);
-    // One of the two was handled before somebody died, and what it said was never published.
+    // One of the two was handled before its consumer died, and what it emitted was never published.
     let row = JournalRow {
         role: Role::Order,
         id: handled.message.id.clone(),
@@ -215,10 +215,14 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
         emitted: vec![owed],
     };
     let changes = Changes { journal: vec![row], ..Changes::default() };
-    yard.store.begin().await.unwrap().commit(changes).await.unwrap();
-    yard.import();
-    assert_eq!(numbers(&take(&*yard.broker, Queue::Saga).await), [3], "what was said then is said again");
-    let [letter] = &yard.letters(1).await[..] else { panic!("one letter") };
+    fixture.store.begin().await.unwrap().commit(changes).await.unwrap();
+    fixture.import();
+    assert_eq!(
+        numbers(&take(&*fixture.broker, Queue::Saga).await),
+        [3],
+        "what it emitted is published again"
+    );
+    let [letter] = &fixture.letters(1).await[..] else { panic!("one letter") };
     assert_eq!(letter.message_id.as_deref(), Some(unhandled.message.id.as_str()));
     assert_eq!(
         (letter.code.as_str(), letter.queue.as_str(), letter.attempts),
@@ -227,7 +231,7 @@ async fn what_is_delivered_too_often_is_imported_and_of_it_only_what_was_not_han
     assert_eq!(letter.body, unhandled.message.json());
 }
 
-/// What the order worker may say.
+/// A message that the order worker may send.
 fn accepted(n: u64) -> Emitted {
     let id = uuid::Uuid::from_u128(u128::from(n));
     let json = format!(r#"{{"order_id":"{id}","customer_id":"c1","at":"2026-11-20T18:53:00Z"}}"#);

@@ -1,4 +1,4 @@
-//! Facts that nobody could hear need not be carried, and everybody who could hears all of them.
+//! A fact without a listener is not sent to the broker, and a fact with listeners reaches all of them.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use lapin::types::FieldTable;
 use store::Emitted;
 use uuid::Uuid;
 
-use super::faults::Far;
-use crate::support::rabbit::Corner;
+use super::faults::ProxiedBroker;
+use crate::support::rabbit::Namespace;
 
 const MANY: u64 = 200;
 
@@ -30,18 +30,18 @@ fn ids(facts: &[Emitted]) -> Vec<String> {
     facts.iter().map(|one| one.message.id.to_string()).collect()
 }
 
-async fn bind(channel: &Channel, corner: &Corner, key: &str) -> String {
-    let queue = format!("{}.{}", corner.names().listener(), key);
+async fn bind(channel: &Channel, namespace: &Namespace, key: &str) -> String {
+    let queue = format!("{}.{}", namespace.names().listener(), key);
     let options = QueueDeclareOptions::exclusive();
     channel.queue_declare(queue.as_str().into(), options, FieldTable::default()).await.unwrap();
-    let (events, none) = (corner.names().events(), FieldTable::default());
+    let (events, none) = (namespace.names().events(), FieldTable::default());
     let binding =
         channel.queue_bind(queue.as_str().into(), events.into(), key.into(), Default::default(), none);
     binding.await.unwrap();
     queue
 }
 
-/// The ids of all that lies there.
+/// The ids of all messages in the queue.
 async fn heard(channel: &Channel, queue: &str) -> Vec<String> {
     let mut heard = Vec::new();
     while let Some(one) = channel.basic_get(queue.into(), Default::default()).await.unwrap() {
@@ -52,17 +52,17 @@ async fn heard(channel: &Channel, queue: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn facts_without_a_listener_are_not_sent_and_a_new_listener_gets_all_from_then_on() {
-    let far = Far::new().await;
-    let broker = far.broker().await;
-    let outsider = far.corner.outsider().await;
-    // Whatever is said when a connection is new.
+    let proxied = ProxiedBroker::new().await;
+    let broker = proxied.broker().await;
+    let outsider = proxied.namespace.outsider().await;
+    // Everything is sent while the connection is new.
     broker.publish(&fulfilled(0..MANY)).await.unwrap();
-    let before = far.proxy.bytes_up();
+    let before = proxied.proxy.bytes_up();
     broker.publish(&fulfilled(0..MANY)).await.unwrap();
-    let unheard = far.proxy.bytes_up() - before;
-    assert!(unheard < 5_000, "{unheard} bytes went to a broker at which nobody listens");
+    let unheard = proxied.proxy.bytes_up() - before;
+    assert!(unheard < 5_000, "{unheard} bytes went to a broker without listeners");
 
-    let queue = bind(&outsider.channel, &far.corner, "order.*").await;
+    let queue = bind(&outsider.channel, &proxied.namespace, "order.*").await;
     for numbers in [0..MANY, MANY..2 * MANY, 2 * MANY..2 * MANY + 1] {
         let facts = fulfilled(numbers);
         broker.publish(&facts).await.unwrap();
@@ -72,10 +72,10 @@ async fn facts_without_a_listener_are_not_sent_and_a_new_listener_gets_all_from_
 
 #[tokio::test]
 async fn a_listener_to_one_name_gets_all_of_it_among_others_and_from_all_senders_at_once() {
-    let corner = Corner::new().await;
-    let broker = corner.broker().await;
-    let outsider = corner.outsider().await;
-    let queue = bind(&outsider.channel, &corner, "order.fulfilled").await;
+    let namespace = Namespace::new().await;
+    let broker = namespace.broker().await;
+    let outsider = namespace.outsider().await;
+    let queue = bind(&outsider.channel, &namespace, "order.fulfilled").await;
     let batch = |b: u64| -> Vec<Emitted> {
         let numbers = b * MANY..(b + 1) * MANY;
         numbers.flat_map(|n| ["order.fulfilled", "order.archived"].map(|name| fact(n, name))).collect()

@@ -1,4 +1,4 @@
-//! Connections break, confirms are lost, and nothing is lost by that.
+//! Connections break, confirms are lost, and no message is lost by that.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,17 +21,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{down, numbers, publish, say, take};
 use crate::support::proxy::{Forgery, Mode, Proxy};
-use crate::support::rabbit::{Corner, url};
+use crate::support::rabbit::{Namespace, url};
 use crate::support::usual;
 use crate::support::{PATIENCE, until_stored};
 
-/// A broker that can only be reached through a proxy.
-pub(super) struct Far {
-    pub(super) corner: Corner,
+/// A broker that can be reached only through a proxy.
+pub(super) struct ProxiedBroker {
+    pub(super) namespace: Namespace,
     pub(super) proxy: Proxy,
 }
 
-impl Far {
+impl ProxiedBroker {
     pub(super) async fn new() -> Self {
         Self::forging(None).await
     }
@@ -40,7 +40,7 @@ impl Far {
         let uri: lapin::uri::AMQPUri = url().parse().unwrap();
         let host = (uri.authority.host.as_str(), uri.authority.port);
         let server: SocketAddr = tokio::net::lookup_host(host).await.unwrap().next().unwrap();
-        Self { corner: Corner::new().await, proxy: Proxy::before(server, forgery).await }
+        Self { namespace: Namespace::new().await, proxy: Proxy::before(server, forgery).await }
     }
 
     fn url(&self) -> String {
@@ -51,8 +51,8 @@ impl Far {
     }
 
     pub(super) async fn broker(&self) -> Arc<RabbitBroker> {
-        let options = broker::rabbitmq::Options { url: self.url(), ..self.corner.options() };
-        self.corner.broker_with(options).await
+        let options = broker::rabbitmq::Options { url: self.url(), ..self.namespace.options() };
+        self.namespace.broker_with(options).await
     }
 }
 
@@ -60,8 +60,8 @@ impl Far {
 async fn connections_that_break_under_load_lose_nothing() {
     const MESSAGES: u64 = 3000;
     const CUTS: u64 = 6;
-    let far = Far::new().await;
-    let broker = far.broker().await;
+    let proxied = ProxiedBroker::new().await;
+    let broker = proxied.broker().await;
     let publishing = broker.clone();
     let publisher = tokio::spawn(async move {
         let mut failed = 0;
@@ -76,17 +76,17 @@ async fn connections_that_break_under_load_lose_nothing() {
         let taken = take(&*broker, Queue::Order).await;
         numbers(&taken).into_iter().for_each(|n| *seen.entry(n).or_default() += 1);
         if seen.len() as u64 > (cuts + 1) * MESSAGES / (CUTS + 2) && cuts < CUTS {
-            // With what was just taken not acknowledged.
-            far.proxy.cut();
+            // Cut before the messages just taken are acknowledged.
+            proxied.proxy.cut();
             cuts += 1;
         }
         broker.ack(&taken).await.unwrap();
     }
     let failed = publisher.await.unwrap();
-    // What is left are repeats; then the queue is empty.
+    // Only repeats are left; after them the queue is empty.
     let since = Instant::now();
     while broker.depth(Queue::Order).await.is_ok_and(|depth| depth.messages > 0) {
-        assert!(since.elapsed() < PATIENCE, "it does not run dry");
+        assert!(since.elapsed() < PATIENCE, "the queue does not become empty");
         let rest = tokio::time::timeout(Duration::from_millis(100), broker.take(Queue::Order, 1000)).await;
         if let Ok(Ok(rest)) = rest {
             numbers(&rest).into_iter().for_each(|n| *seen.get_mut(&n).expect("a repeat") += 1);
@@ -95,23 +95,23 @@ async fn connections_that_break_under_load_lose_nothing() {
     }
     let repeats: u64 = seen.values().sum::<u64>() - MESSAGES;
     println!("{MESSAGES} messages, {cuts} cuts, {failed} failed publishes, {repeats} repeats, 0 lost");
-    assert!(cuts == CUTS && far.proxy.connections() > CUTS && repeats > 0);
+    assert!(cuts == CUTS && proxied.proxy.connections() > CUTS && repeats > 0);
 }
 
 #[tokio::test]
 async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the_journal() {
-    let far = Far::new().await;
-    let broker = far.broker().await;
-    let outsider = far.corner.outsider().await;
-    far.proxy.set(Mode::DeafToServer);
+    let proxied = ProxiedBroker::new().await;
+    let broker = proxied.broker().await;
+    let outsider = proxied.namespace.outsider().await;
+    proxied.proxy.set(Mode::DeafToServer);
     let publishing = broker.clone();
     let unconfirmed = tokio::spawn(async move { publishing.publish(&[product()]).await });
-    let name = far.corner.names().queue(Queue::Order);
+    let name = proxied.namespace.names().queue(Queue::Order);
     until_stored("the message's arrival", async || outsider.ready_in(&name).await == 1).await;
     assert!(!unconfirmed.is_finished());
-    far.proxy.cut();
+    proxied.proxy.cut();
     unconfirmed.await.unwrap().unwrap_err();
-    far.proxy.set(Mode::Pass);
+    proxied.proxy.set(Mode::Pass);
     publish(&*broker, &[product()]).await;
     until_stored("its second arrival", async || outsider.ready_in(&name).await == 2).await;
 
@@ -130,7 +130,8 @@ async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the
     };
     let working = tokio::spawn(consumer.run(stop.clone()));
     until_stored("its handling", async || !store.journal_page(0, 10).await.unwrap().is_empty()).await;
-    // What is on the wire to us is in no queue any more, and not here yet: seen empty once is not empty.
+    // A message on its way to us is in no queue any more, and not here yet: one look at an empty queue proves
+    // nothing.
     let mut empty = 0;
     until_stored("an empty queue", async || {
         let now = broker.depth(Queue::Order).await.is_ok_and(|depth| depth.messages == 0);
@@ -141,38 +142,40 @@ async fn what_is_published_again_because_its_confirm_was_lost_is_absorbed_by_the
     stop.cancel();
     working.await.unwrap();
     assert_eq!(store.journal_page(0, 10).await.unwrap().len(), 1, "it was handled once");
-    // What it said, it said once: the second was no redelivery to us, only a repeat.
+    // Its output was published once: the second delivery was a duplicate, although the broker did not flag it as
+    // redelivered.
     assert_eq!(take(&*broker, Queue::Stock).await.len(), 1);
     assert_eq!(broker.depth(Queue::Stock).await.unwrap().messages, 1);
-    // Whatever was not acknowledged would be there again.
+    // A message that was not acknowledged would be in the queue again.
     broker.close().await;
     assert_eq!(outsider.ready_in(&name).await, 0);
 }
 
 #[tokio::test]
 async fn a_broker_that_does_not_answer_is_given_up_within_a_bound_and_found_again() {
-    let far = Far::new().await;
-    let broker = far.broker().await;
-    far.proxy.set(Mode::Stall);
+    let proxied = ProxiedBroker::new().await;
+    let broker = proxied.broker().await;
+    proxied.proxy.set(Mode::Stall);
     let since = Instant::now();
     let why = broker.publish(&[say(1, Queue::Order)]).await.unwrap_err();
     assert!(since.elapsed() < Duration::from_secs(20), "{why}");
     assert!(!why.to_string().contains("guest"), "{why}");
-    far.proxy.set(Mode::Pass);
-    far.proxy.cut();
+    proxied.proxy.set(Mode::Pass);
+    proxied.proxy.cut();
     publish(&*broker, &[say(1, Queue::Order)]).await;
     assert_eq!(numbers(&take(&*broker, Queue::Order).await)[0], 1);
 }
 
 #[tokio::test]
 async fn what_waits_for_another_try_survives_the_connection() {
-    let far = Far::new().await;
-    let broker = far.broker().await;
+    let proxied = ProxiedBroker::new().await;
+    let broker = proxied.broker().await;
     broker.publish(&[say(1, Queue::Order)]).await.unwrap();
     let failed = take(&*broker, Queue::Order).await;
     broker.retry(&failed[0], retry::RETRY_DELAYS[0]).await.unwrap();
-    far.proxy.cut();
-    // The acknowledgement of the first may have been cut off: then that comes again as well, before it or with it.
+    proxied.proxy.cut();
+    // The acknowledgement of the first delivery may have been cut off: then that one comes again as well, before the
+    // retry or with it.
     let retried = loop {
         let taken = take(&*broker, Queue::Order).await;
         if let Some(retried) = taken.into_iter().find(|one| one.attempt > 0) {
@@ -184,10 +187,10 @@ async fn what_waits_for_another_try_survives_the_connection() {
 
 #[tokio::test]
 async fn while_there_is_no_broker_its_state_says_why_and_keeps_the_password() {
-    let corner = Corner::new().await;
-    // Nobody can listen on port 1 of an address that is nobody's own.
+    let namespace = Namespace::new().await;
+    // No server listens on port 1.
     let url = "amqp://somebody:geheim@127.0.0.1:1/%2f".to_string();
-    let options = broker::rabbitmq::Options { url, ..corner.options() };
+    let options = broker::rabbitmq::Options { url, ..namespace.options() };
     let broker = RabbitBroker::connect(options).unwrap();
     let why = down(&*broker).await;
     assert!(why.contains("127.0.0.1:1") && !why.contains("geheim"), "{why}");
@@ -195,14 +198,15 @@ async fn while_there_is_no_broker_its_state_says_why_and_keeps_the_password() {
     broker.close().await;
 }
 
-/// The end of a frame is not where it should be, which no publisher can bring about. It costs a connection each time it is
-/// delivered. The broker moves it on after so many times.
+/// The end marker of its frame is wrong, which no publisher can bring about. Each delivery costs a connection, and
+/// after so many deliveries the broker dead-letters the message.
 #[tokio::test]
 async fn a_delivery_that_is_garbled_takes_no_good_one_with_it_and_ends_where_a_person_finds_it() {
     const GOOD: u64 = 40;
-    let far = Far::forging(Some((b"a text of 20 letters\xce", b"a text of 20 letters\xcd"))).await;
-    let broker = far.broker().await;
-    let outsider = far.corner.outsider().await;
+    let proxied =
+        ProxiedBroker::forging(Some((b"a text of 20 letters\xce", b"a text of 20 letters\xcd"))).await;
+    let broker = proxied.broker().await;
+    let outsider = proxied.namespace.outsider().await;
     for n in 0..GOOD {
         broker.publish(&[say(n, Queue::Order)]).await.unwrap();
         if n == GOOD / 2 {
@@ -210,8 +214,8 @@ async fn a_delivery_that_is_garbled_takes_no_good_one_with_it_and_ends_where_a_p
             outsider.sends("order.cancel", properties, b"a text of 20 letters").await;
         }
     }
-    // Fifty connections, each of which it ends, may go by before the next good one comes: seconds on a machine that
-    // has nothing else to do.
+    // It ends about fifty connections before the next good message comes, which takes seconds even on an idle
+    // machine.
     let long = PATIENCE * 4;
     let mut seen = std::collections::BTreeSet::new();
     while seen.len() < GOOD as usize {
@@ -221,28 +225,29 @@ async fn a_delivery_that_is_garbled_takes_no_good_one_with_it_and_ends_where_a_p
         let acknowledged = tokio::time::timeout(Duration::from_secs(8), broker.ack(&taken)).await;
         acknowledged.expect("it waits for a connection that has ended").unwrap();
     }
-    let dead = far.corner.names().dead_queue(Queue::Order);
+    let dead = proxied.namespace.names().dead_queue(Queue::Order);
     let far_off = Instant::now() + long;
     while outsider.ready_in(&dead).await == 0 {
-        assert!(Instant::now() < far_off, "it never came to the dead");
-        // The acknowledgement of a good one may have been cut off: it comes again, and keeps the bad one waiting.
+        assert!(Instant::now() < far_off, "it was never dead-lettered");
+        // The acknowledgement of a good message may have been cut off: it comes again, and delays the bad one.
         let again = tokio::time::timeout(Duration::from_millis(100), broker.take(Queue::Order, 1000)).await;
         if let Ok(again) = again {
             broker.ack(&again.unwrap()).await.unwrap();
         }
     }
-    assert_eq!(outsider.ready_in(&dead).await, 1, "a good one died with it");
-    // It is read by nobody in this test; in a system, the importer fails at it in the same way, alone.
+    assert_eq!(outsider.ready_in(&dead).await, 1, "a good message died with it");
+    // No consumer reads it in this test; in a system, the importer fails at it in the same way, and only the
+    // importer.
     publish(&*broker, &[say(99, Queue::Saga)]).await;
     assert_eq!(numbers(&take(&*broker, Queue::Saga).await), [99]);
 }
 
-/// A frame has to hold all of somebody's headers. The first of them makes room for the others.
+/// A frame has to hold all headers of one client. The first of them makes room for the others.
 #[tokio::test]
 async fn headers_that_fill_the_largest_frame_take_no_good_one_with_them() {
-    let far = Far::new().await;
-    let broker = far.corner.broker().await;
-    let outsider = far.corner.outsider().await;
+    let proxied = ProxiedBroker::new().await;
+    let broker = proxied.namespace.broker().await;
+    let outsider = proxied.namespace.outsider().await;
     let cancel = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
     for bytes in [7_000, 20_000, 100_000] {
         let mut headers = FieldTable::default();

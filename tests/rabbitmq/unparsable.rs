@@ -1,4 +1,4 @@
-//! What a publisher sends and no AMQP client of ours can parse is a dead letter at its first delivery.
+//! A message that no AMQP client library can parse becomes a dead letter at its first delivery.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use lapin::BasicProperties;
 
 use super::take;
 use crate::support::PATIENCE;
-use crate::support::rabbit::Corner;
+use crate::support::rabbit::Namespace;
 use crate::support::raw_amqp::{
     FRAME_MAX, Place, Properties, RawPublisher, entry, long, nested, nested_arrays,
 };
 
 const CANCEL: &[u8] = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
-/// A client that parses by recursion has a stack for less than this.
+/// A client with a recursive parser overflows its stack at this depth.
 const DEEP: usize = 10_000;
 
-async fn reader(corner: &Corner) -> Arc<RabbitBroker> {
-    corner.broker_with(Options { consume: vec![Queue::Order], ..corner.options() }).await
+async fn reader(namespace: &Namespace) -> Arc<RabbitBroker> {
+    namespace.broker_with(Options { consume: vec![Queue::Order], ..namespace.options() }).await
 }
 
 async fn dead(broker: &RabbitBroker, count: usize) -> Vec<DeadDelivery> {
@@ -37,10 +37,10 @@ async fn dead(broker: &RabbitBroker, count: usize) -> Vec<DeadDelivery> {
 #[tokio::test]
 async fn headers_that_nest_without_end_are_a_dead_letter_at_once_and_cost_no_good_message_a_delivery() {
     const GOOD: usize = 1000;
-    let corner = Corner::new().await;
-    let broker = reader(&corner).await;
-    let (outsider, mut raw) = (corner.outsider().await, RawPublisher::connect().await);
-    let commands = corner.names().commands();
+    let namespace = Namespace::new().await;
+    let broker = reader(&namespace).await;
+    let (outsider, mut raw) = (namespace.outsider().await, RawPublisher::connect().await);
+    let commands = namespace.names().commands();
     for n in 0..GOOD {
         if n == GOOD / 2 {
             let deep = [nested(b"deep", DEEP), entry(b"flat", b'S', &long(b"a text"))];
@@ -68,16 +68,16 @@ async fn headers_that_nest_without_end_are_a_dead_letter_at_once_and_cost_no_goo
     let ids: BTreeSet<_> = letters.iter().filter_map(|letter| letter.message_id.as_deref()).collect();
     assert_eq!(ids, BTreeSet::from(["deep", "deep arrays"]));
     broker.close().await;
-    assert_eq!(outsider.ready_in(&corner.names().queue(Queue::Order)).await, 0);
-    assert_eq!(outsider.ready_in(&corner.names().dead_queue(Queue::Order)).await, 0);
+    assert_eq!(outsider.ready_in(&namespace.names().queue(Queue::Order)).await, 0);
+    assert_eq!(outsider.ready_in(&namespace.names().dead_queue(Queue::Order)).await, 0);
 }
 
 #[tokio::test]
 async fn names_and_properties_that_are_not_utf8_are_a_dead_letter_at_once() {
-    let corner = Corner::new().await;
-    let broker = reader(&corner).await;
+    let namespace = Namespace::new().await;
+    let broker = reader(&namespace).await;
     let mut raw = RawPublisher::connect().await;
-    let commands = corner.names().commands();
+    let commands = namespace.names().commands();
     let latin = b"caf\xe9";
     let bad = [
         Properties::default().short(Place::MessageId, latin),
@@ -106,8 +106,8 @@ async fn names_and_properties_that_are_not_utf8_are_a_dead_letter_at_once() {
 /// The values of headers may be any bytes.
 #[tokio::test]
 async fn a_header_whose_value_is_no_text_harms_no_other_message() {
-    let corner = Corner::new().await;
-    let broker = reader(&corner).await;
+    let namespace = Namespace::new().await;
+    let broker = reader(&namespace).await;
     let mut raw = RawPublisher::connect().await;
     let headers = [
         entry(b"picture", b'S', &long(b"\xff\xfe\0")),
@@ -115,17 +115,17 @@ async fn a_header_whose_value_is_no_text_harms_no_other_message() {
         nested(b"flat", 15),
     ];
     let good = Properties::id("good").headers(&headers);
-    raw.publishes(&corner.names().commands(), b"order.cancel", &good, CANCEL).await.unwrap();
+    raw.publishes(&namespace.names().commands(), b"order.cancel", &good, CANCEL).await.unwrap();
     let taken = take(&*broker, Queue::Order).await;
     assert_eq!(taken[0].message.id.as_str(), "good");
 }
 
 #[tokio::test]
 async fn what_no_queue_wants_is_a_dead_letter_however_it_is_written() {
-    let corner = Corner::new().await;
-    let broker = reader(&corner).await;
+    let namespace = Namespace::new().await;
+    let broker = reader(&namespace).await;
     let mut raw = RawPublisher::connect().await;
-    let commands = corner.names().commands();
+    let commands = namespace.names().commands();
     let deep = Properties::id("deep").headers(&[nested(b"deep", DEEP)]);
     raw.publishes(&commands, b"order.cancle", &deep, CANCEL).await.unwrap();
     raw.publishes(&commands, b"caf\xe9", &Properties::id("latin"), CANCEL).await.unwrap();
@@ -140,14 +140,14 @@ async fn what_no_queue_wants_is_a_dead_letter_however_it_is_written() {
     assert!(names.contains("order.cancle") && names.contains("caf?"), "{names:?}");
 }
 
-/// The broker writes into the headers of what it moves to `Q.dead`: what just fitted a frame does not fit any more.
+/// The broker adds headers to what it moves to `Q.dead`, so headers that just fitted a frame no longer fit one.
 #[tokio::test]
 async fn what_died_on_its_way_is_a_dead_letter_however_large_or_deep_its_headers_are() {
-    let corner = Corner::new().await;
-    // Nobody reads the queue, and each of them expires in it.
-    let broker = corner.broker().await;
+    let namespace = Namespace::new().await;
+    // No consumer reads the queue, so each of them expires in it.
+    let broker = namespace.broker().await;
     let mut raw = RawPublisher::connect().await;
-    let commands = corner.names().commands();
+    let commands = namespace.names().commands();
     let expiring = |id| Properties::id(id).short(Place::Expiration, b"1");
     let full = FRAME_MAX - 200;
     let large = expiring("large").headers(&[entry(b"baggage", b'S', &long(&vec![b'x'; full]))]);
@@ -163,16 +163,16 @@ async fn what_died_on_its_way_is_a_dead_letter_however_large_or_deep_its_headers
     }
     let ids: BTreeSet<_> = letters.iter().filter_map(|letter| letter.message_id.as_deref()).collect();
     assert_eq!(ids, BTreeSet::from(["deep", "large", "latin"]));
-    let outsider = corner.outsider().await;
-    assert_eq!(outsider.ready_in(&corner.names().unreadable()).await, 0);
+    let outsider = namespace.outsider().await;
+    assert_eq!(outsider.ready_in(&namespace.names().unreadable()).await, 0);
 }
 
-/// The broker and the client know the same types, and whoever sends another is told so.
+/// The broker and the client know the same header types, and the sender of any other type is refused.
 #[tokio::test]
 async fn a_header_of_any_type_is_refused_to_its_sender_or_read() {
-    let corner = Corner::new().await;
-    let broker = reader(&corner).await;
-    let commands = corner.names().commands();
+    let namespace = Namespace::new().await;
+    let broker = reader(&namespace).await;
+    let commands = namespace.names().commands();
     let mut raw = RawPublisher::connect().await;
     let mut read = String::new();
     for kind in (b'A'..=b'Z').chain(b'a'..=b'z') {

@@ -1,4 +1,4 @@
-//! `scripts/rabbitmq-users.sh` gives each role what it needs, and the broker refuses it the rest.
+//! `scripts/rabbitmq-users.sh` gives each role the rights that it needs, and the broker refuses everything else.
 
 use broker::Broker;
 use broker::rabbitmq::{Options, apply};
@@ -8,19 +8,22 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 
 use super::{numbers, publish, say, take};
-use crate::support::house::House;
+use crate::support::vhost::VirtualHost;
 
 #[tokio::test]
 async fn each_role_reads_its_own_queues_and_is_refused_the_others() {
-    let house = House::new();
-    let corner = house.corner();
-    apply(&corner.options()).await.unwrap();
-    let as_user = |name: &str| house.url_of(name);
+    let vhost = VirtualHost::new();
+    let namespace = vhost.namespace();
+    apply(&namespace.options()).await.unwrap();
+    let as_user = |name: &str| vhost.url_of(name);
     for queue in Queue::ALL {
-        // The whole broker, as a process of that role has it: it declares nothing, and works.
-        let options =
-            Options { url: as_user(queue.reader().name()), logins: Some(String::new()), ..corner.options() };
-        let broker = corner.broker_with(options).await;
+        // A process of that role runs the whole client with these rights: it declares nothing, and works.
+        let options = Options {
+            url: as_user(queue.reader().name()),
+            logins: Some(String::new()),
+            ..namespace.options()
+        };
+        let broker = namespace.broker_with(options).await;
         publish(&*broker, &[say(7, queue)]).await;
         let taken = take(&*broker, queue).await;
         assert_eq!(numbers(&taken), [7]);
@@ -36,40 +39,40 @@ async fn each_role_reads_its_own_queues_and_is_refused_the_others() {
         let connection = Connection::connect(&as_user(user), ConnectionProperties::default()).await.unwrap();
         for queue in Queue::ALL {
             let own = queue.reader() == role;
-            let name = corner.names().queue(queue);
+            let name = namespace.names().queue(queue);
             assert_eq!(may_read(&connection, &name).await, own, "{user} reads {name}");
-            let dead = corner.names().dead_queue(queue);
+            let dead = namespace.names().dead_queue(queue);
             assert_eq!(may_read(&connection, &dead).await, user == "timers", "{user} reads {dead}");
             assert!(!may_declare(&connection, &name).await, "{user} declares {name}");
         }
         let answers = matches!(user, "order" | "timers");
-        let straight = may_publish(&connection, "", &corner.names().queue(Queue::Payment)).await;
+        let straight = may_publish(&connection, "", &namespace.names().queue(Queue::Payment)).await;
         assert_eq!(
             straight, answers,
-            "{user} speaks straight to a queue, as only those who answer askers may"
+            "only roles that answer clients may publish straight to a queue, and {user}"
         );
-        assert!(!may_publish(&connection, &corner.names().commands(), "checkout.submit").await);
+        assert!(!may_publish(&connection, &namespace.names().commands(), "checkout.submit").await);
     }
-    // Somebody else's shop.
+    // The login of an outside shop.
     let shop = Connection::connect(&as_user("shop"), ConnectionProperties::default()).await.unwrap();
-    let (commands, queues) = (corner.names().commands(), corner.names().queues());
+    let (commands, queues) = (namespace.names().commands(), namespace.names().queues());
     assert!(may_publish(&shop, &commands, "checkout.submit").await);
-    assert!(!may_publish(&shop, &commands, "payment.webhook").await, "he does not say what was paid");
+    assert!(!may_publish(&shop, &commands, "payment.webhook").await, "a shop does not report payments");
     assert!(!may_publish(&shop, &commands, "order.pay").await, "nor that cash was collected");
-    // The provider's events and admins' commands have exchanges and logins of their own.
+    // The provider's events and the admins' commands have exchanges and logins of their own.
     for (login, exchange, key) in [
-        ("payment_provider", corner.names().provider_events(), "payment.webhook"),
-        ("admin", corner.names().admin(), "order.refund"),
+        ("payment_provider", namespace.names().provider_events(), "payment.webhook"),
+        ("admin", namespace.names().admin(), "order.refund"),
     ] {
         let own = Connection::connect(&as_user(login), ConnectionProperties::default()).await.unwrap();
         assert!(may_publish(&own, &exchange, key).await, "{login}");
         assert!(!may_publish(&own, &commands, "checkout.submit").await, "{login}");
-        assert!(!may_publish(&own, &queues, &corner.names().queue(Queue::Order)).await, "{login}");
+        assert!(!may_publish(&own, &queues, &namespace.names().queue(Queue::Order)).await, "{login}");
         assert!(!may_publish(&shop, &exchange, key).await, "the shop is not the {login}");
     }
-    assert!(!may_publish(&shop, &queues, &corner.names().queue(Queue::Payment)).await);
-    assert!(!may_publish(&shop, &corner.names().events(), "order.paid").await);
-    assert!(!may_read(&shop, &corner.names().queue(Queue::Intake)).await);
+    assert!(!may_publish(&shop, &queues, &namespace.names().queue(Queue::Payment)).await);
+    assert!(!may_publish(&shop, &namespace.names().events(), "order.paid").await);
+    assert!(!may_read(&shop, &namespace.names().queue(Queue::Intake)).await);
 }
 
 async fn may_read(connection: &Connection, queue: &str) -> bool {
@@ -93,7 +96,7 @@ async fn may_publish(connection: &Connection, exchange: &str, key: &str) -> bool
     refused(sent.unwrap().await.map(drop))
 }
 
-/// `false` for the one refusal that is meant; any other is a mistake in this test.
+/// `false` only for an access refusal; any other error is a mistake in this test.
 fn refused(answer: lapin::Result<()>) -> bool {
     match answer {
         Ok(()) => true,

@@ -1,13 +1,14 @@
-//! Every route, in every part of a request that has an effect; and the command line, which asks the operator's routes.
+//! Every route, in every part of a request that has an effect; and the command line, which uses the operator's
+//! routes.
 
 use serde_json::{Value, json};
 use webhook::standard::Secrets;
 
 use super::{SPELLINGS, found_in, percent_encoded};
-use crate::gateway::Gate;
+use crate::gateway::GatewayTest;
+use crate::support::http_client::{Answer, HttpClient, now_s};
 use crate::support::new_id;
 use crate::support::shop::checkout;
-use crate::support::web::{Answer, Web, now_s};
 
 /// 32 bytes, all of them 7.
 const WEBHOOK_SECRET: &str = "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
@@ -23,20 +24,20 @@ const FORMS: [&str; 8] = [
     "/dashboard/sign-in",
 ];
 
-fn gate() -> Gate {
+fn gate() -> GatewayTest {
     let webhooks = format!("--webhook-secret={WEBHOOK_SECRET}");
-    Gate::open_with(&["--log=debug", "--rate-per-address=0", &webhooks])
+    GatewayTest::open_with(&["--log=debug", "--rate-per-address=0", &webhooks])
 }
 
-/// With the token of our own command line, which has no limit.
-fn operator(gate: &Gate) -> Web {
+/// With the command line's own token, which has no rate limit.
+fn operator(gate: &GatewayTest) -> HttpClient {
     let run: Value = serde_json::from_str(&gate.shop.folder.read("checkout.run")).unwrap();
     gate.with_token(run["token"].as_str().unwrap())
 }
 
-/// All files of the shop: its database with its journal, the mock world's, the logs, and what it printed.
+/// All files of the shop: its database with the journal, the mock world's database, the logs, and its output.
 #[track_caller]
-fn nothing_is_kept(gate: &Gate) {
+fn nothing_is_kept(gate: &GatewayTest) {
     for entry in std::fs::read_dir(gate.shop.folder.path("")).unwrap() {
         let path = entry.unwrap().path();
         let kept = std::fs::read(&path).unwrap_or_default();

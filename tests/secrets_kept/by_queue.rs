@@ -1,4 +1,4 @@
-//! What lies in a queue cannot be refused: its letter is kept, and every digit of a card number in it is masked.
+//! A message in a queue cannot be refused: it is kept as a dead letter, with every digit of a card number masked.
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Row};
 
 use super::{SPELLINGS, found_in};
+use crate::support::http_client::HttpClient;
 use crate::support::rabbit::Outsider;
 use crate::support::served::Served;
-use crate::support::web::Web;
 use crate::support::{block_on, new_id, until};
 
-/// How many letters one spelling makes.
+/// How many dead letters one spelling makes.
 const PLACES: usize = 12;
 
 async fn sends_everywhere(outsider: &Outsider, spelling: &str, number: usize) {
@@ -52,20 +52,20 @@ fn a_letter_from_a_queue_is_masked_in_its_body_its_name_its_ids_and_its_reason()
     let mut all = served.spawn_with(&["all"], &[("CHECKOUT_LOG", "debug")]);
     let address = served.ready(&mut all);
     block_on(async {
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         for (number, spelling) in SPELLINGS.into_iter().enumerate() {
             sends_everywhere(&outsider, spelling, number).await;
         }
     });
     let listed = || served.run(&["dead", "list", "--json", "--limit", "10000"]).ok();
-    let letters = until("a letter for everything that was sent", || {
+    let letters = until("a dead letter for everything that was sent", || {
         let letters = listed();
         let all: Value = serde_json::from_str(&letters).unwrap();
         (all.as_array().unwrap().len() >= PLACES * SPELLINGS.len()).then_some(letters)
     });
     assert!(letters.contains("****"), "{letters}");
     assert_eq!(found_in(letters.as_bytes()), Vec::<&str>::new());
-    let admin = Web::admin(address);
+    let admin = HttpClient::admin(address);
     let exported = admin.get("/admin/dead-letters?limit=100").is(200).text;
     assert_eq!(found_in(exported.as_bytes()), Vec::<&str>::new());
     for why in SPELLINGS {

@@ -1,22 +1,22 @@
-//! What is kept and may be secret, or was written to deceive, is shown to people without either.
+//! Stored text that may be secret, or was written to deceive, is shown to people in a harmless form.
 
 use lapin::BasicProperties;
 use serde_json::{Value, json};
 
-use crate::gateway::Gate;
+use crate::gateway::GatewayTest;
 use crate::support::served::Served;
 use crate::support::{block_on, new_id, until};
 
 #[test]
 fn a_letter_is_shown_without_token_and_address_and_an_edit_sends_what_was_left_as_it_was() {
-    let gate = Gate::open();
+    let gate = GatewayTest::open();
     let order = json!({
         "order_id": new_id(), "customer_id": "anna", "items": [{"sku": "BOOK-DUNE", "quantity": 1}],
         "payment": {"method": "card", "token": "tok_ok"}, "contact": {"email": "anna.reader@example.org"},
     });
     gate.shop.send("checkout.submit", &new_id(), &order);
     gate.shop.wait_for(order["order_id"].as_str().unwrap(), |view| view["status"] == "fulfilled");
-    // The same order id for another customer: this is what an operator mends.
+    // The same order id for another customer: a dead letter that an operator edits.
     let mut other = order.clone();
     other["customer_id"] = json!("ben");
     let message_id = new_id();
@@ -60,7 +60,7 @@ fn what_an_outsider_sent_moves_no_cursor_and_reverses_no_line_of_an_operators_te
     let mut all = served.spawn(&["all"]);
     served.ready(&mut all);
     block_on(async {
-        let outsider = served.corner.outsider().await;
+        let outsider = served.namespace.outsider().await;
         let named = BasicProperties::default().with_type(HOSTILE.into()).with_message_id(HOSTILE.into());
         outsider.sends("order.cancel", named, HOSTILE.as_bytes()).await;
     });

@@ -1,4 +1,4 @@
-//! Once nothing fails any more, everything comes to its end: by itself, or by what an operator can do.
+//! Once the faults stop, every order comes to its end: by itself, or by an operator's action.
 
 use contract::{Need, OrderId, Table};
 use serde_json::{Value, json};
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::shop::Shop;
 use crate::world::case::{Case, cases, minor, text};
 
-/// More rounds than any shop takes to come to rest; past it, it never will.
+/// More rounds than any shop takes to come to rest; a shop that needs more never will.
 const ROUNDS_MAX: usize = 60_000;
-/// How often a letter is sent again before it is left where it is.
+/// How often a dead letter is replayed before it is left where it is.
 const REPLAYS_MAX: usize = 2;
 
 impl Shop {
@@ -20,7 +20,7 @@ impl Shop {
             if !self.broken.is_empty() {
                 return;
             }
-            if !self.world.bags.is_empty() {
+            if !self.world.memory_broker.is_empty() {
                 self.deliver(false);
                 continue;
             }
@@ -53,7 +53,7 @@ impl Shop {
         }
     }
 
-    /// Whatever is next by the clocks: the provider's event, or (when `deadlines` count) a deadline.
+    /// The next event by the clocks: the provider's, or (when `deadlines` count) a deadline.
     fn next_event(&mut self, deadlines: bool) -> bool {
         let event = self.world.outside.due().iter().min_by_key(|due| due.due).cloned();
         let event_in =
@@ -82,7 +82,7 @@ impl Shop {
         self.note(|shop| format!("timer at {}: {rang:?}", shop.world.now()));
     }
 
-    /// What came too early is sent again: by now what it was about should be there.
+    /// Replays a message that came too early: by now its subject should exist.
     fn replay_one(&mut self, replayed: &mut std::collections::BTreeMap<String, usize>) -> bool {
         let early =
             ["payment_unknown", "saga_unknown", "order_unknown", "order_never_came", "refund_unknown"];
@@ -104,7 +104,7 @@ impl Shop {
         true
     }
 
-    /// First the cash comes, then goods come back and orders are put away, also those where it makes no sense.
+    /// First the cash is paid, then goods come back and orders are archived, also where that makes no sense.
     fn people_act(&mut self, round: u32) {
         for at in 0..self.plans.len() {
             match round {
@@ -121,7 +121,7 @@ impl Shop {
         }
     }
 
-    /// Only what has ended: a cancellation that still counts would make the right end a matter of luck.
+    /// Only orders that have ended: a cancellation that still counts would make the expected end a matter of chance.
     fn cancel_late(&mut self, at: usize) {
         let id = self.plans[at].id;
         let ended =

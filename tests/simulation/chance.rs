@@ -1,4 +1,4 @@
-//! Everything that looks like chance follows from one number: the same seed plays the same game.
+//! Everything that looks random follows from one number: the same seed plays the same game.
 
 /// SplitMix64.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! How each order must end, where what was done to it leaves no choice; and which alarms are no surprise.
+//! How each order must end, where the plan leaves only one way; and which alarms are expected.
 
 use contract::{Need, Role, Table};
 use serde_json::Value;
@@ -38,7 +38,8 @@ pub(crate) fn check(shop: &Shop, plan: &Plan, case: &Case, tally: &mut Tally) {
     }
 }
 
-/// What was bought, or is on its way to the door, left it; otherwise all is there. Nobody waits for an order any more.
+/// Lines that were bought, or are out for delivery, have left the cart; otherwise all are in it. No order holds the
+/// cart any more.
 fn cart(shop: &Shop, plan: &Plan, case: &Case, tally: &mut Tally) {
     let need = Need::of(Table::Carts, plan.customer_id());
     let json =
@@ -61,19 +62,19 @@ fn is_explained(shop: &Shop, plan: &Plan, case: &Case, reason: &str) -> bool {
             let by_chance = matches!(plan.token, None | Some("tok_left_to_chance")) && plan.method != "cod";
             !free && (plan.declined_by_token() || by_chance)
         }
-        // Where clocks jump, patience may be over before payment has even heard of the order.
+        // Where clocks jump, patience may run out before payment has even heard of the order.
         "payment_timeout" => plan.method != "cod" && !(free && shop.weather.punctual),
         "returned" => !case.returns().is_empty(),
         _ => false,
     }
 }
 
-/// The status it must have come through, and the reason with it.
+/// The status that it must have passed through, and the reason for it.
 fn determined(shop: &Shop, plan: &Plan, case: &Case) -> Option<(&'static str, Option<&'static str>)> {
     if !shop.weather.punctual || !plan.cancelled_by.is_empty() || plan.wants_scarce() {
         return None;
     }
-    // Whether somebody confirmed it in time, and how often, is told by chance.
+    // Chance decides whether the customer confirmed in time, and how often.
     if plan.later && case.total() > 0 {
         return None;
     }
@@ -99,7 +100,7 @@ fn determined(shop: &Shop, plan: &Plan, case: &Case) -> Option<(&'static str, Op
     }
 }
 
-/// Nothing sounds an alarm or ends among the dead letters but for a reason that this shop was given.
+/// Every alarm and every open dead letter has a cause that the plan gave this shop.
 pub(crate) fn alarms(shop: &Shop, tally: &mut Tally) {
     let plan_of = |id: Option<contract::OrderId>| shop.plans.iter().find(|plan| Some(plan.id) == id);
     let tables = shop.world.memory.tables();

@@ -1,4 +1,4 @@
-//! What people and the provider do to a shop at any moment: also twice, too late, or to an order that is not there.
+//! What people and the provider do to a shop at any moment: also twice, too late, or to an order that does not exist.
 
 use broker::{Delivery, Mark};
 use contract::{OrderId, PaymentChoice, ProviderCharge, ProviderEvent, Token};
@@ -41,7 +41,7 @@ impl Shop {
         self.world.command(&id, "checkout.submit", &body);
     }
 
-    /// A front end has the provider take the money, and he may tell of it before the order is there.
+    /// A front end has the provider charge, and its event may come before the order exists.
     fn pay_early(&mut self, at: usize) {
         self.evidence.saw("paid early");
         let plan = &self.plans[at];
@@ -64,7 +64,7 @@ impl Shop {
             return;
         }
         let (id, mut body) = (self.plans[at].message_id.clone(), self.plans[at].body(&self.goods));
-        // Another customer has no such cart; and where none was named, naming one would mend it.
+        // Another customer has no such cart; and for an order without a customer, naming one would repair it.
         let own = self.plans[at].from_cart || self.plans[at].flaw == Some(Flaw::NoCustomer);
         let ways = if own { 2 } else { 4 };
         match self.chance.below(ways) {
@@ -86,12 +86,12 @@ impl Shop {
                 self.world.command(&id, "checkout.submit", &body);
             }
             _ => {
-                // Straight to the queue, past the door that would have refused it.
+                // Straight to the queue, past the ingress that would have refused it.
                 self.evidence.saw("message id reused");
                 body["customer_id"] = "somebody else".into();
                 let message = Arc::new(self.world.message(&id, "checkout.submit", &body));
                 let queue = contract::Queue::Intake;
-                self.world.bags.put_back(Delivery {
+                self.world.memory_broker.put_back(Delivery {
                     queue,
                     message,
                     redelivered: false,
@@ -133,7 +133,7 @@ impl Shop {
         self.about(at, "order.refund", body);
     }
 
-    /// Sometimes twice, sometimes twice under one id.
+    /// Sends a command: sometimes twice, sometimes twice under one id.
     fn about(&mut self, at: usize, name: &str, mut body: Value) {
         body["order_id"] = self.plans[at].id.to_string().into();
         let id = self.new_id(name);
@@ -189,7 +189,7 @@ impl Shop {
         self.world.bring(&event.id, event);
     }
 
-    /// An event that fits nothing: none of them may move money.
+    /// An event that matches no charge: none of them may move money.
     fn forge(&mut self, at: usize) {
         let kind =
             self.chance.one_of(&["payment.succeeded", "payment.failed", "refund.succeeded", "refund.failed"]);

@@ -1,4 +1,4 @@
-//! What one customer wants, what is wrong with it, and what it must cost by the test's own arithmetic.
+//! What one customer orders, what is wrong with it, and what it must cost by the test's own arithmetic.
 
 use contract::OrderId;
 use serde_json::{Value, json};
@@ -17,13 +17,13 @@ pub(crate) struct Plan {
     pub(crate) phone: bool,
     pub(crate) discount: Option<&'static str>,
     pub(crate) flaw: Option<Flaw>,
-    /// The lines lie in a stored cart, whose customer wants nothing else.
+    /// The lines come from a stored cart, whose customer orders nothing else.
     pub(crate) from_cart: bool,
-    /// Nobody but the customer's own submission touches it before everything is calm.
+    /// Only the customer's own submission touches it before the faults stop.
     pub(crate) left_alone: bool,
     /// It is charged only once the customer confirms it.
     pub(crate) later: bool,
-    /// The cash for an order on delivery comes some day, or the confirmation.
+    /// Whether the cash for an order on delivery comes one day, or the confirmation.
     pub(crate) pays: bool,
     // ---- what was done to it --------------------------------------------------------------------------
     pub(crate) submitted: bool,
@@ -155,7 +155,7 @@ impl Plan {
         }
         let flaw = chance.happens(80).then(|| chance.one_of(&Flaw::ALL));
         let discount = chance.happens(250).then(|| chance.one_of(&["ALL", "ALL", "THIRD", "SOME"]));
-        // What is wrong with the others is wrong with their lines.
+        // The other flaws are flaws of the lines.
         let right_lines = matches!(flaw, None | Some(Flaw::DiscountExpired | Flaw::DiscountUnknown));
         let from_cart = right_lines && chance.happens(250);
         let later = method != "cod" && flaw.is_none() && chance.happens(150);
@@ -163,7 +163,7 @@ impl Plan {
         let named = chance.happens(500);
         Self {
             id: OrderId::new(id),
-            // An outsider's text is as good as a UUID; without an order id in the body, the UUID is the order's.
+            // Any text may be a message id; without an order id in the body, a UUID becomes the order's id too.
             message_id: if named { format!("submit-{no}") } else { id.to_string() },
             lines,
             method,
@@ -240,12 +240,12 @@ impl Plan {
         body
     }
 
-    /// Nothing is charged before somebody says order.pay.
+    /// Nothing is charged before the customer sends order.pay.
     pub(crate) fn waits_to_be_paid(&self) -> bool {
         self.method == "cod" || self.later
     }
 
-    /// Nothing but patience keeps it from being paid, so that what is taken early is matched sooner or later.
+    /// Only patience can keep it from being paid, so that an early capture is matched sooner or later.
     pub(crate) fn may_be_paid_early(&self, goods: &Goods) -> bool {
         let sure = self.left_alone && !self.wants_scarce() && !self.waits_to_be_paid();
         sure && self.token == Some("tok_ok") && self.refusal(goods).is_none() && self.total(goods) > 0
@@ -255,7 +255,7 @@ impl Plan {
         if self.from_cart { format!("customer of {}", self.id) } else { "somebody".into() }
     }
 
-    /// What lies in the stored cart before the first order.
+    /// The stored cart before the first order.
     pub(crate) fn cart(&self, goods: &Goods) -> Value {
         let line =
             |(item, quantity): &(usize, i64)| json!({"sku": goods.items[*item].0, "quantity": quantity});

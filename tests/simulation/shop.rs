@@ -1,4 +1,4 @@
-//! One shop from its first order to its last: first everything goes wrong, then nothing does any more.
+//! One shop from its first order to its last: first everything goes wrong, then the faults stop.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use super::chance::Chance;
 use super::plan::{Goods, Plan, SOME_UNITS};
 use super::weather::{Evidence, Weather};
 use crate::world::claims::Known;
-use crate::world::nerves::Blow;
-use crate::world::{House, World};
+use crate::world::faults::Fault;
+use crate::world::{Deployment, World};
 
 pub(crate) struct Shop {
     pub(crate) world: World,
@@ -24,7 +24,7 @@ pub(crate) struct Shop {
     pub(crate) known: Known,
     /// By message id: what each stock-take changes, once it is handled.
     pub(crate) stock_takes: BTreeMap<String, (usize, i64)>,
-    /// By order and number of the return: what was given back by hand.
+    /// By order and number of the return: what an operator refunded by hand.
     pub(crate) by_hand: BTreeMap<(String, u32), i64>,
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) broken: Vec<String>,
@@ -35,9 +35,9 @@ pub(crate) struct Shop {
 
 const ORDERS_LEAST: usize = 8;
 const ORDERS_MOST: usize = 32;
-/// How many things happen for each order while all is hostile.
+/// How many things happen for each order while there are faults.
 const HOSTILE_STEPS_PER_ORDER: usize = 14;
-/// In a punctual shop no deadline may come due before all is calm.
+/// In a punctual shop no deadline may come due before the faults stop.
 const PUNCTUAL_MS: i64 = 15_000;
 
 impl Shop {
@@ -78,7 +78,7 @@ impl Shop {
         shop
     }
 
-    /// Before the first order, in peace.
+    /// Before the first order, without faults.
     fn stock_up(&mut self) {
         let mut wishes = Vec::new();
         for (at, (sku, price, on_hand)) in self.goods.items.iter().enumerate() {
@@ -104,7 +104,7 @@ impl Shop {
     }
 
     fn work_off(&mut self) {
-        while let Some(delivery) = self.world.bags.first() {
+        while let Some(delivery) = self.world.memory_broker.first() {
             self.handle(delivery.queue, vec![delivery], false);
         }
     }
@@ -133,16 +133,17 @@ impl Shop {
         self.world.outside.provider_is_away(false);
         self.world.outside.mail_is_away(false);
         for (_, delivery) in std::mem::take(&mut self.held_back) {
-            self.world.bags.put_back(delivery);
+            self.world.memory_broker.put_back(delivery);
         }
         while self.plans.iter().any(|plan| !plan.submitted) {
             self.submit_next();
         }
     }
 
-    /// A batch of whatever lies in some queue, in any order.
+    /// Has a batch handled, from any queue that is not empty, in any order.
     pub(crate) fn deliver(&mut self, hostile: bool) {
-        let full: Vec<_> = Queue::ALL.into_iter().filter(|queue| self.world.bags.len(*queue) > 0).collect();
+        let full: Vec<_> =
+            Queue::ALL.into_iter().filter(|queue| self.world.memory_broker.len(*queue) > 0).collect();
         if full.is_empty() {
             return;
         }
@@ -156,7 +157,7 @@ impl Shop {
     fn draw(&mut self, queue: Queue, hostile: bool) -> Vec<Delivery> {
         let mut batch = Vec::new();
         for _ in 0..=self.chance.below(self.weather.batch_max) {
-            let waiting = self.world.bags.len(queue);
+            let waiting = self.world.memory_broker.len(queue);
             if waiting == 0 {
                 break;
             }
@@ -164,7 +165,7 @@ impl Shop {
             if at > 0 {
                 self.evidence.saw("delivered out of order");
             }
-            let delivery = self.world.bags.draw(queue, at);
+            let delivery = self.world.memory_broker.draw(queue, at);
             if !hostile {
                 batch.push(delivery);
                 continue;
@@ -174,11 +175,11 @@ impl Shop {
                 self.note(|_| {
                     format!("{queue}: another {} {}", delivery.message.name(), delivery.message.id)
                 });
-                self.world.bags.put_back(delivery.clone());
+                self.world.memory_broker.put_back(delivery.clone());
             }
             if self.chance.happens(self.weather.lost) {
                 self.evidence.saw("lost and redelivered");
-                self.world.bags.put_redelivered(queue, delivery.message);
+                self.world.memory_broker.put_redelivered(queue, delivery.message);
             } else if self.chance.happens(self.weather.held_back) {
                 self.evidence.saw("held back");
                 let longest = if self.weather.punctual { 2_000 } else { 900_000 };
@@ -194,11 +195,12 @@ impl Shop {
     fn handle(&mut self, queue: Queue, batch: Vec<Delivery>, hostile: bool) {
         let aim = if hostile { self.weather.aim(&mut self.chance, queue) } else { None };
         let (mut rival, mut drawn) = (Vec::new(), Vec::new());
-        if aim.is_some_and(|aim| aim.blow == Blow::Pause) {
+        if aim.is_some_and(|aim| aim.fault == Fault::Pause) {
             (rival, drawn) = self.rival_batch(queue, &batch);
         }
-        let house = if self.chance.happens(self.weather.together) { House::Together } else { House::Apart };
-        if house == House::Together {
+        let deployment =
+            if self.chance.happens(self.weather.together) { Deployment::Together } else { Deployment::Apart };
+        if deployment == Deployment::Together {
             self.evidence.saw("workers in one process");
         }
         self.note(|_| {
@@ -208,24 +210,24 @@ impl Shop {
             };
             let batch: Vec<_> = batch.iter().map(one).collect();
             let aim = aim
-                .map(|aim| format!("  [{:?} at {:?} {}]", aim.blow, aim.place, aim.nth))
+                .map(|aim| format!("  [{:?} at {:?} {}]", aim.fault, aim.place, aim.nth))
                 .unwrap_or_default();
-            format!("{queue} ({house:?}): {}{aim}", batch.join(", "))
+            format!("{queue} ({deployment:?}): {}{aim}", batch.join(", "))
         });
-        // The rival is another replica: it has nerves of its own, which never fail.
+        // The rival is another replica: no fault is injected into it.
         let meanwhile = || {
             rival.append(&mut drawn);
             if let Some(why) = self.world.rival(queue, &rival) {
                 self.broken.push(why);
             }
         };
-        match self.world.work(queue, batch, house, aim, meanwhile) {
+        match self.world.work(queue, batch, deployment, aim, meanwhile) {
             Ok(_) => {}
             Err(why) => self.broken.push(why),
         }
-        drawn.into_iter().for_each(|delivery| self.world.bags.put_back(delivery));
-        if let (Some(aim), Some(place)) = (aim, self.world.nerves.struck()) {
-            self.evidence.struck(place, aim.blow);
+        drawn.into_iter().for_each(|delivery| self.world.memory_broker.put_back(delivery));
+        if let (Some(aim), Some(place)) = (aim, self.world.faults.struck()) {
+            self.evidence.struck(place, aim.fault);
         }
     }
 
@@ -237,9 +239,9 @@ impl Shop {
             .map(|delivery| Delivery { redelivered: true, ..delivery.clone() })
             .collect();
         let mut drawn = Vec::new();
-        while drawn.len() < 3 && self.world.bags.len(queue) > 0 && self.chance.happens(700) {
-            let at = self.chance.below(self.world.bags.len(queue));
-            drawn.push(self.world.bags.draw(queue, at));
+        while drawn.len() < 3 && self.world.memory_broker.len(queue) > 0 && self.chance.happens(700) {
+            let at = self.chance.below(self.world.memory_broker.len(queue));
+            drawn.push(self.world.memory_broker.draw(queue, at));
         }
         (same, drawn)
     }
@@ -259,7 +261,7 @@ impl Shop {
         let (due, still): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.held_back).into_iter().partition(|(until, _)| *until <= now);
         self.held_back = still;
-        due.into_iter().for_each(|(_, delivery)| self.world.bags.put_back(delivery));
+        due.into_iter().for_each(|(_, delivery)| self.world.memory_broker.put_back(delivery));
     }
 
     fn clocks_go_wrong(&mut self) {
@@ -271,7 +273,7 @@ impl Shop {
                 self.evidence.saw("clock set back");
                 let ms = self.chance.between(1, 5_000);
                 self.world.clock.pass_ms(-ms);
-                // Ours, not the provider's: that one does not take back what it has told.
+                // The system's clock, not the provider's: the provider does not take back an event.
                 self.world.clock.provider_jumps_ms(ms);
             }
             1 => {
@@ -291,11 +293,12 @@ impl Shop {
     }
 
     pub(crate) fn ring(&mut self) {
-        let dies = self.chance.happens(self.weather.blow / 2);
-        let aim = dies.then(|| crate::world::nerves::Aim::at(crate::world::nerves::Place::Due, 0, Blow::Die));
+        let dies = self.chance.happens(self.weather.fault / 2);
+        let aim =
+            dies.then(|| crate::world::faults::Aim::at(crate::world::faults::Place::Due, 0, Fault::Die));
         let rang = self.world.ring(aim);
-        if let Some(place) = self.world.nerves.struck() {
-            self.evidence.struck(place, Blow::Die);
+        if let Some(place) = self.world.faults.struck() {
+            self.evidence.struck(place, Fault::Die);
         }
         self.note(|_| format!("timer: {rang:?} deadlines"));
     }
@@ -323,7 +326,7 @@ impl Shop {
         self.world.refill();
     }
 
-    /// An id that nobody else uses.
+    /// An id that nothing else uses.
     pub(crate) fn new_id(&mut self, what: &str) -> String {
         self.sent += 1;
         format!("{what}-{}", self.sent)

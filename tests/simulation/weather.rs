@@ -1,16 +1,16 @@
-//! How bad it is in one shop: which faults there are and how often is drawn anew for each. What never happened
-//! proves nothing, so that every fault is counted.
+//! How bad conditions are in one shop: which faults occur and how often is drawn anew for each. A fault that never
+//! happened proves nothing, so every fault is counted.
 
 use std::collections::BTreeMap;
 
 use contract::Queue;
 
 use super::chance::Chance;
-use crate::world::nerves::{Aim, Blow, Place};
+use crate::world::faults::{Aim, Fault, Place};
 
 /// Per mille.
 pub(crate) struct Weather {
-    pub(crate) blow: u64,
+    pub(crate) fault: u64,
     pub(crate) duplicated: u64,
     pub(crate) lost: u64,
     pub(crate) held_back: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Weather {
     pub(crate) away: u64,
     pub(crate) broker_lost: u64,
     pub(crate) forged: u64,
-    /// No clock jumps and nothing is held back for long: patience never runs out but for what never comes.
+    /// No clock jumps and nothing is held back for long: patience runs out only for answers that never come.
     pub(crate) punctual: bool,
     pub(crate) batch_max: usize,
     /// How often a batch is handled by workers that share a process.
@@ -31,7 +31,7 @@ impl Weather {
         let mut up_to =
             |most: i64| if chance.happens(250) { 0 } else { chance.between(0, most).unsigned_abs() };
         Self {
-            blow: up_to(400),
+            fault: up_to(400),
             duplicated: up_to(150),
             lost: up_to(100),
             held_back: up_to(60),
@@ -46,37 +46,37 @@ impl Weather {
         }
     }
 
-    /// What happens to the next batch, and where.
+    /// The fault of the next batch, and its place.
     pub(crate) fn aim(&self, chance: &mut Chance, queue: Queue) -> Option<Aim> {
-        if !chance.happens(self.blow) {
+        if !chance.happens(self.fault) {
             return None;
         }
         let nth = chance.below(6);
         let outside = matches!(queue, Queue::Provider | Queue::Email | Queue::Sms);
         if outside && chance.happens(400) {
-            let blow = chance.one_of(&[Blow::Die, Blow::Unavailable]);
-            return Some(Aim::at(chance.one_of(&[Place::Reach, Place::Reached]), 0, blow));
+            let fault = chance.one_of(&[Fault::Die, Fault::Unavailable]);
+            return Some(Aim::at(chance.one_of(&[Place::Reach, Place::Reached]), 0, fault));
         }
         Some(match chance.below(16) {
-            0 => Aim::at(Place::Begin, 0, chance.one_of(&[Blow::Die, Blow::Unavailable])),
-            1 => Aim::at(Place::Look, 0, Blow::Die),
-            2 => Aim::at(Place::Load, 0, Blow::Die),
-            3 => Aim::at(Place::Keep, 0, Blow::Die),
-            4 => Aim::at(Place::Keep, 0, chance.one_of(&[Blow::Unavailable, Blow::AnswerLost])),
-            5 => Aim::at(Place::Keep, 0, Blow::Conflict),
-            6 | 7 => Aim::at(Place::Keep, 0, Blow::Pause),
-            8 => Aim::at(Place::Kept, 0, Blow::Die),
-            9 => Aim::at(Place::Kept, 0, Blow::AnswerLost),
-            10 | 11 => Aim::at(Place::Publish, nth, Blow::Die),
-            12 => Aim::at(Place::Publish, nth, Blow::Twice),
-            13 | 14 => Aim::at(Place::Ack, nth, Blow::Die),
-            _ => Aim::at(Place::Ack, 0, Blow::Unavailable),
+            0 => Aim::at(Place::Begin, 0, chance.one_of(&[Fault::Die, Fault::Unavailable])),
+            1 => Aim::at(Place::Look, 0, Fault::Die),
+            2 => Aim::at(Place::Load, 0, Fault::Die),
+            3 => Aim::at(Place::Keep, 0, Fault::Die),
+            4 => Aim::at(Place::Keep, 0, chance.one_of(&[Fault::Unavailable, Fault::AnswerLost])),
+            5 => Aim::at(Place::Keep, 0, Fault::Conflict),
+            6 | 7 => Aim::at(Place::Keep, 0, Fault::Pause),
+            8 => Aim::at(Place::Kept, 0, Fault::Die),
+            9 => Aim::at(Place::Kept, 0, Fault::AnswerLost),
+            10 | 11 => Aim::at(Place::Publish, nth, Fault::Die),
+            12 => Aim::at(Place::Publish, nth, Fault::Twice),
+            13 | 14 => Aim::at(Place::Ack, nth, Fault::Die),
+            _ => Aim::at(Place::Ack, 0, Fault::Unavailable),
         })
     }
 }
 
-/// Every blow of `aim`, and everything else that a shop may meet.
-const BLOWS: &[&str] = &[
+/// Every fault that `aim` can choose, and everything else that a shop may meet.
+const FAULTS: &[&str] = &[
     "Die at Begin",
     "Die at Look",
     "Die at Load",
@@ -147,8 +147,8 @@ impl Evidence {
         }
     }
 
-    pub(crate) fn struck(&mut self, place: Place, blow: Blow) {
-        self.saw(&format!("{blow:?} at {place:?}"));
+    pub(crate) fn struck(&mut self, place: Place, fault: Fault) {
+        self.saw(&format!("{fault:?} at {place:?}"));
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -157,8 +157,8 @@ impl Evidence {
         }
     }
 
-    /// What should have happened at least once and did not.
+    /// The faults that should have happened at least once and did not.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
-        BLOWS.iter().chain(TRIALS).copied().filter(|what| !self.0.contains_key(*what)).collect()
+        FAULTS.iter().chain(TRIALS).copied().filter(|what| !self.0.contains_key(*what)).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Whoever watches the whole counts all of it, and counts nothing twice.
+//! The figures of the whole store count everything, and nothing twice.
 
 use store::census::SagaCount;
 

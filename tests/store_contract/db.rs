@@ -1,4 +1,4 @@
-//! A store, and its database by another way in: every claim gets one of its own.
+//! A store, and direct access to its database: every claim gets a database of its own.
 
 use std::path::PathBuf;
 
@@ -31,8 +31,8 @@ impl Db {
         }
     }
 
-    /// Moves the mark as far as it goes. A store may wait until others have ended who were there before, and on a
-    /// shared server these may be other tests.
+    /// Moves the mark as far as it goes. A store may have to wait for older transactions, and on a shared server
+    /// these may be those of other tests.
     pub(super) async fn mark_comes_to(&self, expected: i64) {
         let start = std::time::Instant::now();
         loop {
@@ -75,7 +75,7 @@ impl From<&SqliteDb> for Db {
 }
 
 pub(super) async fn open_sqlite(path: &Path) -> Arc<dyn Database> {
-    // Its commits outlive this process; a test needs no more.
+    // Its commits survive the end of this process; a test needs no more.
     let store = SqliteStore::open(path, Durability::ProcessCrash).await.unwrap();
     Arc::new(store.with_clock(Arc::new(|| at(NOW_S))))
 }

@@ -1,8 +1,8 @@
-//! What was said and not handled is in flight, wherever the mark is.
+//! What was emitted and not handled is in flight, wherever the mark is.
 
 use super::*;
 
-pub(super) async fn in_flight_is_said_minus_handled_minus_open_dead_letters(db: Db) {
+pub(super) async fn in_flight_is_emitted_minus_handled_minus_open_dead_letters(db: Db) {
     let said = [2, 3, 4].map(|n| say(&fulfil(n))).to_vec();
     keep(&db, journal(row(Role::Saga, &archive(1), said))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 3", "order 4"]);
@@ -12,10 +12,10 @@ pub(super) async fn in_flight_is_said_minus_handled_minus_open_dead_letters(db: 
     assert_eq!(in_flight(&db).await, ["order 4"]);
     keep(&db, dead(close("order", &fulfil(2), DeadStatus::Replayed))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
-    // Handled by somebody who does not read that queue: that is another handling.
+    // Handled by a role that does not read that queue: that does not count.
     keep(&db, journal(row(Role::Stock, &fulfil(4), vec![]))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
-    // A queue and the role that reads it need not have one name.
+    // A queue and the role that reads it may have different names.
     let taken_in = Emitted { queues: vec![Queue::Intake], ..say(&fulfil(5)) };
     keep(&db, journal(row(Role::Gateway, &fulfil(5), vec![taken_in]))).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4", "intake 5"]);
@@ -23,15 +23,15 @@ pub(super) async fn in_flight_is_said_minus_handled_minus_open_dead_letters(db: 
     assert_eq!(in_flight(&db).await, ["order 2", "order 4"]);
 }
 
-/// A sitting handles most of what it says: of that nothing is looked for afterwards, and all the rest is.
-pub(super) async fn what_a_batch_says_and_handles_itself_is_never_in_flight(db: Db) {
+/// A batch handles most of what it emits itself: that is never in flight, and all the rest is.
+pub(super) async fn what_a_batch_emits_and_handles_itself_is_never_in_flight(db: Db) {
     let both = Emitted { queues: vec![Queue::Saga, Queue::Order], ..say(&fulfil(2)) };
-    let mut sitting = journal(row(Role::Order, &archive(1), vec![both, say(&fulfil(3)), say(&fulfil(4))]));
-    sitting.journal.push(row(Role::Saga, &fulfil(2), vec![say(&fulfil(5))]));
-    sitting.journal.push(row(Role::Order, &fulfil(3), vec![]));
-    // Handled by somebody who does not read that queue.
-    sitting.journal.push(row(Role::Stock, &fulfil(5), vec![]));
-    keep(&db, sitting).await.unwrap();
+    let mut batch = journal(row(Role::Order, &archive(1), vec![both, say(&fulfil(3)), say(&fulfil(4))]));
+    batch.journal.push(row(Role::Saga, &fulfil(2), vec![say(&fulfil(5))]));
+    batch.journal.push(row(Role::Order, &fulfil(3), vec![]));
+    // Handled by a role that does not read that queue.
+    batch.journal.push(row(Role::Stock, &fulfil(5), vec![]));
+    keep(&db, batch).await.unwrap();
     assert_eq!(in_flight(&db).await, ["order 2", "order 4", "order 5"]);
     let first = db.store.in_flight().await.unwrap().remove(0).unwrap().message;
     assert_eq!((first.name(), first.json()), (fulfil(2).name(), fulfil(2).json()));
@@ -78,7 +78,7 @@ pub(super) async fn the_mark_never_passes_an_unhandled_message(db: Db) {
     assert_eq!(in_flight(&db).await, ["order 15"]);
 }
 
-pub(super) async fn what_is_said_after_pruning_is_past_the_mark(db: Db) {
+pub(super) async fn what_is_emitted_after_pruning_is_past_the_mark(db: Db) {
     let mut ended = journal(row(Role::Order, &archive(1), vec![]));
     ended.records.push(ordered(1, "archived", 0));
     keep(&db, ended).await.unwrap();
@@ -102,7 +102,7 @@ pub(super) async fn two_queues_of_one_message_are_handled_apart(db: Db) {
 }
 
 pub(super) async fn the_oldest_that_waits_is_known_however_much_was_done_before_it(db: Db) {
-    // Since the mark was moved last, more has been done than one look goes through.
+    // Since the mark was last moved, more was handled than one look covers.
     let done = (0..1500).map(|n| row(Role::Order, &archive(n), vec![]));
     keep(&db, Changes { journal: done.collect(), ..Changes::default() }).await.unwrap();
     assert_eq!(db.store.vitals().await.unwrap().oldest_in_flight, None);
@@ -111,7 +111,7 @@ pub(super) async fn the_oldest_that_waits_is_known_however_much_was_done_before_
     let done = (2100..3500).map(|n| row(Role::Order, &archive(n), vec![]));
     let journal = done.chain([waits]).collect();
     keep(&db, Changes { journal, ..Changes::default() }).await.unwrap();
-    // On a shared server those must have ended first who were there before, and these may be other tests.
+    // On a shared server older transactions must end first, and these may be those of other tests.
     let start = std::time::Instant::now();
     loop {
         let oldest = db.store.vitals().await.unwrap().oldest_in_flight;

@@ -1,4 +1,4 @@
-//! What is kept is kept whole and once, and nothing changes it afterwards.
+//! What is committed is stored whole and once, and nothing changes it afterwards.
 
 use super::*;
 
@@ -21,8 +21,8 @@ pub(super) async fn what_was_kept_is_handled_next_time(db: Db) {
     assert!(look.handled(Role::Saga, &[cause.id]).await.unwrap().1.is_empty());
 }
 
-/// Its row tells most of it where it comes from; whatever came otherwise says so itself.
-pub(super) async fn what_was_said_comes_back_with_its_cause_and_time(db: Db) {
+/// A message's cause and time are mostly those of its row; only those that differ are stored with the message.
+pub(super) async fn an_emitted_message_comes_back_with_its_cause_and_time(db: Db) {
     let said: Vec<Emitted> =
         [promptly(2), fulfil(3), refunded(4), archive(1), promptly(5)].iter().map(say).collect();
     keep(&db, journal(row(Role::Gateway, &archive(1), said.clone()))).await.unwrap();
@@ -37,11 +37,11 @@ pub(super) async fn what_was_said_comes_back_with_its_cause_and_time(db: Db) {
     assert_eq!(
         db.sql(twice).await.unwrap(),
         [0],
-        "what the row tells is kept once more only for what came at another time"
+        "a message stores cause and time only where they differ from its row's"
     );
 }
 
-pub(super) async fn a_second_keeper_of_the_same_message_gets_a_conflict_and_nothing_is_kept(db: Db) {
+pub(super) async fn a_second_writer_of_the_same_message_gets_a_conflict_and_nothing_is_stored(db: Db) {
     keep(&db, journal(row(Role::Order, &archive(1), vec![]))).await.unwrap();
     let mut second = everything(2);
     second.journal.push(row(Role::Order, &archive(1), vec![]));
@@ -88,7 +88,7 @@ pub(super) async fn a_dropped_transaction_leaves_nothing(db: Db) {
     let mut dropped = db.store.begin().await.unwrap();
     dropped.load(&[Need::of(Table::Stock, "A")]).await.unwrap();
     drop(dropped);
-    // The next one begins although nobody waited for the first to be undone.
+    // The next one begins before the first has been rolled back.
     let mut next = db.store.begin().await.unwrap();
     assert!(next.load(&[Need::of(Table::Stock, "A")]).await.unwrap().is_empty());
     next.commit(everything(1)).await.unwrap();
@@ -139,9 +139,9 @@ pub(super) async fn a_batch_is_numbered_in_the_order_in_which_it_was_handled(db:
     );
 }
 
-/// Whoever is told of a conflict starts over, as the loop does; the one who is to blame meets it every time.
-pub(super) async fn one_that_fails_among_many_keepers_fails_alone_in_the_end(db: Db) {
-    const KEEPERS: u64 = 20;
+/// A writer that gets a conflict starts over, as the loop does; the one that causes the conflict gets it every time.
+pub(super) async fn one_that_fails_among_many_writers_fails_alone_in_the_end(db: Db) {
+    const WRITERS: u64 = 20;
     const KNOWN: u64 = 7;
     const SHORT: u64 = 11;
     keep(&db, journal(row(Role::Order, &archive(KNOWN), vec![]))).await.unwrap();
@@ -150,11 +150,11 @@ pub(super) async fn one_that_fails_among_many_keepers_fails_alone_in_the_end(db:
         let records = vec![save(Table::Stock, &format!("S{n}"), 0, stock)];
         Changes { records, ..journal(row(Role::Order, &archive(n), vec![])) }
     };
-    let keepers = (0..KEEPERS).map(|n| {
+    let writers = (0..WRITERS).map(|n| {
         let db = &db;
         async move {
             let mut kept = keep(db, changes(n)).await;
-            for _ in 0..KEEPERS {
+            for _ in 0..WRITERS {
                 match kept {
                     Err(Error::Conflict(_)) => kept = keep(db, changes(n)).await,
                     Ok(()) | Err(Error::Unavailable(_) | Error::Unknown(_) | Error::Refused(_)) => break,
@@ -163,20 +163,20 @@ pub(super) async fn one_that_fails_among_many_keepers_fails_alone_in_the_end(db:
             kept
         }
     });
-    for (n, kept) in (0..).zip(futures_util::future::join_all(keepers).await) {
+    for (n, kept) in (0..).zip(futures_util::future::join_all(writers).await) {
         match n {
             KNOWN => assert!(matches!(kept, Err(Error::Conflict(_))), "{kept:?}"),
             SHORT => assert!(matches!(kept, Err(Error::Refused(_))), "{kept:?}"),
             _ => kept.unwrap(),
         }
     }
-    assert_eq!(db.sql("select count(*) from journal").await.unwrap(), [KEEPERS as i64 - 1]);
-    assert_eq!(db.sql("select count(*) from stock").await.unwrap(), [KEEPERS as i64 - 2]);
+    assert_eq!(db.sql("select count(*) from journal").await.unwrap(), [WRITERS as i64 - 1]);
+    assert_eq!(db.sql("select count(*) from stock").await.unwrap(), [WRITERS as i64 - 2]);
 }
 
-pub(super) async fn of_many_who_come_at_any_time_each_is_told_what_became_of_his_own(db: Db) {
+pub(super) async fn of_many_concurrent_writers_each_learns_what_became_of_its_own_commit(db: Db) {
     const MESSAGES: u64 = 60;
-    // Each message is brought by three.
+    // Three writers bring each message.
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..MESSAGES * 3 {
         let store = db.store.clone();

@@ -1,11 +1,11 @@
-//! People find what was kept, page by page, in an order that does not change under them.
+//! People find records page by page, in an order that does not change under them.
 
 use std::collections::BTreeMap;
 
 use super::*;
 
 pub(super) async fn list_filters_and_pages_newest_first(db: Db) {
-    // Two of them at the same moment, so that only the id tells them apart.
+    // Two of them have the same time, so that only the id tells them apart.
     let orders = [(1, "created", 10), (2, "paid", 20), (3, "paid", 30), (4, "paid", 30), (5, "created", 40)];
     keep(&db, records(orders.map(|(n, status, when)| ordered(n, status, when)).into())).await.unwrap();
     let check = async |filter: Filter, expected: &[u64]| {

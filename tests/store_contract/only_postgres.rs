@@ -21,16 +21,16 @@ pub(super) async fn execute(connection: &mut PgConnection, sql: &'static str) {
     sqlx::raw_sql(sql).execute(connection).await.unwrap();
 }
 
-/// So many records of one table that reading them for deciding locks them.
-pub(super) fn crowd(name: &str) -> Vec<Need> {
+/// So many records of one table that the store locks them when they are read for deciding.
+pub(super) fn many_records(name: &str) -> Vec<Need> {
     (0..8).map(|n| Need::of(Table::Holds, format!("{name}{n}"))).collect()
 }
 
-pub(super) fn kept(crowd: &[Need], version: i64) -> Changes {
-    records(crowd.iter().map(|need| save(Table::Holds, &need.id, version, "{}")).collect())
+pub(super) fn kept(many_records: &[Need], version: i64) -> Changes {
+    records(many_records.iter().map(|need| save(Table::Holds, &need.id, version, "{}")).collect())
 }
 
-/// Asks until the answer is yes.
+/// Polls until the answer is yes.
 pub(super) async fn until(connection: &mut PgConnection, question: &'static str) {
     let start = std::time::Instant::now();
     while !sqlx::query_scalar::<_, bool>(question).fetch_one(&mut *connection).await.unwrap() {
@@ -39,7 +39,7 @@ pub(super) async fn until(connection: &mut PgConnection, question: &'static str)
 }
 
 #[tokio::test]
-async fn who_finds_no_free_connection_is_told_how_many_there_are() {
+async fn a_caller_that_finds_no_free_connection_is_told_how_many_there_are() {
     let schema = Schema::fresh().await;
     let options = Options { connections: 1, connect_timeout: Duration::from_millis(500), ..hasty() };
     let store = PostgresStore::open(schema.url(), options).await.unwrap();
@@ -52,18 +52,18 @@ async fn who_finds_no_free_connection_is_told_how_many_there_are() {
 }
 
 #[tokio::test]
-async fn two_who_lock_in_opposite_order_do_not_wait_for_ever() {
+async fn two_batches_that_lock_in_opposite_order_do_not_wait_for_ever() {
     let schema = Schema::fresh().await;
     let store = open_postgres(schema.url()).await;
     for name in ["A", "B"] {
-        store.begin().await.unwrap().commit(kept(&crowd(name), 0)).await.unwrap();
+        store.begin().await.unwrap().commit(kept(&many_records(name), 0)).await.unwrap();
     }
     let (mut one, mut two) = (store.begin().await.unwrap(), store.begin().await.unwrap());
-    one.load(&crowd("A")).await.unwrap();
-    two.load(&crowd("B")).await.unwrap();
+    one.load(&many_records("A")).await.unwrap();
+    two.load(&many_records("B")).await.unwrap();
     let cross = async |mut batch: Box<dyn store::Transaction>, name: &str| {
-        let seen = batch.load(&crowd(name)).await?;
-        batch.commit(kept(&crowd(name), seen[0].version)).await
+        let seen = batch.load(&many_records(name)).await?;
+        batch.commit(kept(&many_records(name), seen[0].version)).await
     };
     let (one, two) = tokio::join!(cross(one, "B"), cross(two, "A"));
     let conflicts = [&one, &two].into_iter().filter(|kept| matches!(kept, Err(Error::Conflict(_)))).count();
@@ -82,7 +82,7 @@ async fn who_waits_too_long_for_a_lock_starts_over_and_a_slow_statement_waits_fo
         PostgresStore::open(schema.url(), patient).await.unwrap(),
         PostgresStore::open(schema.url(), slow).await.unwrap(),
     );
-    let need = crowd("A");
+    let need = many_records("A");
     patient.begin().await.unwrap().commit(kept(&need, 0)).await.unwrap();
     let mut holder = connect(schema.url()).await;
     execute(&mut holder, "begin; select * from holds for update").await;
@@ -97,7 +97,7 @@ async fn who_waits_too_long_for_a_lock_starts_over_and_a_slow_statement_waits_fo
 }
 
 #[tokio::test]
-async fn the_mark_stays_below_what_open_transactions_may_yet_say() {
+async fn the_mark_stays_below_what_open_transactions_may_yet_emit() {
     let schema = Schema::fresh().await;
     let store = open_postgres(schema.url()).await;
     let db = Db { store: store.clone(), raw: Raw::Postgres(schema.url().to_string()) };
@@ -115,13 +115,13 @@ async fn the_mark_stays_below_what_open_transactions_may_yet_say() {
         .await
         .unwrap();
     }
-    // Row 3 is there before rows 1 and 2 are.
+    // Row 3 is committed before rows 1 and 2 are.
     keep(&db, journal(row(Role::Saga, &archive(3), vec![]))).await.unwrap();
     for _ in 0..3 {
         store.advance_mark().await.unwrap();
     }
     assert_eq!(db.sql("select value from meta where key = 'mark'").await.unwrap(), [0]);
-    // One of them is given up, the other one comes.
+    // One of them is rolled back, the other one is committed.
     execute(&mut second, "rollback").await;
     store.advance_mark().await.unwrap();
     execute(&mut first, "commit").await;
@@ -144,7 +144,7 @@ async fn the_mark_walks_a_long_journal_piece_by_piece_and_stops_at_the_first_in_
         from generate_series(1, 30000)";
     execute(&mut direct, quiet).await;
     keep(&db, journal(row(Role::Saga, &archive(1), vec![say(&fulfil(12))]))).await.unwrap();
-    // Handled, but so much later that it is in another piece.
+    // Handled, but so much later that its row is in another piece.
     keep(&db, journal(row(Role::Saga, &archive(2), vec![say(&fulfil(13))]))).await.unwrap();
     execute(&mut direct, quiet).await;
     keep(&db, journal(row(Role::Order, &fulfil(13), vec![]))).await.unwrap();
@@ -194,7 +194,7 @@ async fn a_plan_made_on_empty_tables_does_not_read_them_all_when_they_are_full()
             before = sqlx::query_scalar(READ).fetch_all(&mut direct).await.unwrap();
         }
     }
-    // Its counts are there when its connection has gone.
+    // Its statistics are visible once its connection has gone.
     drop(store);
     let gone = "select count(*) from pg_stat_activity where application_name = $1";
     let start = std::time::Instant::now();
@@ -204,11 +204,11 @@ async fn a_plan_made_on_empty_tables_does_not_read_them_all_when_they_are_full()
     let after: Vec<i64> = sqlx::query_scalar(READ).fetch_all(&mut direct).await.unwrap();
     let read: Vec<i64> = after.iter().zip(&before).map(|(after, before)| after - before).collect();
     assert!(read.iter().any(|rows| *rows > 0), "nothing was counted");
-    assert!(read.iter().all(|rows| *rows < 100), "read for a handful, table by table: {read:?}");
+    assert!(read.iter().all(|rows| *rows < 100), "rows read for a few records, table by table: {read:?}");
     schema.gone().await;
 }
 
-/// What the journal keeps of one message said to the order queue.
+/// The journal's form of one message emitted to the order queue.
 fn checkout_said(message: &Message) -> String {
     format!(
         r#"[{{"id":"{}","name":"{}","at":"{}","to":["order"],"body":{}}}]"#,
@@ -224,7 +224,7 @@ async fn a_number_is_never_taken_before_its_transaction_has_an_id() {
     let schema = Schema::fresh().await;
     open_postgres(schema.url()).await;
     let mut open = connect(schema.url()).await;
-    // The mark relies on this order; a plain nextval() would leave the id for later.
+    // The mark relies on this order; a plain nextval() would assign the transaction id later.
     execute(&mut open, "begin").await;
     let default = "select case when pg_current_xact_id() is not null then nextval('journal_seq') end";
     let numbered: i64 = sqlx::query_scalar(default).fetch_one(&mut open).await.unwrap();
@@ -242,13 +242,13 @@ async fn a_number_is_never_taken_before_its_transaction_has_an_id() {
 }
 
 #[tokio::test]
-async fn several_who_ask_for_what_is_due_get_each_deadline_once() {
+async fn several_timers_get_each_due_deadline_once() {
     let schema = Schema::fresh().await;
     let (one, two) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
     let all: Vec<(String, u64, u64)> = (0..200).map(|n| (format!("k{n:03}"), NOW_S - 1, n)).collect();
     let all: Vec<_> = all.iter().map(|(key, due, n)| (key.as_str(), *due, *n)).collect();
     one.begin().await.unwrap().commit(deadlines(&all)).await.unwrap();
-    // What somebody has in hand is passed over, not waited for.
+    // A locked deadline is skipped, not waited for.
     let mut holder = connect(schema.url()).await;
     execute(&mut holder, "begin; select * from deadlines where key = 'k000' for update").await;
     let mut taken = Vec::new();
@@ -295,7 +295,7 @@ async fn ten_programs_may_start_at_once_on_an_empty_schema() {
 }
 
 #[tokio::test]
-async fn migrations_go_down_and_up_again_and_mind_who_comes_from_another_time() {
+async fn migrations_go_down_and_up_again_and_respect_other_versions() {
     let schema = Schema::fresh().await;
     let url = schema.url();
     let all = PostgresStore::migrate_up(url).await.unwrap();
@@ -307,7 +307,7 @@ async fn migrations_go_down_and_up_again_and_mind_who_comes_from_another_time() 
     PostgresStore::migrate_up(url).await.unwrap();
     assert_eq!(relations(url).await, made);
 
-    // A newer program was here, and only added something.
+    // A newer program has migrated the database, and has only added to it.
     let mut newer = connect(url).await;
     execute(
         &mut newer,
@@ -318,7 +318,7 @@ async fn migrations_go_down_and_up_again_and_mind_who_comes_from_another_time() 
     PostgresStore::open(url, Options::named("of today")).await.unwrap();
     let down = PostgresStore::migrate_down(url, 0).await;
     assert!(matches!(&down, Err(Error::Refused(why)) if why.contains("use the newer program")), "{down:?}");
-    // Then it took something away.
+    // Then it removed something.
     execute(&mut newer, "update meta set value = 99 where key = 'program_at_least'").await;
     let Err(Error::Refused(why)) = PostgresStore::open(url, Options::named("of today")).await.map(drop)
     else {
@@ -362,7 +362,7 @@ async fn the_character_that_postgres_cannot_keep_stops_no_other_message() {
     assert_eq!(readable(store.journal_of(order(1)).await.unwrap())[0].outcome, "alarm: \u{FFFD}");
     let kept = store.dead_letter(&letter("order", &archive(9)).id).await.unwrap().unwrap();
     assert_eq!(kept.name, "a\u{FFFD}");
-    // As a key it is the message's own fault, and nobody else's.
+    // In a key it is the fault of this message, and of no other.
     let key = store.begin().await.unwrap().load(&[Need::of(Table::Discounts, "A\0")]).await;
     assert!(matches!(key, Err(Error::Refused(_))), "{key:?}");
     schema.gone().await;

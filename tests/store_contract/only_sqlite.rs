@@ -10,7 +10,7 @@ async fn what_was_kept_is_there_when_the_file_is_opened_again() {
     let path = folder.path().join("deep/er/shop.db");
     let db = SqliteDb { store: open_sqlite(&path).await, path: path.clone(), folder };
     keep(&Db::from(&db), everything(1)).await.unwrap();
-    // A second process looks while the first one runs.
+    // A second process reads while the first one runs.
     let beside = SqliteStore::open_existing(&path).await.unwrap();
     assert_eq!(beside.journal_of(order(1)).await.unwrap().len(), 1);
     drop(beside);
@@ -56,7 +56,7 @@ fn a_file_that_others_could_read_is_narrowed_at_the_next_start() {
         "{log}"
     );
     assert_eq!(again.terminate(), 0);
-    // Nothing is said of what was right.
+    // A file whose mode was right is not mentioned.
     let third = System::start(&folder, QUICK);
     assert!(!folder.read(&third.log).contains("had mode"));
     assert_eq!(third.terminate(), 0);
@@ -127,7 +127,7 @@ async fn readers_do_not_wait_for_an_open_transaction() {
     assert!(db.store.page(Table::Orders, "", 1).await.unwrap().is_empty());
     assert!(
         db.store.due_deadlines(1, 1).await.unwrap().is_empty(),
-        "a poller with nothing to do waits for nobody"
+        "a poller with nothing to do does not wait"
     );
     drop(open);
 }
@@ -136,7 +136,7 @@ async fn readers_do_not_wait_for_an_open_transaction() {
 async fn a_store_that_was_closed_leaves_one_file_that_is_whole() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("shop.db"), Durability::PowerLoss).await.unwrap();
-    // Readers are open too, and one of them looks while somebody writes.
+    // Readers are open too, and one of them reads during the write.
     let mut batch = store.begin().await.unwrap();
     batch.handled(Role::Order, &[archive(1).id]).await.unwrap();
     batch.commit(journal(row(Role::Order, &archive(1), vec![]))).await.unwrap();
@@ -147,7 +147,7 @@ async fn a_store_that_was_closed_leaves_one_file_that_is_whole() {
     assert_eq!(left, ["shop.db"]);
 }
 
-// The copying goes on in another thread while this one looks.
+// The checkpoint runs in another thread while this one looks.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_is_copied_out_of_the_log_while_others_write() {
     let db = SqliteDb::fresh().await;
@@ -156,19 +156,19 @@ async fn what_was_written_is_copied_out_of_the_log_while_others_write() {
         let rows = (0..300).map(|n| row(Role::Order, &archive(batch * 300 + n), vec![]));
         keep(&Db::from(&db), Changes { journal: rows.collect(), ..Changes::default() }).await.unwrap();
     }
-    // Nobody has closed it, and the log is far from full: this was done beside the work.
+    // The store is open, and the log is far from full: the copying was done beside the work.
     crate::support::until("the database file to grow", || {
         (std::fs::metadata(&db.path).unwrap().len() > before).then_some(())
     });
 }
 
-/// What others brought before may take a while to write, and a customer does not wait for that.
+/// A large batch of consumers may take a while to write, and a customer at the ingress does not wait for it.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_came_in_at_the_door_is_kept_before_what_waited_longer() {
+async fn what_came_through_the_ingress_is_committed_before_what_waited_longer() {
     let db = SqliteDb::fresh().await;
     let rows = (0..10_000).map(|n| row(Role::Order, &archive(n), vec![]));
     let many = Changes { journal: rows.collect(), ..Changes::default() };
-    // Both wait from here on, whoever of the two will come to the place first.
+    // Both wait from here on, whichever is written first.
     let many = db.store.begin().await.unwrap().commit(many);
     let one = db.store.begin().await.unwrap().commit(journal(row(Role::Gateway, &archive(20_000), vec![])));
     let many = tokio::spawn(many);

@@ -1,4 +1,4 @@
-//! Only what belongs to orders that ended long ago is pruned.
+//! Only rows of orders that ended long ago are pruned.
 
 use super::*;
 
@@ -43,7 +43,7 @@ pub(super) async fn pruning_takes_only_ended_orders(db: Db) {
         assert!(db.store.get(Table::Orders, &order(n).to_string()).await.unwrap().is_some());
     }
     assert_eq!(db.store.journal_page(0, 100).await.unwrap().len(), 6);
-    assert!(db.sql("delete from journal").await.is_err(), "the door is closed again");
+    assert!(db.sql("delete from journal").await.is_err(), "the journal may not be pruned again");
 }
 
 pub(super) async fn pruning_stops_at_its_limit_and_goes_on(db: Db) {
@@ -60,10 +60,10 @@ pub(super) async fn pruning_stops_at_its_limit_and_goes_on(db: Db) {
 }
 
 pub(super) async fn what_belongs_to_no_order_is_pruned_once_it_is_old_and_behind_the_mark(db: Db) {
-    // 1 and 2: a count of the catalogue, let in and handled.
+    // 1 and 2: a stock count of the catalogue, accepted and handled.
     keep(&db, journal(row(Role::Gateway, &no_order(1), vec![say(&no_order(1))]))).await.unwrap();
     keep(&db, journal(row(Role::Stock, &no_order(1), vec![]))).await.unwrap();
-    // 3: a submission that was rejected. No order of that id will ever be there.
+    // 3: a submission that was rejected. No order will ever have that id.
     let mut rejected = journal(row(Role::Order, &archive(2), vec![]));
     rejected.records.push(save(
         Table::Submissions,
@@ -81,16 +81,16 @@ pub(super) async fn what_belongs_to_no_order_is_pruned_once_it_is_old_and_behind
         why: "".into(),
     };
     db.store.add_redelivery_stats(&[echo]).await.unwrap();
-    // 4: a person has yet to look at what became of this one.
+    // 4: a person has yet to look at its dead letter.
     let mut failed = journal(row(Role::Gateway, &archive(3), vec![]));
     failed.dead.push(DeadChange::Park(DeadLetter { code: "failed".into(), ..letter("order", &archive(3)) }));
     keep(&db, failed).await.unwrap();
-    // 5: of an order, which has not ended. 6: too young.
+    // 5: of an order that has not ended. 6: too young.
     let mut ordered_ = journal(row(Role::Order, &archive(4), vec![]));
     ordered_.records.push(ordered(4, "paid", 10));
     keep(&db, ordered_).await.unwrap();
     keep(&db, journal(JournalRow { at: at(600), ..row(Role::Stock, &no_order(6), vec![]) })).await.unwrap();
-    // 7: in flight. 8: behind it the mark does not go.
+    // 7: in flight. 8: behind it, where the mark cannot go.
     keep(&db, journal(row(Role::Gateway, &no_order(7), vec![say(&no_order(7))]))).await.unwrap();
     keep(&db, journal(row(Role::Stock, &no_order(8), vec![]))).await.unwrap();
     assert_eq!(db.store.prune(at(500), 100).await.unwrap(), Pruned::default(), "the mark is at the start");
@@ -110,7 +110,7 @@ pub(super) async fn a_rejection_is_remembered_as_long_as_anything_about_it_is_yo
     let mut rejected = journal(row(Role::Order, &archive(1), vec![]));
     rejected.records.push(save(Table::Submissions, &id, 0, "{}"));
     keep(&db, rejected).await.unwrap();
-    // It was asked for again a moment ago.
+    // It was sent again a moment ago.
     keep(&db, journal(JournalRow { at: at(600), ..row(Role::Gateway, &archive(1), vec![]) })).await.unwrap();
     db.mark_comes_to(2).await;
     assert_eq!(db.store.prune(at(500), 100).await.unwrap().others, 1);

@@ -1,4 +1,4 @@
-//! A record comes back as it was saved, and is changed only by who saw its last version.
+//! A record comes back as it was saved, and only a writer that has seen its last version changes it.
 
 use super::*;
 
@@ -31,8 +31,8 @@ pub(super) async fn a_stale_version_is_a_conflict(db: Db) {
     }
 }
 
-/// What five workers change together is kept together, whichever of them was too late.
-pub(super) async fn a_stale_record_of_any_worker_undoes_the_sitting_of_all(db: Db) {
+/// The changes of five workers in one batch are committed together or not at all, whichever of them was too late.
+pub(super) async fn a_stale_record_of_any_worker_rolls_back_the_batch_of_all(db: Db) {
     let paid = r#"{"status":"captured","captured_minor":5,"refunded_minor":0}"#;
     let all = |version| {
         vec![
@@ -47,18 +47,18 @@ pub(super) async fn a_stale_record_of_any_worker_undoes_the_sitting_of_all(db: D
     };
     keep(&db, records(all(0))).await.unwrap();
     for late in 0..all(1).len() {
-        let mut sitting = everything(1);
-        sitting.dead.clear();
-        sitting.records.extend(all(1));
-        let at = sitting.records.len() - all(1).len() + late;
-        sitting.records[at].version = 2;
-        let table = sitting.records[at].need.table;
-        assert!(matches!(keep(&db, sitting).await, Err(Error::Conflict(_))), "{}", table.name());
+        let mut batch = everything(1);
+        batch.dead.clear();
+        batch.records.extend(all(1));
+        let at = batch.records.len() - all(1).len() + late;
+        batch.records[at].version = 2;
+        let table = batch.records[at].need.table;
+        assert!(matches!(keep(&db, batch).await, Err(Error::Conflict(_))), "{}", table.name());
         assert_nothing_of(&db, 1).await;
     }
-    let mut sitting = everything(1);
-    sitting.records.extend(all(1));
-    keep(&db, sitting).await.unwrap();
+    let mut batch = everything(1);
+    batch.records.extend(all(1));
+    keep(&db, batch).await.unwrap();
     for record in all(1) {
         let found = db.store.begin().await.unwrap().load(std::slice::from_ref(&record.need)).await.unwrap();
         assert_eq!((found[0].version, &found[0].json), (2, &record.json), "{}", record.need.table.name());
@@ -114,7 +114,7 @@ pub(super) async fn money_is_kept_in_minor_units_for_people_to_query(db: Db) {
 }
 
 pub(super) async fn records_of_several_tables_come_back_together(db: Db) {
-    // With all that any of these tables keeps beside its documents.
+    // With all fields that any of these tables keeps in columns.
     const DOC: &str = r#"{"on_hand":5,"reserved":2,"status":"paid","currency":"EUR","captured_minor":5,"refunded_minor":1}"#;
     let order_worker =
         [(Table::Submissions, "1"), (Table::Products, "A"), (Table::Discounts, "D"), (Table::Methods, "cod")];
@@ -131,7 +131,7 @@ pub(super) async fn records_of_several_tables_come_back_together(db: Db) {
         keep(&db, records(vec![save(*table, id, 0, DOC)])).await.unwrap();
     }
     for together in [&all[..4], &all[4..6], &all[6..7], &all[..9], &all[..]] {
-        // More than a few, so that they are locked where that is done.
+        // More than a few, so that a store that locks them does so.
         let absent = (0..20).map(|n| Need::of(together[0].0, format!("absent {n}")));
         for needs in [Vec::new(), absent.collect()] {
             let there = together.iter().map(|(table, id)| Need::of(*table, id));
@@ -154,7 +154,7 @@ pub(super) async fn a_record_that_was_saved_meanwhile_is_a_conflict(db: Db) {
         keep(&db, records(vec![save(table, "A", 0, json)])).await.unwrap();
         let mut slow = db.store.begin().await.unwrap();
         let need = Need::of(table, "A");
-        // Whether it waits for the other's lock or not, it can only save what it saw last.
+        // Whether it waits for the other's lock or not, it can only save the version that it saw last.
         let seen = slow.load(std::slice::from_ref(&need)).await.unwrap();
         drop(slow);
         keep(&db, records(vec![save(table, "A", seen[0].version, json)])).await.unwrap();
@@ -209,13 +209,13 @@ pub(super) async fn what_is_on_its_way_is_seen_by_the_next_batch_and_if_it_fails
         let seen = second.load(std::slice::from_ref(&product)).await.unwrap();
         assert_eq!((seen[0].version, seen[0].json.as_ref()), (1, r#"{"title":"new"}"#));
         let resting = second.commit(journal(row(Role::Order, &no_order(u64::from(arrives)), Vec::new())));
-        // The one behind may come first: they are kept in their order all the same.
+        // The second may be awaited first: they are committed in their order all the same.
         let (second, first) = tokio::join!(resting, keeping);
         match arrives {
             true => assert_eq!((first.is_ok(), second.is_ok()), (true, true)),
             false => {
                 assert!(matches!(first, Err(Error::Refused(_))));
-                assert!(matches!(second, Err(Error::Conflict(_))), "it rests on what was refused");
+                assert!(matches!(second, Err(Error::Conflict(_))), "it depends on what was refused");
             }
         }
         assert_eq!(store.get(Table::Products, id).await.unwrap().is_some(), arrives);

@@ -1,5 +1,5 @@
-//! What each login of `scripts/postgres-roles.sql` is refused, statement by statement: which rows it may write, and in whose
-//! name, is more than which tables.
+//! What each login of `scripts/postgres-roles.sql` is refused, statement by statement: rights cover not only which
+//! tables it may write, but which rows, and in whose name.
 
 use sqlx::PgConnection;
 
@@ -9,9 +9,9 @@ use crate::support::postgres::{Schema, connect};
 /// What becomes of a statement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Tried {
-    /// Postgres refuses it, by its rights or by a trigger.
+    /// Postgres refuses it, by missing rights or by a trigger.
     Refused,
-    /// It is allowed, and meets so many rows: what a policy hides is not met.
+    /// It is allowed, and affects so many rows: rows that a policy hides are not affected.
     Meets(u64),
 }
 use Tried::{Meets, Refused};
@@ -45,7 +45,7 @@ macro_rules! journalled {
     };
 }
 
-/// At another time than now.
+/// With another time than now.
 macro_rules! dated {
     ($role:literal, $at:literal) => {
         concat!(
@@ -121,7 +121,8 @@ const TIMERS: &[(&str, Tried)] = &[
     (journalled!("operator", "t4"), Refused),
     ("update journal set outcome = 'x'", Refused),
     ("truncate journal", Refused),
-    // A stranger's letter is evicted as what its own reader is told; whose message was let in, and with what in it, counts.
+    // A stranger's dead letter is evicted in its reader's name, and only if its message was accepted with the same
+    // content.
     (evicted!("saga", "let in", "1", "[]"), Refused),
     (evicted!("stock", "let in", "2", "[]"), Refused),
     (evicted!("stock", "let in", "1", "[{}]"), Refused),
@@ -129,7 +130,7 @@ const TIMERS: &[(&str, Tried)] = &[
     (evicted!("stock", "own", "1", "[]"), Refused),
     (evicted!("stock", "let in", "1", "[]"), Meets(1)),
     (dated!("gateway", "now() - interval '11 minutes'"), Refused),
-    // Whose rows they are matters less than how old: of saga's and the gateway's, one each is old enough.
+    // Only their age matters, not whose rows they are: of the saga's and the gateway's, one each is old enough.
     ("delete from journal where role = 'saga'", Meets(1)),
     ("delete from journal", Meets(1)),
     ("update deadlines set due = now()", Meets(2)),
@@ -141,7 +142,7 @@ const TIMERS: &[(&str, Tried)] = &[
     (dead_lettered!("payment", "t2", "discarded"), Refused),
     ("update dead_letters set status = 'discarded'", Refused),
     ("update dead_letters set status = 'replayed' where id = 'l1'", Refused),
-    // An open letter of our own stays one, and stays.
+    // A dead letter of our own that is open stays so, and cannot be deleted.
     ("update dead_letters set stranger = true where id = 'l1'", Refused),
     ("delete from dead_letters where id = 'l1'", Meets(0)),
     ("update dead_letters set queue = 'saga' where id = 'l1'", Refused),
@@ -195,7 +196,7 @@ const ORDER: &[(&str, Tried)] = &[
     (journalled!("order", "o1"), Meets(1)),
     (journalled!("payment", "o2"), Refused),
     (journalled!("gateway", "o3"), Refused),
-    // A row that seems to have waited for long would close the gateway.
+    // A row that seems to have waited for long would make the gateway refuse checkouts.
     (dated!("order", "now() - interval '11 minutes'"), Refused),
     (dated!("order", "now() + interval '2 minutes'"), Refused),
     (dated!("order", "'infinity'"), Refused),
@@ -230,7 +231,7 @@ const SAGA: &[(&str, Tried)] = &[
     (set!("0195d2a4-0000-7000-8000-000000000014", "now()", "no JSON"), Refused),
     (set!("payment/0195d2a4-0000-7000-8000-000000000004", "now()", "{\"name\":\"saga.overdue\"}"), Refused),
     ("update deadlines set message = '{\"name\":\"provider.query\"}'", Refused),
-    // Its own: the one that was there, and the two.
+    // Its own: the one that was there, and the two new ones.
     ("delete from deadlines", Meets(3)),
 ];
 
@@ -247,7 +248,7 @@ const PAYMENT: &[(&str, Tried)] = &[
     (set!("0195d2a4-0000-7000-8000-000000000006", "now()", "{\"name\":\"provider.query\"}"), Refused),
 ];
 
-/// It acts in the name of each role that owes something, and rewrites nothing.
+/// It emits in the name of each role that owes a message, and rewrites nothing.
 const OPERATOR: &[(&str, Tried)] = &[
     (journalled!("saga", "p1"), Meets(1)),
     ("update journal set outcome = 'x'", Refused),
@@ -289,7 +290,7 @@ async fn no_login_writes_in_anothers_name_or_erases_what_happened() {
         ("payment", PAYMENT),
     ] {
         let mut connection = connect(&schema.url_of(role)).await;
-        // As in the transaction that prunes: what keeps the journal is not that setting.
+        // As in the transaction that prunes: this setting alone gives no right to delete from the journal.
         sqlx::raw_sql("set checkout.pruning = 'on'").execute(&mut connection).await.unwrap();
         for (statement, expected) in statements {
             let found = tried(&mut connection, statement).await;
@@ -350,8 +351,8 @@ async fn tried(connection: &mut PgConnection, statement: &'static str) -> Tried 
     match sqlx::raw_sql(statement).execute(connection).await {
         Ok(done) => Meets(done.rows_affected()),
         Err(sqlx::Error::Database(why)) => {
-            // A mistake in a statement of this file is no refusal: rights (42501), triggers (P0001), checks (23514) and
-            // text that is no JSON (22P02) are.
+            // A mistake in a statement of this file is no refusal: rights (42501), triggers (P0001), checks (23514)
+            // and invalid JSON (22P02) are.
             let code = why.code().unwrap_or_default().into_owned();
             let hidden = code == "42P01" && why.message().contains("does not exist");
             assert!(

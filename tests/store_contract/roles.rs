@@ -1,4 +1,4 @@
-//! Each worker's login may do that worker's work, and is refused everybody else's.
+//! Each worker's login may do that worker's work, and is refused every other worker's.
 
 use expect_test::expect;
 use sqlx::PgConnection;
@@ -45,12 +45,12 @@ const ROLES: [&str; 12] = [
     "auditor",
 ];
 
-/// With the tables made by the owner.
+/// The owner has created the tables.
 async fn schema_with_roles() -> (Schema, Arc<dyn Database>) {
     let schema = Schema::fresh().await;
     let owner = open_postgres(schema.url()).await;
     schema.make_roles().await;
-    // As after the next upgrade.
+    // A second time, as after the next upgrade.
     schema.make_roles().await;
     (schema, owner)
 }
@@ -131,7 +131,8 @@ async fn each_worker_can_do_its_work_under_its_own_role() {
                 needs.iter().filter(|need| !need.table.append_only()).cloned().collect();
             let found = batch.load(&readable).await.unwrap();
             assert_eq!(found.len(), if version == 0 { 0 } else { readable.len() }, "{role}");
-            // Few are asked for otherwise than many, and those of a checkout together: of this worker's tables alone.
+            // A store reads a few records by another statement than many, and all of a checkout in one: only this
+            // worker's tables may be in it.
             let seldom = [Table::Carts, Table::Wallets];
             let of_one = |need: &&Need| need.id.ends_with(" 0") && !seldom.contains(&need.table);
             let few: Vec<Need> = readable.iter().filter(of_one).cloned().collect();
@@ -148,7 +149,7 @@ async fn each_worker_can_do_its_work_under_its_own_role() {
                 changes.deadlines.insert(format!("{key}1"), Some((at(5), Arc::new(message))));
                 changes.deadlines.insert(format!("{key}2"), None);
             }
-            // Twice: it is opened again.
+            // The second time, the dead letter is opened again.
             changes.dead.push(DeadChange::Park(letter(queue.name(), &archive(n))));
             batch.commit(changes).await.unwrap_or_else(|why| panic!("{role}: {why}"));
             assert_eq!(store.begin().await.unwrap().handled(role, &[cause.id]).await.unwrap().1.len(), 1);
@@ -159,13 +160,13 @@ async fn each_worker_can_do_its_work_under_its_own_role() {
     schema.gone().await;
 }
 
-/// A row tells of the moment in which it is written: another is refused.
+/// A row has the time at which it is written: another time is refused.
 fn now_row(role: Role, message: &Message, emitted: Vec<Emitted>) -> JournalRow {
     let since_1970 = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
     JournalRow { at: Time::from_unix_ms(i64::try_from(since_1970).unwrap()), ..row(role, message, emitted) }
 }
 
-/// What this role sets as deadlines, and how its keys begin.
+/// The deadlines that this role sets, and how their keys begin.
 fn deadlines_of(role: Role) -> Vec<(String, Message)> {
     const ORDER: &str = "0195d2a4-0000-7000-8000-000000000001";
     let message = |name: &str, body: &str| Message::restore(id(900), None, at(1), name, body).unwrap();
@@ -188,7 +189,7 @@ const HELD: &str = r#"{"order_id":"0195d2a4-0000-7000-8000-000000000001","messag
     "since":"2026-11-20T18:53:00Z","by":"shop",
     "command":{"type":"order.cancel","body":{"order_id":"0195d2a4-0000-7000-8000-000000000001"}}}"#;
 
-/// Postgres copies nothing into a table whose policies bind the login.
+/// Postgres refuses COPY into a table whose policies bind the login.
 #[tokio::test]
 async fn a_backlog_is_kept_in_large_batches_under_a_roles_own_login() {
     let (schema, owner) = schema_with_roles().await;
@@ -221,7 +222,7 @@ async fn the_helpers_can_do_their_work_under_their_own_roles() {
         1
     );
 
-    // It shows an order's story, which is everybody's, and writes in nobody else's name.
+    // It shows an order's story, which all roles may read, and writes in no other role's name.
     assert_eq!(gateway.journal_of(order(1)).await.unwrap().len(), 1);
     assert_eq!(gateway.letters_of(order(7)).await.unwrap().len(), 1);
     gateway.deadlines_of(order(1)).await.unwrap();
@@ -290,11 +291,11 @@ async fn each_login_may_do_the_work_of_its_own_role_and_of_no_other() {
                 (Err(why), _) => panic!("{login} and the work of {}: {why}", work.name()),
             }
         }
-        // A process without parts needs nothing.
+        // A process without parts needs no rights.
         store.check_rights(&[]).await.unwrap();
     }
     let written = owner.journal_page(0, 9).await.unwrap();
-    assert!(written.is_empty(), "the question leaves nothing behind: {written:?}");
+    assert!(written.is_empty(), "checking rights leaves nothing behind: {written:?}");
     schema.gone().await;
 }
 
@@ -305,7 +306,7 @@ async fn no_role_sees_or_writes_the_journal_in_anothers_name() {
     let store = as_role(&schema, "order").await;
     let mut batch = store.begin().await.unwrap();
     assert!(batch.handled(Role::Saga, &[archive(1).id]).await.unwrap().1.is_empty());
-    // No message is to blame, and none becomes a dead letter for it.
+    // No message is at fault, so none becomes a dead letter.
     let forged = batch.commit(journal(row(Role::Saga, &archive(2), vec![]))).await;
     assert!(
         matches!(&forged, Err(Error::Unavailable(why)) if why.contains("row-level security")),

@@ -1,8 +1,8 @@
-//! Whoever looks after a shop finds what stands still among all that has gone well.
+//! An operator finds what is stuck among everything that has ended well.
 
 use super::*;
 
-/// More than are looked at for being new.
+/// More than the newest rows that a search looks at first.
 const MANY: u64 = 1200;
 
 fn saga(n: u64, status: &str, step: &str, heard: u64) -> SavedRecord {
@@ -36,7 +36,7 @@ pub(super) async fn what_has_not_ended_is_found_by_what_it_waits_for(db: Db) {
     keep(&db, dead(DeadChange::Park(letter("order", &fulfil(2))))).await.unwrap();
     let any = || Filter { limit: 9, ..Filter::default() };
     let status = |status: &str| Some(status.to_string());
-    // The fifth waits for nothing, which no order of ours does for longer than it is new.
+    // The fifth waits for nothing, which is true only of the newest orders, and it is not among those.
     assert_eq!(found(&db, Table::Orders, Filter { status: status("created"), ..any() }).await, [9000, 1]);
     assert_eq!(found(&db, Table::Orders, Filter { status: status("paid"), ..any() }).await, [3, 2]);
     let before = Some((at(3), order(3).to_string()));
@@ -75,7 +75,7 @@ pub(super) async fn what_came_to_nothing_or_was_put_away_is_found_by_its_state(d
     keep(&db, records(all)).await.unwrap();
     let status = |status: &str| Filter { status: Some(status.into()), limit: 9, ..Filter::default() };
     assert_eq!(found(&db, Table::Orders, status("archived")).await, [1]);
-    // One changes its state, and is found by the new one alone.
+    // One changes its status, and is found only by the new one.
     let json = db.store.get(Table::Orders, &order(2).to_string()).await.unwrap().unwrap();
     let json = json.replace("cancelled", "archived");
     keep(&db, records(vec![save(Table::Orders, &order(2).to_string(), 1, &json)])).await.unwrap();

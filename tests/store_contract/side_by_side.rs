@@ -1,4 +1,4 @@
-//! Batches of one process that want the same rows, and what becomes of that where another process wants them too.
+//! Batches of one process that change the same rows, also when another process changes them too.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ fn stocked(on_hand: i64, reserved: i64, received: i64) -> String {
     format!(r#"{{"sku":"A","on_hand":{on_hand},"reserved":{reserved},"received":{received}}}"#)
 }
 
-/// What is there of A, column by column and by its document, when two processes have found `before` and one was faster;
-/// and whether the other was kept.
+/// The stock of A, column by column and as a document, after two processes have read `before` and one was faster; and
+/// whether the other one's batch was committed.
 async fn after_both(before: &str, faster: &str, slower: &str) -> ([i64; 3], String, Result<(), Error>) {
     let schema = Schema::fresh().await;
     let (ours, theirs) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
@@ -21,7 +21,7 @@ async fn after_both(before: &str, faster: &str, slower: &str) -> ([i64; 3], Stri
     ours.begin().await.unwrap().commit(records(vec![save(Table::Stock, "A", 0, before)])).await.unwrap();
     let (mut first, mut second) = (theirs.begin().await.unwrap(), ours.begin().await.unwrap());
     for batch in [&mut first, &mut second] {
-        assert_eq!(batch.load(&wanted).await.unwrap()[0].version, 1, "nobody waits for deciding");
+        assert_eq!(batch.load(&wanted).await.unwrap()[0].version, 1, "reading for a decision takes no lock");
     }
     first.commit(records(vec![save(Table::Stock, "A", 1, faster)])).await.unwrap();
     let hold = save(Table::Holds, "1", 0, "{}");
@@ -39,8 +39,8 @@ async fn after_both(before: &str, faster: &str, slower: &str) -> ([i64; 3], Stri
 async fn what_two_processes_change_of_one_product_is_added_up() {
     let before = stocked(10, 4, 12);
     for (faster, slower, sum) in [
-        // Both promise. One ships what was promised while the other counts. One takes back what never arrived while the
-        // other promises.
+        // Both reserve. One ships reserved goods while the other counts. One takes back a delivery that never arrived
+        // while the other reserves.
         (stocked(10, 6, 12), stocked(10, 8, 12), (10, 10, 12)),
         (stocked(7, 1, 12), stocked(20, 4, 22), (17, 1, 22)),
         (stocked(13, 4, 12), stocked(10, 9, 12), (13, 9, 12)),
@@ -58,8 +58,8 @@ async fn what_two_processes_change_of_one_product_is_added_up() {
 #[tokio::test]
 async fn what_is_left_once_is_promised_once() {
     for (before, faster, slower) in [
-        // Three of five for each. The same four leave twice. More is promised than there is since a stock-take: then
-        // nothing is added to what changed meanwhile.
+        // Three of five for each. The same four ship twice. A stock-take leaves less than is reserved: then no
+        // concurrent change is added up.
         (stocked(5, 0, 5), stocked(5, 3, 5), stocked(5, 3, 5)),
         (stocked(10, 4, 10), stocked(6, 0, 10), stocked(6, 0, 10)),
         (stocked(5, 3, 5), stocked(5, 2, 5), stocked(1, 3, 1)),
@@ -74,7 +74,7 @@ fn promised(reserved: i64, version: i64) -> Changes {
     records(vec![save(Table::Stock, "A", version, &stocked(10, reserved, 10))])
 }
 
-/// Begins a batch that has found A, and says how many of it are promised by what it has found.
+/// Begins a batch that has read A, and returns how many of it are reserved by what it has read.
 async fn found(store: &Arc<dyn Database>) -> (Box<dyn Transaction>, i64) {
     let mut batch = store.begin().await.unwrap();
     let loaded = batch.load(&[Need::of(Table::Stock, "A")]).await.unwrap();
@@ -82,37 +82,39 @@ async fn found(store: &Arc<dyn Database>) -> (Box<dyn Transaction>, i64) {
     (batch, doc["reserved"].as_i64().unwrap())
 }
 
-/// Two processes of which the first has noticed that the other changes A as well. Five of it are promised, at version 3.
+/// Two processes of which the first has noticed that the other changes A as well. Five of it are reserved, at version
+/// 3.
 async fn after_they_met(schema: &Schema) -> (Arc<dyn Database>, Arc<dyn Database>) {
     let (ours, theirs) = (open_postgres(schema.url()).await, open_postgres(schema.url()).await);
     ours.begin().await.unwrap().commit(promised(0, 0)).await.unwrap();
     let (first, _) = found(&ours).await;
     let first = first.commit(promised(1, 1));
     let (ahead, reserved) = found(&ours).await;
-    assert_eq!(reserved, 1, "what is on its way counts");
+    assert_eq!(reserved, 1, "a pending write counts");
     found(&theirs).await.0.commit(promised(4, 1)).await.unwrap();
     first.await.unwrap();
-    // It changes nothing itself: even a refusal may have been wrong.
+    // The batch changes nothing itself, but a refusal based on stale stock would be wrong too.
     assert!(matches!(ahead.commit(Changes::default()).await, Err(Error::Conflict(_))));
     (ours, theirs)
 }
 
-/// Deciding ahead of what is being kept pays only for who is alone with a row.
+/// Deciding ahead on a commit that is under way pays only while no other process changes the row.
 #[tokio::test]
-async fn what_rested_on_numbers_that_came_to_be_others_starts_over() {
+async fn a_batch_that_decided_on_numbers_that_changed_starts_over() {
     let schema = Schema::fresh().await;
     let (ours, theirs) = after_they_met(&schema).await;
     let (second, _) = found(&ours).await;
     let second = second.commit(promised(6, 3));
     let (next, reserved) = found(&ours).await;
-    assert_eq!(reserved, 5, "what is on its way is added up, as what the others change is");
+    assert_eq!(reserved, 5, "pending writes are added up, as other processes' changes are");
     second.await.unwrap();
     next.commit(promised(7, 3)).await.unwrap();
     assert_eq!(found(&theirs).await.1, 8);
     schema.gone().await;
 }
 
-/// Whoever waits then decides on what is left; else two would go on promising the last one to each other's orders.
+/// A batch that waits decides on what is left; otherwise two processes would go on promising the last one to each
+/// other's orders.
 #[tokio::test]
 async fn once_stock_was_short_no_batch_decides_before_it_is_known_what_is_left() {
     let schema = Schema::fresh().await;
@@ -133,7 +135,7 @@ async fn once_stock_was_short_no_batch_decides_before_it_is_known_what_is_left()
     schema.gone().await;
 }
 
-/// Row by row, each who waits for one would keep others waiting for those that he has.
+/// If they locked row by row, a batch that waits for one row would keep others waiting for the rows that it has.
 #[tokio::test]
 async fn large_batches_of_several_processes_take_turns_at_what_they_share() {
     let schema = Schema::fresh().await;
@@ -157,9 +159,10 @@ async fn large_batches_of_several_processes_take_turns_at_what_they_share() {
     schema.gone().await;
 }
 
-/// All that both change is the stock of a product: the rest of a large batch is there before the first one has ended.
+/// All that both change is the stock of a product: the rest of a large batch is written before the first one has
+/// ended.
 #[tokio::test]
-async fn a_large_batch_is_written_beside_the_one_before_it_and_falls_with_it() {
+async fn a_large_batch_is_written_beside_the_one_before_it_and_fails_with_it() {
     let large = || (1..=64).map(|n| row(Role::Order, &archive(n), vec![])).collect::<Vec<_>>();
     let wanted = [Need::of(Table::Stock, "A")];
     let change = |version| save(Table::Stock, "A", version, STOCKED);
@@ -173,7 +176,7 @@ async fn a_large_batch_is_written_beside_the_one_before_it_and_falls_with_it() {
         first.load(&wanted).await.unwrap();
         let first = first.commit(records(vec![change(1)]));
         let mut second = store.begin().await.unwrap();
-        assert_eq!(second.load(&wanted).await.unwrap()[0].version, 2, "what is on its way counts");
+        assert_eq!(second.load(&wanted).await.unwrap()[0].version, 2, "a pending write counts");
         let own = save(Table::Holds, "of an order of its own", 0, "{}");
         let changes = Changes { journal: large(), ..records(vec![own, change(2)]) };
         let second = tokio::spawn(second.commit(changes));
@@ -197,7 +200,7 @@ async fn a_large_batch_is_written_beside_the_one_before_it_and_falls_with_it() {
     }
 }
 
-/// An order of the batch is under way in the one before it: nothing goes ahead of that.
+/// The batch before it changes an order of this batch, so nothing may be written ahead of it.
 #[tokio::test]
 async fn what_follows_on_another_batch_is_written_after_it() {
     let schema = Schema::fresh().await;

@@ -1,4 +1,4 @@
-//! A signed-out token stays so until it expires by itself, and their number has a limit.
+//! A signed-out token stays signed out until it expires, and the number of such tokens is limited.
 
 use super::*;
 
@@ -29,7 +29,7 @@ pub(super) async fn no_more_tokens_are_signed_out_than_may_be_and_none_is_forgot
     assert!(matches!(&refused, Err(Error::Unavailable(why)) if why.contains("10000 tokens")), "{refused:?}");
     db.store.sign_out("last", LATER_S).await.unwrap();
     assert!(db.store.is_signed_out("x1").await.unwrap());
-    // Room comes with time.
+    // There is room again as tokens expire.
     db.sql("update meta set value = 1 where key = 'signed_out/x1' returning value").await.unwrap();
     let full = db.store.sign_out("more", LATER_S).await;
     assert!(full.is_ok(), "{full:?}");

@@ -1,4 +1,4 @@
-//! Strangers' dead letters are counted, listed and evicted apart from our own trouble.
+//! Strangers' dead letters are counted, listed and evicted apart from our own.
 
 use contract::Speaker;
 use store::Origin;
@@ -74,7 +74,7 @@ pub(super) async fn a_strangers_letter_never_takes_the_place_of_our_own(db: Db) 
     keep(&db, park(DeadLetter { body: "something else".into(), ..strangers(1, 20) })).await.unwrap();
     let kept = db.store.dead_letter(&own(1, 10).id).await.unwrap().unwrap();
     assert_eq!((kept.code.as_str(), kept.at), ("failed", at(10)));
-    // The other way round it does, and what an operator sent again is ours from then on.
+    // The other way round it does change, and what an operator replayed is our own from then on.
     keep(&db, park(strangers(2, 10))).await.unwrap();
     keep(&db, park(own(2, 20))).await.unwrap();
     assert_eq!(counts(&db).await, (2, 0, 0));
@@ -82,7 +82,7 @@ pub(super) async fn a_strangers_letter_never_takes_the_place_of_our_own(db: Db) 
     keep(&db, dead(close("order", &archive(3), DeadStatus::Replayed))).await.unwrap();
     keep(&db, park(strangers(3, 20))).await.unwrap();
     assert_eq!(counts(&db).await, (3, 0, 0));
-    // What was our own once is no stranger's when it was closed and comes again.
+    // A dead letter that was our own does not become a stranger's when it was closed and comes again.
     keep(&db, dead(close("order", &archive(1), DeadStatus::Discarded))).await.unwrap();
     keep(&db, park(strangers(1, 30))).await.unwrap();
     assert_eq!(counts(&db).await, (3, 0, 0));

@@ -1,8 +1,9 @@
-//! A row that cannot be read is told of, and everything beside it is read.
+//! A row that cannot be read is reported, and everything beside it is read.
 
 use super::*;
 
-/// What a login of a role can write, or a hand: for both databases, but for the two forms of what is left to be handled.
+/// Rows that a role's login, or a person, can write; for Postgres and for SQLite, which store the undelivered
+/// messages differently.
 const ROWS: [(&str, &str); 2] = [
     (
         "insert into journal (role, message_id, name, hash, order_id, at, outcome, emitted, outbox) values
@@ -55,7 +56,7 @@ pub(super) async fn a_journal_row_that_cannot_be_read_is_named_and_hides_no_othe
     assert_eq!(of_order.iter().filter(|row| row.is_err()).count(), 2);
     assert_eq!(readable(of_order).len(), 1);
 
-    // Its own role is asked again: it was handled, and nothing of it can be said again.
+    // Its own role asks again: the message was handled, and nothing that it emitted can be published again.
     let asked = [MessageId::new("b1").unwrap(), MessageId::new("b2").unwrap()];
     let (_, handled) = db.store.begin().await.unwrap().handled(Role::Email, &asked).await.unwrap();
     assert!(handled.len() == 2 && handled.iter().all(|one| one.emitted.is_empty()), "{handled:?}");
@@ -79,7 +80,7 @@ pub(super) async fn a_deadline_that_cannot_be_read_is_named_and_holds_up_no_othe
 pub(super) async fn the_same_message_in_the_rows_of_two_roles_is_in_flight_as_the_one_that_may_say_it(
     db: Db,
 ) {
-    // The login of the e-mail role writes what it likes into its own rows, and may be first.
+    // The login of the e-mail role can write anything into its own rows, and may be first.
     keep(&db, journal(row(Role::Email, &archive(1), vec![say(&fulfil(2))]))).await.unwrap();
     keep(&db, journal(row(Role::Saga, &archive(1), vec![say(&fulfil(2))]))).await.unwrap();
     keep(&db, journal(row(Role::Email, &archive(3), vec![say(&fulfil(4))]))).await.unwrap();

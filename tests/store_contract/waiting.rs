@@ -1,4 +1,4 @@
-//! Deadlines come until they are cleared, and dead letters stay until they are closed.
+//! Deadlines come due until they are cleared, and dead letters stay until they are closed.
 
 use contract::Speaker;
 use store::DeadlineRow;
@@ -10,7 +10,7 @@ pub(super) async fn deadlines_come_due_again_until_cleared(db: Db) {
         .await
         .unwrap();
     assert_eq!(due(&db, 1, 0).await, [fulfil(1)]);
-    // It was moved on by nothing: it is due again, and behind nobody.
+    // With a delay of 0 s it was not moved on, so it is due again, in its old place.
     assert_eq!(due(&db, 9, 60).await, [fulfil(1), fulfil(2)]);
     assert!(due(&db, 9, 60).await.is_empty(), "they come again in a minute");
     let listed = db.store.deadlines(10).await.unwrap();

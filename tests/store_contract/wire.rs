@@ -1,22 +1,22 @@
-//! Between a store and its server is a wire, and it may break anywhere.
+//! Between a store and its server is a network connection, and it may break at any moment.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::only_postgres::{crowd, execute, hasty, until};
+use super::only_postgres::{execute, hasty, many_records, until};
 use super::*;
 use crate::support::postgres::{Schema, connect};
 use crate::support::proxy::{Mode, Proxy};
 
-/// A store behind a wire, and its options.
+/// A store behind a proxy, and its options.
 async fn behind(schema: &Schema, options: Options) -> (Proxy, Arc<dyn Database>) {
     let direct = PgConnectOptions::from_str(schema.url()).unwrap();
     let server =
         tokio::net::lookup_host((direct.get_host(), direct.get_port())).await.unwrap().next().unwrap();
     let proxy = Proxy::before(server, None).await;
-    // Parameters count more than what stands before them.
+    // Parameters override the host and port before them.
     let address = proxy.address();
     let parameter = format!("host={}&port={}", address.ip(), address.port());
     let url = crate::support::postgres::with_parameter(schema.url(), &parameter);
@@ -31,7 +31,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_the_journal_knows() {
         create constraint trigger wait_here after insert on journal deferrable initially deferred
             for each row execute function wait_here();
         select pg_advisory_lock(hashtext(current_schema()))";
-    // One statement is its own transaction; after locking, the commit is a question of its own.
+    // One statement is its own transaction; after locking, the commit is a round trip of its own.
     for locking in [false, true] {
         let schema = Schema::fresh().await;
         let (proxy, store) = behind(&schema, hasty()).await;
@@ -40,7 +40,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_the_journal_knows() {
         let mut batch = store.begin().await.unwrap();
         batch.handled(Role::Order, &[archive(1).id]).await.unwrap();
         if locking {
-            batch.load(&crowd("A")).await.unwrap();
+            batch.load(&many_records("A")).await.unwrap();
         }
         let keeping =
             tokio::spawn(batch.commit(journal(row(Role::Order, &archive(1), vec![say(&fulfil(2))]))));
@@ -70,7 +70,7 @@ async fn a_server_that_does_not_answer_is_unavailable_until_it_does() {
     proxy.set(Mode::Stall);
     let silent = page().await;
     assert!(matches!(silent, Err(Error::Unavailable(_))), "{silent:?}");
-    // Nor does a new connection come about.
+    // Nor can a new connection be made.
     let silent = page().await;
     assert!(matches!(silent, Err(Error::Unavailable(_))), "{silent:?}");
     proxy.set(Mode::Pass);
@@ -111,8 +111,9 @@ async fn a_wire_that_was_cut_costs_one_failure_and_no_more() {
     schema.gone().await;
 }
 
-/// A server acknowledges after 40 ms what it has nothing to say to yet, and whoever has Nagle's algorithm on sends no more
-/// until then. Ten times, because a disk has slow moments, and a server is quicker with a connection's first words.
+/// A server delays its acknowledgement by 40 ms while it has no data to send, and a client with Nagle's algorithm
+/// sends no more until then. Ten times, because a disk has slow moments, and a server acknowledges the first packets
+/// of a connection at once.
 #[tokio::test]
 async fn what_goes_out_in_two_pieces_waits_for_no_acknowledgement() {
     let schema = Schema::fresh().await;

@@ -1,4 +1,4 @@
-//! The orders, messages and records that the claims are made of.
+//! The orders, messages and records that the claims are about.
 
 use super::*;
 
@@ -30,13 +30,13 @@ pub(super) fn fulfil(n: u64) -> Message {
     Message::with_cause(id(n), Some(id(1)), at(2), body)
 }
 
-/// Emitted because of message 1, and at the time at which that was handled: as nearly all that is said.
+/// Emitted because of message 1, and at the time at which that was handled, like nearly all messages.
 pub(super) fn promptly(n: u64) -> Message {
     let body = Body::MarkFulfilled(bodies::MarkFulfilled { order_id: order(n) });
     Message::with_cause(id(n), Some(id(1)), at(3), body)
 }
 
-/// Goes to two queues, and to none of them alone.
+/// Goes to two queues.
 pub(super) fn refunded(n: u64) -> Message {
     let json = format!(
         r#"{{"order_id":"{}","at":"2026-01-01T00:00:00Z","amount":{{"amount":"1.50","currency":"EUR"}}}}"#,
@@ -154,7 +154,7 @@ pub(super) async fn in_flight(db: &Db) -> Vec<String> {
     found.iter().map(|one| words(one.as_ref().unwrap())).collect()
 }
 
-/// Those that are due, and come again so many seconds later.
+/// The deadlines that are due; they come due again after so many seconds.
 pub(super) async fn due(db: &Db, limit: usize, again_after_s: u64) -> Vec<Message> {
     let due = db.store.due_deadlines(limit, again_after_s).await.unwrap();
     due.into_iter().map(|(_, message)| message.unwrap()).collect()

@@ -1,4 +1,4 @@
-//! Clients in other languages. What is installed for them stays below the folder that this program was built in.
+//! Clients in other languages. Their packages are installed below the folder that this program was built in.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Folder, Run};
 
-/// Installing, or running with every wait that an example has.
+/// Long enough to install packages, or for every wait of an example.
 pub(crate) const LONG: Duration = Duration::from_secs(180);
 
 pub(crate) fn run(folder: &Folder, command: Command, input: &[u8], what: &str) -> Run {
@@ -19,7 +19,7 @@ pub(crate) fn below_target(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// A Python that has what the file of requirements asks for.
+/// A Python with the packages of that requirements file.
 pub(crate) fn python(folder: &Folder, name: &str, requirements: &Path) -> PathBuf {
     let at = below_target(name);
     let mut make = Command::new("python3");

@@ -1,11 +1,11 @@
-//! Somebody else's endpoint for webhooks: it remembers what was posted to it, and answers as it is told to.
+//! A webhook endpoint outside the system: it records what is posted to it, and replies as the test says.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::web::Web;
+use super::http_client::HttpClient;
 use super::{PATIENCE, until};
 
 pub(crate) struct Endpoint {
@@ -13,7 +13,7 @@ pub(crate) struct Endpoint {
     received: Arc<Mutex<Vec<Post>>>,
 }
 
-/// One request, with its headers in small letters.
+/// One request, with its headers in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Post {
     pub(crate) path: String,
@@ -21,23 +21,23 @@ pub(crate) struct Post {
     pub(crate) body: Vec<u8>,
 }
 
-pub(crate) enum Says {
-    /// A status, and a header more where that is not empty.
+pub(crate) enum Reply {
+    /// A status, and an additional header unless that is empty.
     Status(u16, &'static str),
-    /// It hangs up without a word.
+    /// Hangs up without a reply.
     Nothing,
-    /// It hears all of it and keeps quiet until the other one has hung up.
+    /// Reads everything and sends no reply until the client has hung up.
     NothingFor(Box<dyn FnOnce() + Send>),
 }
 
 impl Endpoint {
-    /// `answer` is asked for each post, with how many came before it.
-    pub(crate) fn open(answer: impl Fn(usize, &Post) -> Says + Send + Sync + 'static) -> Self {
+    /// `answer` gives the reply to each post; it gets the number of posts before it.
+    pub(crate) fn open(answer: impl Fn(usize, &Post) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
         let (heard, answer) = (received.clone(), Arc::new(answer));
-        // It ends with the test's process.
+        // The thread ends with the test's process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (heard, answer) = (heard.clone(), answer.clone());
@@ -55,13 +55,13 @@ impl Endpoint {
         self.received.lock().unwrap().clone()
     }
 
-    /// Waits for that many.
+    /// Waits for that many posts.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<Post> {
         until(&format!("{count} posts"), || Some(self.received()).filter(|posts| posts.len() >= count))
     }
 }
 
-/// An endpoint that is known before the system is, and hands on to it what is posted.
+/// An endpoint whose address is known before the system's is, and which forwards to the system what is posted.
 pub(crate) struct Relay {
     endpoint: Endpoint,
     to: Arc<OnceLock<SocketAddr>>,
@@ -72,12 +72,12 @@ impl Relay {
         let to = Arc::new(OnceLock::<SocketAddr>::new());
         let known = to.clone();
         let endpoint = Endpoint::open(move |_, post| {
-            let Some(to) = known.get() else { return Says::Status(503, "") };
+            let Some(to) = known.get() else { return Reply::Status(503, "") };
             let signed = post.headers.iter().filter(|(name, _)| name.starts_with("webhook-"));
             let headers: Vec<_> = signed.map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            match Web::stranger(*to).try_send("POST", &post.path, &headers, &post.body) {
-                Ok(answer) => Says::Status(answer.status, ""),
-                Err(_) => Says::Nothing,
+            match HttpClient::stranger(*to).try_send("POST", &post.path, &headers, &post.body) {
+                Ok(answer) => Reply::Status(answer.status, ""),
+                Err(_) => Reply::Nothing,
             }
         });
         Self { endpoint, to }
@@ -92,7 +92,7 @@ impl Relay {
     }
 }
 
-fn converse(mut stream: &TcpStream, heard: &Mutex<Vec<Post>>, answer: &impl Fn(usize, &Post) -> Says) {
+fn converse(mut stream: &TcpStream, heard: &Mutex<Vec<Post>>, answer: &impl Fn(usize, &Post) -> Reply) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut reader = BufReader::new(stream);
     while let Some(post) = read(&mut reader) {
@@ -102,15 +102,15 @@ fn converse(mut stream: &TcpStream, heard: &Mutex<Vec<Post>>, answer: &impl Fn(u
             heard.len() - 1
         };
         match answer(before, &post) {
-            Says::Status(status, header) => {
+            Reply::Status(status, header) => {
                 let header = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
                 let head = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n{header}\r\nok");
                 if stream.write_all(head.as_bytes()).is_err() {
                     return;
                 }
             }
-            Says::Nothing => return,
-            Says::NothingFor(noticed) => {
+            Reply::Nothing => return,
+            Reply::NothingFor(noticed) => {
                 reader.read_exact(&mut [0]).ok();
                 return noticed();
             }

@@ -1,4 +1,5 @@
-//! A whole distributed system for one test: real processes on a schema and a prefix of their own, which anybody may kill.
+//! A whole distributed system for one test: real processes on a schema and a prefix of their own, each of which the
+//! test may kill.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
@@ -11,33 +12,33 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use store::postgres::{Options, PostgresStore};
 
+use super::duplicator::Duplicator;
 use super::postgres::{self, Schema};
-use super::postman::Postman;
-use super::rabbit::{self, Corner, Outsider};
+use super::rabbit::{self, Namespace, Outsider};
 use super::running::Running;
 use super::{Folder, PATIENCE, http, new_id, pause, until};
-use crate::crash::Dice;
+use crate::crash::Rng;
 
-/// Every role that sits at a queue.
+/// Every role that consumes a queue.
 pub(crate) const WORKERS: [&str; 8] =
     ["order", "payment", "stock", "notification", "saga", "provider", "email", "sms"];
 
-/// Nothing is left to chance, and answers come by the courier's way.
+/// No random failures, short delays, and answers by the courier.
 const QUICK: [&str; 4] = [
     "--listen=127.0.0.1:0",
     "--provider-delay-ms=1-20",
     "--provider-success-rate=1.0",
-    // Work that is begun and finished says nothing; what goes wrong and is mended does.
+    // Work that goes well logs nothing; what goes wrong and is recovered does.
     "--log=warn,checkout_saga::cli=info,checkout_engine::run=debug",
 ];
 
-/// All that orders are about. There is enough of it for everybody.
+/// All orders are for this product. There is enough of it for all of them.
 pub(crate) const SKU: &str = "CHAOS-BOOK";
 pub(crate) const ON_HAND: i64 = 1_000_000;
 
 pub(crate) struct Fleet {
     folder: Folder,
-    pub(crate) corner: Corner,
+    pub(crate) namespace: Namespace,
     schema: Schema,
     outsider: Outsider,
     database: PgConnection,
@@ -46,7 +47,7 @@ pub(crate) struct Fleet {
     amqp_url: String,
     members: Vec<Member>,
     starts: usize,
-    /// Duplicates that processes counted before they were ended in order.
+    /// Duplicates that processes counted before they were stopped gracefully.
     absorbed: u64,
 }
 
@@ -56,7 +57,7 @@ struct Member {
     log: String,
 }
 
-/// What was counted when everything was at rest.
+/// What was counted once everything was at rest.
 pub(crate) struct Proof {
     pub(crate) orders: u64,
     pub(crate) handled: u64,
@@ -66,27 +67,27 @@ pub(crate) struct Proof {
 }
 
 impl Fleet {
-    /// Nobody works in it yet, but there is something to sell.
+    /// No process runs in it yet, but there is a product to sell.
     pub(crate) async fn new() -> Self {
         Self::through(None, None).await
     }
 
-    /// Its processes reach the database or the broker by these addresses instead. Our own looks do not.
+    /// Its processes reach the database or the broker by these addresses instead. The test itself connects directly.
     pub(crate) async fn through(
         database: Option<std::net::SocketAddr>,
         broker: Option<std::net::SocketAddr>,
     ) -> Self {
-        let (corner, schema) = (Corner::new().await, Schema::fresh().await);
-        let outsider = corner.outsider().await;
+        let (namespace, schema) = (Namespace::new().await, Schema::fresh().await);
+        let outsider = namespace.outsider().await;
         let connection = postgres::connect(schema.url()).await;
-        // Who reads along must be able to read. And what is committed here is on the disk, as in a shop.
+        // Without TLS, so that a proxy can read the requests. And commits are durable, as in a real shop.
         let durable = postgres::with_parameter(schema.url(), "options[synchronous_commit]=on");
         let database_url = by_way_of(&postgres::with_parameter(&durable, "sslmode=disable"), database);
         let amqp_url = by_way_of(&rabbit::url(), broker);
         let store = PostgresStore::open(schema.url(), Options::named("a test")).await.unwrap();
         let fleet = Self {
             folder: Folder::new(),
-            corner,
+            namespace,
             schema,
             outsider,
             database: connection,
@@ -128,7 +129,7 @@ impl Fleet {
         self.members.len()
     }
 
-    /// The number of whoever was started like this.
+    /// The number of the process that was started with these arguments.
     pub(crate) fn find(&self, name: &str) -> usize {
         (0..self.size()).find(|number| self.name(*number) == name).unwrap()
     }
@@ -147,7 +148,7 @@ impl Fleet {
         self.members[number].child.kill_9();
     }
 
-    /// In order: what it has in hand is finished, published and acknowledged.
+    /// Gracefully: its messages in hand are finished, published and acknowledged.
     pub(crate) fn stop(&mut self, number: usize) {
         self.members[number].child.ask_to_stop();
         self.wait_until_stopped(number);
@@ -164,9 +165,9 @@ impl Fleet {
         self.members.remove(number);
     }
 
-    /// After a server was away: our own looks do not wait for it as those at work do.
+    /// After a server was away: the test's own connections do not recover by themselves as those of the processes do.
     pub(crate) async fn connect_again(&mut self) {
-        self.outsider = self.corner.outsider().await;
+        self.outsider = self.namespace.outsider().await;
         self.database = postgres::connect(self.schema.url()).await;
     }
 
@@ -184,12 +185,12 @@ impl Fleet {
         self.folder.read(&self.members[number].log)
     }
 
-    /// How often something was said in any log of any process there ever was.
+    /// How often this occurs in the logs of all processes, ended ones included.
     pub(crate) fn logged(&self, what: &str) -> usize {
         (0..self.starts).map(|start| self.folder.read(&log_name(start)).matches(what).count()).sum()
     }
 
-    /// Everybody is there, and so are the goods.
+    /// Waits until every process is at work and the product is in stock.
     pub(crate) async fn open(&mut self) {
         self.wait_until_at_work();
         let known = "select count(*) from stock where id = $1";
@@ -228,11 +229,11 @@ impl Fleet {
         &self.outsider
     }
 
-    pub(crate) async fn postman(&self, copies: u32, late_ms: u64, dice: Dice) -> Postman {
-        Postman::between(&self.outsider, &self.corner, copies, late_ms, dice).await
+    pub(crate) async fn duplicator(&self, copies: u32, late_ms: u64, rng: Rng) -> Duplicator {
+        Duplicator::between(&self.outsider, &self.namespace, copies, late_ms, rng).await
     }
 
-    /// As any client would, and confirmed.
+    /// As any client would, with a publisher confirm.
     pub(crate) async fn send(&self, name: &str, id: &str, body: &Value) {
         self.send_text(name, id, &body.to_string()).await;
     }
@@ -265,13 +266,13 @@ impl Fleet {
         ids
     }
 
-    /// How many orders have come to their end.
+    /// How many orders have ended.
     pub(crate) async fn ended(&mut self) -> i64 {
         let ended = "select count(*) from orders where status in ('fulfilled', 'cancelled', 'refunded')";
         sqlx::query_scalar(ended).fetch_one(&mut self.database).await.unwrap()
     }
 
-    /// So many orders have their goods, and have asked for their payment.
+    /// Waits until so many orders have reserved their goods and asked for their payment.
     pub(crate) async fn wait_until_asked_for_payment(&mut self, orders: i64) {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -285,7 +286,7 @@ impl Fleet {
         }
     }
 
-    /// Every one of these orders has ended like this.
+    /// Each of these orders has ended with this status.
     pub(crate) async fn assert_ended(&mut self, ids: &[String], status: &str) {
         let others = "select id || ' is ' || status from orders where id = any($1) and status <> $2
                       union all select want || ' is not there' from unnest($1) as want
@@ -297,13 +298,13 @@ impl Fleet {
 
     // ---- the proof -----------------------------------------------------------------------------------------
 
-    /// So many orders have ended, and no queue holds anything, ready or in somebody's hand.
+    /// Waits until so many orders have ended, and no queue holds a message, ready or unacknowledged.
     pub(crate) async fn wait_for_rest(&mut self, orders: i64) {
         let until = Instant::now() + PATIENCE;
         loop {
             let ended = self.ended().await;
             let left = self.left_in_queues().await;
-            // What somebody has in hand is seen only in the journal.
+            // Unacknowledged messages are visible only in the journal.
             if ended == orders && left.is_empty() && self.store.in_flight().await.unwrap().is_empty() {
                 return;
             }
@@ -319,21 +320,22 @@ impl Fleet {
         }
     }
 
-    /// Everybody stops in order; then every queue is empty, and every promise holds.
+    /// Every process stops gracefully; then every queue is empty, and every promise holds.
     pub(crate) async fn prove(mut self, orders: i64) -> Proof {
         self.wait_for_rest(orders).await;
         self.absorbed = (0..self.members.len()).map(|number| self.duplicates_at(number)).sum();
         self.all_stop();
         if !self.left_in_queues().await.is_empty() {
-            // Who was never told that the broker has it says it again while he stops, and the others have gone by then.
+            // A process without a publisher confirm publishes again while it stops, when the consumers may have
+            // stopped already.
             (0..self.members.len()).for_each(|number| self.start_again(number, &[]));
             self.wait_until_at_work();
             self.wait_for_rest(orders).await;
             self.all_stop();
         }
-        // What somebody had in hand and not acknowledged would be back now.
+        // Unacknowledged messages would be in their queues again now.
         assert_eq!(self.left_in_queues().await, Vec::<String>::new());
-        // But for those that the test asked for.
+        // Except for the panics that the test asked for.
         assert_eq!(
             self.logged("panicked at "),
             self.logged("panicked at crates/engine/src/fail.rs"),
@@ -362,7 +364,7 @@ impl Fleet {
 
     async fn left_in_queues(&self) -> Vec<String> {
         let mut left = Vec::new();
-        for queue in topology(&self.corner.names()).queues {
+        for queue in topology(&self.namespace.names()).queues {
             match self.outsider.ready_in(&queue.name).await {
                 0 => {}
                 ready => left.push(format!("{} in {}", ready, queue.name)),
@@ -371,7 +373,7 @@ impl Fleet {
         left
     }
 
-    /// By its own count, which dies with it.
+    /// By the process's own counter, which is lost with it.
     fn duplicates_at(&self, number: usize) -> u64 {
         let log = self.log(number);
         let Some((_, after)) = log.rsplit_once("http://") else { return 0 };
@@ -381,7 +383,7 @@ impl Fleet {
         counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
 
-    /// The last that each process complained about.
+    /// The last log lines of each process.
     fn complaints(&self) -> String {
         let last = |number: usize| {
             let log = self.log(number);
@@ -408,7 +410,7 @@ impl Fleet {
         let mut command = self.folder.command(args);
         command.env("CHECKOUT_DATABASE_URL", &self.database_url).env("CHECKOUT_AMQP_URL", &self.amqp_url);
         command.env("CHECKOUT_JWT_SECRET", super::served::SECRET);
-        command.env("CHECKOUT_PREFIX", self.corner.prefix()).envs(env.iter().copied());
+        command.env("CHECKOUT_PREFIX", self.namespace.prefix()).envs(env.iter().copied());
         command
     }
 }
@@ -433,7 +435,7 @@ fn log_name(start: usize) -> String {
     format!("member.{start}.log")
 }
 
-/// The same address, with another host and port in it.
+/// The same URL, with another host and port.
 pub(crate) fn by_way_of(url: &str, other: Option<std::net::SocketAddr>) -> String {
     let Some(other) = other else { return url.to_string() };
     let (scheme, rest) = url.split_once("://").unwrap();

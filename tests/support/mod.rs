@@ -1,13 +1,14 @@
-//! The real program in a folder of its own, and everything a user can do to it from outside.
+//! The real program in a folder of its own, and everything that a user can do to it from outside.
 
 pub(crate) mod clients;
+pub(crate) mod documented;
+pub(crate) mod duplicator;
 pub(crate) mod endpoint;
+pub(crate) mod fault_proxy;
 pub(crate) mod fleet;
-pub(crate) mod house;
 pub(crate) mod http;
+pub(crate) mod http_client;
 pub(crate) mod postgres;
-pub(crate) mod postman;
-pub(crate) mod promised;
 pub(crate) mod proxy;
 pub(crate) mod rabbit;
 pub(crate) mod raw_amqp;
@@ -15,8 +16,7 @@ pub(crate) mod running;
 pub(crate) mod served;
 pub(crate) mod shop;
 pub(crate) mod system;
-pub(crate) mod web;
-pub(crate) mod wire;
+pub(crate) mod vhost;
 
 use std::fs::File;
 use std::io::Write;
@@ -30,15 +30,15 @@ use store::Database;
 use store::sqlite::SqliteStore;
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a busy machine; past it, something is stuck.
+/// Longer than any step takes on a busy machine; past it, something is stuck.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The first who may say a message of this type.
+/// The first speaker that may send a message of this type.
 pub(crate) fn usual(name: &str) -> contract::Speaker {
     contract::first_who_may(name)
 }
 
-/// Where one system keeps everything.
+/// The folder in which one system keeps everything.
 pub(crate) struct Folder {
     folder: TempDir,
     pub(super) runs: AtomicU32,
@@ -56,7 +56,7 @@ impl Folder {
         Self { folder: tempfile::tempdir().unwrap(), runs: AtomicU32::new(0) }
     }
 
-    /// With the databases of another system that does not run.
+    /// With a copy of the databases of another system that is stopped.
     pub(crate) fn copied_from(other: &Folder) -> Self {
         let copy = Self::new();
         for name in ["checkout.db", "checkout.db-wal", "checkout.world.db", "checkout.world.db-wal"] {
@@ -80,7 +80,8 @@ impl Folder {
         std::fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// `checkout ARGS` with this folder's database, not started yet. Nothing of our own environment leaks in.
+    /// `checkout ARGS` with this folder's database, not started yet. No settings leak in from the test's own
+    /// environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_checkout"));
         for (name, _) in std::env::vars_os() {
@@ -101,7 +102,7 @@ impl Folder {
         self.run(self.command(args), input.as_ref())
     }
 
-    /// Runs to its end, which must come within our patience.
+    /// Runs to its end, which must come within `PATIENCE`.
     pub(crate) fn run(&self, command: Command, input: &[u8]) -> Run {
         self.run_within(command, input, PATIENCE)
     }
@@ -112,13 +113,13 @@ impl Folder {
         command.stdout(File::create(self.path(&out)).unwrap());
         command.stderr(File::create(self.path(&err)).unwrap());
         command.stdin(Stdio::piped());
-        // Where lines are counted: whoever runs to his end adds to what the others have counted, instead of leaving a
-        // file of several megabytes that somebody has to read.
+        // When coverage is measured, programs that run to their end add to shared files, instead of leaving a file of
+        // several megabytes each, which the report would have to read.
         if let Some(counts) = std::env::var_os("LLVM_PROFILE_FILE") {
             command.env("LLVM_PROFILE_FILE", Path::new(&counts).with_file_name("commands_%4m.profraw"));
         }
         let mut child = command.spawn().unwrap();
-        // Whoever refuses what he was given may well not read it.
+        // A program that refuses its arguments may well not read its input.
         child.stdin.take().unwrap().write_all(input).ok();
         let status = ended_within(&mut child, &format!("{command:?}"), patience);
         let code = status.code().unwrap_or_else(|| panic!("{command:?} was killed: {status}"));
@@ -127,7 +128,7 @@ impl Folder {
         run
     }
 
-    /// What is kept here, seen from outside the system.
+    /// The store of this folder, opened from outside the system.
     pub(crate) async fn store(&self) -> SqliteStore {
         SqliteStore::open_existing(&self.path("checkout.db")).await.unwrap()
     }
@@ -140,7 +141,7 @@ impl Folder {
         sqlx::query_scalar(sql).fetch_all(&mut world).await.unwrap()
     }
 
-    /// Every promise, checked by the program itself; for when nothing is under way.
+    /// Every promise, checked by the program itself; for when nothing is in flight.
     pub(crate) fn assert_clean_at_rest(&self) {
         let audit = self.checkout(&["audit", "--at-rest"]);
         assert!(audit.code == 0, "{}{}", audit.out, audit.err);
@@ -160,7 +161,7 @@ impl Run {
         serde_json::from_str(&out).unwrap_or_else(|why| panic!("{why}: {out}"))
     }
 
-    /// It ended with `code`, and said this on standard error.
+    /// It ended with `code`, and printed these texts on standard error.
     #[track_caller]
     pub(crate) fn fails(self, code: i32, says: &[&str]) {
         let Run { code: was, out, err } = self;
@@ -171,7 +172,7 @@ impl Run {
     }
 }
 
-/// Waits for a program's end; one that does not come is an error, and is not left behind.
+/// Waits for a program's end; a program that does not end is an error, and is killed.
 fn ended(child: &mut Child, what: &str) -> ExitStatus {
     ended_within(child, what, PATIENCE)
 }
@@ -191,7 +192,7 @@ fn ended_within(child: &mut Child, what: &str, patience: Duration) -> ExitStatus
     }
 }
 
-/// Looks again and again until there is something to see.
+/// Polls until `look` finds something.
 #[track_caller]
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
@@ -204,12 +205,12 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Between two looks. Nothing depends on how long it is, but that a customer may look a hundred times a second.
+/// Between two polls. Only one thing depends on its length: a customer may poll a hundred times a second.
 pub(crate) fn pause() {
     std::thread::sleep(Duration::from_millis(15));
 }
 
-/// As `until`, for what only a store can tell.
+/// Like `until`, for what has to be read from a store.
 pub(crate) async fn until_stored(what: &str, mut look: impl AsyncFnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !look().await {
@@ -218,17 +219,17 @@ pub(crate) async fn until_stored(what: &str, mut look: impl AsyncFnMut() -> bool
     }
 }
 
-/// Nothing is on its way any more.
+/// Nothing is in flight any more.
 pub(crate) async fn at_rest(store: &dyn Database) -> bool {
     store.in_flight().await.unwrap().is_empty()
 }
 
-/// The order as outsiders see it; `null` while nobody has heard of it.
+/// The order as outsiders see it; `null` as long as it does not exist.
 pub(crate) async fn order(store: &dyn Database, id: &str) -> Value {
     view::order(store, id).await.unwrap().unwrap_or_default()
 }
 
-/// For the few looks that a blocking test takes into a store.
+/// For the few times that a blocking test reads a store.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }

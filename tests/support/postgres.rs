@@ -1,6 +1,6 @@
 //! A schema of its own for every test that needs Postgres, in one database that all of them share.
 //!
-//! Without a server these tests fail: a promise that nobody checked is not kept.
+//! Without a server these tests fail: a promise that no test has checked may not hold.
 
 use std::str::FromStr;
 
@@ -8,13 +8,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use uuid::Uuid;
 
-/// Gone when the test has passed. What a failed test leaves behind is there to be looked at, for a while.
+/// Dropped when the test has passed. What a failed test leaves can be examined for a while.
 pub(crate) struct Schema {
     url: String,
     name: String,
 }
 
-/// Older ones were left behind by tests that failed.
+/// Older schemas were left behind by tests that failed.
 const LEFT_BEHIND_AFTER_S: u64 = 3600;
 
 impl Schema {
@@ -27,7 +27,7 @@ impl Schema {
         let made = "do $$ begin execute format('create schema %I', current_setting('test.name')); end $$";
         sqlx::raw_sql(made).execute(&mut connection).await.unwrap();
         let url = with_parameter(&server, &format!("options[search_path]={name}"));
-        // What a power cut takes with it, a test does not miss.
+        // A test need not survive a power cut.
         Self { url: with_parameter(&url, "options[synchronous_commit]=off"), name }
     }
 
@@ -52,7 +52,7 @@ impl Schema {
         format!("{}_{worker}", self.name)
     }
 
-    /// For who is that role from his first statement on.
+    /// A connection by this URL has that role from its first statement on.
     pub(crate) fn url_of(&self, worker: &str) -> String {
         with_parameter(&self.url, &format!("options[role]={}", self.role(worker)))
     }
@@ -60,7 +60,7 @@ impl Schema {
     pub(crate) async fn gone(self) {
         let mut connection = connect(&server()).await;
         drop_schema(&mut connection, &self.name).await;
-        // Only who ran a whole system has one.
+        // Only a test that ran a whole system has one.
         drop_schema(&mut connection, &format!("{}_world", self.name)).await;
     }
 }
@@ -74,7 +74,7 @@ pub(crate) fn server() -> String {
 }
 
 pub(crate) async fn connect(url: &str) -> PgConnection {
-    // A test that forgets a transaction fails and does not hang.
+    // A test that leaves a transaction open fails instead of hanging.
     let patience = [("lock_timeout", format!("{}s", super::PATIENCE.as_secs()))];
     let options = PgConnectOptions::from_str(url).unwrap().options(patience).disable_statement_logging();
     options.connect().await.unwrap_or_else(|why| {
@@ -119,7 +119,7 @@ async fn drop_schema(connection: &mut PgConnection, name: &str) {
     sqlx::raw_sql(GONE).execute(connection).await.unwrap();
 }
 
-/// Statements are never put together from text, not even here.
+/// SQL is never built by concatenating text, not even here.
 async fn with_name(connection: &mut PgConnection, name: &str) {
     sqlx::query("select set_config('test.name', $1, false)").bind(name).execute(connection).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Stands between a program and a server, and loses what is said when it is told to.
+//! An async proxy between a program and a server, which loses what is sent when the test says so.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Pass,
-    /// What the server says does not arrive. What is said to it does.
+    /// The client does not receive the server's bytes. The server receives the client's.
     DeafToServer,
     /// Nothing arrives on either side.
     Stall,
@@ -66,7 +66,7 @@ impl Proxy {
         self.mode.send_replace(mode);
     }
 
-    /// Ends every connection there is. New ones are let through.
+    /// Ends every open connection. New ones are let through.
     pub(crate) fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
@@ -75,7 +75,7 @@ impl Proxy {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// What was said to the server.
+    /// The number of bytes sent to the server.
     pub(crate) fn bytes_up(&self) -> u64 {
         self.bytes_up.load(Ordering::Relaxed)
     }

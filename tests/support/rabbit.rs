@@ -1,4 +1,4 @@
-//! A corner of a real RabbitMQ: everything in it has one prefix, and is deleted in the end.
+//! A part of a real RabbitMQ for one test: everything in it has one prefix, and is deleted at the end.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
 use super::PATIENCE;
 
-/// How the tools of the broker's node are called.
+/// The command line of `rabbitmqctl` for the broker's node.
 pub(crate) fn ctl_words() -> Vec<String> {
     let words = std::env::var("CHECKOUT_TEST_RABBITMQCTL").unwrap_or_else(|_| "rabbitmqctl".into());
     words.split_whitespace().map(String::from).collect()
@@ -24,18 +24,18 @@ pub(crate) fn ctl() -> Command {
     command
 }
 
-/// Where one is; a local one as the packages install it, unless told otherwise.
+/// The broker's URL: a local one as the packages install it, unless the environment names another.
 pub(crate) fn url() -> String {
     std::env::var("CHECKOUT_TEST_AMQP_URL")
         .unwrap_or_else(|_| "amqp://guest:guest@127.0.0.1:5672/%2f".to_string())
 }
 
-pub(crate) struct Corner {
+pub(crate) struct Namespace {
     prefix: String,
     url: String,
 }
 
-impl Corner {
+impl Namespace {
     /// Fails, and says what to do, when there is no broker.
     pub(crate) async fn new() -> Self {
         drop(connect(&url()).await);
@@ -61,7 +61,7 @@ impl Corner {
         }
     }
 
-    /// Connected, and the topology is there.
+    /// Connected, with its topology declared.
     pub(crate) async fn broker(&self) -> Arc<RabbitBroker> {
         self.broker_with(self.options()).await
     }
@@ -72,17 +72,17 @@ impl Corner {
         broker
     }
 
-    /// In a house of its own, which is deleted with all that is in it.
+    /// In a virtual host of its own, which is deleted with everything in it.
     pub(crate) fn within(prefix: String, url: String) -> Self {
         Self { prefix, url }
     }
 
-    /// Somebody who has never heard of us, but speaks AMQP.
+    /// A client that knows nothing of our program and speaks AMQP.
     pub(crate) async fn outsider(&self) -> Outsider {
         self.outsider_at(&self.url).await
     }
 
-    /// The same, by another way.
+    /// The same, by another URL.
     pub(crate) async fn outsider_at(&self, url: &str) -> Outsider {
         let connection = connect(url).await;
         let channel = connection.create_channel().await.unwrap();
@@ -98,7 +98,7 @@ pub(crate) struct Outsider {
 }
 
 impl Outsider {
-    /// As most clients would: to the exchange for commands, without asking what becomes of it.
+    /// As most clients would: to the exchange for commands, without watching what becomes of it.
     pub(crate) async fn sends(&self, key: &str, properties: BasicProperties, body: &[u8]) {
         self.publishes(&self.names.commands(), key, properties, body).await;
     }
@@ -120,12 +120,12 @@ impl Outsider {
         self.connection.create_channel().await.unwrap()
     }
 
-    /// Throws away what lies in a queue, as somebody may by mistake. How many there were.
+    /// Purges a queue, as an operator may by mistake. How many messages there were.
     pub(crate) async fn purges(&self, queue: &str) -> u32 {
         self.channel.queue_purge(queue.into(), Default::default()).await.unwrap()
     }
 
-    /// How many messages lie in a queue that nobody has taken.
+    /// How many messages in a queue are ready, without those that a consumer holds.
     pub(crate) async fn ready_in(&self, queue: &str) -> u32 {
         let look = QueueDeclareOptions::durable().passive();
         self.channel.queue_declare(queue.into(), look, FieldTable::default()).await.unwrap().message_count()
@@ -143,8 +143,8 @@ async fn connect(url: &str) -> Connection {
     })
 }
 
-impl Drop for Corner {
-    /// Also after a panic. On a thread of its own, because we may be inside a runtime.
+impl Drop for Namespace {
+    /// Also after a panic. On a thread of its own, because a runtime may be running on this one.
     fn drop(&mut self) {
         let (url, names) = (self.url.clone(), self.names());
         let swept = std::thread::spawn(move || super::block_on(sweep(&url, &names))).join();

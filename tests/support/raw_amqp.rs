@@ -1,4 +1,4 @@
-//! A publisher that speaks AMQP byte by byte, and so can say what no client library would let it say.
+//! A publisher that writes AMQP byte by byte, and so can send what no client library would.
 
 use lapin::uri::AMQPUri;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,20 +11,20 @@ const HEADER: u8 = 2;
 const BODY: u8 = 3;
 const CHANNEL: u16 = 1;
 
-/// What RabbitMQ offers by default, and takes for a content header.
+/// RabbitMQ's default, which also limits a content header.
 pub(crate) const FRAME_MAX: usize = 128 * 1024;
 
 pub(crate) struct RawPublisher {
     stream: TcpStream,
 }
 
-/// Properties of a message as they go over the wire: flags, and then each in its place.
+/// Properties of a message in their AMQP form: flags, and then each value at its place.
 #[derive(Clone, Default)]
 pub(crate) struct Properties {
     fields: [Option<Vec<u8>>; 14],
 }
 
-/// The places of those that tests set.
+/// The places of the properties that tests set.
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
     ContentType = 0,
@@ -52,7 +52,7 @@ impl Properties {
         self.raw(place, short(text))
     }
 
-    /// The entries of the table, one behind the other.
+    /// The entries of the table, concatenated.
     pub(crate) fn headers(self, entries: &[Vec<u8>]) -> Self {
         self.raw(Place::Headers, long(&entries.concat()))
     }
@@ -82,7 +82,7 @@ pub(crate) fn entry(name: &[u8], kind: u8, value: &[u8]) -> Vec<u8> {
     [&short(name)[..], &[kind], value].concat()
 }
 
-/// A header that holds a table that holds a table, so many times.
+/// A header with a table within a table, so many levels deep.
 pub(crate) fn nested(name: &[u8], depth: usize) -> Vec<u8> {
     let mut inside = Vec::new();
     for _ in 1..depth {
@@ -101,7 +101,7 @@ pub(crate) fn nested_arrays(name: &[u8], depth: usize) -> Vec<u8> {
 }
 
 impl RawPublisher {
-    /// Connected, with a channel that confirms.
+    /// Connected, with a channel in confirm mode.
     pub(crate) async fn connect() -> Self {
         let uri: AMQPUri = rabbit::url().parse().unwrap();
         let address = (uri.authority.host.as_str(), uri.authority.port);
@@ -125,7 +125,7 @@ impl RawPublisher {
         one
     }
 
-    /// `Err` is what the broker says when it refuses the message; then the connection is over.
+    /// `Err` is the broker's reason for refusing the message; then the connection is closed.
     pub(crate) async fn publishes(
         &mut self,
         exchange: &str,
@@ -151,18 +151,18 @@ impl RawPublisher {
 
     async fn frame(&mut self, kind: u8, channel: u16, payload: &[u8]) {
         let head = [&[kind], &channel.to_be_bytes()[..], &long(payload), &[0xCE]].concat();
-        // Who has been refused may be hung up on; the answer says why.
+        // After a refusal the broker may hang up; its reason has been read by then.
         self.stream.write_all(&head).await.ok();
     }
 
-    /// The arguments of this method, which has to come next.
+    /// The arguments of this method, which must come next.
     async fn answer(&mut self, class: u16, method: u16) -> Result<Vec<u8>, String> {
         let next = tokio::time::timeout(PATIENCE, self.next()).await.expect("the broker does not answer");
         let payload = next.map_err(|why| format!("it hung up: {why}"))?;
         let expected = [class.to_be_bytes(), method.to_be_bytes()].concat();
         match payload.strip_prefix(&expected[..]) {
             Some(arguments) => Ok(arguments.to_vec()),
-            // A channel or a connection is closed: a code and a text.
+            // A channel or a connection was closed: its code and text.
             None => Err(String::from_utf8_lossy(&payload[7.min(payload.len())..]).into_owned()),
         }
     }

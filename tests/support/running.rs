@@ -1,4 +1,4 @@
-//! A program that does not outlive its test, whatever becomes of that.
+//! A program that does not outlive its test, however the test ends.
 
 use std::process::{Child, Command, ExitStatus};
 
@@ -20,7 +20,7 @@ impl Running {
         self.0.try_wait().unwrap()
     }
 
-    /// As a user or a supervisor does it.
+    /// With SIGTERM, as a user or a supervisor does.
     pub(crate) fn ask_to_stop(&self) {
         let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap();
         assert!(asked.success());
@@ -30,7 +30,7 @@ impl Running {
     pub(crate) fn terminate(&mut self, what: &str) -> i32 {
         self.ask_to_stop();
         let status = self.ended(&format!("{what} after SIGTERM"));
-        status.code().unwrap_or_else(|| panic!("SIGTERM is for ending in order, not for dying: {status}"))
+        status.code().unwrap_or_else(|| panic!("SIGTERM must end it gracefully, not kill it: {status}"))
     }
 
     pub(crate) fn kill_9(&mut self) {

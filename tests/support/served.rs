@@ -8,16 +8,16 @@ use serde_json::Value;
 use store::postgres::PostgresStore;
 
 use super::postgres::{self, Schema};
-use super::rabbit::{self, Corner};
+use super::rabbit::{self, Namespace};
 use super::running::Running;
 use super::{Folder, Run, block_on, http, until};
 
-/// With it, tests sign their own tokens.
+/// The secret with which tests sign their own tokens.
 pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes or more";
 
 pub(crate) struct Served {
     pub(crate) folder: Folder,
-    pub(crate) corner: Corner,
+    pub(crate) namespace: Namespace,
     pub(crate) database_url: String,
     schema: Schema,
 }
@@ -31,21 +31,21 @@ pub(crate) struct Process {
 
 impl Served {
     pub(crate) fn new() -> Self {
-        let (corner, schema) = block_on(async { (Corner::new().await, Schema::fresh().await) });
-        Self { folder: Folder::new(), corner, database_url: schema.url().to_string(), schema }
+        let (namespace, schema) = block_on(async { (Namespace::new().await, Schema::fresh().await) });
+        Self { folder: Folder::new(), namespace, database_url: schema.url().to_string(), schema }
     }
 
     pub(crate) fn schema(&self) -> &Schema {
         &self.schema
     }
 
-    /// `checkout ARGS` from any machine.
+    /// `checkout ARGS` with the settings that any machine of the system would have.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.folder.command(args);
         command
             .env("CHECKOUT_DATABASE_URL", &self.database_url)
             .env("CHECKOUT_AMQP_URL", rabbit::url())
-            .env("CHECKOUT_PREFIX", self.corner.options().prefix)
+            .env("CHECKOUT_PREFIX", self.namespace.options().prefix)
             .env("CHECKOUT_JWT_SECRET", SECRET)
             .env("CHECKOUT_LOG_FORMAT", "text");
         command
@@ -59,7 +59,7 @@ impl Served {
         self.folder.run(self.command(args), input.to_string().as_bytes())
     }
 
-    /// Started, and nobody knows how far it is. It listens where it likes.
+    /// Started, without waiting until it is ready. It listens on a free port.
     pub(crate) fn spawn(&self, args: &[&str]) -> Process {
         self.spawn_with(args, &[])
     }
@@ -74,7 +74,7 @@ impl Served {
         Process { child: Running::spawn(&mut command), name, log }
     }
 
-    /// Once it says so itself. Where it listens.
+    /// Waits until the process says that it is ready. Where it listens.
     pub(crate) fn ready(&self, process: &mut Process) -> SocketAddr {
         until(&format!("the start of {}", process.name), || {
             if let Some(status) = process.child.status() {
@@ -90,7 +90,7 @@ impl Served {
         self.folder.read(&process.log)
     }
 
-    /// The order's status, once it has come to an end.
+    /// The order's status, once it has ended.
     pub(crate) fn outcome(&self, id: &str) -> String {
         until(&format!("the end of order {id}"), || {
             let shown = self.run(&["order", "show", id, "--json"]);
@@ -99,7 +99,7 @@ impl Served {
         })
     }
 
-    /// Every promise holds, once nothing is under way.
+    /// Every promise holds, once nothing is in flight.
     pub(crate) fn assert_clean_at_rest(&self) {
         let store = block_on(PostgresStore::open(
             &self.database_url,
@@ -112,7 +112,7 @@ impl Served {
 }
 
 impl Process {
-    /// As a supervisor does it. Its exit code.
+    /// As a supervisor does. Its exit code.
     pub(crate) fn terminate(mut self) -> i32 {
         self.child.terminate(&self.name)
     }

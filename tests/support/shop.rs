@@ -14,7 +14,7 @@ pub(crate) struct Shop {
     pub(crate) system: System,
 }
 
-/// One of `sku`, for a customer who leaves no address. Cash needs no token.
+/// A checkout of one `sku` by a customer without an address. Cash needs no token.
 pub(crate) fn checkout(id: &str, sku: &str, method: &str, token: &str) -> Value {
     let mut payment = json!({"method": method});
     if !token.is_empty() {
@@ -30,7 +30,7 @@ impl Shop {
 
     pub(crate) fn open_with(settings: &[&str]) -> Self {
         let folder = Folder::new();
-        // The last of two flags counts, for clap and for us.
+        // A test's settings replace these defaults.
         let quick = QUICK.iter().filter(|quick| {
             let name = quick.split('=').next().unwrap_or_default();
             settings.iter().all(|setting| !setting.starts_with(name))
@@ -44,14 +44,14 @@ impl Shop {
         self.folder.checkout(args)
     }
 
-    /// Submitted, not waited for. The order's id.
+    /// Submits an order and does not wait for it. The order's id.
     pub(crate) fn submit(&self, sku: &str, method: &str, token: &str) -> String {
         let id = new_id();
         self.folder.checkout_reading(checkout(&id, sku, method, token).to_string(), &["submit", "-"]).ok();
         id
     }
 
-    /// By the door, without a process in between.
+    /// Through the ingress, without starting another process.
     #[track_caller]
     pub(crate) fn send(&self, name: &str, id: &str, body: &Value) {
         let (status, answer) = self.system.ingress().send(name, id, body).unwrap();
@@ -107,7 +107,7 @@ impl Shop {
         self.folder.read(&self.system.log)
     }
 
-    /// Whatever went wrong meanwhile, a good order goes through, everything comes to rest, and the books fit.
+    /// Whatever went wrong before, a good order goes through, everything comes to rest, and the audit is clean.
     #[track_caller]
     pub(crate) fn close(self) {
         let example = root().join(EXAMPLE).display().to_string();

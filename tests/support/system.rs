@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::running::Running;
 use super::{Folder, http, until};
 
-/// Quick answers by the courier's way, and nothing left to chance.
+/// Short delays with answers by the courier, and no random failures.
 pub(crate) const QUICK: &[&str] = &[
     "--listen=127.0.0.1:0",
     "--provider-delay-ms=1-20",
@@ -27,7 +27,7 @@ pub(crate) struct System {
     pub(crate) out: String,
 }
 
-/// How to get something into a running system.
+/// How to send messages into a running system.
 #[derive(Clone)]
 pub(crate) struct Ingress {
     address: SocketAddr,
@@ -35,12 +35,12 @@ pub(crate) struct Ingress {
 }
 
 impl System {
-    /// Started, and open.
+    /// Starts it, and waits until it is ready.
     pub(crate) fn start(folder: &Folder, settings: &[&str]) -> Self {
         Self::start_with(folder, settings, &[])
     }
 
-    /// A shop that is no toy: `checkout all`.
+    /// As in production, without the mock shop of `dev`: `checkout all`.
     pub(crate) fn at_work(folder: &Folder, settings: &[&str]) -> Self {
         Self::started(folder, "all", settings, &[])
     }
@@ -50,7 +50,7 @@ impl System {
     }
 
     fn started(folder: &Folder, command: &str, settings: &[&str], env: &[(&str, &str)]) -> Self {
-        // What a killed one left says nothing about this one.
+        // The file of a killed system says nothing about this one.
         std::fs::remove_file(folder.path("checkout.run")).ok();
         let (mut child, out, log) = Self::spawned(folder, command, settings, env);
         let run: Value = until("the system's start", || {
@@ -65,7 +65,7 @@ impl System {
         Self { child, ingress: Ingress { address, token }, log, out }
     }
 
-    /// Started, and nobody knows how far it is.
+    /// Starts it without waiting until it is ready.
     pub(crate) fn spawn(
         folder: &Folder,
         settings: &[&str],
@@ -98,7 +98,7 @@ impl System {
         self.child.status().is_none()
     }
 
-    /// As when a user asks it to end. Its exit code.
+    /// As when a user stops it. Its exit code.
     pub(crate) fn terminate(mut self) -> i32 {
         self.child.terminate("the system")
     }
@@ -114,7 +114,7 @@ impl System {
 }
 
 impl Ingress {
-    /// `Ok` with what was answered; `Err` when nobody answers any more.
+    /// `Ok` with the response; `Err` when the system does not answer any more.
     pub(crate) fn send(&self, name: &str, id: &str, body: &Value) -> Result<(u16, Value)> {
         let message = json!({"type": name, "message_id": id, "body": body});
         self.post("/admin/messages", message.to_string().as_bytes())

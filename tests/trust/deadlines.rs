@@ -1,4 +1,4 @@
-//! The timers publish what workers set as deadlines, and nothing else that a login has put into that table.
+//! The timers publish the deadlines that workers set, and nothing else that a login has put into that table.
 
 use std::sync::Arc;
 

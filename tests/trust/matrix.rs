@@ -1,5 +1,5 @@
-//! Every type by every speaker, imported as a dead letter, replayed and edited: made from the table of messages, so that a
-//! new type is tried as soon as it is there. Each needs an example below `tests/corpus/body`.
+//! Every type by every speaker, imported as a dead letter, replayed and edited: derived from the table of messages,
+//! so that a new type is tried as soon as it exists. Each needs an example below `tests/corpus/body`.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ struct Letters {
 }
 
 impl Letters {
-    /// One from each speaker, of this type.
+    /// Dead letters of this type, one from each speaker.
     async fn of_type(name: &str, body: &str, queue: Queue) -> Self {
         let store: Arc<dyn Database> = Arc::new(SqliteStore::in_memory().await.unwrap());
         let broker = EmbeddedBroker::refilled(Vec::new());
@@ -41,7 +41,7 @@ impl Letters {
         Self { store, broker, all }
     }
 
-    /// The speakers whose letters could be sent again, in the order of `Speaker::ALL`.
+    /// The speakers whose dead letters could be replayed, in the order of `Speaker::ALL`.
     async fn replayed(&self, edited_into: Option<&str>) -> Vec<Speaker> {
         let edited = edited_into.map(|name| Edited { name: Some(name.into()), body: Some(example(name)) });
         let who = Operator { edited, ..Operator::new("anna", "a test") };
@@ -59,7 +59,7 @@ impl Letters {
         allowed
     }
 
-    /// What a queue was given, as its reader sees it.
+    /// The messages in a queue, as its consumer sees them.
     async fn delivered(&self, queue: Queue) -> Vec<Speaker> {
         let mut speakers = Vec::new();
         while self.broker.depth(queue).await.unwrap().messages > 0 {
@@ -125,13 +125,13 @@ async fn a_replay_sends_only_what_its_first_speaker_may_say() {
 #[tokio::test]
 async fn an_edit_makes_nothing_of_a_letter_that_its_first_speaker_may_not_say() {
     for (name, _, queues) in MESSAGES {
-        // What was sent was of a type that nobody knows.
+        // The message that was sent had an unknown type.
         let letters = Letters::of_type("order.unheard_of", "{}", queue_of(queues)).await;
         assert_eq!(letters.replayed(Some(name)).await, may_say(name), "{name}");
     }
 }
 
-/// Written a second time, on purpose: whose words a row of this role may hold.
+/// Written a second time, on purpose: whose messages a row of this role may hold.
 fn may_hold(role: Role, by: Speaker) -> bool {
     match role {
         Role::Operator => true,
@@ -155,7 +155,7 @@ fn a_row_of_each_role_is_believed_in_what_that_role_may_say() {
     }
 }
 
-/// A role's login on the database buries what it likes in the queue of that role, said by anyone.
+/// A role's database login can dead-letter anything in the queue of that role, in any speaker's name.
 #[tokio::test]
 async fn a_replay_sends_nothing_to_another_role_than_the_one_that_would_have_read_it() {
     let store = SqliteStore::in_memory().await.unwrap();
@@ -176,7 +176,7 @@ async fn a_replay_sends_nothing_to_another_role_than_the_one_that_would_have_rea
     }
 }
 
-/// So that every row but the operator's speaks for its own role, and a refill believes it.
+/// So every row but the operator's speaks for its own role, and a refill believes it.
 #[tokio::test]
 async fn an_edited_replay_is_said_by_the_operator_and_the_old_message_counts_as_handled() {
     let store = SqliteStore::in_memory().await.unwrap();
@@ -208,7 +208,7 @@ async fn what_held_a_card_number_is_not_sent_as_it_was() {
     assert_eq!(broker.depth(Queue::Order).await.unwrap().messages, 0);
 }
 
-/// What was said because of a message that had been handled may have been handled itself, by a role that forges its rows.
+/// What a handled message emitted may have been handled too, by a role that forges its rows.
 #[tokio::test]
 async fn what_a_handled_message_has_led_to_is_believed_as_far_as_each_role_may_say_it() {
     let store = SqliteStore::in_memory().await.unwrap();

@@ -1,5 +1,5 @@
-//! A worker's login on the database writes rows that say what the worker may not, or that cannot be read: no command makes
-//! them come true, each goes on beside them, and says which they are.
+//! A worker's database login writes rows that claim what the worker may not say, or that cannot be read: no command
+//! acts on them, each goes on beside them, and each names them.
 
 use contract::Queue;
 use sqlx::Executor;
@@ -17,17 +17,17 @@ const FORGED: [&str; 2] = [
         '[{"id":"forged 1","name":"payment.captured","to":["saga"],"body":{
             "order_id":"0195d2a4-0000-7000-8000-000000000001","at":"2026-11-20T10:00:00Z",
             "transaction_id":"ch_1","amount":{"amount":"1.00","currency":"EUR"}}}]', 'saga forged 1')"#,
-    // With a body that is none.
+    // With an invalid body.
     r#"insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox) values
        ('email', 'f2', 'email.send', gen_random_uuid(), now(), 'handed_over',
         '[{"id":"forged 2","name":"payment.captured","to":["saga"],"body":{}}]', 'saga forged 2')"#,
 ];
 
-/// And a row of an order.
+/// And a row about an order.
 const OF_AN_ORDER: &str = "insert into journal (role, message_id, name, hash, order_id, at, outcome, emitted, outbox) values
     ('email', 'f3', 'email.send', gen_random_uuid(), $1::uuid, now(), 'handed_over', 'not json', 'saga forged 3')";
 
-/// As the last of them looks to the owner, a few minutes later.
+/// How the last of them looks to the owner a few minutes later.
 const WAITS: &str = "insert into journal (role, message_id, name, hash, at, outcome, emitted, outbox) values
     ('email', 'f0', 'email.send', gen_random_uuid(), now() - interval '5 minutes', 'handed_over', 'not json',
      'saga forged 0')";
@@ -66,8 +66,8 @@ fn what_a_workers_login_forges_in_the_journal_is_told_of_and_never_published() {
             assert!(refilled.out.contains(told), "{told}: {}", refilled.out);
         }
     }
-    let saga = served.corner.names().queue(Queue::Saga);
-    assert_eq!(block_on(async { served.corner.outsider().await.ready_in(&saga).await }), 0);
+    let saga = served.namespace.names().queue(Queue::Saga);
+    assert_eq!(block_on(async { served.namespace.outsider().await.ready_in(&saga).await }), 0);
 
     let audit = served.run(&["audit"]);
     assert_eq!(audit.code, 1, "{}", audit.err);

@@ -1,4 +1,4 @@
-//! A shop with its own login, which declares what it may to get in by another way.
+//! A shop with its own login, which declares whatever it may in order to get in by another way.
 
 use lapin::options::{
     BasicNackOptions, ConfirmSelectOptions, ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions,
@@ -14,14 +14,14 @@ use super::{Became, Readers, with_id};
 
 const ORDER: &str = r#"{"order_id":"0195d2a4-0000-7000-8000-000000000001"}"#;
 
-/// The detours, each by the name of what the shop publishes to.
+/// The detours, each by the name of the exchange or queue that the shop publishes to.
 async fn detours(readers: &Readers, channel: &Channel) -> Vec<String> {
-    let commands = readers.corner.names().commands();
-    let own = |name: &str| format!("{}.shop.{name}", readers.corner.prefix());
+    let commands = readers.namespace.names().commands();
+    let own = |name: &str| format!("{}.shop.{name}", readers.namespace.prefix());
     let bound = own("bound");
     declare(channel, &bound, ExchangeKind::Topic, FieldTable::default()).await;
     bind(channel, &commands, &bound, "#").await;
-    // A headers exchange looks at no routing key at all.
+    // A headers exchange ignores the routing key.
     let by_headers = own("headers");
     declare(channel, &by_headers, ExchangeKind::Headers, FieldTable::default()).await;
     bind(channel, &commands, &by_headers, "").await;
@@ -45,7 +45,7 @@ async fn bind(channel: &Channel, to: &str, from: &str, key: &str) {
 #[tokio::test]
 async fn nothing_gets_in_by_an_exchange_of_the_shops_own() {
     let readers = Readers::new().await;
-    let shop = readers.corner.outsider_at(&readers.house.url_of("shop")).await;
+    let shop = readers.namespace.outsider_at(&readers.vhost.url_of("shop")).await;
     let mut ids = Vec::new();
     for exchange in detours(&readers, &shop.channel).await {
         for name in OUTSIDE {
@@ -64,11 +64,11 @@ async fn nothing_gets_in_by_an_exchange_of_the_shops_own() {
 #[tokio::test]
 async fn nothing_gets_in_out_of_a_dead_lettering_queue_of_the_shops_own() {
     let readers = Readers::new().await;
-    let shop = readers.corner.outsider_at(&readers.house.url_of("shop")).await;
-    let commands = readers.corner.names().commands();
+    let shop = readers.namespace.outsider_at(&readers.vhost.url_of("shop")).await;
+    let commands = readers.namespace.names().commands();
     let mut ids = Vec::new();
     for name in OUTSIDE {
-        let queue = format!("{}.shop.{name}", readers.corner.prefix());
+        let queue = format!("{}.shop.{name}", readers.namespace.prefix());
         let mut arguments = FieldTable::default();
         for (key, value) in
             [("x-dead-letter-exchange", commands.as_str()), ("x-dead-letter-routing-key", name)]
@@ -77,7 +77,7 @@ async fn nothing_gets_in_out_of_a_dead_lettering_queue_of_the_shops_own() {
         }
         let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
         shop.channel.queue_declare(queue.as_str().into(), options, arguments).await.unwrap();
-        let exchange = format!("{}.shop.in", readers.corner.prefix());
+        let exchange = format!("{}.shop.in", readers.namespace.prefix());
         declare(&shop.channel, &exchange, ExchangeKind::Topic, FieldTable::default()).await;
         let bound = shop.channel.queue_bind(
             queue.as_str().into(),
@@ -103,11 +103,11 @@ async fn nothing_gets_in_out_of_a_dead_lettering_queue_of_the_shops_own() {
 #[tokio::test]
 async fn the_broker_refuses_the_login_of_another_publisher() {
     let readers = Readers::new().await;
-    let shop = readers.corner.outsider_at(&readers.house.url_of("shop")).await;
+    let shop = readers.namespace.outsider_at(&readers.vhost.url_of("shop")).await;
     let channel = shop.channel().await;
     channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-    let forged = with_id("forged").with_user_id(readers.house.login("saga").into());
-    let (commands, key) = (readers.corner.names().commands(), "order.cancel");
+    let forged = with_id("forged").with_user_id(readers.vhost.login("saga").into());
+    let (commands, key) = (readers.namespace.names().commands(), "order.cancel");
     let sent = channel
         .basic_publish(commands.into(), key.into(), Default::default(), ORDER.as_bytes(), forged)
         .await;
@@ -121,11 +121,12 @@ async fn the_broker_refuses_the_login_of_another_publisher() {
 #[tokio::test]
 async fn what_a_shop_may_say_is_handled_and_an_answer_never_goes_to_a_queue_of_ours() {
     let readers = Readers::new().await;
-    let shop = readers.corner.outsider_at(&readers.house.url_of("shop")).await;
+    let shop = readers.namespace.outsider_at(&readers.vhost.url_of("shop")).await;
     shop.sends("order.cancel", with_id("cancel"), ORDER.as_bytes()).await;
     let submit = br#"{"order_id":"0195d2a4-0000-7000-8000-000000000002","customer_id":"c",
         "items":[{"sku":"A","quantity":1}],"payment":{"method":"card","token":"tok_ok"},"contact":{}}"#;
-    let asked = with_id("submit").with_reply_to(readers.corner.names().queue(contract::Queue::Order).into());
+    let asked =
+        with_id("submit").with_reply_to(readers.namespace.names().queue(contract::Queue::Order).into());
     shop.sends("checkout.submit", asked, submit).await;
     shop.sends("checkout.submit", BasicProperties::default().with_message_id("good".into()), submit).await;
     let became = readers.became(&["cancel".into(), "submit".into(), "good".into()]).await;

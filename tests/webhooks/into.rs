@@ -1,4 +1,4 @@
-//! Who signed an event is believed, once; nobody else is, whatever is wrong with the signature.
+//! A signed event is believed, once; no other event is, whatever is wrong with its signature.
 
 use std::time::SystemTime;
 use store::Journal;
@@ -10,8 +10,8 @@ use webhook::standard::Secrets;
 
 use super::{SECRET, STRIPE_SECRET};
 use crate::support::endpoint::Relay;
+use crate::support::http_client::HttpClient;
 use crate::support::shop::{Shop, checkout};
-use crate::support::web::Web;
 use crate::support::{block_on, new_id, until};
 
 fn shop() -> Shop {
@@ -28,14 +28,14 @@ pub(super) fn now_s() -> i64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs() as i64
 }
 
-/// An event about that order, made just now.
+/// An event about that order, created just now.
 pub(super) fn event(id: &str, kind: &str, order: &str, amount: &str) -> Value {
     let created = contract::Time::from_unix_ms(now_s() * 1000);
     json!({"id": id, "type": kind, "created": created, "data": {"reference": order, "transaction_id": "ch_hook",
         "amount": {"amount": amount, "currency": "EUR"}}})
 }
 
-/// As the provider posts it. Status and answer.
+/// Posts it as the provider does. Status and answer.
 #[track_caller]
 fn post(shop: &Shop, event: &Value) -> (u16, Value) {
     let (body, at) = (event.to_string(), now_s());
@@ -61,18 +61,19 @@ fn stripe_signature(at: i64, body: &str) -> String {
 
 #[track_caller]
 fn send(shop: &Shop, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
-    let answer = Web::stranger(shop.system.ingress().address()).send("POST", path, headers, body.as_bytes());
+    let answer =
+        HttpClient::stranger(shop.system.ingress().address()).send("POST", path, headers, body.as_bytes());
     (answer.status, answer.json())
 }
 
-/// An order that waits for its provider, who will never say anything.
+/// An order that waits for its provider, which will never send an event.
 pub(super) fn waiting(shop: &Shop) -> String {
     let id = shop.submit("BOOK-DUNE", "card", "tok_never_answers");
     shop.wait_for(&id, |view| view["payment"]["status"] == "asked");
     id
 }
 
-/// What payment made of what is known of an order by webhooks.
+/// What the payment worker made of the webhooks about an order.
 pub(super) fn outcomes(shop: &Shop, order: &str) -> Vec<String> {
     use store::readable;
     block_on(async {
@@ -91,7 +92,7 @@ fn an_order_is_paid_by_an_event_that_comes_twice_and_then_is_told_otherwise() {
     assert_eq!(post(&shop, &paid), (200, json!({"event_id": "evt_paid", "what": "repeat"})));
     let view = shop.wait_for(&order, |view| view["status"] == "fulfilled");
     assert_eq!(view["payment"]["transaction_id"], "ch_hook");
-    // A state never goes backwards.
+    // A payment's status never goes backwards.
     assert_eq!(post(&shop, &event("evt_failed", "payment.failed", &order, "12.99")).0, 200);
     until("both were heard", || (outcomes(&shop, &order).len() == 2).then_some(()));
     assert_eq!(
@@ -146,7 +147,7 @@ fn every_way_in_which_a_signature_can_be_wrong_gets_the_same_answer_and_changes_
     ];
     for (why, (status, answer)) in &answers {
         assert_eq!((*status, &answer["code"]), (401, &json!("SIGNATURE_INVALID")), "{why}");
-        assert_eq!(*answer, answers[0].1.1, "{why}: who tries keys learns nothing");
+        assert_eq!(*answer, answers[0].1.1, "{why}: an attacker who tries keys learns nothing");
     }
     assert_eq!(outcomes(&shop, &order), [""; 0]);
     assert_eq!(shop.show(&order)["payment"]["status"], "asked");
@@ -171,7 +172,7 @@ fn an_event_of_no_order_ends_as_a_dead_letter() {
     let shop = shop();
     let mut old = event("evt_old", "payment.succeeded", &new_id(), "12.99");
     old["created"] = json!("2020-01-01T00:00:00Z");
-    assert_eq!(post(&shop, &old).0, 200, "it is safe, and that is all its sender has to know");
+    assert_eq!(post(&shop, &old).0, 200, "it is stored, and its sender need not know more");
     shop.dead_letter("payment_unknown");
     shop.close();
 }
@@ -195,7 +196,7 @@ fn another_amount_than_was_asked_for_pays_nothing_and_the_provider_is_asked() {
 
 #[test]
 fn a_capture_after_the_order_was_given_up_goes_back() {
-    // The provider itself says so, by its webhook: too late for a patience of a second.
+    // The provider itself reports it by webhook: too late for a patience of one second.
     let relay = Relay::open();
     let shop = shop_with(&[
         &format!("--provider-webhook-url={}", relay.url("/webhooks/payments")),
@@ -232,14 +233,14 @@ fn what_is_none_of_our_concern_is_set_aside_and_what_cannot_be_used_is_kept() {
     let detail = problem["detail"].as_str().unwrap();
     assert_eq!(detail, "data.amount must be an object");
     let letter = shop.dead_letter("body_invalid");
-    // An operator mends it, and it counts.
+    // An operator edits it, and it counts.
     let mended = event("evt_broken", "payment.succeeded", &order, "12.99").to_string();
     let edit = json!({"by": "anna", "edited": {"body": mended}}).to_string();
     let replay = format!("/admin/dead-letters/{letter}/replay");
     assert_eq!(shop.system.ingress().post(&replay, edit.as_bytes()).unwrap().0, 204);
     shop.wait_for(&order, |view| view["status"] == "fulfilled");
 
-    // The same id, and something else in it.
+    // The same id with other content.
     let order = waiting(&shop);
     assert_eq!(post(&shop, &event("evt_twice", "payment.succeeded", &order, "12.99")).0, 200);
     let (status, problem) = post(&shop, &event("evt_twice", "payment.failed", &order, "12.99"));
@@ -277,7 +278,7 @@ fn an_event_whose_id_has_our_own_form_counts_and_takes_no_id_of_ours() {
     assert!(!events.is_empty() && events.iter().all(|id| *id == format!("event/{ours}")), "{events:?}");
 }
 
-/// An event of Stripe's about a payment intent for that order.
+/// An event from Stripe about a payment intent for that order.
 pub(super) fn intent(id: &str, kind: &str, order: &str, amount: u64) -> Value {
     json!({"id": id, "object": "event", "type": kind, "created": now_s(), "data": {"object": {
         "id": "pi_1", "object": "payment_intent", "amount": amount, "amount_received": amount, "currency": "eur",
@@ -299,7 +300,7 @@ fn stripe_pays_and_gives_back_what_our_own_provider_never_heard_of() {
     );
     let mut again = intent("evt_s2", "payment_intent.succeeded", 1299);
     again["pending_webhooks"] = json!(0);
-    assert_eq!(post_as_stripe(&shop, &again).1["what"], "repeat", "what does not concern us may differ");
+    assert_eq!(post_as_stripe(&shop, &again).1["what"], "repeat", "fields that we do not read may differ");
     let view = shop.wait_for(&order, |view| view["status"] == "fulfilled");
     assert_eq!(view["payment"]["transaction_id"], "ch_1");
     let failed = waiting(&shop);
@@ -312,7 +313,7 @@ fn stripe_pays_and_gives_back_what_our_own_provider_never_heard_of() {
 
 #[test]
 fn without_a_secret_a_page_is_off() {
-    // `dev` makes one up for its own provider; Stripe's it cannot know.
+    // `dev` generates a secret for its own provider; Stripe's it cannot know.
     let shop = Shop::open();
     let (status, problem) = send(&shop, "/webhooks/stripe", &[("stripe-signature", "t=1,v1=00")], "{}");
     assert_eq!((status, &problem["code"]), (404, &json!("WEBHOOKS_OFF")));

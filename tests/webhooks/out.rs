@@ -1,4 +1,4 @@
-//! The mock provider posts its events: signed, until somebody takes them, and visibly when nobody does.
+//! The mock provider posts its events: signed, until the receiver takes them, and visibly when no receiver does.
 
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
@@ -7,12 +7,12 @@ use serde_json::Value;
 use webhook::standard::{Headers, Secrets};
 
 use super::SECRET;
-use crate::support::endpoint::{Endpoint, Post, Says};
+use crate::support::endpoint::{Endpoint, Post, Reply};
 use crate::support::shop::{Shop, checkout};
 use crate::support::system::System;
 use crate::support::{Folder, new_id, until};
 
-/// A shop whose provider posts to that endpoint, and tries again at once as often as that.
+/// A shop whose provider posts to that endpoint, and retries at once so many times.
 fn shop(endpoint: &Endpoint, retries: usize, also: &[&str]) -> Shop {
     let url = format!("--provider-webhook-url={}", endpoint.url());
     let retries = format!("--provider-webhook-retries-s={}", vec!["0"; retries].join(","));
@@ -20,7 +20,7 @@ fn shop(endpoint: &Endpoint, retries: usize, also: &[&str]) -> Shop {
     Shop::open_with(&[&[url.as_str(), &retries, &secret], also].concat())
 }
 
-/// It is what the provider says it is, as any receiver of Standard Webhooks would find out.
+/// The signature is what the provider claims, as any receiver of Standard Webhooks would check it.
 #[track_caller]
 fn believed(post: &Post) -> Value {
     let of = |name: &str| post.headers.get(name).map(String::as_str).unwrap_or_default();
@@ -42,21 +42,21 @@ fn believed(post: &Post) -> Value {
 fn an_event_is_posted_until_an_endpoint_that_refuses_dies_and_delays_has_taken_it() {
     let (hung_up, noticed) = mpsc::channel();
     let endpoint = Endpoint::open(move |before, _| match before {
-        0 => Says::Status(500, ""),
-        1 => Says::Nothing,
-        2 => Says::Status(302, "location: /elsewhere"),
-        3 => Says::Status(404, "retry-after: 3600"),
+        0 => Reply::Status(500, ""),
+        1 => Reply::Nothing,
+        2 => Reply::Status(302, "location: /elsewhere"),
+        3 => Reply::Status(404, "retry-after: 3600"),
         4 => {
             let hung_up = hung_up.clone();
-            Says::NothingFor(Box::new(move || hung_up.send(()).unwrap()))
+            Reply::NothingFor(Box::new(move || hung_up.send(()).unwrap()))
         }
-        5 => Says::Status(503, "retry-after: 1"),
-        _ => Says::Status(204, ""),
+        5 => Reply::Status(503, "retry-after: 1"),
+        _ => Reply::Status(204, ""),
     });
     let shop = shop(&endpoint, 6, &[]);
     let id = shop.submit("BOOK-DUNE", "card", "tok_ok");
     let posts = endpoint.wait_for(7);
-    noticed.recv_timeout(Duration::from_secs(5)).expect("who is kept waiting hangs up by himself");
+    noticed.recv_timeout(Duration::from_secs(5)).expect("a client that is kept waiting hangs up");
     let events: Vec<_> = posts.iter().map(believed).collect();
     assert!(events.iter().all(|event| *event == events[0]), "the same id and body each time");
     assert_eq!(
@@ -67,7 +67,7 @@ fn an_event_is_posted_until_an_endpoint_that_refuses_dies_and_delays_has_taken_i
         - posts[5].headers["webhook-timestamp"].parse::<i64>().unwrap();
     assert!(asked_to_wait >= 1, "it had asked for a second");
 
-    // Taken is taken: the endpoint brings it in, and nothing is posted once more.
+    // The endpoint has accepted it and passes it on itself, so nothing is posted again.
     shop.send("payment.webhook", events[0]["id"].as_str().unwrap(), &events[0]);
     shop.wait_for(&id, |view| view["status"] == "fulfilled");
     until("the provider's books say so", || {
@@ -79,10 +79,10 @@ fn an_event_is_posted_until_an_endpoint_that_refuses_dies_and_delays_has_taken_i
 
 #[test]
 fn an_event_that_no_endpoint_takes_is_given_up_and_stays_visible_and_no_order_waits_for_it() {
-    let endpoint = Endpoint::open(|_, _| Says::Status(400, ""));
+    let endpoint = Endpoint::open(|_, _| Reply::Status(400, ""));
     let shop = shop(&endpoint, 2, &["--payment-patience-s=1"]);
     let id = shop.submit("BOOK-DUNE", "card", "tok_ok");
-    // Patience over, the provider is asked.
+    // When patience runs out, the provider is asked.
     shop.wait_for(&id, |view| view["status"] == "fulfilled");
     let posts = endpoint.wait_for(3);
     assert!(posts.iter().all(|post| believed(post)["data"]["reference"] == id.as_str()));
@@ -101,7 +101,7 @@ fn an_event_that_no_endpoint_takes_is_given_up_and_stays_visible_and_no_order_wa
 
 #[test]
 fn an_endpoint_that_says_it_is_gone_is_left_alone_until_the_next_start() {
-    let endpoint = Endpoint::open(|before, _| Says::Status(if before == 0 { 410 } else { 200 }, ""));
+    let endpoint = Endpoint::open(|before, _| Reply::Status(if before == 0 { 410 } else { 200 }, ""));
     let Shop { folder, system } = shop(&endpoint, 2, &[]);
     let ids = [new_id(), new_id()];
     let submit = |system: &System, id: &str| {
@@ -109,7 +109,9 @@ fn an_endpoint_that_says_it_is_gone_is_left_alone_until_the_next_start() {
         assert_eq!(system.ingress().send("checkout.submit", id, &body).unwrap().0, 202);
     };
     submit(&system, &ids[0]);
-    until("it is left alone", || folder.read(&system.log).contains("says that it is gone").then_some(()));
+    until("no more posts are tried", || {
+        folder.read(&system.log).contains("says that it is gone").then_some(())
+    });
     submit(&system, &ids[1]);
     until("both are charged", || {
         let charges = crate::support::block_on(folder.world("select key from charges"));

@@ -1,5 +1,5 @@
-//! Events signed by the official packages, about charges that the mock provider never made: its books learn them, the money
-//! goes back like any other, and the audit has nothing to say.
+//! Events signed with the official packages, about charges that the mock provider never made: its books take them
+//! over, the money is refunded like any other, and the audit finds nothing.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ use super::{SECRET, STRIPE_SECRET};
 use crate::support::shop::Shop;
 use crate::support::{block_on, clients, root, until};
 
-/// Tells that both orders are paid, one by each way: their money is 12.99 EUR.
+/// Reports that both orders are paid, one by each signature scheme: their money is 12.99 EUR.
 fn pay(shop: &Shop, standard: &str, stripe: &str) {
     static PYTHON: OnceLock<std::path::PathBuf> = OnceLock::new();
     let here = root().join("tests/webhooks");
@@ -38,7 +38,7 @@ fn tell(shop: &Shop, python: &Path, script: &Path, told: &[Value]) -> String {
     clients::run(&shop.folder, command, lines.as_bytes(), "posting events").out
 }
 
-/// `order: refunded of captured`, by the provider's books, for what was told from outside.
+/// `order: refunded of captured`, by the provider's books, for charges that were reported from outside.
 fn told(shop: &Shop) -> Vec<String> {
     block_on(shop.folder.world(
         "select reference || ': ' || refunded_minor || ' of ' || amount_minor || ' in ' ||
@@ -47,7 +47,7 @@ fn told(shop: &Shop) -> Vec<String> {
     ))
 }
 
-/// Each went back whole, at once.
+/// Each was refunded in full, at once.
 fn given_back(shop: &Shop, orders: &[&String]) {
     let mut expected: Vec<_> = orders.iter().map(|order| format!("{order}: 1299 of 1299 in 1")).collect();
     expected.sort();

@@ -1,4 +1,4 @@
-//! What Stripe tells of refunds that were made in its dashboard, and of a second charge, in bodies like Stripe's.
+//! What Stripe reports of refunds made in its dashboard, and of a second charge, in bodies like Stripe's.
 
 use serde_json::{Value, json};
 use store::Records;
@@ -12,7 +12,7 @@ struct Charge {
     order: String,
     intent: String,
     charge: String,
-    /// Whether the event of the payment names the charge: then it is known by that, else by its intent.
+    /// Whether the payment's event names the charge: then the charge is known by that name, else by its intent.
     named: bool,
     /// Whether Stripe's objects say which order it is.
     addressed: bool,
@@ -42,7 +42,7 @@ impl Charge {
         self.event("payment_intent.succeeded", object, Value::Null)
     }
 
-    /// A refund made in the dashboard, as `refund.created` tells of it.
+    /// A refund made in the dashboard, as `refund.created` reports it.
     fn refund(&self, no: u32, amount: u32) -> Value {
         let object = json!({"id": format!("re_{}_{no}", self.charge), "object": "refund", "amount": amount,
             "balance_transaction": "txn_1", "charge": self.charge, "currency": "eur", "metadata": {},
@@ -50,7 +50,7 @@ impl Charge {
         self.event("refund.created", object, Value::Null)
     }
 
-    /// The charge after that, as `charge.refunded` tells of it.
+    /// The charge after that, as `charge.refunded` reports it.
     fn refunded(&self, in_all: u32, before: u32) -> Value {
         let object = json!({"id": self.charge, "object": "charge", "amount": 1299, "amount_captured": 1299,
             "amount_refunded": in_all, "captured": true, "currency": "eur", "metadata": self.metadata(),
@@ -59,7 +59,7 @@ impl Charge {
     }
 }
 
-/// The order is paid by Stripe, whatever our own provider knows, and has been delivered.
+/// An order paid by Stripe, whatever our own provider knows, and delivered.
 fn pay(shop: &Shop, charges: &[Charge]) {
     for charge in charges {
         shop.send(
@@ -91,12 +91,12 @@ fn document(shop: &Shop, table: contract::Table, id: &str) -> Value {
     doc.map(|doc| serde_json::from_str(&doc).unwrap()).unwrap_or_default()
 }
 
-/// Our own books on the order's money.
+/// What our own records say about the order's money.
 fn books(shop: &Shop, order: &str) -> Value {
     document(shop, contract::Table::Payments, order)
 }
 
-/// Everything that was told is handled.
+/// Every reported event is handled.
 fn rest(shop: &Shop) {
     block_on(async {
         let store = shop.folder.store().await;
@@ -104,7 +104,7 @@ fn rest(shop: &Shop) {
     });
 }
 
-/// Posts each charge's event of this place in its own order.
+/// Posts the event at this index of each charge's own order.
 fn tell(shop: &Shop, charges: &[(Charge, Vec<Value>)], at: usize) {
     for (_, events) in charges {
         let (status, answer) = post_as_stripe(shop, &events[at]);
@@ -247,7 +247,7 @@ fn a_second_charge_that_stripe_tells_of_goes_back_and_is_audited() {
     rest(&shop);
     let audit = shop.run(&["audit", "--at-rest"]).ok();
     assert!(audit.contains("2 charges are in the provider's books because events from outside told of them"));
-    // Stripe tells of that refund as well: it is none of the order's own charge.
+    // Stripe reports that refund as well, and it does not belong to the order's own charge.
     assert_eq!(post_as_stripe(&shop, &second.refunded(1299, 0)).0, 200);
     rest(&shop);
     assert_eq!(books(&shop, &first.order)["refunded_minor"], 0);

@@ -1,6 +1,6 @@
 //! All that is known about one order at the end: every document as plain JSON, and the provider's own books.
 //!
-//! Nothing here knows a worker's types. What is read here is what a person would find in the database.
+//! No worker's types are used here. The fields are what a person would find in the database.
 
 use std::collections::BTreeMap;
 
@@ -15,20 +15,20 @@ use super::World;
 pub(crate) struct Case {
     pub(crate) order: Option<Value>,
     pub(crate) rejected: Option<Value>,
-    /// In the order of their numbers.
+    /// The audit entries in the order of their numbers.
     pub(crate) trail: Vec<Value>,
     pub(crate) payment: Option<Value>,
     pub(crate) hold: Option<Value>,
-    /// By number: 0 is the checkout's, n the n-th return's.
+    /// By number: 0 is the checkout's saga, n that of the n-th return.
     pub(crate) sagas: BTreeMap<u32, Value>,
-    /// The provider's, in the order of their keys.
+    /// The provider's charges, in the order of their keys.
     pub(crate) charges: Vec<Charge>,
-    /// Second charges, each of which has to go back whole.
+    /// Second charges, each of which has to be refunded in full.
     pub(crate) beside: Vec<Charge>,
     pub(crate) refunds: Vec<Refund>,
-    /// The names of all that its sagas said, in order.
+    /// The names of all messages of its sagas, in order.
     pub(crate) saga_said: Vec<&'static str>,
-    /// What each of its askers was told, by message id.
+    /// What each client that asked for a reply was told, by message id.
     pub(crate) replies: BTreeMap<String, BTreeMap<String, &'static str>>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Refund {
     pub(crate) succeeded: bool,
 }
 
-/// A UUID as text: every key of a record about an order begins with it.
+/// The length of a UUID as text: every key of a record about an order begins with one.
 const ID_CHARS: usize = 36;
 
 pub(crate) fn cases(world: &World) -> BTreeMap<String, Case> {
@@ -68,7 +68,7 @@ pub(crate) fn cases(world: &World) -> BTreeMap<String, Case> {
         let case = cases.entry(need.id[..ID_CHARS].to_string()).or_default();
         match need.table {
             Table::Orders => case.order = Some(doc),
-            // What was asked ahead of a submission says nothing of how that ended.
+            // A command that was held before its submission says nothing about how that ended.
             Table::Submissions => case.rejected = Some(doc).filter(|doc| doc.get("held").is_none()),
             Table::Audit => case.trail.push(doc),
             Table::Holds => case.hold = Some(doc),
@@ -131,23 +131,23 @@ fn read_books(world: &World, cases: &mut BTreeMap<String, Case>) {
     }
 }
 
-/// It is of a second charge for one order, that an event from outside told of.
+/// Whether it belongs to a second charge for one order, which an event from outside reported.
 fn is_beside(key: &str) -> bool {
     key.starts_with("stray/")
 }
 
 impl Case {
-    /// Every status it has been in, in order; archiving is not an end but a shelf.
+    /// Every status it has been in, in order; an archived order had ended before.
     pub(crate) fn path(&self) -> Vec<&str> {
         self.trail.iter().map(|entry| text(entry, "to")).collect()
     }
 
-    /// The status it came to before it was put away.
+    /// Its last status before it was archived.
     pub(crate) fn end(&self) -> &str {
         self.path().into_iter().rfind(|status| *status != "archived").unwrap_or("none")
     }
 
-    /// Its goods are paid for at the door, and have been on their way.
+    /// Whether it is paid on delivery and its goods have been on their way.
     pub(crate) fn was_accepted(&self) -> bool {
         self.order.as_ref().is_some_and(|order| order["accepted_at"].is_string())
     }

@@ -1,6 +1,6 @@
 //! What must be true of every order at rest, whatever happened to it. The ids are those of the invariants' list.
 //!
-//! The sums and the table of allowed changes are written here once more, on purpose: a rule that is wrong in a
+//! The sums and the table of allowed transitions are written here once more, on purpose: a rule that is wrong in a
 //! worker must not be right in its checker by the same mistake.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::World;
 use super::case::{Case, minor, quantities, text};
 
-/// How often each claim was checked, and every time that it was false.
+/// How often each claim was checked, and every case in which it was false.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) checked: BTreeMap<&'static str, u64>,
@@ -30,9 +30,9 @@ impl Tally {
 /// What only the world outside knows.
 #[derive(Default)]
 pub(crate) struct Known {
-    /// By sku: what was counted in, or taken out by a stock-take.
+    /// By sku: what a stock-take added or took out.
     pub(crate) received: BTreeMap<String, i64>,
-    /// Minor units that an operator gave back by hand, by order.
+    /// By order: what an operator refunded by hand, in minor units.
     pub(crate) by_hand: BTreeMap<String, i64>,
 }
 
@@ -65,8 +65,8 @@ pub(crate) fn check(world: &World, cases: &BTreeMap<String, Case>, known: &Known
 
 fn at_rest(world: &World, tally: &mut Tally) {
     let tables = world.memory.tables();
-    tally.claim("B3", world.bags.is_empty(), || {
-        format!("left in the queues: {:?}", Queue::ALL.map(|queue| world.bags.len(queue)))
+    tally.claim("B3", world.memory_broker.is_empty(), || {
+        format!("left in the queues: {:?}", Queue::ALL.map(|queue| world.memory_broker.len(queue)))
     });
     let in_flight = tables.in_flight();
     tally.claim("B1", in_flight.is_empty(), || {
@@ -107,7 +107,7 @@ fn ended(id: &str, case: &Case, tally: &mut Tally) {
     tally.claim("O1", count == case.returns().len(), || format!("{id}: {count} sagas of returns"));
 }
 
-/// By the provider's books, never by ours.
+/// By the provider's books, not by ours.
 fn money(id: &str, case: &Case, by_hand: i64, tally: &mut Tally) {
     let (captured, refunded) = (case.captured(), case.refunded());
     let owed = match case.end() {
@@ -118,7 +118,7 @@ fn money(id: &str, case: &Case, by_hand: i64, tally: &mut Tally) {
         let end = case.end();
         format!("{id} is {end} and owes {owed}: {captured} captured, {refunded} refunded, {by_hand} by hand")
     });
-    // What is paid by confirmation may be tried again once it was declined.
+    // A payment by confirmation may be tried again once it was declined.
     let tries = case.payment.as_ref().and_then(|payment| payment["tries"].as_array()).map_or(1, Vec::len);
     let captures = case.charges.iter().filter(|charge| charge.captured).count();
     tally.claim("M3", captures <= 1 && case.charges.len() <= tries, || {
@@ -136,7 +136,7 @@ fn money(id: &str, case: &Case, by_hand: i64, tally: &mut Tally) {
     tally.claim("M5", positive, || format!("{id}: the provider was asked for nothing or less"));
 }
 
-/// What the payment worker wrote down is what the provider has.
+/// The payment worker's records agree with the provider's.
 fn our_books(id: &str, case: &Case, tally: &mut Tally) {
     let Some(payment) = &case.payment else { return };
     let ours = |field: &str| payment[field].as_i64().unwrap_or(-1);
@@ -156,7 +156,7 @@ fn our_books(id: &str, case: &Case, tally: &mut Tally) {
     });
 }
 
-/// What each return that is done was worth, to the cent, so that all of them together are worth the total.
+/// The value of each completed return, to the cent: all of them together are worth the total.
 fn shares(case: &Case) -> Vec<i64> {
     let Some(order) = &case.order else { return Vec::new() };
     let (total, subtotal) = (minor(&order["total"]), minor(&order["subtotal"]));
@@ -179,7 +179,7 @@ fn shares(case: &Case) -> Vec<i64> {
     shares
 }
 
-/// Divides, and rounds what lies in the middle to the even side.
+/// Divides, and rounds half to even.
 pub(crate) fn half_even(dividend: i128, divisor: i128) -> i64 {
     let (whole, rest) = (dividend.div_euclid(divisor), dividend.rem_euclid(divisor));
     let up = match (rest * 2).cmp(&divisor) {
@@ -219,7 +219,7 @@ fn trail(id: &str, case: &Case, tally: &mut Tally) {
     tally.claim("A1", told == Some(case.trail.len() as u64), || format!("{id} counts {told:?} entries"));
 }
 
-/// Goods are with the customer, or they are not: what stock says fits what the order says.
+/// The goods are with the customer or they are not: stock and order agree.
 fn goods(id: &str, case: &Case, tally: &mut Tally) {
     let Some(order) = &case.order else { return };
     let status = case.hold.as_ref().map_or("none", |hold| text(hold, "status"));
@@ -241,7 +241,7 @@ fn goods(id: &str, case: &Case, tally: &mut Tally) {
     tally.claim("S2", status != "held", || format!("{id} still holds stock"));
 }
 
-/// Last done, first undone. Only an operator may have it otherwise: what comes late is undone late.
+/// The last step is undone first. Only an operator may have it otherwise: a late result is undone late.
 fn undone_in_order(id: &str, case: &Case, tally: &mut Tally) {
     const LAST_FIRST: [&str; 3] = ["payment.refund", "stock.restock", "stock.release"];
     let helped = case.sagas.get(&0).is_some_and(|saga| saga["interventions"].is_array());
@@ -257,8 +257,8 @@ fn undone_in_order(id: &str, case: &Case, tally: &mut Tally) {
     });
 }
 
-/// Each who asked hears the first end, once, and of goods on delivery that they are on their way, unless they asked after that;
-/// a return later on is not told to them.
+/// Each client that asked hears the first end, once, and for goods on delivery that they are out for delivery, unless
+/// it asked after that; a later return is not reported to it.
 fn answered(id: &str, case: &Case, tally: &mut Tally) {
     let end = match case.end() {
         _ if case.rejected.is_some() => "rejected",
@@ -308,7 +308,7 @@ fn stock(world: &World, cases: &BTreeMap<String, Case>, known: &Known, tally: &m
     }
 }
 
-/// One for each change that customers hear of, by each channel that they gave: no more, no less.
+/// One notice for each change that customers hear of, on each channel that they gave: no more, no less.
 fn notices(world: &World, cases: &BTreeMap<String, Case>, tally: &mut Tally) {
     let (mut expected, mut possible) = (BTreeSet::new(), BTreeSet::new());
     for (id, case) in cases {
@@ -323,7 +323,7 @@ fn notices(world: &World, cases: &BTreeMap<String, Case>, tally: &mut Tally) {
             }
             for status in case.path().into_iter().filter(|status| *status != "archived") {
                 let event = match status {
-                    // Refunded by returns is told return by return.
+                    // A refund by returns is reported return by return.
                     "refunded" if case.has_been("fulfilled") => continue,
                     "fulfilled" if case.was_accepted() => "delivered",
                     other => other,

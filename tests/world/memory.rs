@@ -1,5 +1,5 @@
-//! A store in memory that keeps the promise of `crates/store/src/lib.rs`: a batch whole or not at all, and who comes second
-//! gets a conflict.
+//! A store in memory that keeps the promise of `crates/store/src/lib.rs`: a batch is committed whole or not at all,
+//! and the second of two writers gets a conflict.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,13 +11,13 @@ use store::{
     InFlight, JournalRow, Loaded, OrderDeadline, Outbox, Read, Store, Transaction, Vitals,
 };
 
-use super::nerves::{Blow, Nerves, Place};
+use super::faults::{Fault, FaultInjector, Place};
 use super::outside::Clock;
 
-pub(crate) struct Memory {
+pub(crate) struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
     clock: Arc<Clock>,
-    nerves: Arc<Nerves>,
+    faults: Arc<FaultInjector>,
 }
 
 #[derive(Default)]
@@ -33,20 +33,20 @@ pub(crate) struct Tables {
 struct Open {
     tables: Arc<Mutex<Tables>>,
     now: Time,
-    nerves: Arc<Nerves>,
+    faults: Arc<FaultInjector>,
     loaded: Vec<(Need, i64)>,
 }
 
-impl Memory {
-    pub(crate) fn new(clock: Arc<Clock>, nerves: Arc<Nerves>) -> Self {
-        Self { tables: Arc::default(), clock, nerves }
+impl MemoryStore {
+    pub(crate) fn new(clock: Arc<Clock>, faults: Arc<FaultInjector>) -> Self {
+        Self { tables: Arc::default(), clock, faults }
     }
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().expect("nobody panics while holding it")
+        self.tables.lock().expect("no holder of this lock panics")
     }
 
-    /// False when this role has handled it before.
+    /// False if this role has handled the message before.
     pub(crate) fn journal(&self, row: JournalRow) -> bool {
         self.tables().write(row)
     }
@@ -84,7 +84,7 @@ impl Tables {
         self.known.contains_key(&(role, id.clone()))
     }
 
-    /// Emitted, not handled by the queue's reader, and not lying open among the dead letters.
+    /// Emitted, not handled by the queue's reader, and not an open dead letter.
     pub(crate) fn in_flight(&self) -> Vec<InFlight> {
         let open = |letter: &&DeadLetter| letter.status == DeadStatus::Open;
         let dead: HashSet<_> = self
@@ -144,7 +144,7 @@ impl Tables {
         for row in changes.journal {
             assert!(self.write(row), "one batch journals one message twice");
         }
-        assert!(changes.pauses.is_empty(), "nobody rests in this world");
+        assert!(changes.pauses.is_empty(), "no role is paused in this world");
         for record in changes.records {
             let version = record.version + 1;
             assert!(version == 1 || !record.need.table.append_only(), "{:?} was changed", record.need);
@@ -171,13 +171,13 @@ impl Tables {
 }
 
 #[async_trait]
-impl Store for Memory {
+impl Store for MemoryStore {
     async fn begin(&self) -> Result<Box<dyn Transaction>, Error> {
-        if self.nerves.pass(Place::Begin).await == Some(Blow::Unavailable) {
+        if self.faults.pass(Place::Begin).await == Some(Fault::Unavailable) {
             return Err(Error::Unavailable("it went away".into()));
         }
-        let (tables, nerves) = (self.tables.clone(), self.nerves.clone());
-        Ok(Box::new(Open { tables, nerves, now: self.clock.now(), loaded: Vec::new() }))
+        let (tables, faults) = (self.tables.clone(), self.faults.clone());
+        Ok(Box::new(Open { tables, faults, now: self.clock.now(), loaded: Vec::new() }))
     }
 
     async fn now(&self) -> Result<Time, Error> {
@@ -186,7 +186,7 @@ impl Store for Memory {
 }
 
 #[async_trait]
-impl Outbox for Memory {
+impl Outbox for MemoryStore {
     async fn in_flight(&self) -> Result<Vec<Read<InFlight>>, Error> {
         Ok(self.in_flight_now().into_iter().map(Ok).collect())
     }
@@ -201,7 +201,7 @@ impl Outbox for Memory {
 }
 
 #[async_trait]
-impl Deadlines for Memory {
+impl Deadlines for MemoryStore {
     async fn due_deadlines(
         &self,
         limit: usize,
@@ -217,7 +217,7 @@ impl Deadlines for Memory {
             };
             due.map(ring).collect()
         };
-        self.nerves.pass(Place::Due).await;
+        self.faults.pass(Place::Due).await;
         Ok(due)
     }
 
@@ -241,8 +241,8 @@ fn not_read_here<T>() -> Result<T, Error> {
 #[async_trait]
 impl Transaction for Open {
     async fn handled(&mut self, role: Role, ids: &[MessageId]) -> Result<(Time, Vec<Handled>), Error> {
-        self.nerves.pass(Place::Look).await;
-        let tables = self.tables.lock().expect("nobody panics while holding it");
+        self.faults.pass(Place::Look).await;
+        let tables = self.tables.lock().expect("no holder of this lock panics");
         let row = |id: &MessageId| tables.known.get(&(role, id.clone())).map(|at| &tables.journal[*at]);
         let ids: HashSet<_> = ids.iter().collect();
         let rows = ids.into_iter().filter_map(row).map(|row| Handled {
@@ -254,14 +254,14 @@ impl Transaction for Open {
         Ok((self.now, rows.collect()))
     }
 
-    /// As a server is.
+    /// As a database server is.
     fn is_remote(&self) -> bool {
         true
     }
 
     async fn load(&mut self, needs: &[Need]) -> Result<Vec<Loaded>, Error> {
-        self.nerves.pass(Place::Load).await;
-        let tables = self.tables.lock().expect("nobody panics while holding it");
+        self.faults.pass(Place::Load).await;
+        let tables = self.tables.lock().expect("no holder of this lock panics");
         self.loaded.extend(needs.iter().map(|need| (need.clone(), tables.version(need))));
         let found = needs.iter().filter_map(|need| {
             let (version, json) = tables.records.get(need)?;
@@ -277,22 +277,24 @@ impl Transaction for Open {
 
 impl Open {
     async fn kept(self: Box<Self>, changes: Changes) -> Result<(), Error> {
-        let Open { tables, nerves, loaded, .. } = *self;
+        let Open { tables, faults, loaded, .. } = *self;
         let unknown = || Err(Error::Unknown("the commit's answer was lost".into()));
-        match nerves.pass(Place::Keep).await {
-            Some(Blow::Conflict) => return Err(Error::Conflict("serialization failure".into())),
-            Some(Blow::Unavailable) => return Err(Error::Unavailable("it went away".into())),
-            Some(Blow::AnswerLost) => return unknown(),
-            Some(Blow::Die | Blow::Pause | Blow::Twice) | None => {}
+        match faults.pass(Place::Keep).await {
+            Some(Fault::Conflict) => return Err(Error::Conflict("serialization failure".into())),
+            Some(Fault::Unavailable) => return Err(Error::Unavailable("it went away".into())),
+            Some(Fault::AnswerLost) => return unknown(),
+            Some(Fault::Die | Fault::Pause | Fault::Twice) | None => {}
         }
         {
-            let mut tables = tables.lock().expect("nobody panics while holding it");
+            let mut tables = tables.lock().expect("no holder of this lock panics");
             tables.fits(&changes, &loaded)?;
             tables.apply(changes);
         }
-        match nerves.pass(Place::Kept).await {
-            Some(Blow::AnswerLost) => unknown(),
-            Some(Blow::Die | Blow::Pause | Blow::Unavailable | Blow::Conflict | Blow::Twice) | None => Ok(()),
+        match faults.pass(Place::Kept).await {
+            Some(Fault::AnswerLost) => unknown(),
+            Some(Fault::Die | Fault::Pause | Fault::Unavailable | Fault::Conflict | Fault::Twice) | None => {
+                Ok(())
+            }
         }
     }
 }

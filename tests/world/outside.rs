@@ -1,4 +1,4 @@
-//! Everybody outside: the provider with its own books and its own clock, and the customers' mailboxes.
+//! Everything outside the system: the provider with its own books and its own clock, and the customers' mailboxes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -13,9 +13,9 @@ use adapters::provider::{Answer, PaymentProvider};
 use async_trait::async_trait;
 use contract::{ChargeStanding, ProviderCharge, ProviderQuery, ProviderRefund, ProviderTold, Time};
 
-use super::nerves::{Blow, Nerves, Place};
+use super::faults::{Fault, FaultInjector, Place};
 
-/// The database's clock, and how far the provider's is from it.
+/// The database's clock, and how far ahead of it the provider's is.
 pub(crate) struct Clock {
     now_ms: AtomicI64,
     provider_ahead_ms: AtomicI64,
@@ -40,7 +40,7 @@ impl Clock {
         Time::from_unix_ms(self.now_ms.load(Ordering::Relaxed) + ahead)
     }
 
-    /// Time passes for everybody alike.
+    /// Time passes for the system and the provider alike.
     pub(crate) fn pass_ms(&self, ms: i64) {
         self.now_ms.fetch_add(ms, Ordering::Relaxed);
     }
@@ -57,24 +57,24 @@ impl Clock {
 pub(crate) struct Outside {
     settings: Settings,
     clock: Arc<Clock>,
-    nerves: Arc<Nerves>,
+    faults: Arc<FaultInjector>,
     books: Mutex<Books>,
     /// Events that are still to be delivered.
     due: Mutex<Vec<DueEvent>>,
-    /// By key: what was handed over, and how often.
+    /// By key: what was delivered, and how often.
     mail: Mutex<BTreeMap<String, (String, u32)>>,
-    /// Handed over twice under one key, and not the same.
+    /// Delivered twice under one key, with different content.
     muddled: Mutex<Vec<String>>,
     provider_away: AtomicBool,
     mail_away: AtomicBool,
 }
 
 impl Outside {
-    pub(crate) fn new(settings: Settings, clock: Arc<Clock>, nerves: Arc<Nerves>) -> Self {
+    pub(crate) fn new(settings: Settings, clock: Arc<Clock>, faults: Arc<FaultInjector>) -> Self {
         Self {
             settings,
             clock,
-            nerves,
+            faults,
             books: Mutex::default(),
             due: Mutex::default(),
             mail: Mutex::default(),
@@ -85,19 +85,19 @@ impl Outside {
     }
 
     pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().expect("nobody panics while holding it")
+        self.books.lock().expect("no holder of this lock panics")
     }
 
     pub(crate) fn due(&self) -> MutexGuard<'_, Vec<DueEvent>> {
-        self.due.lock().expect("nobody panics while holding it")
+        self.due.lock().expect("no holder of this lock panics")
     }
 
     pub(crate) fn mail(&self) -> MutexGuard<'_, BTreeMap<String, (String, u32)>> {
-        self.mail.lock().expect("nobody panics while holding it")
+        self.mail.lock().expect("no holder of this lock panics")
     }
 
     pub(crate) fn muddled(&self) -> Vec<String> {
-        self.muddled.lock().expect("nobody panics while holding it").clone()
+        self.muddled.lock().expect("no holder of this lock panics").clone()
     }
 
     pub(crate) fn provider_is_away(&self, away: bool) {
@@ -108,7 +108,7 @@ impl Outside {
         self.mail_away.store(away, Ordering::Relaxed);
     }
 
-    /// As the ledger does: what is due by now is the answer, the rest comes later by the courier.
+    /// As the ledger does: what is due by now is the answer, and the rest comes later by the courier.
     fn answer(&self, told: Result<Vec<DueEvent>, Refusal>) -> Result<Answer, Failure> {
         let now = self.clock.provider_now();
         let told = told.map_err(|why| Failure::Refused("the provider", why.to_string()))?;
@@ -120,10 +120,10 @@ impl Outside {
         })
     }
 
-    /// By somebody else than payment, who tells nobody but the provider.
+    /// Charged by another client than payment, and only the provider knows.
     pub(crate) fn charge_now(&self, ask: &ProviderCharge) -> Vec<DueEvent> {
         let told = self.books().charge(&self.settings, ask, self.clock.provider_now());
-        told.expect("he takes what payment would ask of him")
+        told.expect("the provider accepts what payment would ask")
     }
 
     async fn reach<T>(
@@ -138,11 +138,11 @@ impl Outside {
             return Vec::new();
         }
         let away = self.provider_away.load(Ordering::Relaxed);
-        if away || self.nerves.pass(Place::Reach).await == Some(Blow::Unavailable) {
+        if away || self.faults.pass(Place::Reach).await == Some(Fault::Unavailable) {
             return unheard(count);
         }
         let done = act();
-        if self.nerves.pass(Place::Reached).await == Some(Blow::Unavailable) {
+        if self.faults.pass(Place::Reached).await == Some(Fault::Unavailable) {
             return unheard(count);
         }
         done
@@ -193,7 +193,7 @@ impl PaymentProvider for Outside {
 impl Channel for Outside {
     async fn hand_over(&self, notices: &[Notice<'_>]) -> Vec<Result<(), Failure>> {
         let away = self.mail_away.load(Ordering::Relaxed);
-        if away || self.nerves.pass(Place::Reach).await == Some(Blow::Unavailable) {
+        if away || self.faults.pass(Place::Reach).await == Some(Fault::Unavailable) {
             return unheard(notices.len());
         }
         for notice in notices {
@@ -202,11 +202,11 @@ impl Channel for Outside {
             let (known, times) = mail.entry(notice.key.to_string()).or_insert_with(|| (text.clone(), 0));
             *times += 1;
             if *known != text {
-                let mut muddled = self.muddled.lock().expect("nobody panics while holding it");
+                let mut muddled = self.muddled.lock().expect("no holder of this lock panics");
                 muddled.push(format!("{}: {known:?} and {text:?}", notice.key));
             }
         }
-        if self.nerves.pass(Place::Reached).await == Some(Blow::Unavailable) {
+        if self.faults.pass(Place::Reached).await == Some(Fault::Unavailable) {
             return unheard(notices.len());
         }
         notices.iter().map(|_| Ok(())).collect()

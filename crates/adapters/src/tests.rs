@@ -101,7 +101,7 @@ const TOLD: (&str, &str) = (
     r#"{"what":"charge","key":"k1","order_id":"ORDER","transaction_id":"ch_theirs","amount":{"amount":"10.00","currency":"EUR"}}"#,
 );
 
-/// Asked for and told of in one batch, it is charged once.
+/// Requested and reported in one batch, it is charged once.
 async fn what_was_told_from_outside_goes_before_what_is_asked(on: On) {
     let place = Place::new(on).await;
     let world = world(&place).await;

@@ -38,7 +38,7 @@ impl Case {
         self.sagas.iter().find(|(key, _)| *key == self.id).map(|(_, saga)| saga)
     }
 
-    /// Reads one order anew. A record is read after those it follows from; unreadable ones were reported before.
+    /// Reads one order again. A record is read after those it follows from; unreadable ones were reported before.
     pub(super) async fn load(store: &dyn Evidence, id: &str) -> Result<Self> {
         let notices = beginning_with(store, Table::Notices, id).await?;
         let mut sagas = beginning_with(store, Table::Sagas, id).await?;

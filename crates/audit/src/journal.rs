@@ -46,7 +46,7 @@ pub(super) async fn check(store: &dyn Evidence, at_rest: bool, findings: &mut Fi
                 rows = read;
                 share += 1;
             }
-            // The findings of a share that was too large are dropped: it begins anew, halved.
+            // The findings of a share that was too large are dropped: it is read again in halves.
             None => (share, shares) = (share * 2, shares * 2),
         }
     }
@@ -246,7 +246,7 @@ fn is_out_of_the_way(row: &JournalRow) -> bool {
 
 fn may_have_said(row: &JournalRow, message: &Message) -> bool {
     let own = match row.role {
-        // It passes on what others say, and says nothing of its own.
+        // It passes on what others say, and emits nothing of its own.
         Role::Gateway => {
             message.by.role().is_none() && ![Speaker::Shop, Speaker::Outsider].contains(&message.by)
         }

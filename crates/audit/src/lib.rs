@@ -1,7 +1,7 @@
 //! An independent audit of the books: it shares no rule with the workers, so it does not share their mistakes.
 //!
 //! It reads our tables and the outside world's books, and checks every promise of the design. Documents are read as
-//! plain JSON, sums are calculated anew, and the table of allowed changes is written down a second time.
+//! plain JSON, sums are calculated again, and the table of allowed changes is written down a second time.
 //!
 //! All tables are read side by side, by key, in pages of [`PAGE`]: an order is judged when all its rows are read, and
 //! is forgotten then. What stays in memory until the end is small: about 100 bytes for each charge, 16 for each
@@ -65,7 +65,7 @@ pub struct BookedCharge {
     /// The money was taken; `false` for pending and failed charges.
     pub captured: bool,
     pub refunded_minor: i64,
-    /// An event from outside told of it before the provider's books did.
+    /// An event from outside reported it before the provider's books did.
     pub told_outside: bool,
 }
 
@@ -120,7 +120,7 @@ pub struct Report {
     pub open_dead_letters: u64,
     /// Charges that the provider's books know from events that came from outside.
     pub told_outside: u64,
-    /// There were more dead letters or deadlines than the audit reads: the rest was not checked.
+    /// There were more dead letters or deadlines than the audit reads: the others were not checked.
     pub cut_off: bool,
 }
 

@@ -61,7 +61,7 @@ fn never_more_back(payment: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Our books may lack what the provider has not told yet, as long as the order shows that something is missing.
+/// Our books may lack what the provider has not reported yet, as long as the order shows that something is missing.
 fn same_books(case: &Case, charged: &Charged, world: &World) -> Result<(), String> {
     let (theirs, theirs_back, source) = (charged.captured_minor, charged.refunded_minor, charged.source());
     let Some(payment) = &case.payment else {
@@ -95,7 +95,7 @@ fn same_books(case: &Case, charged: &Charged, world: &World) -> Result<(), Strin
     Ok(())
 }
 
-/// A message tells the provider's books what an event from outside told of, and it may be in flight.
+/// A message passes on to the provider's books what an event from outside reported, and it may be in flight.
 fn is_being_learned(case: &Case, world: &World) -> bool {
     let told = |payment: &Value| payment["told_outside"] == Value::Bool(true) || outside(payment) > 0;
     case.payment.as_ref().is_some_and(told) && world.moving(&case.id)

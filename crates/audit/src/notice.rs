@@ -1,4 +1,4 @@
-//! A customer is told of an event once by each channel, and of nothing that no worker decided to tell.
+//! A customer gets one notice of an event on each channel, and no notice that no worker decided to send.
 
 use anyhow::Result;
 

@@ -63,7 +63,7 @@ fn ended_alike(case: &Case, saga: &Value, findings: &mut Findings) {
         ("completed", "refunded" | "archived") => shipped,
         ("undone", "cancelled" | "refunded" | "archived") => !shipped,
         ("completed" | "undone", _) => false,
-        // The saga has not ended: only a change that it has not been told of yet can be wrong.
+        // The saga has not ended: only a change that it has not heard of yet can be wrong.
         (_, "archived") => ended == "needs_attention",
         (..) => true,
     };

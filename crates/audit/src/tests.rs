@@ -1,4 +1,4 @@
-//! A clean system, made by the real workers, is found clean; with any one thing in it changed it is not.
+//! A clean system, made by the real workers, passes the audit; changing any one thing in it makes a check fail.
 
 mod shop;
 
@@ -277,7 +277,7 @@ async fn what_was_given_up_may_differ_as_long_as_the_provider_will_be_asked_agai
     assert_eq!(red(&look(&shop).await), ["M1", "M2"]);
 }
 
-/// The provider told of the money before a charge was asked for: that is looked at again.
+/// The provider reported the money before a charge was asked for: the audit looks at that again.
 #[tokio::test]
 async fn what_was_told_early_may_differ_as_long_as_it_is_held() {
     let mut shop = clean();

@@ -14,12 +14,12 @@ pub(super) struct World {
     pub(super) at_rest: bool,
     /// Deadlines, by key.
     pub(super) waiting: HashSet<String>,
-    /// Orders for which the provider told of a charge before it was asked for: that will be looked at again.
+    /// Orders for which the provider reported a charge before it was asked for: the audit looks at them again.
     held: HashSet<Uuid>,
     moving: HashSet<Uuid>,
     dead_lettered: HashSet<Uuid>,
     charges: HashMap<Uuid, Charged>,
-    /// Charges that events from outside told of.
+    /// Charges that events from outside reported.
     pub(super) told_outside: u64,
     sent: HashSet<Uuid>,
     pub(super) open_dead_letters: u64,
@@ -36,11 +36,11 @@ pub(super) struct Charged {
     pub(super) currency: String,
     /// The provider's books know it from an event that came from outside.
     pub(super) told_outside: bool,
-    /// Captures that only events from outside told of; they are in no sum yet.
+    /// Captures that only events from outside reported; they are in no sum yet.
     told: Vec<Told>,
 }
 
-/// One capture that an event from outside told of.
+/// One capture that an event from outside reported.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     pub(super) name: String,
@@ -50,7 +50,7 @@ pub(super) struct Told {
 }
 
 impl Charged {
-    /// Adds what was told to the sums, except for the captures beside the one with the id `ours`, which are returned.
+    /// Adds reported captures to the sums, except for those beside the one with the id `ours`, which are refunded.
     /// Only that one paid for the order.
     pub(super) fn beside(&mut self, ours: Option<&str>) -> Vec<Told> {
         let told = std::mem::take(&mut self.told);
@@ -129,8 +129,8 @@ impl World {
         Uuid::parse_str(id).is_ok_and(|id| self.dead_lettered.contains(&id))
     }
 
-    /// The provider may yet tell what it took of an order that was given up: its event is in flight or held, a person
-    /// sees it, or the provider will be queried once more.
+    /// The provider may yet report what it captured for an order that was given up: its event is in flight or held, a
+    /// person sees it, or the provider will be queried once more.
     pub(super) fn may_be_told(&self, id: &str) -> bool {
         !self.at_rest
             || self.dead_lettered(id)
@@ -178,7 +178,7 @@ fn judge_deadline(deadline: &DeadlineRow, findings: &mut Findings) {
     }
 }
 
-/// The charges by order, and how many of them events from outside told of.
+/// The charges by order, and how many of them events from outside reported.
 async fn charges(books: &dyn Books, findings: &mut Findings) -> Result<(HashMap<Uuid, Charged>, u64)> {
     let mut charges = HashMap::<Uuid, Charged>::new();
     let mut told_outside = 0;

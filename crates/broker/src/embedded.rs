@@ -1,4 +1,4 @@
-//! Queues in memory that lose nothing: their content stands in the journal, and a new process fills them from it.
+//! Queues in memory that lose nothing: the journal has their content, and a new process fills them from it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -161,7 +161,7 @@ impl QueueState {
             .collect();
         drop(inside);
         if more {
-            // Another task may be waiting for the rest.
+            // Another task may be waiting for the remaining messages.
             self.arrived.notify_one();
         }
         taken

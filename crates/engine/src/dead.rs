@@ -23,7 +23,8 @@ pub use codes::CODES;
 pub use codes::{known_code, known_queue};
 pub use evict::{STRANGERS_LETTERS_MAX, evict};
 
-/// Letters as `letters` finds them, but our own trouble before all that strangers caused: they crowd none of it out.
+/// Dead letters as `letters` finds them, but our own before those that strangers caused, so that strangers cannot
+/// crowd them out.
 pub async fn own_first(store: &dyn DeadLetters, wanted: Letters) -> Result<Vec<DeadLetter>, Error> {
     if wanted.origin.is_some() {
         return store.letters(&wanted).await;
@@ -53,7 +54,7 @@ pub async fn replay(store: &dyn DeadLetters, broker: &dyn Broker, id: &str, who:
         }
     };
     let emitted = vec![Emitted { queues: queues(&letter, &message), message: Arc::new(message) }];
-    // The operator says it: a row of the reader's own could not speak in another's name.
+    // The operator emits it: a row of the reader's own role could not speak in another role's name.
     let replayed = Entry { role: Role::Operator, outcome, emitted: emitted.clone() };
     let over = superseded.map(|outcome| Entry { role: reader(&letter), outcome, emitted: Vec::new() });
     let entries = over.into_iter().chain([replayed]).collect();
@@ -127,7 +128,7 @@ pub fn as_it_would_be(letter: &DeadLetter, edited: Option<&Edited>) -> Result<(M
     Ok((message, queues))
 }
 
-/// What the journal is told.
+/// A journal row to be written.
 struct Entry {
     role: Role,
     outcome: String,
@@ -144,7 +145,7 @@ async fn open_letter(store: &dyn DeadLetters, id: &str) -> Result<DeadLetter> {
     Ok(letter)
 }
 
-/// Who would have handled it; for what no queue of ours wanted, the operator does.
+/// The role that would have handled it; for a message that no queue of ours wanted, the operator.
 fn reader(letter: &DeadLetter) -> Role {
     Queue::named(&letter.queue).map_or(Role::Operator, Queue::reader)
 }
@@ -175,7 +176,8 @@ fn as_it_was(letter: &DeadLetter) -> Result<Message> {
     still_theirs(letter, message)
 }
 
-/// What was shown masked and left so is as it was. The old message is its cause, whose own cause the journal knows.
+/// Text that was shown masked and left unedited stays as it was. The old message is the cause of the new one; the
+/// journal knows the old one's own cause.
 fn with_edits(letter: &DeadLetter, own: &MessageId, edited: &Edited) -> Result<Message> {
     let id = MessageId::derived(letter.order_id, Role::Operator, own, 0);
     let name = edited.name.as_deref().unwrap_or(&letter.name);
@@ -208,8 +210,8 @@ fn still_theirs(letter: &DeadLetter, message: Message) -> Result<Message> {
     Ok(message)
 }
 
-/// A role's database login buries what it likes in its own queue, in whatever name: a replay makes that come true for no
-/// other role.
+/// A role's database login can dead-letter anything in its own queue, in any speaker's name: a replay may carry it to
+/// no other role.
 fn may_go_on_from(queue: Queue, message: &Message) -> bool {
     let all = message.body.queues();
     all.is_empty() || all.iter().any(|other| other.reader() == queue.reader())
@@ -245,7 +247,7 @@ async fn close(
     let (now, handled) = transaction.handled(reader(letter), std::slice::from_ref(&own)).await?;
     let row = |(number, entry): (usize, Entry)| {
         let Entry { role, outcome, emitted } = entry;
-        // Another message under its id was handled (or this one was after all): the row stands under an id of its own.
+        // Another message under its id was handled (or this one was after all), so the row gets an id of its own.
         let role = if handled.is_empty() { role } else { Role::Operator };
         // Several letters may have the same message id, and one letter may be replayed many times: each time is a row.
         let place = usize::try_from(now.unix_ms()).unwrap_or(0).saturating_add(number);

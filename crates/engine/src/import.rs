@@ -82,7 +82,7 @@ async fn see_through(
     }
 }
 
-/// Once: look, keep, say what is owed, acknowledge.
+/// One pass: look, store, publish what is owed, acknowledge.
 pub async fn import(store: &dyn Store, broker: &dyn Broker, dead: &[DeadDelivery]) -> Result<(), Error> {
     let now = store.now().await?;
     let mut transaction = store.begin().await?;
@@ -181,9 +181,9 @@ fn letter(dead: &DeadDelivery, message: Option<&Message>, now: Time) -> DeadLett
     }
 }
 
-/// The same letter has the same id however often it comes. What delivered too often died of has the id that the
-/// loop would give it; other bad messages may have the message id of another, and are told apart by what is in them. Of those
-/// that bear none, the reason may name one.
+/// The same dead letter has the same id however often it comes. A message that was delivered too often has the id
+/// that the loop would give it. Other bad messages may share the message id of another, so their content is part of
+/// the id. A message without an id may be named in the reason.
 fn letter_id(dead: &DeadDelivery, message: Option<&Message>) -> String {
     match (dead.code.as_str(), dead.queue, message) {
         ("delivery_limit", Some(queue), Some(message)) => {

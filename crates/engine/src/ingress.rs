@@ -1,4 +1,4 @@
-//! Whatever comes in from outside is journalled before it is published, and answered only then.
+//! Every message from outside is journalled before it is published, and answered only then.
 //!
 //! Its journal row is the idempotency record: the same message again is recognised here, and journalled no second time.
 //! It is published again, because the process that accepted it first may have died before that; its reader knows its id.

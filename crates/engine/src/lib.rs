@@ -1,4 +1,4 @@
-//! Moves messages: the consumer loop, the ways in, and everything beside them that publishes or lets messages rest.
+//! Moves messages: the consumer loop, the ways in, and everything beside them that publishes or pauses messages.
 
 pub mod dead;
 mod fail;

@@ -1,6 +1,6 @@
 //! A paused role takes nothing, wherever it runs; its messages stay in their queue until an operator resumes it.
 //!
-//! A pause is a row that every process looks at twice a second. Who paused what, and why, stays in the journal.
+//! A pause is a row that every process polls twice a second. Who paused what, and why, stays in the journal.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Paused {
         self.0.clone().wait_for(|paused| !paused.contains(&role)).await.ok();
     }
 
-    /// Ends once the role has to rest; perhaps never.
+    /// Ends once the role has to pause; perhaps never.
     pub(crate) async fn begins(&self, role: Role) {
         if self.0.clone().wait_for(|paused| paused.contains(&role)).await.is_err() {
             std::future::pending::<()>().await;

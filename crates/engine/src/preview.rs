@@ -1,5 +1,5 @@
-//! What a message would cause, found out by the very workers that would decide on it, on the records as they are now.
-//! Nothing of it is kept: they decide over a look at the store that has no way to write.
+//! What a message would cause, decided by the workers themselves on the records as they are now. Nothing of it is
+//! stored: they decide on a read-only view of the store.
 //!
 //! It goes as far as the first outside party. What a provider will answer is not known before it is asked.
 

@@ -122,7 +122,7 @@ impl Probe {
     async fn queues(&self, page: &mut String) {
         let mut depths = Vec::new();
         for queue in queues(&self.parts) {
-            // What cannot be told is left out: a zero would be a lie.
+            // A figure that cannot be determined is left out: a zero would be a lie.
             if let Ok(depth) = within(self.broker.depth(queue)).await {
                 depths.push((queue, depth));
             }

@@ -1,5 +1,5 @@
-//! Gives a broker back what it lost: the journal names all that was emitted and never handled, and it is published straight
-//! to its queues. What a row emits that its role may not say is left out.
+//! Gives a broker back what it lost: the journal names all messages that were emitted and never handled, and they are
+//! published straight to their queues. What a row emits that its role may not say is left out.
 //!
 //! It changes no record, and ids make repeats harmless, so that it may run twice, and beside a running system.
 

@@ -70,7 +70,7 @@ pub async fn publish_due(store: &dyn Deadlines, broker: &dyn Broker) -> Result<u
     Ok(count)
 }
 
-/// What workers set as deadlines: each of these types may be said by one role alone.
+/// The messages that workers set as deadlines: only one role may send each of these types.
 fn is_a_deadline(message: &Message) -> bool {
     let set_by_a_worker = matches!(
         message.body,
@@ -92,7 +92,8 @@ async fn refuse(store: &dyn Deadlines, refused: Vec<(String, Option<Message>, St
     store.put_off(&keys, REFUSED_AGAIN_AFTER_S).await
 }
 
-/// Nothing proves who set it, so that no replay says it; and it has no message id, under which the true message may come.
+/// The dead letter has no proven speaker, so no replay can send it; and it has no message id, so the true message may
+/// still come under it.
 fn letter(key: &str, message: Option<&Message>, why: &str, now: Time) -> DeadLetter {
     let body = message.map_or("", Message::json);
     let shown: String = key.chars().take(KEY_CHARS_MAX).collect();

@@ -297,19 +297,19 @@ mod tests {
         let ear = hub.clone();
         let listens = tokio::spawn(async move { ear.follow_facts(subscribe, SHORT).await });
         tokio::time::sleep(3 * SHORT).await;
-        assert_eq!(turns.load(Ordering::Relaxed), 0, "nobody waits");
+        assert_eq!(turns.load(Ordering::Relaxed), 0, "no stream waits");
         for turn in 1..=2 {
             let mut waiter = hub.wait_for(order(turn));
-            until("somebody hears", || said.receiver_count() == 1).await;
+            until("a listener", || said.receiver_count() == 1).await;
             // Facts from before the subscription were missed, so every waiter is woken.
             tokio::time::timeout(LONG, waiter.news.changed()).await.unwrap().unwrap();
             said.send(fact(order(9))).unwrap();
             said.send(fact(order(turn))).unwrap();
             tokio::time::timeout(LONG, waiter.news.changed()).await.unwrap().unwrap();
             tokio::time::sleep(3 * SHORT).await;
-            assert_eq!(said.receiver_count(), 1, "somebody waits still");
+            assert_eq!(said.receiver_count(), 1, "a stream still waits");
             drop(waiter);
-            until("nobody hears", || said.receiver_count() == 0).await;
+            until("no listener", || said.receiver_count() == 0).await;
             assert_eq!(turns.load(Ordering::Relaxed) as u128, turn);
         }
         listens.abort();

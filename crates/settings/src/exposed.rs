@@ -22,7 +22,7 @@ pub fn exposed_secret_files(vars: impl Iterator<Item = (String, String)>) -> Vec
     files.map(|(variable, path)| (variable, PathBuf::from(path))).filter(|(_, path)| exposed(path)).collect()
 }
 
-/// Other systems' file modes do not tell.
+/// Outside Unix, file modes do not show who may read a file.
 #[cfg(not(unix))]
 pub fn exposed_secret_files(_: impl Iterator<Item = (String, String)>) -> Vec<(String, PathBuf)> {
     Vec::new()

@@ -28,7 +28,7 @@ pub enum Profile {
     Dev,
     /// Everything else: the provider answers at once, and declines only on request.
     Plain,
-    /// One of several processes, perhaps on one machine: none listens unless told where.
+    /// One of several processes, perhaps on one machine: it listens only where the settings say.
     Part,
 }
 

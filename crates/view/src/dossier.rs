@@ -1,4 +1,4 @@
-//! All that is known of one order, for those who look after it.
+//! All that is known of one order, for the operators who look after it.
 
 use anyhow::Result;
 use contract::{Money, OrderId, Table};

@@ -15,7 +15,7 @@ mod fuzzed;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// It says no more: a sender that tries keys should not learn how far it came.
+/// It says no more: a sender that tries keys should not learn how far it got.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the signature does not fit")]
 pub struct Forged;

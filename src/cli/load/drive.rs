@@ -10,13 +10,13 @@ use hdrhistogram::Histogram;
 use indicatif::ProgressBar;
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
-use super::entry::{Let, Way};
+use super::entry::{Admission, Way};
 use super::orders::{self, Fate, Mix};
 use crate::app::System;
 
 /// How orders are sent.
 #[derive(Clone, Copy)]
-pub(super) struct Pace {
+pub(super) struct LoadProfile {
     pub(super) orders: u64,
     /// Open loop: orders per second, however slow the system is.
     pub(super) rate: Option<u64>,
@@ -72,7 +72,7 @@ struct Sent {
 /// Sends all orders and waits until the last has ended.
 pub(super) async fn drive(
     mix: &Mix,
-    pace: Pace,
+    profile: LoadProfile,
     way: &Arc<Way>,
     system: &System,
     progress: &ProgressBar,
@@ -80,12 +80,12 @@ pub(super) async fn drive(
     let facts = system.broker.facts(&ENDS).await;
     let (sent, sending) = mpsc::unbounded_channel();
     let (turned_away, refusals) = mpsc::unbounded_channel();
-    let room = Arc::new(Semaphore::new(pace.in_flight as usize));
+    let room = Arc::new(Semaphore::new(profile.in_flight as usize));
     let started = Instant::now();
     let listener = Listener { sending, refusals, room: room.clone(), progress: progress.clone(), started };
-    let listener = tokio::spawn(listener.listen(facts, pace.orders));
-    for number in 0..pace.orders {
-        let due = match pace.rate {
+    let listener = tokio::spawn(listener.listen(facts, profile.orders));
+    for number in 0..profile.orders {
+        let due = match profile.rate {
             Some(rate) => {
                 let due = started + Duration::from_secs_f64(number as f64 / rate as f64);
                 tokio::time::sleep_until(due.into()).await;
@@ -103,13 +103,13 @@ pub(super) async fn drive(
         let (way, turned_away) = (way.clone(), turned_away.clone());
         tokio::spawn(async move {
             let mut brought = way.bring(order).await;
-            if fate == Fate::Cancelled && matches!(brought, Ok(Let::In)) {
-                brought = way.bring(orders::cancel(id, key)).await.map(|_| Let::In);
+            if fate == Fate::Cancelled && matches!(brought, Ok(Admission::In)) {
+                brought = way.bring(orders::cancel(id, key)).await.map(|_| Admission::In);
             }
             match brought {
-                Ok(Let::In) => {}
+                Ok(Admission::In) => {}
                 // The receiver is gone only if there is nothing more to count.
-                Ok(Let::Away) => drop(turned_away.send(id)),
+                Ok(Admission::TurnedAway) => drop(turned_away.send(id)),
                 Err(why) => tracing::error!("an order was not brought: {why:#}"),
             }
         });

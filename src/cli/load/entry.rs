@@ -53,10 +53,10 @@ impl Command {
 
 /// What the ingress did with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Let {
+pub(super) enum Admission {
     In,
     /// Told to come again later.
-    Away,
+    TurnedAway,
 }
 
 pub(super) enum Way {
@@ -86,7 +86,7 @@ impl Way {
         }
     }
 
-    pub(super) async fn bring(&self, command: Command) -> Result<Let> {
+    pub(super) async fn bring(&self, command: Command) -> Result<Admission> {
         match self {
             Way::Ingress(ingress, store) => {
                 let body = command.naming_its_order().into_bytes();
@@ -94,10 +94,10 @@ impl Way {
                 let message = Message::accept(Speaker::Operator, &raw, store.now().await?);
                 let message = message.map_err(|why| anyhow::anyhow!("{why}"))?;
                 match ingress.bring(message).await {
-                    Ok(_) => Ok(Let::In),
+                    Ok(_) => Ok(Admission::In),
                     Err(Refused::Unavailable(why)) => {
                         tracing::debug!("a message was not let in: {why}");
-                        Ok(Let::Away)
+                        Ok(Admission::TurnedAway)
                     }
                     Err(why @ Refused::IdReused) => bail!("{why}"),
                 }
@@ -106,7 +106,7 @@ impl Way {
             Way::Amqp(outsider) => {
                 let id = format!("{}-{}", command.name, command.order_id);
                 outsider.say(command.name, &id, command.naming_its_order()).await?;
-                Ok(Let::In)
+                Ok(Admission::In)
             }
         }
     }
@@ -157,7 +157,7 @@ impl Http {
         Ok(Self { client, url: format!("http://{address}"), bearer: format!("Bearer {token}"), keys })
     }
 
-    async fn post(&self, command: Command) -> Result<Let> {
+    async fn post(&self, command: Command) -> Result<Admission> {
         let Command { name, order_id, key, body } = command;
         let (path, key) = match name {
             SUBMIT => ("/orders".to_string(), key.to_string()),
@@ -172,8 +172,8 @@ impl Http {
         let status = response.status();
         let answer = response.into_body().collect().await?.to_bytes();
         match status {
-            _ if status.is_success() => Ok(Let::In),
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Ok(Let::Away),
+            _ if status.is_success() => Ok(Admission::In),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Ok(Admission::TurnedAway),
             _ => bail!("{path} answers {status}: {}", String::from_utf8_lossy(&answer)),
         }
     }

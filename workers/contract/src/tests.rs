@@ -152,7 +152,7 @@ fn a_provider_writes_when_it_was_in_seconds_in_digits_or_as_rfc_3339() {
     }
 }
 
-/// The first speaker who may say it.
+/// The first speaker that may send it.
 fn usual(name: &str) -> Speaker {
     speakers_of(name).first().copied().unwrap_or(Speaker::Operator)
 }
@@ -341,7 +341,7 @@ fn a_reply_queue_that_cannot_exist_is_told_to_the_sender() {
     {
         assert_eq!(asked("{}", Some(reply_to), correlation_id).unwrap_err().code, "reply_to_invalid");
     }
-    // Only a checkout has an outcome: on other commands it is a library's default.
+    // Only a checkout has an outcome to reply with: on other commands `reply_to` is a library's default.
     let raw = Raw {
         message_id: Some("m1".into()),
         name: "order.archive".into(),

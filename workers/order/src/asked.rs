@@ -121,7 +121,7 @@ fn fault_of_cash(asked: &OrderPay) -> Option<Fault> {
     Some(Fault::new("transaction_id", "transaction_id_invalid", why))
 }
 
-/// By what it shall be charged, if not as the order said.
+/// The payment to charge, if it is another than the order's.
 fn choice(order: &Order, asked: &OrderPay) -> Option<PaymentChoice> {
     let OrderPay { token, payment_method_id, method, .. } = asked;
     if token.is_none() && payment_method_id.is_none() && method.is_none() {

@@ -1,4 +1,4 @@
-//! Facts about an order are made from its record alone, so that saying one again says the same.
+//! Facts about an order are made from its record alone, so that repeating one gives the same fact.
 
 use contract::{
     Body, Decision, Ending, Notice, OrderAccepted, OrderArchived, OrderCancelled, OrderCreated,
@@ -95,8 +95,8 @@ pub(crate) fn archived(order: &Order) -> Body {
     })
 }
 
-/// The event for all listeners, and the same for those who asked. `order` has no askers afterwards: a later return is
-/// not what they asked for.
+/// The event for all listeners, and the same for the clients that asked. Afterwards the order has no askers: a later
+/// return is not what they asked for.
 pub(crate) fn ended(order: &mut Order, what: &'static str, ending: Ending) -> Decision<Record> {
     order.told_at = order.askers().cloned().collect();
     (order.reply_to, order.reply_also) = (None, Vec::new());
@@ -111,7 +111,7 @@ pub(crate) fn reply(
     answer(decision.say(ending.clone().into()), askers, ending)
 }
 
-/// Only to the askers: all other listeners have heard the event.
+/// Only to the clients that asked: all other listeners have heard the event.
 pub(crate) fn answer(
     decision: Decision<Record>,
     askers: impl IntoIterator<Item = ReplyTo>,
@@ -134,7 +134,7 @@ pub(crate) fn notice(order: &Order, event: Notice) -> Tell {
     }
 }
 
-/// Says it only if the customer left an address.
+/// Sends it only if the customer left an address.
 pub(crate) fn tell(decision: Decision<Record>, tell: Tell) -> Decision<Record> {
     if tell.contact.is_empty() {
         return decision;

@@ -191,7 +191,7 @@ fn no_order(records: &Records<Record>, id: OrderId) -> &'static str {
     }
 }
 
-/// The speaker as whom a person who wanted to cancel is answered.
+/// The speaker to whom the refusal of a cancellation is addressed.
 fn speaker_of(by: By) -> Speaker {
     match by {
         By::Customer | By::System => Speaker::Customer,

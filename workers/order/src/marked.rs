@@ -17,7 +17,7 @@ pub(crate) fn accepted(order: &Order, cause: Cause<'_>) -> Decision<Record> {
         return Decision::ignored("undone before it was accepted");
     }
     let order = Order { accepted_at: Some(cause.now), updated_at: cause.now, ..order.clone() };
-    // The sender who waits for the outcome hears of this at once: delivery may be days away.
+    // A client that waits for the outcome hears of this at once: delivery may be days away.
     let ending = Ending::Accepted(facts::accepted(&order));
     let decision = facts::reply(Decision::done("accepted"), order.askers().cloned(), ending);
     let decision = settle_cart(decision, &order, CartEnd::Bought);
@@ -56,7 +56,7 @@ pub(crate) fn fulfilled(order: &Order, cause: Cause<'_>) -> Decision<Record> {
         Ok((mut order, entry)) => {
             let ending = facts::fulfilled(&order);
             let decision = facts::ended(&mut order, "fulfilled", ending);
-            // The customer has been told already that it is on its way.
+            // The customer already had a notice that it is out for delivery.
             let news = if order.accepted_at.is_some() { Notice::Delivered } else { Notice::Fulfilled };
             facts::tell(decision, facts::notice(&order, news)).save(order).save(entry)
         }
@@ -103,7 +103,7 @@ pub(crate) fn late_payment_refunded(order: &Order, fact: &PaymentRefunded) -> De
     facts::tell(Decision::done("told the customer"), tell)
 }
 
-/// If this is said again, the cart is settled already and nothing changes.
+/// If this is sent again, the cart is settled already and nothing changes.
 fn settle_cart(decision: Decision<Record>, order: &Order, ended: CartEnd) -> Decision<Record> {
     if !order.from_cart {
         return decision;

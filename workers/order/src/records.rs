@@ -43,7 +43,7 @@ pub struct Order {
     /// It was made of the customer's stored cart.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_cart: bool,
-    /// Tells a repeated submission from another one under the same id.
+    /// Distinguishes a repeated submission from another one under the same id.
     pub content: BodyHash,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
@@ -52,7 +52,7 @@ pub struct Order {
     pub accepted_at: Option<Time>,
     /// How many audit entries there are so far: the number of the last one.
     pub entries: u32,
-    /// When it entered each state it has been in: a fact asked for again is told with its own time.
+    /// When it entered each state it has been in: a fact that is sent again has its own time.
     pub reached: BTreeMap<Status, Time>,
     #[serde(default)]
     pub returns: Vec<Return>,
@@ -61,13 +61,13 @@ pub struct Order {
     /// The return with which the last of the goods came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded_by: Option<u32>,
-    /// Where the sender waits for the outcome; gone once it was told there, …
+    /// Where the sender waits for the outcome; gone once the outcome was sent there, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyTo>,
     /// … and where else it waits, having sent the same again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reply_also: Vec<ReplyTo>,
-    /// Where the outcome was told.
+    /// Where the outcome was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told_at: Vec<ReplyTo>,
     pub created_at: Time,
@@ -89,7 +89,7 @@ pub struct Return {
     pub at: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Who took it back.
+    /// The admin who accepted the return.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
 }
@@ -139,7 +139,7 @@ pub struct AuditEntry {
     pub reason: Option<Reason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Who wanted it, …
+    /// Who requested it, …
     pub by: By,
     /// … by name, if it was a person of the shop.
     #[serde(default, skip_serializing_if = "Option::is_none")]

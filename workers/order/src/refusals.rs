@@ -1,4 +1,4 @@
-//! The sender of an impossible command is told which order, its status, what was asked and what is possible instead.
+//! A refusal names the order, its status, what was asked for and what is possible instead.
 
 use contract::{Body, Decision, Fault, OrderCancelRefused, OrderId, OrderRefused, Status};
 

@@ -1,12 +1,12 @@
-//! A checkout that is sent again may name another reply queue: its sender hears there what the first queue hears, or
-//! has heard already.
+//! A checkout that is sent again may name another reply queue: its sender gets there what the first queue gets, or
+//! has got already.
 
 use contract::{Decision, Ending, OrderRejected, ReplyTo};
 
 use crate::records::Rejected;
 use crate::{Order, Record, Submission, facts};
 
-/// A sender who waits at more queues than this no longer reads the oldest of them.
+/// A client that waits at more queues than this no longer reads the oldest of them.
 const ASKERS_MAX: usize = 4;
 
 pub(crate) fn asked_again(order: &Order, reply_to: &ReplyTo) -> Decision<Record> {

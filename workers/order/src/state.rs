@@ -81,7 +81,7 @@ impl fmt::Display for TransitionError {
 
 impl std::error::Error for TransitionError {}
 
-/// The order's new status, why, and who wanted it.
+/// The order's new status, why, and who requested it.
 pub(crate) struct Change {
     pub(crate) to: Status,
     pub(crate) reason: Option<Reason>,

@@ -30,7 +30,7 @@ pub(crate) enum Overdue {
     AskAgain,
     /// Ask the worker that can find out what became of it.
     Check,
-    /// Only a person can tell.
+    /// Only an operator can find out.
     CallOperator,
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Progress {
 pub(crate) enum Phase {
     Forward(usize),
     Backward(usize),
-    /// Everything is undone; the order is being told.
+    /// Everything is undone; the order is being informed.
     Closing,
     Completed,
     Undone,
@@ -350,7 +350,7 @@ impl Progress {
         }
     }
 
-    /// The answer still counts when it comes; until then a person looks after it.
+    /// The answer still counts when it comes; until then an operator looks after it.
     fn wait(&mut self) -> Move {
         match (self.stuck.is_some(), self.phase) {
             (true, _) => Move::Refuse("no deadline stands: it waits for an operator already"),

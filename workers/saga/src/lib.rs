@@ -124,7 +124,7 @@ impl SagaWorker {
             let (progress, first) = Progress::start(&definition.rules());
             return self.go(saga, definition, progress, first, now);
         };
-        // Nothing was asked yet, so there is nothing to undo: only the order has to be told.
+        // Nothing was asked yet, so there is nothing to undo: only the order has to be informed.
         saga.reason = Some(reason);
         saga.wish = wish;
         let mut progress = Progress::start(&definition.rules()).0;
@@ -193,8 +193,8 @@ impl SagaWorker {
         };
         let declined_now =
             matches!((input, saga.forward_at()), (Input::Declined(step), Some(at)) if step == at);
-        // The person who wanted to cancel gets that, and hears it; that it could not have been shipped anyway is told
-        // by stock.ship_refused.
+        // A cancellation that waits is granted now, and its sender hears that; that the goods could not have been
+        // shipped anyway is reported by stock.ship_refused.
         let cancel_waits = saga.progress.as_ref().is_some_and(|progress| progress.cancel);
         if declined_now && !cancel_waits {
             saga.reason = answer.reason;

@@ -1,4 +1,4 @@
-//! Turns the interpreter's move into what is saved and said, and gives every asking its own deadline.
+//! Turns the interpreter's move into saved records and messages, and gives every request its own deadline.
 
 use contract::{
     Body, By, Deadline, Decision, MarkUndone, NeedsAttention, Reason, RefuseCancel, SagaOverdue, Time, Wish,
@@ -150,7 +150,7 @@ impl SagaWorker {
     }
 }
 
-/// The reason that was given with the wish tells who wanted it.
+/// The reason of the cancellation shows who requested it.
 fn refuse_cancel(saga: &Saga) -> Body {
     let by = if saga.reason == Some(Reason::CancelledByAdmin) { By::Admin } else { By::Customer };
     Body::RefuseCancel(RefuseCancel { order_id: saga.order_id, by })

@@ -1,4 +1,4 @@
-//! What is remembered of a saga; readable as JSON by a person who wonders where an order is.
+//! What is stored of a saga; readable as JSON by a person who wants to know where an order is.
 
 use contract::{MessageId, OrderId, Reason, Short, Stored, Table, Time, Wish, records};
 use serde::{Deserialize, Serialize};

@@ -91,7 +91,7 @@ impl Flow {
         let here = match phase {
             Phase::Completed => return self.completed += count,
             Phase::Undone => return self.undone += count,
-            // The order is being told: no step is waited for any more.
+            // The order is being informed: no step is waited for any more.
             Phase::Closing => (0, false),
             Phase::Forward(at) => (at, true),
             Phase::Backward(at) => (at, false),

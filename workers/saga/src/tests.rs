@@ -27,7 +27,7 @@ use expect_test::Expect;
 use crate::{Patience, Record, Saga, SagaWorker, Status, saga_id};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
-/// A leap year: no deadline can be moved further.
+/// A leap year: no deadline can be moved beyond it.
 const YEAR_S: u64 = 31_622_400;
 const WORKER: SagaWorker =
     SagaWorker { patience: Patience { stock_s: 30, payment_s: 300, ship_s: 60, cod_s: 2_592_000 } };
@@ -48,19 +48,19 @@ const GIVEN_UP: &[&str] = &[
 
 /// A database of the saga worker alone, with its deadlines. Every saga passes through its JSON.
 #[derive(Clone, Default)]
-struct Desk {
+struct SagaStore {
     sagas: BTreeMap<String, Arc<str>>,
     deadlines: BTreeMap<String, (u64, Body)>,
     messages: u64,
 }
 
-impl Desk {
+impl SagaStore {
     fn after(story: &[&str]) -> Self {
-        let mut desk = Self::default();
+        let mut store = Self::default();
         for message in story {
-            desk.hear(message);
+            store.hear(message);
         }
-        desk
+        store
     }
 
     fn hear(&mut self, message: &str) -> Decision<Record> {
@@ -133,7 +133,7 @@ impl Desk {
     }
 }
 
-impl Desk {
+impl SagaStore {
     /// From the moment at which the message is heard.
     fn moved_by(&self, return_no: u32, seconds: u64) -> Body {
         let due = Time::from_unix_ms(1_700_000_000_000).plus_s(self.messages + 1 + seconds);
@@ -143,9 +143,9 @@ impl Desk {
     }
 }
 
-/// Tells `then`, after what came before.
+/// The answers to `then`, after the earlier messages.
 fn check(before: &[&str], then: &[&str], expected: Expect) {
-    expected.assert_eq(&Desk::after(before).tells(then));
+    expected.assert_eq(&SagaStore::after(before).tells(then));
 }
 
 fn return_no(message: &str) -> u32 {

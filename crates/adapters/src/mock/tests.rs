@@ -42,7 +42,7 @@ impl World {
         self.mock = self.another().await;
     }
 
-    /// The same world, seen by another process.
+    /// The same world, as another process sees it.
     async fn another(&self) -> Arc<MockWorld> {
         self.place.open(&self.settings, reading(&self.hands)).await
     }
@@ -247,7 +247,7 @@ async fn a_refund_of_another_orders_charge_fails(on: On) {
     let transaction = events(world.charge(&theirs).await).remove(0).data.transaction_id;
     let refused = events(world.refund(&back(&mine, &transaction, "refund", 1000)).await).remove(0);
     assert_eq!(refused.data.failure_code.as_deref(), Some("charge_unknown"));
-    assert_eq!(refused.data.reference, order(1), "whoever asked hears it");
+    assert_eq!(refused.data.reference, order(1), "the event names the order that asked");
     let nobodys = told(&world.refund(&back(&mine, "ch_nobodys", "other", 1000)).await);
     assert_eq!(nobodys, "failed charge_unknown");
     assert!(world.mock.charges_page("", 10).await.unwrap().iter().all(|charge| charge.refunded_minor == 0));

@@ -117,7 +117,7 @@ fn as_they_came(
     if ours && died.exchange.as_deref().and_then(|exchange| Entrance::of(names, exchange)).is_none() {
         return of_ours(logins, queue, incoming, &letter);
     }
-    // What a person puts here by hand may be one of our messages, which is known by its id.
+    // What a person puts here by hand may be one of our messages, which is recognised by its id.
     let letter = match incoming.was_dead_lettered() {
         true => {
             let (message_id, why) = incoming.without_an_id_of_ours(letter.why);
@@ -195,7 +195,7 @@ fn unrouted(names: &Names, incoming: &Incoming<'_>, letter: DeadDelivery) -> Dea
 #[derive(Default)]
 struct Died {
     reason: Option<String>,
-    /// The exchange by which it had come to its queue.
+    /// The exchange through which it had come to its queue.
     exchange: Option<String>,
     /// The routing key it was published with; its own is by now that of the dead-letter queue.
     key: Option<String>,

@@ -1,5 +1,5 @@
-//! Makes messages of what came from a queue. The broker proves the speaker: by the login it was published with, and
-//! for outsiders by the exchange. A message whose speaker is not proven is refused.
+//! Parses what came from a queue. The broker proves the speaker: by the login that published it, and for outsiders by
+//! the exchange. A message whose speaker is not proven is refused.
 
 use std::borrow::Cow;
 
@@ -350,8 +350,9 @@ impl Incoming<'_> {
         id.filter(|id| !id.is_empty()).or_else(|| self.cloud_event("id"))
     }
 
-    /// The id and the reason for an outsider's dead letter. An id of ours is named in the reason only: as the letter's id it
-    /// would stand for a message of ours wherever letters are compared with what is in flight or was handled.
+    /// The id and the reason for an outsider's dead letter. A reserved id appears in the reason only: as the dead
+    /// letter's id it would pass for a message of ours wherever dead letters are compared with what is in flight or
+    /// was handled.
     pub(super) fn without_an_id_of_ours(&self, why: String) -> (Option<String>, String) {
         match self.message_id() {
             Some(id) if MessageId::new(id).is_some_and(|id| id.is_reserved()) => {

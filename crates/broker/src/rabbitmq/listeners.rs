@@ -12,8 +12,8 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Listeners {
-    /// The channel for questions, used by one batch at a time: a returned fact is recognised by its name alone.
-    /// `None` before the first question, and after one whose answer was not awaited.
+    /// The channel for asking whether a fact has a listener, used by one batch at a time: a returned fact is
+    /// recognised only by its name. `None` before the first such fact, and after one whose answer was not awaited.
     pub(super) asking: tokio::sync::Mutex<Option<Channel>>,
     /// When a name was last found to have a listener.
     found: Mutex<HashMap<&'static str, Instant>>,

@@ -138,7 +138,7 @@ impl<T: Marked> PrefetchBuffer<T> {
         let more = !inside.ready.is_empty();
         drop(inside);
         if more {
-            // Another task may be waiting for the rest.
+            // Another task may be waiting for the remaining messages.
             self.arrived.notify_one();
         }
         taken

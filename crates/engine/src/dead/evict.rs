@@ -1,4 +1,5 @@
-//! Of strangers' open letters so many are kept; past that the oldest go, and their number stays. Our own stay.
+//! Of strangers' open dead letters a fixed number is kept; past that the oldest are deleted and only counted. Our own
+//! stay.
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ pub async fn evict(store: &dyn Database, keep: u64) -> Result<u64, Error> {
         }
         match evict_these(store, &oldest).await {
             Ok(()) => {}
-            // A person, or another process that keeps house, was faster: the next call looks again.
+            // An operator, or another process that evicts, was faster: the next call looks again.
             Err(Error::Conflict(_)) => break,
             Err(error) => return Err(error),
         }

@@ -1,4 +1,4 @@
-//! Letters that share a message id are closed one by one, however fast.
+//! Dead letters that share a message id are closed one by one, however fast.
 
 use std::sync::Arc;
 

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rush_is_let_in_first_and_a_crowd_that_stays_is_not() {
+    fn a_rush_of_customers_is_accepted_first_and_a_lasting_one_is_not() {
         let batch_size = BatchSize::under(Backpressure::default(), 256, 16);
         assert_eq!(batch_size.size(None), 256);
         assert_eq!(batch_size.size(Some(Duration::ZERO)), 16);

@@ -1,4 +1,5 @@
-//! What a role does with its messages: a pure worker decides on them, an adapter reaches out. The loop does the rest.
+//! What a role does with its messages: a pure worker decides on them, an adapter calls the outside world. The loop
+//! does the rest.
 
 use std::sync::Arc;
 

@@ -154,7 +154,8 @@ impl<'a> BatchUnit<'a> {
         BatchResult { entries: self.settled, records, outbox: self.outbox, roles }
     }
 
-    /// What the decisions from index `since` on emitted for local workers, by queue. The rest is added to the outbox.
+    /// What the decisions from index `since` on emitted for local workers, by queue. All other messages are added to
+    /// the outbox.
     fn follow_ups(&mut self, since: usize) -> FollowUps {
         let mut next = FollowUps::new();
         let full = self.settled.len() >= SETTLED_MAX;

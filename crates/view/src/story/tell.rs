@@ -9,7 +9,7 @@ use store::{DeadLetter, DeadStatus, JournalRow, OrderDeadline, RedeliveryStats};
 use super::{Deadline, Kind, Lifeline, Step, Story, Verdict, Wait};
 use crate::mask::{Sight, text_for_people};
 
-/// More than a person reads: the first and the last steps tell how it came and where it stands.
+/// More than a person reads: the first and the last steps show how the story began and where it stands.
 const STEPS_MAX: usize = 300;
 
 pub(super) struct Known {

@@ -84,7 +84,7 @@ struct Failure {
     decline_code: Option<String>,
 }
 
-/// What an object tells, by the type of its event.
+/// What an object reports, by the type of its event.
 struct Told {
     kind: ProviderEventKind,
     transaction_id: String,

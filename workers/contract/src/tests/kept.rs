@@ -31,7 +31,7 @@ impl Stored for Entry {
 
 crate::records! {
     #[allow(unreachable_pub)]
-    pub enum Shelf { Parcel, Entry }
+    pub enum TestRecord { Parcel, Entry }
 }
 
 fn parcel(no: u32) -> Need {
@@ -40,7 +40,7 @@ fn parcel(no: u32) -> Need {
 
 #[test]
 fn a_batch_writes_what_was_changed_under_the_version_that_it_was_read_at() {
-    let mut records = Records::<Shelf>::default();
+    let mut records = Records::<TestRecord>::default();
     assert!(records.is_empty());
     records.put(parcel(1), Some((4, Parcel { no: 1 }.into())));
     records.put(parcel(2), None);
@@ -62,20 +62,20 @@ fn a_batch_writes_what_was_changed_under_the_version_that_it_was_read_at() {
 #[test]
 #[should_panic(expected = "orders 3 was not named in needs()")]
 fn what_was_not_named_is_not_read() {
-    Records::<Shelf>::default().get::<Parcel>("3");
+    Records::<TestRecord>::default().get::<Parcel>("3");
 }
 
 #[test]
 #[should_panic(expected = "orders 3 was not named in needs()")]
 fn what_was_not_named_is_not_written() {
-    Records::<Shelf>::default().save(Parcel { no: 3 }.into());
+    Records::<TestRecord>::default().save(Parcel { no: 3 }.into());
 }
 
 #[test]
 fn a_record_is_read_from_its_own_table_alone() {
-    let json = Shelf::from(Parcel { no: 1 }).to_json();
-    assert_eq!(Shelf::from_json(Table::Orders, &json).unwrap().id(), "1");
-    assert_eq!(Shelf::from_json(Table::Carts, &json).unwrap_err(), "carts is no table of this worker");
+    let json = TestRecord::from(Parcel { no: 1 }).to_json();
+    assert_eq!(TestRecord::from_json(Table::Orders, &json).unwrap().id(), "1");
+    assert_eq!(TestRecord::from_json(Table::Carts, &json).unwrap_err(), "carts is no table of this worker");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every name is read as it is written, and nothing personal is shown in debug output.
+//! Every name is parsed as it is written, and nothing personal appears in debug output.
 
 use std::collections::BTreeSet;
 

@@ -53,7 +53,8 @@ impl Shop {
         self.cart().answers.to(&id).unwrap().refused.clone().map(|fault| fault.code)
     }
 
-    /// Handles it, and all that the order worker says to itself because of it. Returns what others would hear.
+    /// Handles it, and every message that the order worker sends to itself because of it. Returns what others would
+    /// hear.
     fn hear_out(&mut self, body: Body) -> Vec<Body> {
         let mut said = Vec::new();
         let mut next = vec![body];
@@ -151,7 +152,7 @@ fn what_was_bought_leaves_the_cart_and_what_was_added_since_stays() {
     shop.hear(item("BOOK", 1));
     shop.hear_out(mark_paid("ch_1"));
     assert_eq!(shop.cart_in_words(), "v4: BOOK 1, TEA 3");
-    // Said again, it clears nothing new.
+    // Sent again, it clears nothing new.
     shop.hear(item("CUP", 1));
     shop.hear_out(mark_paid("ch_1"));
     shop.hear(settle(ORDER, CartEnd::Bought));
@@ -178,7 +179,7 @@ fn a_cart_is_kept_when_its_order_fails_and_may_be_ordered_again() {
     assert_eq!(shop.cart_in_words(), "v1: CUP 1, TEA 2");
     let said = shop.hear_out(check_out(OTHER, Some(1)));
     assert!(said.iter().any(|body| matches!(body, Body::SagaStart(_))), "{said:?}");
-    // The end of the first order, told late and again, does not concern the second.
+    // The end of the first order, reported late and again, does not concern the second.
     for ended in [CartEnd::Bought, CartEnd::Kept] {
         shop.hear(settle(ORDER, ended));
         assert_eq!(shop.cart_in_words(), "v1: CUP 1, TEA 2 (ordered)");

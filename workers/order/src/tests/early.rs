@@ -4,7 +4,7 @@ use contract::{Cancelled, Deadline, OrderHeld};
 
 use super::*;
 
-/// The deadline that holds a command: its key, when it is due, and what is said then.
+/// The deadline that holds a command: its key, when it is due, and the message that is sent then.
 #[track_caller]
 fn held(decision: &Decision<Record>) -> (String, Time, OrderHeld) {
     let [Deadline::Set { key, due, body }] = decision.deadlines.as_slice() else {

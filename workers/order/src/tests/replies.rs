@@ -1,5 +1,5 @@
-//! Each sender who asked for the outcome hears the first end of their order, once at each queue they named; no other
-//! queue is written to.
+//! Each client that asked for the outcome hears the first end of its order, once at each queue that it named; no
+//! other queue is written to.
 
 use contract::{Ending, ReplyTo};
 
@@ -12,7 +12,7 @@ fn asked(fields: Value, queue: &str) -> Body {
     Body::Submit(submit)
 }
 
-/// The replies to askers, in their order.
+/// The replies to clients, in their order.
 fn told_askers(decision: &Decision<Record>) -> Vec<String> {
     let reply = |body: &Body| {
         let Body::Reply(reply) = body else { return None };

@@ -59,7 +59,7 @@ fn an_accepted_order_starts_its_saga_and_tells_outsiders_neither_contact_nor_tok
     let order = shop.order();
     assert!(!serde_json::to_string(&order).unwrap().contains("tok_ok"));
     let quiet = Shop::with_catalogue().hear(submit(json!({"contact": {}})));
-    assert_eq!(quiet.send.len(), 2, "nobody to tell");
+    assert_eq!(quiet.send.len(), 2, "no address to notify");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every change of state leaves one entry that says who wanted it and why.
+//! Every change of state leaves one entry that says who requested it and why.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! A payment by confirmation: charged when the customer says so, tried again after a decline, and paid once.
+//! A payment by confirmation: charged when the customer confirms, tried again after a decline, and paid once.
 
 use contract::ChargeStanding;
 
@@ -200,7 +200,7 @@ fn the_secret_is_the_first_one_and_may_come_before_the_money_is_asked_for() {
     assert_eq!(given_up.standing(), "given_up");
 }
 
-/// A front end that confirms by itself reads the payment: it has asked nothing of the order.
+/// A front end that confirms by itself reads the payment: it sent the order worker no request that could be refused.
 #[test]
 fn only_who_paid_by_the_order_is_refused_through_it() {
     for (by, said) in [

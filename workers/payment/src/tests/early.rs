@@ -15,7 +15,7 @@ fn at(s: u64) -> Time {
     Time::default().plus_s(s)
 }
 
-/// Its key, when it is due, and what is said then.
+/// Its key, when it is due, and the message that is sent then.
 #[track_caller]
 fn set(decision: &Decision<Record>) -> (String, Time, Body) {
     let [Deadline::Set { key, due, body }] = decision.deadlines.as_slice() else {
@@ -43,7 +43,7 @@ fn an_event_before_its_order_is_held_and_then_believed_once() {
     );
 }
 
-/// Patience was over before the saga asked for the money, and a front end had paid before both.
+/// Patience had run out before the saga asked for the money, and a front end had paid before both.
 #[test]
 fn what_was_paid_early_for_an_order_that_was_given_up_unasked_goes_back_once() {
     for (over, of) in [(check(), eur(TOTAL)), (refund_all(), eur("49.99"))] {

@@ -1,11 +1,11 @@
-//! Refunds that were not asked for here, told one by one, as a total, or both.
+//! Refunds that were not requested here, reported one by one, as a total, or both.
 
 use expect_test::expect;
 
 use super::*;
 use crate::RefundState;
 
-/// As Stripe tells of a refund: by its own id, with both ids of its charge.
+/// As Stripe reports a refund: by its own id, with both ids of its charge.
 fn named(id: &str, amount: &str) -> Body {
     changed(event(ProviderEventKind::RefundSucceeded, id, eur(amount), None), None)
 }
@@ -23,7 +23,7 @@ fn changed(body: Body, refunded_in_all: Option<Money>) -> Body {
     Body::ProviderEvent(event)
 }
 
-/// Captured under that id, as an event from outside told.
+/// Captured under that id, as an event from outside reported.
 fn captured_as(name: &str) -> Books {
     let mut books = Books::after(&[charge()]);
     books.hear_by(
@@ -197,7 +197,7 @@ fn a_return_gives_back_what_is_left_and_nothing_is_asked_where_nothing_is() {
     "#]].assert_eq(&table);
 }
 
-/// A return's refund and one at the provider's side are of the same money.
+/// A return's refund and one at the provider's side refund the same money.
 #[test]
 fn a_refund_at_the_providers_side_that_crosses_a_return_is_booked_once_the_return_has_been_refused() {
     let mut books = captured_as("ch_1");
@@ -305,7 +305,7 @@ fn a_refund_that_exceeds_what_the_sum_had_told_is_told_on_with_the_rest_alone() 
     assert_eq!(books.payment().refunds[0].amount, eur("25.00"));
 }
 
-/// Two returns that the provider keeps refusing are of the same money as a refund at its side.
+/// Two returns that the provider keeps refusing are about the same money as a refund at its side.
 #[test]
 fn refusals_make_room_for_what_went_back_from_the_newest_on_and_for_no_more_than_that() {
     for (outside, left) in [("10.00", [2000, 2000]), ("15.00", [2000, 1500]), ("35.00", [1500, 0])] {

@@ -1,4 +1,4 @@
-//! Each refund, and each try of it, is told from every other, and booked once.
+//! Each refund, and each try of it, is distinguished from every other, and booked once.
 
 use expect_test::expect;
 
@@ -195,7 +195,7 @@ fn an_event_without_a_key_belongs_to_the_try_that_its_transaction_names() {
             succeeded(),
             refund_all(),
             refund(RefundFailed, "re_a"),
-            // Told again: the current try has not been refused.
+            // Reported again: the current try has not been refused.
             refund(RefundFailed, "re_a"),
             refund(RefundSucceeded, "re_b"),
             refund(RefundSucceeded, "re_b"),

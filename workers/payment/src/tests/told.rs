@@ -1,4 +1,4 @@
-//! A trusted event from outside is also told to the adapter that keeps the provider's books.
+//! A trusted event from outside is also sent to the adapter that keeps the provider's books.
 
 use contract::ChargeStanding;
 use expect_test::expect;
@@ -66,7 +66,7 @@ fn a_second_capture_that_was_told_goes_back_from_books_that_know_it() {
     };
     assert_eq!(back.charged.as_ref(), Some(told), "whichever of the two is handled first");
     assert_ne!(told.key, format!("charge/{ORDER}"));
-    // The provider's own books know what they tell of.
+    // The provider's own books know what they report.
     let known = hear(&mut Books::after(&[charge(), succeeded()]), Speaker::Provider, second).send;
     assert!(matches!(&known[..], [Body::ProviderRefund(back)] if back.charged.is_none()));
 }
@@ -105,7 +105,7 @@ fn a_refund_at_the_providers_side_is_booked_once_and_counts_against_what_is_left
     expect!["payment.refunded(outside, 20.00 EUR), provider.told(outside/O/re_a, 20.00 EUR of ch_1)"]
         .assert_eq(&said(&booked.send));
     assert_eq!(books.standing(), "captured, 50.00/20.00, refund done");
-    // Told again by another event, with a key of theirs or without.
+    // Reported again by another event, with a key of theirs or without.
     for again in [part("re_a", "20.00", None), part("re_a", "20.00", Some("theirs"))] {
         assert_eq!(says_nothing(&mut books, again), "ignored: it is known that this went back");
     }
@@ -116,7 +116,7 @@ fn a_refund_at_the_providers_side_is_booked_once_and_counts_against_what_is_left
     for strange in strange {
         assert!(says_nothing(&mut books, strange).starts_with("ALARM: the provider gave back what was not"));
     }
-    // A refund of everything is of what is left.
+    // A refund of everything refunds what is left.
     assert_eq!(books.says(refund_all()), "provider.refund(refund/O/0/1, 10.00 EUR of ch_1)");
     let back = event(RefundSucceeded, "re_d", eur("10.00"), Some(&refund_key(0, 1)));
     assert_eq!(books.says(back), "payment.refunded(#0, 10.00 EUR)");

@@ -11,9 +11,9 @@ const WALKS: u64 = 2_000;
 const STEPS: usize = 40;
 
 /// Numbers that look random and are the same each time (Knuth's MMIX).
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn below(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % sides
@@ -24,7 +24,7 @@ impl Dice {
     }
 }
 
-/// What was said and heard so far, as far as the claims need it.
+/// What was sent and received so far, as far as the claims need it.
 #[derive(Default)]
 struct Heard {
     charge_keys: BTreeSet<String>,
@@ -39,11 +39,11 @@ struct Heard {
 #[test]
 fn whatever_is_heard_no_money_is_lost_or_doubled() {
     for seed in 0..WALKS {
-        let mut dice = Dice(seed);
+        let mut rng = Rng(seed);
         let (mut books, mut heard, mut story) = (Books::default(), Heard::default(), Vec::new());
         for _ in 0..STEPS {
-            let again = !story.is_empty() && dice.below(4) == 0;
-            let body = if again { dice.one_of(&story) } else { any(&mut dice) };
+            let again = !story.is_empty() && rng.below(4) == 0;
+            let body = if again { rng.one_of(&story) } else { any(&mut rng) };
             story.push(body.clone());
             let send = books.hear(body.clone()).send;
             heard.check(&body, &send, &books).unwrap_or_else(|broken| {
@@ -116,33 +116,33 @@ fn refund_told(id: &str, amount: Money, in_all: Option<Money>) -> Body {
     Body::ProviderEvent(event)
 }
 
-fn any(dice: &mut Dice) -> Body {
-    let amount = dice.one_of(&["50.00", "50.00", "50.00", "50.00", "20.00", "0.00", "49.99", "-5.00"]);
-    let amount = if dice.below(20) == 0 { money("50.00", "USD") } else { eur(amount) };
-    let transaction = dice.one_of(&["ch_1", "ch_1", "ch_2"]);
-    let return_no = dice.one_of(&[0, 0, 1, 2]);
-    let key = refund_key(return_no, 1 + dice.below(4) as u32);
-    let key = dice.one_of(&[Some(key.as_str()), Some(key.as_str()), Some("stray/ch_2"), None]);
-    let method = dice.one_of(&[Method::Card, Method::Paypal, Method::Cod]);
-    match dice.below(21) {
+fn any(rng: &mut Rng) -> Body {
+    let amount = rng.one_of(&["50.00", "50.00", "50.00", "50.00", "20.00", "0.00", "49.99", "-5.00"]);
+    let amount = if rng.below(20) == 0 { money("50.00", "USD") } else { eur(amount) };
+    let transaction = rng.one_of(&["ch_1", "ch_1", "ch_2"]);
+    let return_no = rng.one_of(&[0, 0, 1, 2]);
+    let key = refund_key(return_no, 1 + rng.below(4) as u32);
+    let key = rng.one_of(&[Some(key.as_str()), Some(key.as_str()), Some("stray/ch_2"), None]);
+    let method = rng.one_of(&[Method::Card, Method::Paypal, Method::Cod]);
+    match rng.below(21) {
         0 | 1 => charge_of(method, amount),
         16 | 17 => charge_later(),
-        18 | 19 => confirm(dice.one_of(&[Some("tok_ok"), None])),
+        18 | 19 => confirm(rng.one_of(&[Some("tok_ok"), None])),
         20 => intend("s"),
         2 => check(),
         3 => refund_all(),
-        4 => refund_share(1 + dice.below(2) as u32, amount),
+        4 => refund_share(1 + rng.below(2) as u32, amount),
         5 => by_hand(),
         6 => settle(),
         7 | 8 => event(ProviderEventKind::PaymentSucceeded, transaction, amount, None),
         9 => event(ProviderEventKind::PaymentFailed, transaction, amount, None),
         10 => event(ProviderEventKind::RefundSucceeded, "re_1", amount, key),
         11 => {
-            let id = dice.one_of(&["re_1", "re_2", "re_3"]);
-            refund_told(id, amount, dice.one_of(&[None, None, Some(amount)]))
+            let id = rng.one_of(&["re_1", "re_2", "re_3"]);
+            refund_told(id, amount, rng.one_of(&[None, None, Some(amount)]))
         }
         12 => event(ProviderEventKind::RefundFailed, "re_1", amount, key),
-        13 => answer(dice.one_of(&[ChargeStanding::NotFound, ChargeStanding::Pending])),
+        13 => answer(rng.one_of(&[ChargeStanding::NotFound, ChargeStanding::Pending])),
         14 => answer(ChargeStanding::Succeeded { transaction_id: transaction.into(), amount }),
         _ => {
             answer(ChargeStanding::Failed { transaction_id: "ch_1".into(), failure_code: "lost_card".into() })

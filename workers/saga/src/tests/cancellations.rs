@@ -161,8 +161,8 @@ fn an_order_that_was_cancelled_before_it_was_one_has_nothing_asked_for_it() {
 #[test]
 fn a_refused_cancellation_is_answered_to_the_one_who_wanted_it() {
     for (cancel, by) in [("cancel", By::Customer), ("cancel by admin", By::Admin)] {
-        let asked_too_late = Desk::after(SHIPPED).hear(cancel);
-        let waited_in_vain = Desk::after(&[PAID, &[cancel]].concat()).hear("stock.shipped");
+        let asked_too_late = SagaStore::after(SHIPPED).hear(cancel);
+        let waited_in_vain = SagaStore::after(&[PAID, &[cancel]].concat()).hear("stock.shipped");
         for decision in [asked_too_late, waited_in_vain] {
             let refused = decision
                 .send
@@ -183,9 +183,9 @@ fn it_is_known_whether_a_wish_to_cancel_would_be_granted() {
         (DELIVERED, false),
         (&["start", "cancel"][..], false),
     ] {
-        let mut desk = Desk::after(story);
-        assert_eq!(desk.saga(0).unwrap().can_be_cancelled(), granted, "{story:?}");
-        let turns_around = desk.hear("cancel").save.iter().any(|record| match record {
+        let mut store = SagaStore::after(story);
+        assert_eq!(store.saga(0).unwrap().can_be_cancelled(), granted, "{story:?}");
+        let turns_around = store.hear("cancel").save.iter().any(|record| match record {
             Record::Saga(saga) => saga.status == Status::Unwinding,
         });
         assert_eq!(turns_around, granted, "{story:?}");

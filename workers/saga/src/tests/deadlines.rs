@@ -132,7 +132,7 @@ fn where_no_deadline_stands_an_operator_is_told_so() {
 
 #[test]
 fn who_changed_a_deadline_and_why_stays_with_the_saga() {
-    let saga = Desk::after(&[HELD, &["move", "fire", "wait", "retry"]].concat()).saga(0).unwrap();
+    let saga = SagaStore::after(&[HELD, &["move", "fire", "wait", "retry"]].concat()).saga(0).unwrap();
     let told: Vec<_> =
         saga.interventions.iter().map(|one| (one.what.as_str(), one.evidence.as_deref())).collect();
     let why = Some("the warehouse is moving");

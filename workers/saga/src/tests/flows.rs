@@ -14,8 +14,8 @@ fn sketch(name: &str) -> Sketch {
 
 /// Adds `count` sagas that went like this.
 fn add(flow: &mut Flow, story: &[&str], count: u64) {
-    let desk = Desk::after(story);
-    let saga: Value = serde_json::from_str(&desk.sagas[&saga_id(order_id(), 0)]).unwrap();
+    let store = SagaStore::after(story);
+    let saga: Value = serde_json::from_str(&store.sagas[&saga_id(order_id(), 0)]).unwrap();
     let progress = &saga["progress"];
     let stuck = progress.get("stuck").is_some();
     flow.add(&progress["phase"].to_string(), &progress["steps"].to_string(), stuck, count);
@@ -55,7 +55,7 @@ fn every_saga_is_counted_at_the_step_where_it_stands_and_where_it_has_been() {
         (then(SHIPPED, &["order.fulfilled"]), 32),
         (then(&["start"], &["overdue"; 6]), 64),
         (then(CAPTURED, &["cancel", "payment.refund_failed"]), 128),
-        // Of a list with more steps: not counted in this drawing.
+        // From a list with more steps: not counted in this drawing.
         (DELIVERED.to_vec(), 256),
     ] {
         add(&mut flow, &story, count);
@@ -90,7 +90,7 @@ fn a_saga_can_be_cancelled_until_what_cannot_be_taken_back_is_asked() {
         ("shipped", SHIPPED),
         ("completed", &[SHIPPED, &["order.fulfilled"]].concat()),
     ] {
-        let saga = Desk::after(story).saga(0).unwrap();
+        let saga = SagaStore::after(story).saga(0).unwrap();
         let forward = if saga.goes_forward() { "goes forward" } else { "does not go forward" };
         let cancelled = if saga.can_be_cancelled() { "can be cancelled" } else { "cannot be cancelled" };
         writeln!(table, "{what}: {forward}, {cancelled}").unwrap();
@@ -113,8 +113,8 @@ fn a_saga_can_be_cancelled_until_what_cannot_be_taken_back_is_asked() {
 fn a_cancellation_that_comes_too_late_is_refused_to_the_one_who_wanted_it() {
     for (wish, by) in [("cancel", By::Customer), ("cancel by admin", By::Admin)] {
         for story in [&[wish, "stock.shipped"][..], &["stock.shipped", wish]] {
-            let mut desk = Desk::after(PAID);
-            let said: Vec<_> = story.iter().flat_map(|message| desk.hear(message).send).collect();
+            let mut store = SagaStore::after(PAID);
+            let said: Vec<_> = story.iter().flat_map(|message| store.hear(message).send).collect();
             let refused = said.iter().find_map(|body| {
                 let Body::RefuseCancel(refused) = body else { return None };
                 Some(refused.by)
@@ -126,10 +126,10 @@ fn a_cancellation_that_comes_too_late_is_refused_to_the_one_who_wanted_it() {
 
 #[test]
 fn a_deadline_that_comes_after_an_operator_was_called_is_one_of_an_older_asking() {
-    let mut desk = Desk::after(HELD);
+    let mut store = SagaStore::after(HELD);
     for message in ["overdue", "wait", "retry"] {
-        let asked = desk.saga(0).unwrap().asked;
-        desk.hear(message);
-        assert_eq!(desk.saga(0).unwrap().asked, asked + 1, "{message}");
+        let asked = store.saga(0).unwrap().asked;
+        store.hear(message);
+        assert_eq!(store.saga(0).unwrap().asked, asked + 1, "{message}");
     }
 }

@@ -48,7 +48,7 @@ fn states(rules: &[Rule], definition: &Definition) -> Vec<(String, Progress)> {
         forward.advance(rules, Input::Done(at));
     }
     states.push(forward);
-    // The last place that an operator can turn around from shows every undo there is.
+    // The last step from which an operator can turn around shows every undo there is.
     let last = states.iter().rev().find_map(|state| {
         let mut back = state.clone();
         matches!(back.advance(rules, Input::GiveUp), Move::Undo(_)).then_some(back)

@@ -150,8 +150,8 @@ fn a_refund_that_fails_waits_for_an_operator() {
 
 #[test]
 fn what_an_operator_does_is_kept_with_its_evidence() {
-    let desk = Desk::after(&[CAPTURED, &["cancel", "payment.refund_failed", "resolve done"]].concat());
-    let kept: Vec<_> = desk.saga(0).unwrap().interventions;
+    let store = SagaStore::after(&[CAPTURED, &["cancel", "payment.refund_failed", "resolve done"]].concat());
+    let kept: Vec<_> = store.saga(0).unwrap().interventions;
     let kept: Vec<_> = kept.iter().map(|i| (i.by.as_str(), i.what.as_str(), i.evidence.as_deref())).collect();
     assert_eq!(kept, [("anna", "refunded by hand", Some("wire 17"))]);
 }
@@ -353,14 +353,19 @@ fn a_saga_that_has_not_started_waits_for_no_operator() {
 #[test]
 fn giving_up_tells_why_the_order_ends_where_nothing_else_does() {
     let overdue = ["overdue"; 6];
-    let mut unanswered = Desk::after(&[&["start"], &overdue[..]].concat());
+    let mut unanswered = SagaStore::after(&[&["start"], &overdue[..]].concat());
     unanswered.hear("retry");
     assert_eq!(unanswered.saga(0).unwrap().reason, None, "an order that is tried again has not ended");
     unanswered.tells(&overdue);
     unanswered.hear("give up");
     assert_eq!(unanswered.saga(0).unwrap().reason, Some(Reason::CancelledByAdmin));
-    let mut refused =
-        Desk::after(&["start cod", "stock.reserved", "stock.shipped", "order.accepted", "payment.declined"]);
+    let mut refused = SagaStore::after(&[
+        "start cod",
+        "stock.reserved",
+        "stock.shipped",
+        "order.accepted",
+        "payment.declined",
+    ]);
     let why = refused.saga(0).unwrap().reason;
     assert_eq!(why, Some(Reason::PaymentDeclined));
     refused.hear("give up");

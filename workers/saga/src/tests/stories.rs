@@ -156,11 +156,11 @@ fn an_answer_that_comes_after_its_undo_was_asked_changes_nothing() {
 
 #[test]
 fn a_saga_that_completes_has_no_reason_to_be_undone() {
-    let mut desk = Desk::after(DELIVERED);
-    desk.tells(&["payment.declined", "retry", "payment.captured", "order.paid", "order.fulfilled"]);
-    assert_eq!(desk.saga(0).unwrap().reason, None);
-    let desk = Desk::after(&[PAID, &["cancel", "stock.shipped", "order.fulfilled"]].concat());
-    assert_eq!(desk.saga(0).unwrap().reason, None);
+    let mut store = SagaStore::after(DELIVERED);
+    store.tells(&["payment.declined", "retry", "payment.captured", "order.paid", "order.fulfilled"]);
+    assert_eq!(store.saga(0).unwrap().reason, None);
+    let store = SagaStore::after(&[PAID, &["cancel", "stock.shipped", "order.fulfilled"]].concat());
+    assert_eq!(store.saga(0).unwrap().reason, None);
 }
 
 #[test]
@@ -190,10 +190,10 @@ fn a_return_pays_back_takes_back_and_is_marked() {
 
 #[test]
 fn a_return_leaves_its_orders_saga_alone() {
-    let mut desk = Desk::after(&[SHIPPED, &["order.fulfilled"]].concat());
-    let before = desk.sagas.clone();
-    desk.tells(&["#1 return", "#1 payment.refunded", "#1 stock.restocked", "#1 order.refunded"]);
-    assert_eq!(desk.sagas.get(ORDER), before.get(ORDER));
+    let mut store = SagaStore::after(&[SHIPPED, &["order.fulfilled"]].concat());
+    let before = store.sagas.clone();
+    store.tells(&["#1 return", "#1 payment.refunded", "#1 stock.restocked", "#1 order.refunded"]);
+    assert_eq!(store.sagas.get(ORDER), before.get(ORDER));
 }
 
 #[test]

@@ -48,9 +48,9 @@ const MESSAGES: &[&str] = &[
 ];
 
 /// Numbers that look random and are the same each time (Knuth's MMIX).
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn below(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % sides
@@ -68,26 +68,26 @@ struct Path {
 fn whatever_comes_every_saga_moves_or_calls_an_operator_and_ends_once_all_answer() {
     for seed in 0..WALKS {
         for (first, prefix) in [("start", ""), ("start later", ""), ("start cod", ""), ("#1 return", "#1 ")] {
-            let mut dice = Dice(seed);
-            let (mut desk, mut path, mut story) = (Desk::default(), Path::default(), Vec::new());
+            let mut rng = Rng(seed);
+            let (mut store, mut path, mut story) = (SagaStore::default(), Path::default(), Vec::new());
             for at in 0..STEPS + STEPS_TO_END {
-                let honest = at >= STEPS || dice.below(2) == 0;
+                let honest = at >= STEPS || rng.below(2) == 0;
                 let message = match at {
                     0 => first.to_string(),
-                    _ if honest => match expected(&desk, return_no(prefix)) {
+                    _ if honest => match expected(&store, return_no(prefix)) {
                         Some(message) => format!("{prefix}{message}"),
                         None if at >= STEPS => break,
                         None => continue,
                     },
-                    _ => format!("{prefix}{}", MESSAGES[dice.below(MESSAGES.len())]),
+                    _ => format!("{prefix}{}", MESSAGES[rng.below(MESSAGES.len())]),
                 };
                 story.push(message.clone());
-                let decision = desk.hear(&message);
-                if let Some(broken) = path.broken(&desk, &decision.send, return_no(prefix)) {
-                    panic!("seed {seed}: {broken}\n{story:#?}\n{}", desk.standing(return_no(prefix)));
+                let decision = store.hear(&message);
+                if let Some(broken) = path.broken(&store, &decision.send, return_no(prefix)) {
+                    panic!("seed {seed}: {broken}\n{story:#?}\n{}", store.standing(return_no(prefix)));
                 }
             }
-            let ended = desk.saga(return_no(prefix)).unwrap().status;
+            let ended = store.saga(return_no(prefix)).unwrap().status;
             assert!(
                 matches!(ended, Status::Completed | Status::Undone),
                 "seed {seed}: {ended:?}\n{story:#?}"
@@ -97,8 +97,8 @@ fn whatever_comes_every_saga_moves_or_calls_an_operator_and_ends_once_all_answer
 }
 
 impl Path {
-    fn broken(&mut self, desk: &Desk, send: &[Body], return_no: u32) -> Option<&'static str> {
-        let saga = desk.saga(return_no)?;
+    fn broken(&mut self, store: &SagaStore, send: &[Body], return_no: u32) -> Option<&'static str> {
+        let saga = store.saga(return_no)?;
         let definition = Definition::of(&saga.definition, saga.version)?;
         let reopened = saga.attention.as_ref().is_some_and(|a| a.why.contains("late"));
         if reopened {
@@ -122,7 +122,7 @@ impl Path {
                 self.undone = Some(at);
             }
         }
-        let waits = desk.deadlines.contains_key(&saga_id(order_id(), return_no));
+        let waits = store.deadlines.contains_key(&saga_id(order_id(), return_no));
         match saga.status {
             Status::Running | Status::Unwinding => (!waits).then_some("nobody will ever wake it"),
             Status::NeedsAttention => {
@@ -136,8 +136,8 @@ impl Path {
 }
 
 /// The next answer of a world without faults; `None` once the saga has ended.
-fn expected(desk: &Desk, return_no: u32) -> Option<&'static str> {
-    let saga = desk.saga(return_no)?;
+fn expected(store: &SagaStore, return_no: u32) -> Option<&'static str> {
+    let saga = store.saga(return_no)?;
     if saga.status == Status::NeedsAttention {
         return Some("retry");
     }

@@ -110,9 +110,9 @@ fn what_was_never_counted_is_not_adjusted() {
 }
 
 /// Knuth's MMIX generator: the same numbers for the same seed, on every machine.
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn roll(&mut self, sides: u32) -> u32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) % u64::from(sides)) as u32
@@ -121,19 +121,19 @@ impl Dice {
 
 const SKUS: [&str; 3] = ["A", "B", "C"];
 
-fn anything(dice: &mut Dice) -> Body {
-    let order = dice.roll(12);
+fn anything(rng: &mut Rng) -> Body {
+    let order = rng.roll(12);
     // An order's lines are its own, except for a few messages that confuse them.
-    let of = if dice.roll(20) == 0 { dice.roll(12) } else { order };
+    let of = if rng.roll(20) == 0 { rng.roll(12) } else { order };
     let all: Vec<_> = SKUS.iter().enumerate().map(|(at, name)| (*name, (of >> at) % 4)).collect();
-    let name = SKUS[dice.roll(3) as usize];
-    match dice.roll(12) {
+    let name = SKUS[rng.roll(3) as usize];
+    match rng.roll(12) {
         0..=2 => reserve(order, &all),
         3 => release(order, &all),
         4..=6 => ship(order, &all),
-        7 | 8 => restock(order, dice.roll(3), &[(name, dice.roll(3))]),
-        9 => count(name, [0, 3, 12, 40, u32::MAX][dice.roll(5) as usize]),
-        _ => adjust(name, [-7, -1, 2, 9, i64::MIN, i64::MAX][dice.roll(6) as usize], "stock-take"),
+        7 | 8 => restock(order, rng.roll(3), &[(name, rng.roll(3))]),
+        9 => count(name, [0, 3, 12, 40, u32::MAX][rng.roll(5) as usize]),
+        _ => adjust(name, [-7, -1, 2, 9, i64::MIN, i64::MAX][rng.roll(6) as usize], "stock-take"),
     }
 }
 
@@ -153,10 +153,10 @@ fn moved(body: &Body, decision: &Decision<StockRecord>, name: &str) -> i64 {
 fn whatever_is_told_the_books_add_up() {
     let mut reached = BTreeSet::new();
     for seed in 0..60 {
-        let (mut dice, mut shop) = (Dice(seed), Shop::default());
+        let (mut rng, mut shop) = (Rng(seed), Shop::default());
         let mut left = HashMap::<&str, i64>::new();
         for step in 0..100 {
-            let body = anything(&mut dice);
+            let body = anything(&mut rng);
             let first = shop.tell(body.clone());
             reached.insert(outcome(&first));
             for name in SKUS {

@@ -61,7 +61,8 @@ fn what_an_order_is_answered() {
         table += &format!("\n== {shelf}\n");
         for (state, story) in states() {
             let shop = Shop::default().told([count("A", 5)]).told(story);
-            // Stories count and ship on their way; the shelf is as the headline says.
+            // The messages of a story count and ship stock on the way; at its end the stock is what the headline
+            // says.
             let shop = shop.told([count("A", 5)]).told(stocked.clone());
             table += &format!("-- {}\n", state_of(&shop));
             table += &row(&shop, state, "reserve", reserve(1, &two));

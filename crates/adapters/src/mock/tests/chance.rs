@@ -56,7 +56,7 @@ fn ids_look_like_a_gateways_and_stay_what_they_are() {
 
 on_every_shelf!(the_books_in_memory_and_on_disk_say_the_same,);
 
-/// Random asks with few keys and few transactions, so that most of them collide with another.
+/// Random requests with few keys and few transactions, so that most of them collide with another.
 async fn the_books_in_memory_and_on_disk_say_the_same(on: On) {
     let settings = Settings { success_rate: 0.7, delay_least_ms: 0, delay_most_ms: 3, ..Default::default() };
     let world = World::new(on, settings.clone()).await;

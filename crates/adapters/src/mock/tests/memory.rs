@@ -24,7 +24,7 @@ async fn it_remembers_across_restarts(on: On) {
     assert_eq!(brought.len(), 3);
     assert!(brought.iter().all(|event| *event == brought[0]));
     world.restart().await;
-    // The courier that took it is dead; the storage cannot know that before the time is over.
+    // The courier that took it is dead; the storage cannot know that before the time is up.
     world.pass_ms(TAKEN_MS);
     assert_eq!(world.mock.due_events(world.mock.now(), 10).await.unwrap(), brought, "not called delivered");
     world.mock.delivered(&[&brought[0].id]).await.unwrap();

@@ -61,8 +61,8 @@ async fn addresses_are_masked_in_logs(on: On) {
         subject: None,
         text: "On its way.",
     };
-    // A log line whose call site is first used while a listener is being installed may never be heard: so both are
-    // used before.
+    // A listener that is being installed may miss a log line whose call site is used for the first time, so both call
+    // sites are used before.
     world.mock.email().hand_over(&[notice("key-0", "anna@example.org")]).await.remove(0).unwrap();
     world.mock.sms().hand_over(&[Notice { key: "key-0", ..sms }]).await.remove(0).unwrap();
     let listening = tracing::subscriber::set_default(listener);

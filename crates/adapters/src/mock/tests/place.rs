@@ -100,7 +100,7 @@ impl Schema {
 impl Drop for Schema {
     fn drop(&mut self) {
         let world = self.world();
-        // The test's own runtime may be about to end, or panicking: this needs another.
+        // The test's own runtime may be shutting down or panicking, so this uses another.
         let gone = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {

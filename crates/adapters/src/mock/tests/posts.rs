@@ -53,14 +53,14 @@ async fn an_event_that_is_never_taken_is_given_up_and_stays_in_the_books(on: On)
     let given_up = world.mock.refused_page("", 10).await.unwrap();
     assert!(given_up.len() == 2 && given_up.iter().all(|one| one.given_up && one.tries == 1));
     assert_eq!(world.mock.refused_page(&given_up[0].event_id, 10).await.unwrap(), given_up[1..]);
-    // A query still tells the result.
+    // A query still returns the result.
     assert_eq!(stands(&world.query(&card(1, "tok_ok")).await), "succeeded");
 }
 
 async fn with_a_courier_for_all_nothing_is_told_in_the_answer(on: On) {
     let world = World::new(on, by_courier()).await;
     let ask = card(1, "tok_ok");
-    // Asked again while it is queued, and after it was delivered, it is not told a second time.
+    // A repeated charge does not send the event a second time, neither while it is queued nor after it was delivered.
     for _ in 0..2 {
         assert_eq!(world.charge(&ask).await.unwrap(), Answer::Accepted);
     }

@@ -30,7 +30,7 @@ async fn one_charge_is_booked_however_many_ask_at_once(on: On) {
     let world = World::new(on, Settings { delay_most_ms: 9, ..Default::default() }).await;
     let asks: Vec<_> = (0..40).map(|no| card(no, "tok_ok")).collect();
     let replicas = several(&world).await;
-    // Each begins at another ask, so that they do not simply queue up.
+    // Each begins at another request, so that they do not simply queue up.
     let answers = all(replicas.iter().enumerate().map(|(no, replica)| {
         let turned: Vec<_> = asks.iter().cycle().skip(no * 7).take(asks.len()).collect();
         async move { replica.charge(&turned).await }

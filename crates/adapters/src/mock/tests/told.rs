@@ -1,4 +1,4 @@
-//! The books learn what events from outside told of.
+//! The provider's books take over what events from outside report.
 
 use contract::{ProviderTold, ToldCharge};
 
@@ -18,7 +18,7 @@ impl World {
         self.mock.told(&[&told]).await.remove(0).unwrap();
     }
 
-    /// Transaction id, state, refunded, and whether it was told from outside: of each charge, by key.
+    /// Transaction id, state, refunded, and whether it was reported from outside: of each charge, by key.
     async fn books(&self) -> Vec<(String, String, i64, bool)> {
         let charges = self.mock.charges_page("", 1000).await.unwrap();
         charges.into_iter().map(|c| (c.transaction_id, c.state, c.refunded_minor, c.told_outside)).collect()
@@ -51,7 +51,7 @@ async fn a_charge_that_was_told_is_booked_once_and_given_back_by_the_name_it_was
         matches!(&standing, ChargeStanding::Succeeded { transaction_id, .. } if transaction_id == "ch_theirs"),
         "{standing:?}"
     );
-    // The ask for it comes late: nothing is charged again, and nothing told under another id.
+    // The request for it comes late: nothing is charged again, and nothing is reported under another id.
     assert_eq!(world.charge(&ask).await.unwrap(), Answer::Accepted);
     let refund = |key, minor| back(&ask, "ch_theirs", key, minor);
     let answers = world.mock.refund(&[&refund("a", 600), &refund("b", 400), &refund("c", 1)]).await;
@@ -110,7 +110,7 @@ async fn a_failure_that_was_told_ends_what_has_not_ended(on: On) {
         let due = world.mock.due_events(world.mock.now(), 10).await.unwrap();
         assert_eq!(due.len(), usize::from(state == "succeeded"), "{token} after {passes_ms} ms");
     }
-    // Money that was reported as taken is not reported otherwise later, in whatever order events come.
+    // Money that was reported as captured is not reported otherwise later, in whatever order events come.
     let world = World::new(on, settings).await;
     let ask = card(1, "tok_ok");
     for told in [failure_of(&ask, "ch_a"), told_of(&ask, "ch_a"), failure_of(&ask, "ch_a")] {

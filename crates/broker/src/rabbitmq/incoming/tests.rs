@@ -109,7 +109,7 @@ fn what_cannot_be_read_is_refused_with_a_code_and_a_reason() {
     check("order.cancel", with_id(), &vec![b' '; contract::BODY_BYTES_MAX + 1], Err("body_too_large"));
 }
 
-/// Anyone can compute it.
+/// Any outsider can compute it.
 const OURS: &str = "0195d2a4-0000-8000-8000-000000000001";
 
 #[test]

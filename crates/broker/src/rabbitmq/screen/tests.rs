@@ -5,7 +5,7 @@ use lapin::protocol::constants::FRAME_BODY;
 
 use super::*;
 
-/// What a socket has, piece by piece; an empty piece stands for a moment without data.
+/// What a socket delivers, piece by piece; an empty piece stands for a moment without data.
 struct Pieces(VecDeque<Vec<u8>>);
 
 impl AsyncRead for Pieces {
@@ -37,7 +37,8 @@ fn header(id: &[u8]) -> Vec<u8> {
     frame(FRAME_HEADER, &[&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0x80], &id[..]].concat())
 }
 
-/// All that the client gets, when it reads `at_once` bytes at a time and the socket has `pieces` bytes at a time.
+/// Everything that the client gets when it reads `at_once` bytes at a time and the socket delivers `pieces` bytes at
+/// a time.
 fn screened(bytes: &[u8], at_once: usize, pieces: usize) -> Result<Vec<u8>, Error> {
     let pieces = bytes.chunks(pieces).flat_map(|piece| [piece.to_vec(), Vec::new()]).collect();
     let mut screened = Screened::new(Pieces(pieces));

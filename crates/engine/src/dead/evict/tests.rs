@@ -1,4 +1,4 @@
-//! What is evicted leaves nothing in flight, and swallows no message of another sender.
+//! An eviction leaves nothing in flight, and swallows no message of another sender.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ async fn a_letter_under_the_id_of_a_message_that_was_let_in_takes_nothing_along(
     let store = SqliteStore::in_memory().await.unwrap();
     let ours = count("m1", 1);
     let_in(&store, &ours).await;
-    // From an outsider, who has guessed the id; and one that the gateway never let in.
+    // From an outsider that has guessed the id; and one that the gateway never accepted.
     dead_lettered(&store, refused(&count("m1", 7), 1)).await;
     dead_lettered(&store, refused(&count("m2", 7), 2)).await;
     assert_eq!(evict(&store, 0).await.unwrap(), 2);

@@ -1,4 +1,4 @@
-//! One line for each thing that Stripe may say: its event, and what it means here.
+//! One line for each thing that Stripe may report: its event, and what it means here.
 
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::*;
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 
-/// With these fields more, or other ones, than an object always has.
+/// With these fields added to or changed in what an object always has.
 fn event(kind: &str, fields: Value) -> Value {
     let mut object = json!({"id": "pi_1", "object": "x", "amount": 1999, "currency": "eur", "livemode": false,
         "metadata": {"order_id": ORDER, "other": "1"}});

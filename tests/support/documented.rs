@@ -1,4 +1,5 @@
-//! Every answer that a test gets over HTTP is held against the document: status, media type, shape, and a problem's code.
+//! Every response that a test gets over HTTP is checked against the OpenAPI document: status, media type, shape, and
+//! a problem's code.
 
 use std::sync::LazyLock;
 
@@ -6,26 +7,27 @@ use serde_json::Value;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(gateway::openapi_document);
 
-/// An answer as far as the document speaks of it.
-pub(crate) struct Answered<'a> {
+/// The parts of a response that the document describes.
+pub(crate) struct Response<'a> {
     pub(crate) status: u16,
     pub(crate) media: Option<&'a str>,
     pub(crate) body: &'a str,
 }
 
-/// Panics if the document promises something else. Of pages, and of paths and methods that there are not, it says nothing.
+/// Panics if the response differs from the document, which says nothing about pages, nor about unknown paths and
+/// methods.
 #[track_caller]
-pub(crate) fn hold(method: &str, path: &str, answered: &Answered<'_>) {
-    if let Err(why) = promised(&DOCUMENT, method, path, answered) {
-        let Answered { status, body, .. } = answered;
+pub(crate) fn assert_documented(method: &str, path: &str, response: &Response<'_>) {
+    if let Err(why) = conforms(&DOCUMENT, method, path, response) {
+        let Response { status, body, .. } = response;
         panic!("{method} {path} answered {status}, which docs/openapi.json does not promise: {why}\n{body}");
     }
 }
 
-fn promised(document: &Value, method: &str, path: &str, answered: &Answered<'_>) -> Result<(), String> {
+fn conforms(document: &Value, method: &str, path: &str, response: &Response<'_>) -> Result<(), String> {
     let (is_head, method) = (method == "HEAD", if method == "HEAD" { "GET" } else { method });
     let Some(operation) = operation(document, &method.to_lowercase(), path) else { return Ok(()) };
-    let Answered { status, media, body } = answered;
+    let Response { status, media, body } = response;
     let response = &operation["responses"][status.to_string()];
     let shared = response["$ref"].as_str().and_then(|path| document.pointer(path.strip_prefix('#')?));
     let response = shared.unwrap_or(response);
@@ -48,7 +50,7 @@ fn promised(document: &Value, method: &str, path: &str, answered: &Answered<'_>)
     fits(document, schema, &body, "")
 }
 
-/// The path that has the most words in common is the one that is meant: `/orders/checkout` is no `/orders/{id}`.
+/// The path with the most literal parts in common is meant: `/orders/checkout` is no `/orders/{id}`.
 fn operation<'a>(document: &'a Value, method: &str, path: &str) -> Option<&'a Value> {
     let asked: Vec<&str> = path.split(['?', '#']).next().unwrap_or_default().split('/').collect();
     let paths = document["paths"].as_object()?.iter();
@@ -62,7 +64,7 @@ fn operation<'a>(document: &'a Value, method: &str, path: &str) -> Option<&'a Va
     alike.min_by_key(|(variables, _)| *variables)?.1.get(method)
 }
 
-/// As much of JSON Schema as the document uses; a word that is not known here is an error and not a pass.
+/// As much of JSON Schema as the document uses; an unknown keyword is an error and not a pass.
 fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     let rules = match schema {
         Value::Bool(true) => return Ok(()),
@@ -116,9 +118,9 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
             "maxLength" => {
                 value.as_str().is_none_or(|text| Some(text.chars().count() as u64) <= says.as_u64())
             }
-            // Patterns are of ids and amounts, which other tests compare letter by letter.
+            // Patterns describe ids and amounts, which other tests compare literally.
             "description" | "title" | "examples" | "default" | "format" | "pattern" => true,
-            unknown => return wrong(format!("{unknown} is not known to tests/support/promised.rs")),
+            unknown => return wrong(format!("{unknown} is not known to tests/support/documented.rs")),
         };
         if !holds {
             return wrong(format!("{value} is not {rule} {says}"));
@@ -149,7 +151,7 @@ fn an_answer_that_the_document_does_not_promise_is_seen() {
     let json = Some("application/json");
     let problem = Some("application/problem+json; charset=utf-8");
     let check = |path: &str, status: u16, media, body: &str| {
-        promised(&DOCUMENT, "GET", path, &Answered { status, media, body })
+        conforms(&DOCUMENT, "GET", path, &Response { status, media, body })
     };
     let order = |more: &str| {
         format!(
@@ -174,5 +176,9 @@ fn an_answer_that_the_document_does_not_promise_is_seen() {
     ] {
         assert!(check(path, status, media, &body).is_err(), "{path} {status} {body}");
     }
-    assert_eq!(check("/dashboard", 200, Some("text/html"), "<p>"), Ok(()), "a page is nobody's promise");
+    assert_eq!(
+        check("/dashboard", 200, Some("text/html"), "<p>"),
+        Ok(()),
+        "the document says nothing about pages"
+    );
 }

@@ -1,4 +1,4 @@
-//! Every await of the loop is a place where something may happen to it; a test says what, where.
+//! Every await of the loop is a place where a fault may be injected; a test says which fault, and where.
 
 use std::future::{pending, poll_fn};
 use std::sync::Mutex;
@@ -9,52 +9,52 @@ pub(crate) enum Place {
     Begin,
     Look,
     Load,
-    /// Everything is decided, nothing is kept.
+    /// Everything is decided, nothing is committed.
     Keep,
-    /// It is kept, and nobody knows yet.
+    /// It is committed, and no message has been sent yet.
     Kept,
-    /// Before something is asked outside.
+    /// Before the outside world is asked.
     Reach,
-    /// It was done outside; nobody has heard the answer.
+    /// It was done outside, and the answer has not arrived.
     Reached,
     /// Before each message to each queue, and once more after the last.
     Publish,
     /// Before each delivery that is acknowledged, and once more after the last.
     Ack,
-    /// The timer has moved the due times on.
+    /// The timer process has moved the due times on.
     Due,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Blow {
-    /// The process is gone.
+pub(crate) enum Fault {
+    /// The process dies.
     Die,
-    /// Somebody else is faster.
+    /// Another replica is faster.
     Pause,
     Unavailable,
     Conflict,
-    /// Kept or not, nobody can tell.
+    /// The commit's answer is lost: it may have been committed or not.
     AnswerLost,
     /// The broker did not confirm, so that it is published again.
     Twice,
 }
 
-/// The blow falls when the place is passed for the `nth` time (from 0); at any place when there is none.
+/// The fault strikes when the place is passed for the `nth` time (from 0); at any place when there is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Aim {
     pub(crate) place: Option<Place>,
     pub(crate) nth: usize,
-    pub(crate) blow: Blow,
+    pub(crate) fault: Fault,
 }
 
 impl Aim {
-    pub(crate) fn at(place: Place, nth: usize, blow: Blow) -> Self {
-        Self { place: Some(place), nth, blow }
+    pub(crate) fn at(place: Place, nth: usize, fault: Fault) -> Self {
+        Self { place: Some(place), nth, fault }
     }
 }
 
 #[derive(Default)]
-pub(crate) struct Nerves(Mutex<Inside>);
+pub(crate) struct FaultInjector(Mutex<Inside>);
 
 #[derive(Default)]
 struct Inside {
@@ -64,35 +64,35 @@ struct Inside {
     paused: bool,
 }
 
-impl Nerves {
+impl FaultInjector {
     pub(crate) fn expect(&self, aim: Option<Aim>) {
         *self.lock() = Inside { aim, ..Inside::default() };
     }
 
-    /// Where the blow has fallen, if it has.
+    /// Where the fault has struck, if it has.
     pub(crate) fn struck(&self) -> Option<Place> {
         self.lock().struck
     }
 
-    /// Whether it stands still because of a pause; asking lets it go on.
+    /// Whether it is paused by a fault; asking lets it go on.
     pub(crate) fn paused(&self) -> bool {
         std::mem::take(&mut self.lock().paused)
     }
 
-    pub(crate) async fn pass(&self, place: Place) -> Option<Blow> {
-        let blow = self.feel(place);
-        match blow {
-            Some(Blow::Die) => pending().await,
-            Some(Blow::Pause) => {
+    pub(crate) async fn pass(&self, place: Place) -> Option<Fault> {
+        let fault = self.feel(place);
+        match fault {
+            Some(Fault::Die) => pending().await,
+            Some(Fault::Pause) => {
                 let mut first = true;
                 poll_fn(|_| if std::mem::take(&mut first) { Poll::Pending } else { Poll::Ready(()) }).await;
                 None
             }
-            Some(Blow::Unavailable | Blow::Conflict | Blow::AnswerLost | Blow::Twice) | None => blow,
+            Some(Fault::Unavailable | Fault::Conflict | Fault::AnswerLost | Fault::Twice) | None => fault,
         }
     }
 
-    fn feel(&self, place: Place) -> Option<Blow> {
+    fn feel(&self, place: Place) -> Option<Fault> {
         let mut inside = self.lock();
         let aim = inside.aim.filter(|aim| aim.place.is_none_or(|wanted| wanted == place))?;
         let here = inside.passed == aim.nth;
@@ -102,11 +102,11 @@ impl Nerves {
         }
         inside.aim = None;
         inside.struck = Some(place);
-        inside.paused = aim.blow == Blow::Pause;
-        Some(aim.blow)
+        inside.paused = aim.fault == Fault::Pause;
+        Some(aim.fault)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inside> {
-        self.0.lock().expect("nobody panics while holding it")
+        self.0.lock().expect("no holder of this lock panics")
     }
 }

@@ -1,4 +1,5 @@
-//! Queues without order: whoever takes chooses. What is dead before it acknowledged lies in them again.
+//! A broker in memory whose queues have no order: the test chooses what is taken. Unacknowledged deliveries of a dead
+//! process come again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,17 +11,17 @@ use contract::{Message, Queue};
 use store::Emitted;
 use tokio::sync::broadcast;
 
-use super::nerves::{Blow, Nerves, Place};
+use super::faults::{Fault, FaultInjector, Place};
 
-pub(crate) struct Bags {
+pub(crate) struct MemoryBroker {
     ready: Mutex<[Vec<Delivery>; Queue::ALL.len()]>,
     acked: AtomicUsize,
-    nerves: Arc<Nerves>,
+    faults: Arc<FaultInjector>,
 }
 
-impl Bags {
-    pub(crate) fn new(nerves: Arc<Nerves>) -> Self {
-        Self { ready: Mutex::default(), acked: AtomicUsize::new(0), nerves }
+impl MemoryBroker {
+    pub(crate) fn new(faults: Arc<FaultInjector>) -> Self {
+        Self { ready: Mutex::default(), acked: AtomicUsize::new(0), faults }
     }
 
     pub(crate) fn put(&self, emitted: &[Emitted]) {
@@ -45,7 +46,7 @@ impl Bags {
         self.lock().iter().all(Vec::is_empty)
     }
 
-    /// Takes the one at `at`, whichever that is.
+    /// Takes the delivery at index `at`.
     pub(crate) fn draw(&self, queue: Queue, at: usize) -> Delivery {
         self.lock()[queue as usize].swap_remove(at)
     }
@@ -69,7 +70,7 @@ impl Bags {
         self.acked.load(Ordering::Relaxed)
     }
 
-    /// `flag`: whether it was delivered before; `None` leaves it as it was.
+    /// `flag`: whether it counts as redelivered; `None` leaves it as it was.
     pub(super) fn come_back(&self, deliveries: &[Delivery], flag: Option<bool>) {
         for delivery in deliveries {
             let redelivered = flag.unwrap_or(delivery.redelivered);
@@ -78,7 +79,7 @@ impl Bags {
     }
 
     fn lock(&self) -> MutexGuard<'_, [Vec<Delivery>; Queue::ALL.len()]> {
-        self.ready.lock().expect("nobody panics while holding it")
+        self.ready.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -87,17 +88,17 @@ fn fresh(queue: Queue, message: &Arc<Message>) -> Delivery {
 }
 
 #[async_trait]
-impl Broker for Bags {
+impl Broker for MemoryBroker {
     async fn publish(&self, emitted: &[Emitted]) -> Result<(), Unavailable> {
         for Emitted { message, queues } in emitted {
             for queue in queues {
-                if self.nerves.pass(Place::Publish).await == Some(Blow::Twice) {
+                if self.faults.pass(Place::Publish).await == Some(Fault::Twice) {
                     self.put(emitted);
                 }
                 self.lock()[*queue as usize].push(fresh(*queue, message));
             }
         }
-        self.nerves.pass(Place::Publish).await;
+        self.faults.pass(Place::Publish).await;
         Ok(())
     }
 
@@ -107,12 +108,12 @@ impl Broker for Bags {
 
     async fn ack(&self, deliveries: &[Delivery]) -> Result<(), Unavailable> {
         for _ in deliveries {
-            if self.nerves.pass(Place::Ack).await == Some(Blow::Unavailable) {
+            if self.faults.pass(Place::Ack).await == Some(Fault::Unavailable) {
                 return Err(Unavailable("it went away".into()));
             }
             self.acked.fetch_add(1, Ordering::Relaxed);
         }
-        self.nerves.pass(Place::Ack).await;
+        self.faults.pass(Place::Ack).await;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Customers and admins of the gateway: what they send, and what they are answered.
+//! HTTP clients of the gateway: what customers and admins send, and the responses.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Result, Write};
@@ -8,12 +8,12 @@ use std::time::Duration;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
-use super::promised::{self, Answered};
+use super::documented::{self, Response};
 use super::served::SECRET;
 
-/// Someone with a token, or without.
+/// A client with or without a token.
 #[derive(Clone)]
-pub(crate) struct Web {
+pub(crate) struct HttpClient {
     address: SocketAddr,
     token: Option<String>,
     from: Option<IpAddr>,
@@ -26,7 +26,7 @@ pub(crate) struct Answer {
     pub(crate) text: String,
 }
 
-impl Web {
+impl HttpClient {
     pub(crate) fn stranger(address: SocketAddr) -> Self {
         Self { address, token: None, from: None }
     }
@@ -63,7 +63,7 @@ impl Web {
         self.try_send(method, path, headers, body).unwrap_or_else(|why| panic!("{method} {path}: {why}"))
     }
 
-    /// `Err` when nobody answers.
+    /// `Err` when the server does not answer.
     pub(crate) fn try_send(
         &self,
         method: &str,
@@ -75,11 +75,11 @@ impl Web {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).or_else(|why| if answer.is_empty() { Err(why) } else { Ok(0) })?;
         let answer = Answer::read(&String::from_utf8_lossy(&answer))?;
-        answer.must_be_promised(method, path);
+        answer.assert_documented(method, path);
         Ok(answer)
     }
 
-    /// Sent, and not read yet: for answers that go on and on.
+    /// Sends the request and reads nothing yet: for streams.
     pub(crate) fn begin(
         &self,
         method: &str,
@@ -109,7 +109,7 @@ impl Web {
             head += &format!("{name}: {value}\r\n");
         }
         stream.write_all(format!("{head}\r\n").as_bytes())?;
-        // Who refuses a large body may answer before having read it.
+        // A server that refuses a large body may answer before having read it.
         stream.write_all(body).ok();
         Ok(stream)
     }
@@ -129,13 +129,17 @@ impl Answer {
         Ok(Self { status, headers, text })
     }
 
-    /// By the document, unless the connection ended before the answer did.
+    /// Checks it against the OpenAPI document, unless the connection ended before the response did.
     #[track_caller]
-    fn must_be_promised(&self, method: &str, path: &str) {
+    fn assert_documented(&self, method: &str, path: &str) {
         let length = self.headers.get("content-length").and_then(|length| length.parse::<usize>().ok());
         if method == "HEAD" || length.is_none_or(|length| length <= self.text.len()) {
             let media = self.headers.get("content-type").map(String::as_str);
-            promised::hold(method, path, &Answered { status: self.status, media, body: &self.text });
+            documented::assert_documented(
+                method,
+                path,
+                &Response { status: self.status, media, body: &self.text },
+            );
         }
     }
 
@@ -143,7 +147,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|why| panic!("{why}: {self:?}"))
     }
 
-    /// It is this problem, and says what to do about it. The document.
+    /// It is this problem, and says what to do about it. Its body.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");

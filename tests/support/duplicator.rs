@@ -1,4 +1,4 @@
-//! A postman who stands between our roles and their queues: he brings everything several times, late, and in any order.
+//! Stands between our roles and their queues, and delivers every message several times, late, and in any order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
@@ -12,33 +12,33 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, 
 use lapin::types::FieldTable;
 use tokio::task::JoinHandle;
 
-use super::rabbit::{Corner, Outsider};
+use super::rabbit::{Namespace, Outsider};
 use super::until_stored;
-use crate::crash::Dice;
+use crate::crash::Rng;
 
-pub(crate) struct Postman {
+pub(crate) struct Duplicator {
     bag: Arc<Bag>,
     round: JoinHandle<()>,
 }
 
 #[derive(Default)]
 struct Bag {
-    /// Taken, and not brought as often as they will be.
+    /// Copies of taken messages that are still to be delivered.
     open: AtomicI64,
     brought: AtomicU64,
 }
 
-impl Postman {
-    /// From now on he gets what is said to any queue of ours, and brings it `copies` times, each up to
-    /// `late_ms` late. He must begin when everybody is at work: whoever starts later binds his queue again.
+impl Duplicator {
+    /// From now on it takes every message for a queue of ours, and delivers it `copies` times, each up to `late_ms`
+    /// late. It must begin when all processes are at work: a process that starts later binds its queue again.
     pub(crate) async fn between(
         outsider: &Outsider,
-        corner: &Corner,
+        namespace: &Namespace,
         copies: u32,
         late_ms: u64,
-        mut dice: Dice,
+        mut rng: Rng,
     ) -> Self {
-        let (names, channel) = (corner.names(), outsider.channel().await);
+        let (names, channel) = (namespace.names(), outsider.channel().await);
         let own =
             QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let own = channel.queue_declare("".into(), own, FieldTable::default()).await.unwrap();
@@ -64,7 +64,7 @@ impl Postman {
         }
         let consume = channel.basic_consume(
             own,
-            "the postman".into(),
+            "the duplicator".into(),
             BasicConsumeOptions::default(),
             FieldTable::default(),
         );
@@ -77,7 +77,7 @@ impl Postman {
                     let letter = Arc::new(letter);
                     bag.open.fetch_add(i64::from(copies), SeqCst);
                     for _ in 0..copies {
-                        let late = Duration::from_millis(dice.below(late_ms.max(1)));
+                        let late = Duration::from_millis(rng.below(late_ms.max(1)));
                         tokio::spawn(bring(channel.clone(), letter.clone(), late, bag.clone()));
                     }
                     letter.ack(BasicAckOptions::default()).await.unwrap();
@@ -87,23 +87,23 @@ impl Postman {
         Self { bag, round }
     }
 
-    /// How many copies he has brought.
+    /// How many copies it has delivered.
     pub(crate) fn brought(&self) -> u64 {
         self.bag.brought.load(SeqCst)
     }
 
     pub(crate) async fn wait_until_empty(&self) {
-        until_stored("that the postman's bag is empty", async || self.bag.open.load(SeqCst) == 0).await;
+        until_stored("that every copy is delivered", async || self.bag.open.load(SeqCst) == 0).await;
     }
 }
 
-impl Drop for Postman {
+impl Drop for Duplicator {
     fn drop(&mut self) {
         self.round.abort();
     }
 }
 
-/// Unchanged, and by the same exchange: what does not come by that is not believed to be ours.
+/// Unchanged, and through the same exchange: messages that come another way are not believed to be ours.
 async fn bring(channel: Channel, letter: Arc<Delivery>, late: Duration, bag: Arc<Bag>) {
     tokio::time::sleep(late).await;
     let (exchange, properties) = (letter.exchange.clone(), letter.properties.clone());

@@ -1,7 +1,8 @@
-//! A wire with a hand on it: everything passes until a test cuts it, or lets a request through and swallows its answer.
+//! A blocking proxy between programs and a server: it passes everything until a test cuts a connection, or lets a
+//! request through and drops the answer.
 //!
-//! It knows no protocol. A request is told by some bytes that it contains, and what the server says next on that
-//! line is taken for its answer. Every fault is counted, so that a test can tell that it was there.
+//! It knows no protocol. A request is recognised by bytes that it contains, and what the server sends next on that
+//! connection counts as its answer. Every fault is counted, so that a test can tell that it happened.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -10,41 +11,41 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How Postgres is asked to commit: in a message of its own, or with documents, which only a keeper sends.
+/// A Postgres commit: a message of its own, or a statement with documents, which only a committing transaction sends.
 pub(crate) const KEEP: &[&[u8]] = &[b"commit\0", b"{\""];
-/// How RabbitMQ is given a message: the method basic.publish.
+/// A message for RabbitMQ: the method basic.publish.
 pub(crate) const PUBLISH: &[&[u8]] = &[&[0, 60, 0, 40]];
 
-pub(crate) struct Proxy {
+pub(crate) struct FaultProxy {
     address: SocketAddr,
-    wire: Arc<Wire>,
+    state: Arc<State>,
 }
 
 #[derive(Default)]
-struct Wire {
-    lines: Mutex<HashMap<u64, Line>>,
-    /// Nobody gets through, and nobody is told why.
+struct State {
+    connections: Mutex<HashMap<u64, Connection>>,
+    /// No client gets through, and none is told why.
     away: AtomicBool,
     over: AtomicBool,
-    /// Answers that are still to be swallowed.
+    /// Answers that are still to be dropped.
     to_swallow: AtomicUsize,
     swallowed: AtomicU64,
     cut: AtomicU64,
 }
 
-struct Line {
+struct Connection {
     client: TcpStream,
     server: TcpStream,
 }
 
-impl Proxy {
-    /// A request whose answer may be swallowed is known by containing one of `requests`.
+impl FaultProxy {
+    /// A request whose answer may be dropped contains one of `requests`.
     pub(crate) fn to(server: &str, requests: &'static [&'static [u8]]) -> Self {
         let server = server.to_socket_addrs().unwrap().next().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let wire = Arc::new(Wire::default());
-        let listening = wire.clone();
+        let state = Arc::new(State::default());
+        let listening = state.clone();
         std::thread::spawn(move || {
             for (number, client) in (0..).zip(listener.incoming()) {
                 if listening.over.load(SeqCst) {
@@ -58,56 +59,56 @@ impl Proxy {
                 }
             }
         });
-        Self { address, wire }
+        Self { address, state }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Cuts every line there is. Who calls again gets through.
+    /// Cuts every open connection. New ones get through.
     pub(crate) fn cut(&self) {
-        for (_, line) in self.wire.lines.lock().unwrap().drain() {
-            line.hang_up();
-            self.wire.cut.fetch_add(1, SeqCst);
+        for (_, connection) in self.state.connections.lock().unwrap().drain() {
+            connection.hang_up();
+            self.state.cut.fetch_add(1, SeqCst);
         }
     }
 
-    /// Cuts every line, and nobody gets through until it is [`back`](Self::back).
+    /// Cuts every connection, and lets no client through until it is [`back`](Self::back).
     pub(crate) fn away(&self) {
-        self.wire.away.store(true, SeqCst);
+        self.state.away.store(true, SeqCst);
         self.cut();
     }
 
     pub(crate) fn back(&self) {
-        self.wire.away.store(false, SeqCst);
+        self.state.away.store(false, SeqCst);
     }
 
-    /// The next so many requests arrive, and whoever made them is hung up on instead of answered.
+    /// The next so many requests arrive, and their clients are disconnected instead of answered.
     pub(crate) fn swallow_answers(&self, count: usize) {
-        self.wire.to_swallow.store(count, SeqCst);
+        self.state.to_swallow.store(count, SeqCst);
     }
 
-    /// How many lines were cut so far.
+    /// How many connections were cut so far.
     pub(crate) fn lines_cut(&self) -> u64 {
-        self.wire.cut.load(SeqCst)
+        self.state.cut.load(SeqCst)
     }
 
     pub(crate) fn answers_swallowed(&self) -> u64 {
-        self.wire.swallowed.load(SeqCst)
+        self.state.swallowed.load(SeqCst)
     }
 }
 
-impl Drop for Proxy {
+impl Drop for FaultProxy {
     fn drop(&mut self) {
-        self.wire.over.store(true, SeqCst);
+        self.state.over.store(true, SeqCst);
         self.cut();
-        // Wakes whoever listens, so that he sees that it is over.
+        // Wakes the listening thread, so that it sees that it is over.
         TcpStream::connect(self.address).ok();
     }
 }
 
-impl Wire {
+impl State {
     fn join(
         self: Arc<Self>,
         number: u64,
@@ -120,18 +121,19 @@ impl Wire {
         // A held-back packet would look like a slow server.
         client.set_nodelay(true).ok();
         server.set_nodelay(true).ok();
-        self.lines.lock().unwrap().insert(number, Line { client, server });
+        self.connections.lock().unwrap().insert(number, Connection { client, server });
         let asked = Arc::new(AtomicBool::new(false));
-        let (wire, heard) = (self.clone(), asked.clone());
+        let (state, heard) = (self.clone(), asked.clone());
         std::thread::spawn(move || {
             pass_on(from_client, to_server, |bytes| {
-                if wire.to_swallow.load(SeqCst) > 0 && requests.iter().any(|request| contains(bytes, request))
+                if state.to_swallow.load(SeqCst) > 0
+                    && requests.iter().any(|request| contains(bytes, request))
                 {
                     heard.store(true, SeqCst);
                 }
                 true
             });
-            wire.forget(number);
+            state.forget(number);
         });
         std::thread::spawn(move || {
             pass_on(from_server, to_client, |_| !(asked.load(SeqCst) && self.swallows()));
@@ -139,7 +141,7 @@ impl Wire {
         });
     }
 
-    /// Whether one more answer is to be swallowed; then it is counted.
+    /// Whether one more answer is to be dropped; then it is counted.
     fn swallows(&self) -> bool {
         let one_less = |left: usize| left.checked_sub(1);
         let swallows = self.to_swallow.fetch_update(SeqCst, SeqCst, one_less).is_ok();
@@ -148,13 +150,13 @@ impl Wire {
     }
 
     fn forget(&self, number: u64) {
-        if let Some(line) = self.lines.lock().unwrap().remove(&number) {
-            line.hang_up();
+        if let Some(connection) = self.connections.lock().unwrap().remove(&number) {
+            connection.hang_up();
         }
     }
 }
 
-impl Line {
+impl Connection {
     fn hang_up(&self) {
         // One end may have gone already.
         self.client.shutdown(Shutdown::Both).ok();

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
-use super::rabbit::{self, Corner, url};
+use super::rabbit::{self, Namespace, url};
 use super::root;
 
-/// A virtual host and users of its own, gone in the end.
-pub(crate) struct House {
+/// A virtual host and its users, deleted at the end.
+pub(crate) struct VirtualHost {
     name: String,
     passwords: BTreeMap<String, String>,
 }
 
-impl House {
+impl VirtualHost {
     pub(crate) fn new() -> Self {
         let name = format!("test-{}", uuid::Uuid::new_v4().simple());
         let guest = user_of(&url());
@@ -22,18 +22,18 @@ impl House {
         });
         let mut import = rabbit::ctl();
         import.arg("import_definitions");
-        let mut house = Self { name, passwords: BTreeMap::new() };
+        let mut vhost = Self { name, passwords: BTreeMap::new() };
         fed(import, &definitions.to_string());
-        house.passwords = made(&house.name);
-        house
+        vhost.passwords = made(&vhost.name);
+        vhost
     }
 
-    /// With a broker's whole topology under the house's own name.
-    pub(crate) fn corner(&self) -> Corner {
-        Corner::within(self.name.clone(), self.url(&user_of(&url()), &password_of(&url())))
+    /// A topology with the virtual host's name as its prefix.
+    pub(crate) fn namespace(&self) -> Namespace {
+        Namespace::within(self.name.clone(), self.url(&user_of(&url()), &password_of(&url())))
     }
 
-    /// Of the login that the script made for this role or outsider.
+    /// For the login that the script made for this role or outsider.
     pub(crate) fn url_of(&self, login: &str) -> String {
         let user = self.login(login);
         self.url(&user, &self.passwords[&user])
@@ -52,9 +52,9 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for VirtualHost {
     fn drop(&mut self) {
-        // One call for all: each costs a second.
+        // One call for all, because each costs a second.
         let forget = format!(
             "rabbit_vhost:delete(<<\"{name}\">>, <<\"test\">>), [rabbit_auth_backend_internal:delete_user(U, <<\"test\">>) || \
              X <- rabbit_auth_backend_internal:list_users(), U <- [proplists:get_value(user, X)], \
@@ -71,9 +71,9 @@ impl Drop for House {
 }
 
 /// Users and passwords, as the script prints them.
-fn made(house: &str) -> BTreeMap<String, String> {
+fn made(vhost: &str) -> BTreeMap<String, String> {
     let mut script = Command::new(root().join("scripts/rabbitmq-users.sh"));
-    script.args(["--vhost", house, "--prefix", house]).env("RABBITMQCTL", rabbit::ctl_words().join(" "));
+    script.args(["--vhost", vhost, "--prefix", vhost]).env("RABBITMQCTL", rabbit::ctl_words().join(" "));
     let Output { stdout, stderr, status } = script.output().unwrap();
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
     let text = String::from_utf8(stdout).unwrap();

@@ -109,7 +109,7 @@ impl System {
             _lock: lock,
         };
         system.spawn("the ingress", run_ingress);
-        system.spawn("echoes", record_redeliveries);
+        system.spawn("redelivery counts", record_redeliveries);
         system.spawn_workers(settings);
         system.spawn_timers(settings);
         let probe = Probe::new(system.store.clone(), system.broker.clone(), system.parts.clone());

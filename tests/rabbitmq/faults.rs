@@ -166,6 +166,25 @@ async fn a_broker_that_does_not_answer_is_given_up_within_a_bound_and_found_agai
     assert_eq!(numbers(&take(&*broker, Queue::Order).await)[0], 1);
 }
 
+/// So a broker answers for as long as the node of the queue's leader is away, on channels that were open when it went.
+#[tokio::test]
+async fn a_channel_that_nacks_everything_is_replaced_without_a_new_connection() {
+    // From basic.ack to basic.nack, on the second channel of each connection: the first declared the topology.
+    const ACK: &[u8] = &[1, 0, 2, 0, 0, 0, 13, 0, 60, 0, 80];
+    const NACK: &[u8] = &[1, 0, 2, 0, 0, 0, 13, 0, 60, 0, 120];
+    let proxied = ProxiedBroker::forging(Some((ACK, NACK))).await;
+    let broker = proxied.broker().await;
+    let connections = proxied.proxy.connections();
+    let why = broker.publish(&[say(1, Queue::Order)]).await.unwrap_err();
+    assert!(why.to_string().contains("did not accept"), "{why}");
+    let mut tries = 1;
+    while broker.publish(&[say(1, Queue::Order)]).await.is_err() {
+        tries += 1;
+        assert!(tries < 5, "it goes on over the channel that nacks");
+    }
+    assert_eq!(proxied.proxy.connections(), connections);
+}
+
 #[tokio::test]
 async fn what_waits_for_another_try_survives_the_connection() {
     let proxied = ProxiedBroker::new().await;

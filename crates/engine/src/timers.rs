@@ -1,10 +1,13 @@
 //! Publishes what has come due; the worker that handles the message removes the deadline. What no worker sets as a deadline,
 //! or cannot be read, becomes a dead letter instead.
 
-use std::sync::Arc;
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
 
-use broker::Broker;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use broker::{Broker, State};
 use contract::{BODY_BYTES_MAX, Body, Message, Speaker, Time};
 use metrics::METRICS;
 use retry::Delays;
@@ -27,7 +30,7 @@ const EVERY: Duration = Duration::from_millis(200);
 pub async fn run(store: Arc<dyn Deadlines>, broker: Arc<dyn Broker>, stop: CancellationToken) {
     let mut delays = Delays::new();
     loop {
-        let pause = match publish_due(&*store, &*broker).await {
+        let pause = match round(&*store, &*broker, &stop).await {
             Ok(count) if count == BATCH_MAX => continue,
             Ok(_) => {
                 delays = Delays::new();
@@ -45,29 +48,72 @@ pub async fn run(store: Arc<dyn Deadlines>, broker: Arc<dyn Broker>, stop: Cance
     }
 }
 
-/// One round; returns how many came due.
-pub async fn publish_due(store: &dyn Deadlines, broker: &dyn Broker) -> Result<usize, Error> {
-    let due = store.due_deadlines(BATCH_MAX, AGAIN_AFTER_S).await?;
-    let count = due.len();
-    let (mut emitted, mut refused) = (Vec::with_capacity(count), Vec::new());
-    for (key, message) in due {
-        match message {
-            Ok(message) if is_a_deadline(&message) => {
-                emitted.push(Emitted { queues: message.body.queues().to_vec(), message: Arc::new(message) });
-            }
-            Ok(message) => {
-                let why = format!("{} is no deadline that {} may set", message.name(), message.by);
-                refused.push((key, Some(message), why));
-            }
-            Err(why) => refused.push((key, None, why.to_string())),
+/// Takes deadlines only while the broker can be reached, and tries to publish what it has taken until that succeeds: no
+/// other process takes them before they come due again.
+async fn round(store: &dyn Deadlines, broker: &dyn Broker, stop: &CancellationToken) -> Result<usize, Error> {
+    if let State::Blocked(why) | State::Down(why) = broker.state() {
+        return Err(Error::Unavailable(why));
+    }
+    let due = Due::take(store).await?;
+    let (taken, mut delays) = (Instant::now(), Delays::new());
+    while let Err(why) = due.publish(broker).await {
+        if taken.elapsed() >= Duration::from_secs(AGAIN_AFTER_S) {
+            return Err(why);
+        }
+        tracing::debug!("due deadlines are published again: {why}");
+        tokio::select! {
+            () = stop.cancelled() => return Err(why),
+            () = tokio::time::sleep(delays.next_delay()) => {}
         }
     }
-    broker.publish(&emitted).await.map_err(|away| Error::Unavailable(away.to_string()))?;
-    METRICS.deadlines(emitted.len());
-    if !refused.is_empty() {
-        refuse(store, refused).await?;
+    due.refuse(store).await
+}
+
+/// Publishes what is due, without trying again; returns how many deadlines came due.
+pub async fn publish_due(store: &dyn Deadlines, broker: &dyn Broker) -> Result<usize, Error> {
+    let due = Due::take(store).await?;
+    due.publish(broker).await?;
+    due.refuse(store).await
+}
+
+/// Deadlines that have come due, and those among them that no worker has set.
+struct Due {
+    emitted: Vec<Emitted>,
+    refused: Vec<(String, Option<Message>, String)>,
+}
+
+impl Due {
+    async fn take(store: &dyn Deadlines) -> Result<Self, Error> {
+        let mut due = Self { emitted: Vec::new(), refused: Vec::new() };
+        for (key, message) in store.due_deadlines(BATCH_MAX, AGAIN_AFTER_S).await? {
+            match message {
+                Ok(message) if is_a_deadline(&message) => {
+                    let queues = message.body.queues().to_vec();
+                    due.emitted.push(Emitted { queues, message: Arc::new(message) });
+                }
+                Ok(message) => {
+                    let why = format!("{} is no deadline that {} may set", message.name(), message.by);
+                    due.refused.push((key, Some(message), why));
+                }
+                Err(why) => due.refused.push((key, None, why.to_string())),
+            }
+        }
+        Ok(due)
     }
-    Ok(count)
+
+    async fn publish(&self, broker: &dyn Broker) -> Result<(), Error> {
+        broker.publish(&self.emitted).await.map_err(|away| Error::Unavailable(away.to_string()))?;
+        METRICS.deadlines(self.emitted.len());
+        Ok(())
+    }
+
+    async fn refuse(self, store: &dyn Deadlines) -> Result<usize, Error> {
+        let count = self.emitted.len() + self.refused.len();
+        if !self.refused.is_empty() {
+            refuse(store, self.refused).await?;
+        }
+        Ok(count)
+    }
 }
 
 /// The messages that workers set as deadlines: only one role may send each of these types.

@@ -1,7 +1,8 @@
 //! A publish is `Ok` only when the broker has confirmed every piece of it, and what is unconfirmed is bounded.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use futures_util::StreamExt;
@@ -29,9 +30,15 @@ pub(super) enum Failed {
 /// milliseconds of all that a broker on one machine can take.
 const OUTSTANDING_KIB: u32 = 16 * 1024;
 
+/// After so many nacks a new channel is opened. A queue whose leader has just gone may nack all that comes over the
+/// channels of that moment, for as long as its node is away, and take the same messages over a younger channel.
+const NACKS_MAX: usize = 3;
+
 pub(super) struct Publisher {
     connection: Arc<Connection>,
-    channel: Channel,
+    channel: Mutex<Channel>,
+    /// How many messages in a row were nacked.
+    nacks: AtomicUsize,
     room: Arc<Semaphore>,
     /// Written into messages for our own queues: the broker checks it, and the consumer derives the speaker from it.
     login: Option<ShortString>,
@@ -41,10 +48,11 @@ pub(super) struct Publisher {
 impl Publisher {
     /// `login` is the one that `connection` was opened with; a channel for replies does not need it.
     pub(super) async fn open(connection: Arc<Connection>, login: &str) -> Result<Self, Fault> {
-        let channel = confirming(&connection).await?;
+        let channel = Mutex::new(confirming(&connection).await?);
         let room = Arc::new(Semaphore::new(OUTSTANDING_KIB as usize));
         let login = ShortString::try_new(login).ok();
-        Ok(Self { connection, channel, room, login, listeners: Listeners::default() })
+        let (nacks, listeners) = (AtomicUsize::new(0), Listeners::default());
+        Ok(Self { connection, channel, nacks, room, login, listeners })
     }
 
     pub(super) async fn confirming(&self) -> Result<Channel, Failed> {
@@ -53,6 +61,7 @@ impl Publisher {
 
     /// Published in this order; the confirms are awaited together.
     pub(super) async fn publish(&self, outgoing: Vec<Outgoing>) -> Result<(), Failed> {
+        let channel = self.channel().await?;
         let mut unconfirmed = FuturesUnordered::new();
         let mut result = Ok(());
         for one in outgoing {
@@ -66,7 +75,7 @@ impl Publisher {
                     Err(_) => break self.wait_for_room(kib).await?,
                 }
             };
-            let mut confirmed = Box::pin(self.confirmed(one, room));
+            let mut confirmed = Box::pin(self.confirmed(&channel, one, room));
             // The first poll hands the message to the connection: so messages leave in order.
             match polled_once(confirmed.as_mut()).await {
                 Poll::Ready(confirmed) => first(&mut result, Some(confirmed)),
@@ -80,6 +89,22 @@ impl Publisher {
         result
     }
 
+    /// The channel to publish over. Messages that are still unconfirmed on an older one keep it open.
+    async fn channel(&self) -> Result<Channel, Failed> {
+        if self.nacks.load(Relaxed) >= NACKS_MAX {
+            // Before the old one is given up: a new channel must not get its number.
+            let channel = self.confirming().await?;
+            tracing::warn!("the broker nacks what is published: it is tried over a new channel");
+            self.nacks.store(0, Relaxed);
+            *self.current() = channel;
+        }
+        Ok(self.current().clone())
+    }
+
+    fn current(&self) -> MutexGuard<'_, Channel> {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends replies over a channel of their own: a reply queue that an outsider chose must not be able to close the
     /// channel that carries all orders, or cause them to be published again and again.
     pub(super) async fn answer(&self, answers: Vec<Outgoing>) -> Result<(), Failed> {
@@ -90,7 +115,8 @@ impl Publisher {
         let own = own.map_err(|fault| Failed::Broken(fault.to_string()))?;
         let answered = own.publish(answers).await;
         // It is closed already, if the broker refused one.
-        soon("closing a channel", own.channel.close(200, short("done"))).await.ok();
+        let channel = own.current().clone();
+        soon("closing a channel", channel.close(200, short("done"))).await.ok();
         answered
     }
 
@@ -114,7 +140,7 @@ impl Publisher {
             Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => why,
             // The broker closed the channel because of one of them: the others would fail in the same way.
             Err(Fault::Away(why))
-                if self.connection.status().connected() && !self.channel.status().connected() =>
+                if self.connection.status().connected() && !self.current().status().connected() =>
             {
                 why
             }
@@ -136,7 +162,12 @@ impl Publisher {
         })
     }
 
-    async fn confirmed(&self, one: Outgoing, _room: OwnedSemaphorePermit) -> Result<(), Failed> {
+    async fn confirmed(
+        &self,
+        channel: &Channel,
+        one: Outgoing,
+        _room: OwnedSemaphorePermit,
+    ) -> Result<(), Failed> {
         let Outgoing { exchange, key, arrival, mut properties, body } = one;
         if let (Arrival::InAQueue, Some(login)) = (arrival, &self.login) {
             properties = properties.with_user_id(login.clone());
@@ -148,7 +179,7 @@ impl Publisher {
         let options = BasicPublishOptions { mandatory, immediate: false };
         let confirm = async {
             let sent =
-                self.channel.basic_publish(exchange.clone(), key.clone(), options, &body, properties).await?;
+                channel.basic_publish(exchange.clone(), key.clone(), options, &body, properties).await?;
             sent.await
         };
         let confirmed = soon("a publish", confirm).await;
@@ -157,12 +188,20 @@ impl Publisher {
             Arrival::InAQueue | Arrival::Anywhere => {}
         }
         match confirmed {
-            Ok(Confirmation::Ack(None)) => Ok(()),
+            Ok(Confirmation::Ack(None)) => {
+                if self.nacks.load(Relaxed) > 0 {
+                    self.nacks.store(0, Relaxed);
+                }
+                Ok(())
+            }
             Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => Err(Failed::Broken(format!(
                 "no queue is bound to exchange {exchange} for {key:?}; `checkout topology apply` puts it right",
                 key = key.as_str(),
             ))),
-            Ok(Confirmation::Nack(None)) => Err(Failed::not_accepted(&exchange)),
+            Ok(Confirmation::Nack(None)) => {
+                self.nacks.fetch_add(1, Relaxed);
+                Err(Failed::not_accepted(&exchange))
+            }
             Ok(Confirmation::NotRequested) => Err(Failed::unconfirmed()),
             Err(fault) => Err(Failed::Broken(fault.to_string())),
         }

@@ -1,15 +1,15 @@
 //! A whole distributed system for one test: real processes on a schema and a prefix of their own, each of which the
 //! test may kill.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
-use std::time::Instant;
-use store::Outbox;
+use std::time::{Duration, Instant};
 
 use broker::rabbitmq::topology::topology;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use store::Outbox;
 use store::postgres::{Options, PostgresStore};
 
 use super::duplicator::Duplicator;
@@ -36,6 +36,10 @@ const QUICK: [&str; 4] = [
 pub(crate) const SKU: &str = "CHAOS-BOOK";
 pub(crate) const ON_HAND: i64 = 1_000_000;
 
+/// How many fleets run at a time, in all test programs of this machine. Each has up to forty connections to the database,
+/// which takes a hundred.
+const FLEETS_MAX: usize = 2;
+
 pub(crate) struct Fleet {
     folder: Folder,
     pub(crate) namespace: Namespace,
@@ -49,6 +53,8 @@ pub(crate) struct Fleet {
     starts: usize,
     /// Duplicates that processes counted before they were stopped gracefully.
     absorbed: u64,
+    /// Held until the fleet is gone: fields are dropped in order.
+    _turn: File,
 }
 
 struct Member {
@@ -66,6 +72,22 @@ pub(crate) struct Proof {
     pub(crate) needs_attention: u64,
 }
 
+/// Waits for one of the places for fleets: a locked file, which the system unlocks when its process ends.
+async fn turn() -> File {
+    loop {
+        for number in 0..FLEETS_MAX {
+            let path = std::env::temp_dir().join(format!("checkout-test-fleet-{number}.lock"));
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).unwrap();
+            match file.try_lock() {
+                Ok(()) => return file,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(why)) => panic!("a lock file cannot be locked: {why}"),
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 impl Fleet {
     /// No process runs in it yet, but there is a product to sell.
     pub(crate) async fn new() -> Self {
@@ -77,6 +99,7 @@ impl Fleet {
         database: Option<std::net::SocketAddr>,
         broker: Option<std::net::SocketAddr>,
     ) -> Self {
+        let turn = turn().await;
         let (namespace, schema) = (Namespace::new().await, Schema::fresh().await);
         let outsider = namespace.outsider().await;
         let connection = postgres::connect(schema.url()).await;
@@ -97,6 +120,7 @@ impl Fleet {
             members: Vec::new(),
             starts: 0,
             absorbed: 0,
+            _turn: turn,
         };
         fleet.checkout(&["migrate"]).ok();
         fleet.checkout(&["topology", "apply"]).ok();

@@ -1,11 +1,11 @@
 //! A signed event is believed, once; no other event is, whatever is wrong with its signature.
 
 use std::time::SystemTime;
-use store::Journal;
 
 use contract::Role;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use store::Journal;
 use webhook::standard::Secrets;
 
 use super::{SECRET, STRIPE_SECRET};

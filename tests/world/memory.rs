@@ -22,7 +22,7 @@ pub(crate) struct Memory {
     nerves: Arc<Nerves>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Tables {
     /// The documents, with their versions.
     pub(crate) records: BTreeMap<Need, (i64, Arc<str>)>,
@@ -46,6 +46,15 @@ impl Memory {
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().expect("nobody panics while holding it")
+    }
+
+    pub(crate) fn saved(&self) -> Tables {
+        self.tables().clone()
+    }
+
+    /// A failover: what was written since then is lost.
+    pub(crate) fn go_back_to(&self, saved: Tables) {
+        *self.tables() = saved;
     }
 
     /// False when this role has handled it before.

@@ -1,8 +1,7 @@
 //! Asks for the money, and asks what became of it. A second charge is never asked for.
 
-use contract::{Confirm, Decision, Method, Time, Token, bodies};
+use contract::{Confirm, Decision, Method, OrderId, Time, Token, bodies};
 
-use crate::confirm;
 use crate::method::{Collect, collect};
 use crate::record::{Charge, Confirmed, Payment, Record, Status};
 use crate::said::{
@@ -10,6 +9,7 @@ use crate::said::{
     timed_out,
 };
 use crate::wallet::{self, Wallet};
+use crate::{confirm, later};
 
 pub(crate) fn ask(
     known: Option<Payment>,
@@ -112,11 +112,7 @@ fn first(m: &bodies::PaymentCharge, wallet: Option<&Wallet>, ahead: Ahead, now: 
 
 /// Patience is over. What the provider has captured by now is captured; the rest is given up.
 pub(crate) fn check(known: Option<Payment>, m: &bodies::PaymentCheck, now: Time) -> Decision<Record> {
-    let Some(payment) = known else {
-        let payment = Payment::new(m.order_id, Status::GivenUp, None, now);
-        let fact = timed_out(&payment, now);
-        return Decision::done("given up before it was asked for").save(payment).say(fact);
-    };
+    let Some(payment) = known else { return look(m.order_id, Status::Checking, now) };
     match payment.status {
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
         Status::AwaitingConfirmation => {
@@ -150,6 +146,15 @@ fn kept_or_going_back(payment: &Payment, now: Time) -> Decision<Record> {
             timed_out(payment, now)
         }),
     }
+}
+
+/// No wish for the money is known. A charge may be out all the same, if its record was lost: the provider is asked under
+/// the key that it would bear, and once more later if this query or its answer is lost as well.
+pub(crate) fn look(order_id: OrderId, status: Status, now: Time) -> Decision<Record> {
+    let payment = Payment::new(order_id, status, None, now);
+    let what = "nothing was asked for here; the provider is asked before it is given up";
+    let decision = Decision::done(what).save(payment.clone()).say(query(&payment));
+    later::look_again(decision, &payment, now)
 }
 
 /// The shop has taken the cash: it is booked like any other money. A sender whose command changes nothing hears why.

@@ -4,6 +4,7 @@ mod claims;
 mod confirmations;
 mod early;
 mod edges;
+mod lost;
 mod outside;
 mod refunds;
 mod told;

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::world::case::{Case, cases};
 use crate::world::claims::{self, Known, Tally};
+use crate::world::nerves::{Aim, Blow, Place};
 use crate::world::{End, House, World};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
@@ -30,7 +31,7 @@ fn what_was_charged_before_its_record_was_lost_goes_back_once() {
         let saved = world.memory.saved();
         world.bags.put_back(wish);
         let charge = until(&world, "provider.charge");
-        work(&world, charge);
+        work(&world, charge, None);
         // Nothing is left of it but the money that the provider took.
         world.memory.go_back_to(saved);
         world.bags.forget();
@@ -50,6 +51,32 @@ fn what_was_charged_before_its_record_was_lost_goes_back_once() {
         assert_eq!(case.end(), "cancelled", "{over:?}");
         assert_eq!((case.captured(), case.refunded(), case.refunds.len()), (TOTAL, TOTAL, 1), "{over:?}");
     }
+}
+
+#[test]
+fn a_charge_that_waits_until_its_order_is_given_up_takes_no_money() {
+    let world = checkout("tok_ok");
+    let charge = until(&world, "provider.charge");
+    time_passes(&world, TOO_LATE_MS);
+    run_dry(&world);
+    world.bags.put_back(charge);
+    let case = ended(&world);
+    assert_eq!((case.end(), case.charges.len()), ("cancelled", 0));
+}
+
+/// The adapter died before it could tell, and was away until the charge's time was over.
+#[test]
+fn a_charge_that_was_made_and_comes_again_too_late_is_found_and_pays() {
+    let world = checkout("tok_lost_answer");
+    let charge = until(&world, "provider.charge");
+    work(&world, charge, Some(Aim::at(Place::Reached, 0, Blow::Die)));
+    world.clock.pass_ms(TOO_LATE_MS);
+    run_dry(&world);
+    // No deadline has come, and nothing but this charge has told of the money.
+    assert_eq!(cases(&world)[ORDER].end(), "fulfilled");
+    let case = ended(&world);
+    assert_eq!((case.end(), case.captured(), case.refunded()), ("fulfilled", TOTAL, 0));
+    assert_eq!(case.charges.len(), 1);
 }
 
 /// One card order of two things, submitted.
@@ -72,18 +99,19 @@ fn until(world: &World, name: &str) -> Delivery {
         if delivery.message.name() == name {
             return delivery;
         }
-        work(world, delivery);
+        work(world, delivery, None);
     }
 }
 
-fn work(world: &World, delivery: Delivery) {
-    let end = world.work(delivery.queue, vec![delivery], House::Apart, None, || {});
-    assert_eq!(end.expect("no message is faulty"), End::Acknowledged);
+fn work(world: &World, delivery: Delivery, aim: Option<Aim>) {
+    let end = world.work(delivery.queue, vec![delivery], House::Apart, aim, || {});
+    let expected = if aim.is_some() { End::Died } else { End::Acknowledged };
+    assert_eq!(end.expect("no message is faulty"), expected);
 }
 
 fn run_dry(world: &World) {
     while let Some(delivery) = world.bags.first() {
-        work(world, delivery);
+        work(world, delivery, None);
     }
 }
 

@@ -15,17 +15,23 @@ pub(crate) fn ask(
     known: Option<Payment>,
     wallet: Option<&Wallet>,
     m: &bodies::PaymentCharge,
+    asked_at: Time,
     now: Time,
 ) -> Decision<Record> {
-    let Some(payment) = known else { return first(m, wallet, Ahead::default(), now) };
+    let not_after = m.patience_s.map(|patience_s| asked_at.plus_s(patience_s));
+    let Some(mut payment) = known else { return first(m, wallet, Ahead::default(), not_after, now) };
     match payment.status {
         Status::AwaitingCash | Status::AwaitingConfirmation if payment.charge.is_none() => {
             let Payment { cash_ahead: cash, intent, confirmed_ahead: confirmed, .. } = payment;
-            first(m, wallet, Ahead { cash, intent, confirmed }, now)
+            first(m, wallet, Ahead { cash, intent, confirmed }, not_after, now)
         }
         Status::AwaitingConfirmation => Decision::ignored("it waits to be confirmed"),
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
         Status::Asked => {
+            // The saga's patience has begun anew.
+            if let Some(charge) = payment.charge.as_mut() {
+                charge.not_after = not_after;
+            }
             let again = provider_charge(&payment);
             again.map_or(Decision::ignored("asked already"), |body| {
                 Decision::done("asked the provider again, under the same key").say(body)
@@ -51,7 +57,13 @@ struct Ahead {
     confirmed: Option<Confirmed>,
 }
 
-fn first(m: &bodies::PaymentCharge, wallet: Option<&Wallet>, ahead: Ahead, now: Time) -> Decision<Record> {
+fn first(
+    m: &bodies::PaymentCharge,
+    wallet: Option<&Wallet>,
+    ahead: Ahead,
+    not_after: Option<Time>,
+    now: Time,
+) -> Decision<Record> {
     if m.amount.is_negative() {
         return Decision::parked(
             "amount_negative",
@@ -63,6 +75,7 @@ fn first(m: &bodies::PaymentCharge, wallet: Option<&Wallet>, ahead: Ahead, now: 
         amount: m.amount,
         method: m.payment.method,
         payment: m.payment.clone(),
+        not_after,
         transaction_id: None,
         receipt: ahead.cash.clone().filter(|receipt| !receipt.is_empty() && m.payment.method == Method::Cod),
         failure_code: None,

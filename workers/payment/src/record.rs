@@ -57,6 +57,9 @@ pub struct Charge {
     pub amount: Money,
     pub method: Method,
     pub payment: PaymentChoice,
+    /// When the saga gives it up, as far as payment knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
     /// What the person who took the cash wrote down.

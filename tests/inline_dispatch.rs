@@ -262,7 +262,7 @@ impl Handler for Fails {
         false
     }
 
-    async fn reach_out(&self, _fresh: &[Arc<Message>]) -> Result<Reached, BatchError> {
+    async fn reach_out(&self, _fresh: &[Arc<Message>], _now: Time) -> Result<Reached, BatchError> {
         Ok(Reached::new())
     }
 

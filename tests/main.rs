@@ -14,6 +14,7 @@ mod dashboard;
 mod denial;
 mod documents;
 mod examples;
+mod failover;
 mod fences;
 mod gateway;
 mod ingress;

@@ -48,7 +48,8 @@ impl Shop {
         let amount = serde_json::from_value(self.goods.money(plan.total(&self.goods))).expect("an amount");
         let method = serde_json::from_value(plan.method.into()).expect("a method");
         let payment = PaymentChoice::by(method, plan.token.map(|token| Token(token.into())));
-        let ask = ProviderCharge { key: format!("charge/{}", plan.id), order_id: plan.id, amount, payment };
+        let key = format!("charge/{}", plan.id);
+        let ask = ProviderCharge { key, order_id: plan.id, amount, payment, not_after: None };
         self.note(|_| format!("paid early: {} {amount}", ask.key));
         let (told, now) = (self.world.outside.charge_now(&ask), self.world.clock.provider_now());
         for due in told {

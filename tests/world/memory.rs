@@ -20,7 +20,7 @@ pub(crate) struct MemoryStore {
     faults: Arc<FaultInjector>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Tables {
     /// The documents, with their versions.
     pub(crate) records: BTreeMap<Need, (i64, Arc<str>)>,
@@ -44,6 +44,15 @@ impl MemoryStore {
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().expect("no holder of this lock panics")
+    }
+
+    pub(crate) fn saved(&self) -> Tables {
+        self.tables().clone()
+    }
+
+    /// A failover: what was written since then is lost.
+    pub(crate) fn go_back_to(&self, saved: Tables) {
+        *self.tables() = saved;
     }
 
     /// False if this role has handled the message before.

@@ -13,7 +13,7 @@ pub mod sms;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contract::{Body, Message, Outcome, Role};
+use contract::{Body, Message, Outcome, Role, Time};
 
 /// The outside party's answer to one message.
 #[derive(Clone, Debug)]
@@ -36,8 +36,8 @@ pub enum Failure {
 pub trait Adapter: Send + Sync + 'static {
     const ROLE: Role;
 
-    /// Performs each message, in order; the answers are in the same order.
-    async fn perform(&self, batch: &[Arc<Message>]) -> Vec<Result<Done, Failure>>;
+    /// Performs each message, in order; the answers are in the same order. `now` is the database's time.
+    async fn perform(&self, batch: &[Arc<Message>], now: Time) -> Vec<Result<Done, Failure>>;
 }
 
 impl Done {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use contract::{
     Body, ChargeStanding, Message, Outcome, ProviderAnswer, ProviderCharge, ProviderEvent, ProviderQuery,
-    ProviderRefund, ProviderTold, Role, inbox,
+    ProviderRefund, ProviderTold, Role, Time, inbox,
 };
 
 use super::{Adapter, Done, Failure};
@@ -55,11 +55,16 @@ impl<P: PaymentProvider + ?Sized> Adapter for ProviderAdapter<P> {
     /// What was told from outside goes first, so that nothing is charged that is already paid; then charges and
     /// refunds, queries last. This order changes no answer: a refund names a transaction that only an earlier answer
     /// gave, and a query is answered as late as possible.
-    async fn perform(&self, batch: &[Arc<Message>]) -> Vec<Result<Done, Failure>> {
+    ///
+    /// A charge whose time is over is not asked for. It may have been asked for before, so that its answer is how it
+    /// stands in the provider's books.
+    async fn perform(&self, batch: &[Arc<Message>], now: Time) -> Vec<Result<Done, Failure>> {
         let (mut news, mut charges, mut refunds, mut queries) = (vec![], vec![], vec![], vec![]);
+        let mut overdue = vec![];
         for message in batch {
             match Ask::read(&message.body) {
                 Some(Ask::ProviderTold(told)) => news.push(told),
+                Some(Ask::ProviderCharge(ask)) if is_overdue(ask, now) => overdue.push(in_place_of(ask)),
                 Some(Ask::ProviderCharge(ask)) => charges.push(ask),
                 Some(Ask::ProviderRefund(ask)) => refunds.push(ask),
                 Some(Ask::ProviderQuery(ask)) => queries.push(ask),
@@ -69,9 +74,17 @@ impl<P: PaymentProvider + ?Sized> Adapter for ProviderAdapter<P> {
         let mut heard = self.0.told(&news).await.into_iter();
         let mut charged = self.0.charge(&charges).await.into_iter();
         let mut refunded = self.0.refund(&refunds).await.into_iter();
-        let mut standings = self.0.query(&queries).await.into_iter();
+        let asked_for = queries.len();
+        queries.extend(&overdue);
+        let mut standings = self.0.query(&queries).await;
+        let mut of_overdue = standings.split_off(asked_for.min(standings.len())).into_iter();
+        let mut standings = standings.into_iter();
         let done = batch.iter().map(|message| match Ask::read(&message.body) {
             Some(Ask::ProviderTold(_)) => heard.next().unwrap_or_else(unanswered).map(|()| known()),
+            Some(Ask::ProviderCharge(ask)) if is_overdue(ask, now) => {
+                let standing = of_overdue.next().unwrap_or_else(unanswered);
+                standing.map(|charge| not_charged(ask, charge))
+            }
             Some(Ask::ProviderCharge(_)) => charged.next().unwrap_or_else(unanswered).map(asked),
             Some(Ask::ProviderRefund(_)) => refunded.next().unwrap_or_else(unanswered).map(asked),
             Some(Ask::ProviderQuery(ask)) => {
@@ -91,6 +104,19 @@ fn asked(answer: Answer) -> Done {
             Done { outcome: Outcome::Done("told"), send }
         }
     }
+}
+
+fn is_overdue(ask: &ProviderCharge, now: Time) -> bool {
+    ask.not_after.is_some_and(|not_after| now > not_after)
+}
+
+fn in_place_of(ask: &ProviderCharge) -> ProviderQuery {
+    ProviderQuery { key: ask.key.clone(), order_id: ask.order_id }
+}
+
+fn not_charged(ask: &ProviderCharge, charge: ChargeStanding) -> Done {
+    let what = "its time is over: the provider was asked what it took, and for nothing more";
+    Done { outcome: Outcome::Done(what), ..answered(&in_place_of(ask), charge) }
 }
 
 fn known() -> Done {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contract::{Body, Message, Role, inbox};
+use contract::{Body, Message, Role, Time, inbox};
 
 use super::channel::{Channel, Notice, hand_over_all};
 use super::{Adapter, Done, Failure};
@@ -14,7 +14,7 @@ pub struct SmsAdapter<C: ?Sized>(pub Arc<C>);
 impl<C: Channel + ?Sized> Adapter for SmsAdapter<C> {
     const ROLE: Role = Role::Sms;
 
-    async fn perform(&self, batch: &[Arc<Message>]) -> Vec<Result<Done, Failure>> {
+    async fn perform(&self, batch: &[Arc<Message>], _now: Time) -> Vec<Result<Done, Failure>> {
         hand_over_all(&*self.0, Self::ROLE, batch, notice).await
     }
 }

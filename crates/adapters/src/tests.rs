@@ -21,8 +21,12 @@ fn message(no: usize, name: &str, body: &str) -> Arc<Message> {
 }
 
 async fn perform(adapter: impl Adapter, batch: &[(&str, &str)]) -> Vec<Result<Done, Failure>> {
+    perform_at(Time::default(), adapter, batch).await
+}
+
+async fn perform_at(now: Time, adapter: impl Adapter, batch: &[(&str, &str)]) -> Vec<Result<Done, Failure>> {
     let batch: Vec<_> = batch.iter().enumerate().map(|(no, (name, body))| message(no, name, body)).collect();
-    adapter.perform(&batch).await
+    adapter.perform(&batch, now).await
 }
 
 async fn world(place: &Place) -> Arc<MockWorld> {
@@ -73,6 +77,7 @@ fn lines(answers: &[Result<Done, Failure>]) -> Vec<String> {
 on_every_shelf!(
     each_answer_stands_where_its_message_stood,
     what_was_told_from_outside_goes_before_what_is_asked,
+    a_charge_whose_time_is_over_takes_nothing_and_tells_what_was_taken_before,
     a_world_that_cannot_be_reached_is_unavailable_for_everyone_who_asks,
     e_mail_and_text_messages_go_their_own_ways,
 );
@@ -111,6 +116,36 @@ async fn what_was_told_from_outside_goes_before_what_is_asked(on: On) {
     let charges: Vec<_> = charges.iter().map(|c| (c.transaction_id.as_str(), c.state.as_str())).collect();
     assert_eq!(charges, [("ch_theirs", "succeeded")]);
 }
+
+const LIMITED: (&str, &str) = (
+    "provider.charge",
+    r#"{"key":"k1","order_id":"ORDER","amount":{"amount":"10.00","currency":"EUR"},"payment":{"method":"card","token":"tok_ok"},"not_after":"1970-01-01T00:05:00Z"}"#,
+);
+
+async fn a_charge_whose_time_is_over_takes_nothing_and_tells_what_was_taken_before(on: On) {
+    let place = Place::new(on).await;
+    let world = world(&place).await;
+    let at = |s| Time::default().plus_s(s);
+    let late = perform_at(at(301), ProviderAdapter(world.clone()), &[QUERY_OTHER, LIMITED, LIMITED]).await;
+    assert_eq!(lines(&late), ["answered NotFound", TOO_LATE.0, TOO_LATE.0]);
+    assert!(world.charges_page("", 10).await.unwrap().is_empty());
+
+    let in_time = perform_at(at(300), ProviderAdapter(world.clone()), &[LIMITED]).await;
+    assert_eq!(lines(&in_time), ["told payment.succeeded"]);
+    // It comes again: the money was taken, and that is not denied.
+    let late = perform_at(at(301), ProviderAdapter(world.clone()), &[LIMITED, QUERY_OTHER]).await;
+    assert_eq!(lines(&late), [TOO_LATE.1, "answered NotFound"]);
+    assert_eq!(world.charges_page("", 10).await.unwrap().len(), 1);
+    // An older program's message says nothing of a time.
+    let old = perform_at(at(301), ProviderAdapter(world), &[CHARGE]).await;
+    assert_eq!(lines(&old), ["told payment.succeeded"]);
+}
+
+/// What is said of a charge that was never made, and of one that was.
+const TOO_LATE: (&str, &str) = (
+    "its time is over: the provider was asked what it took, and for nothing more NotFound",
+    "its time is over: the provider was asked what it took, and for nothing more Succeeded",
+);
 
 /// A provider with books of its own, like any real one.
 struct OwnBooks;

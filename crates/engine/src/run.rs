@@ -115,7 +115,7 @@ impl Consumer {
             return Ok(Committed { outbox: batch.owed, roles: vec![role] });
         }
         fail::at_poison(&batch.fresh);
-        let (transaction, reached) = self.reach_out(transaction, &batch.fresh, &mut watch).await?;
+        let (transaction, reached) = self.reach_out(transaction, &batch, &mut watch).await?;
         // The workers of a process decide one batch after the other, so that each sees what the last one changed.
         let deciding = self.local_handlers.lock().await;
         watch.lap(Stage::Wait);
@@ -142,14 +142,14 @@ impl Consumer {
     async fn reach_out(
         &self,
         transaction: Box<dyn Transaction>,
-        fresh: &[Arc<Message>],
+        batch: &Deduped,
         watch: &mut Watch,
     ) -> Result<(Box<dyn Transaction>, Reached), BatchError> {
         if !self.handler.reaches_out() {
             return Ok((transaction, Reached::new()));
         }
         drop(transaction);
-        let reached = self.handler.reach_out(fresh).await?;
+        let reached = self.handler.reach_out(&batch.fresh, batch.now).await?;
         fail::point("reached_out", self.handler.role());
         watch.lap(Stage::ReachOut);
         // Not deduplicated again: if another process has handled one of them meanwhile, the journal's unique key makes our

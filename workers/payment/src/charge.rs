@@ -1,8 +1,7 @@
 //! Asks for the money, and asks what became of it. A second charge is never asked for.
 
-use contract::{Confirm, Decision, Method, Time, Token, bodies};
+use contract::{Confirm, Decision, Method, OrderId, Time, Token, bodies};
 
-use crate::confirm;
 use crate::method::{Collect, collect};
 use crate::record::{Charge, Confirmed, Payment, Record, Status};
 use crate::said::{
@@ -10,22 +9,29 @@ use crate::said::{
     timed_out,
 };
 use crate::wallet::{self, Wallet};
+use crate::{confirm, later};
 
 pub(crate) fn ask(
     known: Option<Payment>,
     wallet: Option<&Wallet>,
     m: &bodies::PaymentCharge,
+    asked_at: Time,
     now: Time,
 ) -> Decision<Record> {
-    let Some(payment) = known else { return first(m, wallet, Ahead::default(), now) };
+    let not_after = m.patience_s.map(|patience_s| asked_at.plus_s(patience_s));
+    let Some(mut payment) = known else { return first(m, wallet, Ahead::default(), not_after, now) };
     match payment.status {
         Status::AwaitingCash | Status::AwaitingConfirmation if payment.charge.is_none() => {
             let Payment { cash_ahead: cash, intent, confirmed_ahead: confirmed, .. } = payment;
-            first(m, wallet, Ahead { cash, intent, confirmed }, now)
+            first(m, wallet, Ahead { cash, intent, confirmed }, not_after, now)
         }
         Status::AwaitingConfirmation => Decision::ignored("it waits to be confirmed"),
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
         Status::Asked => {
+            // The saga's patience has begun anew.
+            if let Some(charge) = payment.charge.as_mut() {
+                charge.not_after = not_after;
+            }
             let again = provider_charge(&payment);
             again.map_or(Decision::ignored("asked already"), |body| {
                 Decision::done("asked the provider again, under the same key").say(body)
@@ -51,7 +57,13 @@ struct Ahead {
     confirmed: Option<Confirmed>,
 }
 
-fn first(m: &bodies::PaymentCharge, wallet: Option<&Wallet>, ahead: Ahead, now: Time) -> Decision<Record> {
+fn first(
+    m: &bodies::PaymentCharge,
+    wallet: Option<&Wallet>,
+    ahead: Ahead,
+    not_after: Option<Time>,
+    now: Time,
+) -> Decision<Record> {
     if m.amount.is_negative() {
         return Decision::parked(
             "amount_negative",
@@ -63,6 +75,7 @@ fn first(m: &bodies::PaymentCharge, wallet: Option<&Wallet>, ahead: Ahead, now: 
         amount: m.amount,
         method: m.payment.method,
         payment: m.payment.clone(),
+        not_after,
         transaction_id: None,
         receipt: ahead.cash.clone().filter(|receipt| !receipt.is_empty() && m.payment.method == Method::Cod),
         failure_code: None,
@@ -112,11 +125,7 @@ fn first(m: &bodies::PaymentCharge, wallet: Option<&Wallet>, ahead: Ahead, now: 
 
 /// Patience is over. What the provider has captured by now is captured; the rest is given up.
 pub(crate) fn check(known: Option<Payment>, m: &bodies::PaymentCheck, now: Time) -> Decision<Record> {
-    let Some(payment) = known else {
-        let payment = Payment::new(m.order_id, Status::GivenUp, None, now);
-        let fact = timed_out(&payment, now);
-        return Decision::done("given up before it was asked for").save(payment).say(fact);
-    };
+    let Some(payment) = known else { return look(m.order_id, Status::Checking, now) };
     match payment.status {
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
         Status::AwaitingConfirmation => {
@@ -150,6 +159,15 @@ fn kept_or_going_back(payment: &Payment, now: Time) -> Decision<Record> {
             timed_out(payment, now)
         }),
     }
+}
+
+/// No wish for the money is known. A charge may be out all the same, if its record was lost: the provider is asked under
+/// the key that it would bear, and once more later if this query or its answer is lost as well.
+pub(crate) fn look(order_id: OrderId, status: Status, now: Time) -> Decision<Record> {
+    let payment = Payment::new(order_id, status, None, now);
+    let what = "nothing was asked for here; the provider is asked before it is given up";
+    let decision = Decision::done(what).save(payment.clone()).say(query(&payment));
+    later::look_again(decision, &payment, now)
 }
 
 /// The shop has taken the cash: it is booked like any other money. A sender whose command changes nothing hears why.

@@ -126,6 +126,8 @@ pub(crate) fn charge(
             charge.method = wanted.method;
             charge.payment = wanted;
             charge.failure_code = None;
+            // It still waits after that time: an operator has moved the saga's deadline.
+            charge.not_after = charge.not_after.filter(|not_after| *not_after > now);
             payment.tries.push(one(None));
             let payment = payment.turn(Status::Asked, now);
             let ask = provider_charge(&payment);

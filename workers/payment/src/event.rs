@@ -48,7 +48,7 @@ fn succeeded(payment: Payment, m: &bodies::ProviderEvent, source: Source, now: T
     let fits = asked_for(&payment) == Some(m.data.amount);
     match payment.status {
         Status::Captured => captured_again(&payment, m, source),
-        Status::GivenUp if payment.charge.is_none() => {
+        Status::Checking | Status::Undoing | Status::GivenUp if payment.is_over_unasked() => {
             Decision::done("nothing was asked for; the provider is asked what it took").say(query(&payment))
         }
         Status::AwaitingCash => {
@@ -130,6 +130,9 @@ fn failed(payment: Payment, m: &bodies::ProviderEvent, source: Source, now: Time
     }
     match payment.status {
         Status::AwaitingConfirmation => Decision::ignored("it is known that nothing was captured"),
+        Status::Checking | Status::Undoing if payment.is_over_unasked() => {
+            Decision::done("nothing was asked for; the provider is asked what it took").say(query(&payment))
+        }
         Status::Asked | Status::Checking | Status::Undoing if !fits => {
             Decision::alarm("an event does not fit what was asked for; the provider is asked")
                 .say(query(&payment))
@@ -185,6 +188,9 @@ pub(crate) fn answered(known: Option<Payment>, m: &bodies::ProviderAnswer, now: 
         }
         ChargeStanding::Failed { failure_code, transaction_id } => match payment.status {
             Status::AwaitingConfirmation => Decision::ignored("it is known that nothing was captured"),
+            Status::Checking | Status::Undoing if payment.is_over_unasked() => {
+                later::enough(give_up(&payment, now), &payment)
+            }
             Status::Asked | Status::Checking | Status::Undoing => {
                 decline(payment, failure_code, transaction_id, now)
             }
@@ -198,14 +204,8 @@ pub(crate) fn answered(known: Option<Payment>, m: &bodies::ProviderAnswer, now: 
         ChargeStanding::Pending | ChargeStanding::NotFound => match payment.status {
             Status::AwaitingConfirmation => Decision::ignored("it waits to be confirmed"),
             Status::Asked => Decision::ignored("the provider has not decided yet"),
-            Status::Checking => {
-                let fact = timed_out(&payment, now);
-                give_up("given up", payment, fact, now)
-            }
-            Status::Undoing => {
-                let fact = refund::voided(&payment, now);
-                give_up("nothing was captured", payment, fact, now)
-            }
+            // What the provider has not captured now it may still capture: this is not the last query.
+            Status::Checking | Status::Undoing => later::look_again(give_up(&payment, now), &payment, now),
             Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
             Status::Captured => Decision::ignored("it was captured since"),
             Status::Declined => Decision::ignored("it is known that nothing was captured"),
@@ -216,10 +216,12 @@ pub(crate) fn answered(known: Option<Payment>, m: &bodies::ProviderAnswer, now: 
     }
 }
 
-/// What the provider has not captured now it may still capture: this is not the last query.
-fn give_up(what: &'static str, payment: Payment, fact: Body, now: Time) -> Decision<Record> {
-    let payment = payment.turn(Status::GivenUp, now);
-    later::look_again(Decision::done(what).save(payment.clone()).say(fact), &payment, now)
+fn give_up(payment: &Payment, now: Time) -> Decision<Record> {
+    let (what, fact) = match payment.status == Status::Undoing {
+        true => ("nothing was captured", refund::voided(payment, now)),
+        false => ("given up", timed_out(payment, now)),
+    };
+    Decision::done(what).save(payment.clone().turn(Status::GivenUp, now)).say(fact)
 }
 
 /// The provider took another amount than it was asked for, or an amount that is not asked for any more: it is
@@ -237,7 +239,7 @@ fn wrong_amount(mut payment: Payment, transaction_id: &str, amount: Money, now: 
     }
     let payment = payment.turn(Status::Captured, now);
     let undoing = before == Status::Undoing;
-    let fact = declined(&payment, now);
+    let fact = if payment.charge.is_some() { declined(&payment, now) } else { timed_out(&payment, now) };
     let decision = later::enough(refund::start(payment.clone(), 0, amount, !undoing, now), &payment);
     match before {
         Status::Undoing | Status::Declined | Status::GivenUp | Status::Captured => decision,

@@ -84,7 +84,7 @@ impl Worker for PaymentWorker {
         match inbox {
             Inbox::PaymentCharge(m) => {
                 let stored = if may_be_stored(m) { wallet(&m.customer_id) } else { None };
-                charge::ask(known, stored, m, now)
+                charge::ask(known, stored, m, message.at, now)
             }
             Inbox::PaymentCheck(m) => charge::check(known, m, now),
             Inbox::PaymentSettle(m) => charge::settle(known, m, now),

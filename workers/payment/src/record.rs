@@ -57,6 +57,9 @@ pub struct Charge {
     pub amount: Money,
     pub method: Method,
     pub payment: PaymentChoice,
+    /// When the saga gives it up, as far as payment knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction_id: Option<String>,
     /// What the person who took the cash wrote down.
@@ -213,7 +216,12 @@ impl Payment {
 
     /// The saga has asked for the money, or never will: an event can be matched with it.
     pub(crate) fn is_asked_or_over(&self) -> bool {
-        self.charge.is_some() || matches!(self.status, Status::GivenUp | Status::Captured)
+        self.charge.is_some() || self.is_over_unasked() || self.status == Status::Captured
+    }
+
+    /// The saga gave it up, and no wish for the money is known: it was faster than that wish, or the record was lost.
+    pub(crate) fn is_over_unasked(&self) -> bool {
+        self.charge.is_none() && matches!(self.status, Status::Checking | Status::Undoing | Status::GivenUp)
     }
 
     /// Cash, or a confirmation, would be accepted now: neither has come, and the order was not given up.

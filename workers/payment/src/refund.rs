@@ -5,6 +5,7 @@ use contract::{
     Time, bodies,
 };
 
+use crate::charge;
 use crate::record::{Payment, Record, Refund, RefundState, Status};
 use crate::said::query;
 use crate::told;
@@ -15,11 +16,7 @@ pub(crate) fn ask(known: Option<Payment>, m: &bodies::PaymentRefund, now: Time) 
     if m.return_no != 0 && !captured {
         return exceeds(m, now);
     }
-    let Some(payment) = known else {
-        let payment = Payment::new(m.order_id, Status::GivenUp, None, now);
-        let voided = voided(&payment, now);
-        return Decision::done("undone before it was asked for").save(payment).say(voided);
-    };
+    let Some(payment) = known else { return charge::look(m.order_id, Status::Undoing, now) };
     match payment.status {
         Status::AwaitingCash if payment.cash_ahead.is_some() => {
             let voided = voided(&payment, now);

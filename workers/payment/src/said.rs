@@ -32,6 +32,7 @@ pub(crate) fn provider_charge(payment: &Payment) -> Option<Body> {
         order_id: payment.order_id,
         amount: charge.amount,
         payment: charge.payment.clone(),
+        not_after: charge.not_after,
     }))
 }
 

@@ -4,6 +4,8 @@ mod claims;
 mod confirmations;
 mod early;
 mod edges;
+mod limit;
+mod lost;
 mod outside;
 mod refunds;
 mod told;
@@ -177,7 +179,13 @@ fn eur(amount: &str) -> Money {
 
 fn charge_of(method: Method, amount: Money) -> Body {
     let payment = PaymentChoice::by(method, Some(Token("tok_ok".into())));
-    Body::PaymentCharge(PaymentCharge { order_id: order_id(), customer_id: "c1".into(), amount, payment })
+    Body::PaymentCharge(PaymentCharge {
+        order_id: order_id(),
+        customer_id: "c1".into(),
+        amount,
+        payment,
+        patience_s: None,
+    })
 }
 
 fn charge() -> Body {
@@ -187,7 +195,13 @@ fn charge() -> Body {
 fn charge_later() -> Body {
     let payment = PaymentChoice { confirm: Confirm::Manual, ..PaymentChoice::by(Method::Card, None) };
     let (order_id, amount) = (order_id(), eur(TOTAL));
-    Body::PaymentCharge(PaymentCharge { order_id, customer_id: "c1".into(), amount, payment })
+    Body::PaymentCharge(PaymentCharge {
+        order_id,
+        customer_id: "c1".into(),
+        amount,
+        payment,
+        patience_s: None,
+    })
 }
 
 fn confirm(token: Option<&str>) -> Body {

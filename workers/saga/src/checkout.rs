@@ -204,6 +204,7 @@ fn charge(s: &Subject) -> Body {
         customer_id: s.customer_id.clone(),
         amount: s.total,
         payment: s.payment.clone(),
+        patience_s: None,
     })
 }
 

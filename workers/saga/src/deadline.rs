@@ -6,7 +6,9 @@ use contract::{
 };
 
 use crate::SagaWorker;
+use crate::checkout::Definition;
 use crate::interpreter::Input;
+use crate::moves::ask;
 use crate::record::{Intervention, Record, Saga, Status, saga_id};
 
 const WORDS_MAX: usize = 500;
@@ -56,5 +58,17 @@ fn moved(saga: &Saga, message: &Message, m: &SagaDeadline, due: Time, now: Time)
     let key = saga_id(saga.order_id, saga.return_no);
     let overdue = SagaOverdue { order_id: saga.order_id, return_no: saga.return_no, asked: saga.asked };
     let body = Box::new(Body::SagaOverdue(overdue));
-    Decision::done("its deadline is moved").deadline(Deadline::Set { key, due, body }).save(saga)
+    let again = charge_until(&saga, due, now);
+    let decision =
+        Decision::done("its deadline is moved").deadline(Deadline::Set { key, due, body }).save(saga);
+    again.into_iter().fold(decision, Decision::say)
+}
+
+/// A charge that was asked for names the old time, and would not be made after it. Asked for again it is the same one.
+fn charge_until(saga: &Saga, due: Time, now: Time) -> Option<Body> {
+    let definition = Definition::of(&saga.definition, saga.version)?;
+    let step = &definition.steps[saga.forward_at()?];
+    let wait_s = (due.unix_ms() - now.unix_ms()).unsigned_abs() / 1000;
+    let body = ask(step, saga.subject.as_ref()?, wait_s);
+    matches!(&body, Body::PaymentCharge(charge) if charge.patience_s.is_some()).then_some(body)
 }

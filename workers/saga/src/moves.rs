@@ -5,8 +5,8 @@ use contract::{
 };
 
 use crate::SagaWorker;
-use crate::checkout::{Definition, Way};
-use crate::interpreter::{Input, Move, Phase, Progress};
+use crate::checkout::{Definition, Step, Way};
+use crate::interpreter::{Input, Move, Overdue, Phase, Progress};
 use crate::record::{Attention, Record, Saga, Status, saga_id};
 use crate::subject::Subject;
 
@@ -24,7 +24,8 @@ impl SagaWorker {
         let step = |at: usize| &definition.steps[at];
         let (decision, wait_s) = match &next {
             Move::Ask(at) => {
-                (say("asked", (step(*at).ask)(&subject)), Some((step(*at).patience_s)(&self.patience)))
+                let wait_s = (step(*at).patience_s)(&self.patience);
+                (say("asked", ask(step(*at), &subject, wait_s)), Some(wait_s))
             }
             Move::Check(at) => {
                 let ask = step(*at).check.unwrap_or(step(*at).ask);
@@ -54,8 +55,9 @@ impl SagaWorker {
                 let refuse = refuse_cancel(&saga);
                 saga.reason = None;
                 saga.wish = Wish::default();
-                let decision = say("too late to cancel; asked", (step(*at).ask)(&subject)).say(refuse);
-                (decision, Some((step(*at).patience_s)(&self.patience)))
+                let wait_s = (step(*at).patience_s)(&self.patience);
+                let body = ask(step(*at), &subject, wait_s);
+                (say("too late to cancel; asked", body).say(refuse), Some(wait_s))
             }
             Move::RefuseCancelAndComplete => {
                 let refuse = refuse_cancel(&saga);
@@ -148,6 +150,15 @@ impl SagaWorker {
         let alarm = format!("{} of {key} needs an operator: {why}", fact.step);
         Decision::alarm(alarm).say(Body::NeedsAttention(fact)).deadline(Deadline::Clear { key }).save(saga)
     }
+}
+
+/// Where the saga gives up when its patience is over, nothing may be charged after that.
+pub(crate) fn ask(step: &Step, subject: &Subject, wait_s: u64) -> Body {
+    let mut body = (step.ask)(subject);
+    if let (Body::PaymentCharge(charge), Overdue::Check) = (&mut body, step.overdue) {
+        charge.patience_s = Some(wait_s);
+    }
+    body
 }
 
 /// The reason of the cancellation shows who requested it.

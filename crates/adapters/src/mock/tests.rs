@@ -85,7 +85,13 @@ fn eur(minor: i64) -> Money {
 
 fn ask(no: u64, method: Method, token: Option<&str>) -> ProviderCharge {
     let payment = PaymentChoice::by(method, token.map(|token| Token(token.into())));
-    ProviderCharge { key: format!("{}:charge", order(no)), order_id: order(no), amount: eur(1000), payment }
+    ProviderCharge {
+        key: format!("{}:charge", order(no)),
+        order_id: order(no),
+        amount: eur(1000),
+        payment,
+        not_after: None,
+    }
 }
 
 fn card(no: u64, token: &str) -> ProviderCharge {

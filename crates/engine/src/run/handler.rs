@@ -24,7 +24,7 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// What has to happen outside, before and apart from the transaction.
-    async fn reach_out(&self, fresh: &[Arc<Message>]) -> Result<Reached, BatchError>;
+    async fn reach_out(&self, fresh: &[Arc<Message>], now: Time) -> Result<Reached, BatchError>;
 
     /// Begins the role's part in one transaction.
     fn unit(&self) -> Box<dyn UnitOfWork + '_>;
@@ -68,7 +68,7 @@ impl<W: Worker> Handler for WorkerHandler<W> {
         self.0.prefetch(hint)
     }
 
-    async fn reach_out(&self, _fresh: &[Arc<Message>]) -> Result<Reached, BatchError> {
+    async fn reach_out(&self, _fresh: &[Arc<Message>], _now: Time) -> Result<Reached, BatchError> {
         Ok(Vec::new())
     }
 
@@ -131,9 +131,9 @@ impl<A: Adapter> Handler for AdapterHandler<A> {
         true
     }
 
-    async fn reach_out(&self, fresh: &[Arc<Message>]) -> Result<Reached, BatchError> {
+    async fn reach_out(&self, fresh: &[Arc<Message>], now: Time) -> Result<Reached, BatchError> {
         let mut reached = Vec::with_capacity(fresh.len());
-        for answer in self.0.perform(fresh).await {
+        for answer in self.0.perform(fresh, now).await {
             reached.push(answer.map_err(|failure| match failure {
                 Failure::Unavailable(..) => BatchError::Unavailable(failure.to_string()),
                 Failure::Refused(..) => BatchError::Faulty(failure.to_string()),

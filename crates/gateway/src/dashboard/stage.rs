@@ -117,7 +117,7 @@ async fn charge_early(gateway: &Gateway, order_id: OrderId) {
     };
     let payment = PaymentChoice::by(contract::Method::Card, Some(Token("tok_ok".to_string())));
     let key = format!("charge/{order_id}");
-    let ask = ProviderCharge { key: key.clone(), order_id, amount, payment };
+    let ask = ProviderCharge { key: key.clone(), order_id, amount, payment, not_after: None };
     gateway.world.charge(&[&ask]).await;
     // The order is placed soon after the charge, so that the audit does not find money without an order for long.
     let (query, until) = (ProviderQuery { key, order_id }, Instant::now() + PATIENCE);

@@ -211,6 +211,9 @@ pub struct PaymentCharge {
     pub customer_id: String,
     pub amount: Money,
     pub payment: PaymentChoice,
+    /// How long after this message the order is given up without the money. Absent if it never is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience_s: Option<u64>,
 }
 
 /// Find out now how the charge ended: ask the provider if need be, and give up what is not captured.
@@ -260,6 +263,9 @@ pub struct ProviderCharge {
     pub order_id: OrderId,
     pub amount: Money,
     pub payment: PaymentChoice,
+    /// After this nothing is charged any more: the order will have been given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Time>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

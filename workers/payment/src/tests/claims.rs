@@ -137,17 +137,21 @@ fn unknown_is_not_declined() {
 #[test]
 fn an_undo_that_comes_first_stops_the_charge() {
     tells(
-        &[refund_all(), charge(), charge()],
+        &[refund_all(), charge(), answer(ChargeStanding::NotFound), charge(), charge()],
         expect![[r#"
-        payment.refund → payment.voided() | given_up
+        payment.refund → provider.query(charge/O) | undoing
+        payment.charge → provider.query(charge/O) | undoing
+        provider.answer → payment.voided() | given_up
         payment.charge → nothing | given_up
         payment.charge → nothing | given_up
     "#]],
     );
     tells(
-        &[check(), charge()],
+        &[check(), charge(), answer(ChargeStanding::NotFound), charge()],
         expect![[r#"
-        payment.check → payment.declined(payment_timeout) | given_up
+        payment.check → provider.query(charge/O) | checking
+        payment.charge → provider.query(charge/O) | checking
+        provider.answer → payment.declined(payment_timeout) | given_up
         payment.charge → nothing | given_up
     "#]],
     );

@@ -8,7 +8,13 @@ use crate::Wallet;
 /// A card payment that waits for its confirmation.
 fn to_be_confirmed(amount: Money) -> Body {
     let payment = PaymentChoice { confirm: Confirm::Manual, ..PaymentChoice::by(Method::Card, None) };
-    Body::PaymentCharge(PaymentCharge { order_id: order_id(), customer_id: "c1".into(), amount, payment })
+    Body::PaymentCharge(PaymentCharge {
+        order_id: order_id(),
+        customer_id: "c1".into(),
+        amount,
+        payment,
+        patience_s: None,
+    })
 }
 
 fn confirm_by(method: Method) -> Body {
@@ -24,7 +30,8 @@ fn a_wallet_is_read_only_for_what_may_be_paid_by_a_stored_method() {
     let by_stored =
         PaymentChoice { payment_method_id: Some("pm_1".into()), ..PaymentChoice::by(Method::Card, None) };
     let (order_id, amount) = (order_id(), eur(TOTAL));
-    let by_stored = PaymentCharge { order_id, customer_id: "c1".into(), amount, payment: by_stored };
+    let by_stored =
+        PaymentCharge { order_id, customer_id: "c1".into(), amount, payment: by_stored, patience_s: None };
     // The customer may confirm it by a stored method before the saga asks for the money.
     for stored in [Body::PaymentCharge(by_stored), charge_later()] {
         assert_eq!(needs(stored), [payment.clone(), wallet.clone()]);

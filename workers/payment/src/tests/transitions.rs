@@ -25,12 +25,14 @@ fn every_message_has_a_line_in_every_state() {
 
 fn states() -> Vec<(&'static str, Books)> {
     let not_found = answer(ChargeStanding::NotFound);
-    let gone = vec![charge(), check(), not_found];
+    let gone = vec![charge(), check(), not_found.clone()];
     let back = vec![charge(), succeeded(), refund_all(), refund_failed(1)];
     let then = |story: &[Body], more: &[Body]| Books::after(&[story, more].concat());
     vec![
         ("absent", Books::default()),
-        ("given up unasked", Books::after(&[refund_all()])),
+        ("checking unasked", Books::after(&[check()])),
+        ("undoing unasked", Books::after(&[refund_all()])),
+        ("given up unasked", Books::after(&[refund_all(), not_found.clone()])),
         ("given up unasked, captured", Books::after(&[check(), found(eur(TOTAL))])),
         ("cash came ahead", Books::after(&[settle()])),
         ("intended ahead", Books::after(&[intend("s")])),

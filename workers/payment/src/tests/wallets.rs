@@ -29,7 +29,13 @@ fn remove(id: &str) -> Body {
 fn charge_by(id: &str, method: Method) -> Body {
     let payment = PaymentChoice { payment_method_id: Some(id.into()), ..PaymentChoice::by(method, None) };
     let (order_id, amount) = (order_id(), eur(TOTAL));
-    Body::PaymentCharge(PaymentCharge { order_id, customer_id: "c1".into(), amount, payment })
+    Body::PaymentCharge(PaymentCharge {
+        order_id,
+        customer_id: "c1".into(),
+        amount,
+        payment,
+        patience_s: None,
+    })
 }
 
 impl Books {

@@ -30,18 +30,18 @@ fn a_deadline_that_is_moved_is_about_the_same_asking() {
         HELD,
         &["move", "move back", "overdue"],
         expect![[r#"
-        move → (done: its deadline is moved) | running, take_payment, 4997 s
-        move back → (ignored: a deadline is moved to a time to come, and no further than a year ahead) | running, take_payment, 4997 s
-        overdue → payment.check | running, take_payment, 30 s
-    "#]],
+            move → payment.charge | running, take_payment, 4997 s
+            move back → (ignored: a deadline is moved to a time to come, and no further than a year ahead) | running, take_payment, 4997 s
+            overdue → payment.check | running, take_payment, 30 s
+        "#]],
     );
     check(
         HELD,
         &["move", "payment.captured"],
         expect![[r#"
-        move → (done: its deadline is moved) | running, take_payment, 4997 s
-        payment.captured → order.mark_paid(ch_1) | running, mark_paid, 30 s
-    "#]],
+            move → payment.charge | running, take_payment, 4997 s
+            payment.captured → order.mark_paid(ch_1) | running, mark_paid, 30 s
+        "#]],
     );
 }
 
@@ -53,7 +53,7 @@ fn a_deadline_is_moved_a_year_ahead_at_most() {
         expect![[r#"
             move to now → (ignored: a deadline is moved to a time to come, and no further than a year ahead) | running, take_payment, 300 s
             move by more → (ignored: a deadline is moved to a time to come, and no further than a year ahead) | running, take_payment, 300 s
-            move by a year → (done: its deadline is moved) | running, take_payment, 31622400 s
+            move by a year → payment.charge | running, take_payment, 31622400 s
         "#]],
     );
 }
@@ -142,4 +142,30 @@ fn who_changed_a_deadline_and_why_stays_with_the_saga() {
         [(moved, why), ("let its deadline come", why), ("cancelled its deadline", why), ("retry", None)]
     );
     assert!(saga.interventions.iter().all(|one| one.by == "anna"));
+}
+
+#[test]
+fn a_charge_says_how_long_its_order_waits_for_it_where_the_saga_gives_up_then() {
+    // Only a person gives up an order that is paid on delivery.
+    for (story, patience_s) in
+        [(HELD, Some(300)), (&["start later", "stock.reserved"], Some(300)), (DELIVERED, None)]
+    {
+        let (last, before) = story.split_last().unwrap();
+        let decision = Desk::after(before).hear(last);
+        let [Body::PaymentCharge(ask)] = &decision.send[..] else { panic!("{decision:?}") };
+        assert_eq!(ask.patience_s, patience_s, "{story:?}");
+    }
+}
+
+#[test]
+fn a_charge_is_asked_for_again_when_its_deadline_is_moved() {
+    for (story, anew) in [(HELD, true), (&["start later", "stock.reserved"], true), (DELIVERED, false)] {
+        let decision = Desk::after(story).hear("move");
+        let asked = |body: &Body| {
+            let Body::PaymentCharge(ask) = body else { panic!("{body:?}") };
+            ask.patience_s
+        };
+        let asked: Vec<_> = decision.send.iter().map(asked).collect();
+        assert_eq!(asked, if anew { vec![Some(4_997)] } else { vec![] }, "{story:?}");
+    }
 }

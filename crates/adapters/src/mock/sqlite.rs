@@ -9,7 +9,7 @@ use contract::Time;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Sqlite, SqliteConnection, Transaction};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, Transaction};
 use store::Error;
 use store::sqlite::failed;
 
@@ -65,15 +65,12 @@ impl MockStorage for SqliteStorage {
     }
 
     async fn change(&self, wanted: &Wanted<'_>, decide: &mut Decide<'_>) -> Result<(), Error> {
-        let mut transaction = self.writer.begin_with(WRITE).await.map_err(failed)?;
-        let before = load(&mut transaction, wanted).await?;
-        let mut books = before.clone();
-        let later = lines::of_events(&decide(&mut books))?;
-        let entries = books.since(&before);
-        match entries.is_empty() && later.is_empty() {
-            true => transaction.rollback().await.map_err(failed),
-            false => keep(transaction, &entries, &later).await.map_err(failed),
+        let mut writer = self.writer.acquire().await.map_err(failed)?;
+        let changed = change(&mut writer, wanted, decide).await;
+        if changed.is_err() {
+            writer.close_on_drop();
         }
+        changed
     }
 
     async fn put(
@@ -109,24 +106,12 @@ impl MockStorage for SqliteStorage {
     }
 
     async fn refused(&self, id: &str, answer: &str, now: Time, again: Option<Time>) -> Result<(), Error> {
-        let mut transaction = self.writer.begin_with(WRITE).await.map_err(failed)?;
-        sqlx::query(
-            "insert into posts (event_id, tries, answer, at_ms, given_up) values (?1, 1, ?2, ?3, ?4)
-             on conflict (event_id) do update set
-                 tries = tries + 1, answer = excluded.answer, at_ms = excluded.at_ms,
-                 given_up = excluded.given_up",
-        )
-        .bind(id)
-        .bind(answer)
-        .bind(now.unix_ms())
-        .bind(again.is_none())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
-        let due = sqlx::query("update events set due_ms = ?2 where id = ?1");
-        let due = due.bind(id).bind(again.map_or(NEVER_MS, Time::unix_ms));
-        due.execute(&mut *transaction).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)
+        let mut writer = self.writer.acquire().await.map_err(failed)?;
+        let written = refuse(&mut writer, id, answer, now, again).await;
+        if written.is_err() {
+            writer.close_on_drop();
+        }
+        written
     }
 
     async fn refused_page(&self, after: &str, limit: i64) -> Result<Vec<RefusedLine>, Error> {
@@ -167,6 +152,52 @@ impl MockStorage for SqliteStorage {
         self.reader.close().await;
         self.writer.close().await;
     }
+}
+
+// SQLite rolls a transaction back by itself when the disk is full, and the client does not notice: after any failure the
+// caller closes the connection, and the pool opens another one.
+
+async fn change(
+    writer: &mut SqliteConnection,
+    wanted: &Wanted<'_>,
+    decide: &mut Decide<'_>,
+) -> Result<(), Error> {
+    let mut transaction = writer.begin_with(WRITE).await.map_err(failed)?;
+    let before = load(&mut transaction, wanted).await?;
+    let mut books = before.clone();
+    let later = lines::of_events(&decide(&mut books))?;
+    let entries = books.since(&before);
+    match entries.is_empty() && later.is_empty() {
+        true => transaction.rollback().await.map_err(failed),
+        false => keep(transaction, &entries, &later).await.map_err(failed),
+    }
+}
+
+async fn refuse(
+    writer: &mut SqliteConnection,
+    id: &str,
+    answer: &str,
+    now: Time,
+    again: Option<Time>,
+) -> Result<(), Error> {
+    let mut transaction = writer.begin_with(WRITE).await.map_err(failed)?;
+    sqlx::query(
+        "insert into posts (event_id, tries, answer, at_ms, given_up) values (?1, 1, ?2, ?3, ?4)
+         on conflict (event_id) do update set
+             tries = tries + 1, answer = excluded.answer, at_ms = excluded.at_ms,
+             given_up = excluded.given_up",
+    )
+    .bind(id)
+    .bind(answer)
+    .bind(now.unix_ms())
+    .bind(again.is_none())
+    .execute(&mut *transaction)
+    .await
+    .map_err(failed)?;
+    let due = sqlx::query("update events set due_ms = ?2 where id = ?1");
+    let due = due.bind(id).bind(again.map_or(NEVER_MS, Time::unix_ms));
+    due.execute(&mut *transaction).await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)
 }
 
 async fn load(connection: &mut SqliteConnection, wanted: &Wanted<'_>) -> Result<Books, Error> {
@@ -308,3 +339,6 @@ async fn insert_events(connection: &mut SqliteConnection, later: &[EventLine]) -
 fn json(rows: &impl serde::Serialize) -> Result<String, sqlx::Error> {
     serde_json::to_string(rows).map_err(|error| sqlx::Error::Encode(error.into()))
 }
+
+#[cfg(test)]
+mod tests;

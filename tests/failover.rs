@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::world::case::{Case, cases};
 use crate::world::claims::{self, Known, Tally};
-use crate::world::nerves::{Aim, Blow, Place};
-use crate::world::{End, House, World};
+use crate::world::faults::{Aim, Fault, Place};
+use crate::world::{Deployment, End, World};
 
 const ORDER: &str = "01932b4a-1111-7000-8000-000000000001";
 const TOTAL: i64 = 2_000;
@@ -29,12 +29,12 @@ fn what_was_charged_before_its_record_was_lost_goes_back_once() {
         let world = checkout("tok_ok");
         let wish = until(&world, "payment.charge");
         let saved = world.memory.saved();
-        world.bags.put_back(wish);
+        world.memory_broker.put_back(wish);
         let charge = until(&world, "provider.charge");
         work(&world, charge, None);
         // Nothing is left of it but the money that the provider took.
         world.memory.go_back_to(saved);
-        world.bags.forget();
+        world.memory_broker.forget();
         world.outside.due().clear();
         assert_eq!(world.outside.books().charges().count(), 1);
 
@@ -59,7 +59,7 @@ fn a_charge_that_waits_until_its_order_is_given_up_takes_no_money() {
     let charge = until(&world, "provider.charge");
     time_passes(&world, TOO_LATE_MS);
     run_dry(&world);
-    world.bags.put_back(charge);
+    world.memory_broker.put_back(charge);
     let case = ended(&world);
     assert_eq!((case.end(), case.charges.len()), ("cancelled", 0));
 }
@@ -69,7 +69,7 @@ fn a_charge_that_waits_until_its_order_is_given_up_takes_no_money() {
 fn a_charge_that_was_made_and_comes_again_too_late_is_found_and_pays() {
     let world = checkout("tok_lost_answer");
     let charge = until(&world, "provider.charge");
-    work(&world, charge, Some(Aim::at(Place::Reached, 0, Blow::Die)));
+    work(&world, charge, Some(Aim::at(Place::Reached, 0, Fault::Die)));
     world.clock.pass_ms(TOO_LATE_MS);
     run_dry(&world);
     // No deadline has come, and nothing but this charge has told of the money.
@@ -95,7 +95,7 @@ fn checkout(token: &str) -> World {
 /// Works until a message of this name is next, and hands that out.
 fn until(world: &World, name: &str) -> Delivery {
     loop {
-        let delivery = world.bags.first().unwrap_or_else(|| panic!("{name} never comes"));
+        let delivery = world.memory_broker.first().unwrap_or_else(|| panic!("{name} never comes"));
         if delivery.message.name() == name {
             return delivery;
         }
@@ -104,13 +104,13 @@ fn until(world: &World, name: &str) -> Delivery {
 }
 
 fn work(world: &World, delivery: Delivery, aim: Option<Aim>) {
-    let end = world.work(delivery.queue, vec![delivery], House::Apart, aim, || {});
+    let end = world.work(delivery.queue, vec![delivery], Deployment::Apart, aim, || {});
     let expected = if aim.is_some() { End::Died } else { End::Acknowledged };
     assert_eq!(end.expect("no message is faulty"), expected);
 }
 
 fn run_dry(world: &World) {
-    while let Some(delivery) = world.bags.first() {
+    while let Some(delivery) = world.memory_broker.first() {
         work(world, delivery, None);
     }
 }

@@ -151,7 +151,7 @@ fn a_charge_says_how_long_its_order_waits_for_it_where_the_saga_gives_up_then() 
         [(HELD, Some(300)), (&["start later", "stock.reserved"], Some(300)), (DELIVERED, None)]
     {
         let (last, before) = story.split_last().unwrap();
-        let decision = Desk::after(before).hear(last);
+        let decision = SagaStore::after(before).hear(last);
         let [Body::PaymentCharge(ask)] = &decision.send[..] else { panic!("{decision:?}") };
         assert_eq!(ask.patience_s, patience_s, "{story:?}");
     }
@@ -160,7 +160,7 @@ fn a_charge_says_how_long_its_order_waits_for_it_where_the_saga_gives_up_then() 
 #[test]
 fn a_charge_is_asked_for_again_when_its_deadline_is_moved() {
     for (story, anew) in [(HELD, true), (&["start later", "stock.reserved"], true), (DELIVERED, false)] {
-        let decision = Desk::after(story).hear("move");
+        let decision = SagaStore::after(story).hear("move");
         let asked = |body: &Body| {
             let Body::PaymentCharge(ask) = body else { panic!("{body:?}") };
             ask.patience_s

@@ -23,11 +23,11 @@ fn charge(no: u128) -> ProviderCharge {
 #[tokio::test]
 async fn after_a_full_disk_the_provider_charges_again_as_soon_as_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
-    let storage = SqliteStorage::open(&folder.path().join("world.db")).await.unwrap();
-    // As if the disk were full, for the connection that is open now.
-    let pages: i64 = sqlx::query_scalar("pragma page_count").fetch_one(&storage.writer).await.unwrap();
-    let full = sqlx::AssertSqlSafe(format!("pragma max_page_count = {}", pages + 2));
-    sqlx::raw_sql(full).execute(&storage.writer).await.unwrap();
+    let path = folder.path().join("world.db");
+    store::sqlite::file::create(&path).unwrap();
+    let storage = SqliteStorage::open(&path).await.unwrap();
+    // As if the disk were full, for the connection that is open now: SQLite takes no limit below the present size.
+    sqlx::raw_sql("pragma max_page_count = 1").execute(&storage.writer).await.unwrap();
     let clock = Arc::new(|| Time::from_unix_ms(1_700_000_000_000));
     let world = MockWorld::with(Box::new(storage), Settings::default(), clock);
     let mut refused = None;

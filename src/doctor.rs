@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use broker::rabbitmq;
 use contract::Role;
+use lapin::uri::{AMQPScheme, AMQPUri};
+use retry::hosts::each_host;
 use serde::Serialize;
 use settings::{AmqpUrl, DatabaseUrl, Settings, Usage, WebhookUrl, exposed_secret_files};
 use store::postgres::PostgresStore;
@@ -127,11 +129,12 @@ fn look_at_settings(settings: &Settings, warnings: &[String], found: &mut Findin
             found.add("settings", Level::Error, why, "`checkout config` shows where each value comes from")
         }
     }
-    if let AmqpUrl::At(url) = &settings.amqp_url
-        && let Ok(uri) = url.reveal().parse::<lapin::uri::AMQPUri>()
-    {
+    let AmqpUrl::At(url) = &settings.amqp_url else { return };
+    let nodes = each_host(url.reveal()).into_iter().filter_map(|node| node.parse::<AMQPUri>().ok());
+    let nodes: Vec<_> = nodes.collect();
+    for uri in &nodes {
         let here = ["localhost", "127.0.0.1", "::1"].contains(&uri.authority.host.as_str());
-        if uri.scheme == lapin::uri::AMQPScheme::AMQP && !here {
+        if uri.scheme == AMQPScheme::AMQP && !here {
             found.add(
                 "settings",
                 Level::Note,
@@ -139,14 +142,14 @@ fn look_at_settings(settings: &Settings, warnings: &[String], found: &mut Findin
                 "use amqps:// unless that network is yours alone",
             );
         }
-        if uri.authority.userinfo.username == "guest" {
-            found.add(
-                "settings",
-                Level::Note,
-                "the broker's user is guest, who may do everything",
-                "give each role a user of its own; docs/operations.md has the permissions",
-            );
-        }
+    }
+    if nodes.first().is_some_and(|uri| uri.authority.userinfo.username == "guest") {
+        found.add(
+            "settings",
+            Level::Note,
+            "the broker's user is guest, who may do everything",
+            "give each role a user of its own; docs/operations.md has the permissions",
+        );
     }
 }
 

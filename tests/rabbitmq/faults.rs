@@ -186,6 +186,43 @@ async fn a_channel_that_nacks_everything_is_replaced_without_a_new_connection() 
 }
 
 #[tokio::test]
+async fn a_node_that_hangs_costs_one_timeout_and_another_takes_over() {
+    let (one, other) = (ProxiedBroker::new().await, ProxiedBroker::new().await);
+    let both = format!("{},{}", one.proxy.address(), other.proxy.address());
+    let url = one.url().replace(&one.proxy.address().to_string(), &both);
+    let options = broker::rabbitmq::Options { url, ..one.namespace.options() };
+    let broker = one.namespace.broker_with(options).await;
+    let (hangs, spare) = match one.proxy.connections() {
+        0 => (&other.proxy, &one.proxy),
+        _ => (&one.proxy, &other.proxy),
+    };
+    assert_eq!(spare.connections(), 0, "a pair of connections goes to one node");
+    hangs.set(Mode::Stall);
+    let since = Instant::now();
+    while broker.publish(&[say(1, Queue::Order)]).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+    assert!(spare.connections() >= 2);
+    assert_eq!(numbers(&take(&*broker, Queue::Order).await)[0], 1);
+}
+
+#[tokio::test]
+async fn a_node_that_is_down_is_passed_over() {
+    let proxied = ProxiedBroker::new().await;
+    let here = proxied.proxy.address().to_string();
+    for both in [format!("127.0.0.1:1,{here}"), format!("{here},127.0.0.1:1")] {
+        let url = proxied.url().replace(&here, &both);
+        let options = broker::rabbitmq::Options { url, ..proxied.namespace.options() };
+        assert_eq!(broker::rabbitmq::ping(&options).await, Ok(()), "a command tries each node");
+        assert!(broker::rabbitmq::version(&options).await.unwrap().is_some());
+        let broker = proxied.namespace.broker_with(options).await;
+        publish(&*broker, &[say(1, Queue::Order)]).await;
+        broker.close().await;
+    }
+}
+
+#[tokio::test]
 async fn what_waits_for_another_try_survives_the_connection() {
     let proxied = ProxiedBroker::new().await;
     let broker = proxied.broker().await;

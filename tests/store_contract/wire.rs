@@ -7,8 +7,9 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::only_postgres::{execute, hasty, many_records, until};
 use super::*;
+use crate::support::fleet::by_way_of;
 use crate::support::postgres::{Schema, connect};
-use crate::support::proxy::{Mode, Proxy};
+use crate::support::proxy::{Forgery, Mode, Proxy};
 
 /// A store behind a proxy, and its options.
 async fn behind(schema: &Schema, options: Options) -> (Proxy, Arc<dyn Database>) {
@@ -21,6 +22,65 @@ async fn behind(schema: &Schema, options: Options) -> (Proxy, Arc<dyn Database>)
     let parameter = format!("host={}&port={}", address.ip(), address.port());
     let url = crate::support::postgres::with_parameter(schema.url(), &parameter);
     (proxy, Arc::new(PostgresStore::open(&url, options).await.unwrap()))
+}
+
+/// A URL with two ways to the server, as to a primary and a standby. What comes back by the first way may be forged.
+async fn two_ways(schema: &Schema, forgery: Forgery) -> (Proxy, Proxy, String) {
+    let direct = PgConnectOptions::from_str(schema.url()).unwrap();
+    let server =
+        tokio::net::lookup_host((direct.get_host(), direct.get_port())).await.unwrap().next().unwrap();
+    let (one, other) = (Proxy::before(server, forgery).await, Proxy::before(server, None).await);
+    let both = format!("{},{}", one.address(), other.address());
+    let url = by_way_of(schema.url(), Some(one.address())).replace(&one.address().to_string(), &both);
+    // So that a proxy can read it.
+    (one, other, crate::support::postgres::with_parameter(&url, "sslmode=disable"))
+}
+
+#[tokio::test]
+async fn of_several_servers_the_one_that_takes_writes_is_found_and_the_others_are_named() {
+    // A row of one column, which is true: what the first server answers when it is asked whether it takes writes.
+    const TRUE: &[u8] = &[b'D', 0, 0, 0, 11, 0, 1, 0, 0, 0, 1, 1];
+    const FALSE: &[u8] = &[b'D', 0, 0, 0, 11, 0, 1, 0, 0, 0, 1, 0];
+    let schema = Schema::fresh().await;
+    let (standby, primary, url) = two_ways(&schema, Some((TRUE, FALSE))).await;
+    let store = PostgresStore::open(&url, hasty()).await.unwrap();
+    let kept = journal(row(Role::Order, &archive(1), vec![]));
+    store.begin().await.unwrap().commit(kept).await.unwrap();
+    assert!(standby.connections() > 0 && primary.connections() > 0);
+    primary.set(Mode::Stall);
+    primary.cut();
+    let mut why = String::new();
+    for _ in 0..2 {
+        why = store.now().await.and(store.journal_page(0, 1).await.map(drop)).unwrap_err().to_string();
+    }
+    for place in
+        [format!("{} is a standby", standby.address()), format!("no answer from {}", primary.address())]
+    {
+        assert!(why.contains(&place), "{why}");
+    }
+    primary.set(Mode::Pass);
+    assert_eq!(store.journal_page(0, 9).await.unwrap().len(), 1);
+    schema.gone().await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_left_for_the_next_one() {
+    let schema = Schema::fresh().await;
+    let (first, second, url) = two_ways(&schema, None).await;
+    let store = PostgresStore::open(&url, hasty()).await.unwrap();
+    store.journal_page(0, 1).await.unwrap();
+    assert_eq!(second.connections(), 0, "the first host is tried first");
+    first.set(Mode::Stall);
+    let silent = store.journal_page(0, 1).await;
+    assert!(matches!(silent, Err(Error::Unavailable(_))), "{silent:?}");
+    store.journal_page(0, 1).await.unwrap();
+    // The turn stays with the one that answered.
+    let tried = first.connections();
+    drop(store.begin().await.unwrap());
+    let both = tokio::join!(store.journal_page(0, 1), store.journal_page(0, 1));
+    both.0.and(both.1).unwrap();
+    assert_eq!(first.connections(), tried);
+    schema.gone().await;
 }
 
 #[tokio::test]

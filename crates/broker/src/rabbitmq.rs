@@ -67,7 +67,7 @@ const LISTEN_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub struct Options {
-    /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS.
+    /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS. Commas separate the hosts of a cluster.
     pub url: String,
     /// Every exchange and queue name begins with it.
     pub prefix: String,
@@ -193,7 +193,7 @@ pub async fn apply(options: &Options) -> Result<(), Unavailable> {
 async fn by_hand(options: &Options) -> Result<(lapin::Connection, Names), Unavailable> {
     let names = Names::new(&options.prefix).map_err(Unavailable)?;
     let address = Address::new(&options.url, &options.connection_name).map_err(Unavailable)?;
-    let connection = address.connect("topology", Frames::Small).await;
+    let connection = address.connect_once("topology", Frames::Small).await;
     Ok((connection.map_err(|fault| Unavailable(fault.to_string()))?, names))
 }
 

@@ -1,7 +1,10 @@
-//! How long to wait before trying again. The only file that knows the `backoff` crate.
+//! What to do when something fails: how long to wait before trying again, and which host to try next. The only file that
+//! knows the `backoff` crate.
 //!
 //! `backoff` is unmaintained and was asked for by name; it is used for the sequence of delays alone. Its
 //! successor `backon` would replace it here without touching another file.
+
+pub mod hosts;
 
 use std::time::Duration;
 

@@ -6,9 +6,13 @@ pub(super) const SETTINGS: [(&str, &str, &str); 37] = [
     (
         "database_url",
         "sqlite:data/checkout.db",
-        "where everything is kept: sqlite:PATH, or postgres://user:password@host/database",
+        "where everything is kept: sqlite:PATH, or postgres://user:password@host/database; a primary and its standbys as host,host:port",
     ),
-    ("amqp_url", "", "the broker: amqp://user:password@host:5672/vhost, amqps://…; empty: in this process"),
+    (
+        "amqp_url",
+        "",
+        "the broker: amqp://user:password@host:5672/vhost, amqps://…; the nodes of a cluster as host,host:port; empty: in this process",
+    ),
     (
         "prefix",
         "checkout",

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use broker::rabbitmq::check_logins;
 use hyper::Uri;
+use retry::hosts::each_host;
 use serde::Deserialize;
 
 /// Where the records and the journal are.
@@ -201,9 +202,13 @@ impl TryFrom<String> for DatabaseUrl {
         match (scheme, url.strip_prefix("sqlite:")) {
             (_, Some(path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
             ("postgres" | "postgresql", _) if url.contains("://") => {
-                let read = sqlx::postgres::PgConnectOptions::from_str(&url);
+                let read = store::postgres::connecting(&url);
                 // The parser's messages repeat no value today, but might one day.
-                read.map_err(|_| "cannot be read; escape what is special in the password".to_string())?;
+                read.map_err(|_| {
+                    "cannot be read; escape what is special in the password, and ask for no target_session_attrs but \
+                     read-write"
+                        .to_string()
+                })?;
                 Ok(Self::Postgres(Secret(url)))
             }
             _ => Err("must look like sqlite:data/checkout.db or postgres://user@host/database".to_string()),
@@ -220,10 +225,15 @@ impl TryFrom<String> for AmqpUrl {
         if !url.starts_with("amqp://") && !url.starts_with("amqps://") {
             return Err("must look like amqp://user:password@host:5672/vhost, or amqps://…".to_string());
         }
-        let read = lapin::uri::AMQPUri::from_str(&url);
-        read.map_err(|_| {
-            "cannot be read; escape what is special in the password and the vhost (%2f is /)".to_string()
-        })?;
+        for node in each_host(&url) {
+            let read = lapin::uri::AMQPUri::from_str(&node);
+            let uri = read.map_err(|_| {
+                "cannot be read; escape what is special in the password and the vhost (%2f is /)".to_string()
+            })?;
+            if uri.authority.host.is_empty() {
+                return Err("names an empty host; write a:5672,b:5672 for several".to_string());
+            }
+        }
         Ok(Self::At(Secret(url)))
     }
 }

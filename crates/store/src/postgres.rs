@@ -22,6 +22,7 @@ mod redelivery;
 mod rights;
 mod row;
 mod schema;
+pub mod servers;
 mod signed_out;
 mod url;
 
@@ -38,6 +39,7 @@ use super::pending::Pending;
 use super::{Database, Error, Store, Transaction, Work, json, keys};
 use connections::{Connections, Limits};
 use database_clock::DatabaseClock;
+pub use url::connecting;
 
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 

@@ -40,7 +40,13 @@ pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
             opened = ConnectionPair::open(&shared, reading, frames) => opened,
         };
         let ended = match opened {
-            Ok(pair) => pair.live(&shared, &stop).await,
+            Ok(pair) => {
+                let ended = pair.live(&shared, &stop).await;
+                if ended.is_err() {
+                    shared.address.failed();
+                }
+                ended
+            }
             Err(fault) => Err(fault),
         };
         let Err(why) = ended else { return };

@@ -5,6 +5,7 @@ use lapin::protocol::connection::AMQPMethod;
 use lapin::protocol::{AMQPClass, parse_class};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::{AMQPScheme, AMQPUri};
+use retry::hosts::each_host;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -36,7 +37,7 @@ const FRAME_BYTES_MAX: usize = 16 * 1024;
 /// Connects once and closes the connection.
 pub async fn ping(options: &Options) -> Result<(), ConnectError> {
     let address = Address::new(&options.url, &options.connection_name).map_err(ConnectError::Refused)?;
-    match address.connect("knocks", Frames::Small).await {
+    match address.connect_once("knocks", Frames::Small).await {
         Ok(connection) => {
             close(&connection).await;
             Ok(())
@@ -80,8 +81,18 @@ pub async fn queues(options: &Options) -> Result<Vec<QueueSeen>, Unavailable> {
 
 /// The broker's name and version as in its greeting, such as `RabbitMQ 3.10.8`. `None` over TLS.
 pub async fn version(options: &Options) -> Result<Option<String>, Unavailable> {
-    let uri: AMQPUri =
-        options.url.parse().map_err(|_| Unavailable("the URL of the broker cannot be read".into()))?;
+    let mut seen = Err(Unavailable("the URL of the broker names no host".into()));
+    for url in each_host(&options.url) {
+        seen = version_of(&url).await;
+        if seen.is_ok() {
+            break;
+        }
+    }
+    seen
+}
+
+async fn version_of(url: &str) -> Result<Option<String>, Unavailable> {
+    let uri: AMQPUri = url.parse().map_err(|_| Unavailable("the URL of the broker cannot be read".into()))?;
     match uri.scheme {
         AMQPScheme::AMQPS => return Ok(None),
         AMQPScheme::AMQP => {}

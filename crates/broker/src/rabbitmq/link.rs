@@ -1,11 +1,13 @@
 //! Opens connections, and waits for no answer of the broker longer than [`ANSWER`].
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
+use retry::hosts::{Turn, each_host};
 
 use super::screen;
 
@@ -38,10 +40,12 @@ impl Frames {
     }
 }
 
-/// The broker's address and our login. Holds the password, and never shows it.
+/// The broker's nodes and our login. Holds the password, and never shows it.
 #[derive(Clone)]
 pub(super) struct Address {
-    uri: AMQPUri,
+    /// One for each node; they differ in host and port alone.
+    nodes: Arc<[AMQPUri]>,
+    turn: Arc<Turn>,
     /// Our name in the broker's own list of connections.
     name: String,
 }
@@ -67,36 +71,69 @@ impl Address {
     /// `Err` says what is wrong with the URL, without repeating it: it may hold a password.
     pub(super) fn new(url: &str, name: &str) -> Result<Self, String> {
         const FORM: &str = "write amqp://user:password@host:port/vhost, or amqps:// for TLS, with special characters \
-                            percent-encoded (the default vhost is %2f)";
-        let mut uri: AMQPUri =
-            url.parse().map_err(|_| format!("the URL of the broker cannot be read; {FORM}"))?;
-        if uri.authority.host.is_empty() {
-            return Err(format!("the URL of the broker names no host; {FORM}"));
-        }
-        uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        Ok(Self { uri, name: name.to_string() })
+                            percent-encoded (the default vhost is %2f) and commas between several hosts";
+        let node = |url: &String| {
+            let mut uri: AMQPUri =
+                url.parse().map_err(|_| format!("the URL of the broker cannot be read; {FORM}"))?;
+            if uri.authority.host.is_empty() {
+                return Err(format!("the URL of the broker names no host; {FORM}"));
+            }
+            uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
+            Ok(uri)
+        };
+        let nodes: Arc<[AMQPUri]> = each_host(url).iter().map(node).collect::<Result<_, String>>()?;
+        // At a random node, so that the processes of a shop spread over all of them.
+        let turn = Turn::beginning_with(usize::from(uuid::Uuid::new_v4().into_bytes()[0]), nodes.len());
+        Ok(Self { nodes, turn: Arc::new(turn), name: name.to_string() })
     }
 
     /// The user we connect as.
     pub(super) fn login(&self) -> &str {
-        &self.uri.authority.userinfo.username
+        &self.nodes[0].authority.userinfo.username
     }
 
+    /// To the node whose turn it is. If that fails, the next attempt is made to the next one.
     pub(super) async fn connect(&self, purpose: &str, frames: Frames) -> Result<Connection, Fault> {
-        let mut uri = self.uri.clone();
+        let at = self.turn.now();
+        let mut uri = self.nodes[at].clone();
+        let place = place(&uri);
         uri.query.frame_max.get_or_insert(frames.bytes_max());
         let properties =
             ConnectionProperties::default().with_connection_name(format!("{} {purpose}", self.name).into());
-        soon("connecting", screen::connect(uri, properties))
-            .await
-            .map_err(|fault| fault.about(&self.to_string()))
+        soon("connecting", screen::connect(uri, properties)).await.map_err(|fault| {
+            self.turn.failed(at);
+            fault.about(&place)
+        })
     }
+
+    /// To any node, each tried once: for a command, which does not try again later.
+    pub(super) async fn connect_once(&self, purpose: &str, frames: Frames) -> Result<Connection, Fault> {
+        let mut connected = self.connect(purpose, frames).await;
+        for _ in 1..self.nodes.len() {
+            if !matches!(connected, Err(Fault::Away(_))) {
+                break;
+            }
+            connected = self.connect(purpose, frames).await;
+        }
+        connected
+    }
+
+    /// The node of an open connection has failed: the next attempt is made to another one.
+    pub(super) fn failed(&self) {
+        self.turn.failed(self.turn.now());
+    }
+}
+
+fn place(uri: &AMQPUri) -> String {
+    format!("{}:{}, vhost {}", uri.authority.host, uri.authority.port, uri.vhost)
 }
 
 /// For people: the address without the credentials.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}, vhost {}", self.uri.authority.host, self.uri.authority.port, self.uri.vhost)
+        let host = |uri: &AMQPUri| format!("{}:{}", uri.authority.host, uri.authority.port);
+        let hosts: Vec<_> = self.nodes.iter().map(host).collect();
+        write!(f, "{}, vhost {}", hosts.join(","), self.nodes[0].vhost)
     }
 }
 
@@ -170,13 +207,20 @@ mod tests {
 
     #[test]
     fn a_bad_url_is_refused_without_showing_its_password() {
-        for url in
-            ["", "amqp//u:geheim@host", "http://u:geheim@host/", "amqp://u:geheim@host:99999/", "amqp:"]
-        {
+        for url in [
+            "",
+            "amqp://u:geheim@host,/",
+            "amqp//u:geheim@host",
+            "http://u:geheim@host/",
+            "amqp://u:geheim@host:99999/",
+            "amqp:",
+        ] {
             let why = Address::new(url, "test").err().unwrap();
             assert!(why.contains("amqp://user:password@") && !why.contains("geheim"), "{url}: {why}");
         }
         let shown = Address::new("amqps://u:geheim@host/shop", "test").unwrap().to_string();
         assert_eq!(shown, "host:5671, vhost shop");
+        let shown = Address::new("amqp://u:geheim@a,b:1/shop", "test").unwrap().to_string();
+        assert_eq!(shown, "a:5672,b:1, vhost shop");
     }
 }

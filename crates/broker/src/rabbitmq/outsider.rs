@@ -21,7 +21,7 @@ impl Outsider {
         let why = |fault: super::link::Fault| Unavailable(fault.to_string());
         let names = Names::new(&options.prefix).map_err(Unavailable)?;
         let address = Address::new(&options.url, &options.connection_name).map_err(Unavailable)?;
-        let connection = Arc::new(address.connect("says commands", Frames::Small).await.map_err(why)?);
+        let connection = Arc::new(address.connect_once("says commands", Frames::Small).await.map_err(why)?);
         let publisher = Publisher::open(connection.clone(), address.login()).await.map_err(why)?;
         Ok(Self { connection, publisher, names })
     }

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::METRICS;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{ConnectOptions, PgConnection, Postgres};
+use sqlx::{PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::servers::Servers;
 use super::{Error, failed, nodelay, not_committed};
 
 /// A statement from the program text, with its values.
@@ -25,7 +26,7 @@ pub struct Connections {
 }
 
 struct Pool {
-    options: PgConnectOptions,
+    servers: Servers,
     idle: Mutex<Vec<PgConnection>>,
     free: Arc<Semaphore>,
     limits: Limits,
@@ -54,9 +55,9 @@ pub struct Held {
 }
 
 impl Connections {
-    pub fn new(options: PgConnectOptions, limits: Limits) -> Self {
+    pub fn new(servers: Servers, limits: Limits) -> Self {
         let free = Arc::new(Semaphore::new(limits.connections.max(1) as usize));
-        Self { pool: Arc::new(Pool { options, idle: Mutex::default(), free, limits }) }
+        Self { pool: Arc::new(Pool { servers, idle: Mutex::default(), free, limits }) }
     }
 
     pub async fn take(&self) -> Result<Held, Error> {
@@ -92,18 +93,13 @@ impl Pool {
 
     /// Every failure is [`Error::Unavailable`], because no message can be its cause.
     async fn connect(&self) -> Result<PgConnection, Error> {
-        match timeout(self.limits.connect, self.options.connect()).await {
-            Ok(Ok(connection)) => {
-                nodelay::to_the_server(&self.options).await;
+        match self.servers.connect(self.limits.connect).await {
+            Ok((connection, options)) => {
+                nodelay::to_the_server(options).await;
                 Ok(connection)
             }
-            Ok(Err(error)) => Err(Error::Unavailable(error.to_string())),
-            Err(_) => Err(Error::Unavailable(format!(
-                "no answer from {}:{} within {} s",
-                self.options.get_host(),
-                self.options.get_port(),
-                self.limits.connect.as_secs()
-            ))),
+            Err(Error::Refused(why)) => Err(Error::Unavailable(why)),
+            Err(why) => Err(why),
         }
     }
 }

@@ -8,8 +8,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{ConnectOptions, PgConnection, SqlSafeStr};
-use tokio::time::timeout;
+use sqlx::{PgConnection, SqlSafeStr};
 
 use super::url::connecting;
 use super::{Error, PostgresStore, failed};
@@ -177,27 +176,10 @@ async fn applied(conn: &mut PgConnection) -> Result<Vec<i64>, Error> {
 }
 
 pub(super) async fn connect(url: &str) -> Result<PgConnection, Error> {
-    let options =
-        connecting(url)?.application_name("checkout migrate").options([("lock_timeout", LOCK_TIMEOUT)]);
-    match timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(unconnected(error)),
-        Err(_) => Err(Error::Unavailable(format!(
-            "no answer from {}:{} within {} s",
-            options.get_host(),
-            options.get_port(),
-            CONNECT_TIMEOUT.as_secs()
-        ))),
-    }
-}
-
-/// A wrong password or name is refused for good; other failures may pass.
-fn unconnected(error: sqlx::Error) -> Error {
-    let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default();
-    match code.as_ref() {
-        "28P01" | "28000" | "3D000" => Error::Refused(format!("{error} ({code})")),
-        _ => Error::Unavailable(error.to_string()),
-    }
+    let servers = connecting(url)?.map(|options| {
+        options.application_name("checkout migrate").options([("lock_timeout", LOCK_TIMEOUT)])
+    });
+    Ok(servers.connect(CONNECT_TIMEOUT).await?.0)
 }
 
 fn name(step: &Step) -> String {

@@ -4,12 +4,33 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use retry::hosts::each_host;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use super::servers::Servers;
 use super::{Error, Options};
 
-pub(super) fn connecting(url: &str) -> Result<PgConnectOptions, Error> {
+/// The servers that a URL names: `postgres://user@a,b:5433/database`. Of several hosts the one that takes writes is meant,
+/// as with `target_session_attrs=read-write`, which may be written.
+pub fn connecting(url: &str) -> Result<Servers, Error> {
+    let each = each_host(&without_target(url)?);
+    Ok(Servers::new(each.iter().map(|url| connecting_to(url)).collect::<Result<_, _>>()?))
+}
+
+/// The client library does not know this parameter.
+fn without_target(url: &str) -> Result<String, Error> {
+    let Some((place, query)) = url.split_once('?') else { return Ok(url.to_string()) };
+    let (target, others): (Vec<_>, Vec<_>) =
+        query.split('&').partition(|pair| pair.starts_with("target_session_attrs="));
+    if target.iter().any(|pair| *pair != "target_session_attrs=read-write") {
+        let why = "the database's URL asks for another session than read-write, which a shop could not use";
+        return Err(Error::Refused(why.into()));
+    }
+    Ok(if others.is_empty() { place.to_string() } else { format!("{place}?{}", others.join("&")) })
+}
+
+fn connecting_to(url: &str) -> Result<PgConnectOptions, Error> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|why| Error::Refused(format!("the database's URL cannot be read: {why}")))?;
     let asked = url.contains("sslmode=") || url.contains("ssl-mode=");
@@ -22,15 +43,9 @@ pub(super) fn connecting(url: &str) -> Result<PgConnectOptions, Error> {
     Ok(options.disable_statement_logging())
 }
 
-pub(super) fn working(url: &str, options: &Options) -> Result<PgConnectOptions, Error> {
+pub(super) fn working(url: &str, options: &Options) -> Result<Servers, Error> {
     let ms = |limit: Duration| limit.as_millis().to_string();
-    let connecting = connecting(url)?.application_name(&options.application_name);
-    // A commit must be on the disk before we answer, whatever the server's default is. Only the URL may turn this off.
-    let connecting = match url.contains("synchronous_commit") {
-        true => connecting,
-        false => connecting.options([("synchronous_commit", "on")]),
-    };
-    Ok(connecting.options([
+    let settings = [
         ("statement_timeout", ms(options.statement_timeout)),
         ("lock_timeout", ms(options.lock_timeout)),
         ("idle_in_transaction_session_timeout", ms(options.idle_in_transaction_timeout)),
@@ -40,7 +55,12 @@ pub(super) fn working(url: &str, options: &Options) -> Result<PgConnectOptions, 
         ("enable_seqscan", "off".into()),
         // JIT-compiling a plan takes 0.4 s; without it, the queries of people run in a tenth of that.
         ("jit", "off".into()),
-    ]))
+    ];
+    // A commit must be on the disk before we answer, whatever the server's default is. Only the URL may turn this off.
+    let durable = (!url.contains("synchronous_commit")).then_some(("synchronous_commit", "on"));
+    Ok(connecting(url)?.map(|server| {
+        server.application_name(&options.application_name).options(durable).options(settings.clone())
+    }))
 }
 
 fn stays_here(options: &PgConnectOptions) -> bool {
@@ -56,7 +76,8 @@ mod tests {
 
     #[test]
     fn only_the_way_to_this_very_machine_goes_unencrypted_unasked() {
-        let unencrypted = |url: &str| matches!(connecting(url).unwrap().get_ssl_mode(), PgSslMode::Disable);
+        let unencrypted =
+            |url: &str| matches!(connecting_to(url).unwrap().get_ssl_mode(), PgSslMode::Disable);
         for here in [
             "postgres://a@127.0.0.1/x",
             "postgres://localhost:1/x",
@@ -74,10 +95,27 @@ mod tests {
     }
 
     #[test]
+    fn several_hosts_are_several_servers_of_which_one_is_to_take_writes() {
+        for (url, port) in
+            [("postgres://u:p@a,b:1/x", 1), ("postgres://a,b/x?target_session_attrs=read-write", 5432)]
+        {
+            let mut places = Vec::new();
+            drop(connecting(url).unwrap().map(|server| {
+                places.push((server.get_host().to_string(), server.get_port()));
+                server
+            }));
+            assert_eq!(places, [("a".to_string(), 5432), ("b".to_string(), port)]);
+        }
+        for url in ["postgres://a,b/x?target_session_attrs=any", "postgres://a,b:x/y"] {
+            assert!(matches!(connecting(url).map(drop), Err(Error::Refused(_))), "{url}");
+        }
+    }
+
+    #[test]
     fn a_commit_waits_for_the_disk_unless_the_url_says_otherwise() {
         let waits = |url: &str| {
-            let options = working(url, &Options::named("test")).unwrap();
-            options.get_options().unwrap_or_default().contains("synchronous_commit=on")
+            let servers = working(url, &Options::named("test")).unwrap();
+            servers.first().get_options().unwrap_or_default().contains("synchronous_commit=on")
         };
         assert!(waits("postgres://a@b/x"));
         assert!(!waits("postgres://a@b/x?options[synchronous_commit]=off"));

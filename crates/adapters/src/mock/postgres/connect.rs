@@ -1,13 +1,12 @@
 //! A connection to the world's schema times out by itself: no caller waits for a lock or an answer without end.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::postgres::PgConnectOptions;
 use store::Error;
 use store::postgres::connections::{Connections, Held, Limits};
-use store::postgres::failed;
+use store::postgres::{connecting, failed};
 
 const OWN_SCHEMA: &str = "world";
 const NAME_MAX: usize = 63;
@@ -38,11 +37,14 @@ const BUILDING: i64 = 0x0077_6f72_6c64;
 
 /// Does not connect yet: each use waits for a database that is away.
 pub(super) fn connections(url: &str) -> Result<Connections, Error> {
-    let options = PgConnectOptions::from_str(url).map_err(failed)?;
-    let schema = schema(&options)?;
-    let name = options.get_application_name().unwrap_or("checkout world").to_string();
-    let options = options.application_name(&name).options(ON_THE_SERVERS);
-    Ok(Connections::new(options.options([("search_path", schema.as_str())]), ON_OUR_SIDE))
+    let servers = connecting(url)?;
+    let schema = schema(servers.first())?;
+    let name = servers.first().get_application_name().unwrap_or("checkout world").to_string();
+    let servers = servers.map(|server| {
+        let server = server.application_name(&name).options(ON_THE_SERVERS);
+        server.options([("search_path", schema.as_str())])
+    });
+    Ok(Connections::new(servers, ON_OUR_SIDE))
 }
 
 /// Any number of processes may do this at the same time. If everything exists, no right to create is needed.

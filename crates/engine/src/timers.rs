@@ -4,11 +4,12 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use broker::{Broker, State};
-use contract::{BODY_BYTES_MAX, Body, Message, Speaker, Time};
+use contract::{BODY_BYTES_MAX, Body, Message, Queue, Speaker, Time};
 use metrics::METRICS;
 use retry::Delays;
 use store::batch;
@@ -28,9 +29,9 @@ const REFUSED_AGAIN_AFTER_S: u64 = 24 * 3600;
 const EVERY: Duration = Duration::from_millis(200);
 
 pub async fn run(store: Arc<dyn Deadlines>, broker: Arc<dyn Broker>, stop: CancellationToken) {
-    let mut delays = Delays::new();
+    let (mut delays, mut unpublished) = (Delays::new(), Vec::new());
     loop {
-        let pause = match round(&*store, &*broker, &stop).await {
+        let pause = match round(&*store, &*broker, &mut unpublished).await {
             Ok(count) if count == BATCH_MAX => continue,
             Ok(_) => {
                 delays = Delays::new();
@@ -48,32 +49,51 @@ pub async fn run(store: Arc<dyn Deadlines>, broker: Arc<dyn Broker>, stop: Cance
     }
 }
 
-/// Takes deadlines only while the broker can be reached, and tries to publish what it has taken until that succeeds: no
-/// other process takes them before they come due again.
-async fn round(store: &dyn Deadlines, broker: &dyn Broker, stop: &CancellationToken) -> Result<usize, Error> {
+/// What was taken at that time for one set of queues.
+struct Share {
+    taken: Instant,
+    emitted: Vec<Emitted>,
+}
+
+/// Takes deadlines only while the broker can be reached. What a queue does not accept is kept and published in a later
+/// round, until it comes due again and is taken anew; it holds up nothing that is for other queues.
+async fn round(
+    store: &dyn Deadlines,
+    broker: &dyn Broker,
+    unpublished: &mut Vec<Share>,
+) -> Result<usize, Error> {
     if let State::Blocked(why) | State::Down(why) = broker.state() {
         return Err(Error::Unavailable(why));
     }
-    let due = Due::take(store).await?;
-    let (taken, mut delays) = (Instant::now(), Delays::new());
-    while let Err(why) = due.publish(broker).await {
-        if taken.elapsed() >= Duration::from_secs(AGAIN_AFTER_S) {
-            return Err(why);
-        }
-        tracing::debug!("due deadlines are published again: {why}");
-        tokio::select! {
-            () = stop.cancelled() => return Err(why),
-            () = tokio::time::sleep(delays.next_delay()) => {}
+    let mut due = Due::take(store).await?;
+    let count = due.count();
+    unpublished.retain(|share| share.taken.elapsed() < Duration::from_secs(AGAIN_AFTER_S));
+    unpublished.extend(due.shares());
+    let (mut refused, mut failed) = (Vec::new(), None);
+    for share in unpublished.drain(..) {
+        if let Err(why) = publish(broker, &share.emitted).await {
+            failed = Some(why);
+            refused.push(share);
         }
     }
-    due.refuse(store).await
+    *unpublished = refused;
+    due.refuse(store).await?;
+    failed.map_or(Ok(count), Err)
 }
 
 /// Publishes what is due, without trying again; returns how many deadlines came due.
 pub async fn publish_due(store: &dyn Deadlines, broker: &dyn Broker) -> Result<usize, Error> {
     let due = Due::take(store).await?;
-    due.publish(broker).await?;
-    due.refuse(store).await
+    let count = due.count();
+    publish(broker, &due.emitted).await?;
+    due.refuse(store).await?;
+    Ok(count)
+}
+
+async fn publish(broker: &dyn Broker, emitted: &[Emitted]) -> Result<(), Error> {
+    broker.publish(emitted).await.map_err(|away| Error::Unavailable(away.to_string()))?;
+    METRICS.deadlines(emitted.len());
+    Ok(())
 }
 
 /// Deadlines that have come due, and those among them that no worker has set.
@@ -101,18 +121,22 @@ impl Due {
         Ok(due)
     }
 
-    async fn publish(&self, broker: &dyn Broker) -> Result<(), Error> {
-        broker.publish(&self.emitted).await.map_err(|away| Error::Unavailable(away.to_string()))?;
-        METRICS.deadlines(self.emitted.len());
-        Ok(())
+    fn count(&self) -> usize {
+        self.emitted.len() + self.refused.len()
     }
 
-    async fn refuse(self, store: &dyn Deadlines) -> Result<usize, Error> {
-        let count = self.emitted.len() + self.refused.len();
-        if !self.refused.is_empty() {
-            refuse(store, self.refused).await?;
+    /// What is to be published, apart for each set of queues.
+    fn shares(&mut self) -> Vec<Share> {
+        let mut by_queues: BTreeMap<Vec<Queue>, Vec<Emitted>> = BTreeMap::new();
+        for one in self.emitted.drain(..) {
+            by_queues.entry(one.queues.clone()).or_default().push(one);
         }
-        Ok(count)
+        let taken = Instant::now();
+        by_queues.into_values().map(|emitted| Share { taken, emitted }).collect()
+    }
+
+    async fn refuse(self, store: &dyn Deadlines) -> Result<(), Error> {
+        if self.refused.is_empty() { Ok(()) } else { refuse(store, self.refused).await }
     }
 }
 

@@ -10,7 +10,7 @@ pub fn each_host(url: &str) -> Vec<String> {
     url[hosts..end].split(',').map(|host| format!("{}{host}{}", &url[..hosts], &url[end..])).collect()
 }
 
-/// Whose turn it is among several hosts. A host keeps its turn until it has failed.
+/// Whose turn it is among several hosts. A host keeps its turn until it has failed, or another one was found to answer.
 #[derive(Debug)]
 pub struct Turn {
     at: AtomicUsize,

@@ -50,7 +50,7 @@ impl Rows {
     }
 }
 
-/// The outbox of a journal row: the messages that were sent when one was handled. Nearly all of them have the cause and
+/// What a journal row emitted: the messages that were sent when one was handled. Nearly all of them have the cause and
 /// the time of the row; these are left out, which saves a seventh of the row.
 pub(super) fn emitted(row: &JournalRow) -> String {
     let bytes: usize = row.emitted.iter().map(|emitted| emitted.message.json().len() + 200).sum();
@@ -120,7 +120,7 @@ struct Kept<'a> {
     body: &'a RawValue,
 }
 
-/// Reads the outbox of a journal row: that of the message `id`, which was handled at `at`.
+/// Reads what a journal row emitted: the row of the message `id`, which was handled at `at`.
 pub(super) fn read_emitted(json: &str, id: &MessageId, at: Time) -> Result<Vec<Emitted>, Error> {
     let kept: Vec<Kept<'_>> = serde_json::from_str(json).map_err(|e| unreadable("what was emitted", e))?;
     kept.into_iter()
@@ -131,7 +131,7 @@ pub(super) fn read_emitted(json: &str, id: &MessageId, at: Time) -> Result<Vec<E
         .collect()
 }
 
-/// The outbox of the message `id`, which was delivered again to the role that has handled it. If it cannot be read,
+/// What was emitted because of the message `id`, which was delivered again to the role that has handled it. If it cannot be read,
 /// nothing is sent again; the message still counts as handled.
 pub(super) fn emitted_before(json: &str, id: &MessageId, at: Time) -> Vec<Emitted> {
     read_emitted(json, id, at).unwrap_or_else(|why| {
@@ -141,7 +141,7 @@ pub(super) fn emitted_before(json: &str, id: &MessageId, at: Time) -> Vec<Emitte
     })
 }
 
-/// The message with the id `wanted` in the outbox of a journal row.
+/// The message with the id `wanted` among those that a journal row emitted.
 pub(super) fn find_emitted(json: &str, id: &MessageId, at: Time, wanted: &str) -> Result<Message, Error> {
     let mut emitted = read_emitted(json, id, at)?.into_iter().map(|emitted| emitted.message);
     let found = emitted.find(|message| message.id.as_str() == wanted);

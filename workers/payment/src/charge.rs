@@ -25,17 +25,16 @@ pub(crate) fn ask(
             let Payment { cash_ahead: cash, intent, confirmed_ahead: confirmed, .. } = payment;
             first(m, wallet, Ahead { cash, intent, confirmed }, not_after, now)
         }
-        Status::AwaitingConfirmation => Decision::ignored("it waits to be confirmed"),
+        Status::AwaitingConfirmation => match wait_until(&mut payment, not_after) {
+            true => Decision::done("it waits to be confirmed, until another time").save(payment),
+            false => Decision::ignored("it waits to be confirmed"),
+        },
         Status::AwaitingCash => Decision::ignored("the cash has not come yet"),
         Status::Asked => {
-            // The saga's patience has begun anew.
-            if let Some(charge) = payment.charge.as_mut() {
-                charge.not_after = not_after;
-            }
-            let again = provider_charge(&payment);
-            again.map_or(Decision::ignored("asked already"), |body| {
-                Decision::done("asked the provider again, under the same key").say(body)
-            })
+            let changed = wait_until(&mut payment, not_after);
+            let Some(body) = provider_charge(&payment) else { return Decision::ignored("asked already") };
+            let again = Decision::done("asked the provider again, under the same key").say(body);
+            if changed { again.save(payment) } else { again }
         }
         Status::Checking | Status::Undoing => {
             Decision::done("the provider is asked again what became of it").say(query(&payment))
@@ -47,6 +46,12 @@ pub(crate) fn ask(
         }
         Status::GivenUp => Decision::done("it was given up before").say(timed_out(&payment, now)),
     }
+}
+
+/// The saga's patience has begun again: its order is given up at this time. Whether that is another one than before.
+fn wait_until(payment: &mut Payment, not_after: Option<Time>) -> bool {
+    let Some(charge) = payment.charge.as_mut() else { return false };
+    std::mem::replace(&mut charge.not_after, not_after) != not_after
 }
 
 /// What came before the saga asked for the money.
@@ -161,7 +166,7 @@ fn kept_or_going_back(payment: &Payment, now: Time) -> Decision<Record> {
     }
 }
 
-/// No wish for the money is known. A charge may be out all the same, if its record was lost: the provider is asked under
+/// No request for the money is known. A charge may be out all the same, if its record was lost: the provider is asked under
 /// the key that it would bear, and once more later if this query or its answer is lost as well.
 pub(crate) fn look(order_id: OrderId, status: Status, now: Time) -> Decision<Record> {
     let payment = Payment::new(order_id, status, None, now);

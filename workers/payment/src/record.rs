@@ -219,7 +219,7 @@ impl Payment {
         self.charge.is_some() || self.is_over_unasked() || self.status == Status::Captured
     }
 
-    /// The saga gave it up, and no wish for the money is known: it was faster than that wish, or the record was lost.
+    /// The saga gave it up, and no request for the money is known: it was faster than that request, or the record was lost.
     pub(crate) fn is_over_unasked(&self) -> bool {
         self.charge.is_none() && matches!(self.status, Status::Checking | Status::Undoing | Status::GivenUp)
     }

@@ -35,21 +35,20 @@ pub(super) async fn supervise(shared: Arc<Shared>, stop: CancellationToken) {
     let mut frames = Frames::Small;
     loop {
         let begun = Instant::now();
+        let node = shared.address.node();
         let opened = tokio::select! {
             () = stop.cancelled() => return,
-            opened = ConnectionPair::open(&shared, reading, frames) => opened,
+            opened = ConnectionPair::open(&shared, node, reading, frames) => opened,
         };
         let ended = match opened {
-            Ok(pair) => {
-                let ended = pair.live(&shared, &stop).await;
-                if ended.is_err() {
-                    shared.address.failed();
-                }
-                ended
-            }
+            Ok(pair) => pair.live(&shared, &stop).await,
             Err(fault) => Err(fault),
         };
         let Err(why) = ended else { return };
+        // Not what a message has caused, nor a pair that was healthy and read one by one.
+        if matches!(why, Fault::Away(_)) && reading == Reading::Ahead {
+            shared.address.failed(node);
+        }
         let garbled = matches!(why, Fault::Garbled(_));
         reading = if garbled { Reading::OneByOne } else { Reading::Ahead };
         // A sender's headers did not fit: from now on the connection takes the largest frames.
@@ -81,9 +80,9 @@ struct ConnectionPair {
 }
 
 impl ConnectionPair {
-    async fn open(shared: &Shared, reading: Reading, frames: Frames) -> Result<Self, Fault> {
-        let publishing = Arc::new(shared.address.connect("publishes", Frames::Small).await?);
-        let consuming = Arc::new(shared.address.connect("consumes", frames).await?);
+    async fn open(shared: &Shared, node: usize, reading: Reading, frames: Frames) -> Result<Self, Fault> {
+        let publishing = Arc::new(shared.address.connect_to(node, "publishes", Frames::Small).await?);
+        let consuming = Arc::new(shared.address.connect_to(node, "consumes", frames).await?);
         // Not for OneByOne: there the topology was declared a moment ago, the pair is reopened up to fifty times, and each
         // declaration would keep the queue waiting.
         if reading == Reading::Ahead {

@@ -9,7 +9,7 @@ use retry::hosts::each_host;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::link::{ANSWER, Address, Fault, Frames, channel, close, short, soon};
+use super::link::{ANSWER, Address, Fault, Frames, NO_SUCH_VHOST, channel, close, short, soon};
 use super::topology::topology;
 use super::{Options, Unavailable, by_hand};
 
@@ -45,8 +45,7 @@ pub async fn ping(options: &Options) -> Result<(), ConnectError> {
         Err(Fault::Forbidden(why) | Fault::Missing(why) | Fault::Differs(why)) => {
             Err(ConnectError::Refused(why))
         }
-        // 530, with which the broker refuses a virtual host.
-        Err(Fault::Away(why)) if why.contains("NOT_ALLOWED") => Err(ConnectError::Refused(why)),
+        Err(Fault::Away(why)) if why.contains(NO_SUCH_VHOST) => Err(ConnectError::Refused(why)),
         Err(Fault::Away(why) | Fault::Garbled(why) | Fault::TooLarge(why)) => Err(ConnectError::Away(why)),
     }
 }

@@ -50,6 +50,9 @@ pub(super) struct Address {
     name: String,
 }
 
+/// In the error 530, with which a broker refuses a virtual host.
+pub(super) const NO_SUCH_VHOST: &str = "NOT_ALLOWED";
+
 /// Why a request failed, by what is to be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -92,35 +95,50 @@ impl Address {
         &self.nodes[0].authority.userinfo.username
     }
 
-    /// To the node whose turn it is. If that fails, the next attempt is made to the next one.
-    pub(super) async fn connect(&self, purpose: &str, frames: Frames) -> Result<Connection, Fault> {
-        let at = self.turn.now();
-        let mut uri = self.nodes[at].clone();
-        let place = place(&uri);
-        uri.query.frame_max.get_or_insert(frames.bytes_max());
-        let properties =
-            ConnectionProperties::default().with_connection_name(format!("{} {purpose}", self.name).into());
-        soon("connecting", screen::connect(uri, properties)).await.map_err(|fault| {
-            self.turn.failed(at);
-            fault.about(&place)
-        })
+    /// The number of the node whose turn it is.
+    pub(super) fn node(&self) -> usize {
+        self.turn.now()
     }
 
-    /// To any node, each tried once: for a command, which does not try again later.
-    pub(super) async fn connect_once(&self, purpose: &str, frames: Frames) -> Result<Connection, Fault> {
-        let mut connected = self.connect(purpose, frames).await;
-        for _ in 1..self.nodes.len() {
-            if !matches!(connected, Err(Fault::Away(_))) {
-                break;
-            }
-            connected = self.connect(purpose, frames).await;
+    /// That node has failed: the turn passes to the next one.
+    pub(super) fn failed(&self, node: usize) {
+        self.turn.failed(node);
+    }
+
+    /// To the node whose turn it is. If that fails, the next attempt is made to the next one.
+    pub(super) async fn connect(&self, purpose: &str, frames: Frames) -> Result<Connection, Fault> {
+        let node = self.node();
+        let connected = self.connect_to(node, purpose, frames).await;
+        if connected.is_err() {
+            self.failed(node);
         }
         connected
     }
 
-    /// The node of an open connection has failed: the next attempt is made to another one.
-    pub(super) fn failed(&self) {
-        self.turn.failed(self.turn.now());
+    pub(super) async fn connect_to(
+        &self,
+        node: usize,
+        purpose: &str,
+        frames: Frames,
+    ) -> Result<Connection, Fault> {
+        let mut uri = self.nodes[node].clone();
+        let place = place(&uri);
+        uri.query.frame_max.get_or_insert(frames.bytes_max());
+        let properties =
+            ConnectionProperties::default().with_connection_name(format!("{} {purpose}", self.name).into());
+        soon("connecting", screen::connect(uri, properties)).await.map_err(|fault| fault.about(&place))
+    }
+
+    /// To any node, each tried once: for a command, which does not try again later.
+    pub(super) async fn connect_once(&self, purpose: &str, frames: Frames) -> Result<Connection, Fault> {
+        let mut whys = Vec::new();
+        for _ in 0..self.nodes.len() {
+            match self.connect(purpose, frames).await {
+                Err(Fault::Away(why)) if !why.contains(NO_SUCH_VHOST) => whys.push(why),
+                connected => return connected,
+            }
+        }
+        Err(Fault::Away(whys.join("; ")))
     }
 }
 

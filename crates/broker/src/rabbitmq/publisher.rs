@@ -30,14 +30,15 @@ pub(super) enum Failed {
 /// milliseconds of all that a broker on one machine can take.
 const OUTSTANDING_KIB: u32 = 16 * 1024;
 
-/// After so many nacks a new channel is opened. A queue whose leader has just gone may nack all that comes over the
-/// channels of that moment, for as long as its node is away, and take the same messages over a younger channel.
+/// After so many nacks over a channel a new one is opened, whatever else it takes. A queue whose leader has just gone may
+/// nack all that comes over the channels of that moment, for as long as its node is away, and take the same messages over
+/// a younger channel; other queues take all the while what they are sent.
 const NACKS_MAX: usize = 3;
 
 pub(super) struct Publisher {
     connection: Arc<Connection>,
     channel: Mutex<Channel>,
-    /// How many messages in a row were nacked.
+    /// How many messages were nacked over this channel.
     nacks: AtomicUsize,
     room: Arc<Semaphore>,
     /// Written into messages for our own queues: the broker checks it, and the consumer derives the speaker from it.
@@ -91,11 +92,12 @@ impl Publisher {
 
     /// The channel to publish over. Messages that are still unconfirmed on an older one keep it open.
     async fn channel(&self) -> Result<Channel, Failed> {
-        if self.nacks.load(Relaxed) >= NACKS_MAX {
+        let nacks = self.nacks.load(Relaxed);
+        // Of several publishers that see this, one opens the new channel, and the others go on with the old one.
+        if nacks >= NACKS_MAX && self.nacks.compare_exchange(nacks, 0, Relaxed, Relaxed).is_ok() {
             // Before the old one is given up: a new channel must not get its number.
             let channel = self.confirming().await?;
             tracing::warn!("the broker nacks what is published: it is tried over a new channel");
-            self.nacks.store(0, Relaxed);
             *self.current() = channel;
         }
         Ok(self.current().clone())
@@ -188,18 +190,15 @@ impl Publisher {
             Arrival::InAQueue | Arrival::Anywhere => {}
         }
         match confirmed {
-            Ok(Confirmation::Ack(None)) => {
-                if self.nacks.load(Relaxed) > 0 {
-                    self.nacks.store(0, Relaxed);
-                }
-                Ok(())
-            }
+            Ok(Confirmation::Ack(None)) => Ok(()),
             Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => Err(Failed::Broken(format!(
                 "no queue is bound to exchange {exchange} for {key:?}; `checkout topology apply` puts it right",
                 key = key.as_str(),
             ))),
             Ok(Confirmation::Nack(None)) => {
-                self.nacks.fetch_add(1, Relaxed);
+                if channel.id() == self.current().id() {
+                    self.nacks.fetch_add(1, Relaxed);
+                }
                 Err(Failed::not_accepted(&exchange))
             }
             Ok(Confirmation::NotRequested) => Err(Failed::unconfirmed()),

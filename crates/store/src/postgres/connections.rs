@@ -62,11 +62,13 @@ impl Connections {
 
     pub async fn take(&self) -> Result<Held, Error> {
         let pool = self.pool.clone();
-        let Ok(permit) = timeout(pool.limits.connect, pool.free.clone().acquire_owned()).await else {
+        // Its holder may be connecting, to each of several servers in turn.
+        let wait = pool.limits.connect * u32::try_from(pool.servers.count()).unwrap_or(u32::MAX);
+        let Ok(permit) = timeout(wait, pool.free.clone().acquire_owned()).await else {
             let all = pool.limits.connections;
             return Err(Error::Unavailable(format!(
                 "all {all} connections were in use for {} s; allow more, or find out what holds them",
-                pool.limits.connect.as_secs()
+                wait.as_secs()
             )));
         };
         let permit = permit.map_err(|_| Error::Unavailable("the store was closed".into()))?;

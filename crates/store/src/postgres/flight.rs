@@ -1,5 +1,5 @@
 //! A message is in flight from the commit that sends it until a commit handles it, and not while it is an open dead letter;
-//! nothing else decides this. Due deadlines are taken here, too.
+//! nothing else decides this. The numbers that tell how healthy the system is are taken here, too.
 //!
 //! The mark says up to which journal row nothing is in flight. Row numbers are taken in order, but their transactions
 //! commit in any order: a row may appear below rows that were visible long before. So the mark stays below every number

@@ -1,4 +1,4 @@
-//! Paused roles, and the numbers that tell how healthy the system is: from small tables and the head of the journal.
+//! Paused roles.
 
 use async_trait::async_trait;
 use contract::Time;

@@ -158,7 +158,7 @@ async fn must_still_do(conn: &mut PgConnection, unknown: i64) -> Result<(), Erro
         Some(number) if number <= ours => Ok(()),
         _ => Err(Error::Refused(format!(
             "its tables are newer than this program (it has had migration {unknown:04}, and no program that knows \
-             only {ours:04} can work on it); use the newer program"
+             only {ours:04} can work on it), or older than the first release; use the program that made them"
         ))),
     }
 }

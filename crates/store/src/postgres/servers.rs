@@ -14,12 +14,14 @@ use super::Error;
 pub struct Servers {
     each: Vec<PgConnectOptions>,
     turn: Turn,
+    /// A server that takes no writes is passed over.
+    must_write: bool,
 }
 
 impl Servers {
-    pub(super) fn new(each: Vec<PgConnectOptions>) -> Self {
+    pub(super) fn new(each: Vec<PgConnectOptions>, must_write: bool) -> Self {
         let turn = Turn::beginning_with(0, each.len());
-        Self { each, turn }
+        Self { each, turn, must_write }
     }
 
     /// The same change to the options of each server.
@@ -33,8 +35,13 @@ impl Servers {
         &self.each[0]
     }
 
+    /// How many there are: connecting may take so many times as long as one may take.
+    pub(super) fn count(&self) -> usize {
+        self.each.len()
+    }
+
     /// A connection to the server that was found last; if it fails or takes no writes, to the next one that does. Each
-    /// has `at_most` to answer. [`Error::Refused`] if one of them refuses our login and no other one accepts it.
+    /// has `at_most` to answer. [`Error::Refused`] only if all refuse our login: a server that is away may accept it.
     pub(super) async fn connect(
         &self,
         at_most: Duration,
@@ -52,7 +59,7 @@ impl Servers {
             }
             at = self.turn.after(at);
         }
-        let refused = failures.iter().any(|why| matches!(why, Error::Refused(_)));
+        let refused = failures.iter().all(|why| matches!(why, Error::Refused(_)));
         let whys = failures.into_iter().map(|why| match why {
             Error::Unavailable(why) | Error::Refused(why) | Error::Conflict(why) | Error::Unknown(why) => why,
         });
@@ -65,7 +72,7 @@ impl Servers {
         let several = self.each.len() > 1;
         let connected = async {
             let mut connection = options.connect().await?;
-            let writes = !several || takes_writes(&mut connection).await?;
+            let writes = !self.must_write || takes_writes(&mut connection).await?;
             Ok::<_, sqlx::Error>((connection, writes))
         };
         match timeout(at_most, connected).await {

@@ -11,23 +11,36 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use super::servers::Servers;
 use super::{Error, Options};
 
-/// The servers that a URL names: `postgres://user@a,b:5433/database`. Of several hosts the one that takes writes is meant,
-/// as with `target_session_attrs=read-write`, which may be written.
+/// The servers that a URL names: `postgres://user@a,b:5433/database`. Of several hosts the one that takes writes is meant;
+/// of one, too, if `target_session_attrs` says so.
 pub fn connecting(url: &str) -> Result<Servers, Error> {
-    let each = each_host(&without_target(url)?);
-    Ok(Servers::new(each.iter().map(|url| connecting_to(url)).collect::<Result<_, _>>()?))
+    let (url, asked) = without_target(url)?;
+    let each = each_host(&url);
+    let several = each.len() > 1;
+    if several && each.iter().any(|url| has_no_host(url)) {
+        return Err(Error::Refused("the database's URL names an empty host; write host,host:port".into()));
+    }
+    let each = each.iter().map(|url| connecting_to(url)).collect::<Result<_, _>>()?;
+    Ok(Servers::new(each, several || asked))
 }
 
-/// The client library does not know this parameter.
-fn without_target(url: &str) -> Result<String, Error> {
-    let Some((place, query)) = url.split_once('?') else { return Ok(url.to_string()) };
+fn has_no_host(url: &str) -> bool {
+    let place = url.split_once("://").map_or(url, |(_, place)| place);
+    let authority = &place[..place.find(['/', '?']).unwrap_or(place.len())];
+    authority.rsplit('@').next().is_none_or(|host| host.is_empty() || host.starts_with(':'))
+}
+
+/// The client library does not know this parameter. Whether it was there.
+fn without_target(url: &str) -> Result<(String, bool), Error> {
+    let Some((place, query)) = url.split_once('?') else { return Ok((url.to_string(), false)) };
     let (target, others): (Vec<_>, Vec<_>) =
         query.split('&').partition(|pair| pair.starts_with("target_session_attrs="));
-    if target.iter().any(|pair| *pair != "target_session_attrs=read-write") {
-        let why = "the database's URL asks for another session than read-write, which a shop could not use";
+    if target.iter().any(|pair| !pair.ends_with("=read-write") && !pair.ends_with("=primary")) {
+        let why = "a shop works on the server that takes writes: leave target_session_attrs out, or write read-write";
         return Err(Error::Refused(why.into()));
     }
-    Ok(if others.is_empty() { place.to_string() } else { format!("{place}?{}", others.join("&")) })
+    let url = if others.is_empty() { place.to_string() } else { format!("{place}?{}", others.join("&")) };
+    Ok((url, !target.is_empty()))
 }
 
 fn connecting_to(url: &str) -> Result<PgConnectOptions, Error> {
@@ -106,7 +119,12 @@ mod tests {
             }));
             assert_eq!(places, [("a".to_string(), 5432), ("b".to_string(), port)]);
         }
-        for url in ["postgres://a,b/x?target_session_attrs=any", "postgres://a,b:x/y"] {
+        for url in [
+            "postgres://a,b/x?target_session_attrs=any",
+            "postgres://a,b:x/y",
+            "postgres://a,/x",
+            "postgres://u@,b/x",
+        ] {
             assert!(matches!(connecting(url).map(drop), Err(Error::Refused(_))), "{url}");
         }
     }

@@ -119,7 +119,7 @@ impl SqliteStore {
     }
 }
 
-/// Queue and message id; the journal row's number, role, outbox, message id and time.
+/// Queue and message id; the journal row's number, role, emitted messages, message id and time.
 type FoundRow = (String, String, i64, String, String, String, String);
 
 fn in_flight_row(found: &FoundRow) -> Read<InFlight> {

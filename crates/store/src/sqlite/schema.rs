@@ -114,7 +114,8 @@ fn name(step: &Step) -> String {
 
 fn newer(number: i64) -> Error {
     Error::Refused(format!(
-        "its tables are newer than this program (it has had migration {number:04}); use the newer program"
+        "its tables are newer than this program (it has had migration {number:04}), or older than the first release; use \
+         the program that made them"
     ))
 }
 

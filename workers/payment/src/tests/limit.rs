@@ -36,3 +36,13 @@ fn a_confirmed_charge_says_when_its_order_is_given_up_unless_the_saga_waits_long
         assert_eq!(limit(&books.hear_at(confirm(Some("tok_ok")), at(confirmed_at))), not_after);
     }
 }
+
+#[test]
+fn a_saga_that_waits_longer_is_believed_by_a_payment_that_waits_to_be_confirmed() {
+    let at = |s| Time::default().plus_s(s);
+    let mut books = Books::default();
+    books.hear_at(waits(300, charge_later()), at(0));
+    // An operator has moved its deadline; the customer confirms shortly before the first one.
+    books.hear_at(waits(600, charge_later()), at(200));
+    assert_eq!(limit(&books.hear_at(confirm(Some("tok_ok")), at(299))), Some(at(800)));
+}

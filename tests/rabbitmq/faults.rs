@@ -200,9 +200,10 @@ async fn a_node_that_hangs_costs_one_timeout_and_another_takes_over() {
     hangs.set(Mode::Stall);
     let since = Instant::now();
     while broker.publish(&[say(1, Queue::Order)]).await.is_err() {
+        // Two time-outs would take longer.
+        assert!(since.elapsed() < Duration::from_secs(20), "the node that hangs is asked again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
     assert!(spare.connections() >= 2);
     assert_eq!(numbers(&take(&*broker, Queue::Order).await)[0], 1);
 }

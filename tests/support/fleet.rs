@@ -1,10 +1,10 @@
 //! A whole distributed system for one test: real processes on a schema and a prefix of their own, each of which the
 //! test may kill.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use broker::rabbitmq::topology::topology;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use super::duplicator::Duplicator;
 use super::postgres::{self, Schema};
 use super::rabbit::{self, Namespace, Outsider};
 use super::running::Running;
-use super::{Folder, PATIENCE, http, new_id, pause, until};
+use super::{Folder, PATIENCE, http, new_id, pause, turn, until};
 use crate::crash::Rng;
 
 /// Every role that consumes a queue.
@@ -35,10 +35,6 @@ const QUICK: [&str; 4] = [
 /// All orders are for this product. There is enough of it for all of them.
 pub(crate) const SKU: &str = "CHAOS-BOOK";
 pub(crate) const ON_HAND: i64 = 1_000_000;
-
-/// How many fleets run at a time, in all test programs of this machine. Each has up to forty connections to the database,
-/// which takes a hundred.
-const FLEETS_MAX: usize = 2;
 
 pub(crate) struct Fleet {
     folder: Folder,
@@ -72,22 +68,6 @@ pub(crate) struct Proof {
     pub(crate) needs_attention: u64,
 }
 
-/// Waits for one of the places for fleets: a locked file, which the system unlocks when its process ends.
-async fn turn() -> File {
-    loop {
-        for number in 0..FLEETS_MAX {
-            let path = std::env::temp_dir().join(format!("checkout-test-fleet-{number}.lock"));
-            let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).unwrap();
-            match file.try_lock() {
-                Ok(()) => return file,
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(why)) => panic!("a lock file cannot be locked: {why}"),
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 impl Fleet {
     /// No process runs in it yet, but there is a product to sell.
     pub(crate) async fn new() -> Self {
@@ -99,7 +79,7 @@ impl Fleet {
         database: Option<std::net::SocketAddr>,
         broker: Option<std::net::SocketAddr>,
     ) -> Self {
-        let turn = turn().await;
+        let turn = turn::wait().await;
         let (namespace, schema) = (Namespace::new().await, Schema::fresh().await);
         let outsider = namespace.outsider().await;
         let connection = postgres::connect(schema.url()).await;

@@ -16,6 +16,7 @@ pub(crate) mod running;
 pub(crate) mod served;
 pub(crate) mod shop;
 pub(crate) mod system;
+pub(crate) mod turn;
 pub(crate) mod vhost;
 
 use std::fs::File;

@@ -81,13 +81,9 @@ async fn round(
     failed.map_or(Ok(count), Err)
 }
 
-/// Publishes what is due, without trying again; returns how many deadlines came due.
+/// One round, for a caller that keeps nothing; returns how many deadlines came due.
 pub async fn publish_due(store: &dyn Deadlines, broker: &dyn Broker) -> Result<usize, Error> {
-    let due = Due::take(store).await?;
-    let count = due.count();
-    publish(broker, &due.emitted).await?;
-    due.refuse(store).await?;
-    Ok(count)
+    round(store, broker, &mut Vec::new()).await
 }
 
 async fn publish(broker: &dyn Broker, emitted: &[Emitted]) -> Result<(), Error> {
